@@ -1,0 +1,12 @@
+//! flowctl-app: the shell around core. Async and I/O live here: the store, the engine, the GitHub App, the web server.
+//! It knows GitHub as a base URL only, never the sandbox.
+
+pub mod ai;
+pub mod api;
+pub mod engine;
+pub mod github;
+pub mod server;
+pub mod settings;
+pub mod steps;
+pub mod store;
+pub mod telemetry;

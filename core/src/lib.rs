@@ -1,0 +1,13 @@
+//! flowctl-core: what a process means. Pure: no I/O, no async, no clock, no randomness;
+//! time and ids are arguments, and the same inputs give the same result.
+
+pub mod approval;
+pub mod command;
+pub mod definition;
+pub mod execution;
+pub mod expression;
+pub mod graph;
+pub mod policy;
+pub mod source;
+pub mod validate;
+pub mod value;
