@@ -3,6 +3,7 @@
 
 pub mod ai;
 pub mod api;
+pub mod clock;
 pub mod engine;
 pub mod github;
 pub mod server;

@@ -1,1 +1,4 @@
-//! (empty room)
+//! The GitHub App: what comes in from GitHub, what goes out to it, and the git mirrors that definitions are read from.
+
+pub mod client;
+pub mod signature;

@@ -1,0 +1,153 @@
+//! What every request in an installation's name has in common: its token, a second try with a new one, pages.
+//! Which requests there are stands in the files named after what they are about.
+
+use std::sync::Arc;
+
+use http::header::ETAG;
+use http::{Method, StatusCode};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::Shared;
+use super::error::GitHubError;
+use super::identity::Tokens;
+use super::repository::{InstallationId, RepositoryName};
+use super::transport::{Answer, Call};
+
+/// A list longer than this many pages of a hundred is an error rather than a part of the truth.
+const MOST_PAGES: usize = 300;
+
+/// One installation of the App. Cheap to clone.
+#[derive(Clone)]
+pub struct InstallationClient {
+    pub(super) shared: Arc<Shared>,
+    id: InstallationId,
+}
+
+impl std::fmt::Debug for InstallationClient {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("InstallationClient").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl InstallationClient {
+    pub(super) fn new(shared: Arc<Shared>, id: InstallationId) -> Self {
+        Self { shared, id }
+    }
+
+    /// Which installation it is.
+    #[must_use]
+    pub fn id(&self) -> InstallationId {
+        self.id
+    }
+
+    /// A token with at least five minutes to live: for git over HTTPS, as the password of `x-access-token`.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; [`GitHubError::Uninstalled`] and [`GitHubError::Suspended`] when there is none to have.
+    pub async fn token(&self) -> Result<SecretString, GitHubError> {
+        Tokens::token(&self.shared, self.id, None).await
+    }
+
+    /// A token after `refused` was not accepted: a new one, unless somebody has fetched one since.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub async fn token_instead_of(&self, refused: &SecretString) -> Result<SecretString, GitHubError> {
+        Tokens::token(&self.shared, self.id, Some(refused)).await
+    }
+
+    /// Sends a request; a refused token is replaced once. GitHub looks at the token first, so what it refused with
+    /// 401 has not been done.
+    pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
+        let token = self.token().await?;
+        match self.shared.transport.send(call, &token).await {
+            Err(GitHubError::Unauthorized { .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                self.shared.transport.send(call, &token).await
+            }
+            answered => answered,
+        }
+    }
+
+    pub(super) fn url(&self, segments: &[&str]) -> Result<Url, GitHubError> {
+        self.shared.transport.url(segments)
+    }
+
+    /// The address of something in a repository.
+    pub(super) fn repository_url(&self, repository: &RepositoryName, rest: &[&str]) -> Result<Url, GitHubError> {
+        let mut segments = vec!["repos", repository.owner(), repository.name()];
+        segments.extend(rest);
+        self.url(&segments)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, GitHubError> {
+        self.request(&Call::get(url)).await?.json()
+    }
+
+    pub(super) async fn write<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: &impl Serialize,
+    ) -> Result<T, GitHubError> {
+        self.request(&Call::with_body(method, url, body)?).await?.json()
+    }
+
+    /// A read about people: answered from memory while it is young, and asked for with its ETag afterwards.
+    pub(super) async fn get_fresh(&self, url: &Url) -> Result<Answer, GitHubError> {
+        let asked_at = self.shared.clock.now();
+        let known = self.shared.freshness.recall(self.id, url.as_str(), asked_at);
+        if let Some((answer, true)) = known {
+            return Ok(answer);
+        }
+        let known = known.map(|(answer, _)| answer);
+        let etag = known.as_ref().and_then(|answer| answer.headers.get(ETAG).cloned());
+        let answered = self.request(&Call { etag, ..Call::get(url.clone()) }).await;
+        let answer = match (answered, known) {
+            (Ok(answer), Some(known)) if answer.status == StatusCode::NOT_MODIFIED => known,
+            (Ok(answer), _) => answer,
+            (Err(error), _) => {
+                self.shared.freshness.forget(self.id, url.as_str());
+                return Err(error);
+            }
+        };
+        self.shared.freshness.keep(self.id, url.as_str(), asked_at, answer.clone());
+        Ok(answer)
+    }
+
+    /// All pages of a list, a hundred items a page. `items` takes the list out of what surrounds it.
+    pub(super) async fn pages<P: DeserializeOwned, T>(
+        &self,
+        url: Url,
+        items: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>, GitHubError> {
+        self.all_pages(url, items, false).await
+    }
+
+    /// As [`Self::pages`], through [`Self::get_fresh`].
+    pub(super) async fn fresh_pages<T: DeserializeOwned>(&self, url: Url) -> Result<Vec<T>, GitHubError> {
+        self.all_pages(url, |page: Vec<T>| page, true).await
+    }
+
+    async fn all_pages<P: DeserializeOwned, T>(
+        &self,
+        mut url: Url,
+        items: impl Fn(P) -> Vec<T>,
+        fresh: bool,
+    ) -> Result<Vec<T>, GitHubError> {
+        url.query_pairs_mut().append_pair("per_page", "100");
+        let mut all = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let answer = if fresh { self.get_fresh(&url).await? } else { self.request(&Call::get(url)).await? };
+            all.extend(items(answer.json()?));
+            match answer.next_page() {
+                Some(next) => url = next,
+                None => return Ok(all),
+            }
+        }
+        Err(GitHubError::Argument(format!("a list of more than {MOST_PAGES} pages at {}", url.path())))
+    }
+}

@@ -1,0 +1,98 @@
+//! GitHub's REST API as we use it: the App itself, and each installation with its token. octocrab carries the
+//! requests; what is sent, retried and understood is decided here. Nothing here is durable, and nothing is repeated
+//! but a request that a stale token had refused: repetition is the outbox's business.
+
+mod check_run;
+mod comment;
+mod error;
+mod freshness;
+mod identity;
+mod installation;
+mod people;
+mod pull_request;
+mod repository;
+mod transport;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::settings::GitHubSettings;
+
+pub use check_run::{
+    Annotation, AnnotationLevel, CheckAction, CheckConclusion, CheckOutput, CheckRun, CheckRunOutput, CheckRunQuery,
+    CheckRunUpdate, CheckStatus, NewCheckRun,
+};
+pub use comment::{AppReference, IssueComment, Reaction};
+pub use error::{GitHubError, RequestLine};
+pub use identity::{App, Delivery, Installation, InstallationAccount};
+pub use installation::InstallationClient;
+pub use people::{Permission, User, UserKind};
+pub use pull_request::{
+    Branch, BranchCommit, Commit, GitCommit, GitPerson, Label, PullRequest, PullRequestSide, PullRequestState,
+    Repository, Review, ReviewState,
+};
+pub use repository::{InstallationId, RepositoryName, RepositoryNameError};
+
+use freshness::Freshness;
+use identity::{AppIdentity, Tokens};
+use transport::Transport;
+
+/// GitHub, seen from one App. Cheap to clone; clones share connections, tokens and answers.
+#[derive(Clone)]
+pub struct GitHub {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    transport: Transport,
+    identity: AppIdentity,
+    tokens: Tokens,
+    freshness: Freshness,
+    clock: Arc<dyn Clock>,
+}
+
+impl GitHub {
+    /// Prepares the client; nothing is sent yet. Must be called inside a tokio runtime, and lives as long as that.
+    ///
+    /// # Errors
+    /// [`GitHubError::Setup`] when the private key is no RSA key or TLS cannot be set up.
+    pub fn new(settings: &GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
+        let transport = Transport::new(&settings.api_url, Arc::clone(&clock))?;
+        let identity = AppIdentity::new(settings.app_id, &settings.private_key)?;
+        let shared = Shared { transport, identity, tokens: Tokens::default(), freshness: Freshness::default(), clock };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The App itself: what needs no installation.
+    #[must_use]
+    pub fn app(&self) -> AppClient {
+        AppClient { shared: Arc::clone(&self.shared) }
+    }
+
+    /// One installation; its token is fetched when it is first needed.
+    #[must_use]
+    pub fn installation(&self, id: InstallationId) -> InstallationClient {
+        InstallationClient::new(Arc::clone(&self.shared), id)
+    }
+}
+
+impl std::fmt::Debug for GitHub {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("GitHub").field("api", self.shared.transport.base()).finish_non_exhaustive()
+    }
+}
+
+/// What the App may ask with its own token (a JWT of at most nine minutes).
+#[derive(Clone)]
+pub struct AppClient {
+    shared: Arc<Shared>,
+}
+
+impl Shared {
+    /// A fresh token of the App.
+    fn app_token(&self) -> Result<SecretString, GitHubError> {
+        self.identity.token(self.clock.now())
+    }
+}

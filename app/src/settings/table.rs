@@ -1,0 +1,149 @@
+//! The settings of `serve` as data: one entry a name, from which reading, did-you-mean and the documentation are made.
+//! Nothing is read or parsed here.
+
+/// What is known of one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingDescription {
+    /// The name in lower case without prefix, as it stands in the TOML file.
+    pub name: &'static str,
+    /// What it is for.
+    pub meaning: &'static str,
+    /// What it is when nothing is given; empty when there is no default.
+    pub default: &'static str,
+    /// What a value looks like.
+    pub expected: &'static str,
+    /// Whether its value is never shown, and `NAME_FILE` may name a file that holds it.
+    pub secret: bool,
+}
+
+impl SettingDescription {
+    /// The name of the environment variable.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// What every environment variable of ours begins with.
+pub const PREFIX: &str = "FLOWCTL_";
+
+/// What the name of a definition's secret begins with, in lower case and without [`PREFIX`].
+pub const SECRET_PREFIX: &str = "secret_";
+
+const fn plain(
+    name: &'static str,
+    default: &'static str,
+    expected: &'static str,
+    meaning: &'static str,
+) -> SettingDescription {
+    SettingDescription { name, meaning, default, expected, secret: false }
+}
+
+const fn secret(
+    name: &'static str,
+    default: &'static str,
+    expected: &'static str,
+    meaning: &'static str,
+) -> SettingDescription {
+    SettingDescription { name, meaning, default, expected, secret: true }
+}
+
+/// Every setting of `serve`, in the order of the documentation.
+pub const TABLE: &[SettingDescription] = &[
+    plain(
+        "listen",
+        "127.0.0.1:8080",
+        "an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        "where the server listens",
+    ),
+    plain(
+        "public_url",
+        "http:// and the listen address",
+        "an http or https URL without query, such as https://flows.example.com",
+        "the base of every link that people are shown",
+    ),
+    secret(
+        "database_url",
+        "sqlite://DATA_DIR/flowctl.db",
+        "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME",
+        "where the durable truth lives",
+    ),
+    plain("data_dir", "./flowctl-data", "a directory that the server may write to", "git mirrors and large outputs"),
+    plain(
+        "github_api_url",
+        "https://api.github.com",
+        "an http or https URL, such as https://github.example.com/api/v3",
+        "the base of GitHub's REST API",
+    ),
+    plain(
+        "github_url",
+        "https://github.com",
+        "an http or https URL, such as https://github.example.com",
+        "the base of clone URLs and links",
+    ),
+    plain(
+        "github_app_id",
+        "",
+        "the App's id, a whole number from 1",
+        "the GitHub App; without it the GitHub side is off",
+    ),
+    secret("github_private_key", "", "the App's RSA private key in PEM form (-----BEGIN …)", "signs the App's tokens"),
+    secret(
+        "github_webhook_secret",
+        "",
+        "the secret that was entered as the App's webhook secret, not empty",
+        "proves that a webhook comes from GitHub",
+    ),
+    plain(
+        "github_write_interval_ms",
+        "1000",
+        "a whole number of milliseconds from 0 to 60000",
+        "the pause between two writes of one installation",
+    ),
+    plain(
+        "repositories",
+        "",
+        "NAME=DIRECTORY, comma separated, each a local git repository",
+        "local git repositories served without GitHub (tenant `local`)",
+    ),
+    secret(
+        "api_token",
+        "",
+        "at least 16 characters without spaces",
+        "an administrator's bearer token; without it the API is closed",
+    ),
+    plain(
+        "api_act_as",
+        "false",
+        "true or false",
+        "whether the administrator's token may decide in a person's name outside tenant `local`",
+    ),
+    plain("log", "info", "a filter, such as info or flowctl_app=debug,warn", "what is logged"),
+    plain("log_format", "text", "text or json", "how it is logged"),
+    plain(
+        "allow_private_networks",
+        "false",
+        "true or false",
+        "whether outgoing calls of definitions may reach private addresses",
+    ),
+    plain(
+        "lease_seconds",
+        "30",
+        "a whole number of seconds from 1 to 3600",
+        "how long a claimed piece of work stays with one server that no longer answers",
+    ),
+    plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
+];
+
+/// Names of ours that `serve` does not read but that are no mistake in its environment: they belong to the
+/// commands that talk to a server, or to the installer.
+pub const READ_ELSEWHERE: &[&str] = &["server", "token", "config", "version"];
+
+/// Names that CONTRACT promises but that this version does not act on yet; a prefix ends with `_`.
+pub const NOT_READ_YET: &[&str] = &["ai_", "nats_url", "smtp_url"];
+
+/// The setting of this lower-case name.
+#[must_use]
+pub fn describe(name: &str) -> Option<&'static SettingDescription> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
