@@ -1,1 +1,244 @@
-//! (empty room)
+//! Expressions: the `{{ … }}` and `{% … %}` inside the texts of a definition. Parses them with positions, says what
+//! they read, and evaluates them within limits. It never does I/O and never sees the value of a secret.
+
+mod catalogue;
+mod context;
+mod evaluate;
+mod filters;
+mod lexer;
+mod operators;
+mod parser;
+mod references;
+mod render;
+mod syntax;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use catalogue::{Callable, CallableKind, Parameter, catalogue};
+pub use context::Context;
+pub use references::{Key, Reference, Segment};
+pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json};
+use syntax::Statement;
+
+/// Longest text with markup, in bytes. A page of prompt is about 3 KiB; texts without markup have no limit here.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Deepest nesting of brackets, signs and tags while parsing. Each level costs some KiB of stack in a debug build,
+/// and threads have 2 MiB.
+pub const MAX_NESTING: usize = 48;
+/// Greatest height of an expression's tree, which chains such as `a ~ b ~ c` reach without nesting.
+pub const MAX_DEPTH: usize = 128;
+/// Deepest nesting of a value that is printed, compared or copied; `serde_json` reads no deeper ones.
+pub const MAX_VALUE_DEPTH: usize = 128;
+/// Largest result of one text, in bytes.
+pub const MAX_OUTPUT: usize = 1024 * 1024;
+/// Largest result of [`evaluate_json`] over all its texts, in bytes.
+pub const MAX_RENDERED: usize = 8 * 1024 * 1024;
+/// Bytes of values that one evaluation may make or copy on its way.
+pub const MAX_COPIED: usize = 16 * 1024 * 1024;
+/// Steps of one evaluation: one for each node, and one for each 64 bytes that are looked through. A list of 10,000
+/// entries with a line of text for each needs about 200,000; all of it takes well below a second.
+pub const FUEL: usize = 500_000;
+
+/// A text that cannot be read as a template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// What is wrong, for the author of the definition.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where, in bytes of the text, on character boundaries.
+    pub range: Range<usize>,
+}
+
+impl ExpressionError {
+    fn new(message: impl Into<String>, range: Range<usize>) -> Self {
+        Self { message: message.into(), help: None, range }
+    }
+
+    fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// An evaluation that came to no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EvaluationError {
+    /// What is wrong, for the author of the definition.
+    pub message: String,
+    /// Where, in bytes of the template's text.
+    pub range: Option<Range<usize>>,
+    /// Which text of a nested value: a JSON pointer (RFC 6901); empty for the value itself.
+    pub pointer: String,
+}
+
+impl EvaluationError {
+    fn at(message: impl Into<String>, range: Range<usize>) -> Self {
+        Self { message: message.into(), range: Some(range), pointer: String::new() }
+    }
+}
+
+impl From<ExpressionError> for EvaluationError {
+    fn from(error: ExpressionError) -> Self {
+        let message = match error.help {
+            Some(help) => format!("{} ({help})", error.message),
+            None => error.message,
+        };
+        Self::at(message, error.range)
+    }
+}
+
+/// A parsed text. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Template {
+    parsed: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
+    text: String,
+    statements: Vec<Statement>,
+    references: Vec<Reference>,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// No markup at all.
+    Literal,
+    /// Exactly one `{{ … }}`.
+    Native,
+    /// Text with markup, rendered to a text.
+    Mixed,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// The first thing in it that is no valid markup, an unknown filter, test or function, a secret that is used
+    /// otherwise than printed alone, or a text with markup above [`MAX_TEXT`].
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+        if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+            return Ok(Self::of(text, vec![Statement::Text(text.to_owned())], Vec::new(), Form::Literal));
+        }
+        if text.len() > MAX_TEXT {
+            let message = format!("a text with expressions may have at most {} KiB", MAX_TEXT / 1024);
+            return Err(ExpressionError::new(message, 0..text.floor_char_boundary(1)));
+        }
+        let statements = parser::parse(text)?;
+        let found = references::collect(text, &statements);
+        if let Some(range) = found.misused_secrets.first() {
+            let message = "a secret can only be printed as it is";
+            return Err(ExpressionError::new(message, range.clone())
+                .with_help("write {{ secrets.NAME }} with nothing else between the braces"));
+        }
+        let form = if is_native(&statements) { Form::Native } else { Form::Mixed };
+        Ok(Self::of(text, statements, found.references, form))
+    }
+
+    fn of(text: &str, statements: Vec<Statement>, references: Vec<Reference>, form: Form) -> Self {
+        Self { parsed: Arc::new(Parsed { text: text.to_owned(), statements, references, form }) }
+    }
+
+    /// The text as it was given.
+    pub fn text(&self) -> &str {
+        &self.parsed.text
+    }
+
+    /// Whether the text has no markup at all and stands for itself.
+    pub fn is_literal(&self) -> bool {
+        self.parsed.form == Form::Literal
+    }
+
+    /// Whether the text is exactly one `{{ … }}` (line breaks after it do not count): its value keeps its type.
+    pub fn is_native(&self) -> bool {
+        self.parsed.form == Form::Native
+    }
+
+    /// Whether there is a tag such as `{% if … %}` in the text.
+    pub fn has_statements(&self) -> bool {
+        self.parsed
+            .statements
+            .iter()
+            .any(|statement| !matches!(statement, Statement::Text(_) | Statement::Print(_) | Statement::Secret { .. }))
+    }
+
+    /// Everything that the text reads from its context, in the order of the text. Variables of `for`, `set` and
+    /// `with` are not among it.
+    pub fn references(&self) -> &[Reference] {
+        &self.parsed.references
+    }
+
+    /// The value of the text: of its own type where it [is native](Self::is_native), otherwise a text.
+    ///
+    /// # Errors
+    /// What is missing or cannot be computed, with its range; a limit; a secret in the text (secrets need
+    /// [`evaluate_json`]).
+    pub fn evaluate(&self, context: &Context) -> Result<Value, EvaluationError> {
+        let secret = self.references().iter().find(|reference| reference.root() == "secrets");
+        if let Some(secret) = secret {
+            return Err(EvaluationError::at("a secret cannot be used here", secret.range.clone()));
+        }
+        self.run(context).map(|(value, _)| value)
+    }
+
+    /// The value with masked secrets, and its parts where it is a text.
+    fn run(&self, context: &Context) -> Result<(Value, Vec<SecretPart>), EvaluationError> {
+        let Parsed { text, statements, form, .. } = self.parsed.as_ref();
+        let statements = match (form, statements.as_slice()) {
+            (Form::Literal, _) => return Ok((Value::from(text.clone()), Vec::new())),
+            (Form::Native, [Statement::Print(node), ..]) => {
+                return evaluate::value_of(text, node, context).map(|value| (value, Vec::new()));
+            }
+            (Form::Native, [secret, ..]) => std::slice::from_ref(secret),
+            (_, statements) => statements,
+        };
+        let parts = evaluate::parts_of(text, statements, context)?;
+        let mut masked = String::new();
+        for part in &parts {
+            masked.push_str(match part {
+                SecretPart::Literal(text) => text,
+                SecretPart::Secret(_) => MASK,
+            });
+        }
+        Ok((Value::from(masked), parts))
+    }
+}
+
+fn is_native(statements: &[Statement]) -> bool {
+    match statements {
+        [Statement::Print(_) | Statement::Secret { .. }] => true,
+        [Statement::Print(_) | Statement::Secret { .. }, Statement::Text(rest)] => {
+            rest.chars().all(|character| matches!(character, '\n' | '\r'))
+        }
+        _ => false,
+    }
+}
+
+/// The truth of an evaluated condition (`when`), which must be a boolean.
+///
+/// # Errors
+/// Anything else, named by its kind.
+pub fn condition(value: &Value) -> Result<bool, EvaluationError> {
+    let found = match value {
+        Value::Bool(truth) => return Ok(*truth),
+        Value::String(text) => {
+            let shown: String = text.chars().take(40).collect();
+            let rest = if text.chars().count() > 40 { "…" } else { "" };
+            format!("the text \"{shown}{rest}\"")
+        }
+        Value::Number(number) => format!("the number {number}"),
+        other => operators::kind(other).to_owned(),
+    };
+    let message = format!("a condition must be true or false, this is {found}");
+    Err(EvaluationError { message, range: None, pointer: String::new() })
+}
