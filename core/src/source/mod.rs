@@ -1,1 +1,38 @@
-//! (empty room)
+//! From text to spanned nodes: one parse, and every later reader (serde, JSON Schema, rules) looks at the same nodes.
+//! Parsing never fails and never panics: it gives what was understood and every fault, each inside the file.
+//! Nothing here knows what a process is.
+
+mod arena;
+mod decode;
+mod fault;
+mod file;
+mod limits;
+mod merge;
+mod node;
+mod parse;
+mod pruned;
+mod scalar;
+mod schema;
+mod spanned;
+mod template;
+mod view;
+mod within;
+mod words;
+
+pub use arena::{Comment, Document, NodeId};
+pub use decode::{DecodeError, from_node};
+pub use fault::{Fault, FaultKind};
+pub use file::{Position, Range, SourceFile, Span};
+pub use limits::{MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FAULTS, MAXIMUM_NODES};
+pub use node::{Kind, Node, Scalar};
+pub use parse::{Parsed, parse};
+pub use pruned::Pruned;
+pub use scalar::{Resolved, ScalarStyle};
+pub use schema::{Schema, SchemaError, SchemaFault, SchemaFaultKind};
+pub use spanned::Spanned;
+pub use view::{to_json, to_json_without};
+pub use within::ScalarMap;
+pub use words::closest;
+
+#[cfg(test)]
+mod tests;

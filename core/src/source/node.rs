@@ -1,0 +1,197 @@
+//! Reading one node: its kind, its value, its children, its place. Copy it freely.
+
+use std::fmt;
+
+use super::arena::{Content, Document, Entry, NodeId};
+use super::file::Span;
+use super::scalar::{Resolved, ScalarStyle, resolve};
+
+/// What shape a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text, a number, a boolean or null.
+    Scalar,
+    /// A list.
+    Sequence,
+    /// Keys with values.
+    Mapping,
+}
+
+/// A scalar as written and decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scalar<'a> {
+    /// The decoded value: escapes resolved, lines folded. Empty where nothing is written.
+    pub value: &'a str,
+    /// How it is written.
+    pub style: ScalarStyle,
+}
+
+impl<'a> Scalar<'a> {
+    /// The value with its type.
+    pub fn resolved(self) -> Resolved<'a> {
+        resolve(self.value, self.style)
+    }
+
+    /// Whether quotes or a block make it text whatever it says.
+    pub fn is_quoted(self) -> bool {
+        self.style != ScalarStyle::Plain
+    }
+}
+
+/// A view of one node.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) id: NodeId,
+}
+
+impl<'a> Node<'a> {
+    /// Its id.
+    pub fn id(self) -> NodeId {
+        self.id
+    }
+
+    /// The document it belongs to.
+    pub fn document(self) -> &'a Document {
+        self.document
+    }
+
+    /// Where it is: the text alone, without quotes. An empty value has the span of the key that it belongs to,
+    /// and empty quotes have their own.
+    pub fn span(self) -> Span {
+        self.document.data(self.id).span
+    }
+
+    /// Where it is with its quotes (what an edit replaces).
+    pub fn outer_span(self) -> Span {
+        self.document.data(self.id).outer
+    }
+
+    /// The key whose value it is; none for the root, for list items and for keys.
+    pub fn owner(self) -> Option<Node<'a>> {
+        let owner = self.document.data(self.id).owner;
+        (!owner.is_none()).then(|| self.document.node(owner))
+    }
+
+    /// The text to point at when something is missing in this node: the key that it belongs to; for a list's item
+    /// or the root its first key; else the node.
+    pub fn naming_span(self) -> Span {
+        if let Some(owner) = self.owner() {
+            return owner.span();
+        }
+        match self.entries().next() {
+            Some((key, _)) => key.span(),
+            None => self.span(),
+        }
+    }
+
+    /// Its shape.
+    pub fn kind(self) -> Kind {
+        match &self.document.data(self.id).content {
+            Content::Scalar { .. } => Kind::Scalar,
+            Content::Sequence(_) => Kind::Sequence,
+            Content::Mapping { .. } => Kind::Mapping,
+        }
+    }
+
+    /// The scalar, if it is one.
+    pub fn as_scalar(self) -> Option<Scalar<'a>> {
+        let data = self.document.data(self.id);
+        let Content::Scalar { value, style } = &data.content else { return None };
+        let value = match value {
+            Some(value) => value,
+            None => self.document.text.get(data.span.range()).unwrap_or_default(),
+        };
+        Some(Scalar { value, style: *style })
+    }
+
+    /// The decoded text of any scalar, whatever its type: `1` gives `"1"`. See [`Node::resolved`].
+    pub fn as_str(self) -> Option<&'a str> {
+        self.as_scalar().map(|scalar| scalar.value)
+    }
+
+    /// The scalar with its type.
+    pub fn resolved(self) -> Option<Resolved<'a>> {
+        self.as_scalar().map(Scalar::resolved)
+    }
+
+    /// The text, if it is a scalar that is text (quoted, or no number, boolean or null).
+    pub fn as_text(self) -> Option<&'a str> {
+        match self.resolved() {
+            Some(Resolved::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is null (written or empty).
+    pub fn is_null(self) -> bool {
+        matches!(self.resolved(), Some(Resolved::Null))
+    }
+
+    /// The items, if it is a list.
+    pub fn items(self) -> Option<impl ExactSizeIterator<Item = Node<'a>> + Clone> {
+        let Content::Sequence(items) = &self.document.data(self.id).content else { return None };
+        Some(items.iter().map(move |item| self.document.node(*item)))
+    }
+
+    /// The entries in the order of the text, merged ones (`<<`) last; nothing when it is no mapping.
+    pub fn entries(self) -> impl ExactSizeIterator<Item = (Node<'a>, Node<'a>)> + Clone {
+        let document = self.document;
+        self.raw_entries().iter().map(move |entry| (document.node(entry.key), document.node(entry.value)))
+    }
+
+    pub(crate) fn raw_entries(self) -> &'a [Entry] {
+        match &self.document.data(self.id).content {
+            Content::Mapping { entries, .. } => entries,
+            _ => &[],
+        }
+    }
+
+    fn entry(self, key: &str) -> Option<Entry> {
+        let Content::Mapping { entries, order } = &self.document.data(self.id).content else { return None };
+        let text = |index: u32| {
+            entries
+                .get(index as usize)
+                .and_then(|entry| self.document.node(entry.key).as_str())
+                .unwrap_or_default()
+        };
+        let place = order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
+        entries.get(*order.get(place)? as usize).copied()
+    }
+
+    /// The value of a key; none when it is missing or this is no mapping. Takes logarithmic time.
+    pub fn get(self, key: &str) -> Option<Node<'a>> {
+        self.entry(key).map(|entry| self.document.node(entry.value))
+    }
+
+    /// The node of a key itself.
+    pub fn key_node(self, key: &str) -> Option<Node<'a>> {
+        self.entry(key).map(|entry| self.document.node(entry.key))
+    }
+
+    /// How many items or entries it has; a scalar has none.
+    pub fn len(self) -> usize {
+        match &self.document.data(self.id).content {
+            Content::Scalar { .. } => 0,
+            Content::Sequence(items) => items.len(),
+            Content::Mapping { entries, .. } => entries.len(),
+        }
+    }
+
+    /// Whether it has no item and no entry.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_scalar() {
+            Some(scalar) => write!(formatter, "{:?}", scalar.value),
+            None => match self.items() {
+                Some(items) => formatter.debug_list().entries(items).finish(),
+                None => formatter.debug_map().entries(self.entries()).finish(),
+            },
+        }
+    }
+}

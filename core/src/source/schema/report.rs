@@ -1,0 +1,284 @@
+//! From the validator's errors to faults: which node, which span, which words.
+//! Words come from the kind of error and the arena, never from the validator's own messages.
+
+use std::collections::BTreeSet;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError};
+use serde_json::Value;
+
+use super::super::arena::{Document, NodeId};
+use super::super::node::Node;
+use super::super::words::{alternatives, closest, describe, quoted};
+use super::{SchemaError, SchemaFault, SchemaFaultKind};
+
+/// Most faults of one check; more would only hide the first ones.
+const MAXIMUM_FAULTS: usize = 500;
+
+pub(super) struct Report<'a> {
+    pub(super) schema: &'a Value,
+    pub(super) document: &'a Document,
+    pub(super) root: NodeId,
+}
+
+/// A schema that does not compile: its errors are those of a document, the schema itself.
+pub(super) fn schema_error(schema: &Value, error: &ValidationError<'_>) -> SchemaError {
+    if let ValidationErrorKind::Referencing(_) = error.kind() {
+        let pointer = error.instance_path().as_str().to_owned();
+        return SchemaError {
+            pointer,
+            message: "a `$ref` of this schema leads nowhere; it can only lead inside the same schema".to_owned(),
+        };
+    }
+    let document = Document::from_json(schema);
+    let report = Report { schema: &Value::Null, document: &document, root: document.root().unwrap_or_default() };
+    match report.of_error(error).into_iter().next() {
+        Some(fault) => SchemaError {
+            message: format!("this is no valid JSON Schema: {}", fault.message),
+            pointer: fault.path,
+        },
+        None => SchemaError { pointer: String::new(), message: "this is no valid JSON Schema".to_owned() },
+    }
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn faults<'e>(&self, errors: impl Iterator<Item = ValidationError<'e>>) -> Vec<SchemaFault> {
+        let mut faults: Vec<SchemaFault> = Vec::new();
+        for error in errors {
+            faults.extend(self.of_error(&error));
+            if faults.len() >= MAXIMUM_FAULTS {
+                break;
+            }
+        }
+        self.without_repetitions(faults)
+    }
+
+    /// In the order of the text; a node that is used twice counts once, and so does a misspelt key that is also missed.
+    fn without_repetitions(&self, mut faults: Vec<SchemaFault>) -> Vec<SchemaFault> {
+        let misspelt: BTreeSet<(String, String)> = faults.iter().filter_map(suggestion).collect();
+        faults.retain(|fault| match &fault.kind {
+            SchemaFaultKind::MissingKey { key } => !misspelt.contains(&(fault.path.clone(), key.clone())),
+            _ => true,
+        });
+        // Values without a file all have the same span, and keep the order in which they were found.
+        faults.sort_by_key(|fault| fault.span);
+        let mut seen: BTreeSet<(NodeId, String)> = BTreeSet::new();
+        faults.retain(|fault| seen.insert((fault.node, fault.message.clone())));
+        faults
+    }
+
+    pub(super) fn of_error(&self, error: &ValidationError<'_>) -> Vec<SchemaFault> {
+        let path = error.instance_path().as_str();
+        let Some(node) = self.node(path) else { return Vec::new() };
+        if self.document.faulty().contains(node.id()) {
+            return Vec::new();
+        }
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let known = self.known_keys(error.schema_path().as_str());
+                unexpected.iter().map(|key| self.unknown_key(node, path, key, &known)).collect()
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                self.of_branches(error, node, path, context)
+            }
+            ValidationErrorKind::PropertyNames { error: inner } => vec![self.property_name(node, path, inner)],
+            ValidationErrorKind::Required { property } => {
+                vec![self.missing_key(node, path, property.as_str().unwrap_or_default())]
+            }
+            kind => vec![self.of_value(error, node, path, kind)],
+        }
+    }
+
+    pub(super) fn node(&self, path: &str) -> Option<Node<'a>> {
+        self.document.pointer(self.root, path).map(|id| self.document.node(id))
+    }
+
+    pub(super) fn at(node: Node<'_>, path: &str, kind: SchemaFaultKind, message: impl Into<String>) -> SchemaFault {
+        let (span, path, message) = (node.span(), path.to_owned(), message.into());
+        SchemaFault { node: node.id(), kind, span, path, message, help: None }
+    }
+
+    pub(super) fn unknown_key(&self, mapping: Node<'a>, path: &str, key: &str, known: &[String]) -> SchemaFault {
+        let node = mapping.key_node(key).unwrap_or(mapping);
+        let kind = SchemaFaultKind::UnknownKey { key: key.to_owned(), known: known.to_vec() };
+        let mut fault = Self::at(node, path, kind, format!("unknown key {}", quoted(key)));
+        // A key that is there already cannot be the one that was meant.
+        let free = known.iter().map(String::as_str).filter(|known| mapping.get(known).is_none());
+        fault.help = match closest(key, free) {
+            Some(word) => Some(format!("did you mean `{word}`?")),
+            None if known.is_empty() => None,
+            None => Some(format!("known here: {}", alternatives(&in_quotes(known), "and"))),
+        };
+        fault
+    }
+
+    pub(super) fn missing_key(&self, mapping: Node<'a>, path: &str, key: &str) -> SchemaFault {
+        let kind = SchemaFaultKind::MissingKey { key: key.to_owned() };
+        let mut fault = Self::at(mapping, path, kind, format!("the key {} is missing", quoted(key)));
+        fault.span = mapping.naming_span();
+        fault
+    }
+
+    pub(super) fn wrong_type(node: Node<'_>, path: &str, expected: &[String]) -> SchemaFault {
+        let (expected, found) = (alternatives(expected, "or"), describe(node));
+        let message = format!("expected {expected}, found {found}");
+        Self::at(node, path, SchemaFaultKind::WrongType { expected, found }, message)
+    }
+
+    pub(super) fn not_one_of(node: Node<'_>, path: &str, allowed: &[Value]) -> SchemaFault {
+        let mut words: Vec<String> = Vec::new();
+        for value in allowed {
+            let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if !words.contains(&word) && !value.is_null() {
+                words.push(word);
+            }
+        }
+        let shown = alternatives(&in_quotes(&words), "or");
+        let kind = SchemaFaultKind::NotOneOf { allowed: words.clone() };
+        let Some(written) = node.as_text() else {
+            return Self::at(node, path, kind, format!("expected {shown}, found {}", describe(node)));
+        };
+        let mut fault = Self::at(node, path, kind, format!("{} is none of the allowed values", quoted(written)));
+        fault.help = Some(match closest(written, words.iter().map(String::as_str)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("allowed: {shown}"),
+        });
+        fault
+    }
+
+    fn property_name(&self, mapping: Node<'a>, path: &str, inner: &ValidationError<'_>) -> SchemaFault {
+        let name = inner.instance().as_str().unwrap_or_default().to_owned();
+        let node = mapping.key_node(&name).unwrap_or(mapping);
+        let mut fault = self.of_value(inner, node, path, inner.kind());
+        fault.message = format!("{} cannot be a key here", quoted(&name));
+        fault
+    }
+
+    /// Errors that speak about one value.
+    fn of_value(
+        &self,
+        error: &ValidationError<'_>,
+        node: Node<'a>,
+        path: &str,
+        kind: &ValidationErrorKind,
+    ) -> SchemaFault {
+        use SchemaFaultKind::{Maximum, Minimum, Other, Pattern};
+        use ValidationErrorKind as Kind;
+        let found = describe(node);
+        let (fault, message) = match kind {
+            Kind::Type { kind } => return Self::wrong_type(node, path, &type_words(kind)),
+            Kind::Enum { options } => {
+                return Self::not_one_of(node, path, options.as_array().map(Vec::as_slice).unwrap_or_default());
+            }
+            Kind::Constant { expected_value } => {
+                return Self::not_one_of(node, path, std::slice::from_ref(expected_value.as_ref()));
+            }
+            Kind::Pattern { pattern } => (Pattern, self.pattern_message(error, node, pattern)),
+            Kind::Format { format } => (Pattern, format!("{found} is no valid {format}")),
+            Kind::Minimum { limit } => (Minimum, format!("{found} is less than {limit}")),
+            Kind::ExclusiveMinimum { limit } => (Minimum, format!("{found} is not more than {limit}")),
+            Kind::Maximum { limit } => (Maximum, format!("{found} is more than {limit}")),
+            Kind::ExclusiveMaximum { limit } => (Maximum, format!("{found} is not less than {limit}")),
+            Kind::MinLength { limit } => (Minimum, format!("{found} is shorter than {}", count(*limit, "character"))),
+            Kind::MaxLength { limit } => (Maximum, format!("the text is longer than {}", count(*limit, "character"))),
+            Kind::MinItems { limit: 1 } => (Minimum, "the list is empty; it needs at least one item".to_owned()),
+            Kind::MinItems { limit } => (Minimum, format!("the list has fewer than {}", count(*limit, "item"))),
+            Kind::MaxItems { limit } => (Maximum, format!("the list has more than {}", count(*limit, "item"))),
+            Kind::AdditionalItems { limit } => (Maximum, format!("the list has more than {}", count(*limit as u64, "item"))),
+            Kind::UnevaluatedItems { .. } => (Other, "the list has items that are not allowed".to_owned()),
+            Kind::MinProperties { limit: 1 } => (Minimum, "the mapping is empty; it needs at least one key".to_owned()),
+            Kind::MinProperties { limit } => (Minimum, format!("the mapping has fewer than {}", count(*limit, "key"))),
+            Kind::MaxProperties { limit } => (Maximum, format!("the mapping has more than {}", count(*limit, "key"))),
+            Kind::MultipleOf { multiple_of } => (Other, format!("{found} is no multiple of {multiple_of}")),
+            Kind::UniqueItems => (Other, "the list holds the same value twice".to_owned()),
+            Kind::Contains => (Other, "the list lacks an item that it needs".to_owned()),
+            Kind::OneOfMultipleValid { .. } => (Other, format!("{found} fits several forms of which only one may fit")),
+            Kind::FalseSchema => (Other, "nothing is allowed here".to_owned()),
+            Kind::Custom { message, .. } => (Other, message.clone()),
+            _ => (Other, format!("{found} is not allowed here")),
+        };
+        Self::at(node, path, fault, message)
+    }
+
+    /// What a text should look like is what the schema's description says; the bare pattern only where there is none.
+    fn pattern_message(&self, error: &ValidationError<'_>, node: Node<'a>, pattern: &str) -> String {
+        let description = parent(error.schema_path().as_str())
+            .and_then(|pointer| self.schema.pointer(pointer))
+            .and_then(|schema| schema.get("description"))
+            .and_then(Value::as_str)
+            .and_then(|description| description.lines().next());
+        match description {
+            Some(description) => {
+                format!("{} is not as expected: {}", quoted(node.as_str().unwrap_or_default()), description.trim_end_matches('.'))
+            }
+            None => format!("{} does not match the pattern `{pattern}`", quoted(node.as_str().unwrap_or_default())),
+        }
+    }
+
+    /// The keys of the schema that forbids others, from the place of its `additionalProperties`.
+    fn known_keys(&self, keyword: &str) -> Vec<String> {
+        let schema = parent(keyword).and_then(|pointer| self.schema.pointer(pointer));
+        schema.map(property_names).unwrap_or_default()
+    }
+
+    /// Follows `$ref` inside the schema.
+    pub(super) fn resolve_reference(&self, mut schema: &'a Value) -> &'a Value {
+        // A reference to itself is legal; nobody needs more than a few hops.
+        for _ in 0..16 {
+            let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+            match target.and_then(|pointer| self.schema.pointer(pointer)) {
+                Some(next) => schema = next,
+                None => break,
+            }
+        }
+        schema
+    }
+}
+
+/// The key that a fault suggests instead of an unknown one, with its mapping.
+fn suggestion(fault: &SchemaFault) -> Option<(String, String)> {
+    let SchemaFaultKind::UnknownKey { .. } = &fault.kind else { return None };
+    let word = fault.help.as_deref()?.strip_prefix("did you mean `")?.strip_suffix("`?")?;
+    Some((fault.path.clone(), word.to_owned()))
+}
+
+fn parent(pointer: &str) -> Option<&str> {
+    pointer.rfind('/').and_then(|index| pointer.get(..index))
+}
+
+pub(super) fn property_names(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+}
+
+pub(super) fn in_quotes(words: &[String]) -> Vec<String> {
+    words.iter().map(|word| format!("`{word}`")).collect()
+}
+
+fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// The words for a `type`; "nothing" only where nothing else is allowed.
+pub(super) fn type_words(kind: &TypeKind) -> Vec<String> {
+    let types: Vec<JsonType> = match kind {
+        TypeKind::Single(single) => vec![*single],
+        TypeKind::Multiple(set) => set.iter().collect(),
+    };
+    let only_null = types.iter().all(|name| *name == JsonType::Null);
+    types.into_iter().filter(|name| only_null || *name != JsonType::Null).map(|name| type_word(name).to_owned()).collect()
+}
+
+fn type_word(name: JsonType) -> &'static str {
+    match name {
+        JsonType::Null => "nothing",
+        JsonType::Boolean => "`true` or `false`",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::String => "text",
+        JsonType::Array => "a list",
+        JsonType::Object => "a mapping",
+    }
+}
