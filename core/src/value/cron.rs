@@ -1,0 +1,86 @@
+//! A time table and the zone that it is read in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+
+use super::{ValueError, written_as_text};
+
+/// Five fields: minute, hour, day of month, month, day of week.
+#[derive(Debug, Clone)]
+pub struct Cron {
+    text: String,
+    pattern: croner::Cron,
+}
+
+impl Cron {
+    /// The next moment of the time table after this one, in its zone; nothing where there is none.
+    pub fn next_after(&self, moment: &Zoned) -> Option<Zoned> {
+        self.pattern.find_next_occurrence(moment, false).ok()
+    }
+}
+
+impl PartialEq for Cron {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl FromStr for Cron {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let help = "the five fields are minute, hour, day of month, month, day of week, as in `0 9 * * 1-5`";
+        let fields = text.split_whitespace().count();
+        if fields != 5 {
+            return Err(ValueError::whole(format!("a time table has five fields, `{text}` has {fields}"), text).help(help));
+        }
+        let pattern = text
+            .parse()
+            .map_err(|error| ValueError::whole(format!("`{text}` is no time table: {error}"), text).help(help))?;
+        Ok(Self { text: text.to_owned(), pattern })
+    }
+}
+
+impl fmt::Display for Cron {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+written_as_text!(Cron, "Minute, hour, day of month, month, day of week.", "0 9 * * 1-5");
+
+/// The name of an IANA time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeZoneName {
+    name: String,
+    zone: TimeZone,
+}
+
+impl TimeZoneName {
+    /// The zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+impl FromStr for TimeZoneName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let zone = TimeZone::get(text).map_err(|_| {
+            ValueError::whole(format!("`{text}` is no time zone"), text).help("write a name such as `Europe/Berlin` or `UTC`")
+        })?;
+        Ok(Self { name: text.to_owned(), zone })
+    }
+}
+
+impl fmt::Display for TimeZoneName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+written_as_text!(TimeZoneName, "An IANA time zone.", "Europe/Berlin", "UTC");

@@ -1,0 +1,134 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn fault<T: std::str::FromStr<Err = ValueError>>(text: &str) -> String {
+    match text.parse::<T>() {
+        Ok(_) => panic!("`{text}` was taken"),
+        Err(error) => format!("{}..{} {error}", error.range.start, error.range.end),
+    }
+}
+
+#[test]
+fn durations_are_read_and_written() {
+    let table = [
+        ("90s", 90_000, "1m30s"),
+        ("5m", 300_000, "5m"),
+        ("1h30m", 5_400_000, "1h30m"),
+        ("7d", 604_800_000, "1w"),
+        ("10d", 864_000_000, "10d"),
+        ("250ms", 250, "250ms"),
+        ("0s", 0, "0s"),
+    ];
+    for (text, millis, written) in table {
+        let duration: Duration = text.parse().unwrap();
+        assert_eq!((duration.as_millis(), duration.to_string().as_str()), (millis, written), "{text}");
+    }
+}
+
+#[test]
+fn malformed_durations_say_where() {
+    assert_eq!(fault::<Duration>("5"), "0..1 `5` has a number without a unit; add `ms`, `s`, `m`, `h`, `d` or `w`, as in `30s`");
+    assert_eq!(fault::<Duration>("5x"), "1..2 `x` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d` and `w`");
+    assert_eq!(
+        fault::<Duration>("5m1h"),
+        "2..4 `h` comes after a smaller unit or twice; write the largest unit first, as in `1h30m`"
+    );
+    assert!(fault::<Duration>("").contains("empty"));
+    assert!(fault::<Duration>("999999999999999999999s").contains("too large"));
+    assert!(fault::<Duration>("99999999d").contains("a hundred years"));
+    assert!(fault::<Duration>("-5m").contains("a number is expected"));
+}
+
+#[test]
+fn names_say_what_to_write_instead() {
+    assert_eq!(fault::<StepId>("Ask-Leads"), "0..1 a step's id may not contain `A`; write `ask_leads`");
+    assert_eq!(fault::<StepId>("9lives"), "0..1 a step's id begins with a lower-case letter, not with `9`; use lower-case letters, digits and `_`");
+    assert_eq!(fault::<Slug>("my_process"), "2..3 a process's name may not contain `_`; write `my-process`");
+    assert!(fault::<Slug>(&"a".repeat(64)).contains("longer than 63"));
+    assert!("a".parse::<Slug>().is_ok());
+}
+
+#[test]
+fn money_is_decimal_and_has_a_currency() {
+    assert_eq!("0.50 USD".parse::<Money>().unwrap().to_string(), "0.50 USD");
+    assert!(fault::<Money>("5").contains("lacks a currency"));
+    assert!(fault::<Money>("5 dollars").starts_with("2..9"));
+    assert!(fault::<Money>("-5 USD").contains("no amount"));
+    let sum = "0.10 USD".parse::<Money>().unwrap().checked_add(&"0.20 USD".parse().unwrap());
+    assert_eq!(sum.unwrap().to_string(), "0.30 USD");
+    assert_eq!("1 USD".parse::<Money>().unwrap().checked_add(&"1 EUR".parse().unwrap()), None);
+}
+
+#[test]
+fn time_tables_are_read_in_their_zone() {
+    let cron: Cron = "30 2 * * 1-5".parse().unwrap();
+    let zone: TimeZoneName = "Europe/Berlin".parse().unwrap();
+    let friday = "2026-03-06T10:00:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(zone.zone().clone());
+    assert_eq!(cron.next_after(&friday).unwrap().timestamp().to_string(), "2026-03-09T01:30:00Z");
+    assert!(fault::<Cron>("0 9 * *").contains("has 4"));
+    assert!(fault::<Cron>("61 9 * * *").contains("no time table"));
+    assert!(fault::<TimeZoneName>("Mars/Base").contains("no time zone"));
+}
+
+#[test]
+fn patterns_match_as_github_says() {
+    let table = [
+        ("main", "main", true),
+        ("main", "mainline", false),
+        ("releases/*", "releases/1.0", true),
+        ("releases/*", "releases/1/0", false),
+        ("releases/**", "releases/1/0", true),
+        ("**", "any/thing", true),
+        ("**/*.md", "README.md", true),
+        ("**/*.md", "docs/a/b.md", true),
+        ("*.jsx?", "page.js", true),
+        ("v[12].*", "v2.0", true),
+        ("v[12].*", "v3.0", false),
+        ("a.b", "axb", false),
+    ];
+    for (pattern, text, expected) in table {
+        assert_eq!(pattern.parse::<Glob>().unwrap().matches(text), expected, "{pattern} {text}");
+    }
+    let globs: Vec<Glob> = ["docs/**", "!docs/secret/**", "docs/secret/open.md"].map(|g| g.parse().unwrap()).into();
+    assert!(any_matches(&globs, "docs/a.md"));
+    assert!(!any_matches(&globs, "docs/secret/a.md"));
+    assert!(any_matches(&globs, "docs/secret/open.md"));
+    assert!(fault::<Glob>("v[12").contains("no pattern"));
+}
+
+#[test]
+fn logins_know_no_case() {
+    assert_eq!("Octocat".parse::<Login>().unwrap(), "octocat".parse::<Login>().unwrap());
+    assert_eq!(fault::<Login>("@octocat"), "0..1 a login is written without `@`; write `octocat`");
+    assert!(fault::<Login>("a b").contains("may not contain"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_read_is_written_and_read_again(millis in 0_u64..MAX) {
+        let duration = Duration::from_millis(millis);
+        prop_assert_eq!(duration.to_string().parse::<Duration>().unwrap(), duration);
+    }
+
+    #[test]
+    fn nothing_panics_and_ranges_are_inside(text in ".{0,40}") {
+        let faults = [
+            text.parse::<Duration>().err(),
+            text.parse::<StepId>().err(),
+            text.parse::<Slug>().err(),
+            text.parse::<Money>().err(),
+            text.parse::<Cron>().err(),
+            text.parse::<TimeZoneName>().err(),
+            text.parse::<Glob>().err(),
+            text.parse::<Login>().err(),
+        ];
+        for fault in faults.into_iter().flatten() {
+            prop_assert!(text.get(fault.range.clone()).is_some(), "{:?} of {:?}", fault, text);
+        }
+    }
+}
+
+const MAX: u64 = 100 * 365 * 86_400_000;
