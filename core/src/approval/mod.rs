@@ -1,1 +1,15 @@
-//! (empty room)
+//! Who counts, and what follows: a requirement tree, the decisions recorded for it, and the verdict with its reasons.
+//! Pure: membership is asked for elsewhere and arrives as facts.
+
+mod decision;
+mod requirement;
+mod verdict;
+mod weigh;
+
+pub use decision::{Decision, DecisionKind, Person, Source, SourceKind};
+pub use requirement::{Group, LeafIndex, Requirement, RequirementError};
+pub use verdict::{Missing, Outcome, Verdict, evaluate};
+pub use weigh::{Ineligible, PersonFacts, Weighed, weigh};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,34 @@
-//! (empty room)
+//! An execution as a pure state machine: `decide` says what follows from a signal, `apply` folds an event into the
+//! state. Nothing here does I/O; `now` and ids are arguments, so the same inputs give the same events.
+
+pub mod context;
+pub mod decide;
+pub mod edges;
+pub mod event;
+pub mod plan;
+pub mod signal;
+pub mod start;
+pub mod state;
+pub mod timeline;
+pub mod waiting;
+
+mod advance;
+mod apply;
+mod finish;
+mod people;
+mod perform;
+mod retry;
+
+pub use decide::{Refusal, decide};
+pub use event::{Event, EventKind, SkipReason};
+pub use plan::{Plan, PlanError};
+pub use signal::Signal;
+pub use start::{NewExecution, StartError, create};
+pub use state::{
+    Execution, ExecutionId, ExecutionStatus, PullRequestInfo, StepError, StepState, StepStatus, Subject, TenantId,
+    TriggerInfo, Usage,
+};
+pub use waiting::{ApprovalRequest, FormRequest, Waiting};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Evaluates whole JSON values whose texts are templates, and keeps the places of secrets open for the performer.
 //! A secret is a part of the result by construction, never a mark in a text, so no data can pass for one.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Context, EvaluationError, MAX_RENDERED, Template};
@@ -18,7 +19,7 @@ pub struct Rendered {
 }
 
 /// A text with secrets in it, to be put together by whoever performs the step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretText {
     /// Where it stands in the value: a JSON pointer (RFC 6901).
     pub pointer: String,
@@ -27,7 +28,8 @@ pub struct SecretText {
 }
 
 /// A part of a text with secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SecretPart {
     /// Text as it is.
     Literal(String),

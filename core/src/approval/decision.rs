@@ -1,0 +1,91 @@
+//! One person's word: who, what, when, from where, on which commit, with which note.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::LeafIndex;
+
+/// A person as GitHub knows them. People are the same where their numeric id is the same: a login can be renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Person {
+    /// The login at the time.
+    pub login: String,
+    /// GitHub's numeric id; 0 for people of tenant `local`, who are then told apart by login.
+    #[serde(default)]
+    pub id: u64,
+}
+
+impl Person {
+    /// Whether both are one person.
+    pub fn is(&self, other: &Self) -> bool {
+        if self.id != 0 && other.id != 0 {
+            return self.id == other.id;
+        }
+        self.login.eq_ignore_ascii_case(&other.login)
+    }
+}
+
+/// What somebody decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+    /// Takes back what was said before.
+    Withdraw,
+}
+
+/// The way a word came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A command in a comment.
+    Comment,
+    /// A review of a pull request.
+    Review,
+    /// A button of a check run.
+    Button,
+    /// The API.
+    Api,
+    /// The command line.
+    Cli,
+    /// A web page or a signed link.
+    Web,
+    /// A test or a deadline.
+    Engine,
+}
+
+/// Where a word came from. `id` makes it unique: the same word counts once however often it is delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The way.
+    pub kind: SourceKind,
+    /// What tells this word from others of its kind: a comment's id with the command's position, a review's id …
+    pub id: String,
+    /// A link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// One recorded decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    pub person: Person,
+    /// What.
+    pub decision: DecisionKind,
+    /// When it was said.
+    pub at: Timestamp,
+    /// With which note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// From where.
+    pub source: Source,
+    /// On which commit, where the execution has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The leaves of the requirement that the person counts for, as facts stood when the word was weighed.
+    pub counts_for: Vec<LeafIndex>,
+}

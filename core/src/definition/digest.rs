@@ -1,0 +1,99 @@
+//! The digest of a process: SHA-256 of the canonical form of its definition with all that it refers to. Two processes
+//! with one digest ask people for the same; a decision counts only for the digest that was shown.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Process;
+use super::step::StepKind;
+use crate::execution::plan::Resources;
+
+/// The digest, 64 hexadecimal digits. `written` is the process's file as JSON.
+pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
+    let mut models = Map::new();
+    let mut schemas = Map::new();
+    let mut prompts = Map::new();
+    let mut policies = Map::new();
+    for step in process.all_steps() {
+        match &step.kind {
+            StepKind::AiGenerate(generate) => {
+                if let Some(model) = resources.models.get(&generate.model.value) {
+                    models.insert(generate.model.value.clone(), json!(model));
+                }
+                if let Some(path) = generate.output_schema.as_str() {
+                    schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
+                }
+                if let Some(name) = &generate.template {
+                    prompts.insert(name.value.clone(), json!(resources.prompts.get(&name.value)));
+                }
+            }
+            StepKind::ApiCall(call) => {
+                let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+                if let Some(path) = schema.and_then(|schema| schema.as_str()) {
+                    schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
+                }
+            }
+            StepKind::HumanApproval(approval) => {
+                if let Some(name) = &approval.policy {
+                    policies.insert(name.value.clone(), json!(resources.policies.get(&name.value)));
+                }
+            }
+            _ => {}
+        }
+    }
+    let whole = json!({
+        "process": written, "models": models, "schemas": schemas, "prompts": prompts, "policies": policies
+    });
+    hex::encode(Sha256::digest(canonical(&whole).as_bytes()))
+}
+
+/// JSON in one form only: keys in the order of their bytes, no white space.
+pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| key.as_str());
+            text.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Value::String(key.clone()).to_string());
+                text.push(':');
+                write(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write(item, text);
+            }
+            text.push(']');
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_keys_does_not_matter_and_that_of_lists_does() {
+        let one = json!({"b": [1, 2], "a": {"y": null, "x": "é\n"}});
+        let same = json!({"a": {"x": "é\n", "y": null}, "b": [1, 2]});
+        assert_eq!(canonical(&one), canonical(&same));
+        assert_eq!(canonical(&one), "{\"a\":{\"x\":\"é\\n\",\"y\":null},\"b\":[1,2]}");
+        assert_ne!(canonical(&one), canonical(&json!({"b": [2, 1], "a": {"y": null, "x": "é\n"}})));
+    }
+}

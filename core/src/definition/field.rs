@@ -1,0 +1,232 @@
+//! A field: an input of a process, a question of a form, a variable of a prompt. One JSON Schema is made from it and
+//! used wherever a value for it comes in.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::source::Spanned;
+
+/// Fields by name, in the order written.
+pub type Fields = IndexMap<Spanned<String>, Field>;
+
+/// One field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The kind of value.
+    #[serde(rename = "type")]
+    pub kind: Spanned<FieldType>,
+    /// A short label for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether a value must be given (false).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// The value where none is given; it must satisfy the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Spanned<Value>>,
+    /// The only values allowed.
+    #[serde(rename = "enum", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub choices: Option<Vec<Value>>,
+    /// A regular expression for a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Spanned<String>>,
+    /// A well-known form of text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Spanned<FieldFormat>>,
+    /// The smallest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<Spanned<serde_json::Number>>,
+    /// The largest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<Spanned<serde_json::Number>>,
+    /// The shortest text, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<Spanned<u64>>,
+    /// The longest text, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<Spanned<u64>>,
+    /// What a list holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Box<Field>>,
+    /// The fewest items of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_items: Option<Spanned<u64>>,
+    /// The most items of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<Spanned<u64>>,
+}
+
+/// The kind of value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// A text.
+    String,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A day, `2026-03-01`.
+    Date,
+    /// A list.
+    List,
+    /// A mapping.
+    Object,
+}
+
+/// A well-known form of text, as JSON Schema names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldFormat {
+    /// An e-mail address.
+    Email,
+    /// An absolute URI.
+    Uri,
+    /// A moment, RFC 3339.
+    DateTime,
+    /// A day.
+    Date,
+    /// A time of day.
+    Time,
+    /// A UUID.
+    Uuid,
+    /// An IPv4 address.
+    Ipv4,
+    /// An IPv6 address.
+    Ipv6,
+    /// A host name.
+    Hostname,
+}
+
+impl Field {
+    /// The field as a JSON Schema (2020-12). `required` and `default` belong to the mapping around it.
+    pub fn to_schema(&self) -> Value {
+        let mut schema = Map::new();
+        let kind = match self.kind.value {
+            FieldType::String => "string",
+            FieldType::Integer => "integer",
+            FieldType::Number => "number",
+            FieldType::Boolean => "boolean",
+            FieldType::Date => {
+                schema.insert("format".to_owned(), json!("date"));
+                "string"
+            }
+            FieldType::List => "array",
+            FieldType::Object => "object",
+        };
+        schema.insert("type".to_owned(), json!(kind));
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                schema.insert(key.to_owned(), value);
+            }
+        };
+        put("title", self.title.as_ref().map(|v| json!(v)));
+        put("description", self.description.as_ref().map(|v| json!(v)));
+        put("enum", self.choices.as_ref().map(|v| json!(v)));
+        put("pattern", self.pattern.as_ref().map(|v| json!(v.value)));
+        put("format", self.format.as_ref().map(|v| json!(v.value)));
+        put("minimum", self.minimum.as_ref().map(|v| json!(v.value)));
+        put("maximum", self.maximum.as_ref().map(|v| json!(v.value)));
+        put("minLength", self.min_length.as_ref().map(|v| json!(v.value)));
+        put("maxLength", self.max_length.as_ref().map(|v| json!(v.value)));
+        put("minItems", self.min_items.as_ref().map(|v| json!(v.value)));
+        put("maxItems", self.max_items.as_ref().map(|v| json!(v.value)));
+        put("items", self.items.as_ref().map(|v| v.to_schema()));
+        Value::Object(schema)
+    }
+}
+
+/// The JSON Schema of a mapping with these fields and no others.
+pub fn schema_of_fields(fields: &Fields) -> Value {
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, field)| (name.value.clone(), field.to_schema())).collect();
+    let required: Vec<&str> =
+        fields.iter().filter(|(_, f)| f.required && f.default.is_none()).map(|(name, _)| name.as_str()).collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+/// What is wrong with a value by a schema made of fields: each fault with the field's name and words for people
+/// ("is required", "must be at least 1"). Empty: the value fits.
+pub fn faults(schema: &Value, value: &Value) -> Vec<(String, String)> {
+    let options = jsonschema::options().should_validate_formats(true);
+    let validator = match options.build(schema) {
+        Ok(validator) => validator,
+        Err(error) => return vec![(String::new(), format!("has a schema that cannot be used: {error}"))],
+    };
+    validator.iter_errors(value).flat_map(|error| describe(&error)).collect()
+}
+
+fn describe(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let path = error.instance_path().to_string();
+    let field = path.trim_start_matches('/').replace('/', ".");
+    let one = |words: String| vec![(field.clone(), words)];
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => {
+            unexpected.iter().map(|name| (name.clone(), "is not a field here".to_owned())).collect()
+        }
+        Kind::Required { property } => {
+            vec![(property.as_str().unwrap_or_default().to_owned(), "is required".to_owned())]
+        }
+        Kind::Enum { options } => one(format!("must be one of {}", listed(options))),
+        Kind::Pattern { pattern } => one(format!("must match `{pattern}`")),
+        Kind::Format { format } => one(format!("must be {}", format_in_words(format))),
+        Kind::Minimum { limit } => one(format!("must be at least {limit}")),
+        Kind::Maximum { limit } => one(format!("must be at most {limit}")),
+        Kind::MinLength { limit } => one(format!("must have at least {limit} characters")),
+        Kind::MaxLength { limit } => one(format!("must have at most {limit} characters")),
+        Kind::MinItems { limit } => one(format!("must have at least {limit} items")),
+        Kind::MaxItems { limit } => one(format!("must have at most {limit} items")),
+        Kind::Type { kind } => one(format!("must be {}", type_in_words(kind))),
+        _ => one("does not have the right form".to_owned()),
+    }
+}
+
+fn listed(options: &Value) -> String {
+    let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+    options.iter().map(|o| o.as_str().map_or_else(|| o.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
+}
+
+fn format_in_words(format: &str) -> &str {
+    match format {
+        "date" => "a day such as 2026-03-01",
+        "date-time" => "a moment such as 2026-03-01T09:00:00Z",
+        "time" => "a time of day such as 09:00:00Z",
+        "email" => "an e-mail address",
+        "uri" => "an address such as https://example.com/page",
+        "uuid" => "a UUID",
+        "ipv4" => "an IPv4 address",
+        "ipv6" => "an IPv6 address",
+        "hostname" => "a host name",
+        other => other,
+    }
+}
+
+fn type_in_words(kind: &jsonschema::error::TypeKind) -> String {
+    use jsonschema::error::TypeKind;
+    let word = |name: &str| match name {
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a mapping",
+        "null" => "empty",
+        _ => "another kind of value",
+    };
+    match kind {
+        TypeKind::Single(one) => word(&one.to_string()).to_owned(),
+        TypeKind::Multiple(many) => {
+            many.iter().map(|one| word(&one.to_string()).to_owned()).collect::<Vec<_>>().join(" or ")
+        }
+    }
+}

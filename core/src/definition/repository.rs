@@ -1,0 +1,316 @@
+//! All definitions of a repository at one commit: every file below `.flow/`, read once, by path.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::agent::Agent;
+use super::policy::Policy;
+use super::prompt::{Prompt, PromptHeader};
+use super::schema::compiled;
+use super::settings::FlowSettings;
+use super::test::ProcessTest;
+use super::tool::Tool;
+use super::{Approvers, Process, decode, digest};
+use crate::execution::plan::{Plan, PlanError, Resources};
+use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
+
+/// Every definition of a repository.
+#[derive(Debug, Default)]
+pub struct Repository {
+    /// The files by path, relative to the repository's root.
+    pub files: BTreeMap<Arc<str>, File>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct File {
+    /// Its path and text.
+    pub source: SourceFile,
+    /// What it is by its place.
+    pub kind: FileKind,
+    /// Its nodes. For a prompt: those of its front matter.
+    pub document: Document,
+    /// What is wrong with it as text.
+    pub faults: Vec<Fault>,
+    /// What is wrong with its structure.
+    pub structure: Vec<SchemaFault>,
+    /// What it means, as far as it could be read.
+    pub definition: Option<Definition>,
+}
+
+/// What a file is by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileKind {
+    /// `.flow/flow.yaml`
+    Settings,
+    /// `.flow/processes/*.yaml`
+    Process,
+    /// `.flow/agents/*.yaml`
+    Agent,
+    /// `.flow/tools/*.yaml`
+    Tool,
+    /// `.flow/policies/*.yaml`
+    Policy,
+    /// `.flow/prompts/*.md`
+    Prompt,
+    /// `.flow/tests/*.yaml`
+    Test,
+    /// `.flow/schemas/*.json` or `.yaml`
+    Schema,
+    /// Anything else below `.flow/`.
+    Unknown,
+}
+
+/// What a file means.
+#[derive(Debug, Clone)]
+pub enum Definition {
+    /// The repository's settings.
+    Settings(Box<FlowSettings>),
+    /// A process.
+    Process(Arc<Process>),
+    /// An agent.
+    Agent(Box<Agent>),
+    /// A tool.
+    Tool(Box<Tool>),
+    /// A policy.
+    Policy(Box<Policy>),
+    /// A prompt.
+    Prompt(Box<Prompt>),
+    /// Tests of a process.
+    Test(Box<ProcessTest>),
+    /// A JSON Schema.
+    Schema(Value),
+}
+
+impl FileKind {
+    /// What the file at this path is; the path is relative to the repository's root, with `/`. Paths that do not lie
+    /// below a `.flow/` are processes: `flowctl validate FILE` may be given one anywhere.
+    pub fn of(path: &str) -> Self {
+        let Some(inside) = below_flow(path) else { return Self::Process };
+        let yaml = inside.ends_with(".yaml") || inside.ends_with(".yml");
+        match inside.split_once('/') {
+            None if inside == "flow.yaml" || inside == "flow.yml" => Self::Settings,
+            Some(("processes", _)) if yaml => Self::Process,
+            Some(("agents", _)) if yaml => Self::Agent,
+            Some(("tools", _)) if yaml => Self::Tool,
+            Some(("policies", _)) if yaml => Self::Policy,
+            Some(("tests", _)) if yaml => Self::Test,
+            Some(("prompts", _)) if inside.ends_with(".md") => Self::Prompt,
+            Some(("schemas", _)) if yaml || inside.ends_with(".json") => Self::Schema,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Process => "process",
+            Self::Agent => "agent",
+            Self::Tool => "tool",
+            Self::Policy => "policy",
+            Self::Prompt => "prompt",
+            Self::Test => "test",
+            Self::Schema => "schema",
+            Self::Unknown => "file",
+        }
+    }
+}
+
+/// The part of a path below its `.flow/`.
+fn below_flow(path: &str) -> Option<&str> {
+    path.strip_prefix(".flow/").or_else(|| path.split_once("/.flow/").map(|(_, inside)| inside))
+}
+
+/// A file's name without folders and ending.
+pub fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+impl Repository {
+    /// Reads files: path and text each. Never fails; what is wrong stands in the files.
+    pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let files = files.into_iter().map(|(path, text)| {
+            let file = File::read(&path, &text);
+            (Arc::from(path.as_str()), file)
+        });
+        Self { files: files.collect() }
+    }
+
+    /// Every process that could be read, by path.
+    pub fn processes(&self) -> impl Iterator<Item = (&File, &Arc<Process>)> {
+        self.files.values().filter_map(|file| match &file.definition {
+            Some(Definition::Process(process)) => Some((file, process)),
+            _ => None,
+        })
+    }
+
+    /// The process with this name; the first by path where two share it.
+    pub fn process(&self, name: &str) -> Option<(&File, &Arc<Process>)> {
+        self.processes().find(|(_, process)| process.header.name.as_str() == name)
+    }
+
+    /// The repository's settings, where there are any.
+    pub fn settings(&self) -> Option<&FlowSettings> {
+        self.files.values().find_map(|file| match &file.definition {
+            Some(Definition::Settings(settings)) => Some(&**settings),
+            _ => None,
+        })
+    }
+
+    /// What processes may refer to.
+    pub fn resources(&self) -> Resources {
+        let mut resources = Resources::default();
+        if let Some(settings) = self.settings() {
+            resources.models =
+                settings.models.iter().map(|(alias, model)| (alias.value.clone(), model.value.clone())).collect();
+        }
+        let mut policies: IndexMap<&str, &Policy> = IndexMap::new();
+        for (path, file) in &self.files {
+            match &file.definition {
+                Some(Definition::Schema(schema)) => {
+                    let name = below_flow(path).and_then(|inside| inside.strip_prefix("schemas/")).unwrap_or(path);
+                    resources.schemas.insert(name.to_owned(), schema.clone());
+                }
+                Some(Definition::Prompt(prompt)) => {
+                    resources.prompts.insert(stem(path).to_owned(), prompt.template.clone());
+                }
+                Some(Definition::Policy(policy)) => {
+                    policies.insert(stem(path), policy);
+                }
+                _ => {}
+            }
+        }
+        for name in policies.keys() {
+            let mut approvers = Vec::new();
+            collect_approvers(name, &policies, &mut Vec::new(), &mut approvers);
+            resources.policies.insert((*name).to_owned(), approvers);
+        }
+        resources
+    }
+
+    /// The process with this name made ready to run.
+    ///
+    /// # Errors
+    /// Nothing where there is no such process; else where it refers to something that is not there.
+    pub fn plan(&self, name: &str) -> Option<Result<Plan, PlanError>> {
+        let (file, process) = self.process(name)?;
+        let resources = self.resources();
+        let written = to_json(&file.document, process.node);
+        let digest = digest::of(&written, process, &resources);
+        Some(Plan::build(Arc::clone(process), digest, &resources))
+    }
+}
+
+/// The approvers of a policy and of all that it extends: a policy can only tighten.
+fn collect_approvers<'name>(
+    name: &'name str,
+    policies: &IndexMap<&'name str, &'name Policy>,
+    seen: &mut Vec<&'name str>,
+    approvers: &mut Vec<Spanned<Approvers>>,
+) {
+    let Some(policy) = policies.get(name).filter(|_| !seen.contains(&name)) else { return };
+    seen.push(name);
+    approvers.extend(policy.approvers.clone());
+    for extended in &policy.extends {
+        collect_approvers(&extended.value, policies, seen, approvers);
+    }
+}
+
+impl File {
+    /// Reads one file.
+    pub fn read(path: &str, text: &str) -> Self {
+        let kind = FileKind::of(path);
+        let source = SourceFile::new(path, text);
+        match kind {
+            FileKind::Prompt => Self::prompt(source, text),
+            FileKind::Unknown => Self {
+                source,
+                kind,
+                document: parse("").document,
+                faults: Vec::new(),
+                structure: Vec::new(),
+                definition: None,
+            },
+            _ => Self::yaml(source, kind, text),
+        }
+    }
+
+    fn yaml(source: SourceFile, kind: FileKind, text: &str) -> Self {
+        let parsed = parse(text);
+        let mut structure = Vec::new();
+        // What a broken file lacks says nothing; what it has is not trusted.
+        let broken = parsed.faults.iter().any(|fault| fault.kind.ends_parsing());
+        let definition = parsed
+            .document
+            .root()
+            .filter(|_| !broken)
+            .and_then(|root| definition(kind, &parsed.document, root, &mut structure));
+        Self { source, kind, document: parsed.document, faults: parsed.faults, structure, definition }
+    }
+
+    /// A prompt: front matter between two lines of `---`, then the template.
+    fn prompt(source: SourceFile, text: &str) -> Self {
+        let (front, template_start) = front_matter(text);
+        let parsed = parse(&front);
+        let mut structure = Vec::new();
+        let header = match parsed.document.root().filter(|_| template_start > 0) {
+            Some(root) => {
+                decode::plain::<PromptHeader>(&parsed.document, root, &compiled::PROMPT, &mut structure)
+                    .unwrap_or_default()
+            }
+            None => PromptHeader::default(),
+        };
+        let faults = if template_start > 0 { parsed.faults } else { Vec::new() };
+        let template = text.get(template_start..).unwrap_or_default().to_owned();
+        let start = u32::try_from(template_start).unwrap_or(u32::MAX);
+        let prompt = Prompt { header, template, template_start: start };
+        let definition = Some(Definition::Prompt(Box::new(prompt)));
+        Self { source, kind: FileKind::Prompt, document: parsed.document, faults, structure, definition }
+    }
+}
+
+/// The front matter, moved nowhere: what comes before it is blank, so that spans are those of the file. And where the
+/// template begins; 0 where there is no front matter.
+fn front_matter(text: &str) -> (String, usize) {
+    let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else {
+        return (String::new(), 0);
+    };
+    let opened = text.len() - rest.len();
+    let mut at = opened;
+    for line in rest.split_inclusive('\n') {
+        if line.trim_end() == "---" {
+            let blank: String = text[..opened].chars().map(|c| if c == '-' { ' ' } else { c }).collect();
+            return (blank + &text[opened..at], at + line.len());
+        }
+        at += line.len();
+    }
+    (String::new(), 0)
+}
+
+fn definition(
+    kind: FileKind,
+    document: &Document,
+    root: NodeId,
+    faults: &mut Vec<SchemaFault>,
+) -> Option<Definition> {
+    use decode::plain;
+    match kind {
+        FileKind::Process => {
+            decode::process(document, root, faults).map(|process| Definition::Process(Arc::new(process)))
+        }
+        FileKind::Settings => {
+            plain(document, root, &compiled::SETTINGS, faults).map(|it| Definition::Settings(Box::new(it)))
+        }
+        FileKind::Agent => plain(document, root, &compiled::AGENT, faults).map(|it| Definition::Agent(Box::new(it))),
+        FileKind::Tool => plain(document, root, &compiled::TOOL, faults).map(|it| Definition::Tool(Box::new(it))),
+        FileKind::Policy => plain(document, root, &compiled::POLICY, faults).map(|it| Definition::Policy(Box::new(it))),
+        FileKind::Test => plain(document, root, &compiled::TEST, faults).map(|it| Definition::Test(Box::new(it))),
+        FileKind::Schema => Some(Definition::Schema(to_json(document, root))),
+        FileKind::Prompt | FileKind::Unknown => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! The repository's settings: `.flow/flow.yaml`.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::process::Defaults;
+use super::step::notify::Channel;
+use super::{Role, Text};
+use crate::source::Spanned;
+
+/// `.flow/flow.yaml`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowSettings {
+    /// Models by alias: `default: anthropic/claude-sonnet-4`.
+    #[serde(default)]
+    pub models: IndexMap<Spanned<String>, Spanned<String>>,
+    /// Channels by name.
+    #[serde(default)]
+    pub channels: IndexMap<Spanned<String>, ChannelSettings>,
+    /// HTTP resources by name.
+    #[serde(default)]
+    pub integrations: IndexMap<Spanned<String>, Integration>,
+    /// Defaults of every process.
+    #[serde(default)]
+    pub defaults: Defaults,
+    /// Who may use which command.
+    #[serde(default)]
+    pub commands: IndexMap<Spanned<String>, CommandSettings>,
+    /// How `validate` weighs.
+    #[serde(default)]
+    pub validate: ValidateSettings,
+}
+
+/// A channel.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// The way.
+    #[serde(rename = "type")]
+    pub kind: Channel,
+    /// Addresses, a Slack channel, or a URL.
+    pub to: Text,
+    /// The secret that signs webhooks: `{{ secrets.NAME }}`.
+    #[serde(default)]
+    pub secret: Option<Text>,
+}
+
+/// An HTTP resource that `api_call` may name.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Integration {
+    /// The base of its addresses.
+    pub url: Text,
+    /// Headers of each call.
+    #[serde(default)]
+    pub headers: IndexMap<Spanned<String>, Text>,
+}
+
+/// Who may use a command.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandSettings {
+    /// The lowest permission that may use it; it can only tighten.
+    pub role: Role,
+}
+
+/// How `validate` weighs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateSettings {
+    /// The level of a rule, by its code.
+    #[serde(default)]
+    pub levels: IndexMap<Spanned<String>, Level>,
+    /// Whether a weakened approval or policy fails the check of a pull request (false).
+    #[serde(default)]
+    pub fail_on_weakening: bool,
+}
+
+/// The level of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Not reported.
+    Off,
+    /// Style.
+    Info,
+    /// Probably not meant.
+    Warning,
+    /// It would fail, hang or be unsafe.
+    Error,
+}

@@ -1,0 +1,70 @@
+//! A tool: `.flow/tools/NAME.yaml`.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Text;
+use crate::source::Spanned;
+
+/// A tool: an MCP server, an OpenAPI document, or one HTTP call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// The tool's name; the file's name without its ending.
+    pub name: Spanned<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Spanned<ToolType>,
+    /// The program of an MCP server and its arguments.
+    #[serde(default)]
+    pub command: Option<Vec<String>>,
+    /// The address of an MCP server or of an HTTP call.
+    #[serde(default)]
+    pub url: Option<Text>,
+    /// The OpenAPI document: a path in the repository or an address.
+    #[serde(default)]
+    pub document: Option<Text>,
+    /// The operations that may be used. Absent: all.
+    #[serde(default)]
+    pub operations: Option<Vec<Spanned<String>>>,
+    /// Headers of each call.
+    #[serde(default)]
+    pub headers: IndexMap<Spanned<String>, Text>,
+    /// The shape of an HTTP tool's arguments.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::schema_or_path")]
+    pub input_schema: Option<Spanned<Value>>,
+    /// When a person must allow a call before it is made (writes).
+    #[serde(default)]
+    pub approval: ToolApproval,
+}
+
+/// What a tool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolType {
+    /// An MCP server.
+    Mcp,
+    /// The operations of an OpenAPI document.
+    Openapi,
+    /// One HTTP call.
+    Http,
+}
+
+/// When a person must allow a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolApproval {
+    /// Never.
+    Never,
+    /// Before a call that writes.
+    #[default]
+    Writes,
+    /// Before each call.
+    Always,
+}

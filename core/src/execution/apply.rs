@@ -1,0 +1,173 @@
+//! `apply`: folds one event into the state. It decides nothing and cannot fail.
+
+use super::event::{Event, EventKind};
+use super::state::{Ending, Execution, ExecutionStatus, StepState, StepStatus};
+use super::waiting::Waiting;
+use crate::approval::{Decision, DecisionKind};
+
+impl Execution {
+    /// The state that these events lead to; nothing where the first is not `execution.created`.
+    pub fn fold<'event>(events: impl IntoIterator<Item = &'event Event>) -> Option<Self> {
+        let mut events = events.into_iter();
+        let Some(EventKind::ExecutionCreated { execution }) = events.next().map(|event| &event.kind) else {
+            return None;
+        };
+        let mut state = (**execution).clone();
+        events.for_each(|event| state.apply(event));
+        Some(state)
+    }
+
+    /// Folds one event.
+    pub fn apply(&mut self, event: &Event) {
+        if let Some(id) = &event.step {
+            let completion = self.steps.values().map(|step| step.completion).max().unwrap_or(0) + 1;
+            if let Some(step) = self.steps.get_mut(id) {
+                step.apply(event, completion);
+            }
+            return;
+        }
+        match &event.kind {
+            EventKind::ExecutionCreated { execution } => *self = (**execution).clone(),
+            EventKind::ExecutionStarted { due_at } => {
+                self.status = ExecutionStatus::Running;
+                self.started_at = Some(event.at);
+                self.due_at = *due_at;
+            }
+            EventKind::ExecutionWaiting => self.status = ExecutionStatus::Waiting,
+            EventKind::ExecutionResumed => self.status = ExecutionStatus::Running,
+            EventKind::ExecutionEnding { ending } => {
+                self.ending = Some(ending.clone());
+                if *ending == Ending::TimedOut {
+                    self.due_at = None;
+                }
+            }
+            EventKind::ExecutionCompleted { outputs } => {
+                self.outputs = Some(outputs.clone());
+                self.end(ExecutionStatus::Completed, event);
+            }
+            EventKind::ExecutionFailed { error } => {
+                self.error = Some(error.clone());
+                self.end(ExecutionStatus::Failed, event);
+            }
+            EventKind::ExecutionCancelled { .. } => self.end(ExecutionStatus::Cancelled, event),
+            EventKind::ExecutionRetried { steps, due_at } => self.begin_again(steps, *due_at),
+            EventKind::HeadMoved { head_sha } => {
+                if let Some(subject) = &mut self.subject {
+                    subject.head_sha.clone_from(head_sha);
+                }
+            }
+            // The others are about a step and carry its id.
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, status: ExecutionStatus, event: &Event) {
+        self.status = status;
+        self.completed_at = Some(event.at);
+    }
+
+    fn begin_again(&mut self, steps: &[String], due_at: Option<jiff::Timestamp>) {
+        self.status = ExecutionStatus::Running;
+        self.completed_at = None;
+        self.due_at = due_at;
+        self.error = None;
+        self.ending = None;
+        self.retries += 1;
+        for id in steps {
+            if let Some(step) = self.steps.get_mut(id) {
+                let fresh = StepState::pending(step.step_type, step.name.clone(), step.on_failure);
+                let (attempt, decisions) = (step.attempt, std::mem::take(&mut step.decisions));
+                *step = StepState { attempt, decisions, ..fresh };
+            }
+        }
+    }
+}
+
+impl StepState {
+    fn apply(&mut self, event: &Event, completion: u32) {
+        match &event.kind {
+            EventKind::StepStarted { input, secret_texts, due_at } => {
+                self.status = StepStatus::Running;
+                self.attempt += 1;
+                self.tries += 1;
+                self.started_at = self.started_at.or(Some(event.at));
+                self.due_at = *due_at;
+                self.input.clone_from(input);
+                self.secret_texts.clone_from(secret_texts);
+                self.waiting = None;
+            }
+            EventKind::StepWaiting { waiting } => self.wait(waiting.clone()),
+            EventKind::StepRetrying { error, at } => {
+                self.error = Some(error.clone());
+                self.wait(Waiting::Retry { at: *at });
+            }
+            EventKind::StepCompleted { output, usage } => {
+                self.output = Some(output.clone());
+                self.error = None;
+                self.usage = usage.clone().or(self.usage.take());
+                self.completion = completion;
+                self.end(StepStatus::Completed, event);
+            }
+            EventKind::StepFailed { error, usage } => {
+                self.error = Some(error.clone());
+                self.usage = usage.clone().or(self.usage.take());
+                self.end(StepStatus::Failed, event);
+            }
+            EventKind::StepSkipped { reason } => {
+                self.skipped = Some(*reason);
+                self.end(StepStatus::Skipped, event);
+            }
+            EventKind::StepCancelled => self.end(StepStatus::Cancelled, event),
+            EventKind::DecisionRecorded { decision } => self.decisions.push(decision.clone()),
+            EventKind::DecisionsDismissed { people, head_sha } => self.dismiss(people, head_sha, event),
+            EventKind::Escalated { due_at } => {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.escalate(*due_at);
+                }
+            }
+            EventKind::Reminded => {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.drop_reminders(event.at);
+                }
+            }
+            EventKind::FormAnswered { .. } => self.answered_by.clone_from(&event.actor),
+            // The others are about the execution, or change nothing: `step.repeated` only tells.
+            _ => {}
+        }
+    }
+
+    fn wait(&mut self, waiting: Waiting) {
+        self.status = StepStatus::Waiting;
+        self.due_at = None;
+        self.waiting = Some(waiting);
+    }
+
+    fn end(&mut self, status: StepStatus, event: &Event) {
+        self.status = status;
+        self.waiting = None;
+        self.due_at = None;
+        self.completed_at = Some(event.at);
+    }
+
+    /// Takes back what these people had said, on the record, and asks about the new commit.
+    fn dismiss(&mut self, people: &[crate::approval::Person], head_sha: &str, event: &Event) {
+        for person in people {
+            let Some(last) = self.decisions.iter().rev().find(|decision| decision.person.is(person)) else { continue };
+            let withdrawn = Decision {
+                decision: DecisionKind::Withdraw,
+                at: event.at,
+                note: Some(format!("dismissed by commit {head_sha}")),
+                source: crate::approval::Source {
+                    kind: crate::approval::SourceKind::Engine,
+                    id: format!("dismissed:{head_sha}"),
+                    url: None,
+                },
+                ..last.clone()
+            };
+            self.decisions.push(withdrawn);
+        }
+        if let Some(Waiting::Approval(request)) = &mut self.waiting {
+            request.head_sha = Some(head_sha.to_owned());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! `decide`: what follows from a signal. The events that it gives, folded into the state, are the new state.
+
+use jiff::Timestamp;
+
+use super::event::{Event, EventKind};
+use super::plan::Plan;
+use super::signal::Signal;
+use super::state::{Ending, Execution, ExecutionStatus};
+use super::{advance, people, perform, retry};
+use crate::approval::Person;
+
+/// Why nothing follows from a signal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The execution has ended.
+    #[error("the execution has already ended: it is {}", .status.as_str())]
+    Ended {
+        /// How.
+        status: ExecutionStatus,
+    },
+    /// Only what failed or was cancelled can be retried.
+    #[error("nothing of the execution can be retried: it is {}", .status.as_str())]
+    NothingToRetry {
+        /// How it stands.
+        status: ExecutionStatus,
+    },
+    /// There is no such step.
+    #[error("there is no step `{step}`")]
+    UnknownStep {
+        /// What was named.
+        step: String,
+    },
+    /// The step does not wait for this.
+    #[error("step `{step}` does not wait for {what}")]
+    NotWaiting {
+        /// The step.
+        step: String,
+        /// For what.
+        what: &'static str,
+    },
+    /// An old attempt's result; its step has gone on.
+    #[error("the result of attempt {attempt} of step `{step}` comes too late")]
+    Stale {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The word was said about another commit than the one that is asked about.
+    #[error("it was said about commit {said}, and what waits is commit {shown}")]
+    OtherCommit {
+        /// The commit that the person was shown.
+        said: String,
+        /// The commit that is asked about.
+        shown: String,
+    },
+    /// The same word came before.
+    #[error("this was recorded before")]
+    Repeated,
+    /// There is nothing to withdraw.
+    #[error("there is nothing to withdraw")]
+    NothingToWithdraw,
+    /// The decision needs a note.
+    #[error("a note is needed with it")]
+    NoteRequired,
+    /// The answers do not fit the form.
+    #[error("the answers do not fit the form")]
+    WrongAnswers {
+        /// Each fault with its field.
+        faults: Vec<(String, String)>,
+    },
+}
+
+/// What follows from a signal.
+///
+/// Deterministic: the same arguments give the same events. An empty list: nothing is due.
+///
+/// # Errors
+/// Where the signal cannot be taken; nothing has happened then.
+pub fn decide(plan: &Plan, execution: &Execution, signal: Signal, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let mut transition = Transition::new(plan, execution, now);
+    transition.take(signal)?;
+    advance::settle(&mut transition);
+    Ok(transition.events)
+}
+
+/// A transition under way: a working copy of the state, and the events that led to it.
+pub(super) struct Transition<'plan> {
+    pub(super) plan: &'plan Plan,
+    pub(super) execution: Execution,
+    pub(super) events: Vec<Event>,
+    pub(super) now: Timestamp,
+}
+
+impl<'plan> Transition<'plan> {
+    pub(super) fn new(plan: &'plan Plan, execution: &Execution, now: Timestamp) -> Self {
+        Self { plan, execution: execution.clone(), events: Vec::new(), now }
+    }
+
+    /// Records a fact about the execution.
+    pub(super) fn emit(&mut self, kind: EventKind) {
+        self.record(Event { at: self.now, step: None, attempt: None, actor: None, kind });
+    }
+
+    /// Records a fact about the execution that a person caused.
+    pub(super) fn emit_by(&mut self, actor: Option<Person>, kind: EventKind) {
+        self.record(Event { at: self.now, step: None, attempt: None, actor, kind });
+    }
+
+    /// Records a fact about a step.
+    pub(super) fn emit_step(&mut self, step: &str, actor: Option<Person>, kind: EventKind) {
+        let current = self.execution.steps.get(step).map_or(0, |state| state.attempt);
+        let attempt = if matches!(kind, EventKind::StepStarted { .. }) { current + 1 } else { current };
+        let attempt = (attempt > 0).then_some(attempt);
+        self.record(Event { at: self.now, step: Some(step.to_owned()), attempt, actor, kind });
+    }
+
+    fn record(&mut self, event: Event) {
+        self.execution.apply(&event);
+        self.events.push(event);
+    }
+
+    fn take(&mut self, signal: Signal) -> Result<(), Refusal> {
+        match signal {
+            Signal::Start => self.start(),
+            Signal::Wake => {
+                people::wake(self);
+                perform::wake(self);
+                self.end_when_overdue();
+            }
+            Signal::StepEnded { step, attempt, result, usage } => perform::ended(self, &step, attempt, result, usage)?,
+            Signal::StepRepeated { step, attempt } => perform::repeated(self, &step, attempt)?,
+            Signal::Decide { step, decision } => people::decided(self, &step, decision)?,
+            Signal::Answer { step, person, values, source } => people::answered(self, &step, person, values, source)?,
+            Signal::HeadMoved { head_sha, same_tree } => people::head_moved(self, &head_sha, same_tree),
+            Signal::Cancel { actor, reason } => self.cancel(actor, reason)?,
+            Signal::Retry { actor, step } => retry::retry(self, actor, step.as_deref())?,
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) {
+        if self.execution.status == ExecutionStatus::Pending {
+            let due_at = self.execution_due_at();
+            self.emit(EventKind::ExecutionStarted { due_at });
+        }
+    }
+
+    /// When an execution that starts now must have ended.
+    pub(super) fn execution_due_at(&self) -> Option<Timestamp> {
+        let timeout = self.plan.process.header.defaults.execution_timeout.as_ref()?;
+        self.now.checked_add(timeout.value.as_signed()).ok()
+    }
+
+    fn cancel(&mut self, actor: Option<Person>, reason: String) -> Result<(), Refusal> {
+        if self.execution.status.is_final() {
+            return Err(Refusal::Ended { status: self.execution.status });
+        }
+        if self.execution.ending.is_none() {
+            self.emit_by(actor, EventKind::ExecutionEnding { ending: Ending::Cancelled { reason } });
+            self.interrupt();
+        }
+        Ok(())
+    }
+
+    fn end_when_overdue(&mut self) {
+        let overdue = self.execution.due_at.is_some_and(|due_at| due_at <= self.now);
+        if overdue && !self.execution.status.is_final() && self.execution.ending.is_none() {
+            self.emit(EventKind::ExecutionEnding { ending: Ending::TimedOut });
+            self.interrupt();
+        }
+    }
+
+    /// Cancels every step that has not ended, but for those that run whatever happens.
+    fn interrupt(&mut self) {
+        let open: Vec<String> =
+            self.execution.steps.iter().filter(|(_, s)| !s.status.is_final()).map(|(id, _)| id.clone()).collect();
+        for id in open {
+            if !advance::outlives_the_end(self.plan, &self.execution, &id) {
+                self.emit_step(&id, None, EventKind::StepCancelled);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Events: facts recorded because of a signal. Folding them gives the state; the store keeps every one.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::state::{Execution, StepError, Usage};
+use super::waiting::Waiting;
+use crate::approval::{Decision, Person};
+use crate::expression::SecretText;
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// The step, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The step's attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The person behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Person>,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+#[expect(missing_docs, reason = "fields are those of the state")]
+pub enum EventKind {
+    /// It was accepted. Carries the state that all further events are folded into.
+    #[serde(rename = "execution.created")]
+    ExecutionCreated { execution: Box<Execution> },
+    /// Its first step can start.
+    #[serde(rename = "execution.started")]
+    ExecutionStarted { due_at: Option<Timestamp> },
+    /// Nothing of it runs; it waits.
+    #[serde(rename = "execution.waiting")]
+    ExecutionWaiting,
+    /// It goes on.
+    #[serde(rename = "execution.resumed")]
+    ExecutionResumed,
+    /// It ends early; what is due by then still runs.
+    #[serde(rename = "execution.ending")]
+    ExecutionEnding { ending: super::state::Ending },
+    /// It ended well.
+    #[serde(rename = "execution.completed")]
+    ExecutionCompleted { outputs: Value },
+    /// It ended badly.
+    #[serde(rename = "execution.failed")]
+    ExecutionFailed { error: StepError },
+    /// It was cancelled.
+    #[serde(rename = "execution.cancelled")]
+    ExecutionCancelled { reason: String },
+    /// It goes on from what failed.
+    #[serde(rename = "execution.retried")]
+    ExecutionRetried { steps: Vec<String>, due_at: Option<Timestamp> },
+    /// The pull request has a new head.
+    #[serde(rename = "execution.head_moved")]
+    HeadMoved { head_sha: String },
+    /// An attempt started.
+    #[serde(rename = "step.started")]
+    StepStarted { input: Value, secret_texts: Vec<SecretText>, due_at: Option<Timestamp> },
+    /// An attempt is made again because the server stopped in the middle of it.
+    #[serde(rename = "step.repeated")]
+    StepRepeated,
+    /// It waits for people or time.
+    #[serde(rename = "step.waiting")]
+    StepWaiting { waiting: Waiting },
+    /// An attempt failed; another one follows.
+    #[serde(rename = "step.retrying")]
+    StepRetrying { error: StepError, at: Timestamp },
+    /// It ended well.
+    #[serde(rename = "step.completed")]
+    StepCompleted { output: Value, usage: Option<Usage> },
+    /// It ended badly.
+    #[serde(rename = "step.failed")]
+    StepFailed { error: StepError, usage: Option<Usage> },
+    /// It was not due.
+    #[serde(rename = "step.skipped")]
+    StepSkipped { reason: SkipReason },
+    /// It was interrupted.
+    #[serde(rename = "step.cancelled")]
+    StepCancelled,
+    /// A person decided.
+    #[serde(rename = "approval.decided")]
+    DecisionRecorded { decision: Decision },
+    /// A new commit took the force of what people had said; they are asked anew.
+    #[serde(rename = "approval.dismissed")]
+    DecisionsDismissed { people: Vec<Person>, head_sha: String },
+    /// More people are asked.
+    #[serde(rename = "approval.escalated")]
+    Escalated { due_at: Option<Timestamp> },
+    /// People are reminded.
+    #[serde(rename = "approval.reminded")]
+    Reminded,
+    /// A person answered a form.
+    #[serde(rename = "form.answered")]
+    FormAnswered { values: IndexMap<String, Value>, source: crate::approval::Source },
+}
+
+/// Why a step was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its `when` was false.
+    Condition,
+    /// The gateway took another way.
+    NotTaken,
+    /// All that it depends on was skipped.
+    DependencySkipped,
+    /// Something that it depends on failed.
+    DependencyFailed,
+    /// It runs after failures only, and nothing failed.
+    NothingFailed,
+    /// It undoes a step, and nothing was to be undone.
+    NothingToUndo,
+}
+
+impl SkipReason {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Condition => "its condition was false",
+            Self::NotTaken => "another way was taken",
+            Self::DependencySkipped => "what it depends on was skipped",
+            Self::DependencyFailed => "what it depends on failed",
+            Self::NothingFailed => "nothing failed",
+            Self::NothingToUndo => "nothing was to be undone",
+        }
+    }
+}
+
+impl EventKind {
+    /// The type's name, as stored and sent.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ExecutionCreated { .. } => "execution.created",
+            Self::ExecutionStarted { .. } => "execution.started",
+            Self::ExecutionWaiting => "execution.waiting",
+            Self::ExecutionResumed => "execution.resumed",
+            Self::ExecutionEnding { .. } => "execution.ending",
+            Self::ExecutionCompleted { .. } => "execution.completed",
+            Self::ExecutionFailed { .. } => "execution.failed",
+            Self::ExecutionCancelled { .. } => "execution.cancelled",
+            Self::ExecutionRetried { .. } => "execution.retried",
+            Self::HeadMoved { .. } => "execution.head_moved",
+            Self::StepStarted { .. } => "step.started",
+            Self::StepRepeated => "step.repeated",
+            Self::StepWaiting { .. } => "step.waiting",
+            Self::StepRetrying { .. } => "step.retrying",
+            Self::StepCompleted { .. } => "step.completed",
+            Self::StepFailed { .. } => "step.failed",
+            Self::StepSkipped { .. } => "step.skipped",
+            Self::StepCancelled => "step.cancelled",
+            Self::DecisionRecorded { .. } => "approval.decided",
+            Self::DecisionsDismissed { .. } => "approval.dismissed",
+            Self::Escalated { .. } => "approval.escalated",
+            Self::Reminded => "approval.reminded",
+            Self::FormAnswered { .. } => "form.answered",
+        }
+    }
+}

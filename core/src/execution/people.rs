@@ -1,0 +1,367 @@
+//! People in an execution: what they are asked, what they say, and what time and commits do to it.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::decide::{Refusal, Transition};
+use super::event::EventKind;
+use super::perform::{evaluate_duration, evaluate_text};
+use super::plan::PlannedStep;
+use super::state::{StepError, StepState, StepStatus};
+use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
+use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, Verdict, evaluate};
+use crate::definition::field::schema_of_fields;
+use crate::definition::step::form::FormTimeout;
+use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
+use crate::definition::step::{Form, HumanApproval};
+use crate::definition::{Approvers, ErrorClass};
+use crate::expression::Context;
+use crate::source::Spanned;
+use crate::value::Duration;
+
+/// What people are asked to approve.
+pub(super) fn approval_request(
+    transition: &Transition<'_>,
+    planned: &PlannedStep,
+    approval: &HumanApproval,
+    context: &Context,
+) -> Result<ApprovalRequest, StepError> {
+    let now = transition.now;
+    let patience = patience(planned, context)?;
+    Ok(ApprovalRequest {
+        title: title(planned, approval.title.as_ref(), context)?,
+        description: optional_text("description", approval.description.as_ref(), context)?,
+        requirement: requirement(planned, approval.approvers.as_ref(), context)?,
+        allow_author: approval.allow_author,
+        requested_at: now,
+        head_sha: transition.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
+        due_at: patience.and_then(|patience| after(now, patience)),
+        patience_ms: patience.map(|patience| patience.as_millis()),
+        on_timeout: approval.on_timeout,
+        on_reject: approval.on_reject,
+        keep_on_push: approval.keep_on_push,
+        note_required: approval.note_required,
+        priority: approval.priority,
+        escalate: levels(&approval.escalate, now, context)?,
+        reminders: reminders(&approval.reminders, now),
+    })
+}
+
+/// What a person is asked to fill in.
+pub(super) fn form_request(
+    transition: &Transition<'_>,
+    planned: &PlannedStep,
+    form: &Form,
+    context: &Context,
+) -> Result<FormRequest, StepError> {
+    let now = transition.now;
+    let defaults: Map<String, Value> = form
+        .fields
+        .iter()
+        .filter_map(|(name, field)| Some((name.value.clone(), field.default.as_ref()?.value.clone())))
+        .collect();
+    let assignees = form.assignees.as_ref().map(|who| resolve(who, context)).transpose()?;
+    Ok(FormRequest {
+        title: title(planned, form.title.as_ref(), context)?,
+        description: optional_text("description", form.description.as_ref(), context)?,
+        schema: schema_of_fields(&form.fields),
+        defaults,
+        assignees,
+        requested_at: now,
+        due_at: patience(planned, context)?.and_then(|patience| after(now, patience)),
+        on_timeout: form.on_timeout,
+        escalate: levels(&form.escalate, now, context)?,
+        reminders: reminders(&form.reminders, now),
+    })
+}
+
+fn title(planned: &PlannedStep, title: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
+    match title.or(planned.step.name.as_ref()) {
+        Some(title) => evaluate_text("title", title, context),
+        None => Ok(planned.step.id.as_str().replace('_', " ")),
+    }
+}
+
+fn optional_text(field: &str, text: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
+    text.map_or_else(|| Ok(String::new()), |text| evaluate_text(field, text, context))
+}
+
+fn patience(planned: &PlannedStep, context: &Context) -> Result<Option<Duration>, StepError> {
+    planned.step.timeout.as_ref().map(|timeout| evaluate_duration("timeout", timeout, context)).transpose()
+}
+
+fn after(now: Timestamp, duration: Duration) -> Option<Timestamp> {
+    now.checked_add(duration.as_signed()).ok()
+}
+
+/// The step's own approvers and those of its policy: all of them are needed.
+fn requirement(
+    planned: &PlannedStep,
+    own: Option<&Spanned<Approvers>>,
+    context: &Context,
+) -> Result<Requirement, StepError> {
+    let mut all: Vec<Requirement> =
+        own.into_iter().chain(&planned.policy).map(|who| resolve(who, context)).collect::<Result<_, _>>()?;
+    match all.len() {
+        0 => Err(StepError::new(ErrorClass::Refused, "nobody is named who could approve")),
+        1 => Ok(all.remove(0)),
+        _ => Ok(Requirement::All { of: all }),
+    }
+}
+
+fn resolve(approvers: &Approvers, context: &Context) -> Result<Requirement, StepError> {
+    let mut text = |template: &str| {
+        crate::expression::evaluate_json(&Value::String(template.to_owned()), context).map(|rendered| {
+            match rendered.value {
+                Value::String(text) => text,
+                Value::Array(items) => {
+                    let names: Vec<String> =
+                        items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+                    names.join(" ")
+                }
+                other => other.to_string(),
+            }
+        })
+    };
+    Requirement::resolve(approvers, &mut text)
+        .map_err(|error| StepError::new(ErrorClass::Expression, format!("`approvers`: {error}")))
+}
+
+fn levels(escalate: &[Spanned<Escalation>], now: Timestamp, context: &Context) -> Result<Vec<Level>, StepError> {
+    let mut levels = Vec::new();
+    for level in escalate {
+        let at = after(now, level.after.value).unwrap_or(Timestamp::MAX);
+        levels.push(Level { at, to: resolve(&level.to, context)? });
+    }
+    levels.sort_by_key(|level| level.at);
+    Ok(levels)
+}
+
+fn reminders(reminders: &[Spanned<Duration>], now: Timestamp) -> Vec<Timestamp> {
+    let mut reminders: Vec<Timestamp> = reminders.iter().filter_map(|pause| after(now, pause.value)).collect();
+    reminders.sort_unstable();
+    reminders
+}
+
+/// A person whose word counts decided.
+pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decision) -> Result<(), Refusal> {
+    let state = waiting_step(transition, id)?;
+    let Some(Waiting::Approval(request)) = &state.waiting else {
+        return Err(Refusal::NotWaiting { step: id.to_owned(), what: "an approval" });
+    };
+    if state.decisions.iter().any(|earlier| earlier.source == decision.source && earlier.person.is(&decision.person)) {
+        return Err(Refusal::Repeated);
+    }
+    let withdraws = decision.decision == DecisionKind::Withdraw;
+    if let (Some(said), Some(shown), false) = (&decision.commit, &request.head_sha, withdraws)
+        && said != shown
+    {
+        return Err(Refusal::OtherCommit { said: said.clone(), shown: shown.clone() });
+    }
+    if withdraws && !evaluate(&request.requirement, &state.decisions).standing.iter().any(|d| d.person.is(&decision.person))
+    {
+        return Err(Refusal::NothingToWithdraw);
+    }
+    let note_needed = match request.note_required {
+        NoteRequired::Never => false,
+        NoteRequired::OnReject => decision.decision == DecisionKind::Reject,
+        NoteRequired::Always => !withdraws,
+    };
+    if note_needed && decision.note.as_deref().is_none_or(|note| note.trim().is_empty()) {
+        return Err(Refusal::NoteRequired);
+    }
+    let (requirement, on_reject) = (request.requirement.clone(), request.on_reject);
+    transition.emit_step(id, Some(decision.person.clone()), EventKind::DecisionRecorded { decision });
+    let verdict = verdict(transition, id, &requirement);
+    match verdict.outcome {
+        Outcome::Approved => complete(transition, id, "approved", &verdict),
+        Outcome::Rejected => reject(transition, id, on_reject, &verdict),
+        Outcome::Pending => {}
+    }
+    Ok(())
+}
+
+fn waiting_step<'t>(transition: &'t Transition<'_>, id: &str) -> Result<&'t StepState, Refusal> {
+    if transition.execution.status.is_final() {
+        return Err(Refusal::Ended { status: transition.execution.status });
+    }
+    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
+    if state.status != StepStatus::Waiting {
+        return Err(Refusal::NotWaiting { step: id.to_owned(), what: "anybody" });
+    }
+    Ok(state)
+}
+
+fn verdict(transition: &Transition<'_>, id: &str, requirement: &Requirement) -> Verdict {
+    let decisions = transition.execution.steps.get(id).map_or(&[][..], |state| &state.decisions);
+    evaluate(requirement, decisions)
+}
+
+fn complete(transition: &mut Transition<'_>, id: &str, decision: &str, verdict: &Verdict) {
+    let output = json!({"decision": decision, "decisions": shown(verdict)});
+    transition.emit_step(id, None, EventKind::StepCompleted { output, usage: None });
+}
+
+fn reject(transition: &mut Transition<'_>, id: &str, on_reject: OnReject, verdict: &Verdict) {
+    if on_reject == OnReject::Continue {
+        return complete(transition, id, "rejected", verdict);
+    }
+    let rejection = verdict.standing.iter().find(|decision| decision.decision == DecisionKind::Reject);
+    let message = match rejection {
+        Some(Decision { person, note: Some(note), .. }) => format!("@{} rejected: {note}", person.login),
+        Some(Decision { person, note: None, .. }) => format!("@{} rejected", person.login),
+        None => "nobody approved in time".to_owned(),
+    };
+    let error = StepError::new(ErrorClass::Rejected, message);
+    transition.emit_step(id, None, EventKind::StepFailed { error, usage: None });
+}
+
+/// The decisions as a step's output shows them.
+fn shown(verdict: &Verdict) -> Vec<Value> {
+    let word = |decision: &Decision| {
+        json!({
+            "person": decision.person.login,
+            "decision": decision.decision,
+            "at": decision.at.to_string(),
+            "note": decision.note,
+            "source": decision.source.url,
+            "commit": decision.commit,
+        })
+    };
+    verdict.standing.iter().map(word).collect()
+}
+
+/// A person answered a form.
+pub(super) fn answered(
+    transition: &mut Transition<'_>,
+    id: &str,
+    person: Person,
+    values: Map<String, Value>,
+    source: Source,
+) -> Result<(), Refusal> {
+    let state = waiting_step(transition, id)?;
+    let Some(Waiting::Form(request)) = &state.waiting else {
+        return Err(Refusal::NotWaiting { step: id.to_owned(), what: "answers" });
+    };
+    let values = filled(request, values)?;
+    let output = Value::Object(values.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+    transition.emit_step(id, Some(person), EventKind::FormAnswered { values, source });
+    transition.emit_step(id, None, EventKind::StepCompleted { output, usage: None });
+    Ok(())
+}
+
+/// The answers with defaults filled in, checked against the form's schema.
+fn filled(request: &FormRequest, values: Map<String, Value>) -> Result<IndexMap<String, Value>, Refusal> {
+    let mut filled = request.defaults.clone();
+    filled.extend(values);
+    let faults = crate::definition::field::faults(&request.schema, &Value::Object(filled.clone()));
+    if faults.is_empty() { Ok(filled.into_iter().collect()) } else { Err(Refusal::WrongAnswers { faults }) }
+}
+
+/// The pull request has a new head: what was said about the old one counts as `keep_on_push` says.
+pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool) {
+    let moved = transition.execution.subject.as_ref().is_some_and(|subject| subject.head_sha != head_sha);
+    if !moved || transition.execution.status.is_final() {
+        return;
+    }
+    transition.emit(EventKind::HeadMoved { head_sha: head_sha.to_owned() });
+    let asked: Vec<(String, Vec<Person>)> = transition
+        .execution
+        .steps
+        .iter()
+        .filter_map(|(id, state)| match (&state.status, &state.waiting) {
+            (StepStatus::Waiting, Some(Waiting::Approval(request))) => {
+                Some((id.clone(), dismissed(request, state, same_tree)))
+            }
+            _ => None,
+        })
+        .collect();
+    for (id, people) in asked {
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha: head_sha.to_owned() });
+    }
+}
+
+fn dismissed(request: &ApprovalRequest, state: &StepState, same_tree: bool) -> Vec<Person> {
+    let kept = match request.keep_on_push {
+        KeepOnPush::Never => false,
+        KeepOnPush::SameTree => same_tree,
+        KeepOnPush::Always => true,
+    };
+    if kept {
+        return Vec::new();
+    }
+    evaluate(&request.requirement, &state.decisions).standing.into_iter().map(|decision| decision.person).collect()
+}
+
+/// Whatever time brings to people: reminders, escalation, deadlines.
+pub(super) fn wake(transition: &mut Transition<'_>) {
+    let ids: Vec<String> = transition.execution.waiting_for_people().map(|(id, _)| id.to_owned()).collect();
+    for id in ids {
+        remind(transition, &id);
+        escalate(transition, &id);
+        end_when_due(transition, &id);
+    }
+}
+
+fn remind(transition: &mut Transition<'_>, id: &str) {
+    let reminders: &[Timestamp] = match waiting(transition, id) {
+        Some(Waiting::Approval(request)) => &request.reminders,
+        Some(Waiting::Form(request)) => &request.reminders,
+        _ => &[],
+    };
+    if reminders.iter().any(|at| *at <= transition.now) {
+        transition.emit_step(id, None, EventKind::Reminded);
+    }
+}
+
+fn waiting<'t>(transition: &'t Transition<'_>, id: &str) -> Option<&'t Waiting> {
+    transition.execution.steps.get(id)?.waiting.as_ref()
+}
+
+/// Every level whose time has come is reached; the deadline stays.
+fn escalate(transition: &mut Transition<'_>, id: &str) {
+    loop {
+        let next = match waiting(transition, id) {
+            Some(Waiting::Approval(request)) => request.escalate.first(),
+            Some(Waiting::Form(request)) => request.escalate.first(),
+            _ => None,
+        };
+        if next.is_none_or(|level| level.at > transition.now) {
+            return;
+        }
+        transition.emit_step(id, None, EventKind::Escalated { due_at: None });
+    }
+}
+
+fn end_when_due(transition: &mut Transition<'_>, id: &str) {
+    let now = transition.now;
+    let timed_out = || StepError::new(ErrorClass::Timeout, "nobody acted in time");
+    match waiting(transition, id).cloned() {
+        Some(Waiting::Approval(request)) if request.due_at.is_some_and(|due_at| due_at <= now) => {
+            let verdict = verdict(transition, id, &request.requirement);
+            match request.on_timeout {
+                OnTimeout::Escalate if !request.escalate.is_empty() => {
+                    let patience = Duration::from_millis(request.patience_ms.unwrap_or(0));
+                    transition.emit_step(id, None, EventKind::Escalated { due_at: after(now, patience) });
+                }
+                OnTimeout::Reject | OnTimeout::Escalate => reject(transition, id, request.on_reject, &verdict),
+                OnTimeout::Fail => {
+                    transition.emit_step(id, None, EventKind::StepFailed { error: timed_out(), usage: None });
+                }
+                OnTimeout::Approve => complete(transition, id, "approved", &verdict),
+                OnTimeout::Continue => complete(transition, id, "expired", &verdict),
+            }
+        }
+        Some(Waiting::Form(request)) if request.due_at.is_some_and(|due_at| due_at <= now) => {
+            let kind = match request.on_timeout {
+                FormTimeout::Fail => EventKind::StepFailed { error: timed_out(), usage: None },
+                FormTimeout::Continue => {
+                    EventKind::StepCompleted { output: Value::Object(request.defaults), usage: None }
+                }
+            };
+            transition.emit_step(id, None, kind);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,343 @@
+//! Attempts: how a step starts, what it is given, and what follows when an attempt ends. `set`, `gateway` and `wait`
+//! are done here; what needs the world is left to whoever performs the running attempt.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::decide::{Refusal, Transition};
+use super::event::EventKind;
+use super::people;
+use super::plan::PlannedStep;
+use super::state::{StepError, StepStatus, Usage};
+use super::waiting::Waiting;
+use super::context;
+use crate::definition::step::api_call::ApiCall;
+use crate::definition::step::gateway::GatewayMode;
+use crate::definition::step::{AiGenerate, Gateway, StepKind, Wait};
+use crate::definition::{Backoff, ErrorClass, Retry, Templated};
+use crate::expression::{Context, Rendered, condition, evaluate_json};
+use crate::value::Duration;
+
+/// How long an HTTP call may take where nothing is said: LANGUAGE gives 30 s.
+const API_CALL_TIMEOUT: Duration = Duration::from_millis(30_000);
+/// How long a generation may take where nothing is said: long answers of slow models take minutes.
+const AI_GENERATE_TIMEOUT: Duration = Duration::from_millis(300_000);
+
+/// What a step does once its fields are evaluated.
+enum Prepared {
+    /// It is done at once.
+    Done { input: Value, output: Value },
+    /// Somebody must perform it.
+    Work { rendered: Rendered, timeout: Duration },
+    /// It waits.
+    Wait { input: Value, waiting: Waiting },
+}
+
+/// Starts an attempt of a step, whatever the state of its edges.
+pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &PlannedStep) {
+    let context = context::of(transition.plan, &transition.execution);
+    match prepare(transition, planned, &context) {
+        Ok(Prepared::Done { input, output }) => {
+            transition.emit_step(id, None, started(input));
+            transition.emit_step(id, None, EventKind::StepCompleted { output, usage: None });
+        }
+        Ok(Prepared::Wait { input, waiting }) => {
+            transition.emit_step(id, None, started(input));
+            transition.emit_step(id, None, EventKind::StepWaiting { waiting });
+        }
+        Ok(Prepared::Work { rendered: Rendered { value: input, secret_texts, .. }, timeout }) => {
+            let due_at = transition.now.checked_add(timeout.as_signed()).ok();
+            transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, due_at });
+        }
+        Err(error) => {
+            transition.emit_step(id, None, started(Value::Null));
+            transition.emit_step(id, None, EventKind::StepFailed { error, usage: None });
+        }
+    }
+}
+
+fn started(input: Value) -> EventKind {
+    EventKind::StepStarted { input, secret_texts: Vec::new(), due_at: None }
+}
+
+fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context) -> Result<Prepared, StepError> {
+    match &planned.step.kind {
+        StepKind::Set(set) => {
+            let values: Map<String, Value> =
+                set.values.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect();
+            let values = evaluate("values", &Value::Object(values), context)?.value;
+            Ok(Prepared::Done { input: values.clone(), output: values })
+        }
+        StepKind::Gateway(gateway) => {
+            let output = json!({"taken": branches_taken(gateway, context)?});
+            Ok(Prepared::Done { input: Value::Null, output })
+        }
+        StepKind::Wait(wait) => {
+            let until = wait_until(wait, context, transition.now)?;
+            Ok(Prepared::Wait { input: json!({"until": until.to_string()}), waiting: Waiting::Timer { until } })
+        }
+        StepKind::HumanApproval(approval) => {
+            let request = people::approval_request(transition, planned, approval, context)?;
+            let input = json!({"title": request.title, "description": request.description});
+            Ok(Prepared::Wait { input, waiting: Waiting::Approval(Box::new(request)) })
+        }
+        StepKind::Form(form) => {
+            let request = people::form_request(transition, planned, form, context)?;
+            let input = json!({"title": request.title, "description": request.description});
+            Ok(Prepared::Wait { input, waiting: Waiting::Form(Box::new(request)) })
+        }
+        StepKind::ApiCall(call) => {
+            let rendered = api_call_input(call, planned.schema.as_ref(), context)?;
+            Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context, API_CALL_TIMEOUT)? })
+        }
+        StepKind::AiGenerate(generate) => {
+            let rendered = ai_generate_input(generate, planned, context)?;
+            Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context, AI_GENERATE_TIMEOUT)? })
+        }
+        other => Err(StepError::new(
+            ErrorClass::Refused,
+            format!("steps of type `{}` are not performed yet", other.step_type()),
+        )),
+    }
+}
+
+/// Evaluates one field; an error names it.
+pub(super) fn evaluate(field: &str, value: &Value, context: &Context) -> Result<Rendered, StepError> {
+    evaluate_json(value, context)
+        .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))
+}
+
+/// Evaluates one field to a text.
+pub(super) fn evaluate_text(field: &str, template: &str, context: &Context) -> Result<String, StepError> {
+    match evaluate(field, &Value::String(template.to_owned()), context)?.value {
+        Value::String(text) => Ok(text),
+        Value::Null => Err(StepError::new(ErrorClass::Expression, format!("`{field}` is empty"))),
+        other => Ok(other.to_string()),
+    }
+}
+
+/// Evaluates a duration.
+pub(super) fn evaluate_duration(
+    field: &str,
+    duration: &Templated<Duration>,
+    context: &Context,
+) -> Result<Duration, StepError> {
+    match duration {
+        Templated::Literal(duration) => Ok(*duration),
+        Templated::Template(template) => {
+            let text = evaluate_text(field, template, context)?;
+            text.parse().map_err(|error| {
+                StepError::new(ErrorClass::Expression, format!("`{field}` gave `{text}`: {error}"))
+            })
+        }
+    }
+}
+
+fn timeout(
+    transition: &Transition<'_>,
+    planned: &PlannedStep,
+    context: &Context,
+    usual: Duration,
+) -> Result<Duration, StepError> {
+    match &planned.step.timeout {
+        Some(timeout) => evaluate_duration("timeout", timeout, context),
+        None => Ok(transition.plan.process.header.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value)),
+    }
+}
+
+fn branches_taken(gateway: &Gateway, context: &Context) -> Result<Vec<String>, StepError> {
+    let mut taken: Vec<String> = Vec::new();
+    for (index, branch) in gateway.branches.iter().enumerate() {
+        let Some(when) = &branch.when else { continue };
+        let field = format!("branches[{index}].when");
+        let value = evaluate(&field, &when.value, context)?.value;
+        let holds = condition(&value)
+            .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))?;
+        if holds {
+            taken.extend(branch.to.iter().map(ToString::to_string));
+            if gateway.mode == GatewayMode::First {
+                break;
+            }
+        }
+    }
+    if taken.is_empty() {
+        let otherwise = gateway.branches.iter().find(|b| b.otherwise.as_ref().is_some_and(|yes| yes.value));
+        let otherwise = otherwise.ok_or_else(|| {
+            StepError::new(ErrorClass::Expression, "no branch holds, and there is no `otherwise`")
+        })?;
+        taken.extend(otherwise.to.iter().map(ToString::to_string));
+    }
+    taken.dedup();
+    Ok(taken)
+}
+
+fn wait_until(wait: &Wait, context: &Context, now: Timestamp) -> Result<Timestamp, StepError> {
+    if let Some(duration) = &wait.duration {
+        let duration = evaluate_duration("for", duration, context)?;
+        return now
+            .checked_add(duration.as_signed())
+            .map_err(|_| StepError::new(ErrorClass::Expression, "`for` reaches past the end of time"));
+    }
+    if let Some(until) = &wait.until {
+        let text = evaluate_text("until", until, context)?;
+        return text.parse().map_err(|_| {
+            StepError::new(
+                ErrorClass::Expression,
+                format!("`until` gave `{text}`, which is no moment such as 2026-03-01T09:00:00Z"),
+            )
+        });
+    }
+    Err(StepError::new(ErrorClass::Refused, "waiting for events is not performed yet"))
+}
+
+fn api_call_input(call: &ApiCall, schema: Option<&Value>, context: &Context) -> Result<Rendered, StepError> {
+    let mut template = Map::new();
+    template.insert("method".to_owned(), json!(call.method));
+    template.insert("url".to_owned(), json!(call.url.value));
+    template.insert("query".to_owned(), json!(call.query));
+    template.insert("headers".to_owned(), json!(call.headers));
+    if let Some(body) = &call.body {
+        template.insert("body".to_owned(), body.value.clone());
+    }
+    if let Some(body_text) = &call.body_text {
+        template.insert("body_text".to_owned(), json!(body_text.value));
+    }
+    let mut rendered = evaluate_fields(&Value::Object(template), context)?;
+    if let Value::Object(input) = &mut rendered.value {
+        let status = call.expect.as_ref().and_then(|expect| expect.status.as_ref());
+        input.insert("expect_status".to_owned(), status.map_or_else(|| json!(["2xx"]), |status| json!(status)));
+        if let Some(schema) = schema {
+            input.insert("expect_schema".to_owned(), schema.clone());
+        }
+    }
+    Ok(rendered)
+}
+
+fn ai_generate_input(
+    generate: &AiGenerate,
+    planned: &PlannedStep,
+    context: &Context,
+) -> Result<Rendered, StepError> {
+    let prompt = match (&planned.prompt, &generate.prompt) {
+        (Some(template), _) => {
+            let variables = evaluate("variables", &json!(generate.variables), context)?.value;
+            let mut inside = Context::new();
+            inside.set("variables", variables);
+            evaluate_text("template", template, &inside)?
+        }
+        (None, Some(prompt)) => evaluate_text("prompt", prompt, context)?,
+        (None, None) => {
+            return Err(StepError::new(ErrorClass::Expression, "neither `prompt` nor `template` is given"));
+        }
+    };
+    let mut input = Map::new();
+    input.insert("model".to_owned(), json!(evaluate_text("model", &generate.model, context)?));
+    input.insert("prompt".to_owned(), json!(prompt));
+    if let Some(system) = &generate.system {
+        input.insert("system".to_owned(), json!(evaluate_text("system", system, context)?));
+    }
+    input.insert("output_schema".to_owned(), planned.schema.clone().unwrap_or(Value::Bool(true)));
+    input.insert("temperature".to_owned(), json!(generate.temperature));
+    input.insert("max_output_tokens".to_owned(), json!(generate.max_output_tokens));
+    input.insert("max_repairs".to_owned(), json!(generate.max_repairs));
+    Ok(Rendered { value: Value::Object(input), secret_texts: Vec::new() })
+}
+
+/// Evaluates several fields at once; an error already says where by its pointer.
+fn evaluate_fields(value: &Value, context: &Context) -> Result<Rendered, StepError> {
+    evaluate_json(value, context).map_err(|error| StepError::new(ErrorClass::Expression, error.to_string()))
+}
+
+/// An attempt ended.
+pub(super) fn ended(
+    transition: &mut Transition<'_>,
+    id: &str,
+    attempt: u32,
+    result: Result<Value, StepError>,
+    usage: Option<Usage>,
+) -> Result<(), Refusal> {
+    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
+    if state.status != StepStatus::Running || state.attempt != attempt {
+        return Err(Refusal::Stale { step: id.to_owned(), attempt });
+    }
+    match result {
+        Ok(output) => transition.emit_step(id, None, EventKind::StepCompleted { output, usage }),
+        Err(error) => failed(transition, id, error, usage),
+    }
+    Ok(())
+}
+
+/// An attempt is made again after a crash: told, and not counted.
+pub(super) fn repeated(transition: &mut Transition<'_>, id: &str, attempt: u32) -> Result<(), Refusal> {
+    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
+    if state.status != StepStatus::Running || state.attempt != attempt {
+        return Err(Refusal::Stale { step: id.to_owned(), attempt });
+    }
+    transition.emit_step(id, None, EventKind::StepRepeated);
+    Ok(())
+}
+
+/// An attempt failed: another one follows where `retry` says so.
+fn failed(transition: &mut Transition<'_>, id: &str, error: StepError, usage: Option<Usage>) {
+    let at = retry_at(transition, id, &error);
+    match at {
+        Some(at) => transition.emit_step(id, None, EventKind::StepRetrying { error, at }),
+        None => transition.emit_step(id, None, EventKind::StepFailed { error, usage }),
+    }
+}
+
+fn retry_at(transition: &Transition<'_>, id: &str, error: &StepError) -> Option<Timestamp> {
+    let planned = transition.plan.step(id)?;
+    let defaults = &transition.plan.process.header.defaults;
+    let retry = planned.step.retry.as_ref().or(defaults.retry.as_ref())?;
+    let state = transition.execution.steps.get(id)?;
+    if state.tries >= retry.max_attempts || !retry.covers(error.class) {
+        return None;
+    }
+    let seed = format!("{}/{id}/{}", transition.execution.id, state.attempt);
+    let pause = pause(retry, state.tries, &seed).max(error.retry_after_ms.unwrap_or(0));
+    transition.now.checked_add(SignedDuration::from_millis(i64::try_from(pause).ok()?)).ok()
+}
+
+/// The pause before the next attempt, in milliseconds. Jitter takes up to half of it away, by a hash of `seed`: `core`
+/// has no randomness, and a repetition of the same decision gives the same pause.
+fn pause(retry: &Retry, tries: u32, seed: &str) -> u64 {
+    let initial = retry.initial.as_millis();
+    let pause = match retry.backoff {
+        Backoff::Fixed => initial,
+        Backoff::Exponential => initial.saturating_mul(1_u64.checked_shl(tries.saturating_sub(1)).unwrap_or(u64::MAX)),
+    };
+    let pause = pause.min(retry.max.as_millis());
+    if !retry.jitter {
+        return pause;
+    }
+    let hash = Sha256::digest(seed.as_bytes());
+    let part = u64::from(u16::from_be_bytes([hash[0], hash[1]]));
+    pause - pause / 2 * part / u64::from(u16::MAX)
+}
+
+/// Whatever is due of single attempts: waits that are over, attempts that took too long, attempts to be made again.
+pub(super) fn wake(transition: &mut Transition<'_>) {
+    let plan = transition.plan;
+    let ids: Vec<String> = transition.execution.steps.keys().cloned().collect();
+    for id in ids {
+        let Some(state) = transition.execution.steps.get(&id) else { continue };
+        match (state.status, &state.waiting) {
+            (StepStatus::Running, _) if state.due_at.is_some_and(|due_at| due_at <= transition.now) => {
+                let error = StepError::new(ErrorClass::Timeout, "the attempt took longer than its `timeout`");
+                failed(transition, &id, error, None);
+            }
+            (StepStatus::Waiting, Some(Waiting::Timer { until })) if *until <= transition.now => {
+                let output = json!({"at": transition.now.to_string()});
+                transition.emit_step(&id, None, EventKind::StepCompleted { output, usage: None });
+            }
+            (StepStatus::Waiting, Some(Waiting::Retry { at })) if *at <= transition.now => {
+                if let Some(planned) = plan.step(&id) {
+                    start(transition, &id, planned);
+                }
+            }
+            _ => {}
+        }
+    }
+}

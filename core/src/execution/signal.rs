@@ -1,0 +1,72 @@
+//! Signals: something that happened to an execution.
+
+use serde_json::{Map, Value};
+
+use super::state::{StepError, Usage};
+use crate::approval::{Decision, Person, Source};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    /// It was accepted and may start.
+    Start,
+    /// Time has passed: whatever is due by now happens.
+    Wake,
+    /// An attempt ended.
+    StepEnded {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// How.
+        result: Result<Value, StepError>,
+        /// What it used.
+        usage: Option<Usage>,
+    },
+    /// An attempt is made again after the server stopped in the middle of it.
+    StepRepeated {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A person whose word counts decided. Whether it counts was weighed before.
+    Decide {
+        /// The step.
+        step: String,
+        /// The word.
+        decision: Decision,
+    },
+    /// A person who may do so answered a form.
+    Answer {
+        /// The step.
+        step: String,
+        /// Who.
+        person: Person,
+        /// The values, by field.
+        values: Map<String, Value>,
+        /// From where.
+        source: Source,
+    },
+    /// The pull request has a new head.
+    HeadMoved {
+        /// The new head.
+        head_sha: String,
+        /// Whether the new head has the tree of the one before.
+        same_tree: bool,
+    },
+    /// Somebody cancels.
+    Cancel {
+        /// Who.
+        actor: Option<Person>,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody wants it to go on from what failed.
+    Retry {
+        /// Who.
+        actor: Option<Person>,
+        /// Only this step and what follows from it.
+        step: Option<String>,
+    },
+}

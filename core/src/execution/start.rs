@@ -1,0 +1,90 @@
+//! How an execution comes to be: inputs checked and filled in, every step pending.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::event::{Event, EventKind};
+use super::plan::Plan;
+use super::state::{Execution, ExecutionId, ExecutionStatus, StepState, Subject, TenantId, TriggerInfo};
+use crate::definition::field::{faults, schema_of_fields};
+
+/// What is needed to make an execution.
+#[derive(Debug, Clone)]
+pub struct NewExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// `owner/name`, or the name of a local repository.
+    pub repository: String,
+    /// The commit of the definition.
+    pub revision: String,
+    /// What started it.
+    pub trigger: TriggerInfo,
+    /// Where it is shown.
+    pub subject: Option<Subject>,
+    /// The inputs as given.
+    pub inputs: Map<String, Value>,
+    /// Its page.
+    pub url: Option<String>,
+}
+
+/// Why an execution cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Inputs that do not fit.
+    #[error("the inputs do not fit: {}", .faults.iter().map(|(field, fault)| format!("`{field}` {fault}")).collect::<Vec<_>>().join("; "))]
+    WrongInputs {
+        /// Each fault with its input.
+        faults: Vec<(String, String)>,
+    },
+}
+
+/// Makes an execution and its first event.
+///
+/// # Errors
+/// Where the inputs do not fit the process.
+pub fn create(plan: &Plan, new: NewExecution, now: Timestamp) -> Result<(Execution, Event), StartError> {
+    let header = &plan.process.header;
+    let mut inputs: Map<String, Value> = Map::new();
+    for (name, field) in &header.inputs {
+        if let Some(default) = &field.default {
+            inputs.insert(name.value.clone(), default.value.clone());
+        }
+    }
+    inputs.extend(new.inputs);
+    let faults = faults(&schema_of_fields(&header.inputs), &Value::Object(inputs.clone()));
+    if !faults.is_empty() {
+        return Err(StartError::WrongInputs { faults });
+    }
+    let steps = plan.steps.iter().map(|(id, planned)| {
+        let name = planned.step.name.as_ref().map(|name| name.value.clone());
+        (id.clone(), StepState::pending(planned.step.step_type(), name, planned.step.on_failure))
+    });
+    let execution = Execution {
+        id: new.id,
+        tenant: new.tenant,
+        repository: new.repository,
+        process: header.name.as_str().to_owned(),
+        process_version: header.version.get(),
+        revision: new.revision,
+        digest: plan.digest.clone(),
+        status: ExecutionStatus::Pending,
+        trigger: new.trigger,
+        subject: new.subject,
+        inputs,
+        outputs: None,
+        error: None,
+        url: new.url,
+        created_at: now,
+        started_at: None,
+        completed_at: None,
+        due_at: None,
+        retries: 0,
+        ending: None,
+        steps: steps.collect(),
+    };
+    let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };
+    let actor = execution.trigger.actor.clone();
+    Ok((execution, Event { at: now, step: None, attempt: None, actor, kind }))
+}

@@ -1,0 +1,396 @@
+//! The state of an execution and of its steps: what folding its events gives, and what the store keeps.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::event::SkipReason;
+use super::waiting::Waiting;
+use crate::approval::{Decision, Person};
+use crate::definition::step::{OnFailure, StepType};
+use crate::definition::ErrorClass;
+use crate::expression::SecretText;
+
+/// An execution's id: a UUIDv7.
+pub type ExecutionId = Uuid;
+
+/// A tenant: the GitHub account that installed the App, by login, or `local`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TenantId(pub String);
+
+impl TenantId {
+    /// The tenant of repositories that are served without GitHub.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+
+    /// The tenant's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One run of a process at one commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// `owner/name`, or the name of a local repository.
+    pub repository: String,
+    /// The process's name.
+    pub process: String,
+    /// The process's version.
+    pub process_version: u32,
+    /// The commit whose definition it follows.
+    pub revision: String,
+    /// The digest of that definition with all that it refers to: 64 hexadecimal digits.
+    pub digest: String,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// What started it.
+    pub trigger: TriggerInfo,
+    /// The pull request or commit that it is shown on.
+    #[serde(default)]
+    pub subject: Option<Subject>,
+    /// Its inputs, defaults filled in.
+    pub inputs: Map<String, Value>,
+    /// Its outputs, once it completed.
+    #[serde(default)]
+    pub outputs: Option<Value>,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<StepError>,
+    /// Its page.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its first step could start.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: Option<Timestamp>,
+    /// When it must have ended.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    /// How often it was retried by hand; part of idempotency keys.
+    #[serde(default)]
+    pub retries: u32,
+    /// Whether it is on its way to an end that was asked for or has become certain: why.
+    #[serde(default)]
+    pub ending: Option<Ending>,
+    /// The steps in the order of the definition.
+    pub steps: IndexMap<String, StepState>,
+}
+
+/// An end that is certain although steps are still due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Somebody cancelled.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// It took too long.
+    TimedOut,
+    /// All ran; compensations run because of this failure.
+    Failed,
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionStatus {
+    /// Accepted.
+    Pending,
+    /// Something of it runs.
+    Running,
+    /// It waits for people, time or events.
+    Waiting,
+    /// It ended well.
+    Completed,
+    /// It ended badly.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl ExecutionStatus {
+    /// Whether it has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Not yet due.
+    Pending,
+    /// An attempt is under way.
+    Running,
+    /// It waits for people, time or an event.
+    Waiting,
+    /// It ended well.
+    Completed,
+    /// It ended badly.
+    Failed,
+    /// It was not due.
+    Skipped,
+    /// It was interrupted.
+    Cancelled,
+}
+
+impl StepStatus {
+    /// Whether it has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Skipped | Self::Cancelled)
+    }
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What started an execution; `trigger` in expressions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriggerInfo {
+    /// The trigger's key: `manual`, `pull_request`, `comment` …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Who caused it.
+    #[serde(default)]
+    pub actor: Option<Person>,
+    /// What came with it, reduced to what definitions may read.
+    #[serde(default)]
+    pub payload: Value,
+    /// The pull request, where there is one.
+    #[serde(default)]
+    pub pull_request: Option<PullRequestInfo>,
+}
+
+/// `trigger.pull_request` in expressions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "GitHub's own names")]
+pub struct PullRequestInfo {
+    pub number: u64,
+    pub title: String,
+    pub author: String,
+    pub head_sha: String,
+    pub head: String,
+    pub base: String,
+    pub labels: Vec<String>,
+    pub url: String,
+}
+
+/// Where an execution is shown, and what people see when they decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The pull request's or issue's number; none for an execution of a branch.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// Whether the number is a pull request.
+    #[serde(default)]
+    pub is_pull_request: bool,
+    /// The commit that carries the check run: the head, or the commit of the definition.
+    pub head_sha: String,
+    /// Who opened the pull request.
+    #[serde(default)]
+    pub author: Option<Person>,
+}
+
+/// One step of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepState {
+    /// Its type.
+    pub step_type: StepType,
+    /// Its name for people, as written.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// How it stands.
+    pub status: StepStatus,
+    /// Whether its failure fails the execution.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// The attempt under way or the last one; 0 before the first.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Attempts since the last retry by hand; what `max_attempts` counts.
+    #[serde(default)]
+    pub tries: u32,
+    /// When its first attempt started.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: Option<Timestamp>,
+    /// When the attempt under way must have ended.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    /// What the attempt was given; secrets are `***`.
+    #[serde(default)]
+    pub input: Value,
+    /// Where secrets go into the input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret_texts: Vec<SecretText>,
+    /// What it gave.
+    #[serde(default)]
+    pub output: Option<Value>,
+    /// Why it failed, or why the last attempt did.
+    #[serde(default)]
+    pub error: Option<StepError>,
+    /// Why it was skipped.
+    #[serde(default)]
+    pub skipped: Option<SkipReason>,
+    /// What it waits for.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+    /// Every word said about it, in order; never rewritten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
+    /// Who answered a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<Person>,
+    /// What it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The place in the order of completion, from 1; compensations run backwards along it.
+    #[serde(default)]
+    pub completion: u32,
+}
+
+/// Why a step or an execution failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct StepError {
+    /// What kind of failure.
+    pub class: ErrorClass,
+    /// For people.
+    pub message: String,
+    /// The step, for an execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// How long the other side asked to be left alone, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl StepError {
+    /// A failure of this class.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), step: None, retry_after_ms: None }
+    }
+}
+
+/// What a step used of a model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The model that answered.
+    #[serde(default)]
+    pub model: String,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// What it cost, as `0.0123 USD`.
+    #[serde(default)]
+    pub cost: Option<String>,
+    /// Calls of the model, repairs included.
+    pub calls: u32,
+}
+
+impl Execution {
+    /// The steps that wait for a person: their ids and what they ask.
+    pub fn waiting_for_people(&self) -> impl Iterator<Item = (&str, &StepState)> {
+        self.steps.iter().map(|(id, step)| (id.as_str(), step)).filter(|(_, step)| {
+            step.status == StepStatus::Waiting
+                && matches!(step.waiting, Some(Waiting::Approval(_) | Waiting::Form(_)))
+        })
+    }
+
+    /// The next moment at which something is due without anybody's doing.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.status.is_final() {
+            return None;
+        }
+        let steps = self.steps.values().filter_map(StepState::wake_at);
+        steps.chain(self.due_at).min()
+    }
+
+    /// What everything cost, as far as it is known: by currency, in the order of the codes.
+    pub fn cost(&self) -> Option<String> {
+        let mut total: Option<crate::value::Money> = None;
+        for cost in self.steps.values().filter_map(|step| step.usage.as_ref()?.cost.as_deref()) {
+            let cost: crate::value::Money = cost.parse().ok()?;
+            total = match total {
+                None => Some(cost),
+                Some(sum) => sum.checked_add(&cost),
+            };
+        }
+        total.map(|sum| sum.to_string())
+    }
+}
+
+impl StepState {
+    /// A step that has not been due yet.
+    pub fn pending(step_type: StepType, name: Option<String>, on_failure: OnFailure) -> Self {
+        Self {
+            step_type,
+            name,
+            status: StepStatus::Pending,
+            on_failure,
+            attempt: 0,
+            tries: 0,
+            started_at: None,
+            completed_at: None,
+            due_at: None,
+            input: Value::Null,
+            secret_texts: Vec::new(),
+            output: None,
+            error: None,
+            skipped: None,
+            waiting: None,
+            decisions: Vec::new(),
+            answered_by: None,
+            usage: None,
+            completion: 0,
+        }
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        match (self.status, &self.waiting) {
+            (StepStatus::Running, _) => self.due_at,
+            (StepStatus::Waiting, Some(waiting)) => waiting.wake_at(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Stories of executions: a process as YAML, what happens to it, and what it has become.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod edges;
+mod people;
+mod properties;
+mod stories;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::approval::{Decision, DecisionKind, Person, Source, SourceKind};
+use crate::definition::repository::Repository;
+
+/// A small world: one process, one execution, a clock that only moves when told to.
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) execution: Execution,
+    pub(super) events: Vec<Event>,
+    pub(super) now: Timestamp,
+    words: u32,
+}
+
+impl World {
+    /// A process with these steps (YAML, indented by nothing), started.
+    pub(super) fn start(steps: &str) -> Self {
+        Self::with(steps, "", json!({}))
+    }
+
+    /// The same with more top-level keys and inputs.
+    pub(super) fn with(steps: &str, more: &str, inputs: Value) -> Self {
+        let plan = plan(steps, more);
+        let now: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        let (execution, created) = create(&plan, new_execution(inputs), now).unwrap();
+        let mut world = Self { plan, execution, events: vec![created], now, words: 0 };
+        world.signal(Signal::Start).unwrap();
+        world
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Refusal> {
+        let events = decide(&self.plan, &self.execution, signal.clone(), self.now)?;
+        let again = decide(&self.plan, &self.execution, signal, self.now)?;
+        assert_eq!(events, again, "the same arguments give the same events");
+        for event in &events {
+            self.execution.apply(event);
+        }
+        self.events.extend(events);
+        assert_eq!(Execution::fold(&self.events).as_ref(), Some(&self.execution), "folding the events gives the state");
+        Ok(())
+    }
+
+    pub(super) fn passes(&mut self, seconds: i64) {
+        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+        self.signal(Signal::Wake).unwrap();
+    }
+
+    pub(super) fn ends(&mut self, step: &str, result: Result<Value, StepError>) {
+        let attempt = self.execution.steps[step].attempt;
+        self.signal(Signal::StepEnded { step: step.to_owned(), attempt, result, usage: None }).unwrap();
+    }
+
+    pub(super) fn decides(&mut self, login: &str, step: &str, decision: DecisionKind) -> Result<(), Refusal> {
+        let commit = self.execution.subject.as_ref().map(|subject| subject.head_sha.clone());
+        self.decides_on(login, step, decision, commit, None)
+    }
+
+    pub(super) fn decides_on(
+        &mut self,
+        login: &str,
+        step: &str,
+        decision: DecisionKind,
+        commit: Option<String>,
+        note: Option<&str>,
+    ) -> Result<(), Refusal> {
+        self.words += 1;
+        let decision = Decision {
+            person: Person { login: login.to_owned(), id: 0 },
+            decision,
+            at: self.now,
+            note: note.map(str::to_owned),
+            source: Source { kind: SourceKind::Comment, id: self.words.to_string(), url: None },
+            commit,
+            counts_for: vec![0],
+        };
+        self.signal(Signal::Decide { step: step.to_owned(), decision })
+    }
+
+    pub(super) fn status(&self, step: &str) -> &'static str {
+        self.execution.steps[step].status.as_str()
+    }
+
+    /// `a:completed b:skipped` in the order of the definition.
+    pub(super) fn picture(&self) -> String {
+        let steps = self.execution.steps.iter().map(|(id, step)| format!("{id}:{}", step.status.as_str()));
+        format!("{} | {}", self.execution.status.as_str(), steps.collect::<Vec<_>>().join(" "))
+    }
+}
+
+pub(super) fn plan(steps: &str, more: &str) -> Plan {
+    let text = format!("name: story\nversion: 1\n{more}\nsteps:\n{steps}");
+    let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.clone())]);
+    let file = repository.files.values().next().unwrap();
+    assert!(file.faults.is_empty() && file.structure.is_empty(), "{:#?} {:#?}\n{text}", file.faults, file.structure);
+    repository.plan("story").expect("the process").expect("a plan")
+}
+
+pub(super) fn new_execution(inputs: Value) -> NewExecution {
+    let Value::Object(inputs): Value = inputs else { panic!("inputs are a mapping") };
+    NewExecution {
+        id: uuid::Uuid::from_u128(7),
+        tenant: TenantId("octo-org".to_owned()),
+        repository: "octo-org/shop".to_owned(),
+        revision: "a".repeat(40),
+        trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },
+        subject: Some(Subject {
+            number: Some(7),
+            is_pull_request: true,
+            head_sha: "1".repeat(40),
+            author: None,
+        }),
+        inputs,
+        url: None,
+    }
+}
+
+pub(super) fn map(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+#[expect(dead_code, reason = "plans are shared between executions; this keeps the type Send and Sync")]
+fn plans_are_shared(plan: Plan) -> Arc<dyn Send + Sync> {
+    Arc::new(plan)
+}

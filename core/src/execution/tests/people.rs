@@ -1,0 +1,172 @@
+//! Approvals and forms: words, commits, deadlines, escalation.
+
+use serde_json::json;
+
+use super::*;
+use crate::approval::DecisionKind::{Approve, Reject, Withdraw};
+
+fn approval(more: &str) -> String {
+    format!(
+        "
+- {{id: ok, type: human_approval, title: Ship it, approvers: {{team: leads, count: 2}}{more}}}
+- {{id: ship, type: set, depends_on: ok, values: {{by: '{{{{ steps.ok.output.decision }}}}'}}}}
+"
+    )
+}
+
+#[test]
+fn two_approvals_let_it_go_on() {
+    let mut world = World::start(&approval(""));
+    assert_eq!(world.picture(), "waiting | ok:waiting ship:pending");
+    world.decides("ann", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "waiting");
+    world.decides("ben", "ok", Approve).unwrap();
+    assert_eq!(world.picture(), "completed | ok:completed ship:completed");
+    let output = world.execution.steps["ok"].output.as_ref().unwrap();
+    assert_eq!(output["decisions"][1]["person"], "ben");
+    assert!(matches!(world.decides("cy", "ok", Approve), Err(Refusal::Ended { .. })));
+}
+
+#[test]
+fn one_rejection_fails_the_step_or_goes_on_as_the_author_wants() {
+    let mut world = World::start(&approval(""));
+    world.decides_on("ann", "ok", Reject, Some("1".repeat(40)), Some("too risky")).unwrap();
+    assert_eq!(world.picture(), "failed | ok:failed ship:skipped");
+    assert_eq!(world.execution.error.as_ref().unwrap().message, "@ann rejected: too risky");
+    let mut tolerant = World::start(&approval(", on_reject: continue"));
+    tolerant.decides("ann", "ok", Reject).unwrap();
+    assert_eq!(tolerant.execution.steps["ship"].output, Some(json!({"by": "rejected"})));
+}
+
+#[test]
+fn a_word_about_another_commit_does_not_count() {
+    let mut world = World::start(&approval(""));
+    let old = Some("0".repeat(40));
+    assert!(matches!(
+        world.decides_on("ann", "ok", Approve, old, None),
+        Err(Refusal::OtherCommit { .. })
+    ));
+}
+
+#[test]
+fn a_push_dismisses_approvals_unless_the_tree_is_the_same_and_the_author_allows_it() {
+    let push = |same_tree| Signal::HeadMoved { head_sha: "2".repeat(40), same_tree };
+    let mut world = World::start(&approval(""));
+    world.decides("ann", "ok", Approve).unwrap();
+    world.signal(push(true)).unwrap();
+    world.decides("ben", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "waiting", "ann's word was about the old head");
+    world.decides("ann", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "completed");
+
+    for (same_tree, expected) in [(true, "completed"), (false, "waiting")] {
+        let mut world = World::start(&approval(", keep_on_push: same_tree"));
+        world.decides("ann", "ok", Approve).unwrap();
+        world.signal(push(same_tree)).unwrap();
+        world.decides("ben", "ok", Approve).unwrap();
+        assert_eq!(world.status("ok"), expected);
+    }
+}
+
+#[test]
+fn a_word_can_be_taken_back_and_the_record_keeps_both() {
+    let mut world = World::start(&approval(""));
+    assert_eq!(world.decides("ann", "ok", Withdraw), Err(Refusal::NothingToWithdraw));
+    world.decides("ann", "ok", Approve).unwrap();
+    world.decides("ann", "ok", Withdraw).unwrap();
+    world.decides("ben", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "waiting");
+    assert_eq!(world.execution.steps["ok"].decisions.len(), 3);
+}
+
+#[test]
+fn a_note_may_be_required() {
+    let mut world = World::start(&approval(", note_required: on_reject"));
+    assert_eq!(world.decides("ann", "ok", Reject), Err(Refusal::NoteRequired));
+    world.decides("ann", "ok", Approve).unwrap();
+}
+
+#[test]
+fn the_deadline_does_what_the_author_wants() {
+    let outcomes = [
+        ("reject", "failed | ok:failed ship:skipped"),
+        ("fail", "failed | ok:failed ship:skipped"),
+        ("approve", "completed | ok:completed ship:completed"),
+        ("continue", "completed | ok:completed ship:completed"),
+    ];
+    for (on_timeout, expected) in outcomes {
+        let mut world = World::start(&approval(&format!(", timeout: 1h, on_timeout: {on_timeout}")));
+        world.passes(3_599);
+        assert_eq!(world.status("ok"), "waiting");
+        world.passes(1);
+        assert_eq!(world.picture(), expected, "{on_timeout}");
+    }
+}
+
+#[test]
+fn escalation_adds_people_and_the_last_level_ends_in_a_rejection() {
+    let more = ", timeout: 1h, on_timeout: escalate, escalate: [{after: 30m, to: {team: directors}}, {after: 50m, to: {users: [ceo]}}]";
+    let mut world = World::start(&approval(more));
+    world.decides("ann", "ok", Approve).unwrap();
+    world.passes(1_800);
+    let Some(Waiting::Approval(request)) = world.execution.steps["ok"].waiting.clone() else { panic!("it waits") };
+    assert_eq!(request.requirement.leaves().len(), 2);
+    assert_eq!(request.escalate.len(), 1);
+    world.passes(1_800);
+    assert_eq!(world.picture(), "failed | ok:failed ship:skipped");
+
+    let only_at_the_deadline = ", timeout: 1h, on_timeout: escalate, escalate: [{after: 59m, to: {team: directors}}]";
+    let mut world = World::start(&approval(only_at_the_deadline));
+    world.passes(3_540);
+    assert_eq!(world.status("ok"), "waiting");
+}
+
+#[test]
+fn reminders_are_given_once() {
+    let mut world = World::start(&approval(", reminders: [10m, 20m]"));
+    world.passes(600);
+    world.passes(1);
+    world.passes(600);
+    world.passes(600);
+    let reminded = world.events.iter().filter(|event| event.kind == EventKind::Reminded).count();
+    assert_eq!(reminded, 2);
+    assert_eq!(world.execution.wake_at(), None);
+}
+
+#[test]
+fn a_form_is_checked_field_by_field_and_defaults_are_filled_in() {
+    let mut world = World::start(
+        "
+- id: ask
+  type: form
+  fields:
+    seats: {type: integer, minimum: 1, required: true}
+    plan: {type: string, enum: [basic, pro], default: basic}
+- {id: after, type: set, depends_on: ask, values: {seats: '{{ steps.ask.output.seats }}'}}
+",
+    );
+    let answer = |values: Value| Signal::Answer {
+        step: "ask".to_owned(),
+        person: Person { login: "ann".to_owned(), id: 0 },
+        values: map(values),
+        source: Source { kind: SourceKind::Comment, id: "1".to_owned(), url: None },
+    };
+    let Err(Refusal::WrongAnswers { faults }) = world.signal(answer(json!({"plan": "gold"}))) else {
+        panic!("refused")
+    };
+    let mut faults: Vec<String> = faults.into_iter().map(|(field, fault)| format!("{field} {fault}")).collect();
+    faults.sort();
+    assert_eq!(faults, ["plan must be one of basic, pro", "seats is required"]);
+    world.signal(answer(json!({"seats": 5}))).unwrap();
+    assert_eq!(world.execution.steps["ask"].output, Some(json!({"plan": "basic", "seats": 5})));
+    assert_eq!(world.execution.steps["ask"].answered_by.as_ref().unwrap().login, "ann");
+    assert_eq!(world.execution.status, ExecutionStatus::Completed);
+}
+
+#[test]
+fn the_same_word_delivered_twice_is_recorded_once() {
+    let mut world = World::start(&approval(""));
+    world.decides("ann", "ok", Approve).unwrap();
+    let Some(decision) = world.execution.steps["ok"].decisions.first().cloned() else { panic!("recorded") };
+    assert_eq!(world.signal(Signal::Decide { step: "ok".to_owned(), decision }), Err(Refusal::Repeated));
+}

@@ -1,0 +1,142 @@
+//! The timeline: an execution as a person reads it. Data only; how it looks is for whoever renders it.
+
+use jiff::Timestamp;
+
+use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
+use super::waiting::Waiting;
+use crate::approval::{Decision, Missing, evaluate};
+
+/// An execution as a person reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline {
+    /// How it stands in one line: `3 of 5 steps · waiting for leads`.
+    pub title: String,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// Steps that have ended.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+    /// One row a step, in the order of the definition.
+    pub rows: Vec<Row>,
+    /// From the start to the end, or to now, in milliseconds.
+    pub duration_ms: Option<u64>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The step's id.
+    pub id: String,
+    /// Its name, or its id in words.
+    pub name: String,
+    /// Its type.
+    pub step_type: &'static str,
+    /// How it stands.
+    pub status: StepStatus,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// From its start to its end, or to now, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The last attempt's number.
+    pub attempt: u32,
+    /// What it cost.
+    pub cost: Option<String>,
+    /// Whose words stand, for an approval; with withdrawn ones left out.
+    pub decisions: Vec<Decision>,
+    /// Who is still missing.
+    pub missing: Vec<Missing>,
+    /// The deadline of what a person is asked, or the moment that is waited for.
+    pub due_at: Option<Timestamp>,
+    /// A word on why: the error, or why it was skipped.
+    pub note: Option<String>,
+}
+
+impl Timeline {
+    /// The timeline of an execution as it stands at `now`.
+    pub fn of(execution: &Execution, now: Timestamp) -> Self {
+        let rows: Vec<Row> = execution.steps.iter().map(|(id, step)| Row::of(id, step, now)).collect();
+        let done = rows.iter().filter(|row| row.status.is_final()).count();
+        Self {
+            title: title(execution, &rows, done),
+            status: execution.status,
+            done,
+            total: rows.len(),
+            duration_ms: span_ms(execution.started_at, execution.completed_at, now),
+            rows,
+        }
+    }
+}
+
+impl Row {
+    fn of(id: &str, step: &StepState, now: Timestamp) -> Self {
+        let (missing, due_at) = match &step.waiting {
+            Some(Waiting::Approval(request)) => {
+                (evaluate(&request.requirement, &step.decisions).missing, request.due_at)
+            }
+            Some(Waiting::Form(request)) => (Vec::new(), request.due_at),
+            Some(Waiting::Timer { until }) => (Vec::new(), Some(*until)),
+            Some(Waiting::Retry { at }) => (Vec::new(), Some(*at)),
+            None => (Vec::new(), None),
+        };
+        let note = match step.status {
+            StepStatus::Skipped => step.skipped.map(|reason| reason.words().to_owned()),
+            _ => step.error.as_ref().map(|error| error.message.clone()),
+        };
+        Self {
+            id: id.to_owned(),
+            name: step.name.clone().unwrap_or_else(|| id.replace('_', " ")),
+            step_type: step.step_type.as_str(),
+            status: step.status,
+            started_at: step.started_at,
+            completed_at: step.completed_at,
+            duration_ms: span_ms(step.started_at, step.completed_at, now),
+            attempt: step.attempt,
+            cost: step.usage.as_ref().and_then(|usage| usage.cost.clone()),
+            decisions: standing(&step.decisions),
+            missing,
+            due_at,
+            note,
+        }
+    }
+}
+
+/// Each person's latest word that stands.
+fn standing(decisions: &[Decision]) -> Vec<Decision> {
+    // Any requirement does: which words stand does not depend on it.
+    let nobody = crate::approval::Requirement::All { of: Vec::new() };
+    evaluate(&nobody, decisions).standing
+}
+
+fn title(execution: &Execution, rows: &[Row], done: usize) -> String {
+    let total = rows.len();
+    match execution.status {
+        ExecutionStatus::Pending => "queued".to_owned(),
+        ExecutionStatus::Completed => format!("completed · {}", steps(total)),
+        ExecutionStatus::Cancelled => format!("cancelled after {done} of {}", steps(total)),
+        ExecutionStatus::Failed => match execution.error.as_ref().and_then(|error| error.step.as_deref()) {
+            Some(step) => format!("failed at {step}"),
+            None => "failed".to_owned(),
+        },
+        ExecutionStatus::Running | ExecutionStatus::Waiting => {
+            let waits = execution.waiting_for_people().next();
+            let current = rows.iter().find(|row| matches!(row.status, StepStatus::Running | StepStatus::Waiting));
+            match (waits, current) {
+                (Some((id, _)), _) => format!("{done} of {} · {id} waits for people", steps(total)),
+                (None, Some(row)) => format!("{done} of {} · {} {}", steps(total), row.id, row.status.as_str()),
+                (None, None) => format!("{done} of {}", steps(total)),
+            }
+        }
+    }
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
+}
+
+fn span_ms(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) -> Option<u64> {
+    let millis = to.unwrap_or(now).duration_since(from?).as_millis();
+    u64::try_from(millis).ok()
+}

@@ -1,0 +1,174 @@
+//! What a step waits for: people, time. The request is what people were shown, and decisions are bound to it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::approval::Requirement;
+use crate::definition::step::form::FormTimeout;
+use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
+
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waiting {
+    /// People's approval.
+    Approval(Box<ApprovalRequest>),
+    /// A person's answers.
+    Form(Box<FormRequest>),
+    /// A moment.
+    Timer {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The next attempt.
+    Retry {
+        /// When it starts.
+        at: Timestamp,
+    },
+}
+
+/// What people are asked to approve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRequest {
+    /// The headline.
+    pub title: String,
+    /// What is to be approved, in Markdown.
+    pub description: String,
+    /// Who is needed; escalation adds to it.
+    pub requirement: Requirement,
+    /// Whether the author and contributors count.
+    pub allow_author: bool,
+    /// When it was asked.
+    pub requested_at: Timestamp,
+    /// The commit that is shown with it, where there is one.
+    #[serde(default)]
+    pub head_sha: Option<String>,
+    /// The deadline.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    /// How long a deadline is, in milliseconds; escalation starts it anew.
+    #[serde(default)]
+    pub patience_ms: Option<u64>,
+    /// What happens at the deadline.
+    pub on_timeout: OnTimeout,
+    /// What a rejection does.
+    pub on_reject: OnReject,
+    /// Whether approvals survive a push.
+    pub keep_on_push: KeepOnPush,
+    /// When a decision needs a note.
+    pub note_required: NoteRequired,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Levels of escalation not yet reached, the next one first.
+    #[serde(default)]
+    pub escalate: Vec<Level>,
+    /// Reminders not yet given, the next one first.
+    #[serde(default)]
+    pub reminders: Vec<Timestamp>,
+}
+
+/// A level of escalation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// When it is reached.
+    pub at: Timestamp,
+    /// Who is added.
+    pub to: Requirement,
+}
+
+/// What a person is asked to fill in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FormRequest {
+    /// The headline.
+    pub title: String,
+    /// What is asked and why, in Markdown.
+    pub description: String,
+    /// The JSON Schema of the answers.
+    pub schema: Value,
+    /// Values where none is given.
+    #[serde(default)]
+    pub defaults: serde_json::Map<String, Value>,
+    /// Who may answer; nobody in particular: whoever may write.
+    #[serde(default)]
+    pub assignees: Option<Requirement>,
+    /// When it was asked.
+    pub requested_at: Timestamp,
+    /// The deadline.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    /// What happens at the deadline.
+    pub on_timeout: FormTimeout,
+    /// Levels of escalation not yet reached, the next one first.
+    #[serde(default)]
+    pub escalate: Vec<Level>,
+    /// Reminders not yet given, the next one first.
+    #[serde(default)]
+    pub reminders: Vec<Timestamp>,
+}
+
+impl Waiting {
+    /// When something is due without anybody's doing.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Approval(request) => first(request.due_at, &request.escalate, &request.reminders),
+            Self::Form(request) => first(request.due_at, &request.escalate, &request.reminders),
+            Self::Timer { until } => Some(*until),
+            Self::Retry { at } => Some(*at),
+        }
+    }
+
+    /// The deadline of what a person is asked.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Approval(request) => request.due_at,
+            Self::Form(request) => request.due_at,
+            Self::Timer { .. } | Self::Retry { .. } => None,
+        }
+    }
+
+    /// Takes the reminders that are due off the list.
+    pub(super) fn drop_reminders(&mut self, now: Timestamp) {
+        match self {
+            Self::Approval(request) => request.reminders.retain(|at| *at > now),
+            Self::Form(request) => request.reminders.retain(|at| *at > now),
+            Self::Timer { .. } | Self::Retry { .. } => {}
+        }
+    }
+
+    /// Reaches the next level of escalation: its people are added, and a new deadline may start.
+    pub(super) fn escalate(&mut self, due_at: Option<Timestamp>) {
+        match self {
+            Self::Approval(request) if !request.escalate.is_empty() => {
+                let level = request.escalate.remove(0);
+                request.requirement = widened(request.requirement.clone(), level.to);
+                request.due_at = due_at.or(request.due_at);
+            }
+            Self::Form(request) if !request.escalate.is_empty() => {
+                let level = request.escalate.remove(0);
+                request.assignees = Some(match request.assignees.take() {
+                    Some(assignees) => widened(assignees, level.to),
+                    None => level.to,
+                });
+                request.due_at = due_at.or(request.due_at);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Escalation adds people: either group suffices. The first one keeps its leaves' indices, so that earlier decisions
+/// go on counting.
+fn widened(requirement: Requirement, added: Requirement) -> Requirement {
+    match requirement {
+        Requirement::Any { mut of, count: 1 } => {
+            of.push(added);
+            Requirement::Any { of, count: 1 }
+        }
+        other => Requirement::Any { of: vec![other, added], count: 1 },
+    }
+}
+
+fn first(due_at: Option<Timestamp>, escalate: &[Level], reminders: &[Timestamp]) -> Option<Timestamp> {
+    due_at.into_iter().chain(escalate.first().map(|level| level.at)).chain(reminders.first().copied()).min()
+}
