@@ -42,6 +42,12 @@ enum Operand<'a> {
     Missing(EvaluationError),
 }
 
+impl Operand<'_> {
+    fn made(value: Value) -> Self {
+        Operand::Present(Datum::made(value))
+    }
+}
+
 /// Evaluates one expression to its value.
 pub(super) fn value_of(text: &str, node: &Node, context: &Context) -> Evaluated<Value> {
     let mut machine = Machine::new(text, context);
@@ -129,9 +135,9 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn made(&mut self, value: Value, range: &Range<usize>) -> Evaluated<Datum<'a>> {
+    fn made(&mut self, value: Value, range: &Range<usize>) -> Evaluated<Operand<'a>> {
         self.charge(&value, range)?;
-        Ok(Datum::made(value))
+        Ok(Operand::made(value))
     }
 
     /// The source of a node as a message names it.
@@ -303,40 +309,44 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Only hands on: its frame is on the stack once for each level of an expression.
     fn operand(&mut self, node: &'a Node) -> Evaluated<Operand<'a>> {
         self.burn(1, &node.range)?;
-        let datum = match &node.expression {
-            Expression::Literal(value) => Datum::Borrowed(value),
-            Expression::Name(name) => return Ok(self.root(name, node)),
-            Expression::Attribute { of, name, name_range } => return self.attribute(of, name, name_range, node),
-            Expression::Item { of, index } => return self.item(of, index, node),
-            Expression::Slice { of, start, stop } => self.slice(of, start.as_deref(), stop.as_deref(), node)?,
-            Expression::Not(inner) => {
-                let inner = self.value(inner)?;
-                Datum::made(Value::Bool(!truth(inner.get())))
-            }
-            Expression::Negate(inner) => self.negated(inner)?,
-            Expression::And(left, right) => {
-                let left = self.value(left)?;
-                if truth(left.get()) { self.value(right)? } else { left }
-            }
-            Expression::Or(left, right) => {
-                let left = self.value(left)?;
-                if truth(left.get()) { left } else { self.value(right)? }
-            }
-            Expression::Arithmetic { operator, left, right } => self.arithmetic(*operator, left, right, node)?,
-            Expression::Compare { first, links } => self.compare(first, links, node)?,
-            Expression::Choice { test, yes, no } => {
-                let test = self.value(test)?;
-                return self.operand(if truth(test.get()) { yes } else { no });
-            }
-            Expression::Filter { of, call } => return self.filter(of, call),
-            Expression::Test { of, call } => Datum::made(Value::Bool(self.test(of, call)?)),
-            Expression::Function(call) => self.function(call)?,
-            Expression::List(items) => self.list(items, node)?,
-            Expression::Map(entries) => self.map(entries, node)?,
-        };
-        Ok(Operand::Present(datum))
+        match &node.expression {
+            Expression::Literal(value) => Ok(Operand::Present(Datum::Borrowed(value))),
+            Expression::Name(name) => Ok(self.root(name, node)),
+            Expression::Attribute { of, name, name_range } => self.attribute(of, name, name_range, node),
+            Expression::Item { of, index } => self.item(of, index, node),
+            Expression::Slice { of, start, stop } => self.slice(of, start.as_deref(), stop.as_deref(), node),
+            Expression::Not(inner) => self.not(inner),
+            Expression::Negate(inner) => self.negated(inner),
+            Expression::And(left, right) => self.either(left, right, true),
+            Expression::Or(left, right) => self.either(left, right, false),
+            Expression::Arithmetic { operator, left, right } => self.arithmetic(*operator, left, right, node),
+            Expression::Compare { first, links } => self.compare(first, links, node),
+            Expression::Choice { test, yes, no } => self.choice(test, yes, no),
+            Expression::Filter { of, call } => self.filter(of, call),
+            Expression::Test { of, call } => self.test(of, call).map(|passed| Operand::made(Value::Bool(passed))),
+            Expression::Function(call) => self.function(call),
+            Expression::List(items) => self.list(items, node),
+            Expression::Map(entries) => self.map(entries, node),
+        }
+    }
+
+    fn not(&mut self, inner: &'a Node) -> Evaluated<Operand<'a>> {
+        let inner = self.value(inner)?;
+        Ok(Operand::made(Value::Bool(!truth(inner.get()))))
+    }
+
+    /// `and` goes on to its right side where the left one is true, `or` where it is false.
+    fn either(&mut self, left: &'a Node, right: &'a Node, goes_on: bool) -> Evaluated<Operand<'a>> {
+        let left = self.value(left)?;
+        if truth(left.get()) == goes_on { self.value(right).map(Operand::Present) } else { Ok(Operand::Present(left)) }
+    }
+
+    fn choice(&mut self, test: &'a Node, yes: &'a Node, no: &'a Node) -> Evaluated<Operand<'a>> {
+        let passed = truth(self.value(test)?.get());
+        self.operand(if passed { yes } else { no })
     }
 
     fn root(&self, name: &str, node: &Node) -> Operand<'a> {
@@ -442,7 +452,7 @@ impl<'a> Machine<'a> {
         start: Option<&'a Node>,
         stop: Option<&'a Node>,
         node: &Node,
-    ) -> Evaluated<Datum<'a>> {
+    ) -> Evaluated<Operand<'a>> {
         let whole = self.value(of)?;
         self.read(whole.get(), &node.range)?;
         let mut bound = |end: Option<&'a Node>| -> Evaluated<Option<i64>> {
@@ -478,13 +488,13 @@ impl<'a> Machine<'a> {
         self.made(value, &node.range)
     }
 
-    fn negated(&mut self, inner: &'a Node) -> Evaluated<Datum<'a>> {
+    fn negated(&mut self, inner: &'a Node) -> Evaluated<Operand<'a>> {
         let value = self.value(inner)?;
         let result = match value.get() {
             Value::Number(number) => operators::negate(number),
             other => Err(format!("`-` needs a number, not {}", kind(other))),
         };
-        result.map(Datum::made).map_err(|message| EvaluationError::at(message, inner.range.clone()))
+        result.map(Operand::made).map_err(|message| EvaluationError::at(message, inner.range.clone()))
     }
 
     fn arithmetic(
@@ -493,7 +503,7 @@ impl<'a> Machine<'a> {
         left: &'a Node,
         right: &'a Node,
         node: &Node,
-    ) -> Evaluated<Datum<'a>> {
+    ) -> Evaluated<Operand<'a>> {
         let (left, right) = (self.value(left)?, self.value(right)?);
         // Both are looked through first, so that the sum of two large values is refused before it is made.
         self.charge(left.get(), &node.range)?;
@@ -509,7 +519,7 @@ impl<'a> Machine<'a> {
         first: &'a Node,
         links: &'a [(super::syntax::Comparison, Node)],
         node: &Node,
-    ) -> Evaluated<Datum<'a>> {
+    ) -> Evaluated<Operand<'a>> {
         let mut left = self.value(first)?;
         for (comparison, node_right) in links {
             let right = self.value(node_right)?;
@@ -517,14 +527,14 @@ impl<'a> Machine<'a> {
             self.read(right.get(), &node.range)?;
             match operators::compare(*comparison, left.get(), right.get()) {
                 Ok(true) => left = right,
-                Ok(false) => return Ok(Datum::made(Value::Bool(false))),
+                Ok(false) => return Ok(Operand::made(Value::Bool(false))),
                 Err(message) => return Err(EvaluationError::at(message, node.range.clone())),
             }
         }
-        Ok(Datum::made(Value::Bool(true)))
+        Ok(Operand::made(Value::Bool(true)))
     }
 
-    fn list(&mut self, items: &'a [Node], node: &Node) -> Evaluated<Datum<'a>> {
+    fn list(&mut self, items: &'a [Node], node: &Node) -> Evaluated<Operand<'a>> {
         let mut list = Vec::with_capacity(items.len());
         for item in items {
             let datum = self.value(item)?;
@@ -534,7 +544,7 @@ impl<'a> Machine<'a> {
         self.made(Value::Array(list), &node.range)
     }
 
-    fn map(&mut self, entries: &'a [(Node, Node)], node: &Node) -> Evaluated<Datum<'a>> {
+    fn map(&mut self, entries: &'a [(Node, Node)], node: &Node) -> Evaluated<Operand<'a>> {
         let mut map = Map::new();
         for (key, value) in entries {
             let key_value = self.value(key)?;
@@ -583,7 +593,7 @@ impl<'a> Machine<'a> {
         };
         let result = run(value.get(), &borrowed(&given));
         match result {
-            Ok(result) => Ok(Operand::Present(self.made(result, &call.name_range)?)),
+            Ok(result) => self.made(result, &call.name_range),
             Err(message) => Err(self.failed(call, of, &message)),
         }
     }
@@ -609,7 +619,7 @@ impl<'a> Machine<'a> {
         test(value.get(), &borrowed(&given)).map_err(|message| self.failed(call, of, &message))
     }
 
-    fn function(&mut self, call: &'a Call) -> Evaluated<Datum<'a>> {
+    fn function(&mut self, call: &'a Call) -> Evaluated<Operand<'a>> {
         let given = self.arguments(call)?;
         let Run::Function(run) = call.callable.run else {
             return Err(EvaluationError::at("this is not a function", call.name_range.clone()));

@@ -30,9 +30,9 @@ use syntax::Statement;
 pub const MAX_TEXT: usize = 64 * 1024;
 /// Deepest nesting of brackets, signs and tags while parsing. Each level costs some KiB of stack in a debug build,
 /// and threads have 2 MiB.
-pub const MAX_NESTING: usize = 48;
+pub const MAX_NESTING: usize = 32;
 /// Greatest height of an expression's tree, which chains such as `a ~ b ~ c` reach without nesting.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 100;
 /// Deepest nesting of a value that is printed, compared or copied; `serde_json` reads no deeper ones.
 pub const MAX_VALUE_DEPTH: usize = 128;
 /// Largest result of one text, in bytes.

@@ -333,89 +333,102 @@ impl Parser<'_> {
         })
     }
 
-    /// Operators by binding strength: 0 `or`, 1 `and`, 2 `not`, 3 comparisons, 4 `+ -`, 5 `~`, 6 `* / // %`, 7 `**`.
-    fn binary(&mut self, strength: u8) -> Parsed<Node> {
-        match strength {
-            2 => return self.not(),
-            3 => return self.comparison(),
-            8 => return self.unary(),
-            _ => {}
-        }
-        let mut left = self.binary(strength + 1)?;
-        while let Some(operator) = self.operator(strength) {
-            self.at += 1;
-            let right = self.binary(strength + 1)?;
-            let range = left.range.start..right.range.end;
-            let (boxed_left, boxed_right) = (Box::new(left), Box::new(right));
-            let expression = match operator {
-                Operator::Or => Expression::Or(boxed_left, boxed_right),
-                Operator::And => Expression::And(boxed_left, boxed_right),
-                Operator::Arithmetic(operator) => {
-                    Expression::Arithmetic { operator, left: boxed_left, right: boxed_right }
+    /// Operators that bind at least as strongly as `floor`: 0 `or`, 1 `and`, 2 `not`, 3 comparisons, 4 `+ -`, 5 `~`,
+    /// 6 `* / // %`, 7 `**`. One function for all of them, so that a level of brackets costs little stack.
+    fn binary(&mut self, floor: u8) -> Parsed<Node> {
+        let mut left = if floor <= 2 && self.at_word("not") { self.not()? } else { self.unary()? };
+        loop {
+            let Some((strength, operator)) = self.operator().filter(|(strength, _)| *strength >= floor) else {
+                return Ok(left);
+            };
+            left = match operator {
+                None => self.comparison(left)?,
+                Some(operator) => {
+                    self.at += 1;
+                    let right = self.binary(strength + 1)?;
+                    self.joined(operator, left, right)?
                 }
             };
-            left = self.node(expression, range)?;
         }
-        Ok(left)
     }
 
-    fn operator(&self, strength: u8) -> Option<Operator> {
-        let operator = match (strength, self.peek()?) {
-            (0, Token::Name(word)) if word == "or" => return Some(Operator::Or),
-            (1, Token::Name(word)) if word == "and" => return Some(Operator::And),
-            (4, Token::Symbol("+")) => Arithmetic::Add,
-            (4, Token::Symbol("-")) => Arithmetic::Subtract,
-            (5, Token::Symbol("~")) => Arithmetic::Concatenate,
-            (6, Token::Symbol("*")) => Arithmetic::Multiply,
-            (6, Token::Symbol("/")) => Arithmetic::Divide,
-            (6, Token::Symbol("//")) => Arithmetic::FloorDivide,
-            (6, Token::Symbol("%")) => Arithmetic::Remainder,
-            (7, Token::Symbol("**")) => Arithmetic::Power,
-            _ => return None,
+    /// The operator that stands here and how strongly it binds; without an operator it is a comparison.
+    fn operator(&self) -> Option<(u8, Option<Operator>)> {
+        let arithmetic = |strength, operator| Some((strength, Some(Operator::Arithmetic(operator))));
+        match self.peek()? {
+            Token::Name(word) => match word.as_str() {
+                "or" => Some((0, Some(Operator::Or))),
+                "and" => Some((1, Some(Operator::And))),
+                "in" | "not" => Some((3, None)),
+                _ => None,
+            },
+            Token::Symbol(symbol) => match *symbol {
+                "==" | "!=" | "<" | "<=" | ">" | ">=" => Some((3, None)),
+                "+" => arithmetic(4, Arithmetic::Add),
+                "-" => arithmetic(4, Arithmetic::Subtract),
+                "~" => arithmetic(5, Arithmetic::Concatenate),
+                "*" => arithmetic(6, Arithmetic::Multiply),
+                "/" => arithmetic(6, Arithmetic::Divide),
+                "//" => arithmetic(6, Arithmetic::FloorDivide),
+                "%" => arithmetic(6, Arithmetic::Remainder),
+                "**" => arithmetic(7, Arithmetic::Power),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn joined(&self, operator: Operator, left: Node, right: Node) -> Parsed<Node> {
+        let range = left.range.start..right.range.end;
+        let (left, right) = (Box::new(left), Box::new(right));
+        let expression = match operator {
+            Operator::Or => Expression::Or(left, right),
+            Operator::And => Expression::And(left, right),
+            Operator::Arithmetic(operator) => Expression::Arithmetic { operator, left, right },
         };
-        Some(Operator::Arithmetic(operator))
+        self.node(expression, range)
     }
 
     fn not(&mut self) -> Parsed<Node> {
         let start = self.range().start;
-        if !self.take_word("not") {
-            return self.binary(3);
-        }
-        let inner = self.nested(Self::not)?;
+        self.at += 1;
+        let inner = self.nested(|parser| parser.binary(2))?;
         let range = start..inner.range.end;
         self.node(Expression::Not(Box::new(inner)), range)
     }
 
-    fn comparison(&mut self) -> Parsed<Node> {
-        let first = self.binary(4)?;
+    /// The comparisons after `first`, as one node.
+    fn comparison(&mut self, first: Node) -> Parsed<Node> {
         let mut links = Vec::new();
-        loop {
-            let comparison = match self.peek() {
-                Some(Token::Symbol("==")) => Comparison::Equal,
-                Some(Token::Symbol("!=")) => Comparison::NotEqual,
-                Some(Token::Symbol("<")) => Comparison::Less,
-                Some(Token::Symbol("<=")) => Comparison::LessOrEqual,
-                Some(Token::Symbol(">")) => Comparison::Greater,
-                Some(Token::Symbol(">=")) => Comparison::GreaterOrEqual,
-                Some(Token::Name(word)) if word == "in" => Comparison::In,
-                Some(Token::Name(word)) if word == "not" => {
-                    self.at += 1;
-                    if !self.at_word("in") {
-                        return Err(self.unexpected("after a value, `not` goes on with `in`"));
-                    }
-                    Comparison::NotIn
-                }
-                _ => break,
-            };
-            self.at += 1;
+        while let Some(comparison) = self.comparator()? {
             links.push((comparison, self.binary(4)?));
         }
-        let Some((_, last)) = links.last() else {
-            return Ok(first);
-        };
-        let range = first.range.start..last.range.end;
+        let end = links.last().map_or(first.range.end, |(_, last)| last.range.end);
+        let range = first.range.start..end;
         let first = Box::new(first);
         self.node(Expression::Compare { first, links }, range)
+    }
+
+    fn comparator(&mut self) -> Parsed<Option<Comparison>> {
+        let comparison = match self.peek() {
+            Some(Token::Symbol("==")) => Comparison::Equal,
+            Some(Token::Symbol("!=")) => Comparison::NotEqual,
+            Some(Token::Symbol("<")) => Comparison::Less,
+            Some(Token::Symbol("<=")) => Comparison::LessOrEqual,
+            Some(Token::Symbol(">")) => Comparison::Greater,
+            Some(Token::Symbol(">=")) => Comparison::GreaterOrEqual,
+            Some(Token::Name(word)) if word == "in" => Comparison::In,
+            Some(Token::Name(word)) if word == "not" => {
+                self.at += 1;
+                if !self.at_word("in") {
+                    return Err(self.unexpected("after a value, `not` goes on with `in`"));
+                }
+                Comparison::NotIn
+            }
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        Ok(Some(comparison))
     }
 
     fn unary(&mut self) -> Parsed<Node> {

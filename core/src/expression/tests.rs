@@ -465,6 +465,20 @@ fn hostile_texts_are_refused_and_not_obeyed() {
 }
 
 #[test]
+fn the_deepest_allowed_template_fits_half_of_a_thread_s_stack() {
+    let ifs = MAX_NESTING - 1;
+    let sum = format!("1{}", " + 1".repeat(MAX_DEPTH - 1));
+    let chain = format!("{}{{{{ {sum} }}}}{}", "{% if true %}".repeat(ifs), "{% endif %}".repeat(ifs));
+    let brackets = format!("{{{{ {}1{} }}}}", "[".repeat(MAX_NESTING - 1), "]".repeat(MAX_NESTING - 1));
+    let parentheses = format!("{{{{ {}1{} }}}}", "(not ".repeat(14), ")".repeat(14));
+    let run = move || [chain, brackets, parentheses].map(|text| eval(&text).map(|value| value.to_string()));
+    let results = std::thread::Builder::new().stack_size(1024 * 1024).spawn(run).unwrap().join().unwrap();
+    assert_eq!(results[0], Ok(format!("\"{MAX_DEPTH}\"")));
+    assert!(results[1].as_ref().is_ok_and(|list| list.starts_with("[[[[")), "{:?}", results[1]);
+    assert_eq!(results[2], Ok("true".to_owned()));
+}
+
+#[test]
 fn the_catalogue_is_complete_and_unambiguous() {
     let mut names: Vec<(&str, &str)> = catalogue().iter().map(|entry| (entry.kind.word(), entry.name)).collect();
     let count = names.len();
