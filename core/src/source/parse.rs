@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScanError, Span as EventSpan};
+use granit_parser::{ErrorKind, Event, Parser, ScanError, Span as EventSpan};
 
 use super::arena::{Comment, Content, Document, Entry, NodeData, NodeId};
 use super::fault::{Fault, FaultKind};
@@ -264,7 +264,7 @@ impl Builder {
     fn open(&mut self, collected: Collected, anchor: usize, span: Span) -> Result<(), Stop> {
         self.count(span)?;
         if self.frames.len() >= MAXIMUM_DEPTH as usize {
-            self.stop_at(FaultKind::TooDeep, span, format!("nested deeper than {MAXIMUM_DEPTH} levels"));
+            self.stop_at(FaultKind::TooDeep, span, too_deep());
             return Err(Stop);
         }
         let owner = self.pending_key();
@@ -506,6 +506,10 @@ impl Builder {
             Some(character) if !character.is_whitespace() => start + character.len_utf8(),
             _ => start,
         };
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            self.stop_at(FaultKind::TooDeep, Span::new(start, end), too_deep());
+            return;
+        }
         let words = describe_syntax_error(error.kind());
         let mut fault = Fault::new(FaultKind::Syntax, Span::new(start, end), words.message);
         fault.help = words.help;
@@ -532,6 +536,10 @@ impl Builder {
         self.faults.sort_by_key(|fault| fault.span);
         Parsed { document: self.document, faults: self.faults }
     }
+}
+
+fn too_deep() -> String {
+    format!("nested deeper than {MAXIMUM_DEPTH} levels")
 }
 
 fn template_key(span: Span) -> Fault {

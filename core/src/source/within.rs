@@ -267,7 +267,8 @@ fn align_block(text: &str, whole: Span, value: &str) -> Option<Vec<Piece>> {
     let mut line = first;
     let mut separator = first;
     let mut is_first = true;
-    while collector.at < value.len() && line < text.len() {
+    // Once only line breaks are left, what follows in the file belongs to others.
+    while line < text.len() && !collector.rest().bytes().all(|byte| byte == b'\n') {
         let rest = text.get(line..)?;
         let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
         let content = rest.get(..length)?;
@@ -284,9 +285,7 @@ fn align_block(text: &str, whole: Span, value: &str) -> Option<Vec<Piece>> {
         line = next;
     }
     let breaks = collector.rest();
-    if breaks.bytes().all(|byte| byte == b'\n') {
-        collector.take(breaks, separator, line.saturating_sub(separator))?;
-    }
+    collector.take(breaks, separator, line.saturating_sub(separator))?;
     collector.finish()
 }
 

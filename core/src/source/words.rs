@@ -81,7 +81,6 @@ pub(super) fn describe_syntax_error(kind: &ErrorKind) -> Words {
         ErrorKind::MissingAnchorOrAliasName => {
             words("a name is missing after `&` or `*`", "put a text that begins with one of them in quotes")
         }
-        ErrorKind::RecursionLimitExceeded => words("too deeply nested", ""),
         other => words(&other.to_string(), "put texts with special characters in quotes"),
     }
 }
