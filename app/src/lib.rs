@@ -4,10 +4,14 @@
 pub mod ai;
 pub mod api;
 pub mod clock;
+pub mod crash;
 pub mod engine;
 pub mod github;
+pub mod ids;
 pub mod server;
 pub mod settings;
 pub mod steps;
 pub mod store;
 pub mod telemetry;
+
+pub use crash::crash_point;

@@ -1,1 +1,200 @@
-//! (empty room)
+//! The durable truth: executions with their events, and three queues (deliveries, work, effects), behind one trait.
+//! SQL lives in the back ends only. Nothing here decides what an execution does or what GitHub is told.
+
+mod delivery;
+mod effect;
+mod error;
+mod execution;
+mod github_object;
+mod installation;
+pub mod sqlite;
+mod work;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+
+use async_trait::async_trait;
+use flowctl_core::execution::{Execution, ExecutionId, TenantId};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub use delivery::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt};
+pub use effect::{ClaimedEffect, EffectEnd, NewEffect};
+pub use error::StoreError;
+pub use execution::{Committed, ExecutionFilter, Page, Stored, StoredEvent, Transition};
+pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
+pub use installation::Installation;
+pub use sqlite::SqliteStore;
+pub use work::{ClaimedWork, Work};
+
+/// The store. Every method that changes something returns after it is durable.
+///
+/// A *lease* is a claim with an end: until then nobody else gets what was claimed, and after it anybody does. Who
+/// comes back too late, when somebody else has it, is told `false` and has changed nothing.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Puts a webhook into the inbox, once per delivery id. One that had failed is taken up again when GitHub
+    /// redelivers it.
+    async fn receive(&self, delivery: NewDelivery) -> Result<Receipt, StoreError>;
+
+    /// Claims up to `limit` deliveries, oldest first, of each ordering key the oldest unfinished one and no other.
+    async fn claim_deliveries(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError>;
+
+    /// Says how a claimed delivery ended; whether `owner` still had it.
+    async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError>;
+
+    /// Stores a transition with all that follows from it, or nothing of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the execution is no longer at the expected version, [`StoreError::WordKnown`]
+    /// where the word was recorded before.
+    async fn commit(&self, transition: Transition) -> Result<Committed, StoreError>;
+
+    /// An execution as it stands.
+    async fn load(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Stored>, StoreError>;
+
+    /// The execution that was started with this key.
+    async fn by_start_key(&self, tenant: &TenantId, key: &str) -> Result<Option<ExecutionId>, StoreError>;
+
+    /// Whether a word was recorded.
+    async fn knows_word(&self, tenant: &TenantId, word: &str) -> Result<bool, StoreError>;
+
+    /// Executions that something is due for by `now`, longest due first. A pending one is due from its creation.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<(TenantId, ExecutionId)>, StoreError>;
+
+    /// When the next execution becomes due, be it in the past.
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Puts off what is due for an execution, without changing its state: for one that cannot go on now. Nothing
+    /// happens where the version has moved.
+    async fn postpone(
+        &self,
+        tenant: &TenantId,
+        id: ExecutionId,
+        version: u64,
+        until: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Claims up to `limit` attempts, oldest first.
+    async fn claim_work(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedWork>, StoreError>;
+
+    /// Extends the lease of an attempt; `false` where it is no longer this claim's: it was taken over, or its step
+    /// is no longer running.
+    async fn renew_work(&self, work: &ClaimedWork, owner: &str, lease_until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Drops an attempt that is not to be performed. A commit does so by itself where the step stopped running.
+    async fn finish_work(&self, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError>;
+
+    /// Gives an attempt back, to be claimed again not before `until`.
+    async fn release_work(&self, work: &ClaimedWork, owner: &str, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Adds effects that belong to no transition.
+    async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError>;
+
+    /// Claims up to `limit` effects by priority and age, at most one per installation, and none of an installation
+    /// that has one under lease: writes to GitHub are serial.
+    async fn claim_effects(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedEffect>, StoreError>;
+
+    /// Records that the effect is about to be written, so that whoever takes it over knows that it may have been.
+    /// `false` where `owner` no longer has it: then it must not write.
+    async fn attempt_effect(&self, id: i64, owner: &str) -> Result<bool, StoreError>;
+
+    /// Says how a claimed effect ended; whether `owner` still had it. If a newer payload came meanwhile (its
+    /// generation is higher), the effect stays to be done.
+    async fn finish_effect(&self, id: i64, owner: &str, generation: u64, end: EffectEnd) -> Result<bool, StoreError>;
+
+    /// When the next effect that nobody has may be claimed, be it in the past.
+    async fn next_effect(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// What stands on GitHub for an execution.
+    async fn github_objects(&self, tenant: &TenantId, execution: ExecutionId) -> Result<GitHubObjects, StoreError>;
+
+    /// Records what stands on GitHub for an execution: its comment, or a check run by its `seq`.
+    async fn save_github_object(
+        &self,
+        tenant: &TenantId,
+        execution: ExecutionId,
+        object: GitHubObject,
+    ) -> Result<(), StoreError>;
+
+    /// The executions of a repository, those of one pull request or issue where `number` is given, oldest first.
+    async fn executions_of(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        number: Option<u64>,
+        open_only: bool,
+    ) -> Result<Vec<Execution>, StoreError>;
+
+    /// Executions, newest first; of every tenant (for administrators) where none is given.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongCursor`] where the cursor is none that an earlier page gave.
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        filter: &ExecutionFilter,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page<Execution>, StoreError>;
+
+    /// The events of an execution with a `seq` above `after_seq`, in order.
+    async fn events(
+        &self,
+        tenant: &TenantId,
+        id: ExecutionId,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Records an installation of the App, or what became of it.
+    async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError>;
+
+    /// The tenant's installation: the newest one that is not deleted, else the newest.
+    async fn installation(&self, tenant: &TenantId) -> Result<Option<Installation>, StoreError>;
+
+    /// Every installation, by id.
+    async fn installations(&self) -> Result<Vec<Installation>, StoreError>;
+
+    /// How much there is to do.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// Changes whenever there may be something new to do or to show. A hint only: it may come too often, and changes
+    /// of other processes may go unnoticed; polls are the truth.
+    fn subscribe(&self) -> watch::Receiver<u64>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Finishes what was asked for and lets the database go. Whatever comes later gets [`StoreError::Closed`].
+    async fn close(&self);
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Deliveries not yet finished.
+    pub deliveries: u64,
+    /// Attempts not yet ended.
+    pub work: u64,
+    /// Effects not yet done; those that failed for good are not among them.
+    pub effects: u64,
+}

@@ -1,0 +1,105 @@
+//! The inbox.
+
+use jiff::Timestamp;
+
+use super::given::{at, delivery};
+use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, Receipt, Store};
+
+async fn claim(store: &impl Store, owner: &str, now: Timestamp, until: Timestamp) -> Vec<String> {
+    let claimed = store.claim_deliveries(owner, 10, now, until).await.unwrap();
+    claimed.into_iter().map(|ClaimedDelivery { delivery, .. }| delivery.id.0).collect()
+}
+
+fn id(id: &str) -> DeliveryId {
+    DeliveryId(id.to_owned())
+}
+
+pub(crate) async fn a_delivery_is_stored_once(store: &impl Store) {
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(claim(store, "a", at(0), at(30)).await, ["one"]);
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
+    assert!(store.finish_delivery(&id("one"), "a", DeliveryEnd::Done).await.unwrap());
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(claim(store, "a", at(99), at(130)).await, [""; 0]);
+}
+
+pub(crate) async fn a_failed_delivery_is_taken_up_when_it_is_redelivered(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    claim(store, "a", at(0), at(30)).await;
+    let failed = DeliveryEnd::Failed("the definition could not be read".to_owned());
+    assert!(store.finish_delivery(&id("one"), "a", failed).await.unwrap());
+    assert_eq!(claim(store, "a", at(99), at(130)).await, [""; 0]);
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
+    assert_eq!(claim(store, "a", at(99), at(130)).await, ["one"]);
+}
+
+pub(crate) async fn deliveries_of_one_key_are_handled_one_after_the_other(store: &impl Store) {
+    for (id, key) in [("one", "acme/shop#1"), ("two", "acme/shop#1"), ("three", "acme/shop#2")] {
+        store.receive(delivery(id, key)).await.unwrap();
+    }
+    assert_eq!(claim(store, "a", at(0), at(30)).await, ["one", "three"]);
+    assert_eq!(claim(store, "b", at(0), at(30)).await, [""; 0]);
+    store.finish_delivery(&id("three"), "a", DeliveryEnd::Ignored("nothing to do".to_owned())).await.unwrap();
+    assert_eq!(claim(store, "b", at(0), at(30)).await, [""; 0]);
+    store.finish_delivery(&id("one"), "a", DeliveryEnd::Done).await.unwrap();
+    assert_eq!(claim(store, "b", at(0), at(30)).await, ["two"]);
+}
+
+pub(crate) async fn deliveries_come_back_as_they_came(store: &impl Store) {
+    let mut bare = delivery("bare", "installation:1");
+    (bare.action, bare.installation_id, bare.tenant, bare.repository) = (None, None, None, None);
+    bare.body = bytes::Bytes::from_static(b"\x00\xff not JSON");
+    let whole = delivery("whole", "acme/shop");
+    for delivery in [&bare, &whole] {
+        store.receive(delivery.clone()).await.unwrap();
+    }
+    let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
+    assert_eq!(claimed, [ClaimedDelivery { delivery: bare, attempts: 1 }]);
+    let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
+    assert_eq!(claimed, [ClaimedDelivery { delivery: whole, attempts: 1 }]);
+}
+
+pub(crate) async fn a_delivery_put_off_holds_back_those_behind_it(store: &impl Store) {
+    for name in ["one", "two"] {
+        store.receive(delivery(name, "acme/shop#1")).await.unwrap();
+    }
+    claim(store, "a", at(0), at(30)).await;
+    let later = DeliveryEnd::RetryAt(at(60), "GitHub does not answer".to_owned());
+    assert!(store.finish_delivery(&id("one"), "a", later).await.unwrap());
+    assert_eq!(claim(store, "a", at(59), at(90)).await, [""; 0]);
+    let claimed = store.claim_deliveries("a", 10, at(60), at(90)).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!((claimed[0].delivery.id.clone(), claimed[0].attempts), (id("one"), 2));
+}
+
+pub(crate) async fn a_delivery_whose_owner_died_is_taken_over(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    assert_eq!(claim(store, "dies", at(0), at(30)).await, ["one"]);
+    assert_eq!(claim(store, "lives", at(29), at(60)).await, [""; 0]);
+    assert_eq!(claim(store, "lives", at(30), at(60)).await, ["one"]);
+}
+
+pub(crate) async fn a_stale_owner_cannot_finish_a_delivery(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    claim(store, "slow", at(0), at(30)).await;
+    claim(store, "quick", at(31), at(60)).await;
+    assert!(!store.finish_delivery(&id("one"), "slow", DeliveryEnd::Done).await.unwrap());
+    assert_eq!(store.backlog().await.unwrap().deliveries, 1);
+    assert!(store.finish_delivery(&id("one"), "quick", DeliveryEnd::Done).await.unwrap());
+    assert!(!store.finish_delivery(&id("one"), "quick", DeliveryEnd::Done).await.unwrap());
+}
+
+pub(crate) async fn a_finished_delivery_is_never_claimed_again(store: &impl Store) {
+    let ends = [
+        ("one", DeliveryEnd::Done),
+        ("two", DeliveryEnd::Ignored("ping".to_owned())),
+        ("three", DeliveryEnd::Failed("not JSON".to_owned())),
+    ];
+    for (name, end) in ends {
+        store.receive(delivery(name, name)).await.unwrap();
+        assert_eq!(claim(store, "a", at(0), at(30)).await, [name]);
+        assert!(store.finish_delivery(&id(name), "a", end).await.unwrap());
+    }
+    assert_eq!(claim(store, "b", at(1000), at(1030)).await, [""; 0]);
+}

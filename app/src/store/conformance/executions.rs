@@ -1,0 +1,157 @@
+//! Executions by time, by pull request, and as lists.
+
+use flowctl_core::execution::ExecutionStatus;
+use jiff::SignedDuration;
+
+use super::given::{Story, acme, at, delivery, draft, effect, globex};
+use crate::store::{Backlog, ExecutionFilter, Store, StoreError};
+
+pub(crate) async fn a_pending_execution_is_due_at_once(store: &impl Store) {
+    let mut story = Story::new(acme(), 1);
+    store.commit(story.transition()).await.unwrap();
+    assert_eq!(store.next_wake().await.unwrap(), Some(at(0)));
+    assert_eq!(store.due(at(0), 10).await.unwrap(), [(acme(), story.execution.id)]);
+    store.commit(story.drafting().transition()).await.unwrap();
+    assert_eq!(store.due(at(0), 10).await.unwrap(), []);
+}
+
+pub(crate) async fn an_execution_is_due_when_its_time_has_come(store: &impl Store) {
+    // Finer than what a database keeps: it must not be called due before it is.
+    let until = at(60).checked_add(SignedDuration::from_nanos(1)).unwrap();
+    let mut late = Story::new(acme(), 1).drafting().drafted(at(90));
+    let mut early = Story::new(globex(), 2).drafting().drafted(until);
+    for story in [&mut late, &mut early] {
+        store.commit(story.transition()).await.unwrap();
+    }
+    assert_eq!(store.due(at(60), 10).await.unwrap(), []);
+    assert_eq!(store.due(at(61), 10).await.unwrap(), [(globex(), early.execution.id)]);
+    let both = [(globex(), early.execution.id), (acme(), late.execution.id)];
+    assert_eq!(store.due(at(90), 10).await.unwrap(), both);
+    assert_eq!(store.due(at(90), 1).await.unwrap(), both[..1]);
+    let next = store.next_wake().await.unwrap().unwrap();
+    assert!(next >= until && next < at(61), "{next}");
+}
+
+pub(crate) async fn an_ended_execution_is_never_due(store: &impl Store) {
+    store.commit(Story::new(acme(), 1).drafting().drafted(at(60)).completed().transition()).await.unwrap();
+    assert_eq!(store.due(at(1000), 10).await.unwrap(), []);
+    assert_eq!(store.next_wake().await.unwrap(), None);
+}
+
+pub(crate) async fn a_postponed_execution_is_due_later(store: &impl Store) {
+    let mut story = Story::new(acme(), 1);
+    let id = story.execution.id;
+    store.commit(story.transition()).await.unwrap();
+    store.postpone(&acme(), id, 1, at(30)).await.unwrap();
+    assert_eq!(store.due(at(29), 10).await.unwrap(), []);
+    assert_eq!(store.due(at(30), 10).await.unwrap(), [(acme(), id)]);
+    // What was decided meanwhile is not undone.
+    store.commit(story.drafting().drafted(at(40)).transition()).await.unwrap();
+    store.postpone(&acme(), id, 1, at(500)).await.unwrap();
+    assert_eq!(store.next_wake().await.unwrap(), Some(at(40)));
+}
+
+pub(crate) async fn executions_are_found_by_pull_request(store: &impl Store) {
+    let mut stories = [
+        Story::new(acme(), 1).on_pull_request(12),
+        Story::new(acme(), 2).on_pull_request(12).drafting().drafted(at(60)).completed(),
+        Story::new(acme(), 3).on_pull_request(13),
+        Story::new(acme(), 4),
+    ];
+    for story in &mut stories {
+        store.commit(story.transition()).await.unwrap();
+    }
+    let found = async |number, open_only| -> Vec<u128> {
+        let found = store.executions_of(&acme(), "acme/shop", number, open_only).await.unwrap();
+        found.iter().map(|execution| execution.id.as_u128() & 0xff).collect()
+    };
+    assert_eq!(found(Some(12), false).await, [1, 2]);
+    assert_eq!(found(Some(12), true).await, [1]);
+    assert_eq!(found(None, true).await, [1, 3, 4]);
+    assert_eq!(found(Some(14), false).await, [0; 0]);
+    assert_eq!(store.executions_of(&acme(), "acme/other", None, false).await.unwrap(), []);
+}
+
+pub(crate) async fn a_list_comes_page_by_page(store: &impl Store) {
+    for number in 1..=5 {
+        store.commit(Story::new(acme(), number).transition()).await.unwrap();
+    }
+    let all = ExecutionFilter::default();
+    let mut seen: Vec<u128> = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = store.list(Some(&acme()), &all, 2, cursor.as_deref()).await.unwrap();
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|execution| execution.id.as_u128() & 0xff));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+    assert_eq!(store.list(Some(&acme()), &all, 5, None).await.unwrap().next, None);
+}
+
+pub(crate) async fn a_list_is_filtered(store: &impl Store) {
+    let mut stories = [
+        Story::new(acme(), 1).of_process("release"),
+        Story::new(acme(), 2).of_process("on_call").drafting().drafted(at(60)),
+        Story::new(globex(), 3).of_process("release"),
+    ];
+    for story in &mut stories {
+        store.commit(story.transition()).await.unwrap();
+    }
+    let found = async |tenant: Option<_>, filter: ExecutionFilter| -> Vec<u128> {
+        let page = store.list(tenant.as_ref(), &filter, 10, None).await.unwrap();
+        page.items.iter().map(|execution| execution.id.as_u128() & 0xff).collect()
+    };
+    let filter = ExecutionFilter::default;
+    let text = |text: &str| ExecutionFilter { text: Some(text.to_owned()), ..filter() };
+    assert_eq!(found(None, filter()).await, [3, 2, 1]);
+    assert_eq!(found(Some(acme()), filter()).await, [2, 1]);
+    let release = ExecutionFilter { process: Some("release".to_owned()), ..filter() };
+    assert_eq!(found(None, release.clone()).await, [3, 1]);
+    assert_eq!(found(Some(globex()), release).await, [3]);
+    let waiting = ExecutionFilter { status: Some(ExecutionStatus::Waiting), ..filter() };
+    assert_eq!(found(None, waiting).await, [2]);
+    assert_eq!(found(None, ExecutionFilter { since: Some(at(1)), ..filter() }).await, [0; 0]);
+    assert_eq!(found(None, ExecutionFilter { since: Some(at(0)), until: Some(at(1)), ..filter() }).await, [3, 2, 1]);
+    assert_eq!(found(None, ExecutionFilter { until: Some(at(0)), ..filter() }).await, [0; 0]);
+    assert_eq!(found(None, ExecutionFilter { repository: Some("acme/none".to_owned()), ..filter() }).await, [0; 0]);
+    assert_eq!(found(None, text("N_CALL")).await, [2]);
+    assert_eq!(found(None, text("n%call")).await, [0; 0]);
+    assert_eq!(found(None, text("acme/shop")).await, [3, 2, 1]);
+}
+
+pub(crate) async fn a_wrong_cursor_is_refused(store: &impl Store) {
+    let listed = store.list(None, &ExecutionFilter::default(), 10, Some("tomorrow")).await;
+    assert!(matches!(listed, Err(StoreError::WrongCursor)));
+}
+
+pub(crate) async fn subscribers_learn_of_a_commit(store: &impl Store) {
+    let mut changed = store.subscribe();
+    changed.mark_unchanged();
+    store.commit(Story::new(acme(), 1).transition()).await.unwrap();
+    assert!(changed.has_changed().unwrap());
+    changed.mark_unchanged();
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    assert!(changed.has_changed().unwrap());
+}
+
+pub(crate) async fn the_backlog_counts_what_is_to_be_done(store: &impl Store) {
+    assert_eq!(store.backlog().await.unwrap(), Backlog::default());
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    let mut transition = Story::new(acme(), 1).drafting().transition();
+    transition.work = vec![draft()];
+    store.commit(transition).await.unwrap();
+    store.add_effects(vec![effect(7, "a", 0), effect(7, "b", 0)]).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap(), Backlog { deliveries: 1, work: 1, effects: 2 });
+}
+
+pub(crate) async fn a_closed_store_refuses(store: &impl Store) {
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(matches!(store.ping().await, Err(StoreError::Closed)));
+    assert!(matches!(store.commit(Story::new(acme(), 1).transition()).await, Err(StoreError::Closed)));
+    assert!(matches!(store.next_wake().await, Err(StoreError::Closed)));
+}

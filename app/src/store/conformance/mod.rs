@@ -1,0 +1,94 @@
+//! What every back end of the store must do, as functions over any store. A back end runs them all with
+//! [`store_conformance`], each against a fresh database.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test")]
+
+pub(crate) mod deliveries;
+pub(crate) mod effects;
+pub(crate) mod executions;
+pub(crate) mod tenants;
+pub(crate) mod transitions;
+pub(crate) mod work;
+
+mod given;
+
+/// Makes a test of each case of the suite. `$open` is an expression of a future that gives a fresh store and whatever
+/// must live as long as it.
+macro_rules! store_conformance {
+    ($open:expr) => {
+        $crate::store::conformance::store_conformance! { $open;
+            deliveries: [
+                a_delivery_is_stored_once
+                a_failed_delivery_is_taken_up_when_it_is_redelivered
+                deliveries_of_one_key_are_handled_one_after_the_other
+                deliveries_come_back_as_they_came
+                a_delivery_put_off_holds_back_those_behind_it
+                a_delivery_whose_owner_died_is_taken_over
+                a_stale_owner_cannot_finish_a_delivery
+                a_finished_delivery_is_never_claimed_again
+            ]
+            transitions: [
+                a_transition_is_stored_as_a_whole
+                a_moved_version_is_a_conflict_and_stores_nothing
+                an_id_is_created_once
+                a_start_key_starts_once
+                start_keys_of_tenants_are_apart
+                a_word_is_recorded_once
+                concurrent_transitions_of_one_version_let_one_through
+                events_are_numbered_without_gaps
+                folding_the_stored_events_gives_the_stored_state
+                what_caused_a_transition_is_kept_with_its_events
+            ]
+            executions: [
+                a_pending_execution_is_due_at_once
+                an_execution_is_due_when_its_time_has_come
+                an_ended_execution_is_never_due
+                a_postponed_execution_is_due_later
+                executions_are_found_by_pull_request
+                a_list_comes_page_by_page
+                a_list_is_filtered
+                a_wrong_cursor_is_refused
+                subscribers_learn_of_a_commit
+                the_backlog_counts_what_is_to_be_done
+                a_closed_store_refuses
+            ]
+            work: [
+                work_is_claimed_once
+                an_expired_lease_is_taken_over
+                a_renewed_lease_is_not_taken_over
+                a_stale_claim_can_neither_renew_nor_finish
+                work_of_a_step_that_ended_is_dropped
+                work_of_a_running_step_survives_other_transitions
+                released_work_counts_as_never_claimed
+                concurrent_claims_share_the_work
+            ]
+            effects: [
+                effects_of_one_key_coalesce
+                a_newer_payload_goes_no_later
+                one_effect_of_an_installation_is_under_lease
+                prompts_go_before_timelines
+                a_newer_payload_keeps_an_effect_pending
+                a_write_that_may_have_happened_is_remembered
+                a_failed_effect_waits_for_a_newer_payload
+                what_github_asked_for_is_honoured
+                an_effect_whose_owner_died_is_taken_over
+                a_stale_owner_cannot_finish_an_effect
+                what_stands_on_github_is_remembered
+            ]
+            tenants: [
+                a_row_of_another_tenant_is_never_returned
+                a_transition_cannot_touch_another_tenants_execution
+                installations_are_kept_by_account
+            ]
+        }
+    };
+    ($open:expr; $($room:ident: [$($case:ident)*])*) => {
+        $($(
+            #[tokio::test]
+            async fn $case() {
+                let (store, _kept) = $open.await;
+                $crate::store::conformance::$room::$case(&store).await;
+            }
+        )*)*
+    };
+}
+pub(crate) use store_conformance;

@@ -1,0 +1,104 @@
+//! The work queue.
+
+use flowctl_core::execution::EventKind;
+use serde_json::json;
+
+use super::given::{Story, acme, at, draft};
+use crate::store::{ClaimedWork, Store};
+
+/// An execution whose `draft` is to be performed.
+async fn drafting(store: &impl Store, number: u128) -> Story {
+    let mut story = Story::new(acme(), number).drafting();
+    let mut transition = story.transition();
+    transition.work = vec![draft()];
+    store.commit(transition).await.unwrap();
+    story
+}
+
+pub(crate) async fn work_is_claimed_once(store: &impl Store) {
+    let story = drafting(store, 1).await;
+    let claimed = store.claim_work("a", 10, at(1), at(31)).await.unwrap();
+    let expected =
+        ClaimedWork { tenant: acme(), execution: story.execution.id, step: "draft".to_owned(), attempt: 1, claims: 1 };
+    assert_eq!(claimed, [expected]);
+    assert_eq!(store.claim_work("b", 10, at(1), at(31)).await.unwrap(), []);
+}
+
+pub(crate) async fn an_expired_lease_is_taken_over(store: &impl Store) {
+    drafting(store, 1).await;
+    store.claim_work("dies", 10, at(1), at(31)).await.unwrap();
+    assert_eq!(store.claim_work("lives", 10, at(30), at(60)).await.unwrap(), []);
+    let claimed = store.claim_work("lives", 10, at(31), at(61)).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| work.claims).collect::<Vec<_>>(), [2]);
+}
+
+pub(crate) async fn a_renewed_lease_is_not_taken_over(store: &impl Store) {
+    drafting(store, 1).await;
+    let claimed = store.claim_work("a", 10, at(1), at(31)).await.unwrap();
+    assert!(store.renew_work(&claimed[0], "a", at(61)).await.unwrap());
+    assert_eq!(store.claim_work("b", 10, at(31), at(61)).await.unwrap(), []);
+    assert_eq!(store.claim_work("b", 10, at(61), at(91)).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_stale_claim_can_neither_renew_nor_finish(store: &impl Store) {
+    drafting(store, 1).await;
+    let stale = store.claim_work("a", 10, at(1), at(31)).await.unwrap().remove(0);
+    let fresh = store.claim_work("b", 10, at(31), at(61)).await.unwrap().remove(0);
+    assert!(!store.renew_work(&stale, "a", at(99)).await.unwrap());
+    assert!(!store.finish_work(&stale, "a").await.unwrap());
+    // The same owner that lost the attempt to itself is fenced off too.
+    let again = store.claim_work("b", 10, at(61), at(91)).await.unwrap().remove(0);
+    assert!(!store.renew_work(&fresh, "b", at(99)).await.unwrap());
+    assert!(store.finish_work(&again, "b").await.unwrap());
+    assert_eq!(store.backlog().await.unwrap().work, 0);
+}
+
+pub(crate) async fn work_of_a_step_that_ended_is_dropped(store: &impl Store) {
+    let story = drafting(store, 1).await;
+    let other = drafting(store, 2).await;
+    let claimed = store.claim_work("a", 10, at(1), at(31)).await.unwrap().remove(0);
+    store.commit(story.drafted(at(60)).transition()).await.unwrap();
+    assert!(!store.renew_work(&claimed, "a", at(61)).await.unwrap());
+    let left = store.claim_work("b", 10, at(100), at(130)).await.unwrap();
+    assert_eq!(left.iter().map(|work| work.execution).collect::<Vec<_>>(), [other.execution.id]);
+}
+
+pub(crate) async fn work_of_a_running_step_survives_other_transitions(store: &impl Store) {
+    let mut story = drafting(store, 1).await;
+    story.happened(2, None, EventKind::HeadMoved { head_sha: "c".repeat(40) });
+    store.commit(story.transition()).await.unwrap();
+    assert_eq!(store.claim_work("a", 10, at(2), at(32)).await.unwrap().len(), 1);
+    // The next attempt takes the place of the one before.
+    let error = flowctl_core::execution::StepError::new(flowctl_core::definition::ErrorClass::Network, "reset");
+    story.happened(3, Some("draft"), EventKind::StepRetrying { error, at: at(4) });
+    store.commit(story.transition()).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap().work, 0);
+    let started = EventKind::StepStarted { input: json!({}), secret_texts: Vec::new(), due_at: None };
+    story.happened(4, Some("draft"), started);
+    let mut transition = story.transition();
+    transition.work = vec![crate::store::Work { step: "draft".to_owned(), attempt: 2 }];
+    store.commit(transition).await.unwrap();
+    let claimed = store.claim_work("a", 10, at(4), at(34)).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| (work.attempt, work.claims)).collect::<Vec<_>>(), [(2, 1)]);
+}
+
+pub(crate) async fn released_work_counts_as_never_claimed(store: &impl Store) {
+    drafting(store, 1).await;
+    let claimed = store.claim_work("a", 10, at(1), at(31)).await.unwrap().remove(0);
+    assert!(store.release_work(&claimed, "a", at(5)).await.unwrap());
+    assert_eq!(store.claim_work("a", 10, at(4), at(34)).await.unwrap(), []);
+    assert_eq!(store.claim_work("b", 10, at(5), at(35)).await.unwrap(), [claimed]);
+}
+
+pub(crate) async fn concurrent_claims_share_the_work(store: &impl Store) {
+    for number in 1..=20 {
+        drafting(store, number).await;
+    }
+    let owners: Vec<String> = (0..10).map(|owner| format!("owner {owner}")).collect();
+    let claims = owners.iter().map(|owner| store.claim_work(owner, 3, at(1), at(31)));
+    let claimed = futures_util::future::join_all(claims).await;
+    let mut ids: Vec<_> = claimed.into_iter().flat_map(|claimed| claimed.unwrap()).map(|work| work.execution).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 20);
+}

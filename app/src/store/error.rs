@@ -1,0 +1,82 @@
+//! What can go wrong with the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The execution is no longer at the version that the transition was decided for, or exists already.
+    #[error("the execution has moved on meanwhile")]
+    Conflict,
+    /// The word was recorded before; nothing was stored.
+    #[error("this word was recorded before")]
+    WordKnown,
+    /// The cursor is none of ours.
+    #[error("the cursor is not one that a list gave")]
+    WrongCursor,
+    /// The address of the database cannot be used.
+    #[error("the database address cannot be used: {reason}")]
+    Address {
+        /// Why, and what to write instead.
+        reason: String,
+    },
+    /// The database file cannot be opened.
+    #[error("the database {} cannot be opened: {source}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A newer flowctl has changed the database.
+    #[error(
+        "the database was written by a newer flowctl (its schema has migration {migration}, this version knows up to \
+         {known}): start that version again, or restore a back-up from before"
+    )]
+    TooNew {
+        /// The first migration that this version does not know.
+        migration: i64,
+        /// The last one that it knows.
+        known: i64,
+    },
+    /// A migration failed.
+    #[error("the database's schema cannot be brought up to date: {0}")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The database failed. Nothing of the request is stored.
+    #[error("the database failed: {0}")]
+    Database(#[source] Arc<sqlx::Error>),
+    /// Something stored cannot be read back.
+    #[error("{what} in the database cannot be read: {reason}")]
+    Corrupt {
+        /// What.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A number or time that the database has no room for.
+    #[error("{what} is out of the range that the database can hold")]
+    OutOfRange {
+        /// What.
+        what: &'static str,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolClosed => Self::Closed,
+            other => Self::Database(Arc::new(other)),
+        }
+    }
+}
+
+impl StoreError {
+    /// Something stored cannot be read back.
+    pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+}

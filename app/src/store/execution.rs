@@ -1,0 +1,89 @@
+//! A transition as it is stored, and executions as they are read back.
+
+use std::ops::Range;
+
+use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, TenantId};
+use jiff::Timestamp;
+
+use super::{DeliveryId, NewEffect, Work};
+
+/// One transition of one execution: stored as a whole or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The new state: the old one with `events` folded in.
+    pub execution: Execution,
+    /// The version that the transition was decided for; 0 creates the execution.
+    pub expected_version: u64,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Attempts that somebody must now perform.
+    pub work: Vec<Work>,
+    /// What the world must now be told.
+    pub effects: Vec<NewEffect>,
+    /// For a new execution: a key that is unique per tenant. Starting twice with one key is starting once.
+    pub start_key: Option<String>,
+    /// The delivery that caused it, kept with the events.
+    pub delivery: Option<DeliveryId>,
+    /// The word that caused it, unique per tenant: a comment's id with the command's position, a review's id with its
+    /// state, a button's press. A word is recorded once.
+    pub word: Option<String>,
+}
+
+/// What a commit led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The execution's version now.
+    pub version: u64,
+    /// The sequence numbers of the events, from 1 in each execution, the end excluded; empty where none came.
+    pub seqs: Range<u64>,
+    /// The start key was known: the execution that it belongs to. Then nothing was stored.
+    pub existing: Option<ExecutionId>,
+}
+
+/// An execution as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its state.
+    pub execution: Execution,
+    /// Raised by each commit, from 1.
+    pub version: u64,
+}
+
+/// An event with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Its number within the execution, from 1, without gaps.
+    pub seq: u64,
+    /// What happened.
+    pub event: Event,
+    /// The delivery that caused it.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// Which executions to list. What is absent does not limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Of this repository.
+    pub repository: Option<String>,
+    /// Of this process.
+    pub process: Option<String>,
+    /// With this status.
+    pub status: Option<ExecutionStatus>,
+    /// Created at or after.
+    pub since: Option<Timestamp>,
+    /// Created before.
+    pub until: Option<Timestamp>,
+    /// With this text in their id, process or repository, whatever its case.
+    pub text: Option<String>,
+}
+
+/// A part of a longer list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}

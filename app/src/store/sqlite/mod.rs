@@ -1,0 +1,312 @@
+//! The store on SQLite: one file, one writer that commits whatever has queued, a pool of readers. For one machine;
+//! several processes may share the file. Only this room and its children know SQLite.
+
+mod columns;
+mod deliveries;
+mod effects;
+mod github_objects;
+mod installations;
+mod queries;
+mod transitions;
+mod work;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flowctl_core::execution::{Execution, ExecutionId, TenantId};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::watch;
+
+use self::writer::{Hint, Writer};
+use super::{
+    Backlog, ClaimedDelivery, ClaimedEffect, ClaimedWork, Committed, DeliveryEnd, DeliveryId, EffectEnd,
+    ExecutionFilter, GitHubObject, GitHubObjects, Installation, NewDelivery, NewEffect, Page, Receipt, Store,
+    StoreError, Stored, StoredEvent, Transition,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// The store on SQLite.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    changed: watch::Sender<u64>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `url` (`sqlite://PATH`), makes it where it does not exist, and brings its schema up to
+    /// date.
+    ///
+    /// # Errors
+    /// An address that names no file, a file that cannot be opened, a schema from a newer flowctl.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = options(url)?;
+        let path: PathBuf = options.get_filename().to_owned();
+        let failed = |source| StoreError::Open { path: path.clone(), source };
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        migrate(&mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.clone().create_if_missing(false))
+            .await
+            .map_err(failed)?;
+        let (changed, _) = watch::channel(0);
+        Ok(Self { writer: Writer::start(connection, changed.clone()), readers, changed })
+    }
+
+    /// How many transactions were committed since the store was opened.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let address = |reason: &str| StoreError::Address { reason: reason.to_owned() };
+    if !url.starts_with("sqlite:") {
+        return Err(address("it does not begin with `sqlite://`"));
+    }
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(address("a database in memory loses everything at the end; name a file, `sqlite://PATH`"));
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| address(&error.to_string()))?;
+    if options.get_filename().as_os_str().is_empty() {
+        return Err(address("it names no file; write `sqlite://PATH`"));
+    }
+    Ok(options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL can lose the last commits with the power (https://sqlite.org/pragma.html#pragma_synchronous), and what
+        // is committed here has been acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT))
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    match MIGRATIONS.run(&mut *connection).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(migration)) => {
+            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+            Err(StoreError::TooNew { migration, known })
+        }
+        Err(error) => Err(StoreError::Migration(error)),
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn receive(&self, delivery: NewDelivery) -> Result<Receipt, StoreError> {
+        self.writer.write(Hint::Tell, move |connection| deliveries::receive(connection, delivery).boxed()).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(Hint::Quiet, move |connection| deliveries::claim(connection, owner, limit, now, lease_until).boxed())
+            .await
+    }
+
+    async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError> {
+        let (id, owner) = (id.clone(), owner.to_owned());
+        self.writer.write(Hint::Tell, move |connection| deliveries::finish(connection, id, owner, end).boxed()).await
+    }
+
+    async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
+        let prepared = transitions::Prepared::new(transition)?;
+        self.writer.write(Hint::Tell, move |connection| transitions::commit(connection, prepared).boxed()).await
+    }
+
+    async fn load(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Stored>, StoreError> {
+        queries::load(&self.readers, tenant, id).await
+    }
+
+    async fn by_start_key(&self, tenant: &TenantId, key: &str) -> Result<Option<ExecutionId>, StoreError> {
+        queries::by_start_key(&self.readers, tenant, key).await
+    }
+
+    async fn knows_word(&self, tenant: &TenantId, word: &str) -> Result<bool, StoreError> {
+        queries::knows_word(&self.readers, tenant, word).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<(TenantId, ExecutionId)>, StoreError> {
+        queries::due(&self.readers, now, limit).await
+    }
+
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
+        queries::next_wake(&self.readers).await
+    }
+
+    async fn postpone(
+        &self,
+        tenant: &TenantId,
+        id: ExecutionId,
+        version: u64,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(Hint::Quiet, move |connection| transitions::postpone(connection, tenant, id, version, until).boxed())
+            .await
+    }
+
+    async fn claim_work(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedWork>, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(Hint::Quiet, move |connection| work::claim(connection, owner, limit, now, lease_until).boxed())
+            .await
+    }
+
+    async fn renew_work(&self, work: &ClaimedWork, owner: &str, lease_until: Timestamp) -> Result<bool, StoreError> {
+        let (work, owner) = (work.clone(), owner.to_owned());
+        self.writer
+            .write(Hint::Quiet, move |connection| work::renew(connection, work, owner, lease_until).boxed())
+            .await
+    }
+
+    async fn finish_work(&self, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError> {
+        let (work, owner) = (work.clone(), owner.to_owned());
+        self.writer.write(Hint::Tell, move |connection| work::finish(connection, work, owner).boxed()).await
+    }
+
+    async fn release_work(&self, work: &ClaimedWork, owner: &str, until: Timestamp) -> Result<bool, StoreError> {
+        let (work, owner) = (work.clone(), owner.to_owned());
+        self.writer.write(Hint::Quiet, move |connection| work::release(connection, work, owner, until).boxed()).await
+    }
+
+    async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError> {
+        self.writer.write(Hint::Tell, move |connection| effects::add(connection, effects).boxed()).await
+    }
+
+    async fn claim_effects(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(Hint::Quiet, move |connection| effects::claim(connection, owner, limit, now, lease_until).boxed())
+            .await
+    }
+
+    async fn attempt_effect(&self, id: i64, owner: &str) -> Result<bool, StoreError> {
+        let owner = owner.to_owned();
+        self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, owner).boxed()).await
+    }
+
+    async fn finish_effect(&self, id: i64, owner: &str, generation: u64, end: EffectEnd) -> Result<bool, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(Hint::Tell, move |connection| effects::finish(connection, id, owner, generation, end).boxed())
+            .await
+    }
+
+    async fn next_effect(&self) -> Result<Option<Timestamp>, StoreError> {
+        effects::next(&self.readers).await
+    }
+
+    async fn github_objects(&self, tenant: &TenantId, execution: ExecutionId) -> Result<GitHubObjects, StoreError> {
+        github_objects::of(&self.readers, tenant, execution).await
+    }
+
+    async fn save_github_object(
+        &self,
+        tenant: &TenantId,
+        execution: ExecutionId,
+        object: GitHubObject,
+    ) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(Hint::Quiet, move |connection| github_objects::save(connection, tenant, execution, object).boxed())
+            .await
+    }
+
+    async fn executions_of(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        number: Option<u64>,
+        open_only: bool,
+    ) -> Result<Vec<Execution>, StoreError> {
+        queries::executions_of(&self.readers, tenant, repository, number, open_only).await
+    }
+
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        filter: &ExecutionFilter,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page<Execution>, StoreError> {
+        queries::list(&self.readers, tenant, filter, limit, cursor).await
+    }
+
+    async fn events(
+        &self,
+        tenant: &TenantId,
+        id: ExecutionId,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        queries::events(&self.readers, tenant, id, after_seq, limit).await
+    }
+
+    async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError> {
+        self.writer.write(Hint::Tell, move |connection| installations::upsert(connection, installation).boxed()).await
+    }
+
+    async fn installation(&self, tenant: &TenantId) -> Result<Option<Installation>, StoreError> {
+        installations::of_tenant(&self.readers, tenant).await
+    }
+
+    async fn installations(&self) -> Result<Vec<Installation>, StoreError> {
+        installations::all(&self.readers).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        queries::backlog(&self.readers).await
+    }
+
+    fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        queries::ping(&self.readers).await?;
+        self.writer.write(Hint::Quiet, |_| async { Ok(()) }.boxed()).await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

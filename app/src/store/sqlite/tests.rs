@@ -1,0 +1,110 @@
+//! The conformance suite on SQLite, and what only SQLite has: one file, one writer, migrations.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test")]
+
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::store::conformance::store_conformance;
+use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError};
+
+async fn fresh() -> (SqliteStore, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    (store, folder)
+}
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("flowctl.db").display())
+}
+
+store_conformance!(fresh());
+
+fn ping(id: usize) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId(id.to_string()),
+        event: "ping".to_owned(),
+        action: None,
+        installation_id: None,
+        tenant: None,
+        repository: None,
+        ordering_key: id.to_string(),
+        body: bytes::Bytes::new(),
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[tokio::test]
+async fn requests_that_queue_share_a_transaction() {
+    let (store, _folder) = fresh().await;
+    let before = store.commits();
+    let receipts = futures_util::future::join_all((0..100).map(|id| store.receive(ping(id)))).await;
+    assert!(receipts.into_iter().all(|receipt| receipt.unwrap() == Receipt::Stored));
+    let commits = store.commits() - before;
+    assert!(commits < 50, "{commits} transactions for 100 requests that came at once");
+    assert_eq!(store.backlog().await.unwrap().deliveries, 100);
+}
+
+#[tokio::test]
+async fn a_store_goes_on_where_it_was_closed() {
+    let (store, folder) = fresh().await;
+    store.receive(ping(1)).await.unwrap();
+    store.close().await;
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    assert_eq!(store.receive(ping(1)).await.unwrap(), Receipt::Duplicate);
+}
+
+#[tokio::test]
+async fn two_processes_share_a_file() {
+    let (one, folder) = fresh().await;
+    let other = SqliteStore::open(&url(&folder)).await.unwrap();
+    let writes = (0..40).map(|id| if id % 2 == 0 { one.receive(ping(id)) } else { other.receive(ping(id)) });
+    assert!(futures_util::future::join_all(writes).await.into_iter().all(|receipt| receipt.is_ok()));
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let later = now.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
+    let (mine, theirs) =
+        tokio::join!(one.claim_deliveries("one", 40, now, later), other.claim_deliveries("other", 40, now, later));
+    let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
+    assert_eq!(mine.len() + theirs.len(), 40);
+    for claimed in &theirs {
+        assert!(!one.finish_delivery(&claimed.delivery.id, "one", DeliveryEnd::Done).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_file_survives_a_loss_of_power() {
+    let (store, folder) = fresh().await;
+    store.ping().await.unwrap();
+    let options = super::options(&url(&folder)).unwrap();
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut connection).await.unwrap();
+    let synchronous: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(&mut connection).await.unwrap();
+    let foreign_keys: i64 = sqlx::query_scalar("pragma foreign_keys").fetch_one(&mut connection).await.unwrap();
+    assert_eq!((mode.as_str(), synchronous, foreign_keys), ("wal", 2, 1));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (store, folder) = fresh().await;
+    store.close().await;
+    let options = super::options(&url(&folder)).unwrap();
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (9999, 'from the future', true, x'00', 0)";
+    sqlx::query(newer).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let error = SqliteStore::open(&url(&folder)).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { migration: 9999, .. }), "{error}");
+    assert!(error.to_string().contains("newer flowctl"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_names_no_file_is_refused() {
+    let cases = ["sqlite::memory:", "sqlite://?mode=memory", "postgres://localhost/flowctl", "sqlite://", "flowctl.db"];
+    for url in cases {
+        let error = SqliteStore::open(url).await.unwrap_err();
+        assert!(matches!(error, StoreError::Address { .. }), "{url}: {error}");
+    }
+    let error = SqliteStore::open("sqlite:///nowhere/at/all/flowctl.db").await.unwrap_err();
+    assert!(matches!(error, StoreError::Open { .. }), "{error}");
+}

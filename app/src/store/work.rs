@@ -1,0 +1,28 @@
+//! The work queue's rows: attempts that somebody must perform.
+
+use flowctl_core::execution::{ExecutionId, TenantId};
+
+/// An attempt of a step that somebody must perform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The step.
+    pub step: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// An attempt under lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedWork {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The step.
+    pub step: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// How often it was claimed, this time included; above 1: somebody may have performed it without recording it.
+    /// Fences off whoever claimed it earlier.
+    pub claims: u32,
+}
