@@ -96,3 +96,6 @@ impl Shared {
         self.identity.token(self.clock.now())
     }
 }
+
+#[cfg(test)]
+mod tests;
