@@ -173,7 +173,7 @@ fn decode<T: DeserializeOwned>(
                         span: error.span,
                         path: String::new(),
                         message: error.message,
-                        help: None,
+                        help: error.help,
                     });
                 }
                 if whole {

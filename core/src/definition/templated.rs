@@ -1,11 +1,12 @@
 //! A value that an author may write out or compute: `timeout: 24h` or `timeout: "{{ inputs.patience }}"`.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::value::{ValueError, read_text};
 
 /// Either a literal `T`, checked when the file is read, or a template whose result is parsed as `T` when the step starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,17 +28,11 @@ impl<T: Clone> Templated<T> {
     }
 }
 
-impl<'de, T> Deserialize<'de> for Templated<T>
-where
-    T: FromStr,
-    T::Err: Display,
-{
+impl<'de, T: FromStr<Err = ValueError>> Deserialize<'de> for Templated<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.contains("{{") {
-            return Ok(Self::Template(text));
-        }
-        text.parse().map(Self::Literal).map_err(de::Error::custom)
+        read_text(deserializer, "a value in words or a template", |text| {
+            if text.contains("{{") { Ok(Self::Template(text.to_owned())) } else { text.parse().map(Self::Literal) }
+        })
     }
 }
 

@@ -49,10 +49,16 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// `value` is absent where the text at the node's span is the value.
-    Scalar { value: Option<Box<str>>, style: ScalarStyle },
+    Scalar {
+        value: Option<Box<str>>,
+        style: ScalarStyle,
+    },
     Sequence(Vec<NodeId>),
     /// `order`: indices of `entries`, sorted by key, for looking up.
-    Mapping { entries: Vec<Entry>, order: Vec<u32> },
+    Mapping {
+        entries: Vec<Entry>,
+        order: Vec<u32>,
+    },
 }
 
 #[derive(Debug, Clone)]

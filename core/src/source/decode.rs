@@ -50,7 +50,11 @@ enum Part {
 ///
 /// # Errors
 /// The first thing that is not as `T` needs it. Prune its node and read again to find the next one.
-pub fn from_node<'a, T: Deserialize<'a>>(document: &'a Document, id: NodeId, pruned: &Pruned) -> Result<T, DecodeError> {
+pub fn from_node<'a, T: Deserialize<'a>>(
+    document: &'a Document,
+    id: NodeId,
+    pruned: &Pruned,
+) -> Result<T, DecodeError> {
     let reader = Reader { node: document.node(id), pruned, is_key: false };
     T::deserialize(reader).map_err(|error| error.at(reader.node))
 }
@@ -86,7 +90,7 @@ impl DecodeError {
         }
         self.node = node.id();
         self.span = match &self.part {
-            Part::Whole => node.span(),
+            Part::Whole => node.pointing_span(),
             Part::Value(range) => node.document().span_within(node.id(), range.clone()),
             Part::Name => node.naming_span(),
         };
@@ -116,6 +120,14 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let is_number = matches!(found, Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_));
+        let unit = expected.to_string();
+        let of_integers =
+            unit.strip_prefix(['u', 'i']).is_some_and(|bits| bits == "size" || bits.parse::<u8>().is_ok());
+        if is_number && of_integers {
+            let bound = if matches!(found, Unexpected::Signed(..0)) { "small" } else { "large" };
+            return Self::new(format!("{} is too {bound} here", found_words(&found)));
+        }
         Self::new(format!("{} is not {}", found_words(&found), expected_words(expected)))
     }
 
@@ -154,8 +166,9 @@ fn advice(written: &str, known: &[&str], adjective: &str) -> String {
 fn expected_words(expected: &dyn Expected) -> String {
     let words = expected.to_string();
     match words.as_str() {
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number, not negative".to_owned(),
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => {
+            "a whole number".to_owned()
+        }
         "f32" | "f64" => "a number".to_owned(),
         "a string" => "text".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),
@@ -209,7 +222,8 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn wrong_type<T>(self, expected: &dyn Expected) -> Result<T, DecodeError> {
         let found = describe(self.node);
         let mut error = DecodeError::new(format!("expected {}, found {found}", expected_words(expected)));
-        let is_number = matches!(self.resolved(), Some(Resolved::Integer(_) | Resolved::Float(_) | Resolved::Boolean(_)));
+        let is_number =
+            matches!(self.resolved(), Some(Resolved::Integer(_) | Resolved::Float(_) | Resolved::Boolean(_)));
         if is_number && expected.to_string() == "a string" {
             error = error.help(format!("put it in quotes: \"{}\"", self.node.as_str().unwrap_or_default()));
         }
@@ -217,9 +231,8 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     fn entries(self) -> Vec<(Node<'a>, Node<'a>)> {
-        let kept = |(key, value): &(Node<'a>, Node<'a>)| {
-            !self.pruned.contains(key.id()) && !self.pruned.contains(value.id())
-        };
+        let kept =
+            |(key, value): &(Node<'a>, Node<'a>)| !self.pruned.contains(key.id()) && !self.pruned.contains(value.id());
         self.node.entries().filter(kept).collect()
     }
 
@@ -240,7 +253,9 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     fn visit_text<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.resolved() {
-            Some(Resolved::Text(text)) => visitor.visit_borrowed_str(text).map_err(|error: DecodeError| error.at(self.node)),
+            Some(Resolved::Text(text)) => {
+                visitor.visit_borrowed_str(text).map_err(|error: DecodeError| error.at(self.node))
+            }
             _ => self.wrong_type(&visitor),
         }
     }
@@ -323,7 +338,9 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
 
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.node.resolved() {
-            Some(Resolved::Boolean(value)) => visitor.visit_bool(value).map_err(|error: DecodeError| error.at(self.node)),
+            Some(Resolved::Boolean(value)) => {
+                visitor.visit_bool(value).map_err(|error: DecodeError| error.at(self.node))
+            }
             _ => self.wrong_type(&visitor),
         }
     }
@@ -335,7 +352,11 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         match name {
             spanned::RESERVED_NAME => visitor.visit_seq(SpannedParts { reader: self, next: 0 }),
             RESERVED_TEXT => match self.resolved() {

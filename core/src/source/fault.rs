@@ -43,10 +43,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the rest of the file was not read, so that what is missing from it says nothing.
     pub fn ends_parsing(self) -> bool {
-        matches!(
-            self,
-            Self::Syntax | Self::TooLarge | Self::TooDeep | Self::TooManyNodes
-        )
+        matches!(self, Self::Syntax | Self::TooLarge | Self::TooDeep | Self::TooManyNodes)
     }
 }
 
@@ -67,13 +64,7 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, span: Span, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            span,
-            message: message.into(),
-            help: None,
-            related: Vec::new(),
-        }
+        Self { kind, span, message: message.into(), help: None, related: Vec::new() }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

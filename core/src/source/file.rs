@@ -18,10 +18,7 @@ impl Span {
     /// A span from two byte offsets; an end before its start gives an empty span at the start.
     pub fn new(start: usize, end: usize) -> Self {
         let start = clamp_offset(start);
-        Self {
-            start,
-            end: clamp_offset(end).max(start),
-        }
+        Self { start, end: clamp_offset(end).max(start) }
     }
 
     /// Length in bytes.
@@ -36,10 +33,7 @@ impl Span {
 
     /// The smallest span that covers both.
     pub fn to(self, other: Self) -> Self {
-        Self {
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
     /// Whether the byte offset lies inside (its end counts as inside, so that a cursor after a word finds the word).
@@ -94,11 +88,7 @@ impl SourceFile {
     /// Indexes the text's lines.
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        Self {
-            path: path.into(),
-            lines: line_starts(&text).into(),
-            text,
-        }
+        Self { path: path.into(), lines: line_starts(&text).into(), text }
     }
 
     /// Path relative to the repository.
@@ -116,28 +106,14 @@ impl SourceFile {
         let offset = self.floor(offset);
         let line = self.lines.partition_point(|start| *start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let before = self
-            .text
-            .get(start as usize..offset as usize)
-            .unwrap_or_default();
-        let before = if start == 0 {
-            before.strip_prefix('\u{feff}').unwrap_or(before)
-        } else {
-            before
-        };
-        Position {
-            line: clamp_offset(line),
-            column: clamp_offset(before.chars().count()).saturating_add(1),
-            offset,
-        }
+        let before = self.text.get(start as usize..offset as usize).unwrap_or_default();
+        let before = if start == 0 { before.strip_prefix('\u{feff}').unwrap_or(before) } else { before };
+        Position { line: clamp_offset(line), column: clamp_offset(before.chars().count()).saturating_add(1), offset }
     }
 
     /// Lines and columns of a span.
     pub fn range(&self, span: Span) -> Range {
-        Range {
-            start: self.position(span.start),
-            end: self.position(span.end.max(span.start)),
-        }
+        Range { start: self.position(span.start), end: self.position(span.end.max(span.start)) }
     }
 
     /// The text of a span; what lies outside the file is left out.
@@ -158,10 +134,7 @@ impl SourceFile {
         let Some(start) = self.lines.get(index).copied() else {
             return Span::new(self.text.len(), self.text.len());
         };
-        let end = self
-            .lines
-            .get(index + 1)
-            .map_or(self.text.len(), |next| *next as usize);
+        let end = self.lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
         let line = self.text.get(start as usize..end).unwrap_or_default();
         let kept = line.trim_end_matches(['\n', '\r']).len();
         Span::new(start as usize, start as usize + kept)
@@ -171,16 +144,9 @@ impl SourceFile {
     pub fn offset(&self, line: u32, column: u32) -> u32 {
         let span = self.line_span(line);
         let text = self.slice(span);
-        let text_start = if span.start == 0 && text.starts_with('\u{feff}') {
-            '\u{feff}'.len_utf8()
-        } else {
-            0
-        };
+        let text_start = if span.start == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let rest = text.get(text_start..).unwrap_or_default();
-        let inside = rest
-            .char_indices()
-            .nth((column.max(1) - 1) as usize)
-            .map_or(rest.len(), |(index, _)| index);
+        let inside = rest.char_indices().nth((column.max(1) - 1) as usize).map_or(rest.len(), |(index, _)| index);
         span.start + clamp_offset(text_start + inside)
     }
 

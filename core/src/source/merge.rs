@@ -63,7 +63,9 @@ fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>) -> Vec<Entry> 
     }
     repeated.sort_unstable();
     for (later, earlier) in &repeated {
-        let (Some(later), Some(earlier)) = (entries.get(*later as usize), entries.get(*earlier as usize)) else { continue };
+        let (Some(later), Some(earlier)) = (entries.get(*later as usize), entries.get(*earlier as usize)) else {
+            continue;
+        };
         let span = builder.document.node(later.key).span();
         let first = builder.document.node(earlier.key).span();
         let message = format!("the key `{}` is already there", text(&builder.document, later.key));
@@ -125,8 +127,9 @@ fn merge_sources(builder: &mut Builder, merge: Entry) -> Option<Vec<NodeId>> {
     if let Some(wrong) = wrong {
         let span = builder.document.node(*wrong).span();
         builder.fault(
-            Fault::new(FaultKind::MergeKey, span, "`<<` needs a mapping, or a list of mappings")
-                .help("give an alias of a mapping, such as `<<: *defaults`; in quotes, `\"<<\"` is a key like any other"),
+            Fault::new(FaultKind::MergeKey, span, "`<<` needs a mapping, or a list of mappings").help(
+                "give an alias of a mapping, such as `<<: *defaults`; in quotes, `\"<<\"` is a key like any other",
+            ),
         );
         return None;
     }

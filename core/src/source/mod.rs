@@ -14,6 +14,7 @@ mod pruned;
 mod scalar;
 mod schema;
 mod spanned;
+mod syntax;
 mod template;
 mod view;
 mod within;
@@ -21,6 +22,7 @@ mod words;
 
 pub use arena::{Comment, Document, NodeId};
 pub use decode::{DecodeError, from_node};
+pub(crate) use decode::{RESERVED_TEXT, located_error};
 pub use fault::{Fault, FaultKind};
 pub use file::{Position, Range, SourceFile, Span};
 pub use limits::{MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FAULTS, MAXIMUM_NODES};

@@ -73,6 +73,15 @@ impl<'a> Node<'a> {
         (!owner.is_none()).then(|| self.document.node(owner))
     }
 
+    /// The text to point at when the whole node is wrong: itself, or, where it runs over several lines and is no
+    /// scalar, what names it.
+    pub fn pointing_span(self) -> Span {
+        let span = self.span();
+        let text = self.document.text.get(span.range()).unwrap_or_default();
+        let is_long = self.kind() != Kind::Scalar && text.contains(['\n', '\r']);
+        if is_long { self.naming_span() } else { span }
+    }
+
     /// The text to point at when something is missing in this node: the key that it belongs to; for a list's item
     /// or the root its first key; else the node.
     pub fn naming_span(self) -> Span {
@@ -150,10 +159,7 @@ impl<'a> Node<'a> {
     fn entry(self, key: &str) -> Option<Entry> {
         let Content::Mapping { entries, order } = &self.document.data(self.id).content else { return None };
         let text = |index: u32| {
-            entries
-                .get(index as usize)
-                .and_then(|entry| self.document.node(entry.key).as_str())
-                .unwrap_or_default()
+            entries.get(index as usize).and_then(|entry| self.document.node(entry.key).as_str()).unwrap_or_default()
         };
         let place = order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
         entries.get(*order.get(place)? as usize).copied()

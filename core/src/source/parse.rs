@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use granit_parser::{ErrorKind, Event, Parser, ScanError, Span as EventSpan};
+use granit_parser::{ErrorKind, Event, Parser, ScanError, Span as EventSpan, StructureStyle};
 
 use super::arena::{Comment, Content, Document, Entry, NodeData, NodeId};
 use super::fault::{Fault, FaultKind};
@@ -12,8 +12,7 @@ use super::file::Span;
 use super::limits::{MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FAULTS, MAXIMUM_NODES, MAXIMUM_REPAIRS};
 use super::merge;
 use super::scalar::ScalarStyle;
-use super::template;
-use super::words::describe_syntax_error;
+use super::{syntax, template};
 
 /// What a parse gives: always a document, and every fault in the order of the text.
 #[derive(Debug, Clone)]
@@ -50,11 +49,8 @@ pub fn parse(text: &str) -> Parsed {
 fn too_large(text: Arc<str>) -> Parsed {
     let mut document = Document::new(text);
     document.complete = false;
-    let message = format!(
-        "the file has {} bytes; at most {} MiB are read",
-        document.text.len(),
-        MAXIMUM_BYTES / (1024 * 1024)
-    );
+    let message =
+        format!("the file has {} bytes; at most {} MiB are read", document.text.len(), MAXIMUM_BYTES / (1024 * 1024));
     let fault = Fault::new(FaultKind::TooLarge, Span::default(), message)
         .help("split it, or move large texts into files of their own");
     Parsed { document, faults: vec![fault] }
@@ -78,6 +74,8 @@ struct Frame {
     node: NodeId,
     anchor: usize,
     collected: Collected,
+    /// In brackets.
+    is_flow: bool,
     faults_before: usize,
     weight: u64,
     height: u32,
@@ -146,13 +144,13 @@ impl Builder {
                 self.finished(id, anchor, span);
                 Ok(())
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.open(Collected::Sequence(Vec::new()), anchor, span)?;
+            Event::SequenceStart(style, anchor, tag) => {
+                self.open(Collected::Sequence(Vec::new()), style, anchor, span)?;
                 self.tag_of_open(tag.is_some(), at);
                 Ok(())
             }
-            Event::MappingStart(_, anchor, tag) => {
-                self.open(Collected::Mapping { entries: Vec::new(), key: Key::None }, anchor, span)?;
+            Event::MappingStart(style, anchor, tag) => {
+                self.open(Collected::Mapping { entries: Vec::new(), key: Key::None }, style, anchor, span)?;
                 self.tag_of_open(tag.is_some(), at);
                 Ok(())
             }
@@ -255,13 +253,17 @@ impl Builder {
             template_key(span)
         } else {
             let text = self.document.text.get(span.range()).unwrap_or_default();
-            Fault::new(FaultKind::UnquotedTemplate, span, "a template needs quotes here: without them YAML reads a mapping")
-                .help(template::quoting_advice(text))
+            Fault::new(
+                FaultKind::UnquotedTemplate,
+                span,
+                "a template needs quotes here: without them YAML reads a mapping",
+            )
+            .help(template::quoting_advice(text))
         };
         self.fault(fault);
     }
 
-    fn open(&mut self, collected: Collected, anchor: usize, span: Span) -> Result<(), Stop> {
+    fn open(&mut self, collected: Collected, style: StructureStyle, anchor: usize, span: Span) -> Result<(), Stop> {
         self.count(span)?;
         if self.frames.len() >= MAXIMUM_DEPTH as usize {
             self.stop_at(FaultKind::TooDeep, span, too_deep());
@@ -272,7 +274,8 @@ impl Builder {
         let node = self.document.push(NodeData { span, outer: span, owner, weight: 1, height: 1, content });
         let faults_before = self.faults.len();
         let end = span.end;
-        self.frames.push(Frame { node, anchor, collected, faults_before, weight: 1, height: 0, end });
+        let is_flow = style == StructureStyle::Flow && !span.is_empty();
+        self.frames.push(Frame { node, anchor, collected, is_flow, faults_before, weight: 1, height: 0, end });
         Ok(())
     }
 
@@ -395,7 +398,11 @@ impl Builder {
         let data = self.document.data(target);
         let (weight, height) = (data.weight, data.height);
         if self.frames.len().saturating_add(height as usize) > MAXIMUM_DEPTH as usize {
-            self.stop_at(FaultKind::TooDeep, span, format!("with this alias, nested deeper than {MAXIMUM_DEPTH} levels"));
+            self.stop_at(
+                FaultKind::TooDeep,
+                span,
+                format!("with this alias, nested deeper than {MAXIMUM_DEPTH} levels"),
+            );
             return Err(Stop);
         }
         if !self.expand(weight) {
@@ -500,19 +507,14 @@ impl Builder {
     }
 
     fn syntax_error(&mut self, error: &ScanError) {
-        let start = error.marker().byte_offset().unwrap_or(0).min(self.document.text.len());
-        let rest = self.document.text.get(start..).unwrap_or_default();
-        let end = match rest.chars().next() {
-            Some(character) if !character.is_whitespace() => start + character.len_utf8(),
-            _ => start,
-        };
+        let offset = error.marker().byte_offset().unwrap_or(0);
+        let bracket = self.frames.iter().rev().find(|frame| frame.is_flow);
+        let bracket = bracket.map(|frame| self.document.data(frame.node).span);
+        let fault = syntax::describe(error.kind(), &self.document.text, offset, bracket);
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            self.stop_at(FaultKind::TooDeep, Span::new(start, end), too_deep());
+            self.stop_at(FaultKind::TooDeep, fault.span, too_deep());
             return;
         }
-        let words = describe_syntax_error(error.kind());
-        let mut fault = Fault::new(FaultKind::Syntax, Span::new(start, end), words.message);
-        fault.help = words.help;
         self.document.complete = false;
         self.faults.push(fault);
     }

@@ -59,9 +59,7 @@ fn resolve_number(value: &str) -> Option<Resolved<'static>> {
             if !digits.chars().all(|digit| digit.is_digit(radix)) {
                 return None;
             }
-            return u64::from_str_radix(digits, radix)
-                .ok()
-                .map(|number| Resolved::Integer(number.into()));
+            return u64::from_str_radix(digits, radix).ok().map(|number| Resolved::Integer(number.into()));
         }
     }
     let unsigned = value.strip_prefix(['+', '-']).unwrap_or(value);

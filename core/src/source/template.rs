@@ -77,8 +77,7 @@ fn place_of(prefix: &str) -> Option<Place> {
         return trimmed.ends_with(['[', '{', ',', ':']).then_some(Place::Flow);
     }
     let begins_value = trimmed.is_empty()
-        || (trimmed.ends_with([':', '-', '?']) && prefix.len() > trimmed.len())
-            && !trimmed.contains(['"', '\'', '#']);
+        || (trimmed.ends_with([':', '-', '?']) && prefix.len() > trimmed.len()) && !trimmed.contains(['"', '\'', '#']);
     begins_value.then_some(Place::Block)
 }
 

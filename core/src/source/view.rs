@@ -192,9 +192,7 @@ impl<'a> JsonNode<'a, ArenaJson> for View<'a> {
 
     fn identity(&self) -> Option<NodeIdentity> {
         match self {
-            Self::Node(node) => {
-                Some(NodeIdentity::tagged(std::ptr::from_ref(node.document()) as usize, node.id().0))
-            }
+            Self::Node(node) => Some(NodeIdentity::tagged(std::ptr::from_ref(node.document()) as usize, node.id().0)),
             Self::Name(_) => None,
         }
     }

@@ -125,11 +125,7 @@ impl<'a> Collector<'a> {
 
 /// The length of the line break at the start of `text`, 0 when there is none.
 fn line_break(text: &str) -> usize {
-    if text.starts_with("\r\n") {
-        2
-    } else {
-        usize::from(text.starts_with(['\n', '\r']))
-    }
+    if text.starts_with("\r\n") { 2 } else { usize::from(text.starts_with(['\n', '\r'])) }
 }
 
 /// Reads a plain or quoted scalar again (YAML 1.2.2, 7.3), remembering where each part of the value comes from.
@@ -302,7 +298,8 @@ fn first_line(text: &str, start: usize) -> usize {
     let mut first = before.rfind(['\n', '\r']).map_or(0, |index| index + 1);
     loop {
         let previous = text.get(..first).unwrap_or_default();
-        let previous = previous.strip_suffix("\r\n").or_else(|| previous.strip_suffix(['\n', '\r'])).unwrap_or(previous);
+        let previous =
+            previous.strip_suffix("\r\n").or_else(|| previous.strip_suffix(['\n', '\r'])).unwrap_or(previous);
         let line = previous.rfind(['\n', '\r']).map_or(0, |index| index + 1);
         if line >= first || !previous.get(line..).unwrap_or_default().trim_matches([' ', '\t']).is_empty() {
             return first;

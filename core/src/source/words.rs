@@ -1,97 +1,7 @@
-//! Words for people: what a value is, what a syntax error means, what somebody may have meant.
-
-use granit_parser::ErrorKind;
+//! Words for people: what a value is, which words are allowed, which one somebody may have meant.
 
 use super::node::Node;
 use super::scalar::Resolved;
-
-/// What a syntax error means, and what to do.
-pub(super) struct Words {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
-fn words(message: &str, help: &str) -> Words {
-    Words { message: message.to_owned(), help: (!help.is_empty()).then(|| help.to_owned()) }
-}
-
-pub(super) fn describe_syntax_error(kind: &ErrorKind) -> Words {
-    match kind {
-        ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabNotAllowed
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => words("a tab is used for indentation", "indent with spaces"),
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => words(
-            "a second `: ` in one line is not allowed here",
-            "put a text that holds `: ` in quotes, or begin a new line",
-        ),
-        ErrorKind::UnclosedFlowCollection { open } => {
-            words(&format!("`{open}` is never closed"), &format!("add the matching `{}`", closing(*open)))
-        }
-        ErrorKind::MismatchedFlowCollectionEnd { open, close } => words(
-            &format!("`{open}` is closed with `{close}`"),
-            &format!("close it with `{}`", closing(*open)),
-        ),
-        ErrorKind::MisplacedFlowCollectionEnd => {
-            words("this bracket closes nothing", "remove it, or put the text in quotes")
-        }
-        ErrorKind::UnclosedQuotedScalar => words("this quote is never closed", "add the closing quote"),
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => words(
-            "text follows a quoted value",
-            "put the whole value in one pair of quotes (in single quotes, write a quote twice)",
-        ),
-        ErrorKind::UnknownQuotedScalarEscape
-        | ErrorKind::InvalidQuotedScalarHexEscape
-        | ErrorKind::InvalidLowSurrogate
-        | ErrorKind::InvalidLowSurrogateHexEscape
-        | ErrorKind::MissingLowSurrogate
-        | ErrorKind::UnpairedLowSurrogate
-        | ErrorKind::InvalidUnicodeEscape => {
-            words("this escape is unknown in double quotes", "write `\\\\` for a backslash, or use single quotes")
-        }
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => words(
-            "a key with a colon is expected here",
-            "check the indentation of this line and of the one above, and that each key ends with `: `",
-        ),
-        ErrorKind::ExpectedBlockSequenceEntry => {
-            words("a list item is expected here", "begin it with `- ` under the item above")
-        }
-        ErrorKind::ExpectedFlowMappingSeparator => words("`,` or `}` is expected here", "put texts with special characters in quotes"),
-        ErrorKind::ExpectedFlowSequenceSeparator => words("`,` or `]` is expected here", "put texts with special characters in quotes"),
-        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
-            words("a list item is not allowed here", "begin the list on a line of its own")
-        }
-        ErrorKind::InvalidIndentation
-        | ErrorKind::InvalidBlockScalarIndent
-        | ErrorKind::InvalidQuotedScalarIndent
-        | ErrorKind::InvalidFlowScalarIndent => {
-            words("the indentation does not fit", "align this line with the ones that it belongs to")
-        }
-        ErrorKind::UnexpectedCharacter { character: '\0' } => {
-            words("the file holds a NUL character", "save it as UTF-8 text")
-        }
-        ErrorKind::UnexpectedCharacter { character } if character.is_control() => words(
-            &format!("the control character U+{:04X} is not allowed", u32::from(*character)),
-            "remove it, or write it as an escape in double quotes",
-        ),
-        ErrorKind::UnexpectedCharacter { character } => {
-            words(&format!("a value cannot begin with `{character}`"), "put the value in quotes")
-        }
-        ErrorKind::MissingAnchorOrAliasName => {
-            words("a name is missing after `&` or `*`", "put a text that begins with one of them in quotes")
-        }
-        other => words(&other.to_string(), "put texts with special characters in quotes"),
-    }
-}
-
-fn closing(open: char) -> char {
-    match open {
-        '[' => ']',
-        '(' => ')',
-        _ => '}',
-    }
-}
 
 /// Longest text that a message repeats, in characters.
 const QUOTED_LENGTH: usize = 40;
@@ -111,7 +21,7 @@ pub(super) fn describe(node: Node<'_>) -> String {
         Some(Resolved::Null) => "nothing".to_owned(),
         Some(Resolved::Boolean(value)) => value.to_string(),
         Some(Resolved::Integer(number) | Resolved::Float(number)) => format!("the number {number}"),
-        Some(Resolved::Text(text)) if text.is_empty() => "an empty text".to_owned(),
+        Some(Resolved::Text("")) => "an empty text".to_owned(),
         Some(Resolved::Text(text)) => format!("the text {}", quoted(text)),
         None if node.items().is_some() => "a list".to_owned(),
         None => "a mapping".to_owned(),

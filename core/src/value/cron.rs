@@ -35,7 +35,9 @@ impl FromStr for Cron {
         let help = "the five fields are minute, hour, day of month, month, day of week, as in `0 9 * * 1-5`";
         let fields = text.split_whitespace().count();
         if fields != 5 {
-            return Err(ValueError::whole(format!("a time table has five fields, `{text}` has {fields}"), text).help(help));
+            return Err(
+                ValueError::whole(format!("a time table has five fields, `{text}` has {fields}"), text).help(help)
+            );
         }
         let pattern = text
             .parse()
@@ -50,7 +52,13 @@ impl fmt::Display for Cron {
     }
 }
 
-written_as_text!(Cron, "Minute, hour, day of month, month, day of week.", "0 9 * * 1-5");
+written_as_text!(
+    Cron,
+    "a time table",
+    "^\\s*\\S+(\\s+\\S+){4}\\s*$",
+    "Minute, hour, day of month, month, day of week.",
+    "0 9 * * 1-5"
+);
 
 /// The name of an IANA time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +79,8 @@ impl FromStr for TimeZoneName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let zone = TimeZone::get(text).map_err(|_| {
-            ValueError::whole(format!("`{text}` is no time zone"), text).help("write a name such as `Europe/Berlin` or `UTC`")
+            ValueError::whole(format!("`{text}` is no time zone"), text)
+                .help("write a name such as `Europe/Berlin` or `UTC`")
         })?;
         Ok(Self { name: text.to_owned(), zone })
     }
@@ -83,4 +92,4 @@ impl fmt::Display for TimeZoneName {
     }
 }
 
-written_as_text!(TimeZoneName, "An IANA time zone.", "Europe/Berlin", "UTC");
+written_as_text!(TimeZoneName, "a time zone", "^[A-Za-z0-9_+/-]+$", "An IANA time zone.", "Europe/Berlin", "UTC");

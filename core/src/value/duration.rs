@@ -59,9 +59,9 @@ impl FromStr for Duration {
             let (_, size) = units[place];
             units = &units[place + 1..];
             let total = part.number.checked_mul(size).and_then(|more| millis.checked_add(more));
-            millis = total.filter(|total| *total <= MAX_MILLIS).ok_or_else(|| {
-                ValueError::whole("the duration is longer than a hundred years", text)
-            })?;
+            millis = total
+                .filter(|total| *total <= MAX_MILLIS)
+                .ok_or_else(|| ValueError::whole("the duration is longer than a hundred years", text))?;
             at += used;
         }
         Ok(Self(millis))
@@ -105,7 +105,7 @@ impl fmt::Display for Duration {
         let mut rest = self.0;
         for (unit, size) in UNITS {
             // Weeks are read and not written: `10d` is what people say, not `1w3d`.
-            if unit == "w" && rest % size != 0 {
+            if unit == "w" && !rest.is_multiple_of(size) {
                 continue;
             }
             if rest >= size {
@@ -117,4 +117,13 @@ impl fmt::Display for Duration {
     }
 }
 
-written_as_text!(Duration, "A length of time: 30s, 5m, 1h30m, 7d; units ms, s, m, h, d, w.", "30s", "5m", "1h30m", "7d");
+written_as_text!(
+    Duration,
+    "a duration",
+    "^([0-9]+(w|d|h|m|s|ms))+$",
+    "A length of time: 30s, 5m, 1h30m, 7d; units ms, s, m, h, d, w.",
+    "30s",
+    "5m",
+    "1h30m",
+    "7d"
+);

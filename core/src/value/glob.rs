@@ -73,14 +73,17 @@ fn translated(pattern: &str) -> String {
             }
             '*' => regex.push_str("[^/]*"),
             '?' | '+' => regex.push(c),
-            '[' => match rest.find(']').filter(|end| rest[1..*end].chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) {
-                Some(end) => {
-                    regex.push_str(&rest[..=end]);
-                    used = end + 1;
+            '[' => {
+                match rest.find(']').filter(|end| rest[1..*end].chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+                {
+                    Some(end) => {
+                        regex.push_str(&rest[..=end]);
+                        used = end + 1;
+                    }
+                    // Kept as it is: an unclosed choice is refused.
+                    None => regex.push('['),
                 }
-                // Kept as it is: an unclosed choice is refused.
-                None => regex.push('['),
-            },
+            }
             '\\' => {
                 let escaped = rest[1..].chars().next();
                 regex.push_str(&regex::escape(&escaped.map(String::from).unwrap_or_default()));
@@ -100,4 +103,12 @@ impl fmt::Display for Glob {
     }
 }
 
-written_as_text!(Glob, "A pattern: * within a part, ** across them, ! to exclude.", "main", "releases/**", "docs/**");
+written_as_text!(
+    Glob,
+    "a pattern",
+    "^!?.+$",
+    "A pattern: * within a part, ** across them, ! to exclude.",
+    "main",
+    "releases/**",
+    "docs/**"
+);

@@ -60,4 +60,4 @@ impl fmt::Display for Login {
     }
 }
 
-written_as_text!(Login, "A GitHub login.", "octocat");
+written_as_text!(Login, "a login", "^[A-Za-z0-9_][A-Za-z0-9_-]{0,38}$", "A GitHub login.", "octocat");

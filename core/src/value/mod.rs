@@ -7,6 +7,7 @@ mod glob;
 mod login;
 mod money;
 mod name;
+mod text;
 mod version;
 
 pub use cron::{Cron, TimeZoneName};
@@ -16,11 +17,13 @@ pub use glob::{Glob, any_matches};
 pub use login::Login;
 pub use money::Money;
 pub use name::{Slug, StepId};
+pub(crate) use text::read_text;
 pub use version::Version;
 
 /// Gives a value that is written as a text its serde and JSON-Schema forms, from `FromStr` and `Display`.
+/// Names what it is, the pattern that editors check it with, and what a reader of the schema should know.
 macro_rules! written_as_text {
-    ($name:ident, $description:literal, $($example:literal),+) => {
+    ($name:ident, $what:literal, $pattern:literal, $description:literal, $first:literal $(, $example:literal)*) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -29,8 +32,8 @@ macro_rules! written_as_text {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                let expected = concat!($what, " such as `", $first, "`");
+                crate::value::read_text(deserializer, expected, |text| text.parse())
             }
         }
 
@@ -45,7 +48,11 @@ macro_rules! written_as_text {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "type": "string", "description": $description, "examples": [$($example),+]
+                    "type": "string",
+                    "pattern": $pattern,
+                    (crate::source::Schema::DECODED): true,
+                    "description": $description,
+                    "examples": [$first $(, $example)*]
                 })
             }
         }

@@ -61,4 +61,11 @@ impl fmt::Display for Money {
     }
 }
 
-written_as_text!(Money, "An amount and a currency: 0.50 USD.", "0.50 USD", "20 EUR");
+written_as_text!(
+    Money,
+    "an amount",
+    "^[0-9]*\\.?[0-9]+ [A-Z]{3}$",
+    "An amount and a currency: 0.50 USD.",
+    "0.50 USD",
+    "20 EUR"
+);

@@ -44,8 +44,22 @@ macro_rules! name {
 
 name!(StepId, "a step's id", '_');
 name!(Slug, "a process's name", '-');
-written_as_text!(StepId, "A step's id: lower-case letters, digits and _, at most 63.", "draft", "ask_leads");
-written_as_text!(Slug, "A process's name: lower-case letters, digits and -, at most 63.", "release", "production-access");
+written_as_text!(
+    StepId,
+    "a step's id",
+    "^[a-z][a-z0-9_]{0,62}$",
+    "A step's id: lower-case letters, digits and _, at most 63.",
+    "draft",
+    "ask_leads"
+);
+written_as_text!(
+    Slug,
+    "a name",
+    "^[a-z][a-z0-9-]{0,62}$",
+    "A process's name: lower-case letters, digits and -, at most 63.",
+    "release",
+    "production-access"
+);
 
 fn check(text: &str, what: &str, joiner: char) -> Result<(), ValueError> {
     let Some(first) = text.chars().next() else {

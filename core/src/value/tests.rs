@@ -30,7 +30,10 @@ fn durations_are_read_and_written() {
 
 #[test]
 fn malformed_durations_say_where() {
-    assert_eq!(fault::<Duration>("5"), "0..1 `5` has a number without a unit; add `ms`, `s`, `m`, `h`, `d` or `w`, as in `30s`");
+    assert_eq!(
+        fault::<Duration>("5"),
+        "0..1 `5` has a number without a unit; add `ms`, `s`, `m`, `h`, `d` or `w`, as in `30s`"
+    );
     assert_eq!(fault::<Duration>("5x"), "1..2 `x` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d` and `w`");
     assert_eq!(
         fault::<Duration>("5m1h"),
@@ -45,7 +48,10 @@ fn malformed_durations_say_where() {
 #[test]
 fn names_say_what_to_write_instead() {
     assert_eq!(fault::<StepId>("Ask-Leads"), "0..1 a step's id may not contain `A`; write `ask_leads`");
-    assert_eq!(fault::<StepId>("9lives"), "0..1 a step's id begins with a lower-case letter, not with `9`; use lower-case letters, digits and `_`");
+    assert_eq!(
+        fault::<StepId>("9lives"),
+        "0..1 a step's id begins with a lower-case letter, not with `9`; use lower-case letters, digits and `_`"
+    );
     assert_eq!(fault::<Slug>("my_process"), "2..3 a process's name may not contain `_`; write `my-process`");
     assert!(fault::<Slug>(&"a".repeat(64)).contains("longer than 63"));
     assert!("a".parse::<Slug>().is_ok());
@@ -104,6 +110,64 @@ fn logins_know_no_case() {
     assert_eq!("Octocat".parse::<Login>().unwrap(), "octocat".parse::<Login>().unwrap());
     assert_eq!(fault::<Login>("@octocat"), "0..1 a login is written without `@`; write `octocat`");
     assert!(fault::<Login>("a b").contains("may not contain"));
+}
+
+/// What is wrong with the only value of a file: the text that is pointed at, the message, the help.
+fn in_file<T: serde::de::DeserializeOwned + std::fmt::Debug>(text: &str) -> (String, String, Option<String>) {
+    let parsed = crate::source::parse(text);
+    let root = parsed.document.root().unwrap();
+    let error = crate::source::from_node::<T>(&parsed.document, root, &crate::source::Pruned::none()).unwrap_err();
+    (text.get(error.span.range()).unwrap().to_owned(), error.message, error.help)
+}
+
+#[test]
+fn in_a_file_the_wrong_part_is_pointed_at() {
+    let (place, message, help) = in_file::<Duration>("'5m7x'");
+    assert_eq!((place.as_str(), message.as_str()), ("x", "`x` is no unit of time"));
+    assert_eq!(help.unwrap(), "the units are `ms`, `s`, `m`, `h`, `d` and `w`");
+    let (place, _, help) = in_file::<StepId>("\"ask\\u0021me\"");
+    assert_eq!(
+        (place.as_str(), help.as_deref()),
+        ("\\u0021", Some("write `ask_me`")),
+        "an escape is pointed at as a whole"
+    );
+    let (place, message, _) = in_file::<Duration>("90");
+    assert_eq!((place.as_str(), message.as_str()), ("90", "expected a duration such as `30s`, found the number 90"));
+    let (place, ..) = in_file::<Vec<Login>>("[octocat, '@hubot']");
+    assert_eq!(place, "@");
+    let (place, ..) = in_file::<indexmap::IndexMap<crate::source::Spanned<StepId>, u8>>("a: 1\nb-c: 2\n");
+    assert_eq!(place, "-");
+}
+
+#[test]
+fn from_json_the_message_says_it_all() {
+    let error = serde_json::from_str::<Duration>("\"5x\"").unwrap_err().to_string();
+    assert!(error.starts_with("`x` is no unit of time; the units are"), "{error}");
+    assert!(serde_json::from_str::<Money>("5").is_err());
+    let map: std::collections::BTreeMap<String, Slug> = serde_json::from_str("{\"a\": \"b\"}").unwrap();
+    assert_eq!(serde_json::to_string(&map).unwrap(), "{\"a\":\"b\"}");
+}
+
+/// The patterns are for editors: they may be laxer than reading, never stricter.
+#[test]
+fn editors_take_what_is_read() {
+    fn takes<T: schemars::JsonSchema + std::str::FromStr<Err = ValueError>>(texts: &[&str]) {
+        let schema = crate::source::Schema::compile(&schemars::schema_for!(T).to_value()).unwrap();
+        for text in texts {
+            assert!(text.parse::<T>().is_ok(), "{text}");
+            assert!(schema.accepts(&serde_json::Value::from(*text)), "{text}");
+        }
+        assert!(!schema.accepts(&serde_json::Value::from("")));
+        assert!(!schema.accepts(&serde_json::Value::from(5)));
+    }
+    takes::<Duration>(&["0s", "250ms", "1w2d3h4m5s6ms"]);
+    takes::<StepId>(&["a", "ask_leads_2"]);
+    takes::<Slug>(&["a", "production-access", "a--"]);
+    takes::<Money>(&["0.50 USD", "20 EUR", ".5 EUR"]);
+    takes::<Cron>(&["0 9 * * 1-5", " 0  9 * * MON "]);
+    takes::<TimeZoneName>(&["UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+5"]);
+    takes::<Glob>(&["main", "!releases/**", "a b/ü?"]);
+    takes::<Login>(&["octocat", "a-b", "jane_corp"]);
 }
 
 proptest! {

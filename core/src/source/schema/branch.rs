@@ -126,7 +126,8 @@ impl<'a> Report<'a> {
             }
         }
         if let Some((place, _)) = discriminators.first() {
-            let options = discriminators.iter().filter(|(other, _)| other == place).flat_map(|(_, options)| options.clone());
+            let options =
+                discriminators.iter().filter(|(other, _)| other == place).flat_map(|(_, options)| options.clone());
             let options: Vec<Value> = options.collect();
             if let Some(child) = self.node(place) {
                 return Self::not_one_of(child, place, &options);
@@ -164,6 +165,9 @@ fn branch<'b>(errors: &'b Errors, schema: &'b Value, path: &str) -> Branch<'b> {
 }
 
 fn contradiction(errors: &Errors, schema: &Value, node: Node<'_>, path: &str) -> Option<Contradiction> {
+    if takes_only_templates(schema) && !node.as_text().is_some_and(|text| text.contains("{{")) {
+        return Some(Contradiction::NoTemplate);
+    }
     let mut discriminator = None;
     for error in errors {
         let place = error.instance_path().as_str();
@@ -181,9 +185,6 @@ fn contradiction(errors: &Errors, schema: &Value, node: Node<'_>, path: &str) ->
             }
             _ => {}
         }
-    }
-    if takes_only_templates(schema) && !node.as_text().is_some_and(|text| text.contains("{{")) {
-        return Some(Contradiction::NoTemplate);
     }
     discriminator.map(|(place, options)| Contradiction::Discriminator(place, options))
 }

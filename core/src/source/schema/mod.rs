@@ -32,6 +32,8 @@ pub struct SchemaError {
     pub pointer: String,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 /// What kind of mistake a value has.
@@ -103,14 +105,13 @@ impl Schema {
         Ok(Self { source: Arc::new(schema.clone()), validator })
     }
 
-    /// Compiles a schema that was derived from our own types, for checking files that are decoded afterwards:
-    /// a key without a value is refused (derived schemas allow `null` for what is optional), and texts whose schema
-    /// has [`Schema::DECODED`] are left to decoding, which says more precisely what is wrong with them.
+    /// Compiles a schema that was derived from our own types, for checking files that are decoded afterwards: texts
+    /// whose schema has [`Schema::DECODED`] are left to decoding, which says more precisely what is wrong with them.
     ///
     /// # Errors
     /// As [`Schema::compile`].
     pub fn compile_derived(schema: &Value) -> Result<Self, SchemaError> {
-        Self::compile(&prepare::for_definitions(schema))
+        Self::compile(&prepare::without_decoded(schema))
     }
 
     /// Annotation of a schema whose `pattern` is for editors only: decoding checks the text.

@@ -28,6 +28,7 @@ pub(super) fn schema_error(schema: &Value, error: &ValidationError<'_>) -> Schem
         return SchemaError {
             pointer,
             message: "a `$ref` of this schema leads nowhere; it can only lead inside the same schema".to_owned(),
+            help: Some("write what it refers to under `$defs`".to_owned()),
         };
     }
     let document = Document::from_json(schema);
@@ -36,8 +37,9 @@ pub(super) fn schema_error(schema: &Value, error: &ValidationError<'_>) -> Schem
         Some(fault) => SchemaError {
             message: format!("this is no valid JSON Schema: {}", fault.message),
             pointer: fault.path,
+            help: fault.help,
         },
-        None => SchemaError { pointer: String::new(), message: "this is no valid JSON Schema".to_owned() },
+        None => SchemaError { pointer: String::new(), message: "this is no valid JSON Schema".to_owned(), help: None },
     }
 }
 
@@ -95,7 +97,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn at(node: Node<'_>, path: &str, kind: SchemaFaultKind, message: impl Into<String>) -> SchemaFault {
-        let (span, path, message) = (node.span(), path.to_owned(), message.into());
+        let (span, path, message) = (node.pointing_span(), path.to_owned(), message.into());
         SchemaFault { node: node.id(), kind, span, path, message, help: None }
     }
 
@@ -167,7 +169,11 @@ impl<'a> Report<'a> {
         use ValidationErrorKind as Kind;
         let found = describe(node);
         let (fault, message) = match kind {
-            Kind::Type { kind } => return Self::wrong_type(node, path, &type_words(kind)),
+            Kind::Type { kind } => {
+                let mut fault = Self::wrong_type(node, path, &type_words(kind));
+                fault.help = self.example(error);
+                return fault;
+            }
             Kind::Enum { options } => {
                 return Self::not_one_of(node, path, options.as_array().map(Vec::as_slice).unwrap_or_default());
             }
@@ -185,7 +191,9 @@ impl<'a> Report<'a> {
             Kind::MinItems { limit: 1 } => (Minimum, "the list is empty; it needs at least one item".to_owned()),
             Kind::MinItems { limit } => (Minimum, format!("the list has fewer than {}", count(*limit, "item"))),
             Kind::MaxItems { limit } => (Maximum, format!("the list has more than {}", count(*limit, "item"))),
-            Kind::AdditionalItems { limit } => (Maximum, format!("the list has more than {}", count(*limit as u64, "item"))),
+            Kind::AdditionalItems { limit } => {
+                (Maximum, format!("the list has more than {}", count(*limit as u64, "item")))
+            }
             Kind::UnevaluatedItems { .. } => (Other, "the list has items that are not allowed".to_owned()),
             Kind::MinProperties { limit: 1 } => (Minimum, "the mapping is empty; it needs at least one key".to_owned()),
             Kind::MinProperties { limit } => (Minimum, format!("the mapping has fewer than {}", count(*limit, "key"))),
@@ -201,6 +209,14 @@ impl<'a> Report<'a> {
         Self::at(node, path, fault, message)
     }
 
+    /// The first of the examples of the schema that an error comes from.
+    fn example(&self, error: &ValidationError<'_>) -> Option<String> {
+        let schema = parent(error.schema_path().as_str()).and_then(|pointer| self.schema.pointer(pointer))?;
+        let example = schema.get("examples")?.get(0)?;
+        let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        Some(format!("write for example `{example}`"))
+    }
+
     /// What a text should look like is what the schema's description says; the bare pattern only where there is none.
     fn pattern_message(&self, error: &ValidationError<'_>, node: Node<'a>, pattern: &str) -> String {
         let description = parent(error.schema_path().as_str())
@@ -210,7 +226,11 @@ impl<'a> Report<'a> {
             .and_then(|description| description.lines().next());
         match description {
             Some(description) => {
-                format!("{} is not as expected: {}", quoted(node.as_str().unwrap_or_default()), description.trim_end_matches('.'))
+                format!(
+                    "{} is not as expected: {}",
+                    quoted(node.as_str().unwrap_or_default()),
+                    description.trim_end_matches('.')
+                )
             }
             None => format!("{} does not match the pattern `{pattern}`", quoted(node.as_str().unwrap_or_default())),
         }
@@ -268,7 +288,11 @@ pub(super) fn type_words(kind: &TypeKind) -> Vec<String> {
         TypeKind::Multiple(set) => set.iter().collect(),
     };
     let only_null = types.iter().all(|name| *name == JsonType::Null);
-    types.into_iter().filter(|name| only_null || *name != JsonType::Null).map(|name| type_word(name).to_owned()).collect()
+    types
+        .into_iter()
+        .filter(|name| only_null || *name != JsonType::Null)
+        .map(|name| type_word(name).to_owned())
+        .collect()
 }
 
 fn type_word(name: JsonType) -> &'static str {
