@@ -1,0 +1,558 @@
+//! What people do, by name: the programmatic side of the sandbox, used by tests, scenarios and the page.
+//! Every deed checks that the person may do it, as GitHub's own pages would.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::SandboxError;
+use crate::git::{FileContent, Files, NewCommit};
+use crate::hub::Hub;
+use crate::state::{
+    Account, AccountKind, Change, CheckRun, CheckRunChange, Comment, Delivery, Id, Issue, NewPullRequest, Permission, Reaction,
+    Review, ReviewState, Selection, Subject, Team, Token, TokenOwner,
+};
+use crate::{key, webhook};
+
+/// A pull request to be opened by a person, with the branch and files that it brings.
+#[derive(Debug, Clone, Default)]
+pub struct OpenPullRequest {
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// The branch to be merged; made from `base` when missing.
+    pub head: String,
+    /// The branch to merge into; empty means the default branch.
+    pub base: String,
+    /// Labels to put on once it is open.
+    pub labels: Vec<String>,
+    /// Files to commit onto `head` first; `None` deletes.
+    pub files: BTreeMap<String, Option<String>>,
+    /// Whether it is a draft.
+    pub draft: bool,
+}
+
+impl Hub {
+    /// Makes an account, or finds it.
+    pub fn create_user(&self, login: &str) -> Result<Id, SandboxError> {
+        self.change(|change| change.ensure_account(login, AccountKind::User))
+    }
+
+    /// Makes an organisation, or finds it.
+    pub fn create_organization(&self, login: &str) -> Result<Id, SandboxError> {
+        self.change(|change| change.ensure_account(login, AccountKind::Organization))
+    }
+
+    /// Lets a person belong to an organisation, as owner or not.
+    pub fn add_member(&self, organization: &str, login: &str, owner: bool) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.ensure_account(login, AccountKind::User)?;
+            let organization = change.world.account(organization)?.id;
+            if let Some(organization) = change.world.accounts.get_mut(&organization) {
+                organization.members.insert(person);
+                if owner {
+                    organization.owners.insert(person);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a team of an organisation, or replaces its members; they become the organisation's too.
+    pub fn set_team(&self, organization: &str, slug: &str, members: &[&str]) -> Result<Id, SandboxError> {
+        self.change(|change| {
+            let organization = change.world.account(organization)?.id;
+            let people = members.iter().map(|login| change.ensure_account(login, AccountKind::User));
+            let people = people.collect::<Result<BTreeSet<_>, _>>()?;
+            if let Some(organization) = change.world.accounts.get_mut(&organization) {
+                organization.members.extend(&people);
+            }
+            let mut teams = change.world.teams.values_mut();
+            if let Some(team) = teams.find(|team| team.organization == organization && team.slug == slug) {
+                team.members = people;
+                return Ok(team.id);
+            }
+            let (id, created_at) = (change.world.take_id(), change.now);
+            let team = Team { id, organization, slug: slug.to_owned(), name: slug.to_owned(), members: people, created_at };
+            change.world.teams.insert(id, team);
+            Ok(id)
+        })
+    }
+
+    /// Makes a repository with these files as its first commit; the default branch is `main`.
+    pub fn create_repository(&self, full_name: &str, files: &Files) -> Result<Id, SandboxError> {
+        self.change(|change| {
+            let (owner, name) = split(full_name)?;
+            let owner = change.world.account(owner)?.id;
+            let id = change.create_repository(owner, name, "main", true)?;
+            let by = change.world.app.owner;
+            let author = change.author(by);
+            let new = NewCommit { branch: "main", parents: &[], files, message: "Initial commit", author: &author, at: change.now };
+            change.git.commit(id, &new)?;
+            change.observe_references(id, by)?;
+            Ok(id)
+        })
+    }
+
+    /// Lets a person do that much in a repository.
+    pub fn grant(&self, repository: &str, login: &str, permission: Permission) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.ensure_account(login, AccountKind::User)?;
+            let repository = change.world.repository(repository)?.id;
+            change.grant(repository, person, permission)
+        })
+    }
+
+    /// Lets a team do that much in a repository.
+    pub fn grant_team(&self, repository: &str, slug: &str, permission: Permission) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let repository = change.world.repository(repository)?;
+            let (id, owner) = (repository.id, repository.owner);
+            let team = change.world.teams.values().find(|team| team.organization == owner && team.slug == slug);
+            let team = team.ok_or_else(|| SandboxError::NotFound(format!("team `{slug}`")))?.id;
+            if let Some(repository) = change.world.repositories.get_mut(&id) {
+                repository.teams.insert(team, permission);
+            }
+            Ok(())
+        })
+    }
+
+    /// Installs the App into an account, for all its repositories or for those named.
+    pub fn install(&self, account: &str, repositories: Option<&[&str]>) -> Result<Id, SandboxError> {
+        self.change(|change| {
+            let account = change.world.account(account)?.id;
+            let selection = change.selection(repositories)?;
+            change.install(account, selection, change.world.app.owner)
+        })
+    }
+
+    /// Changes which repositories an installation covers.
+    pub fn select_repositories(&self, installation: Id, repositories: Option<&[&str]>) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let selection = change.selection(repositories)?;
+            change.select_repositories(installation, selection, change.world.app.owner)
+        })
+    }
+
+    /// Suspends an installation.
+    pub fn suspend_installation(&self, id: Id) -> Result<(), SandboxError> {
+        self.change(|change| change.suspend_installation(id, change.world.app.owner))
+    }
+
+    /// Lets a suspended installation go on.
+    pub fn unsuspend_installation(&self, id: Id) -> Result<(), SandboxError> {
+        self.change(|change| change.unsuspend_installation(id, change.world.app.owner))
+    }
+
+    /// Takes an installation away.
+    pub fn delete_installation(&self, id: Id) -> Result<(), SandboxError> {
+        self.change(|change| change.delete_installation(id, change.world.app.owner))
+    }
+
+    /// Sets what an installation may do; its tokens end.
+    pub fn set_permissions(&self, id: Id, permissions: &[(&str, &str)]) -> Result<(), SandboxError> {
+        let permissions = permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
+        self.change(|change| change.set_permissions(id, permissions, change.world.app.owner))
+    }
+
+    /// Ends every installation token at once; the App has to ask for new ones.
+    pub fn revoke_tokens(&self) -> Result<(), SandboxError> {
+        self.change(|change| {
+            change.world.tokens.retain(|_, token| !matches!(token.owner, TokenOwner::Installation(_)));
+            Ok(())
+        })
+    }
+
+    /// A token with which a person pushes and asks the API.
+    pub fn token_of(&self, login: &str) -> Result<String, SandboxError> {
+        self.change(|change| {
+            let owner = TokenOwner::Person(change.world.account(login)?.id);
+            let token = key::personal_token();
+            let known = Token { owner, expires_at: None, permissions: BTreeMap::new(), repositories: None };
+            change.world.tokens.insert(token.clone(), known);
+            Ok(token)
+        })
+    }
+
+    /// Sets where webhooks go and sends `ping` there.
+    pub fn set_webhook_url(&self, url: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let app = &mut change.world.app;
+            if app.webhook_url.as_deref() == Some(url) {
+                return Ok(());
+            }
+            app.webhook_url = Some(url.to_owned());
+            let (hook, owner) = (app.id, app.owner);
+            let ping = webhook::ping(change.world, hook);
+            let fields = [("zen", "zen"), ("hook_id", "hook_id"), ("hook", "hook")];
+            let fields = fields.map(|(name, key)| (name, ping[key].clone())).to_vec();
+            change.emit_always("ping", None, None, owner, fields);
+            Ok(())
+        })
+    }
+
+    /// Commits files onto a branch in a person's name and pushes; a missing branch starts at the default branch.
+    pub fn push(&self, repository: &str, by: &str, branch: &str, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            change.push_files(id, person, branch, None, message, files)
+        })
+    }
+
+    /// Replaces the branch's tip: a commit on its parent instead of on itself, pushed by force.
+    pub fn force_push(&self, repository: &str, by: &str, branch: &str, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            let tip = change.git.resolve(id, branch)?;
+            let parents = change.git.commit_facts(id, &tip)?.parents;
+            let parent = parents.first().cloned().ok_or_else(|| SandboxError::invalid("the first commit has nothing before it"))?;
+            change.push_files(id, person, branch, Some(parent), message, files)
+        })
+    }
+
+    /// Makes a branch at another branch, tag or commit.
+    pub fn create_branch(&self, repository: &str, by: &str, branch: &str, from: &str) -> Result<String, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            let sha = change.git.resolve(id, from)?;
+            change.git.set_reference(id, &format!("refs/heads/{branch}"), &sha)?;
+            change.observe_references(id, person)?;
+            Ok(sha)
+        })
+    }
+
+    /// Deletes a branch; open pull requests from it are closed.
+    pub fn delete_branch(&self, repository: &str, by: &str, branch: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            change.git.delete_reference(id, &format!("refs/heads/{branch}"))?;
+            change.observe_references(id, person)
+        })
+    }
+
+    /// Looks at the bare repository for what changed there without the sandbox.
+    pub fn observe(&self, repository: &str, by: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            change.observe_references(id, person)
+        })
+    }
+
+    /// Pushes the files to the head branch, opens the pull request, puts the labels on; returns its number.
+    pub fn open_pull_request(&self, repository: &str, by: &str, new: &OpenPullRequest) -> Result<u64, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            let default = change.world.repository(repository)?.default_branch.clone();
+            let base = if new.base.is_empty() { default } else { new.base.clone() };
+            if !new.files.is_empty() {
+                let tip = change.world.repositories.get(&id).and_then(|it| it.branch(&new.head)).map(str::to_owned);
+                let from = match tip {
+                    Some(_) => None,
+                    None => Some(change.git.resolve(id, &base)?),
+                };
+                change.push_files(id, person, &new.head, from, &new.title, &new.files)?;
+            }
+            let opened = NewPullRequest { title: new.title.clone(), body: new.body.clone(), head: new.head.clone(), base, draft: new.draft };
+            let issue = change.open_pull_request(id, person, &opened)?;
+            for label in &new.labels {
+                change.add_label(issue, person, label)?;
+            }
+            Ok(change.world.issues.get(&issue).map_or(0, |issue| issue.number))
+        })
+    }
+
+    /// Opens an issue; returns its number.
+    pub fn open_issue(&self, repository: &str, by: &str, title: &str, body: Option<&str>) -> Result<u64, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Read)?;
+            let issue = change.open_issue(id, person, title, body)?;
+            Ok(change.world.issues.get(&issue).map_or(0, |issue| issue.number))
+        })
+    }
+
+    /// Comments; returns the comment's id.
+    pub fn comment(&self, repository: &str, by: &str, number: u64, body: &str) -> Result<Id, SandboxError> {
+        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| change.create_comment(issue, person, None, body))
+    }
+
+    /// Changes a comment: one's own, or anybody's with write access.
+    pub fn edit_comment(&self, repository: &str, by: &str, comment: Id, body: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.may_change_comment(repository, by, comment)?;
+            change.edit_comment(comment, person, body)
+        })
+    }
+
+    /// Deletes a comment: one's own, or anybody's with write access.
+    pub fn delete_comment(&self, repository: &str, by: &str, comment: Id) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.may_change_comment(repository, by, comment)?;
+            change.delete_comment(comment, person)
+        })
+    }
+
+    /// Reviews the present head; returns the review's id.
+    pub fn review(&self, repository: &str, by: &str, number: u64, state: ReviewState, body: &str) -> Result<Id, SandboxError> {
+        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| change.submit_review(issue, person, state, body, None))
+    }
+
+    /// Changes the words of one's own review.
+    pub fn edit_review(&self, by: &str, review: Id, body: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.world.account(by)?.id;
+            let author = change.world.reviews.get(&review).map(|review| review.author);
+            if author.is_some_and(|author| author != person) {
+                return Err(SandboxError::Forbidden("Only the author of a review edits it".to_owned()));
+            }
+            change.edit_review(review, person, body)
+        })
+    }
+
+    /// Takes a review back.
+    pub fn dismiss_review(&self, by: &str, review: Id, message: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.world.account(by)?.id;
+            change.dismiss_review(review, person, message)
+        })
+    }
+
+    /// Puts a label on.
+    pub fn label(&self, repository: &str, by: &str, number: u64, label: &str) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.add_label(issue, person, label))
+    }
+
+    /// Takes a label off.
+    pub fn unlabel(&self, repository: &str, by: &str, number: u64, label: &str) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.remove_label(issue, person, label))
+    }
+
+    /// Changes title or body.
+    pub fn edit_issue(&self, repository: &str, by: &str, number: u64, title: Option<&str>, body: Option<&str>) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.edit_issue(issue, person, title, body))
+    }
+
+    /// Says that a draft is ready.
+    pub fn mark_ready(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.mark_ready(issue, person))
+    }
+
+    /// Closes an issue or pull request.
+    pub fn close(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.close_issue(issue, person))
+    }
+
+    /// Opens it again.
+    pub fn reopen(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.reopen_issue(issue, person))
+    }
+
+    /// Merges with a merge commit; returns it.
+    pub fn merge(&self, repository: &str, by: &str, number: u64) -> Result<String, SandboxError> {
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.merge_pull_request(issue, person, false))
+    }
+
+    /// Reacts to a comment.
+    pub fn react(&self, by: &str, comment: Id, content: &str) -> Result<Id, SandboxError> {
+        self.change(|change| {
+            let person = change.world.account(by)?.id;
+            change.react(Subject::Comment(comment), person, content).map(|(id, _)| id)
+        })
+    }
+
+    /// Presses a check run's button.
+    pub fn press(&self, by: &str, check_run: Id, button: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.world.account(by)?.id;
+            change.press_button(check_run, person, button)
+        })
+    }
+
+    /// Asks for a check run again.
+    pub fn rerequest(&self, by: &str, check_run: Id) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let person = change.world.account(by)?.id;
+            let repository = change.world.check_runs.get(&check_run).map_or(0, |run| run.repository);
+            if change.world.permission(repository, person) < Permission::Write {
+                return Err(SandboxError::Forbidden("Only people with write access re-run checks".to_owned()));
+            }
+            change.rerequest_check_run(check_run, person)
+        })
+    }
+
+    /// Makes a check run of another App, to see that nobody else changes it.
+    pub fn create_foreign_check_run(&self, repository: &str, head_sha: &str, name: &str) -> Result<Id, SandboxError> {
+        self.change(|change| {
+            let repository = change.world.repository(repository)?.id;
+            let app = change.world.other_app.id;
+            let run = CheckRunChange { name: Some(name.to_owned()), status: Some("in_progress".to_owned()), ..CheckRunChange::default() };
+            change.create_check_run(repository, app, head_sha, run)
+        })
+    }
+
+    /// Renames a repository.
+    pub fn rename_repository(&self, repository: &str, name: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let id = change.world.repository(repository)?.id;
+            change.rename_repository(id, name, change.world.app.owner)
+        })
+    }
+
+    /// Deletes a repository.
+    pub fn delete_repository(&self, repository: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let id = change.world.repository(repository)?.id;
+            change.delete_repository(id, change.world.app.owner)
+        })
+    }
+
+    /// Moves the sandbox's clock forward; what has become too old becomes stale.
+    pub fn advance_clock(&self, span: std::time::Duration) -> Result<(), SandboxError> {
+        self.clock.advance(span);
+        self.change(|_| Ok(()))
+    }
+
+    fn in_issue<T>(&self, repository: &str, by: &str, number: u64, least: Permission, act: impl FnOnce(&mut Change<'_>, Id, Id) -> Result<T, SandboxError>) -> Result<T, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, least)?;
+            let issue = change.world.issue(id, number)?;
+            // An author may do to their own pull request what others need a role for.
+            let (issue, own) = (issue.id, issue.author == person);
+            if !own && change.world.permission(id, person) < least {
+                return Err(SandboxError::Forbidden(format!("{by} needs {} access to {repository}", least.role())));
+            }
+            act(change, issue, person)
+        })
+    }
+}
+
+/// What the sandbox saw, for assertions.
+impl Hub {
+    /// The commit of a branch.
+    pub fn branch(&self, repository: &str, branch: &str) -> Result<String, SandboxError> {
+        self.read(|view| {
+            let found = view.world.repository(repository)?.branch(branch).map(str::to_owned);
+            found.ok_or_else(|| SandboxError::NotFound(format!("branch `{branch}`")))
+        })
+    }
+
+    /// The pull request or issue.
+    pub fn issue(&self, repository: &str, number: u64) -> Result<Issue, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            view.world.issue(id, number).cloned()
+        })
+    }
+
+    /// All check runs of a commit, oldest first, each with its history.
+    pub fn check_runs(&self, repository: &str, head_sha: &str) -> Result<Vec<CheckRun>, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            Ok(view.world.check_runs_of(id, head_sha).cloned().collect())
+        })
+    }
+
+    /// All check runs of a pull request's commits, past ones too, oldest first.
+    pub fn check_runs_of_pull_request(&self, repository: &str, number: u64) -> Result<Vec<CheckRun>, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            let (_, side) = view.world.pull_request(id, number)?;
+            let commits = view.git.compare(id, &side.base_sha, &side.head_sha)?.commits;
+            let of_pull_request = |run: &&CheckRun| run.repository == id && commits.iter().any(|commit| commit.sha == run.head_sha);
+            Ok(view.world.check_runs.values().filter(of_pull_request).cloned().collect())
+        })
+    }
+
+    /// All comments of an issue, oldest first.
+    pub fn comments(&self, repository: &str, number: u64) -> Result<Vec<Comment>, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            let issue = view.world.issue(id, number)?.id;
+            Ok(view.world.comments_of(issue).cloned().collect())
+        })
+    }
+
+    /// All reviews of a pull request, oldest first.
+    pub fn reviews(&self, repository: &str, number: u64) -> Result<Vec<Review>, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            let issue = view.world.issue(id, number)?.id;
+            Ok(view.world.reviews_of(issue).cloned().collect())
+        })
+    }
+
+    /// All reactions on a comment, oldest first.
+    pub fn reactions(&self, comment: Id) -> Vec<Reaction> {
+        self.read(|view| view.world.reactions_on(Subject::Comment(comment)).cloned().collect())
+    }
+
+    /// All deliveries, oldest first.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.read(|view| view.world.deliveries.values().cloned().collect())
+    }
+
+    /// An account by login.
+    pub fn account(&self, login: &str) -> Result<Account, SandboxError> {
+        self.read(|view| view.world.account(login).cloned())
+    }
+}
+
+impl Change<'_> {
+    fn ensure_account(&mut self, login: &str, kind: AccountKind) -> Result<Id, SandboxError> {
+        if let Ok(there) = self.world.account(login) {
+            return Ok(there.id);
+        }
+        let fits = |character: char| character.is_ascii_alphanumeric() || character == '-';
+        if login.is_empty() || login.len() > 39 || !login.chars().all(fits) || login.starts_with('-') {
+            return Err(SandboxError::invalid(format!("`{login}` is no login: letters, digits and `-`, at most 39")));
+        }
+        let now = self.now;
+        Ok(self.world.add_account(login, kind, now))
+    }
+
+    /// The repository and the person, who must be able to see it; `least` is what the deed asks for.
+    fn person_in(&self, repository: &str, login: &str, least: Permission) -> Result<(Id, Id), SandboxError> {
+        let id = self.world.repository(repository)?.id;
+        let person = self.world.account(login)?.id;
+        let has = self.world.permission(id, person);
+        // Authors are let through to their own: the deed itself looks closer.
+        let needed = if least == Permission::Write || least == Permission::Triage { Permission::Read } else { least };
+        let open = !self.world.repositories.get(&id).is_some_and(|it| it.private);
+        if has < needed && !open {
+            return Err(SandboxError::Forbidden(format!("{login} cannot see {repository}")));
+        }
+        Ok((id, person))
+    }
+
+    fn selection(&self, repositories: Option<&[&str]>) -> Result<Selection, SandboxError> {
+        let Some(names) = repositories else { return Ok(Selection::All) };
+        let chosen = names.iter().map(|name| self.world.repository(name).map(|repository| repository.id));
+        Ok(Selection::Selected(chosen.collect::<Result<_, _>>()?))
+    }
+
+    fn may_change_comment(&self, repository: &str, login: &str, comment: Id) -> Result<Id, SandboxError> {
+        let (id, person) = self.person_in(repository, login, Permission::Read)?;
+        let own = self.world.comments.get(&comment).is_some_and(|comment| comment.author == person);
+        if !own && self.world.permission(id, person) < Permission::Write {
+            return Err(SandboxError::Forbidden(format!("{login} needs write access to change somebody else's comment")));
+        }
+        Ok(person)
+    }
+
+    fn push_files(&mut self, repository: Id, by: Id, branch: &str, onto: Option<String>, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+        if self.world.permission(repository, by) < Permission::Write {
+            return Err(SandboxError::Forbidden("Pushing needs write access".to_owned()));
+        }
+        let record = self.world.repositories.get(&repository).ok_or_else(|| SandboxError::NotFound("the repository".to_owned()))?;
+        let parent = onto.or_else(|| record.branch(branch).or_else(|| record.branch(&record.default_branch)).map(str::to_owned));
+        let parents: Vec<String> = parent.into_iter().collect();
+        let files: Files = files.iter().map(|(path, text)| (path.clone(), text.as_deref().map(FileContent::from))).collect();
+        let author = self.author(by);
+        let new = NewCommit { branch, parents: &parents, files: &files, message, author: &author, at: self.now };
+        let sha = self.git.commit(repository, &new)?;
+        self.observe_references(repository, by)?;
+        Ok(sha)
+    }
+}
+
+fn split(full_name: &str) -> Result<(&str, &str), SandboxError> {
+    full_name.split_once('/').ok_or_else(|| SandboxError::invalid(format!("`{full_name}` is not OWNER/NAME")))
+}

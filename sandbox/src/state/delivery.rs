@@ -1,0 +1,59 @@
+//! One attempt to hand an event to the webhook address, with what came back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Id, World};
+
+/// How many deliveries are kept; GitHub keeps them for three days.
+const KEPT: usize = 5_000;
+
+/// A delivery of the App's webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The number of this attempt.
+    pub id: Id,
+    /// The event's own id, kept by redeliveries; the `X-GitHub-Delivery` header.
+    pub guid: String,
+    /// When it was sent, or recorded as lost.
+    pub delivered_at: Timestamp,
+    /// Whether somebody asked for it again.
+    pub redelivery: bool,
+    /// How long the answer took, in seconds.
+    pub duration: f64,
+    /// GitHub's words: `OK`, `Invalid HTTP Response: 500`, `timed out`, `failed to connect to host`.
+    pub status: String,
+    /// The answer's status; 0 where none came.
+    pub status_code: u16,
+    /// The event's name.
+    pub event: String,
+    /// The payload's `action`.
+    pub action: Option<String>,
+    /// Whose event it is.
+    pub installation: Option<Id>,
+    /// Where it happened.
+    pub repository: Option<Id>,
+    /// Where it was sent.
+    pub url: String,
+    /// The body, byte for byte.
+    pub payload: String,
+    /// What was sent with it, without the signature.
+    pub request_headers: BTreeMap<String, String>,
+    /// What came back.
+    pub response_headers: BTreeMap<String, String>,
+    /// What came back, at most 64 KiB.
+    pub response_body: String,
+    /// Whether an attempt was made (or deliberately lost).
+    pub done: bool,
+}
+
+impl World {
+    pub(crate) fn keep_delivery(&mut self, delivery: Delivery) {
+        self.deliveries.insert(delivery.id, delivery);
+        while self.deliveries.len() > KEPT {
+            self.deliveries.pop_first();
+        }
+    }
+}
