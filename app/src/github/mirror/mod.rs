@@ -197,8 +197,7 @@ impl Mirror {
         let fetch = |wishes| async move {
             match self.attempt(remote, credentials.as_ref(), &wishes).await {
                 Err(error) if error.is_corruption() => {
-                    tracing::warn!(repository = %remote.repository, %error, "the mirror is removed and fetched anew");
-                    self.blocking(Storage::discard).await?;
+                    self.discard(&error).await?;
                     self.attempt(remote, credentials.as_ref(), &wishes).await
                 }
                 done => done,
@@ -292,7 +291,15 @@ impl Mirror {
     ) -> Result<T, MirrorError> {
         match self.read_once(read.clone()).await {
             Err(MirrorError::UnknownCommit { .. }) if self.inner.source.is_some() => {}
-            Err(error) if error.is_corruption() && self.inner.source.is_some() => self.remove_damaged(&error).await?,
+            Err(error) if error.is_corruption() && self.inner.source.is_some() => {
+                // Under the gate, and only if it is still so: somebody may have repaired it since.
+                let _alone = self.inner.gate.alone().await;
+                match self.read_once(read.clone()).await {
+                    Err(error) if error.is_corruption() => self.discard(&error).await?,
+                    Err(MirrorError::UnknownCommit { .. }) => {}
+                    answered => return answered,
+                }
+            }
             answered => return answered,
         }
         let references: Vec<_> = commits.iter().map(|commit| Reference::Commit((*commit).to_owned())).collect();
@@ -311,9 +318,8 @@ impl Mirror {
         .await
     }
 
-    async fn remove_damaged(&self, error: &MirrorError) -> Result<(), MirrorError> {
-        let _alone = self.inner.gate.alone().await;
-        tracing::warn!(repository = %self.inner.storage.repository, %error, "the mirror is removed and fetched anew");
+    async fn discard(&self, error: &MirrorError) -> Result<(), MirrorError> {
+        tracing::warn!(repository = %self.repository(), %error, "the mirror is removed and fetched anew");
         self.blocking(Storage::discard).await
     }
 

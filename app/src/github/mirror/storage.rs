@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags, Sort};
@@ -16,6 +16,9 @@ use super::error::MirrorError;
 /// How many commits of ours the server is told about. Tips come first; older ones help where the tips were removed by
 /// a force push.
 const MOST_HAVES: usize = 256;
+
+/// Longer than any fetch takes.
+const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// A part of a pack on its way to the disk. A channel that closes without `End` has broken off.
 #[derive(Debug)]
@@ -48,14 +51,24 @@ impl Storage {
         Repository::open_ext(&self.path, RepositoryOpenFlags::NO_SEARCH, none).map_err(|error| self.failed(&error))
     }
 
-    /// Opens the copy, making an empty one where there is none.
+    /// Opens the copy, making an empty one where there is none. It is made beside its place and moved there whole:
+    /// another process may look at the same moment.
     pub(super) fn open_or_create(&self) -> Result<Repository, MirrorError> {
         if self.path.exists() {
             return self.open();
         }
+        let made = self.path.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
         let mut options = RepositoryInitOptions::new();
         options.bare(true).mkpath(true).external_template(false);
-        Repository::init_opts(&self.path, &options).map_err(|error| self.failed(&error))
+        Repository::init_opts(&made, &options).map_err(|error| self.failed(&error))?;
+        if let Err(error) = fs::rename(&made, &self.path) {
+            // Nothing else can be done about a folder that cannot be removed either.
+            let _ = fs::remove_dir_all(&made);
+            if !self.path.exists() {
+                return Err(self.storage(format!("{} cannot be made: {error}", self.path.display())));
+            }
+        }
+        self.open()
     }
 
     /// Moves a damaged copy out of the way and removes it. Whoever reads it still does not get half of it.
@@ -116,13 +129,15 @@ impl Storage {
         Err(self.storage("the pack breaks off".to_owned()))
     }
 
-    /// A process that was killed leaves its unfinished pack behind (libgit2 names it `pack_git2_…`). One fetch at a
-    /// time writes here, so none is in use.
+    /// A process that was killed leaves its unfinished pack behind (libgit2 names it `pack_git2_…`). A young one may
+    /// be another process's that fetches right now.
     fn clear_leftovers(&self, packs: &Path) -> Result<(), MirrorError> {
         let failed = |error: std::io::Error| self.storage(format!("{}: {error}", packs.display()));
         for entry in fs::read_dir(packs).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name().to_string_lossy().starts_with("pack_git2_") {
+            let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+            let is_old = matches!(age, Ok(Ok(age)) if age > LEFTOVER_AGE);
+            if is_old && entry.file_name().to_string_lossy().starts_with("pack_git2_") {
                 fs::remove_file(entry.path()).map_err(failed)?;
             }
         }

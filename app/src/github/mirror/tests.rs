@@ -296,6 +296,21 @@ async fn a_connection_that_breaks_off_leaves_the_mirror_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_unfinished_pack_of_a_killed_process_is_cleared_away() {
+    let world = World::new().await;
+    world.commit("refs/heads/main", &[("x", "1")]);
+    world.mirror().fetch(&[branch("main")]).await.unwrap();
+    let packs = world.copy().join("objects/pack");
+    let (old, young) = (packs.join("pack_git2_old"), packs.join("pack_git2_young"));
+    std::fs::write(&young, "PACK").unwrap();
+    let yesterday = std::time::SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    std::fs::File::create(&old).unwrap().set_modified(yesterday).unwrap();
+    world.commit("refs/heads/main", &[("x", "2")]);
+    world.mirror().fetch(&[branch("main")]).await.unwrap();
+    assert!(!old.exists() && young.exists());
+}
+
+#[tokio::test]
 async fn a_pack_that_is_spoilt_on_its_way_is_not_taken() {
     let world = World::new().await;
     let commit = world.commit("refs/heads/main", &[("y", &"some text that is longer ".repeat(50))]);
@@ -313,7 +328,11 @@ async fn a_damaged_mirror_is_removed_and_fetched_anew() {
     let world = World::new().await;
     let first = world.commit("refs/heads/main", &[("x", "1")]);
     let mirror = world.mirror();
-    let damages: [fn(&Path); 4] = [
+    let damages: [fn(&Path); 5] = [
+        |copy| {
+            std::fs::remove_dir_all(copy).unwrap();
+            std::fs::create_dir(copy).unwrap();
+        },
         |copy| std::fs::remove_dir_all(copy.join("objects")).unwrap(),
         |copy| std::fs::remove_file(copy.join("HEAD")).unwrap(),
         |copy| std::fs::write(copy.join("refs/heads/main"), "1".repeat(40)).unwrap(),
