@@ -86,7 +86,11 @@ fn step(document: &Document, node: NodeId, faults: &mut Vec<SchemaFault>) -> Opt
     let (mut common_only, mut kind_only) = (pruned.clone(), pruned);
     for (key, value) in mapping.entries() {
         let own = key.as_str().is_some_and(is_own);
-        if own { common_only.insert(value.id()) } else { kind_only.insert(value.id()) };
+        if own {
+            common_only.insert(value.id())
+        } else {
+            kind_only.insert(value.id())
+        };
     }
     kind_only.extend(body.map(|body| body.id()));
     let common: Option<StepCommon> = decode(document, node, &mut common_only, faults, since);
@@ -166,7 +170,9 @@ fn decode<T: DeserializeOwned>(
             Ok(value) => return Some(value),
             Err(error) => {
                 let whole = error.node == node || !pruned.insert(error.node);
-                if !(whole && explained) {
+                let is_said = |fault: &SchemaFault| fault.node == error.node && fault.message == error.message;
+                let follows = error.is_consequence || (whole && explained) || faults.iter().any(is_said);
+                if !follows {
                     faults.push(SchemaFault {
                         node: error.node,
                         kind: SchemaFaultKind::Other,

@@ -143,7 +143,8 @@ impl Document {
         &self.text
     }
 
-    /// Nodes whose value a fault already speaks about (a tag, an unknown alias). JSON-Schema checks stay silent about them.
+    /// Nodes that a fault already speaks about: a tag, an unknown alias, what was open where reading stopped.
+    /// JSON-Schema checks stay silent about them.
     pub fn faulty(&self) -> &Pruned {
         &self.faulty
     }

@@ -33,6 +33,9 @@ pub struct DecodeError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether it may only follow from what was left out, or from a fault of the text, at or below its node: something
+    /// was said about that already. Prune the node, say nothing.
+    pub is_consequence: bool,
     part: Part,
 }
 
@@ -56,7 +59,28 @@ pub fn from_node<'a, T: Deserialize<'a>>(
     pruned: &Pruned,
 ) -> Result<T, DecodeError> {
     let reader = Reader { node: document.node(id), pruned, is_key: false };
-    T::deserialize(reader).map_err(|error| error.at(reader.node))
+    T::deserialize(reader).map_err(|error| {
+        let mut error = error.at(reader.node);
+        error.is_consequence = holds_any(document.node(error.node), pruned);
+        error
+    })
+}
+
+/// Whether a node, or anything below it, is left out or has a fault of its own.
+fn holds_any(node: Node<'_>, pruned: &Pruned) -> bool {
+    let document = node.document();
+    if pruned.is_empty() && document.faulty().is_empty() {
+        return false;
+    }
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        if pruned.contains(node.id()) || document.faulty().contains(node.id()) {
+            return true;
+        }
+        waiting.extend(node.items().into_iter().flatten());
+        waiting.extend(node.entries().flat_map(|(key, value)| [key, value]));
+    }
+    false
 }
 
 /// Separates the parts of an error that has to pass through serde's text-only interface.
@@ -75,7 +99,14 @@ pub(crate) fn located_error<E: de::Error>(message: &str, range: &Range<usize>, h
 
 impl DecodeError {
     fn new(message: impl Into<String>) -> Self {
-        Self { span: Span::default(), node: NodeId::NONE, message: message.into(), help: None, part: Part::Whole }
+        Self {
+            span: Span::default(),
+            node: NodeId::NONE,
+            message: message.into(),
+            help: None,
+            is_consequence: false,
+            part: Part::Whole,
+        }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {

@@ -79,7 +79,15 @@ impl<'a> Node<'a> {
         let span = self.span();
         let text = self.document.text.get(span.range()).unwrap_or_default();
         let is_long = self.kind() != Kind::Scalar && text.contains(['\n', '\r']);
-        if is_long { self.naming_span() } else { span }
+        if !is_long {
+            return span;
+        }
+        let name = self.naming_span();
+        if name != span {
+            return name;
+        }
+        let line = text.lines().next().unwrap_or_default().trim_end().len();
+        Span::new(span.start as usize, span.start as usize + line)
     }
 
     /// The text to point at when something is missing in this node: the key that it belongs to; for a list's item

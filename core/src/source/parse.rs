@@ -520,6 +520,8 @@ impl Builder {
     }
 
     fn finish(mut self) -> Parsed {
+        // What was open when reading stopped is not all there: nobody should miss what may follow.
+        self.document.faulty.extend(self.frames.iter().map(|frame| frame.node));
         while !self.frames.is_empty() {
             self.close(None);
         }

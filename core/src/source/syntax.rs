@@ -14,6 +14,20 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
         return fault(bracket, unclosed(open)).related(span, "it must be closed before this");
     }
     let before = text.get(..span.start as usize).unwrap_or_default();
+    let quote = match kind {
+        ErrorKind::InvalidQuotedScalarIndent => open_quote(before),
+        ErrorKind::InvalidTrailingSingleQuotedScalar => earlier_open_quote(before, '\''),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => earlier_open_quote(before, '"'),
+        _ => None,
+    };
+    if let Some(quote) = quote {
+        let fault = fault(quote, by_kind(&ErrorKind::UnclosedQuotedScalar));
+        return if span.is_empty() {
+            fault
+        } else {
+            fault.related(span, "this line reads as a part of the quoted text")
+        };
+    }
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
     let at_end = text.get(span.start as usize..).unwrap_or_default().trim().is_empty();
     let words = match kind {
@@ -25,6 +39,38 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
         kind => by_kind(kind),
     };
     fault(span, words)
+}
+
+/// Where text follows a closing quote: the quote of an earlier line that was never closed, so that this one closed it.
+fn earlier_open_quote(before: &str, quote: char) -> Option<Span> {
+    let mut end = before.len();
+    let mut is_first = true;
+    loop {
+        let start = before.get(..end)?.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        let line = before.get(start..end)?;
+        let is_odd = line.matches(quote).count() % 2 == 1;
+        match (is_first, is_odd) {
+            // The quote was opened in this very line.
+            (true, false) => return None,
+            (false, true) => {
+                let place = start + line.rfind(quote)?;
+                return Some(Span::new(place, place + 1));
+            }
+            _ => {}
+        }
+        is_first = false;
+        end = start.checked_sub(1)?;
+    }
+}
+
+/// The quote that the last written line before the error leaves open.
+fn open_quote(before: &str) -> Option<Span> {
+    let ended = before.rfind(['\n', '\r']).map_or(before, |end| &before[..end]).trim_end();
+    let start = ended.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    let line = ended.get(start..)?;
+    let opened = ['"', '\''].into_iter().filter(|quote| line.matches(*quote).count() % 2 == 1);
+    let place = opened.filter_map(|quote| line.rfind(quote)).next()?;
+    Some(Span::new(start + place, start + place + 1))
 }
 
 /// An open bracket is the mistake where a later line reads like something outside of it.

@@ -100,11 +100,13 @@ fn faults_of_the_text() {
     insta::assert_snapshot!(shown("a:\n\t- b\n"), @r#"Syntax "-"@4: a tab is used for indentation | indent with spaces"#);
     insta::assert_snapshot!(shown("a: b: c\n"), @r#"Syntax ":"@4: a second `: ` in one line is not allowed here | put a text that holds `: ` in quotes, or begin a new line"#);
     insta::assert_snapshot!(shown("a: [1, 2\nb: 3\n"), @r#"Syntax "["@3: `[` is never closed (Span { start: 10, end: 11 }) | add the matching `]`"#);
-    insta::assert_snapshot!(shown("a: 'x\n"), @r#"Syntax ""@6: this quote is never closed | add the closing quote"#);
+    insta::assert_snapshot!(shown("a: 'x\n"), @r#"Syntax "'"@3: this quote is never closed | add the closing quote"#);
     insta::assert_snapshot!(shown("a: b\0\n"), @r#"Syntax "\0"@4: the file holds a NUL character | save it as UTF-8 text"#);
     insta::assert_snapshot!(shown("a: @b\n"), @r#"Syntax "@"@3: a value cannot begin with `@` | put the value in quotes"#);
     insta::assert_snapshot!(shown("a: 1\n b: 2\n"), @r#"Syntax ":"@7: a key cannot stand here: the line above already has a value | align this key with the keys above, or give the key above no value of its own"#);
     insta::assert_snapshot!(shown("a: \"\\q\"\n"), @r#"Syntax "\""@3: this escape is unknown in double quotes | write `\\` for a backslash, or use single quotes"#);
+    insta::assert_snapshot!(shown("a: \"x\nb: 1\n"), @r#"Syntax "\""@3: this quote is never closed (Span { start: 6, end: 7 }) | add the closing quote"#);
+    insta::assert_snapshot!(shown("- a: 'x\n  b: 1\n  c: 'y'\n"), @r#"Syntax "'"@5: this quote is never closed (Span { start: 10, end: 11 }) | add the closing quote"#);
     insta::assert_snapshot!(shown("a: 'b' c\n"), @r#"Syntax "c"@7: text follows a quoted value | put the whole value in one pair of quotes (in single quotes, write a quote twice)"#);
 }
 
@@ -116,6 +118,22 @@ fn what_was_understood_stays() {
     assert_eq!(json_of("{{ x }}: 1\n[a]: 2\nc: 3\n"), json!({"c": 3}));
     assert!(!parse("a: [").document.is_complete());
     assert!(parse("a: *x").document.is_complete());
+}
+
+#[test]
+fn errors_that_follow_from_what_is_left_out_say_so() {
+    let text = "name: !x a\nversion: 1\nform: {number: 1, plain: 2}\n";
+    let parsed = parse(text);
+    let root = parsed.document.root().unwrap();
+    let read = |pruned: &Pruned| from_node::<Sample>(&parsed.document, root, pruned).unwrap_err();
+    let name = parsed.document.pointer(root, "/name").unwrap();
+    let error = read(&Pruned::none());
+    assert_eq!(
+        (error.message.as_str(), error.is_consequence),
+        ("expected exactly one of `plain`, `number` or `pair`", false)
+    );
+    let error = read(&Pruned::from_iter([error.node, name]));
+    assert_eq!((error.message.as_str(), error.is_consequence), ("the key `name` is missing", true));
 }
 
 #[test]
@@ -347,7 +365,7 @@ fn ranges_beyond_a_value_are_clamped() {
 }
 
 /// Any text, with much of what YAML cares about.
-fn any_text() -> impl Strategy<Value = String> {
+pub(super) fn any_text() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         5 => "[ -~é🦀\t]{0,6}",
         10 => proptest::sample::select(vec![
@@ -359,7 +377,7 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(word, 0..60).prop_map(|words| words.concat())
 }
 
-fn assert_inside(text: &str, span: Span) {
+pub(super) fn assert_inside(text: &str, span: Span) {
     assert!(span.start <= span.end, "{text:?} {span:?}");
     assert!(text.get(span.range()).is_some(), "{text:?} {span:?}");
 }

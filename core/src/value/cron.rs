@@ -39,11 +39,39 @@ impl FromStr for Cron {
                 ValueError::whole(format!("a time table has five fields, `{text}` has {fields}"), text).help(help)
             );
         }
-        let pattern = text
-            .parse()
-            .map_err(|error| ValueError::whole(format!("`{text}` is no time table: {error}"), text).help(help))?;
-        Ok(Self { text: text.to_owned(), pattern })
+        match text.parse() {
+            Ok(pattern) => Ok(Self { text: text.to_owned(), pattern }),
+            Err(_) => Err(wrong_field(text)
+                .unwrap_or_else(|| ValueError::whole(format!("`{text}` is no time table"), text).help(help))),
+        }
     }
+}
+
+/// The fields in their order, each with what it takes.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of month", "1 to 31, or `L` for the last"),
+    ("month", "1 to 12, or `JAN` to `DEC`"),
+    ("day of week", "0 to 7 (0 and 7 are Sunday), or `SUN` to `SAT`"),
+];
+
+/// The first field that alone, with `*` in the others, is refused.
+fn wrong_field(text: &str) -> Option<ValueError> {
+    for (place, field) in text.split_whitespace().enumerate() {
+        let alone: Vec<&str> = (0..FIELDS.len()).map(|other| if other == place { field } else { "*" }).collect();
+        if alone.join(" ").parse::<croner::Cron>().is_ok() {
+            continue;
+        }
+        let (name, takes) = FIELDS.get(place)?;
+        // The words are parts of the text, so their distance is the place.
+        let start = field.as_ptr() as usize - text.as_ptr() as usize;
+        let error = ValueError::new(format!("`{field}` is no {name}"), start..start + field.len());
+        return Some(
+            error.help(format!("a {name} is {takes}; lists `1,5`, ranges `1-5`, steps `*/5` and `*` are fine")),
+        );
+    }
+    None
 }
 
 impl fmt::Display for Cron {

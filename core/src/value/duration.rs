@@ -47,6 +47,10 @@ impl FromStr for Duration {
         if text.is_empty() {
             return Err(ValueError::whole("the duration is empty", text).help("write for example `30s`, `5m` or `7d`"));
         }
+        if text.contains("{%") {
+            let error = ValueError::whole("a duration cannot hold a statement in `{% … %}`", text);
+            return Err(error.help("write a duration, or one `{{ … }}` that gives one"));
+        }
         let mut millis: u64 = 0;
         let mut at = 0;
         let mut units = UNITS.as_slice();

@@ -23,6 +23,15 @@ impl ValueError {
         Self::new(message, 0..text.len())
     }
 
+    /// Refuses a template where only a literal can stand.
+    pub(super) fn refuse_template(what: &str, text: &str) -> Result<(), Self> {
+        if !text.contains("{{") && !text.contains("{%") {
+            return Ok(());
+        }
+        let error = Self::whole(format!("{what} cannot hold a template"), text);
+        Err(error.help("write it out: it is read before anything runs"))
+    }
+
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

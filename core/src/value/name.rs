@@ -65,6 +65,7 @@ fn check(text: &str, what: &str, joiner: char) -> Result<(), ValueError> {
     let Some(first) = text.chars().next() else {
         return Err(ValueError::whole(format!("{what} is empty"), text));
     };
+    ValueError::refuse_template(what, text)?;
     if text.len() > MAX_LENGTH {
         return Err(ValueError::whole(format!("{what} is longer than {MAX_LENGTH} characters"), text));
     }

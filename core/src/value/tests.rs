@@ -54,6 +54,8 @@ fn names_say_what_to_write_instead() {
     );
     assert_eq!(fault::<Slug>("my_process"), "2..3 a process's name may not contain `_`; write `my-process`");
     assert!(fault::<Slug>(&"a".repeat(64)).contains("longer than 63"));
+    assert!(fault::<Slug>("{{ inputs.name }}").contains("cannot hold a template"));
+    assert!(fault::<Duration>("{% if x %}5m{% endif %}").contains("`{% … %}`"));
     assert!("a".parse::<Slug>().is_ok());
 }
 
@@ -75,7 +77,9 @@ fn time_tables_are_read_in_their_zone() {
     let friday = "2026-03-06T10:00:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(zone.zone().clone());
     assert_eq!(cron.next_after(&friday).unwrap().timestamp().to_string(), "2026-03-09T01:30:00Z");
     assert!(fault::<Cron>("0 9 * *").contains("has 4"));
-    assert!(fault::<Cron>("61 9 * * *").contains("no time table"));
+    assert!(fault::<Cron>("61 9 * * *").starts_with("0..2 `61` is no minute; a minute is 0 to 59"));
+    assert!(fault::<Cron>(" 0  25 * * *").starts_with("4..6 `25` is no hour"));
+    assert!(fault::<Cron>("0 9 * * FOO").starts_with("8..11 `FOO` is no day of week"));
     assert!(fault::<TimeZoneName>("Mars/Base").contains("no time zone"));
 }
 
@@ -175,6 +179,24 @@ proptest! {
     fn whatever_is_read_is_written_and_read_again(millis in 0_u64..MAX) {
         let duration = Duration::from_millis(millis);
         prop_assert_eq!(duration.to_string().parse::<Duration>().unwrap(), duration);
+    }
+
+    #[test]
+    fn texts_survive_reading_and_writing(
+        id in "[a-z][a-z0-9_]{0,62}",
+        slug in "[a-z][a-z0-9-]{0,62}",
+        money in "[0-9]{1,12}(\\.[0-9]{1,6})? [A-Z]{3}",
+        login in "[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-z]",
+        glob in "!?[a-z*/.]{1,20}",
+        cron in "([0-9]|[1-5][0-9]|\\*) ([0-9]|\\*/2) (1|15|\\*) (\\*|JAN|1-6) (\\*|1-5|SUN)",
+    ) {
+        prop_assert_eq!(id.parse::<StepId>().unwrap().to_string(), id);
+        prop_assert_eq!(slug.parse::<Slug>().unwrap().to_string(), slug);
+        prop_assert_eq!(login.parse::<Login>().unwrap().to_string(), login);
+        prop_assert_eq!(glob.parse::<Glob>().unwrap().to_string(), glob);
+        prop_assert_eq!(cron.parse::<Cron>().unwrap().to_string(), cron);
+        let read = money.parse::<Money>().unwrap();
+        prop_assert_eq!(read.to_string().parse::<Money>().unwrap(), read);
     }
 
     #[test]

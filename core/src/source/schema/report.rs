@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::arena::{Document, NodeId};
 use super::super::node::Node;
+use super::super::scalar::{Resolved, ScalarStyle, resolve};
 use super::super::words::{alternatives, closest, describe, quoted};
 use super::{SchemaError, SchemaFault, SchemaFaultKind};
 
@@ -171,7 +172,7 @@ impl<'a> Report<'a> {
         let (fault, message) = match kind {
             Kind::Type { kind } => {
                 let mut fault = Self::wrong_type(node, path, &type_words(kind));
-                fault.help = self.example(error);
+                fault.help = self.example(error).or_else(|| about_quotes(node, kind));
                 return fault;
             }
             Kind::Enum { options } => {
@@ -261,6 +262,28 @@ fn suggestion(fault: &SchemaFault) -> Option<(String, String)> {
     let SchemaFaultKind::UnknownKey { .. } = &fault.kind else { return None };
     let word = fault.help.as_deref()?.strip_prefix("did you mean `")?.strip_suffix("`?")?;
     Some((fault.path.clone(), word.to_owned()))
+}
+
+/// What to do about quotes that are missing or too many.
+fn about_quotes(node: Node<'_>, expected: &TypeKind) -> Option<String> {
+    let scalar = node.as_scalar()?;
+    let takes = |name: JsonType| match expected {
+        TypeKind::Single(single) => *single == name,
+        TypeKind::Multiple(set) => set.contains(name),
+    };
+    match scalar.resolved() {
+        Resolved::Text(text) => {
+            let fits = match resolve(text, ScalarStyle::Plain) {
+                Resolved::Boolean(_) => takes(JsonType::Boolean),
+                Resolved::Integer(_) => takes(JsonType::Integer) || takes(JsonType::Number),
+                Resolved::Float(_) => takes(JsonType::Number),
+                Resolved::Null | Resolved::Text(_) => false,
+            };
+            fits.then(|| format!("write it without quotes: {text}"))
+        }
+        Resolved::Null => None,
+        _ => takes(JsonType::String).then(|| format!("put it in quotes: \"{}\"", scalar.value)),
+    }
 }
 
 fn parent(pointer: &str) -> Option<&str> {

@@ -1,11 +1,13 @@
 //! What people read when a value is not as its schema says, and where it points.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
+use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::parse;
+use super::super::tests::{any_text, assert_inside};
 use super::{Schema, SchemaFaultKind};
 
 /// Each fault on a line: what it points at, what it says, what helps.
@@ -68,7 +70,7 @@ fn each_mistake_is_told_once_where_it_is() {
     "{a: 1}" (/steps): expected a list, found a mapping
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nversion: \"1\"\nstatus: publishd\ntimeout: 5\nratio: 1\n"), @r#"
-    "1" (/version): expected a whole number, found the text `1`
+    "1" (/version): expected a whole number, found the text `1` | write it without quotes: 1
     "publishd" (/status): `publishd` is none of the allowed values | did you mean `published`?
     "5" (/timeout): expected text, found the number 5 | write for example `5m`
     "1" (/ratio): the number 1 is not less than 1
@@ -91,7 +93,7 @@ fn each_mistake_is_told_once_where_it_is() {
     insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {A: 1}\n"), @r#""A" (/notes): `A` cannot be a key here"#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {}\n"), @r#""{}" (/notes): the mapping is empty; it needs at least one key"#);
     insta::assert_snapshot!(of("name: a\nsteps:\n  a: 1\n  b: 2\n"), @r#""steps" (/steps): expected a list, found a mapping"#);
-    insta::assert_snapshot!(of("- 1\n- 2\n"), @r#""- 1\n- 2" (): expected a mapping, found a list"#);
+    insta::assert_snapshot!(of("- 1\n- 2\n"), @r#""- 1" (): expected a mapping, found a list"#);
     insta::assert_snapshot!(of("- 1\n"), @r#""- 1" (): expected a mapping, found a list"#);
 }
 
@@ -141,7 +143,7 @@ fn the_form_that_was_meant_is_the_one_that_is_told() {
     insta::assert_snapshot!(of("pull_request: {branches: main}"), @r#""main" (/pull_request/branches): expected a list, found the text `main`"#);
     insta::assert_snapshot!(of("{pull_request: {}, push: {}}"), @r#""push" (): only one of `pull_request` and `push` can stand here"#);
     insta::assert_snapshot!(of("{}"), @r#""{}" (): one of the keys `pull_request`, `push` or `comment` is missing"#);
-    insta::assert_snapshot!(of("comment: 1"), @r#""1" (/comment): expected text, found the number 1"#);
+    insta::assert_snapshot!(of("comment: 1"), @r#""1" (/comment): expected text, found the number 1 | put it in quotes: "1""#);
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn unusable_schemas_say_where() {
         format!("{}: {} {:?}", error.pointer, error.message, error.help)
     };
     insta::assert_snapshot!(error(json!({"properties": {"a": {"type": "strin"}}})), @r#"/properties/a/type: this is no valid JSON Schema: `strin` is none of the allowed values Some("did you mean `string`?")"#);
-    insta::assert_snapshot!(error(json!({"properties": {"a": {"minimum": "1"}}})), @"/properties/a/minimum: this is no valid JSON Schema: expected a number, found the text `1` None");
+    insta::assert_snapshot!(error(json!({"properties": {"a": {"minimum": "1"}}})), @r#"/properties/a/minimum: this is no valid JSON Schema: expected a number, found the text `1` Some("write it without quotes: 1")"#);
     insta::assert_snapshot!(error(json!({"properties": {"a": {"pattern": "("}}})), @"/properties/a/pattern: this is no valid JSON Schema: the text `(` is no valid regex None");
     insta::assert_snapshot!(error(json!({"$ref": "https://example.com/schema.json"})), @r#": a `$ref` of this schema leads nowhere; it can only lead inside the same schema Some("write what it refers to under `$defs`")"#);
     insta::assert_snapshot!(error(json!({"$ref": "#/$defs/none"})), @r#": a `$ref` of this schema leads nowhere; it can only lead inside the same schema Some("write what it refers to under `$defs`")"#);
@@ -231,4 +233,20 @@ fn a_large_list_of_mistakes_is_cut() {
     let schema = json!({"items": {"type": "integer"}});
     let text = "- a\n".repeat(20_000);
     assert_eq!(shown(&schema, &text).lines().count(), 500);
+}
+
+proptest! {
+    /// Whatever stands in a file, each fault lies inside it and says something.
+    #[test]
+    fn any_text_can_be_checked(text in any_text()) {
+        let trigger = Schema::compile(&schemars::schema_for!(Trigger).to_value()).unwrap();
+        let parsed = parse(&text);
+        let document = &parsed.document;
+        for schema in [&trigger, &Schema::compile(&process()).unwrap()] {
+            for fault in schema.check(document, document.root().unwrap_or_default()) {
+                assert_inside(&text, fault.span);
+                prop_assert!(!fault.message.is_empty());
+            }
+        }
+    }
 }
