@@ -6,6 +6,9 @@ use granit_parser::ErrorKind;
 use super::fault::{Fault, FaultKind};
 use super::file::Span;
 
+/// Longest key that is read without `?`, in characters (YAML 1.2.2, 7.4.2).
+const LONGEST_KEY: usize = 1_024;
+
 /// The fault for an error at byte `offset`. `bracket`: the innermost `[` or `{` that is open there.
 pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Option<Span>) -> Fault {
     let span = character_at(text, offset);
@@ -32,6 +35,9 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
     let at_end = text.get(span.start as usize..).unwrap_or_default().trim().is_empty();
     let words = match kind {
         ErrorKind::InvalidQuotedScalarIndent if at_end => by_kind(&ErrorKind::UnclosedQuotedScalar),
+        ErrorKind::MappingValueNotAllowed if line.len() > LONGEST_KEY => {
+            words("this key is too long", "keys have at most 1,024 characters; put a text that holds `: ` in quotes")
+        }
         ErrorKind::MappingValueNotAllowed if !line.contains(": ") => words(
             "a key cannot stand here: the line above already has a value",
             "align this key with the keys above, or give the key above no value of its own",
@@ -161,6 +167,10 @@ fn by_kind(kind: &ErrorKind) -> Words {
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => words(
             "a key with a colon is expected here",
             "check the indentation of this line and of the one above, and that each key ends with `: `",
+        ),
+        ErrorKind::ExpectedDocumentStart => words(
+            "this does not belong to what stands above",
+            "check its indentation; a text that begins with a special character needs quotes",
         ),
         ErrorKind::ExpectedBlockSequenceEntry => {
             words("a list item is expected here", "begin it with `- ` under the item above")

@@ -107,6 +107,15 @@ fn faults_of_the_text() {
     insta::assert_snapshot!(shown("a: \"\\q\"\n"), @r#"Syntax "\""@3: this escape is unknown in double quotes | write `\\` for a backslash, or use single quotes"#);
     insta::assert_snapshot!(shown("a: \"x\nb: 1\n"), @r#"Syntax "\""@3: this quote is never closed (Span { start: 6, end: 7 }) | add the closing quote"#);
     insta::assert_snapshot!(shown("- a: 'x\n  b: 1\n  c: 'y'\n"), @r#"Syntax "'"@5: this quote is never closed (Span { start: 10, end: 11 }) | add the closing quote"#);
+    insta::assert_snapshot!(shown("[a]\nb: 1\n"), @r#"Syntax "b"@4: this does not belong to what stands above | check its indentation; a text that begins with a special character needs quotes"#);
+    insta::assert_snapshot!(shown("- a\nb: 1\n"), @r#"Syntax "b"@4: a list item is expected here | begin it with `- ` under the item above"#);
+    insta::assert_snapshot!(shown("a: 1\n- b\n"), @r#"Syntax "b"@7: a key with a colon is expected here | check the indentation of this line and of the one above, and that each key ends with `: `"#);
+    insta::assert_snapshot!(shown("a: %b\n"), @r#"Syntax "%"@3: a value cannot begin with `%` | put the value in quotes"#);
+    insta::assert_snapshot!(shown("a: *\n"), @r#"Syntax "*"@3: a name is missing after `&` or `*` | put a text that begins with one of them in quotes"#);
+    insta::assert_snapshot!(shown("a: {b: 1]\n"), @r#"Syntax "{"@3: `{` is closed with `]` | close it with `}`"#);
+    insta::assert_snapshot!(shown("a: ]\n"), @r#"Syntax "]"@3: this bracket closes nothing | remove it, or put the text in quotes"#);
+    insta::assert_snapshot!(shown("a\n"), @"");
+    insta::assert_snapshot!(shown("a: \"{{ x }}\" tail\n"), @r#"Syntax "t"@13: text follows a quoted value | put the whole value in one pair of quotes (in single quotes, write a quote twice)"#);
     insta::assert_snapshot!(shown("a: 'b' c\n"), @r#"Syntax "c"@7: text follows a quoted value | put the whole value in one pair of quotes (in single quotes, write a quote twice)"#);
 }
 
