@@ -1,1 +1,36 @@
-//! (empty room)
+//! The log: structured lines on standard error, as text or JSON. Standard output is for results.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{LogFormat, Settings};
+
+/// Why the log cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is malformed.
+    #[error("FLOWCTL_LOG is `{filter}`, which is no filter: {reason}; write for example `info` or `warn,flowctl_app=debug`")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Begins the log of this process. Where it has begun already (in tests), nothing changes.
+///
+/// # Errors
+/// A malformed filter.
+pub fn start(settings: &Settings) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|error| TelemetryError::Filter {
+        filter: settings.log.clone(),
+        reason: error.to_string(),
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start keeps the first log: only one can be the process's.
+    let _ = match settings.log_format {
+        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_target(false).try_init(),
+    };
+    Ok(())
+}

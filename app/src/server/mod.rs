@@ -1,0 +1,49 @@
+//! The web server: which address answers what, within which limits. Webhooks are stored here and handled elsewhere.
+
+mod health;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::routing::{get, post};
+use secrecy::SecretString;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// GitHub sends no webhook above 25 MB ("Webhook events and payloads", payload cap).
+pub const MAX_DELIVERY: usize = 25 * 1024 * 1024;
+/// GitHub waits 10 seconds for an answer ("Best practices for using webhooks").
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// What answers. Without a webhook secret there is no GitHub side.
+pub fn router(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, webhook_secret: Option<&SecretString>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(health::root))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready).with_state(Arc::clone(store)));
+    if let Some(secret) = webhook_secret {
+        let inbox = webhook::Inbox { store: Arc::clone(store), clock: Arc::clone(clock), secret: secret.clone() };
+        let receive = post(webhook::receive).with_state(inbox).layer(DefaultBodyLimit::max(MAX_DELIVERY));
+        router = router.route("/webhooks/github", receive);
+    }
+    let plain = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    router
+        .layer(plain(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(plain(header::REFERRER_POLICY, "no-referrer"))
+        .layer(plain(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(CatchPanicLayer::new())
+}
+
+#[cfg(test)]
+mod tests;
