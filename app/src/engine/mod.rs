@@ -1,1 +1,220 @@
-//! (empty room)
+//! Drives executions: turns signals into transitions, wakes what is due, has attempts performed. What follows from a
+//! signal is decided in `core`; what is durable is the store's. Nothing lives only here: an engine that dies is
+//! replaced by any other that opens the same store.
+//!
+//! What holds, whenever the process is killed:
+//! - A transition is committed before anything is told or performed because of it.
+//! - An attempt is performed at least once and recorded once: its result counts only while its step runs it.
+//! - Two engines may decide for one execution at the same time; the version lets one through, the other decides again.
+
+mod definitions;
+mod effects;
+mod perform;
+mod run;
+mod signal;
+mod start;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Plan, StepStatus, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Clock;
+use crate::crash_point;
+use crate::ids::Ids;
+use crate::steps::Performers;
+use crate::store::{Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
+
+pub use definitions::{DefinitionError, Definitions};
+pub use effects::EffectPlanner;
+pub use signal::SignalFailure;
+pub use start::{StartFailure, StartRequest, Started};
+
+/// How an engine runs.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Who it is, in leases: different for every process and every start of one.
+    pub owner: String,
+    /// How long a claimed attempt is its own without renewal; it renews three times in that time.
+    pub lease: Duration,
+    /// Attempts performed at the same time, and executions woken at the same time.
+    pub workers: usize,
+    /// How long it waits at most before it looks for something to do.
+    pub poll: Duration,
+    /// How long attempts under way may go on after a shutdown was asked for.
+    pub drain: Duration,
+    /// The base of executions' pages, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+impl EngineOptions {
+    /// The usual options for this owner: leases of 30 s, 16 workers, a poll a second, 20 s for what is under way.
+    #[must_use]
+    pub fn new(owner: impl Into<String>) -> Self {
+        Self {
+            owner: owner.into(),
+            lease: Duration::from_secs(30),
+            workers: 16,
+            poll: Duration::from_secs(1),
+            drain: Duration::from_secs(20),
+            public_url: None,
+        }
+    }
+}
+
+/// What is stored in the same transaction as a transition.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Along {
+    /// What the world must be told beyond what the planner says: replies, reactions.
+    pub effects: Vec<NewEffect>,
+    /// The word that caused it, which counts once per tenant.
+    pub word: Option<String>,
+    /// The delivery that caused it.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// The engine. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    definitions: Arc<dyn Definitions>,
+    performers: Arc<Performers>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    effects: Arc<dyn EffectPlanner>,
+    options: EngineOptions,
+}
+
+impl Engine {
+    /// An engine over these parts. It does nothing by itself until [`Engine::run`].
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        definitions: Arc<dyn Definitions>,
+        performers: Arc<Performers>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        effects: Arc<dyn EffectPlanner>,
+        options: EngineOptions,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { store, definitions, performers, clock, ids, effects, options }) }
+    }
+
+    /// The store that it works on.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    fn after(&self, pause: Duration) -> Timestamp {
+        later(self.now(), pause)
+    }
+
+    /// Commits what follows from a signal. `before` is nothing for a new execution.
+    async fn commit(
+        &self,
+        before: Option<&Stored>,
+        after: Execution,
+        events: Vec<Event>,
+        start_key: Option<String>,
+        along: Along,
+        now: Timestamp,
+    ) -> Result<(Execution, Committed), StoreError> {
+        let earlier = before.map(|stored| &stored.execution);
+        let mut effects = self.inner.effects.plan(earlier, &after, &events, now);
+        effects.extend(along.effects);
+        let transition = Transition {
+            tenant: after.tenant.clone(),
+            expected_version: before.map_or(0, |stored| stored.version),
+            work: new_work(earlier, &after),
+            events,
+            effects,
+            start_key,
+            delivery: along.delivery,
+            word: along.word,
+            execution: after.clone(),
+        };
+        crash_point("transition.before_commit");
+        let committed = self.inner.store.commit(transition).await?;
+        crash_point("transition.after_commit");
+        log(&after, &committed);
+        Ok((after, committed))
+    }
+}
+
+fn log(execution: &Execution, committed: &Committed) {
+    if committed.existing.is_some() {
+        return;
+    }
+    let (id, process, version) = (execution.id, &execution.process, committed.version);
+    match execution.status {
+        ExecutionStatus::Failed => {
+            let error = execution.error.as_ref().map(tracing::field::display);
+            tracing::info!(execution = %id, %process, version, error, "execution failed");
+        }
+        status if status.is_final() || version == 1 => {
+            tracing::info!(execution = %id, %process, version, status = status.as_str(), "execution");
+        }
+        status => tracing::debug!(execution = %id, %process, version, status = status.as_str(), "execution"),
+    }
+}
+
+/// Attempts that run after a transition and did not before: somebody must perform them.
+fn new_work(before: Option<&Execution>, after: &Execution) -> Vec<Work> {
+    let ran_before = |id: &str, attempt: u32| {
+        let step = before.and_then(|execution| execution.steps.get(id));
+        step.is_some_and(|step| step.status == StepStatus::Running && step.attempt == attempt)
+    };
+    after
+        .steps
+        .iter()
+        .filter(|(id, step)| step.status == StepStatus::Running && !ran_before(id, step.attempt))
+        .map(|(id, step)| Work { step: id.clone(), attempt: step.attempt })
+        .collect()
+}
+
+/// The key that goes with calls of a step: the same for all its attempts and repetitions until somebody retries by
+/// hand. 64 hexadecimal digits.
+pub fn idempotency_key(execution: &Execution, step: &str) -> String {
+    hex::encode(Sha256::digest(format!("{}/{step}/{}", execution.id, execution.retries)))
+}
+
+/// The moment `pause` after `now`, or the end of time.
+fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    now.checked_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+impl Inner {
+    /// The plan that an execution follows.
+    async fn plan_of(&self, execution: &Execution) -> Result<Arc<Plan>, DefinitionError> {
+        let Execution { tenant, repository, revision, process, digest, .. } = execution;
+        let plan = self.definitions.plan(tenant, repository, revision, process).await?;
+        if plan.digest != *digest {
+            return Err(DefinitionError::Changed {
+                process: process.clone(),
+                revision: revision.clone(),
+                started: digest.clone(),
+                found: plan.digest.clone(),
+            });
+        }
+        Ok(plan)
+    }
+
+    async fn load(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Stored>, StoreError> {
+        self.store.load(tenant, id).await
+    }
+}

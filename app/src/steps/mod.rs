@@ -1,1 +1,84 @@
-//! (empty room)
+//! How attempts are performed: one performer per step type that needs the world. A performer is given an input and
+//! gives a result; it knows nothing of executions, the store or GitHub, and records nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowctl_core::definition::StepType;
+use flowctl_core::execution::{ExecutionId, StepError, TenantId, Usage};
+use flowctl_core::expression::SecretText;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// One attempt of a step, ready to be performed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The step.
+    pub step: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The step's fields, evaluated; secrets are masked.
+    pub input: Value,
+    /// Where secrets go into the input.
+    pub secret_texts: Vec<SecretText>,
+    /// When it must have ended.
+    pub deadline: Option<Timestamp>,
+    /// What tells the other side that two calls are the same: one for all automatic attempts of a step and for their
+    /// repetitions after a crash, a new one after a retry by hand.
+    pub idempotency_key: String,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Performed {
+    /// The step's output, or why there is none. Neither holds a secret.
+    pub result: Result<Value, StepError>,
+    /// What it used of a model.
+    pub usage: Option<Usage>,
+}
+
+impl From<Result<Value, StepError>> for Performed {
+    fn from(result: Result<Value, StepError>) -> Self {
+        Self { result, usage: None }
+    }
+}
+
+/// Performs the attempts of one step type. An attempt may be performed more than once (after a crash), and a
+/// performer may be dropped in the middle of it (when the step was cancelled).
+#[async_trait]
+pub trait Performer: Send + Sync {
+    /// Performs an attempt, within its deadline.
+    async fn perform(&self, attempt: Attempt) -> Performed;
+}
+
+/// The performers by step type.
+#[derive(Clone, Default)]
+pub struct Performers {
+    by_type: BTreeMap<StepType, Arc<dyn Performer>>,
+}
+
+impl Performers {
+    /// The same performers with this one for `step_type`.
+    #[must_use]
+    pub fn with(mut self, step_type: StepType, performer: Arc<dyn Performer>) -> Self {
+        self.by_type.insert(step_type, performer);
+        self
+    }
+
+    /// Who performs `step_type`.
+    pub fn of(&self, step_type: StepType) -> Option<&Arc<dyn Performer>> {
+        self.by_type.get(&step_type)
+    }
+}
+
+impl fmt::Debug for Performers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.by_type.keys()).finish()
+    }
+}

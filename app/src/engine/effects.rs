@@ -1,0 +1,20 @@
+//! What the world must be told after a transition, as the engine sees it.
+
+use flowctl_core::execution::{Event, Execution};
+use jiff::Timestamp;
+
+use crate::store::NewEffect;
+
+/// Says what the world must be told after a transition. Pure: it is asked before the commit, and its answer is stored
+/// with the transition.
+pub trait EffectPlanner: Send + Sync {
+    /// What follows for the world from `events`, which led from `before` (nothing for a new execution) to `after`.
+    fn plan(&self, before: Option<&Execution>, after: &Execution, events: &[Event], now: Timestamp) -> Vec<NewEffect>;
+}
+
+/// Nobody is told: for runs without GitHub.
+impl EffectPlanner for () {
+    fn plan(&self, _: Option<&Execution>, _: &Execution, _: &[Event], _: Timestamp) -> Vec<NewEffect> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,168 @@
+//! Attempts: claimed by lease, performed, recorded. A result whose step has gone on meanwhile is dropped.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
+use futures_util::FutureExt;
+
+use super::signal::SignalFailure;
+use super::{Along, Engine, idempotency_key};
+use crate::crash_point;
+use crate::steps::{Attempt, Performed};
+use crate::store::{ClaimedWork, StoreError};
+
+/// Pauses between tries to record a result, in which the store or the definition may come back. After the last one
+/// the attempt is left to its lease and performed again.
+const RECORDING_PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
+/// How long an attempt is left alone that cannot be prepared.
+const PAUSE_UNPREPARED: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Claims up to `limit` attempts.
+    pub(super) async fn claim_work(&self, limit: usize) -> Result<Vec<ClaimedWork>, StoreError> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let (owner, lease_until) = (&self.inner.options.owner, self.after(self.inner.options.lease));
+        self.inner.store.claim_work(owner, limit, self.now(), lease_until).await
+    }
+
+    /// Performs a claimed attempt and records its result.
+    pub(super) async fn perform(&self, work: ClaimedWork) {
+        crash_point("work.claimed");
+        match self.prepare(&work).await {
+            Ok(Some((execution, attempt))) => {
+                let performed = self.perform_under_lease(&work, &execution, attempt).await;
+                crash_point("work.performed");
+                match performed {
+                    Some(performed) => self.record(&work, performed).await,
+                    None => tracing::info!(?work, "an attempt was given up: its step went on without it"),
+                }
+            }
+            Ok(None) => self.drop_work(&work).await,
+            Err(error) => {
+                tracing::warn!(?work, %error, "an attempt cannot be performed now");
+                let until = self.after(PAUSE_UNPREPARED);
+                let released = self.inner.store.release_work(&work, &self.inner.options.owner, until).await;
+                if let Err(error) = released {
+                    tracing::error!(?work, %error, "an attempt could not be given back; its lease will end");
+                }
+            }
+        }
+    }
+
+    /// What is to be performed; nothing where the step no longer runs this attempt. A repetition after a crash is
+    /// recorded first.
+    async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(Execution, Attempt)>, SignalFailure> {
+        let execution = if work.claims > 1 {
+            let repeated = Signal::StepRepeated { step: work.step.clone(), attempt: work.attempt };
+            match self.signal(&work.tenant, work.execution, repeated, Along::default()).await {
+                Ok(execution) => execution,
+                Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        } else {
+            match self.inner.load(&work.tenant, work.execution).await? {
+                Some(stored) => stored.execution,
+                None => return Ok(None),
+            }
+        };
+        let Some(step) = execution.steps.get(&work.step) else { return Ok(None) };
+        if step.status != StepStatus::Running || step.attempt != work.attempt {
+            return Ok(None);
+        }
+        let attempt = Attempt {
+            tenant: work.tenant.clone(),
+            execution: work.execution,
+            step: work.step.clone(),
+            attempt: work.attempt,
+            input: step.input.clone(),
+            secret_texts: step.secret_texts.clone(),
+            deadline: step.due_at,
+            idempotency_key: idempotency_key(&execution, &work.step),
+        };
+        Ok(Some((execution, attempt)))
+    }
+
+    /// Performs an attempt while renewing its lease; nothing where the lease was lost, because the step ended
+    /// otherwise or somebody else took the attempt over.
+    async fn perform_under_lease(
+        &self,
+        work: &ClaimedWork,
+        execution: &Execution,
+        attempt: Attempt,
+    ) -> Option<Performed> {
+        let step_type = execution.steps.get(&work.step)?.step_type;
+        let Some(performer) = self.inner.performers.of(step_type) else {
+            let message = format!("this server does not perform steps of type `{step_type}`");
+            return Some(Performed::from(Err(StepError::new(ErrorClass::Refused, message))));
+        };
+        let performing = AssertUnwindSafe(performer.perform(attempt)).catch_unwind();
+        tokio::pin!(performing);
+        let pause = self.inner.options.lease / 3;
+        loop {
+            tokio::select! {
+                performed = &mut performing => return Some(performed.unwrap_or_else(|_| panicked(work))),
+                () = tokio::time::sleep(pause) => {
+                    if !self.keeps(work).await {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Renews the lease; whether the attempt is still ours, as far as is known.
+    async fn keeps(&self, work: &ClaimedWork) -> bool {
+        let until = self.after(self.inner.options.lease);
+        match self.inner.store.renew_work(work, &self.inner.options.owner, until).await {
+            Ok(ours) => ours,
+            Err(error) => {
+                // Going on is safe: whoever comes second is refused.
+                tracing::warn!(?work, %error, "a lease could not be renewed");
+                true
+            }
+        }
+    }
+
+    async fn record(&self, work: &ClaimedWork, performed: Performed) {
+        let Performed { result, usage } = performed;
+        let ended = Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result, usage };
+        let mut pauses = RECORDING_PAUSES.into_iter();
+        loop {
+            match self.signal(&work.tenant, work.execution, ended.clone(), Along::default()).await {
+                Ok(_) => return,
+                Err(SignalFailure::Refused(refusal)) => {
+                    tracing::info!(?work, %refusal, "a result came too late");
+                    return self.drop_work(work).await;
+                }
+                Err(SignalFailure::NotFound) => return self.drop_work(work).await,
+                Err(error) => {
+                    let Some(pause) = pauses.next() else {
+                        tracing::error!(?work, %error, "a result could not be recorded; its step will be repeated");
+                        return;
+                    };
+                    tracing::warn!(?work, %error, "a result could not be recorded yet");
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    async fn drop_work(&self, work: &ClaimedWork) {
+        if let Err(error) = self.inner.store.finish_work(work, &self.inner.options.owner).await {
+            tracing::warn!(?work, %error, "an attempt could not be dropped; its lease will end");
+        }
+    }
+}
+
+/// A performer that panics would do so again and again: its step fails instead.
+fn panicked(work: &ClaimedWork) -> Performed {
+    tracing::error!(?work, "a performer panicked");
+    let message = format!(
+        "flowctl failed while it performed this step; its log says more about execution {}, step `{}`",
+        work.execution, work.step
+    );
+    Performed::from(Err(StepError::new(ErrorClass::Refused, message)))
+}

@@ -1,0 +1,117 @@
+//! How executions start: once per start key, with their first steps already under way when they are stored.
+
+use flowctl_core::execution::{
+    Execution, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo, create, decide,
+};
+use serde_json::{Map, Value};
+
+use super::{Along, DefinitionError, Engine};
+use crate::store::StoreError;
+
+/// A process that is to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartRequest {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// `owner/name`, or the name of a local repository.
+    pub repository: String,
+    /// The commit whose definition is followed.
+    pub revision: String,
+    /// The process's name.
+    pub process: String,
+    /// What starts it.
+    pub trigger: TriggerInfo,
+    /// Where it is shown.
+    pub subject: Option<Subject>,
+    /// Its inputs as given; defaults are filled in.
+    pub inputs: Map<String, Value>,
+    /// A key that is unique per tenant: starting twice with one key is starting once.
+    pub start_key: Option<String>,
+    /// Its page; where absent, `/executions/ID` below the engine's public URL.
+    pub url: Option<String>,
+}
+
+/// What a start led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Started {
+    /// The execution.
+    pub execution: Execution,
+    /// Whether it is new; otherwise its start key was known.
+    pub is_new: bool,
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailure {
+    /// There is no such definition, or it cannot run.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The inputs do not fit.
+    #[error(transparent)]
+    Inputs(#[from] StartError),
+    /// The word that asks for it was recorded before, and started nothing that is known by the start key.
+    #[error("this was asked for before")]
+    Repeated,
+    /// The first steps cannot start.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for StartFailure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::WordKnown => Self::Repeated,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts an execution, or gives the one that was started with the same key.
+    ///
+    /// Whether the process may be started in this way is for the caller to know: its triggers and status.
+    ///
+    /// # Errors
+    /// Where the definition, the inputs or the store do not allow it. Nothing is stored then.
+    pub async fn start(&self, request: StartRequest) -> Result<Started, StartFailure> {
+        self.start_along(request, Along::default()).await
+    }
+
+    /// Starts an execution, and stores `along` with it if it is new.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; and where the word was recorded before.
+    pub async fn start_along(&self, request: StartRequest, along: Along) -> Result<Started, StartFailure> {
+        if let Some(key) = &request.start_key
+            && let Some(known) = self.started_before(&request.tenant, key).await?
+        {
+            return Ok(known);
+        }
+        let StartRequest { tenant, repository, revision, process, trigger, subject, inputs, start_key, url } = request;
+        let plan = self.inner.definitions.plan(&tenant, &repository, &revision, &process).await?;
+        let now = self.now();
+        let id = self.inner.ids.execution(now);
+        let url = url.or_else(|| Some(format!("{}/executions/{id}", self.inner.options.public_url.as_ref()?)));
+        let new = NewExecution { id, tenant, repository, revision, trigger, subject, inputs, url };
+        let (mut execution, created) = create(&plan, new, now)?;
+        let started = decide(&plan, &execution, Signal::Start, now)?;
+        started.iter().for_each(|event| execution.apply(event));
+        let events = std::iter::once(created).chain(started).collect();
+        let tenant = execution.tenant.clone();
+        let (execution, committed) = self.commit(None, execution, events, start_key, along, now).await?;
+        let Some(existing) = committed.existing else { return Ok(Started { execution, is_new: true }) };
+        match self.inner.load(&tenant, existing).await? {
+            Some(stored) => Ok(Started { execution: stored.execution, is_new: false }),
+            None => Err(StartFailure::Store(StoreError::Conflict)),
+        }
+    }
+
+    async fn started_before(&self, tenant: &TenantId, key: &str) -> Result<Option<Started>, StoreError> {
+        let Some(id) = self.inner.store.by_start_key(tenant, key).await? else { return Ok(None) };
+        let stored = self.inner.load(tenant, id).await?;
+        Ok(stored.map(|stored| Started { execution: stored.execution, is_new: false }))
+    }
+}

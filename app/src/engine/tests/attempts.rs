@@ -1,0 +1,177 @@
+//! Attempts: at least once performed, once recorded.
+
+use super::*;
+
+#[tokio::test]
+async fn an_attempt_gets_what_its_step_says() {
+    let world = World::of(RELEASE).await;
+    let id = world.started().await;
+    let seen = world.performer.seen();
+    assert_eq!(seen.len(), 1);
+    let attempt = &seen[0];
+    assert_eq!((attempt.execution, attempt.step.as_str(), attempt.attempt), (id, "draft", 1));
+    assert_eq!(attempt.input["url"], "https://notes.example/public");
+    let deadline = world.clock.now().checked_add(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!(attempt.deadline, Some(deadline));
+    assert_eq!(attempt.idempotency_key.len(), 64);
+    assert_eq!(world.execution(id).await.steps["draft"].output, Some(json!({"notes": "as drafted"})));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_made_again_after_its_pause() {
+    let world = World::of(RELEASE).await;
+    world.performer.fails(ErrorClass::Network);
+    let id = world.started().await;
+    assert_eq!(world.picture(id).await, "running | draft:waiting sign:pending pause:pending");
+    world.passes(9);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 1);
+    world.passes(1);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.picture(id).await, "waiting | draft:completed sign:waiting pause:pending");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn the_idempotency_key_changes_with_a_retry_by_hand_only() {
+    let world = World::of(RELEASE).await;
+    world.performer.fails(ErrorClass::Network);
+    world.performer.fails(ErrorClass::Network);
+    let id = world.started().await;
+    world.passes(10);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.picture(id).await, "failed | draft:failed sign:skipped pause:skipped");
+    world.signal(id, Signal::Retry { actor: None, step: None }).await.unwrap();
+    world.engine.settle().await.unwrap();
+    let keys: Vec<String> = world.performer.seen().into_iter().map(|attempt| attempt.idempotency_key).collect();
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[1], keys[2]);
+    let other = world.started().await;
+    assert_ne!(idempotency_key(&world.execution(other).await, "draft"), keys[0]);
+    assert_ne!(idempotency_key(&world.execution(other).await, "sign"), keys[0]);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_attempt_whose_server_died_is_repeated_and_uses_up_no_try() {
+    let world = World::of(RELEASE).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    // A server claims the attempt and dies; nobody else gets it until its lease has ended.
+    assert_eq!(world.another("dies").claim_work(10).await.unwrap().len(), 1);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 0);
+    world.passes(30);
+    world.engine.settle().await.unwrap();
+    let story = world.story(id).await;
+    assert_eq!(story[2..5], ["draft started", "draft repeated", "draft completed"], "{story:?}");
+    let step = &world.execution(id).await.steps["draft"];
+    assert_eq!((step.attempt, step.tries), (1, 1));
+    assert_eq!(world.performer.seen()[0].idempotency_key, idempotency_key(&world.execution(id).await, "draft"));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_result_that_two_servers_bring_is_recorded_once() {
+    let world = World::of(RELEASE).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let (begun, end) = world.performer.waits();
+    let slow = world.another("slow");
+    let work = slow.claim_work(1).await.unwrap().remove(0);
+    let performing = tokio::spawn(async move { slow.perform(work).await });
+    begun.await.unwrap();
+    world.passes(30);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 2);
+    let recorded = world.execution(id).await;
+    end.send(json!({"notes": "too late"})).unwrap();
+    performing.await.unwrap();
+    assert_eq!(world.execution(id).await, recorded);
+    assert_eq!(recorded.steps["draft"].output, Some(json!({"notes": "as drafted"})));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_ended_by_time() {
+    let process = RELEASE.replace("max_attempts: 2", "max_attempts: 1");
+    let world = World::of(&process).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let (begun, end) = world.performer.waits();
+    let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
+    let performing = tokio::spawn(async move { engine.perform(work).await });
+    begun.await.unwrap();
+    world.passes(600);
+    assert_eq!(world.engine.wake_due().await.unwrap(), 1);
+    assert_eq!(world.picture(id).await, "failed | draft:failed sign:skipped pause:skipped");
+    assert_eq!(world.store.backlog().await.unwrap().work, 0);
+    end.send(json!({"notes": "too late"})).unwrap();
+    performing.await.unwrap();
+    assert_eq!(world.execution(id).await.steps["draft"].output, None);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_step_stops_its_performer() {
+    let options = EngineOptions { lease: Duration::from_millis(30), ..EngineOptions::new("one") };
+    let world = World::with_options(RELEASE, options).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let (begun, mut end) = world.performer.waits();
+    let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
+    let performing = tokio::spawn(async move { engine.perform(work).await });
+    begun.await.unwrap();
+    world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
+    // The performer is dropped, and with it its end of the channel; nobody told it to end.
+    end.closed().await;
+    performing.await.unwrap();
+    assert_eq!(world.picture(id).await, "cancelled | draft:cancelled sign:cancelled pause:cancelled");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_performer_that_panics_fails_its_step() {
+    let world = World::of(RELEASE).await;
+    world.performer.then(Script::Panics);
+    let id = world.started().await;
+    let error = world.execution(id).await.steps["draft"].error.clone().unwrap();
+    assert_eq!(error.class, ErrorClass::Refused);
+    assert_eq!(
+        error.message,
+        format!("flowctl failed while it performed this step; its log says more about execution {id}, step `draft`")
+    );
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_step_type_that_nobody_performs_fails_clearly() {
+    let process = "
+name: ask
+version: 1
+steps:
+  - id: answer
+    type: ai_generate
+    model: mock
+    prompt: Why?
+    output_schema: {type: string}
+";
+    let world = World::of(process).await;
+    let id = world.started().await;
+    let error = world.execution(id).await.error.unwrap();
+    assert_eq!(error.message, "this server does not perform steps of type `ai_generate`");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_repetition_that_cannot_be_prepared_is_given_back() {
+    let world = World::of(RELEASE).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    world.another("dies").claim_work(1).await.unwrap();
+    world.passes(30);
+    world.definitions.fail_with(Some(super::starts::unavailable()));
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 0);
+    world.definitions.fail_with(None);
+    world.passes(30);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.picture(id).await, "waiting | draft:completed sign:waiting pause:pending");
+    world.check().await;
+}
