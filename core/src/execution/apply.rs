@@ -1,7 +1,7 @@
 //! `apply`: folds one event into the state. It decides nothing and cannot fail.
 
 use super::event::{Event, EventKind};
-use super::state::{Ending, Execution, ExecutionStatus, StepState, StepStatus};
+use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
 use super::waiting::Waiting;
 use crate::approval::{Decision, DecisionKind};
 
@@ -37,9 +37,8 @@ impl Execution {
             EventKind::ExecutionResumed => self.status = ExecutionStatus::Running,
             EventKind::ExecutionEnding { ending } => {
                 self.ending = Some(ending.clone());
-                if *ending == Ending::TimedOut {
-                    self.due_at = None;
-                }
+                // The end is certain: the deadline has nothing left to bring about.
+                self.due_at = None;
             }
             EventKind::ExecutionCompleted { outputs } => {
                 self.outputs = Some(outputs.clone());

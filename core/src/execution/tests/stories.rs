@@ -241,6 +241,23 @@ fn an_execution_that_takes_too_long_fails() {
 }
 
 #[test]
+fn an_execution_that_undoes_what_it_did_is_not_due_because_of_its_deadline() {
+    let mut world = World::with(
+        "- {id: make, type: set, values: {x: 1}, compensate_with: undo}
+- {id: fail, type: api_call, url: 'https://example.com', depends_on: make, timeout: 1h}
+- {id: undo, type: api_call, url: 'https://example.com', run_on: compensation, timeout: 9h}",
+        "defaults: {execution_timeout: 2h}",
+        json!({}),
+    );
+    world.ends("fail", Err(StepError::new(ErrorClass::Refused, "no")));
+    assert_eq!(world.picture(), "running | make:completed fail:failed undo:running");
+    // Only the compensation's own deadline is left; the execution's has nothing to bring about any more.
+    assert_eq!(world.execution.wake_at(), world.execution.steps["undo"].due_at);
+    world.passes(3 * 3_600);
+    assert_eq!(world.picture(), "running | make:completed fail:failed undo:running");
+}
+
+#[test]
 fn an_expression_that_fails_fails_its_step_and_says_which_field() {
     let world = World::with(
         "- {id: a, type: set, values: {x: '{{ inputs.none }}'}}\n- {id: b, type: set, when: '{{ 3 }}', values: {x: 1}}",
