@@ -1,5 +1,6 @@
 //! The GitHub App: what comes in from GitHub, what goes out to it, and the git mirrors that definitions are read from.
 
 pub mod client;
+pub mod definitions;
 pub mod mirror;
 pub mod signature;

@@ -1,0 +1,249 @@
+//! The definitions of a repository at a commit, read from its mirror and kept while they are in use. Only commits that
+//! somebody pinned are read; which commit may run is decided by whoever starts an execution.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::execution::{Plan, PlanError, TenantId};
+use indexmap::IndexMap;
+use url::Url;
+
+use crate::engine::{DefinitionError, Definitions};
+use crate::github::client::{GitHub, InstallationId, RepositoryName};
+use crate::github::mirror::{Content, Mirror, MirrorError, Mirrors, Reference};
+use crate::store::{Store, StoreError};
+
+/// The folder of definitions.
+pub const FOLDER: &str = ".flow";
+/// How many commits' definitions are kept: each is some hundred kilobytes at the most usual sizes.
+const MAX_KEPT: usize = 256;
+
+/// Why a repository's definitions cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// Nobody knows the repository.
+    #[error("repository `{repository}` is not served here")]
+    UnknownRepository {
+        /// Its name.
+        repository: String,
+    },
+    /// It has no commit yet.
+    #[error("repository `{repository}` has no commit on its default branch")]
+    Empty {
+        /// Its name.
+        repository: String,
+    },
+    /// It could not be read.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// The store did not answer.
+    #[error("the database does not answer: {0}")]
+    Store(String),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl ReadError {
+    /// Whether it may pass by itself.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Mirror(error) => error.is_transient(),
+            Self::Store(_) => true,
+            Self::UnknownRepository { .. } | Self::Empty { .. } => false,
+        }
+    }
+}
+
+/// The definitions of a repository at one commit.
+#[derive(Debug)]
+pub struct DefinitionsAt {
+    /// The commit: 40 hexadecimal digits.
+    pub revision: String,
+    /// Every file below `.flow/`.
+    pub repository: Repository,
+    plans: Mutex<BTreeMap<String, Arc<Plan>>>,
+    name: String,
+}
+
+impl DefinitionsAt {
+    /// The process with this name, made ready to run.
+    ///
+    /// # Errors
+    /// Where there is no such process, or it has errors.
+    pub fn plan(&self, process: &str) -> Result<Arc<Plan>, DefinitionError> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(process) {
+            return Ok(Arc::clone(plan));
+        }
+        let unknown = || DefinitionError::NotFound {
+            process: process.to_owned(),
+            repository: self.name.clone(),
+            revision: self.revision.clone(),
+        };
+        self.refuse_unsound(process)?;
+        let plan = self.repository.plan(process).ok_or_else(unknown)?;
+        let faulty = |reason: PlanError| DefinitionError::Faulty { process: process.to_owned(), reason: reason.to_string() };
+        let plan = plan.map_err(faulty)?;
+        let plan = Arc::new(plan);
+        plans.insert(process.to_owned(), Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    /// A process with a fault does not run: what is left of it when the faulty parts are left out is not what its
+    /// author wrote.
+    fn refuse_unsound(&self, process: &str) -> Result<(), DefinitionError> {
+        let Some((file, _)) = self.repository.process(process) else { return Ok(()) };
+        let faults = file.faults.iter().map(|fault| (fault.span, &fault.message));
+        let structure = file.structure.iter().map(|fault| (fault.span, &fault.message));
+        let first = faults.chain(structure).min_by_key(|(span, _)| span.start);
+        first.map_or(Ok(()), |(span, message)| {
+            let start = file.source.position(span.start);
+            let reason = format!("{}:{}:{}: {message}", file.source.path(), start.line, start.column);
+            Err(DefinitionError::Faulty { process: process.to_owned(), reason })
+        })
+    }
+}
+
+/// Where repositories come from.
+#[derive(Clone)]
+pub struct Repositories {
+    mirrors: Mirrors,
+    local: Arc<BTreeMap<String, PathBuf>>,
+    github: Option<(GitHub, Url)>,
+    store: Arc<dyn Store>,
+    kept: Arc<Mutex<IndexMap<Key, Arc<DefinitionsAt>>>>,
+}
+
+type Key = (TenantId, String, String);
+
+impl Repositories {
+    /// Local repositories by name, and those of GitHub below `web_url`.
+    pub fn new(
+        mirrors: Mirrors,
+        local: BTreeMap<String, PathBuf>,
+        github: Option<(GitHub, Url)>,
+        store: Arc<dyn Store>,
+    ) -> Self {
+        Self { mirrors, local: Arc::new(local), github, store, kept: Arc::default() }
+    }
+
+    /// The names of the local repositories.
+    pub fn local_names(&self) -> impl Iterator<Item = &str> {
+        self.local.keys().map(String::as_str)
+    }
+
+    /// The mirror of a repository.
+    ///
+    /// # Errors
+    /// Where nobody knows the repository.
+    pub async fn mirror(&self, tenant: &TenantId, repository: &str) -> Result<Mirror, ReadError> {
+        let unknown = || ReadError::UnknownRepository { repository: repository.to_owned() };
+        if *tenant == TenantId::local() {
+            let folder = self.local.get(repository).ok_or_else(unknown)?;
+            return Ok(self.mirrors.local(repository, folder));
+        }
+        let (github, web_url) = self.github.as_ref().ok_or_else(unknown)?;
+        let installation = self.store.installation(tenant).await?.filter(|found| !found.deleted).ok_or_else(unknown)?;
+        let (owner, name) = repository.split_once('/').ok_or_else(unknown)?;
+        let name = RepositoryName::new(owner, name).map_err(|_| unknown())?;
+        let clone_url = clone_url(web_url, &name).ok_or_else(unknown)?;
+        let credentials = Arc::new(github.installation(InstallationId(installation.id)));
+        Ok(self.mirrors.remote(tenant.as_str(), &name, &clone_url, credentials)?)
+    }
+
+    /// The definitions at the head of the default branch, as it stands now.
+    ///
+    /// # Errors
+    /// Where the repository cannot be read.
+    pub async fn current(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+    ) -> Result<Arc<DefinitionsAt>, ReadError> {
+        let mirror = self.mirror(tenant, repository).await?;
+        let fetched = mirror.fetch(&[Reference::DefaultBranch]).await?;
+        let empty = || ReadError::Empty { repository: repository.to_owned() };
+        let revision = fetched.default_branch.as_ref().ok_or_else(empty)?.commit.clone();
+        self.at(tenant, repository, &revision).await
+    }
+
+    /// The definitions at a commit.
+    ///
+    /// # Errors
+    /// Where the repository or the commit cannot be read.
+    pub async fn at(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        revision: &str,
+    ) -> Result<Arc<DefinitionsAt>, ReadError> {
+        let key = (tenant.clone(), repository.to_owned(), revision.to_owned());
+        if let Some(kept) = self.recall(&key) {
+            return Ok(kept);
+        }
+        let mirror = self.mirror(tenant, repository).await?;
+        if !mirror.contains(revision).await? {
+            mirror.fetch(&[Reference::Commit(revision.to_owned())]).await?;
+        }
+        let files = mirror.read_tree(revision, FOLDER).await?;
+        let texts = files.into_iter().filter_map(|file| match file.content {
+            Content::Text(text) => Some((file.path, text)),
+            Content::Binary { .. } | Content::TooLarge { .. } | Content::Link => None,
+        });
+        let read = Repository::read(texts);
+        let definitions = Arc::new(DefinitionsAt {
+            revision: revision.to_owned(),
+            repository: read,
+            plans: Mutex::default(),
+            name: repository.to_owned(),
+        });
+        self.keep(key, &definitions);
+        Ok(definitions)
+    }
+
+    fn recall(&self, key: &Key) -> Option<Arc<DefinitionsAt>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.get_index_of(key)?;
+        // What was used last is dropped last.
+        let last = kept.len() - 1;
+        kept.move_index(place, last);
+        kept.get(key).cloned()
+    }
+
+    fn keep(&self, key: Key, definitions: &Arc<DefinitionsAt>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(key, Arc::clone(definitions));
+        while kept.len() > MAX_KEPT {
+            kept.shift_remove_index(0);
+        }
+    }
+}
+
+#[async_trait]
+impl Definitions for Repositories {
+    async fn plan(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        revision: &str,
+        process: &str,
+    ) -> Result<Arc<Plan>, DefinitionError> {
+        let definitions = self.at(tenant, repository, revision).await.map_err(|error| DefinitionError::Unavailable {
+            repository: repository.to_owned(),
+            reason: error.to_string(),
+        })?;
+        definitions.plan(process)
+    }
+}
+
+fn clone_url(web_url: &Url, name: &RepositoryName) -> Option<Url> {
+    let base = web_url.as_str().trim_end_matches('/');
+    format!("{base}/{}/{}.git", name.owner(), name.name()).parse().ok()
+}
