@@ -3,4 +3,5 @@
 pub mod client;
 pub mod definitions;
 pub mod mirror;
+pub mod redelivery;
 pub mod signature;
