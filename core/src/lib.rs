@@ -7,7 +7,6 @@ pub mod definition;
 pub mod execution;
 pub mod expression;
 pub mod graph;
-pub mod policy;
 pub mod source;
 pub mod validate;
 pub mod value;

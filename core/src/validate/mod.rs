@@ -1,1 +1,136 @@
-//! (empty room)
+//! Proves a repository's definitions sound: every rule looks at everything once, and says what it found with a code, a
+//! place and what to do. Pure; whoever calls it reads the files and prints the findings.
+
+mod documentation;
+mod finding;
+mod output;
+mod reference;
+mod rule;
+pub mod rules;
+mod scope;
+mod shape;
+mod suppression;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::definition::repository::Repository;
+use crate::definition::settings::Level;
+
+pub use documentation::documentation;
+pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
+pub use rule::{Example, Findings, Rule, examples};
+pub use scope::{Names, ProcessScope, Scope};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Options<'r> {
+    /// Whether what is not performed yet is refused (true). False shows what the whole language allows.
+    pub performed_only: bool,
+    /// The definitions before the change, for the rule about versions.
+    pub base: Option<&'r Repository>,
+    /// The file names in `.github/workflows/`, where they are known.
+    pub workflow_files: Option<&'r BTreeSet<String>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { performed_only: true, base: None, workflow_files: None }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The version of this form.
+    pub version: u32,
+    /// How many files were looked at.
+    pub files: usize,
+    /// By path, then place, then code.
+    pub findings: Vec<Finding>,
+    /// How many of each severity.
+    pub summary: Summary,
+}
+
+/// How many findings there are of each severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Infos.
+    pub infos: usize,
+}
+
+impl Report {
+    /// A report of these findings.
+    pub fn new(files: usize, findings: Vec<Finding>) -> Self {
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        let summary = Summary {
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            infos: count(Severity::Info),
+        };
+        Self { version: 1, files, findings, summary }
+    }
+
+    /// Whether anything would fail, hang or be unsafe.
+    pub fn has_errors(&self) -> bool {
+        self.summary.errors > 0
+    }
+
+    /// The report with only the findings of some files.
+    #[must_use]
+    pub fn only(self, wanted: impl Fn(&str) -> bool) -> Self {
+        let findings = self.findings.into_iter().filter(|finding| wanted(&finding.path)).collect();
+        Self::new(self.files, findings)
+    }
+}
+
+/// Looks at a repository with every rule; suppressions and levels are applied.
+pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
+    let scope = Scope::new(repository, options);
+    let mut findings = Findings::new(rules::RULES[0]);
+    for rule in rules::RULES {
+        (rule.check)(&scope, findings.of(rule));
+    }
+    let mut found = findings.into_found();
+    tidy(&mut found);
+    suppression::apply(repository, &mut found);
+    apply_levels(repository, &mut found);
+    tidy(&mut found);
+    Report::new(repository.files.len(), found)
+}
+
+/// By path, place and code; what an anchor or an alias makes appear twice is told once.
+fn tidy(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| {
+        (&a.path, a.span, a.code, &a.message).cmp(&(&b.path, b.span, b.code, &b.message))
+    });
+    findings.dedup_by(|a, b| (&a.path, a.span, a.code) == (&b.path, b.span, b.code) && a.message == b.message);
+}
+
+fn apply_levels(repository: &Repository, findings: &mut Vec<Finding>) {
+    let Some(settings) = repository.settings() else { return };
+    for (name, level) in &settings.validate.levels {
+        let severity = match level {
+            Level::Off => None,
+            Level::Info => Some(Severity::Info),
+            Level::Warning => Some(Severity::Warning),
+            Level::Error => Some(Severity::Error),
+        };
+        let Some(rule) = rules::find(name) else { continue };
+        match severity {
+            None => findings.retain(|finding| finding.code != rule.code),
+            Some(severity) => {
+                findings.iter_mut().filter(|finding| finding.code == rule.code).for_each(|f| f.severity = severity);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A finding: what is wrong, where, and what to do about it. Serialises as `flowctl validate --format json` shows it.
+//! Knows no rule and no output format.
+
+use serde::Serialize;
+
+use crate::definition::repository::File;
+use crate::source::{Range, Span};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It would fail, hang or be unsafe when it runs.
+    Error,
+    /// It probably is not meant.
+    Warning,
+    /// Style.
+    Info,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What a rule found in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule's code, `FLOW012`.
+    pub code: &'static str,
+    /// The rule's name, `unknown-dependency`.
+    pub name: &'static str,
+    /// How bad it is, the repository's own levels applied.
+    pub severity: Severity,
+    /// What is wrong: one sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The file, relative to the repository.
+    pub path: String,
+    /// The smallest text that is wrong, in bytes of the file.
+    #[serde(skip)]
+    pub span: Span,
+    /// The same in lines and columns.
+    pub range: Range,
+    /// Other places that belong to it.
+    pub related: Vec<Related>,
+    /// How it can be mended by a machine.
+    pub fix: Option<Fix>,
+    /// The rule's page.
+    pub url: String,
+}
+
+/// Another place that belongs to a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// What is there.
+    pub message: String,
+    /// The file, relative to the repository.
+    pub path: String,
+    /// Where.
+    pub range: Range,
+}
+
+/// Changes to the finding's file that mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// Whether it may be made without asking.
+    pub applicability: Applicability,
+    /// The changes; they do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// Whether a fix may be made without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applicability {
+    /// What it does is what was meant.
+    Safe,
+    /// It is a guess.
+    Unsafe,
+}
+
+/// One change: the text of a span becomes another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// What is replaced, in bytes of the file; empty to insert.
+    #[serde(skip)]
+    pub span: Span,
+    /// The same in lines and columns.
+    pub range: Range,
+    /// The new text.
+    pub text: String,
+}
+
+impl Finding {
+    /// Adds what to do about it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what to do about it, where there is something to say.
+    pub fn maybe_help(&mut self, help: Option<impl Into<String>>) -> &mut Self {
+        self.help = help.map(Into::into).or(self.help.take());
+        self
+    }
+
+    /// Adds another place that belongs to it.
+    pub fn also(&mut self, file: &File, span: Span, message: impl Into<String>) -> &mut Self {
+        let (path, range) = (file.source.path().to_owned(), file.source.range(span));
+        self.related.push(Related { message: message.into(), path, range });
+        self
+    }
+
+    /// Adds a change that mends it.
+    pub fn fix(&mut self, file: &File, applicability: Applicability, span: Span, text: impl Into<String>) -> &mut Self {
+        let edit = Edit { span, range: file.source.range(span), text: text.into() };
+        self.fix = Some(Fix { applicability, edits: vec![edit] });
+        self
+    }
+}

@@ -1,0 +1,134 @@
+//! What a rule is, and how it says what it found. The rules themselves are in `rules/`, one file each.
+
+use std::fmt::Write;
+
+use super::finding::{Finding, Severity};
+use super::scope::Scope;
+use crate::definition::repository::File;
+use crate::source::Span;
+
+/// Where the pages of `docs/rules/` are read.
+const PAGES: &str = match option_env!("FLOWCTL_RULES_URL") {
+    Some(url) => url,
+    None => "https://github.com/OWNER/flowctl/blob/main/docs/rules",
+};
+
+/// A rule: what it is called, why it exists, and how it is checked.
+#[derive(Debug)]
+pub struct Rule {
+    /// `FLOW` and three digits. Never changed, never used again.
+    pub code: &'static str,
+    /// A name in kebab case; suppressions and levels may use it instead of the code.
+    pub name: &'static str,
+    /// How bad it is where a repository sets no level.
+    pub severity: Severity,
+    /// One line: what it finds.
+    pub summary: &'static str,
+    /// What it finds and why that matters, in Markdown.
+    pub reason: &'static str,
+    /// Files with exactly this finding; see [`Example`].
+    pub wrong: &'static str,
+    /// The same without it.
+    pub right: &'static str,
+    /// Looks at a repository.
+    pub check: fn(&Scope<'_>, &mut Findings),
+}
+
+impl Rule {
+    /// The rule's page.
+    pub fn url(&self) -> String {
+        format!("{PAGES}/{}.md", self.code)
+    }
+
+    /// Whether a suppression or a level means this rule.
+    pub fn is(&self, code_or_name: &str) -> bool {
+        self.code == code_or_name || self.name == code_or_name
+    }
+
+    /// What `flowctl explain` shows: what, why, a wrong and a right example, in Markdown.
+    pub fn explanation(&self) -> String {
+        let mut text = format!("# {}: {}\n\n", self.code, self.name);
+        let _ = writeln!(text, "{}. Severity: **{}**.\n\n{}", self.summary, self.severity, self.reason.trim());
+        for (title, example) in [("Wrong", self.wrong), ("Right", self.right)] {
+            let _ = writeln!(text, "\n## {title}");
+            for file in examples(example) {
+                let language = file.path.rsplit('.').next().unwrap_or_default();
+                let comment = if language == "yaml" { format!("# {}\n", file.path) } else { String::new() };
+                let title = if language == "yaml" { String::new() } else { format!("`{}`:\n\n", file.path) };
+                let fence = if file.text.contains("```") { "````" } else { "```" };
+                // `text`: a wrong example must not be mistaken for one to copy.
+                let language = if title.is_empty() && self.right == example { language } else { "text" };
+                let _ = writeln!(text, "\n{title}{fence}{language}\n{comment}{}\n{fence}", file.text.trim_end());
+            }
+        }
+        text
+    }
+}
+
+/// One file of an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Its path in a repository.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The files of an example: each begins with a line `# PATH`, which does not belong to it.
+pub fn examples(text: &str) -> Vec<Example> {
+    let mut files: Vec<Example> = Vec::new();
+    for line in text.trim_start_matches('\n').split_inclusive('\n') {
+        match line.trim_end().strip_prefix("# ").filter(|path| path.starts_with(".flow/")) {
+            Some(path) => files.push(Example { path: path.to_owned(), text: String::new() }),
+            None => {
+                if let Some(file) = files.last_mut() {
+                    file.text.push_str(line);
+                }
+            }
+        }
+    }
+    files
+}
+
+/// What was found so far, and by which rule the next finding is.
+#[derive(Debug)]
+pub struct Findings {
+    rule: &'static Rule,
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    pub(super) fn new(rule: &'static Rule) -> Self {
+        Self { rule, found: Vec::new() }
+    }
+
+    pub(super) fn of(&mut self, rule: &'static Rule) -> &mut Self {
+        self.rule = rule;
+        self
+    }
+
+    pub(super) fn into_found(self) -> Vec<Finding> {
+        self.found
+    }
+
+    /// Adds a finding of the rule at hand. What lies outside the file is moved into it.
+    pub fn add(&mut self, file: &File, span: Span, message: impl Into<String>) -> &mut Finding {
+        let range = file.source.range(span);
+        let finding = Finding {
+            code: self.rule.code,
+            name: self.rule.name,
+            severity: self.rule.severity,
+            message: message.into(),
+            help: None,
+            path: file.source.path().to_owned(),
+            span: Span { start: range.start.offset, end: range.end.offset },
+            range,
+            related: Vec::new(),
+            fix: None,
+            url: self.rule.url(),
+        };
+        self.found.push(finding);
+        #[expect(clippy::expect_used, reason = "it was pushed one line above")]
+        self.found.last_mut().expect("there is a finding")
+    }
+}

@@ -1,0 +1,72 @@
+//! A gateway without a way for everything else.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use crate::definition::step::StepKind;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW104",
+    name: "gateway-without-otherwise",
+    severity: Severity::Warning,
+    summary: "A gateway without a way for everything else",
+    reason: r#"
+Where no branch holds, a gateway without `otherwise` fails, and everything behind it is skipped. Even where the
+conditions seem to cover everything, somebody will change one of them.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  urgent: {type: boolean, default: false}
+steps:
+  - id: route
+    type: gateway
+    branches:
+      - {when: "{{ inputs.urgent }}", to: [fast]}
+      - {when: "{{ not inputs.urgent }}", to: [slow]}
+  - id: fast
+    type: set
+    values: {way: fast}
+  - id: slow
+    type: set
+    values: {way: slow}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  urgent: {type: boolean, default: false}
+steps:
+  - id: route
+    type: gateway
+    branches:
+      - {when: "{{ inputs.urgent }}", to: [fast]}
+      - {otherwise: true, to: [slow]}
+  - id: fast
+    type: set
+    values: {way: fast}
+  - id: slow
+    type: set
+    values: {way: slow}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for process in &scope.processes {
+        for step in process.steps() {
+            let StepKind::Gateway(gateway) = &step.kind else { continue };
+            let complete = gateway.branches.iter().all(|branch| branch.when.is_some() || branch.otherwise.is_some());
+            let covered = gateway.branches.iter().any(|branch| branch.otherwise.is_some());
+            if complete && !covered && !gateway.branches.is_empty() {
+                let message = format!("gateway `{}` has no way for everything else", step.id.as_str());
+                let help = "add a last branch `{otherwise: true, to: [STEP]}`";
+                findings.add(process.file, process.key_span(step, "branches"), message).help(help);
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! An approval that no set of people could give.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use std::collections::BTreeSet;
+
+use super::super::text::has_markup;
+use crate::definition::Approvers;
+use crate::definition::repository::{Definition, File};
+use crate::definition::step::StepKind;
+use crate::source::Spanned;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW301",
+    name: "impossible-approval",
+    severity: Severity::Error,
+    summary: "An approval that no set of people could give",
+    reason: r#"
+More people are asked for than are listed, a person twice counting once; or more groups than there are. The process
+would wait until its deadline, or for ever.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: review
+    type: human_approval
+    approvers: {users: [alice, bob], count: 3}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: review
+    type: human_approval
+    approvers: {users: [alice, bob], count: 2}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for file in scope.all_files() {
+        match &file.definition {
+            Some(Definition::Process(process)) => {
+                for step in process.all_steps() {
+                    let (people, escalate) = match &step.kind {
+                        StepKind::HumanApproval(approval) => (&approval.approvers, &approval.escalate),
+                        StepKind::Form(form) => (&form.assignees, &form.escalate),
+                        _ => continue,
+                    };
+                    people.iter().for_each(|people| tell(file, people, findings));
+                    escalate.iter().for_each(|level| tell(file, &level.to, findings));
+                }
+            }
+            Some(Definition::Policy(policy)) => policy.approvers.iter().for_each(|people| tell(file, people, findings)),
+            _ => {}
+        }
+    }
+}
+
+fn tell(file: &File, approvers: &Spanned<Approvers>, findings: &mut Findings) {
+    let document = &file.document;
+    let count_span = |key: &str| {
+        let node = document.node(approvers.node);
+        let count = node.get("count").or_else(|| node.key_node(key));
+        count.map_or(approvers.span, |count| count.span())
+    };
+    match &approvers.value {
+        Approvers::Users { users, count } => {
+            // A template may give several logins.
+            if users.iter().any(|user| has_markup(user)) {
+                return;
+            }
+            let people: BTreeSet<String> =
+                users.iter().map(|user| user.trim_start_matches('@').to_lowercase()).collect();
+            if people.len() < *count as usize {
+                let message = format!("{count} people are needed, but only {} are listed", people.len());
+                let help = "list more people, or lower `count`";
+                findings.add(file, count_span("users"), message).help(help);
+            }
+        }
+        Approvers::Any { any, count } => {
+            if any.len() < *count as usize {
+                let message = format!("{count} groups are needed, but there are only {}", any.len());
+                findings.add(file, count_span("any"), message).help("lower `count`, which counts groups here");
+            }
+            any.iter().for_each(|group| tell(file, group, findings));
+        }
+        Approvers::All { all } => all.iter().for_each(|group| tell(file, group, findings)),
+        Approvers::Team { .. } | Approvers::Role { .. } | Approvers::Codeowners { .. } => {}
+    }
+}

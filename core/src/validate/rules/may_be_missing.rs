@@ -1,0 +1,67 @@
+//! A value that may be missing is read without a default.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use super::super::reference::{ProblemKind, prompt_problems};
+use super::tell_problems;
+use crate::definition::repository::{Definition, FileKind};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW205",
+    name: "may-be-missing",
+    severity: Severity::Warning,
+    summary: "A value that may be missing is read without a default",
+    reason: r#"
+The step may have been skipped, or failed with `on_failure: continue`; or the field is not required. Then the
+expression fails. `| default(…)` covers the whole chain before it.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  urgent: {type: boolean, default: false}
+steps:
+  - id: maybe
+    type: set
+    when: "{{ inputs.urgent }}"
+    values: {text: hello}
+  - id: note
+    type: set
+    depends_on: maybe
+    run_on: always
+    values: {text: "{{ steps.maybe.output.text }}"}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  urgent: {type: boolean, default: false}
+steps:
+  - id: maybe
+    type: set
+    when: "{{ inputs.urgent }}"
+    values: {text: hello}
+  - id: note
+    type: set
+    depends_on: maybe
+    run_on: always
+    values: {text: "{{ steps.maybe.output.text | default('') }}"}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    tell_problems(scope, findings, ProblemKind::MayBeMissing);
+    for file in scope.files(FileKind::Prompt) {
+        let Some(Definition::Prompt(prompt)) = &file.definition else { continue };
+        for (span, wrong) in prompt_problems(prompt) {
+            if wrong.kind == ProblemKind::MayBeMissing {
+                findings.add(file, span, wrong.message).maybe_help(wrong.help);
+            }
+        }
+    }
+}

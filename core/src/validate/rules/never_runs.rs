@@ -1,0 +1,93 @@
+//! A step that can never run.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use serde_json::Value;
+
+use super::super::scope::ProcessScope;
+use super::each_list;
+use crate::definition::Step;
+use crate::definition::step::RunOn;
+use crate::graph::{Graph, StepIndex};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW103",
+    name: "never-runs",
+    severity: Severity::Error,
+    summary: "A step that can never run",
+    reason: r#"
+Its condition is always false, or it runs only after a failure and waits for nothing that could fail. What depends on
+it is skipped as well.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: note
+    type: set
+    values: {text: hello}
+  - id: later
+    type: set
+    depends_on: note
+    when: false
+    values: {text: hello}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: note
+    type: set
+    values: {text: hello}
+  - id: later
+    type: set
+    depends_on: note
+    values: {text: hello}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for process in &scope.processes {
+        each_list(process.process, &mut |steps, _| {
+            let graph = Graph::of_steps(steps);
+            for (index, step) in graph.steps().enumerate() {
+                tell(process, &graph, index, step, findings);
+            }
+        });
+    }
+}
+
+fn tell(process: &ProcessScope<'_>, graph: &Graph<'_>, index: StepIndex, step: &Step, findings: &mut Findings) {
+    let file = process.file;
+    if let Some(when) = &step.when
+        && is_false(&when.value)
+    {
+        let message = format!("step `{}` never runs: its condition is always false", step.id.as_str());
+        findings.add(file, when.span, message).help("remove the step, or give it a condition that can hold");
+        return;
+    }
+    // An edge that could not be read may be the one that fails.
+    let names_others = process.node(step).get("depends_on").is_some_and(|before| !before.is_null());
+    if step.run_on == RunOn::Failure && graph.before(index).is_empty() && !names_others {
+        let message = format!("step `{}` never runs: it waits for nothing that could fail", step.id.as_str());
+        let help = "name the steps whose failure it follows in `depends_on`";
+        findings.add(file, process.value_span(step, "run_on"), message).help(help);
+    }
+}
+
+/// `false`, or an expression that says nothing else.
+fn is_false(when: &Value) -> bool {
+    match when {
+        Value::Bool(truth) => !truth,
+        Value::String(text) => {
+            let inside = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+            inside.is_some_and(|inside| inside.trim() == "false")
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,130 @@
+//! Something the language knows and the engine does not perform yet.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use super::super::scope::ProcessScope;
+use crate::definition::repository::{File, FileKind};
+use crate::definition::step::StepType;
+use crate::definition::{Step, Trigger};
+use crate::source::Node;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW023",
+    name: "not-performed-yet",
+    severity: Severity::Error,
+    summary: "Something the language knows and the engine does not perform yet",
+    reason: r#"
+It is part of the language, and `flowctl schema` describes it; but this version would accept it and then do nothing.
+So it is refused until it is performed.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: tell
+    type: notify
+    channel: comment
+    message: Hello.
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: note
+    type: set
+    values: {text: hello}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    if !scope.options.performed_only {
+        return;
+    }
+    for process in &scope.processes {
+        process_keys(process, findings);
+        triggers(process, findings);
+        for step in process.steps() {
+            step_keys(process, step, findings);
+        }
+    }
+    for file in scope.files(FileKind::Policy) {
+        let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
+        for key in ["guarantees", "windows", "freezes", "escalate", "quotas", "applies_to"] {
+            if let Some(key) = root.key_node(key) {
+                tell(file, key, findings);
+            }
+        }
+        if let Some(approvers) = root.get("approvers") {
+            code_owners(file, approvers, 0, findings);
+        }
+    }
+}
+
+fn tell(file: &File, key: Node<'_>, findings: &mut Findings) {
+    let message = format!("`{}` is not performed yet", key.as_str().unwrap_or_default());
+    findings.add(file, key.span(), message).help("remove it, or wait for a version that performs it");
+}
+
+fn process_keys(process: &ProcessScope<'_>, findings: &mut Findings) {
+    let root = process.file.document.node(process.process.node);
+    for key in ["concurrency", "notify", "guarantees"] {
+        if let Some(key) = root.key_node(key) {
+            tell(process.file, key, findings);
+        }
+    }
+}
+
+fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
+    for trigger in process.process.header.triggers.iter().flatten() {
+        use Trigger::{Comment, Manual, PullRequest, Push};
+        if matches!(trigger.value, Manual | PullRequest(_) | Push(_) | Comment(_)) {
+            continue;
+        }
+        let node = process.file.document.node(trigger.node);
+        let written = node.key_node(trigger.value.key()).unwrap_or(node);
+        let message = format!("the trigger `{}` is not performed yet", trigger.value.key());
+        findings.add(process.file, written.span(), message).help("`manual`, `pull_request`, `push` and `comment` are");
+    }
+}
+
+fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
+    let node = process.node(step);
+    if !step.step_type().is_performed() {
+        let message = format!("steps of type `{}` are not performed yet", step.step_type());
+        let performed: Vec<&str> =
+            StepType::ALL.into_iter().filter(|one| one.is_performed()).map(StepType::as_str).collect();
+        let span = process.value_span(step, "type");
+        findings.add(process.file, span, message).help(format!("performed are {}", performed.join(", ")));
+        return;
+    }
+    let keys: &[&str] = match step.step_type() {
+        StepType::Wait => &["event"],
+        StepType::ApiCall => &["integration"],
+        _ => &[],
+    };
+    keys.iter().filter_map(|key| node.key_node(key)).for_each(|key| tell(process.file, key, findings));
+    for key in ["approvers", "assignees", "escalate"] {
+        node.get(key).into_iter().for_each(|people| code_owners(process.file, people, 0, findings));
+    }
+}
+
+/// Approvers nest; deeper than this nobody writes them.
+const MAX_DEPTH: usize = 32;
+
+fn code_owners(file: &File, people: Node<'_>, depth: usize, findings: &mut Findings) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    if let Some(key) = people.key_node("codeowners") {
+        tell(file, key, findings);
+    }
+    people.items().into_iter().flatten().for_each(|item| code_owners(file, item, depth + 1, findings));
+    for key in ["any", "all", "to"] {
+        people.get(key).into_iter().for_each(|inner| code_owners(file, inner, depth + 1, findings));
+    }
+}

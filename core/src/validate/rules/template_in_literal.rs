@@ -1,0 +1,72 @@
+//! An expression where none is evaluated.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use std::collections::BTreeSet;
+
+use crate::source::{Node, NodeId};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW210",
+    name: "template-in-literal",
+    severity: Severity::Error,
+    summary: "An expression where none is evaluated",
+    reason: r#"
+Constants, fields, names of files and the structure of a process are read as they are written. An expression there would
+be taken as its own text.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+context:
+  greeting: "Hello {{ trigger.actor }}"
+steps:
+  - id: note
+    type: set
+    values: {text: "{{ context.greeting }}"}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+context:
+  greeting: Hello
+steps:
+  - id: note
+    type: set
+    values: {text: "{{ context.greeting }} {{ trigger.actor }}"}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for process in &scope.processes {
+        let document = &process.file.document;
+        let told: BTreeSet<NodeId> = process.file.structure.iter().map(|fault| fault.node).collect();
+        let root = document.node(process.process.node);
+        let webhook_secrets = root.get("triggers").into_iter().flat_map(below);
+        let rules_of_notify = root.get("notify").into_iter().flat_map(below);
+        let description = root.get("description").map(Node::id);
+        let elsewhere: BTreeSet<NodeId> = webhook_secrets.chain(rules_of_notify).chain(description).collect();
+        for node in process.texts.elsewhere.iter().filter(|node| !told.contains(node) && !elsewhere.contains(node)) {
+            let finding = findings.add(process.file, document.node(*node).span(), "no expression is evaluated here");
+            finding.help("write the value itself, or compute it in a step");
+        }
+    }
+}
+
+/// Every node below one, and itself.
+fn below(node: Node<'_>) -> Vec<NodeId> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![node];
+    while let Some(node) = open.pop() {
+        if found.insert(node.id()) {
+            open.extend(node.items().into_iter().flatten());
+            open.extend(node.entries().map(|(_, value)| value));
+        }
+    }
+    found.into_iter().collect()
+}

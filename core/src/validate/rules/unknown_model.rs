@@ -1,0 +1,88 @@
+//! A model that does not exist.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use super::super::text::has_markup;
+use crate::definition::repository::{Definition, File};
+use crate::definition::step::StepKind;
+use crate::source::{Spanned, closest};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW402",
+    name: "unknown-model",
+    severity: Severity::Error,
+    summary: "A model that does not exist",
+    reason: r#"
+A model is an alias of `flow.yaml`, `provider/model`, or `mock`, which always exists. An alias stands for one of the latter
+two.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: draft
+    type: ai_generate
+    model: clever
+    prompt: Say hello.
+    output_schema: {type: object, required: [text], properties: {text: {type: string}}}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+steps:
+  - id: draft
+    type: ai_generate
+    model: clever
+    prompt: Say hello.
+    output_schema: {type: object, required: [text], properties: {text: {type: string}}}
+
+# .flow/flow.yaml
+models:
+  clever: mock
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for file in scope.all_files() {
+        match &file.definition {
+            Some(Definition::Process(process)) => {
+                for step in process.all_steps() {
+                    if let StepKind::AiGenerate(generate) = &step.kind {
+                        tell(scope, file, &generate.model, findings);
+                    }
+                }
+            }
+            Some(Definition::Agent(agent)) => tell(scope, file, &agent.model, findings),
+            Some(Definition::Settings(settings)) => {
+                for (alias, model) in settings.models.iter().filter(|(_, model)| !is_full(model)) {
+                    let message = format!("the alias `{}` stands for no model", alias.value);
+                    let finding = findings.add(file, model.span, message);
+                    finding.help("write `provider/model`, or `mock`");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `mock`, or a provider and a model.
+fn is_full(model: &str) -> bool {
+    model == "mock" || model.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty())
+}
+
+fn tell(scope: &Scope<'_>, file: &File, model: &Spanned<String>, findings: &mut Findings) {
+    if is_full(model) || has_markup(model) || scope.names.models.contains(&model.value) {
+        return;
+    }
+    let finding = findings.add(file, model.span, format!("there is no model `{}`", model.value));
+    let known = scope.names.models.iter().map(String::as_str).chain(["mock"]);
+    match closest(model, known) {
+        Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+        None => finding.help("write `provider/model` or `mock`, or an alias of `models` in `.flow/flow.yaml`"),
+    };
+}

@@ -1,0 +1,73 @@
+//! An input that nothing reads.
+
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use std::collections::BTreeSet;
+
+use super::super::scope::ProcessScope;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW209",
+    name: "unused-input",
+    severity: Severity::Warning,
+    summary: "An input that nothing reads",
+    reason: r#"
+Whoever starts the process is asked for something that changes nothing. Usually an expression was forgotten, or the
+input is left over.
+"#,
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  who: {type: string}
+steps:
+  - id: note
+    type: set
+    values: {text: hello}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  who: {type: string, required: true}
+steps:
+  - id: note
+    type: set
+    values: {text: "hello {{ inputs.who }}"}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    for process in &scope.processes {
+        let Some(used) = used(process) else { continue };
+        for name in process.process.header.inputs.keys() {
+            if !used.contains(name.as_str()) {
+                let message = format!("nothing reads the input `{}`", name.as_str());
+                findings.add(process.file, name.span, message).help(format!("read it as `inputs.{}`, or remove it", name.as_str()));
+            }
+        }
+    }
+}
+
+/// The inputs that are read; nothing where that cannot be known: a text or a step could not be read, or something reads
+/// all of them.
+fn used<'p>(process: &'p ProcessScope<'_>) -> Option<BTreeSet<&'p str>> {
+    let mut used = BTreeSet::new();
+    if process.all_ids().count() > process.steps().count() || !process.file.structure.is_empty() {
+        return None;
+    }
+    for text in &process.texts.texts {
+        let template = text.template.as_ref().ok()?;
+        for reference in template.references().iter().filter(|reference| reference.root() == "inputs") {
+            used.insert(reference.name(1)?);
+        }
+    }
+    // What is misspelt was meant, and is told elsewhere.
+    used.extend(process.problems.iter().filter_map(|problem| problem.meant.as_deref()));
+    Some(used)
+}

@@ -1,0 +1,179 @@
+//! What rules look at: a repository, and for each process what several rules need, worked out once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Options;
+use super::reference::{self, Problem};
+use super::text::Texts;
+use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
+use crate::definition::{Process, Step};
+use crate::graph::{Graph, Missing};
+use crate::source::{Document, Kind, Node, NodeId, Span};
+
+/// Deepest nesting of `foreach` bodies that is looked into.
+const MAX_BODIES: usize = 16;
+
+/// What rules look at.
+pub struct Scope<'r> {
+    /// The repository.
+    pub repository: &'r Repository,
+    /// What was asked for.
+    pub options: &'r Options<'r>,
+    /// What can be referred to.
+    pub names: Names,
+    /// Every process that could be read.
+    pub processes: Vec<ProcessScope<'r>>,
+}
+
+/// What there is, by name; files that could not be read count, for their faults are told elsewhere.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Agents, tools, policies, prompts and processes by file or own name; schemas by path below `.flow/schemas/`.
+    by_kind: BTreeMap<FileKind, BTreeSet<String>>,
+    /// Aliases of models.
+    pub models: BTreeSet<String>,
+}
+
+/// A process with what rules need to know about it.
+pub struct ProcessScope<'r> {
+    /// Its file.
+    pub file: &'r File,
+    /// The process.
+    pub process: &'r Arc<Process>,
+    /// Its graph, bodies of `foreach` left out.
+    pub graph: Graph<'r>,
+    /// Which outputs may be missing when.
+    pub missing: Missing,
+    /// Ids as written, also of steps that could not be decoded and of bodies, with their nodes.
+    pub ids: Vec<(String, NodeId)>,
+    /// The same ids, for looking up.
+    known_ids: BTreeSet<String>,
+    /// Every text with an expression.
+    pub texts: Texts,
+    /// What is wrong with what they read.
+    pub problems: Vec<Problem>,
+}
+
+impl<'r> Scope<'r> {
+    pub(super) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
+        let names = Names::of(repository);
+        let mut processes: Vec<ProcessScope<'r>> = repository
+            .processes()
+            .map(|(file, process)| {
+                let graph = Graph::of(process);
+                let missing = Missing::of(&graph);
+                let ids = written_ids(&file.document, process.node);
+                let texts = Texts::of(&file.document, process.node);
+                let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
+                ProcessScope { file, process, graph, missing, ids, known_ids, texts, problems: Vec::new() }
+            })
+            .collect();
+        for process in &mut processes {
+            process.problems = reference::problems(repository, process);
+        }
+        Self { repository, options, names, processes }
+    }
+
+    /// Every file of a kind.
+    pub fn files(&self, kind: FileKind) -> impl Iterator<Item = &'r File> + '_ {
+        self.repository.files.values().filter(move |file| file.kind == kind)
+    }
+
+    /// Every file.
+    pub fn all_files(&self) -> impl Iterator<Item = &'r File> + '_ {
+        self.repository.files.values()
+    }
+}
+
+impl Names {
+    fn of(repository: &Repository) -> Self {
+        let mut names = Self::default();
+        for (path, file) in &repository.files {
+            let known = names.by_kind.entry(file.kind).or_default();
+            match (&file.definition, file.kind) {
+                (_, FileKind::Schema) => {
+                    known.insert(below(path, "schemas/").to_owned());
+                }
+                (Some(Definition::Process(process)), _) => {
+                    known.insert(process.header.name.as_str().to_owned());
+                }
+                _ => {
+                    known.insert(stem(path).to_owned());
+                }
+            }
+        }
+        if let Some(settings) = repository.settings() {
+            names.models.extend(settings.models.keys().map(|alias| alias.value.clone()));
+        }
+        names
+    }
+
+    /// The names of a kind.
+    pub fn of_kind(&self, kind: FileKind) -> impl Iterator<Item = &str> {
+        self.by_kind.get(&kind).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, kind: FileKind, name: &str) -> bool {
+        self.by_kind.get(&kind).is_some_and(|names| names.contains(name))
+    }
+}
+
+/// The part of a path below a folder of `.flow/`.
+pub fn below<'path>(path: &'path str, folder: &str) -> &'path str {
+    let inside = path.strip_prefix(".flow/").or_else(|| path.split_once("/.flow/").map(|(_, inside)| inside));
+    inside.and_then(|inside| inside.strip_prefix(folder)).unwrap_or(path)
+}
+
+impl ProcessScope<'_> {
+    /// The ids as written.
+    pub fn all_ids(&self) -> impl Iterator<Item = &str> {
+        self.known_ids.iter().map(String::as_str)
+    }
+
+    /// Whether a step with this id was written.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.known_ids.contains(id)
+    }
+
+    /// Every step that could be decoded, bodies of `foreach` included.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.process.all_steps()
+    }
+
+    /// A step's mapping.
+    pub fn node(&self, step: &Step) -> Node<'_> {
+        self.file.document.node(step.node)
+    }
+
+    /// Where a step's key is; the step's id where it has no such key.
+    pub fn key_span(&self, step: &Step, key: &str) -> Span {
+        self.node(step).key_node(key).map_or(step.id.span, |key| key.span())
+    }
+
+    /// Where the value of a step's key is; the step's id where it has no such key.
+    pub fn value_span(&self, step: &Step, key: &str) -> Span {
+        self.node(step).get(key).map_or(step.id.span, |value| value.span())
+    }
+}
+
+fn written_ids(document: &Document, root: NodeId) -> Vec<(String, NodeId)> {
+    let mut ids = Vec::new();
+    let steps = document.node(root).get("steps");
+    steps.into_iter().for_each(|list| collect_ids(list, 0, &mut ids));
+    ids
+}
+
+fn collect_ids(list: Node<'_>, depth: usize, ids: &mut Vec<(String, NodeId)>) {
+    for step in list.items().into_iter().flatten().filter(|step| step.kind() == Kind::Mapping) {
+        if let Some(id) = step.get("id")
+            && let Some(text) = id.as_str()
+        {
+            ids.push((text.to_owned(), id.id()));
+        }
+        if depth < MAX_BODIES {
+            step.get("steps").into_iter().for_each(|body| collect_ids(body, depth + 1, ids));
+        }
+    }
+}

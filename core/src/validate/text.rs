@@ -1,0 +1,221 @@
+//! Where a process holds expressions, and what may stand there: one walk over the nodes of its file, so that texts of
+//! steps that could not be decoded are looked at all the same.
+
+use std::collections::BTreeSet;
+
+use crate::definition::step::StepType;
+use crate::expression::{ExpressionError, Template};
+use crate::source::{Document, Kind, Node, NodeId};
+
+/// A text with an expression in it.
+#[derive(Debug)]
+pub struct Text {
+    /// The scalar.
+    pub node: NodeId,
+    /// What it says, or why it cannot be read.
+    pub template: Result<Template, ExpressionError>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What may stand there.
+    pub role: Role,
+}
+
+/// Whose text it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// `outputs`.
+    Outputs,
+    /// `concurrency.group`, which is evaluated before anything runs.
+    Concurrency,
+    /// A step.
+    Step {
+        /// Its id, where it has one.
+        id: Option<String>,
+        /// The names of items, from the outermost `foreach` around it.
+        items: Vec<String>,
+    },
+}
+
+/// What may stand at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// How the result is used.
+    pub usage: Usage,
+    /// Whether secrets may be printed.
+    pub secrets: bool,
+    /// Whether it is a step's own `when`.
+    pub is_when: bool,
+    /// Whether `event` can be read.
+    pub event: bool,
+}
+
+/// How the result of a text is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// As a text for people or the wire: tags may stand in it.
+    Text,
+    /// As a value that keeps its type: no tags.
+    Value,
+    /// As a condition: exactly one expression.
+    Condition,
+}
+
+const TEXT: Role = Role { usage: Usage::Text, secrets: false, is_when: false, event: false };
+const VALUE: Role = Role { usage: Usage::Value, ..TEXT };
+const CONDITION: Role = Role { usage: Usage::Condition, ..TEXT };
+const SECRET_TEXT: Role = Role { secrets: true, ..TEXT };
+const SECRET_VALUE: Role = Role { secrets: true, ..VALUE };
+
+/// What may stand below a key of a step; nothing where the key takes no expressions.
+fn role(step_type: StepType, key: &str) -> Option<Role> {
+    use StepType as Type;
+    Some(match (step_type, key) {
+        (_, "name") => TEXT,
+        (_, "when") => Role { is_when: true, ..CONDITION },
+        (_, "timeout") => VALUE,
+        (Type::AgentTask, "message") => TEXT,
+        (Type::AiGenerate, "prompt" | "system") => TEXT,
+        (Type::AiGenerate, "model" | "variables") => VALUE,
+        (Type::HumanApproval | Type::Form, "title" | "description") => TEXT,
+        (Type::HumanApproval, "approvers" | "escalate") | (Type::Form, "assignees" | "escalate") => VALUE,
+        (Type::ApiCall, "url" | "headers" | "body" | "body_text") => SECRET_TEXT,
+        (Type::ApiCall, "query") | (Type::McpCall, "arguments") => SECRET_VALUE,
+        (Type::Workflow, "ref") => TEXT,
+        (Type::Workflow | Type::Process, "inputs") => VALUE,
+        (Type::Foreach, "items" | "result") => VALUE,
+        (Type::Wait, "for" | "until") => VALUE,
+        (Type::Set, "values") => VALUE,
+        (Type::Notify, "to") => SECRET_VALUE,
+        (Type::Notify, "subject" | "message") => SECRET_TEXT,
+        _ => return None,
+    })
+}
+
+/// What the walk found.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// Every text with an expression, in the order of the file.
+    pub texts: Vec<Text>,
+    /// Every `when`, literal ones included.
+    pub conditions: Vec<NodeId>,
+    /// Scalars with markup at places that take no expressions.
+    pub elsewhere: Vec<NodeId>,
+}
+
+impl Texts {
+    /// Walks the file of a process.
+    pub fn of(document: &Document, root: NodeId) -> Self {
+        let mut walk = Walk { found: Self::default(), seen: BTreeSet::new() };
+        for (key, value) in document.node(root).entries() {
+            match key.as_str().unwrap_or_default() {
+                "outputs" => walk.below(value, &Owner::Outputs, VALUE),
+                "concurrency" => {
+                    value.get("group").into_iter().for_each(|group| walk.below(group, &Owner::Concurrency, TEXT));
+                }
+                "steps" => walk.steps(value, &[], 0),
+                _ => walk.elsewhere(value),
+            }
+        }
+        walk.found
+    }
+}
+
+struct Walk {
+    found: Texts,
+    /// Nodes that were looked at for an owner: an anchor that is used twice is looked at for both, once each.
+    seen: BTreeSet<(NodeId, Option<String>)>,
+}
+
+/// Deepest nesting of `foreach` bodies that is walked.
+const MAX_BODIES: usize = 16;
+
+impl Walk {
+    fn steps(&mut self, list: Node<'_>, items: &[String], depth: usize) {
+        for step in list.items().into_iter().flatten().filter(|step| step.kind() == Kind::Mapping) {
+            self.step(step, items, depth);
+        }
+    }
+
+    fn step(&mut self, step: Node<'_>, items: &[String], depth: usize) {
+        let written = step.get("type").and_then(Node::as_str);
+        let Some(step_type) = written.and_then(StepType::from_name) else { return };
+        let id = step.get("id").and_then(Node::as_str).map(str::to_owned);
+        let owner = Owner::Step { id: id.clone(), items: items.to_vec() };
+        let inside = || {
+            let name = step.get("as").and_then(Node::as_str).unwrap_or("item");
+            let mut items = items.to_vec();
+            items.push(name.to_owned());
+            items
+        };
+        for (key, value) in step.entries() {
+            let key = key.as_str().unwrap_or_default();
+            match (step_type, key) {
+                (_, "when") => {
+                    self.found.conditions.push(value.id());
+                    self.below(value, &owner, Role { is_when: true, ..CONDITION });
+                }
+                (StepType::Gateway, "branches") => self.branches(value, &owner),
+                (StepType::Wait, "event") => self.event(value, &owner),
+                (StepType::Foreach, "steps") if depth < MAX_BODIES => self.steps(value, &inside(), depth + 1),
+                (StepType::Foreach, "result") => {
+                    self.below(value, &Owner::Step { id: id.clone(), items: inside() }, VALUE);
+                }
+                _ => match role(step_type, key) {
+                    Some(role) => self.below(value, &owner, role),
+                    None => self.elsewhere(value),
+                },
+            }
+        }
+    }
+
+    fn branches(&mut self, branches: Node<'_>, owner: &Owner) {
+        for when in branches.items().into_iter().flatten().filter_map(|branch| branch.get("when")) {
+            self.found.conditions.push(when.id());
+            self.below(when, owner, CONDITION);
+        }
+    }
+
+    fn event(&mut self, event: Node<'_>, owner: &Owner) {
+        for (key, value) in event.entries() {
+            match key.as_str() {
+                Some("name") => self.below(value, owner, TEXT),
+                Some("match") => self.below(value, owner, Role { event: true, ..CONDITION }),
+                Some("timeout") => self.below(value, owner, VALUE),
+                _ => {}
+            }
+        }
+    }
+
+    /// Every text of a value, however deep.
+    fn below(&mut self, value: Node<'_>, owner: &Owner, role: Role) {
+        let id = match owner {
+            Owner::Step { id, .. } => id.clone(),
+            Owner::Outputs | Owner::Concurrency => None,
+        };
+        if !self.seen.insert((value.id(), id)) {
+            return;
+        }
+        if let Some(text) = value.as_text().filter(|text| has_markup(text)) {
+            let (node, template) = (value.id(), Template::parse(text));
+            self.found.texts.push(Text { node, template, owner: owner.clone(), role });
+        }
+        value.items().into_iter().flatten().for_each(|item| self.below(item, owner, role));
+        value.entries().for_each(|(_, value)| self.below(value, owner, role));
+    }
+
+    fn elsewhere(&mut self, value: Node<'_>) {
+        if !self.seen.insert((value.id(), Some(String::new()))) {
+            return;
+        }
+        if value.as_text().is_some_and(has_markup) {
+            self.found.elsewhere.push(value.id());
+        }
+        value.items().into_iter().flatten().for_each(|item| self.elsewhere(item));
+        value.entries().for_each(|(_, value)| self.elsewhere(value));
+    }
+}
+
+/// Whether a text holds an expression, a tag or a comment of the expression language.
+pub fn has_markup(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
