@@ -141,6 +141,12 @@ impl Repository {
         Self { files: files.collect() }
     }
 
+    /// The same from bytes.
+    pub fn read_bytes<'bytes>(files: impl IntoIterator<Item = (&'bytes String, &'bytes Vec<u8>)>) -> Self {
+        let files = files.into_iter().map(|(path, bytes)| (Arc::from(path.as_str()), File::read_bytes(path, bytes)));
+        Self { files: files.collect() }
+    }
+
     /// Every process that could be read, by path.
     pub fn processes(&self) -> impl Iterator<Item = (&File, &Arc<Process>)> {
         self.files.values().filter_map(|file| match &file.definition {
@@ -222,6 +228,11 @@ fn collect_approvers<'name>(
 }
 
 impl File {
+    /// Reads one file from its bytes. What is not UTF-8 becomes U+FFFD, which a rule points at.
+    pub fn read_bytes(path: &str, bytes: &[u8]) -> Self {
+        Self::read(path, &String::from_utf8_lossy(bytes))
+    }
+
     /// Reads one file.
     pub fn read(path: &str, text: &str) -> Self {
         let kind = FileKind::of(path);
