@@ -61,6 +61,10 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// The rule's page.
     pub url: String,
+    /// All that the finding speaks about, where other findings inside it come first: what is wrong is told before
+    /// what is only not performed yet.
+    #[serde(skip)]
+    pub(super) yields_inside: Option<Span>,
 }
 
 /// Another place that belongs to a finding.
@@ -115,6 +119,12 @@ impl Finding {
     /// Adds what to do about it, where there is something to say.
     pub fn maybe_help(&mut self, help: Option<impl Into<String>>) -> &mut Self {
         self.help = help.map(Into::into).or(self.help.take());
+        self
+    }
+
+    /// Takes it back where something else is found inside this span.
+    pub(super) fn yield_inside(&mut self, span: Span) -> &mut Self {
+        self.yields_inside = Some(span);
         self
     }
 

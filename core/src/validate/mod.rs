@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::definition::repository::Repository;
 use crate::definition::settings::Level;
+use crate::source::Span;
 
 pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
@@ -102,6 +103,7 @@ pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
     }
     let mut found = findings.into_found();
     tidy(&mut found);
+    yield_to_others(&mut found);
     suppression::apply(repository, &mut found);
     apply_levels(repository, &mut found);
     tidy(&mut found);
@@ -114,6 +116,25 @@ fn tidy(findings: &mut Vec<Finding>) {
         (&a.path, a.span, a.code, &a.message).cmp(&(&b.path, b.span, b.code, &b.message))
     });
     findings.dedup_by(|a, b| (&a.path, a.span, a.code) == (&b.path, b.span, b.code) && a.message == b.message);
+}
+
+/// Takes findings back that others inside them come before.
+fn yield_to_others(findings: &mut Vec<Finding>) {
+    let inside = |findings: &[Finding], place: usize, span: Span| {
+        let path = &findings[place].path;
+        let others = findings.iter().enumerate().filter(|(other, finding)| *other != place && &finding.path == path);
+        others.map(|(_, finding)| finding).any(|finding| span.contains(finding.span) && finding.yields_inside.is_none())
+    };
+    let yielding: Vec<usize> = findings
+        .iter()
+        .enumerate()
+        .filter_map(|(place, finding)| finding.yields_inside.map(|span| (place, span)))
+        .filter(|(place, span)| inside(findings, *place, *span))
+        .map(|(place, _)| place)
+        .collect();
+    for place in yielding.into_iter().rev() {
+        findings.remove(place);
+    }
 }
 
 fn apply_levels(repository: &Repository, findings: &mut Vec<Finding>) {

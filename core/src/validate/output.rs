@@ -1,26 +1,39 @@
 //! The shapes of the roots of expressions, and of what each type of step gives.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use std::sync::Arc;
-
 use super::scope::below;
 use super::shape::{Map, Part, Shape};
-use crate::definition::repository::{Definition, Repository};
+use crate::definition::repository::{Definition, File, Repository};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::{Process, Step, StepKind};
-use crate::source::Spanned;
+use crate::source::{Node, Spanned};
 
 /// `inputs`: a field that is not required and has no default may be missing.
-pub fn inputs(process: &Process) -> Shape {
-    Shape::of_fields(&process.header.inputs, false)
+pub fn inputs(file: &File, process: &Process) -> Shape {
+    let written = file.document.node(process.node).get("inputs");
+    with_written(Shape::of_fields(&process.header.inputs, false), written)
+}
+
+/// Fields that were written and could not be read exist all the same; what they hold is unknown.
+fn with_written(shape: Shape, mapping: Option<Node<'_>>) -> Shape {
+    let (Shape::Map(map), Some(mapping)) = (&shape, mapping) else { return shape };
+    let mut map = Map::clone(map);
+    for name in mapping.entries().filter_map(|(key, _)| key.as_str()) {
+        let unknown = Part { shape: Shape::Unknown, optional: false };
+        map.fields.entry(name.to_owned()).or_insert(unknown);
+    }
+    Shape::Map(Arc::new(map))
 }
 
 /// `context`.
-pub fn context(process: &Process) -> Shape {
+pub fn context(file: &File, process: &Process) -> Shape {
     let constants = process.header.context.iter();
-    Shape::closed(constants.map(|(name, value)| (name.value.clone(), Shape::of_value(&value.value))))
+    let known = Shape::closed(constants.map(|(name, value)| (name.value.clone(), Shape::of_value(&value.value))));
+    with_written(known, file.document.node(process.node).get("context"))
 }
 
 /// `trigger`. Whether there is a pull request is only known when it runs.
@@ -57,9 +70,14 @@ pub fn execution() -> Shape {
 }
 
 /// `steps.ID` of a step that has ended, with its output.
-pub fn step(repository: &Repository, step: &Step) -> Shape {
+pub fn step(repository: &Repository, file: &File, step: &Step) -> Shape {
+    let written = match &step.kind {
+        StepKind::Form(_) => file.document.node(step.node).get("fields"),
+        StepKind::Set(_) => file.document.node(step.node).get("values"),
+        _ => None,
+    };
     Shape::closed([
-        ("output", output(repository, step)),
+        ("output", with_written(output(repository, step), written)),
         ("status", Shape::Text),
         ("error", Shape::Unknown),
         ("attempts", Shape::Integer),

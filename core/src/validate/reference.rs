@@ -126,12 +126,12 @@ pub(super) struct Roots<'scope, 'r> {
 impl<'scope, 'r> Roots<'scope, 'r> {
     pub(super) fn of(repository: &Repository, process: &'scope ProcessScope<'r>) -> Self {
         let named = BTreeMap::from([
-            ("inputs", output::inputs(process.process)),
-            ("context", output::context(process.process)),
+            ("inputs", output::inputs(process.file, process.process)),
+            ("context", output::context(process.file, process.process)),
             ("trigger", output::trigger()),
             ("execution", output::execution()),
         ]);
-        let steps = process.process.all_steps().map(|step| (step.id.as_str(), output::step(repository, step)));
+        let steps = process.process.all_steps().map(|step| (step.id.as_str(), output::step(repository, process.file, step)));
         let graph = &process.graph;
         let ancestors = if graph.len() <= MAX_STEPS {
             (0..graph.len()).map(|index| graph.ancestors(index)).collect()
@@ -210,7 +210,8 @@ impl<'scope, 'r> Roots<'scope, 'r> {
         let id = reference.name(1)?;
         let segment = reference.path.get(1)?;
         if !self.process.has_id(id) {
-            let known: Vec<&str> = self.process.all_ids().collect();
+            let is_reader = |known: &&str| matches!(&text.owner, Owner::Step { id: Some(own), .. } if own == known);
+            let known: Vec<&str> = self.process.all_ids().filter(|known| !is_reader(known)).collect();
             let wrong = Wrong::new(ProblemKind::UnknownStep, segment, format!("there is no step `{id}`"));
             return Some(wrong.meant(closest(id, known.iter().copied()), &known));
         }

@@ -126,6 +126,7 @@ impl Findings {
             related: Vec::new(),
             fix: None,
             url: self.rule.url(),
+            yields_inside: None,
         };
         self.found.push(finding);
         #[expect(clippy::expect_used, reason = "it was pushed one line above")]

@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::rule::Findings;
 use super::rules::{self, suppression_without_reason, unknown_code, unused_suppression};
 use crate::definition::repository::{File, Repository};
-use crate::source::{Comment, Span, closest};
+use crate::source::{Comment, Span};
 
 /// One code of one comment.
 struct Suppression {
@@ -51,8 +51,7 @@ fn tell(file: &File, suppression: &Suppression, used: bool, about: &mut Findings
     let Suppression { code, code_span, comment, has_reason, .. } = suppression;
     if rules::find(code).is_none() {
         let message = format!("there is no rule `{code}`");
-        let names = rules::RULES.iter().flat_map(|rule| [rule.name, rule.code]);
-        let help = closest(code, names).map(|meant| format!("did you mean `{meant}`?"));
+        let help = rules::closest_name(code).map(|meant| format!("did you mean `{meant}`?"));
         about.of(&unknown_code::RULE).add(file, *code_span, message).maybe_help(help);
     } else if !used {
         let message = format!("nothing here is found by `{code}`");

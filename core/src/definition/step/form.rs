@@ -19,7 +19,7 @@ pub struct Form {
     #[serde(default)]
     pub description: Option<Text>,
     /// The questions.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("minProperties" = 1))]
     pub fields: Fields,
     /// Who may answer. Absent: whoever may write to the repository.
     #[serde(default)]

@@ -12,6 +12,6 @@ use crate::source::Spanned;
 #[serde(deny_unknown_fields)]
 pub struct Set {
     /// The values by name.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("minProperties" = 1))]
     pub values: IndexMap<Spanned<String>, Spanned<Value>>,
 }

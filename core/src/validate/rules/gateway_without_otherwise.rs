@@ -4,6 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::step::StepKind;
+use crate::source::Node;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -61,7 +62,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for step in process.steps() {
             let StepKind::Gateway(gateway) = &step.kind else { continue };
             let complete = gateway.branches.iter().all(|branch| branch.when.is_some() || branch.otherwise.is_some());
-            let covered = gateway.branches.iter().any(|branch| branch.otherwise.is_some());
+            // Also of a branch that could not be read.
+            let written = process.node(step).get("branches").and_then(Node::items);
+            let covered = written.into_iter().flatten().any(|branch| branch.get("otherwise").is_some());
             if complete && !covered && !gateway.branches.is_empty() {
                 let message = format!("gateway `{}` has no way for everything else", step.id.as_str());
                 let help = "add a last branch `{otherwise: true, to: [STEP]}`";

@@ -78,14 +78,20 @@ fn tell(file: &File, approvers: &Spanned<Approvers>, findings: &mut Findings) {
             let people: BTreeSet<String> =
                 users.iter().map(|user| user.trim_start_matches('@').to_lowercase()).collect();
             if people.len() < *count as usize {
-                let message = format!("{count} people are needed, but only {} are listed", people.len());
+                let message = match people.len() {
+                    1 => format!("{count} people are needed, but only one is listed"),
+                    listed => format!("{count} people are needed, but only {listed} are listed"),
+                };
                 let help = "list more people, or lower `count`";
                 findings.add(file, count_span("users"), message).help(help);
             }
         }
         Approvers::Any { any, count } => {
             if any.len() < *count as usize {
-                let message = format!("{count} groups are needed, but there are only {}", any.len());
+                let message = match any.len() {
+                    1 => format!("{count} groups are needed, but there is only one"),
+                    groups => format!("{count} groups are needed, but there are only {groups}"),
+                };
                 findings.add(file, count_span("any"), message).help("lower `count`, which counts groups here");
             }
             any.iter().for_each(|group| tell(file, group, findings));

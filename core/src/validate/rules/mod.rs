@@ -77,7 +77,7 @@ use super::scope::{ProcessScope, Scope};
 use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::definition::{Field, Process, Step};
-use crate::source::{FaultKind, SchemaFaultKind, Span};
+use crate::source::{FaultKind, SchemaFaultKind, Span, closest};
 use crate::value::Duration;
 
 /// Every rule, by code.
@@ -156,6 +156,11 @@ pub fn find(code_or_name: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.is(code_or_name))
 }
 
+/// The name of a rule that somebody may have meant; of numbers nobody can say which was meant.
+pub(super) fn closest_name(written: &str) -> Option<&'static str> {
+    closest(written, RULES.iter().map(|rule| rule.name))
+}
+
 /// Tells the faults of parsing that are of a rule's kind.
 fn tell_faults(scope: &Scope<'_>, findings: &mut Findings, is_ours: impl Fn(FaultKind) -> bool) {
     for file in scope.all_files().filter(|file| !invalid_json::is_broken(file)) {
@@ -175,6 +180,11 @@ fn tell_structure(scope: &Scope<'_>, findings: &mut Findings, is_ours: impl Fn(&
         for fault in file.structure.iter().filter(|fault| is_ours(&fault.kind)) {
             let node = file.document.node(fault.node);
             if node.as_text().is_some_and(|text| text.contains("{%")) {
+                continue;
+            }
+            // Entries that a fault of parsing speaks about are not counted.
+            let counts = matches!(fault.kind, SchemaFaultKind::Minimum | SchemaFaultKind::MissingKey { .. });
+            if counts && file.faults.iter().any(|other| node.outer_span().contains(other.span)) {
                 continue;
             }
             let finding = findings.add(file, fault.span, fault.message.clone());

@@ -55,9 +55,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
         for key in ["guarantees", "windows", "freezes", "escalate", "quotas", "applies_to"] {
-            if let Some(key) = root.key_node(key) {
-                tell(file, key, findings);
-            }
+            tell(file, root, key, findings);
         }
         if let Some(approvers) = root.get("approvers") {
             code_owners(file, approvers, 0, findings);
@@ -65,17 +63,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-fn tell(file: &File, key: Node<'_>, findings: &mut Findings) {
-    let message = format!("`{}` is not performed yet", key.as_str().unwrap_or_default());
-    findings.add(file, key.span(), message).help("remove it, or wait for a version that performs it");
+/// Tells a key of a mapping, where it is written.
+fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
+    let (Some(written), Some(value)) = (mapping.key_node(key), mapping.get(key)) else { return };
+    let finding = findings.add(file, written.span(), format!("`{key}` is not performed yet"));
+    finding.help("remove it, or wait for a version that performs it").yield_inside(written.span().to(value.span()));
 }
 
 fn process_keys(process: &ProcessScope<'_>, findings: &mut Findings) {
     let root = process.file.document.node(process.process.node);
     for key in ["concurrency", "notify", "guarantees"] {
-        if let Some(key) = root.key_node(key) {
-            tell(process.file, key, findings);
-        }
+        tell(process.file, root, key, findings);
     }
 }
 
@@ -88,7 +86,8 @@ fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
         let node = process.file.document.node(trigger.node);
         let written = node.key_node(trigger.value.key()).unwrap_or(node);
         let message = format!("the trigger `{}` is not performed yet", trigger.value.key());
-        findings.add(process.file, written.span(), message).help("`manual`, `pull_request`, `push` and `comment` are");
+        let finding = findings.add(process.file, written.span(), message);
+        finding.help("`manual`, `pull_request`, `push` and `comment` are").yield_inside(node.span());
     }
 }
 
@@ -107,7 +106,7 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
         StepType::ApiCall => &["integration"],
         _ => &[],
     };
-    keys.iter().filter_map(|key| node.key_node(key)).for_each(|key| tell(process.file, key, findings));
+    keys.iter().for_each(|key| tell(process.file, node, key, findings));
     for key in ["approvers", "assignees", "escalate"] {
         node.get(key).into_iter().for_each(|people| code_owners(process.file, people, 0, findings));
     }
@@ -120,9 +119,7 @@ fn code_owners(file: &File, people: Node<'_>, depth: usize, findings: &mut Findi
     if depth > MAX_DEPTH {
         return;
     }
-    if let Some(key) = people.key_node("codeowners") {
-        tell(file, key, findings);
-    }
+    tell(file, people, "codeowners", findings);
     people.items().into_iter().flatten().for_each(|item| code_owners(file, item, depth + 1, findings));
     for key in ["any", "all", "to"] {
         people.get(key).into_iter().for_each(|inner| code_owners(file, inner, depth + 1, findings));

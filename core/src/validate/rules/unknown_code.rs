@@ -3,9 +3,8 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::{RULES, find};
+use super::{closest_name, find};
 use crate::definition::repository::{Definition, FileKind};
-use crate::source::closest;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -50,8 +49,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let Some(Definition::Settings(settings)) = &file.definition else { continue };
         for name in settings.validate.levels.keys().filter(|name| find(name).is_none()) {
             let finding = findings.add(file, name.span, format!("there is no rule `{}`", name.value));
-            let names = RULES.iter().flat_map(|rule| [rule.name, rule.code]);
-            finding.maybe_help(closest(name, names).map(|meant| format!("did you mean `{meant}`?")));
+            finding.maybe_help(closest_name(name).map(|meant| format!("did you mean `{meant}`?")));
         }
     }
 }

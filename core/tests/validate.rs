@@ -1,0 +1,89 @@
+//! The fixtures as a person sees them: every invalid repository has exactly one finding, every sample repository none.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::validate::{Options, Report, validate};
+
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder);
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    folders
+}
+
+fn definitions(repository: &Path) -> Repository {
+    let mut files = Vec::new();
+    let mut open = vec![repository.join(".flow")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(repository).unwrap().to_str().unwrap().replace('\\', "/");
+            files.push((name, String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
+        }
+    }
+    Repository::read(files)
+}
+
+fn shown(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let (start, end) = (finding.range.start, finding.range.end);
+        let place = format!("{}:{}-{}:{}", start.line, start.column, end.line, end.column);
+        let path = finding.path.trim_start_matches(".flow/");
+        let _ = writeln!(text, "{path}:{place} {} {} {}", finding.severity, finding.code, finding.message);
+        if let Some(help) = &finding.help {
+            let _ = writeln!(text, "  help: {help}");
+        }
+        for related in &finding.related {
+            let at = related.range.start;
+            let path = related.path.trim_start_matches(".flow/");
+            let _ = writeln!(text, "  {path}:{}:{} {}", at.line, at.column, related.message);
+        }
+    }
+    text
+}
+
+#[test]
+fn every_invalid_repository_has_exactly_one_finding() {
+    let mut all = String::new();
+    let mut others = String::new();
+    for folder in fixtures("invalid") {
+        let repository = definitions(&folder);
+        let report = validate(&repository, &Options::default());
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let _ = writeln!(all, "## {name}\n{}", shown(&report));
+        if report.findings.len() != 1 {
+            let _ = writeln!(others, "## {name}\n{}", shown(&report));
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/invalid.snap.md");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(path, &all).unwrap();
+    }
+    assert!(others.is_empty(), "not exactly one finding:\n{others}");
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    let changed: Vec<&str> = all.split("\n\n").filter(|one| !expected.contains(one)).collect();
+    assert!(all == expected, "run with UPDATE_SNAPSHOTS=1 and read what changed:\n{}", changed.join("\n\n"));
+}
+
+#[test]
+fn every_sample_repository_is_sound() {
+    let mut found = String::new();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for folder in fixtures("repositories").into_iter().chain([own]) {
+        let report = validate(&definitions(&folder), &Options::default());
+        if !report.findings.is_empty() {
+            let _ = writeln!(found, "## {}\n{}", folder.display(), shown(&report));
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+}
