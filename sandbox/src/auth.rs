@@ -33,9 +33,12 @@ pub(crate) enum Unknown {
 }
 
 const UNDECODABLE: Unknown = Unknown::Jwt("A JSON web token could not be decoded");
-const NO_EXP: Unknown = Unknown::Jwt("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires");
+const NO_EXP: Unknown = Unknown::Jwt(
+    "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+);
 const FAR_EXP: Unknown = Unknown::Jwt("'Expiration time' claim ('exp') is too far in the future");
-const BAD_IAT: Unknown = Unknown::Jwt("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued");
+const BAD_IAT: Unknown =
+    Unknown::Jwt("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued");
 const BAD_ISS: Unknown = Unknown::Jwt("'Issuer' claim ('iss') must be an Integer");
 
 impl Caller {
@@ -61,7 +64,11 @@ pub(crate) fn identify(world: &World, headers: &HeaderMap, now: Timestamp) -> Re
         _ => return Err(Unknown::BadCredentials),
     };
     by_token(world, &token, now).unwrap_or_else(|| {
-        if token.starts_with("eyJ") { by_jwt(world, &token).map(|()| Caller::App) } else { Err(Unknown::BadCredentials) }
+        if token.starts_with("eyJ") {
+            by_jwt(world, &token).map(|()| Caller::App)
+        } else {
+            Err(Unknown::BadCredentials)
+        }
     })
 }
 
@@ -78,7 +85,9 @@ fn by_token(world: &World, token: &str, now: Timestamp) -> Option<Result<Caller,
         return Some(Err(Unknown::BadCredentials));
     }
     Some(match known.owner {
-        TokenOwner::Installation(id) if world.installations.contains_key(&id) => Ok(Caller::Installation { id, token: token.to_owned() }),
+        TokenOwner::Installation(id) if world.installations.contains_key(&id) => {
+            Ok(Caller::Installation { id, token: token.to_owned() })
+        }
         TokenOwner::Installation(_) => Err(Unknown::BadCredentials),
         TokenOwner::Person(id) => match world.accounts.get(&id) {
             Some(account) => Ok(Caller::Person { id, login: account.login.clone() }),

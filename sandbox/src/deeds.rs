@@ -7,8 +7,8 @@ use crate::error::SandboxError;
 use crate::git::{FileContent, Files, NewCommit};
 use crate::hub::Hub;
 use crate::state::{
-    Account, AccountKind, Change, CheckRun, CheckRunChange, Comment, Delivery, Id, Issue, NewPullRequest, Permission, Reaction,
-    Review, ReviewState, Selection, Subject, Team, Token, TokenOwner,
+    Account, AccountKind, Change, CheckRun, CheckRunChange, Comment, Delivery, Id, Issue, NewPullRequest, Permission,
+    Reaction, Review, ReviewState, Selection, Subject, Team, Token, TokenOwner,
 };
 use crate::{key, webhook};
 
@@ -72,7 +72,8 @@ impl Hub {
                 return Ok(team.id);
             }
             let (id, created_at) = (change.world.take_id(), change.now);
-            let team = Team { id, organization, slug: slug.to_owned(), name: slug.to_owned(), members: people, created_at };
+            let team =
+                Team { id, organization, slug: slug.to_owned(), name: slug.to_owned(), members: people, created_at };
             change.world.teams.insert(id, team);
             Ok(id)
         })
@@ -86,7 +87,14 @@ impl Hub {
             let id = change.create_repository(owner, name, "main", true)?;
             let by = change.world.app.owner;
             let author = change.author(by);
-            let new = NewCommit { branch: "main", parents: &[], files, message: "Initial commit", author: &author, at: change.now };
+            let new = NewCommit {
+                branch: "main",
+                parents: &[],
+                files,
+                message: "Initial commit",
+                author: &author,
+                at: change.now,
+            };
             change.git.commit(id, &new)?;
             change.observe_references(id, by)?;
             Ok(id)
@@ -191,7 +199,14 @@ impl Hub {
     }
 
     /// Commits files onto a branch in a person's name and pushes; a missing branch starts at the default branch.
-    pub fn push(&self, repository: &str, by: &str, branch: &str, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+    pub fn push(
+        &self,
+        repository: &str,
+        by: &str,
+        branch: &str,
+        message: &str,
+        files: &BTreeMap<String, Option<String>>,
+    ) -> Result<String, SandboxError> {
         self.change(|change| {
             let (id, person) = change.person_in(repository, by, Permission::Write)?;
             change.push_files(id, person, branch, None, message, files)
@@ -199,12 +214,22 @@ impl Hub {
     }
 
     /// Replaces the branch's tip: a commit on its parent instead of on itself, pushed by force.
-    pub fn force_push(&self, repository: &str, by: &str, branch: &str, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+    pub fn force_push(
+        &self,
+        repository: &str,
+        by: &str,
+        branch: &str,
+        message: &str,
+        files: &BTreeMap<String, Option<String>>,
+    ) -> Result<String, SandboxError> {
         self.change(|change| {
             let (id, person) = change.person_in(repository, by, Permission::Write)?;
             let tip = change.git.resolve(id, branch)?;
             let parents = change.git.commit_facts(id, &tip)?.parents;
-            let parent = parents.first().cloned().ok_or_else(|| SandboxError::invalid("the first commit has nothing before it"))?;
+            let parent = parents
+                .first()
+                .cloned()
+                .ok_or_else(|| SandboxError::invalid("the first commit has nothing before it"))?;
             change.push_files(id, person, branch, Some(parent), message, files)
         })
     }
@@ -251,7 +276,13 @@ impl Hub {
                 };
                 change.push_files(id, person, &new.head, from, &new.title, &new.files)?;
             }
-            let opened = NewPullRequest { title: new.title.clone(), body: new.body.clone(), head: new.head.clone(), base, draft: new.draft };
+            let opened = NewPullRequest {
+                title: new.title.clone(),
+                body: new.body.clone(),
+                head: new.head.clone(),
+                base,
+                draft: new.draft,
+            };
             let issue = change.open_pull_request(id, person, &opened)?;
             for label in &new.labels {
                 change.add_label(issue, person, label)?;
@@ -271,7 +302,9 @@ impl Hub {
 
     /// Comments; returns the comment's id.
     pub fn comment(&self, repository: &str, by: &str, number: u64, body: &str) -> Result<Id, SandboxError> {
-        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| change.create_comment(issue, person, None, body))
+        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| {
+            change.create_comment(issue, person, None, body)
+        })
     }
 
     /// Changes a comment: one's own, or anybody's with write access.
@@ -291,8 +324,17 @@ impl Hub {
     }
 
     /// Reviews the present head; returns the review's id.
-    pub fn review(&self, repository: &str, by: &str, number: u64, state: ReviewState, body: &str) -> Result<Id, SandboxError> {
-        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| change.submit_review(issue, person, state, body, None))
+    pub fn review(
+        &self,
+        repository: &str,
+        by: &str,
+        number: u64,
+        state: ReviewState,
+        body: &str,
+    ) -> Result<Id, SandboxError> {
+        self.in_issue(repository, by, number, Permission::Read, |change, issue, person| {
+            change.submit_review(issue, person, state, body, None)
+        })
     }
 
     /// Changes the words of one's own review.
@@ -317,37 +359,58 @@ impl Hub {
 
     /// Puts a label on.
     pub fn label(&self, repository: &str, by: &str, number: u64, label: &str) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.add_label(issue, person, label))
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| {
+            change.add_label(issue, person, label)
+        })
     }
 
     /// Takes a label off.
     pub fn unlabel(&self, repository: &str, by: &str, number: u64, label: &str) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.remove_label(issue, person, label))
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| {
+            change.remove_label(issue, person, label)
+        })
     }
 
     /// Changes title or body.
-    pub fn edit_issue(&self, repository: &str, by: &str, number: u64, title: Option<&str>, body: Option<&str>) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.edit_issue(issue, person, title, body))
+    pub fn edit_issue(
+        &self,
+        repository: &str,
+        by: &str,
+        number: u64,
+        title: Option<&str>,
+        body: Option<&str>,
+    ) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| {
+            change.edit_issue(issue, person, title, body)
+        })
     }
 
     /// Says that a draft is ready.
     pub fn mark_ready(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.mark_ready(issue, person))
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| {
+            change.mark_ready(issue, person)
+        })
     }
 
     /// Closes an issue or pull request.
     pub fn close(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.close_issue(issue, person))
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| {
+            change.close_issue(issue, person)
+        })
     }
 
     /// Opens it again.
     pub fn reopen(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
-        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| change.reopen_issue(issue, person))
+        self.in_issue(repository, by, number, Permission::Triage, |change, issue, person| {
+            change.reopen_issue(issue, person)
+        })
     }
 
     /// Merges with a merge commit; returns it.
     pub fn merge(&self, repository: &str, by: &str, number: u64) -> Result<String, SandboxError> {
-        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| change.merge_pull_request(issue, person, false))
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| {
+            change.merge_pull_request(issue, person, false)
+        })
     }
 
     /// Reacts to a comment.
@@ -383,7 +446,11 @@ impl Hub {
         self.change(|change| {
             let repository = change.world.repository(repository)?.id;
             let app = change.world.other_app.id;
-            let run = CheckRunChange { name: Some(name.to_owned()), status: Some("in_progress".to_owned()), ..CheckRunChange::default() };
+            let run = CheckRunChange {
+                name: Some(name.to_owned()),
+                status: Some("in_progress".to_owned()),
+                ..CheckRunChange::default()
+            };
             change.create_check_run(repository, app, head_sha, run)
         })
     }
@@ -410,7 +477,14 @@ impl Hub {
         self.change(|_| Ok(()))
     }
 
-    fn in_issue<T>(&self, repository: &str, by: &str, number: u64, least: Permission, act: impl FnOnce(&mut Change<'_>, Id, Id) -> Result<T, SandboxError>) -> Result<T, SandboxError> {
+    fn in_issue<T>(
+        &self,
+        repository: &str,
+        by: &str,
+        number: u64,
+        least: Permission,
+        act: impl FnOnce(&mut Change<'_>, Id, Id) -> Result<T, SandboxError>,
+    ) -> Result<T, SandboxError> {
         self.change(|change| {
             let (id, person) = change.person_in(repository, by, least)?;
             let issue = change.world.issue(id, number)?;
@@ -456,7 +530,8 @@ impl Hub {
             let id = view.world.repository(repository)?.id;
             let (_, side) = view.world.pull_request(id, number)?;
             let commits = view.git.compare(id, &side.base_sha, &side.head_sha)?.commits;
-            let of_pull_request = |run: &&CheckRun| run.repository == id && commits.iter().any(|commit| commit.sha == run.head_sha);
+            let of_pull_request =
+                |run: &&CheckRun| run.repository == id && commits.iter().any(|commit| commit.sha == run.head_sha);
             Ok(view.world.check_runs.values().filter(of_pull_request).cloned().collect())
         })
     }
@@ -532,19 +607,35 @@ impl Change<'_> {
         let (id, person) = self.person_in(repository, login, Permission::Read)?;
         let own = self.world.comments.get(&comment).is_some_and(|comment| comment.author == person);
         if !own && self.world.permission(id, person) < Permission::Write {
-            return Err(SandboxError::Forbidden(format!("{login} needs write access to change somebody else's comment")));
+            return Err(SandboxError::Forbidden(format!(
+                "{login} needs write access to change somebody else's comment"
+            )));
         }
         Ok(person)
     }
 
-    fn push_files(&mut self, repository: Id, by: Id, branch: &str, onto: Option<String>, message: &str, files: &BTreeMap<String, Option<String>>) -> Result<String, SandboxError> {
+    fn push_files(
+        &mut self,
+        repository: Id,
+        by: Id,
+        branch: &str,
+        onto: Option<String>,
+        message: &str,
+        files: &BTreeMap<String, Option<String>>,
+    ) -> Result<String, SandboxError> {
         if self.world.permission(repository, by) < Permission::Write {
             return Err(SandboxError::Forbidden("Pushing needs write access".to_owned()));
         }
-        let record = self.world.repositories.get(&repository).ok_or_else(|| SandboxError::NotFound("the repository".to_owned()))?;
-        let parent = onto.or_else(|| record.branch(branch).or_else(|| record.branch(&record.default_branch)).map(str::to_owned));
+        let record = self
+            .world
+            .repositories
+            .get(&repository)
+            .ok_or_else(|| SandboxError::NotFound("the repository".to_owned()))?;
+        let parent =
+            onto.or_else(|| record.branch(branch).or_else(|| record.branch(&record.default_branch)).map(str::to_owned));
         let parents: Vec<String> = parent.into_iter().collect();
-        let files: Files = files.iter().map(|(path, text)| (path.clone(), text.as_deref().map(FileContent::from))).collect();
+        let files: Files =
+            files.iter().map(|(path, text)| (path.clone(), text.as_deref().map(FileContent::from))).collect();
         let author = self.author(by);
         let new = NewCommit { branch, parents: &parents, files: &files, message, author: &author, at: self.now };
         let sha = self.git.commit(repository, &new)?;

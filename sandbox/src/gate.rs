@@ -40,7 +40,12 @@ struct Passage {
 }
 
 /// The middleware around all REST endpoints.
-pub(crate) async fn rest(State(hub): State<Arc<Hub>>, ConnectInfo(connection): ConnectInfo<Connection>, request: Request, next: Next) -> Response {
+pub(crate) async fn rest(
+    State(hub): State<Arc<Hub>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
     let passage = Passage::new(&hub, connection, &request);
     tokio::time::sleep(faults::latency(&passage.faults)).await;
     let (caller, response) = passage.answer(&hub, request, next).await;
@@ -49,7 +54,12 @@ pub(crate) async fn rest(State(hub): State<Arc<Hub>>, ConnectInfo(connection): C
 }
 
 /// The middleware around git: only faults, agent and log.
-pub(crate) async fn git(State(hub): State<Arc<Hub>>, ConnectInfo(connection): ConnectInfo<Connection>, request: Request, next: Next) -> Response {
+pub(crate) async fn git(
+    State(hub): State<Arc<Hub>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
     let passage = Passage::new(&hub, connection, &request);
     tokio::time::sleep(faults::latency(&passage.faults)).await;
     let caller = hub.read(|view| auth::identify(view.world, &passage.headers, passage.at)).unwrap_or(Caller::Anonymous);
@@ -154,7 +164,9 @@ impl Passage {
         let Ok(bytes) = axum::body::to_bytes(body, ETAG_BYTES).await else { return failure(500) };
         let tag = format!("W/\"{}\"", hex::encode(Sha256::digest(&bytes)));
         let known = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let unchanged = known.flat_map(|value| value.split(',')).any(|value| value.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"));
+        let unchanged = known
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"));
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             parts.headers.insert(header::ETAG, tag);
         }

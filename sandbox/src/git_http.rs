@@ -29,11 +29,17 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .layer(from_fn_with_state(Arc::clone(hub), crate::gate::git))
 }
 
-async fn advertise(State(hub): State<Arc<Hub>>, Path((owner, name)): Path<(String, String)>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn advertise(
+    State(hub): State<Arc<Hub>>,
+    Path((owner, name)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let query = query.unwrap_or_default();
     let pushes = query.contains("service=git-receive-pack");
     if !pushes && !query.contains("service=git-upload-pack") {
-        return (StatusCode::FORBIDDEN, "Please upgrade your git client: the dumb protocol is not served.\n").into_response();
+        return (StatusCode::FORBIDDEN, "Please upgrade your git client: the dumb protocol is not served.\n")
+            .into_response();
     }
     let (id, user) = match admit(&hub, &owner, &name, &headers, pushes) {
         Ok(admitted) => admitted,
@@ -42,14 +48,24 @@ async fn advertise(State(hub): State<Arc<Hub>>, Path((owner, name)): Path<(Strin
     run(&hub, id, smart("GET", "/info/refs", query, &user, &headers, Bytes::new())).await
 }
 
-async fn upload_pack(State(hub): State<Arc<Hub>>, Path((owner, name)): Path<(String, String)>, headers: HeaderMap, body: Bytes) -> Response {
+async fn upload_pack(
+    State(hub): State<Arc<Hub>>,
+    Path((owner, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     match admit(&hub, &owner, &name, &headers, false) {
         Ok((id, user)) => run(&hub, id, smart("POST", "/git-upload-pack", String::new(), &user, &headers, body)).await,
         Err(refusal) => refuse(&refusal),
     }
 }
 
-async fn receive_pack(State(hub): State<Arc<Hub>>, Path((owner, name)): Path<(String, String)>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive_pack(
+    State(hub): State<Arc<Hub>>,
+    Path((owner, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let (id, user) = match admit(&hub, &owner, &name, &headers, true) {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(&refusal),
@@ -87,7 +103,9 @@ fn admit(hub: &Hub, owner: &str, name: &str, headers: &HeaderMap, pushes: bool) 
 fn refuse(error: &ApiError) -> Response {
     let message = format!("{}\n", error.message);
     match error.status {
-        StatusCode::UNAUTHORIZED => (error.status, [(header::WWW_AUTHENTICATE, "Basic realm=\"GitHub\"")], message).into_response(),
+        StatusCode::UNAUTHORIZED => {
+            (error.status, [(header::WWW_AUTHENTICATE, "Basic realm=\"GitHub\"")], message).into_response()
+        }
         status => (status, message).into_response(),
     }
 }
@@ -111,7 +129,8 @@ async fn run(hub: &Hub, id: Id, request: SmartRequest) -> Response {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "git could not be run");
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("the `git` program could not be run: {error}\n")).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("the `git` program could not be run: {error}\n"))
+                .into_response()
         }
     }
 }

@@ -85,7 +85,8 @@ impl Hub {
     pub fn change<T, E: From<SandboxError>>(&self, act: impl FnOnce(&mut Change<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut world = self.lock();
         let now = self.clock.now();
-        let mut change = Change { world: &mut world, now, git: &self.git, urls: &self.urls, emitted: Vec::new(), touched: false };
+        let mut change =
+            Change { world: &mut world, now, git: &self.git, urls: &self.urls, emitted: Vec::new(), touched: false };
         change.expire_check_runs();
         let result = act(&mut change);
         if result.is_ok() {
@@ -123,7 +124,12 @@ impl Hub {
     ///
     /// # Errors
     /// [`SandboxError::NotInTime`], naming `what`.
-    pub async fn wait_until<T>(&self, what: &str, within: std::time::Duration, mut look: impl FnMut(View<'_>) -> Option<T>) -> Result<T, SandboxError> {
+    pub async fn wait_until<T>(
+        &self,
+        what: &str,
+        within: std::time::Duration,
+        mut look: impl FnMut(View<'_>) -> Option<T>,
+    ) -> Result<T, SandboxError> {
         let mut changes = self.subscribe();
         let search = async {
             loop {
@@ -143,7 +149,8 @@ impl Hub {
 
 /// Replaces the snapshot in one step, so that a kill leaves the old or the new one.
 fn write_snapshot(path: &Path, world: &World) -> Result<(), SandboxError> {
-    let text = serde_json::to_vec(world).map_err(|error| SandboxError::Snapshot { path: path.to_owned(), reason: error.to_string() })?;
+    let text = serde_json::to_vec(world)
+        .map_err(|error| SandboxError::Snapshot { path: path.to_owned(), reason: error.to_string() })?;
     let beside = path.with_extension("json.new");
     std::fs::write(&beside, text).map_err(SandboxError::file(&beside))?;
     std::fs::rename(&beside, path).map_err(SandboxError::file(path))

@@ -57,7 +57,8 @@ pub(crate) fn check_output(output: &OutputChange) -> Result<(), SandboxError> {
         let known = ["notice", "warning", "failure"].contains(&annotation.annotation_level.as_str());
         let ordered = annotation.start_line >= 1 && annotation.start_line <= annotation.end_line;
         if !known || !ordered || annotation.message.is_empty() {
-            let message = "an annotation needs a level (notice, warning, failure), a message, and lines from 1 in order";
+            let message =
+                "an annotation needs a level (notice, warning, failure), a message, and lines from 1 in order";
             return Err(SandboxError::field("CheckRun", "output.annotations", "invalid", message));
         }
         let columns = annotation.start_column.is_some() || annotation.end_column.is_some();

@@ -147,7 +147,8 @@ impl Builder {
             None => Some(tempfile::tempdir().map_err(SandboxError::file(&std::env::temp_dir()))?),
         };
         let directory = self.data_directory.clone();
-        let directory = directory.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
+        let directory =
+            directory.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
         let repositories = directory.join("repositories");
         std::fs::create_dir_all(&repositories).map_err(SandboxError::file(&repositories))?;
         let snapshot = self.data_directory.as_ref().map(|directory| directory.join("sandbox.json"));
@@ -210,8 +211,14 @@ impl Builder {
 }
 
 /// Runs server and webhooks on a thread of their own until told to stop.
-fn spawn(hub: Arc<Hub>, listener: std::net::TcpListener, queue: mpsc::UnboundedReceiver<Id>, stopped: oneshot::Receiver<()>) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("sandbox").enable_all().build()?;
+fn spawn(
+    hub: Arc<Hub>,
+    listener: std::net::TcpListener,
+    queue: mpsc::UnboundedReceiver<Id>,
+    stopped: oneshot::Receiver<()>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("sandbox").enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
@@ -297,7 +304,8 @@ impl Sandbox {
     /// # Errors
     /// Not within `within`.
     pub async fn deliveries_settled(&self, within: std::time::Duration) -> Result<(), SandboxError> {
-        let settled = |view: crate::shape::View<'_>| view.world.deliveries.values().all(|delivery| delivery.done).then_some(());
+        let settled =
+            |view: crate::shape::View<'_>| view.world.deliveries.values().all(|delivery| delivery.done).then_some(());
         self.hub.wait_until("every webhook to be answered", within, settled).await
     }
 
@@ -311,7 +319,9 @@ impl Sandbox {
             // The receiver is gone only when the server has ended by itself.
             let _ = stop.send(());
         }
-        if let Some(thread) = self.thread.take() && thread.join().is_err() {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
             tracing::error!("the sandbox's thread panicked");
         }
     }

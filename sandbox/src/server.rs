@@ -25,9 +25,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, listener: TcpListener) -> std::io::Resu
 }
 
 fn router(hub: Arc<Hub>) -> Router {
-    let api = rest::router()
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(&hub), gate::rest));
+    let api =
+        rest::router().layer(DefaultBodyLimit::max(BODY_BYTES)).layer(from_fn_with_state(Arc::clone(&hub), gate::rest));
     Router::new()
         .nest("/api/v3", api)
         .route("/_sandbox/faults", post(add_fault).get(list_faults).delete(clear_faults))

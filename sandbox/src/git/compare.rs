@@ -111,7 +111,13 @@ impl GitStore {
     }
 
     /// The commits of `new` that `old` has not, oldest first.
-    pub(crate) fn commits_between(&self, id: u64, old: Option<&str>, new: &str, limit: usize) -> Result<Vec<CommitFacts>, SandboxError> {
+    pub(crate) fn commits_between(
+        &self,
+        id: u64,
+        old: Option<&str>,
+        new: &str,
+        limit: usize,
+    ) -> Result<Vec<CommitFacts>, SandboxError> {
         let repository = self.open(id)?;
         let mut walk = repository.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL)?;
@@ -119,7 +125,8 @@ impl GitStore {
         if let Some(old) = old {
             walk.hide(Oid::from_str(old)?)?;
         }
-        let mut commits = walk.take(limit).map(|oid| facts(&repository, oid?)).collect::<Result<Vec<_>, SandboxError>>()?;
+        let mut commits =
+            walk.take(limit).map(|oid| facts(&repository, oid?)).collect::<Result<Vec<_>, SandboxError>>()?;
         commits.reverse();
         Ok(commits)
     }

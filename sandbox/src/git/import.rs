@@ -18,7 +18,12 @@ pub fn read_directory(directory: &Path) -> Result<Files, SandboxError> {
     Ok(files)
 }
 
-fn walk(root: &Path, folder: &Path, repository: Option<&git2::Repository>, files: &mut Files) -> Result<(), SandboxError> {
+fn walk(
+    root: &Path,
+    folder: &Path,
+    repository: Option<&git2::Repository>,
+    files: &mut Files,
+) -> Result<(), SandboxError> {
     for entry in std::fs::read_dir(folder).map_err(SandboxError::file(folder))? {
         let entry = entry.map_err(SandboxError::file(folder))?;
         let path = entry.path();

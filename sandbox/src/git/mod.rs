@@ -132,11 +132,8 @@ impl GitStore {
     /// Writes a commit and moves its branch to it; returns the commit's id.
     pub(crate) fn commit(&self, id: u64, new: &NewCommit<'_>) -> Result<String, SandboxError> {
         let repository = self.open(id)?;
-        let parents = new
-            .parents
-            .iter()
-            .map(|sha| repository.find_commit(Oid::from_str(sha)?))
-            .collect::<Result<Vec<_>, _>>()?;
+        let parents =
+            new.parents.iter().map(|sha| repository.find_commit(Oid::from_str(sha)?)).collect::<Result<Vec<_>, _>>()?;
         let baseline = match parents.first() {
             Some(parent) => parent.tree()?,
             None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
@@ -188,7 +185,9 @@ impl GitStore {
     pub(crate) fn resolve(&self, id: u64, name: &str) -> Result<String, SandboxError> {
         let repository = self.open(id)?;
         let missing = || SandboxError::NotFound(format!("commit `{name}`"));
-        for candidate in [format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/{name}"), name.to_owned()] {
+        for candidate in
+            [format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/{name}"), name.to_owned()]
+        {
             if let Ok(reference) = repository.find_reference(&candidate) {
                 return Ok(reference.peel_to_commit()?.id().to_string());
             }
@@ -210,8 +209,13 @@ impl GitStore {
         }
         let entry = tree.get_path(Path::new(path)).map_err(|_| SandboxError::NotFound(format!("`{path}`")))?;
         match entry.kind() {
-            Some(git2::ObjectType::Tree) => Ok(Content::Folder(entries(&repository, &repository.find_tree(entry.id())?))),
-            _ => Ok(Content::File { blob: entry.id().to_string(), bytes: repository.find_blob(entry.id())?.content().to_vec() }),
+            Some(git2::ObjectType::Tree) => {
+                Ok(Content::Folder(entries(&repository, &repository.find_tree(entry.id())?)))
+            }
+            _ => Ok(Content::File {
+                blob: entry.id().to_string(),
+                bytes: repository.find_blob(entry.id())?.content().to_vec(),
+            }),
         }
     }
 }
@@ -265,7 +269,11 @@ fn changed_tree(repository: &Repository, baseline: &git2::Tree<'_>, files: &File
     Ok(update.create_updated(repository, baseline)?)
 }
 
-fn merged_tree(repository: &Repository, base: &git2::Commit<'_>, head: &git2::Commit<'_>) -> Result<Option<Oid>, SandboxError> {
+fn merged_tree(
+    repository: &Repository,
+    base: &git2::Commit<'_>,
+    head: &git2::Commit<'_>,
+) -> Result<Option<Oid>, SandboxError> {
     let mut index = repository.merge_commits(base, head, None)?;
     if index.has_conflicts() {
         return Ok(None);

@@ -57,7 +57,8 @@ impl Caller {
     pub(crate) fn require_installation(&self, world: &World) -> Result<Id, ApiError> {
         match self {
             Self::Installation { id, .. } => {
-                let suspended = world.installations.get(id).is_some_and(|installation| installation.suspended.is_some());
+                let suspended =
+                    world.installations.get(id).is_some_and(|installation| installation.suspended.is_some());
                 if suspended { Err(ApiError::suspended()) } else { Ok(*id) }
             }
             Self::Anonymous => Err(ApiError::unauthenticated()),

@@ -82,7 +82,11 @@ async fn unsuspend(State(hub): Shared, caller: Caller, Path(id): Path<Id>) -> An
     Ok(no_content())
 }
 
-async fn repository_installation(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>) -> Answer {
+async fn repository_installation(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+) -> Answer {
     caller.require_app()?;
     hub.read(|view| {
         let repository = view.world.repository(&format!("{owner}/{name}"))?;
@@ -111,7 +115,12 @@ struct TokenRequest {
 }
 
 /// Source: REST documentation, "Create an installation access token for an app".
-async fn create_token(State(hub): Shared, caller: Caller, Path(id): Path<Id>, Body(asked): Body<TokenRequest>) -> Answer {
+async fn create_token(
+    State(hub): Shared,
+    caller: Caller,
+    Path(id): Path<Id>,
+    Body(asked): Body<TokenRequest>,
+) -> Answer {
     caller.require_app()?;
     hub.change(|change| {
         let installation = change.world.installations.get(&id).ok_or_else(ApiError::not_found)?.clone();
@@ -143,7 +152,10 @@ async fn create_token(State(hub): Shared, caller: Caller, Path(id): Path<Id>, Bo
 }
 
 /// The permissions asked for, none of them more than the installation has.
-fn narrowed(granted: &BTreeMap<String, String>, asked: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, ApiError> {
+fn narrowed(
+    granted: &BTreeMap<String, String>,
+    asked: Option<BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, ApiError> {
     let Some(asked) = asked else { return Ok(granted.clone()) };
     let level = |word: &str| ["read", "write", "admin"].iter().position(|known| *known == word);
     for (name, wanted) in &asked {
@@ -155,14 +167,25 @@ fn narrowed(granted: &BTreeMap<String, String>, asked: Option<BTreeMap<String, S
     Ok(asked)
 }
 
-fn chosen(world: &crate::state::World, covered: &[Id], names: Option<Vec<String>>, ids: Option<Vec<Id>>) -> Result<Option<BTreeSet<Id>>, ApiError> {
+fn chosen(
+    world: &crate::state::World,
+    covered: &[Id],
+    names: Option<Vec<String>>,
+    ids: Option<Vec<Id>>,
+) -> Result<Option<BTreeSet<Id>>, ApiError> {
     if names.is_none() && ids.is_none() {
         return Ok(None);
     }
     let mut chosen: BTreeSet<Id> = ids.unwrap_or_default().into_iter().collect();
-    let refused = || ApiError::unprocessable("There is at least one repository that does not exist or is not accessible to the parent installation.");
+    let refused = || {
+        ApiError::unprocessable(
+            "There is at least one repository that does not exist or is not accessible to the parent installation.",
+        )
+    };
     for name in names.unwrap_or_default() {
-        let found = covered.iter().find(|id| world.repositories.get(id).is_some_and(|repository| repository.name.eq_ignore_ascii_case(&name)));
+        let found = covered.iter().find(|id| {
+            world.repositories.get(id).is_some_and(|repository| repository.name.eq_ignore_ascii_case(&name))
+        });
         chosen.insert(*found.ok_or_else(refused)?);
     }
     if chosen.iter().all(|id| covered.contains(id)) { Ok(Some(chosen)) } else { Err(refused()) }
@@ -181,16 +204,20 @@ async fn list_repositories(State(hub): Shared, caller: Caller, paging: Paging) -
         let installation = caller.require_installation(view.world)?;
         let covered = view.world.covered_by(installation).into_iter();
         let only = match &caller {
-            Caller::Installation { token, .. } => view.world.tokens.get(token).and_then(|token| token.repositories.clone()),
+            Caller::Installation { token, .. } => {
+                view.world.tokens.get(token).and_then(|token| token.repositories.clone())
+            }
             _ => None,
         };
         let covered = covered.filter(|id| only.as_ref().is_none_or(|only| only.contains(id)));
-        let shapes = covered.filter_map(|id| view.world.repositories.get(&id)).map(|repository| view.repository(repository));
+        let shapes =
+            covered.filter_map(|id| view.world.repositories.get(&id)).map(|repository| view.repository(repository));
         Ok::<Vec<Value>, ApiError>(shapes.collect())
     })?;
-    Ok(paging.wrapped(repositories, |total, items| {
-        json!({"total_count": total, "repository_selection": "all", "repositories": items})
-    }))
+    Ok(paging.wrapped(
+        repositories,
+        |total, items| json!({"total_count": total, "repository_selection": "all", "repositories": items}),
+    ))
 }
 
 async fn hook_config(State(hub): Shared, caller: Caller) -> Answer {

@@ -93,17 +93,25 @@ impl From<RunRequest> for CheckRunChange {
 /// Only Apps write checks. Source: "Check runs": "Write permission for the REST API to interact with checks is only available to GitHub Apps".
 fn only_apps(caller: &Caller) -> Result<(), ApiError> {
     match caller {
-        Caller::Person { .. } => Err(ApiError::new(http::StatusCode::FORBIDDEN, "You must authenticate via a GitHub App.")),
+        Caller::Person { .. } => {
+            Err(ApiError::new(http::StatusCode::FORBIDDEN, "You must authenticate via a GitHub App."))
+        }
         _ => Ok(()),
     }
 }
 
-async fn create_run(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, Body(asked): Body<RunRequest>) -> Answer {
+async fn create_run(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    Body(asked): Body<RunRequest>,
+) -> Answer {
     hub.change(|change| {
         let repository = caller.repository(change.world, &owner, &name, WRITE)?;
         only_apps(&caller)?;
         let head_sha = asked.head_sha.clone();
-        let head_sha = head_sha.ok_or_else(|| ApiError::unprocessable("Invalid request.\n\n\"head_sha\" wasn't supplied."))?;
+        let head_sha =
+            head_sha.ok_or_else(|| ApiError::unprocessable("Invalid request.\n\n\"head_sha\" wasn't supplied."))?;
         let app = change.world.app.id;
         let id = change.create_check_run(repository, app, &head_sha, asked.into())?;
         Ok(created(shape(change, id)))
@@ -117,12 +125,22 @@ fn shape(change: &Change<'_>, id: Id) -> Value {
 
 type ById = Path<(String, String, Id)>;
 
-fn run_of<'a>(world: &'a World, caller: &Caller, path: &(String, String, Id), need: Need) -> Result<&'a CheckRun, ApiError> {
+fn run_of<'a>(
+    world: &'a World,
+    caller: &Caller,
+    path: &(String, String, Id),
+    need: Need,
+) -> Result<&'a CheckRun, ApiError> {
     let repository = caller.repository(world, &path.0, &path.1, need)?;
     world.check_runs.get(&path.2).filter(|run| run.repository == repository).ok_or_else(ApiError::not_found)
 }
 
-fn suite_of<'a>(world: &'a World, caller: &Caller, path: &(String, String, Id), need: Need) -> Result<&'a CheckSuite, ApiError> {
+fn suite_of<'a>(
+    world: &'a World,
+    caller: &Caller,
+    path: &(String, String, Id),
+    need: Need,
+) -> Result<&'a CheckSuite, ApiError> {
     let repository = caller.repository(world, &path.0, &path.1, need)?;
     world.suites.get(&path.2).filter(|suite| suite.repository == repository).ok_or_else(ApiError::not_found)
 }
@@ -167,7 +185,12 @@ struct NewSuite {
 }
 
 /// 201 for a new suite, 200 for the one there is. Source: "Create a check suite".
-async fn create_suite(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, Body(new): Body<NewSuite>) -> Answer {
+async fn create_suite(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    Body(new): Body<NewSuite>,
+) -> Answer {
     hub.change(|change| {
         let repository = caller.repository(change.world, &owner, &name, WRITE)?;
         only_apps(&caller)?;
@@ -203,7 +226,14 @@ async fn runs_of_suite(State(hub): Shared, caller: Caller, Path(path): ById, pag
 }
 
 /// Source: "List check runs for a Git reference".
-pub(super) fn runs_of_commit(hub: &Hub, caller: &Caller, owner: &str, name: &str, reference: &str, paging: &Paging) -> Answer {
+pub(super) fn runs_of_commit(
+    hub: &Hub,
+    caller: &Caller,
+    owner: &str,
+    name: &str,
+    reference: &str,
+    paging: &Paging,
+) -> Answer {
     hub.read(|view| {
         let repository = caller.repository(view.world, owner, name, READ)?;
         let unknown = |_| ApiError::unprocessable(format!("No commit found for SHA: {reference}"));
@@ -229,7 +259,14 @@ fn page_of_runs(paging: &Paging, runs: Vec<Value>) -> Response {
     paging.wrapped(runs, |total, runs| json!({"total_count": total, "check_runs": runs}))
 }
 
-pub(super) fn suites_of_commit(hub: &Hub, caller: &Caller, owner: &str, name: &str, reference: &str, paging: &Paging) -> Answer {
+pub(super) fn suites_of_commit(
+    hub: &Hub,
+    caller: &Caller,
+    owner: &str,
+    name: &str,
+    reference: &str,
+    paging: &Paging,
+) -> Answer {
     hub.read(|view| {
         let repository = caller.repository(view.world, owner, name, READ)?;
         let unknown = |_| ApiError::unprocessable(format!("No commit found for SHA: {reference}"));

@@ -31,7 +31,12 @@ pub(super) fn router() -> Router<Arc<Hub>> {
 
 pub(super) type OfIssue = Path<(String, String, u64)>;
 
-async fn list_issues(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, paging: Paging) -> Answer {
+async fn list_issues(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    paging: Paging,
+) -> Answer {
     let state = paging.parameter("state").unwrap_or("open").to_owned();
     let issues = hub.read(|view| {
         let id = caller.repository(view.world, &owner, &name, READ)?;
@@ -51,7 +56,12 @@ struct NewIssue {
     labels: Vec<String>,
 }
 
-async fn create_issue(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, Body(new): Body<NewIssue>) -> Answer {
+async fn create_issue(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    Body(new): Body<NewIssue>,
+) -> Answer {
     hub.change(|change| {
         let id = caller.repository(change.world, &owner, &name, Need::write(&["issues"]).open_to_readers())?;
         let (actor, _) = caller.actor(change.world);
@@ -82,7 +92,12 @@ struct IssueChange {
     labels: Option<Vec<String>>,
 }
 
-async fn update_issue(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(new): Body<IssueChange>) -> Answer {
+async fn update_issue(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(new): Body<IssueChange>,
+) -> Answer {
     hub.change(|change| {
         let issue = issue_of(change.world, &caller, &owner, &name, number, CHANGE)?;
         let (actor, _) = caller.actor(change.world);
@@ -116,12 +131,24 @@ fn shape(change: &Change<'_>, issue: Id) -> Value {
     view.world.issues.get(&issue).map_or(Value::Null, |issue| view.issue(issue))
 }
 
-pub(super) fn issue_of(world: &World, caller: &Caller, owner: &str, name: &str, number: u64, need: Need) -> Result<Id, ApiError> {
+pub(super) fn issue_of(
+    world: &World,
+    caller: &Caller,
+    owner: &str,
+    name: &str,
+    number: u64,
+    need: Need,
+) -> Result<Id, ApiError> {
     let id = caller.repository(world, owner, name, need)?;
     Ok(world.issue(id, number)?.id)
 }
 
-async fn list_labels(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, paging: Paging) -> Answer {
+async fn list_labels(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    paging: Paging,
+) -> Answer {
     let labels = hub.read(|view| {
         let issue = issue_of(view.world, &caller, &owner, &name, number, READ)?;
         Ok::<Vec<Value>, ApiError>(labels_of(&view, issue))
@@ -138,9 +165,15 @@ fn labels_of(view: &crate::shape::View<'_>, issue: Id) -> Vec<Value> {
 }
 
 /// Both documented forms: `{"labels": ["bug"]}` and a plain list; entries are names or objects with one.
-async fn add_labels(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(new): Body<Value>) -> Answer {
+async fn add_labels(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(new): Body<Value>,
+) -> Answer {
     let list = new.get("labels").unwrap_or(&new).as_array().cloned().unwrap_or_default();
-    let names: Vec<String> = list.iter().filter_map(|label| label.get("name").unwrap_or(label).as_str().map(str::to_owned)).collect();
+    let names: Vec<String> =
+        list.iter().filter_map(|label| label.get("name").unwrap_or(label).as_str().map(str::to_owned)).collect();
     hub.change(|change| {
         let issue = issue_of(change.world, &caller, &owner, &name, number, CHANGE)?;
         let (actor, _) = caller.actor(change.world);
@@ -151,7 +184,11 @@ async fn add_labels(State(hub): Shared, caller: Caller, Path((owner, name, numbe
     })
 }
 
-async fn remove_label(State(hub): Shared, caller: Caller, Path((owner, name, number, label)): Path<(String, String, u64, String)>) -> Answer {
+async fn remove_label(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number, label)): Path<(String, String, u64, String)>,
+) -> Answer {
     hub.change(|change| {
         let issue = issue_of(change.world, &caller, &owner, &name, number, CHANGE)?;
         let (actor, _) = caller.actor(change.world);
@@ -165,7 +202,12 @@ pub(super) struct NewReaction {
     pub content: String,
 }
 
-async fn list_reactions(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, paging: Paging) -> Answer {
+async fn list_reactions(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    paging: Paging,
+) -> Answer {
     let reactions = hub.read(|view| {
         let issue = issue_of(view.world, &caller, &owner, &name, number, READ)?;
         let reactions = view.world.reactions_on(Subject::Issue(issue));
@@ -174,7 +216,12 @@ async fn list_reactions(State(hub): Shared, caller: Caller, Path((owner, name, n
     Ok(paging.list(reactions))
 }
 
-async fn react(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(new): Body<NewReaction>) -> Answer {
+async fn react(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(new): Body<NewReaction>,
+) -> Answer {
     hub.change(|change| {
         let issue = issue_of(change.world, &caller, &owner, &name, number, SPEAK)?;
         put_reaction(change, &caller, Subject::Issue(issue), &new.content)
@@ -190,7 +237,11 @@ pub(super) fn put_reaction(change: &mut Change<'_>, caller: &Caller, subject: Su
     Ok(if new { created(shape) } else { ok(shape) })
 }
 
-async fn delete_reaction(State(hub): Shared, caller: Caller, Path((owner, name, number, reaction)): Path<(String, String, u64, Id)>) -> Answer {
+async fn delete_reaction(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number, reaction)): Path<(String, String, u64, Id)>,
+) -> Answer {
     hub.change(|change| {
         let issue = issue_of(change.world, &caller, &owner, &name, number, SPEAK)?;
         take_reaction(change, &caller, Subject::Issue(issue), reaction)
@@ -199,7 +250,12 @@ async fn delete_reaction(State(hub): Shared, caller: Caller, Path((owner, name, 
 
 pub(super) fn take_reaction(change: &mut Change<'_>, caller: &Caller, subject: Subject, id: Id) -> Answer {
     let (actor, _) = caller.actor(change.world);
-    let there = change.world.reactions.get(&id).filter(|reaction| reaction.subject == subject).ok_or_else(ApiError::not_found)?;
+    let there = change
+        .world
+        .reactions
+        .get(&id)
+        .filter(|reaction| reaction.subject == subject)
+        .ok_or_else(ApiError::not_found)?;
     if there.person != actor {
         return Err(ApiError::not_accessible());
     }

@@ -92,7 +92,9 @@ async fn get_membership(State(hub): Shared, caller: Caller, Path((org, login)): 
 
 fn team<'a>(world: &'a World, organization: Id, slug: &str) -> Result<&'a Team, ApiError> {
     let mut teams = world.teams.values();
-    teams.find(|team| team.organization == organization && team.slug.eq_ignore_ascii_case(slug)).ok_or_else(ApiError::not_found)
+    teams
+        .find(|team| team.organization == organization && team.slug.eq_ignore_ascii_case(slug))
+        .ok_or_else(ApiError::not_found)
 }
 
 async fn list_teams(State(hub): Shared, caller: Caller, Path(org): Path<String>, paging: Paging) -> Answer {
@@ -111,7 +113,12 @@ async fn get_team(State(hub): Shared, caller: Caller, Path((org, slug)): Path<(S
     })
 }
 
-async fn list_team_members(State(hub): Shared, caller: Caller, Path((org, slug)): Path<(String, String)>, paging: Paging) -> Answer {
+async fn list_team_members(
+    State(hub): Shared,
+    caller: Caller,
+    Path((org, slug)): Path<(String, String)>,
+    paging: Paging,
+) -> Answer {
     let members = hub.read(|view| {
         let id = caller.organization(view.world, &org)?;
         let team = team(view.world, id, &slug)?;
@@ -121,7 +128,11 @@ async fn list_team_members(State(hub): Shared, caller: Caller, Path((org, slug))
 }
 
 /// Source: "Get team membership for a user": 404 for those who do not belong to it.
-async fn get_team_membership(State(hub): Shared, caller: Caller, Path((org, slug, login)): Path<(String, String, String)>) -> Answer {
+async fn get_team_membership(
+    State(hub): Shared,
+    caller: Caller,
+    Path((org, slug, login)): Path<(String, String, String)>,
+) -> Answer {
     hub.read(|view| {
         let id = caller.organization(view.world, &org)?;
         let team = team(view.world, id, &slug)?;

@@ -31,7 +31,12 @@ pub(super) fn router() -> Router<Arc<Hub>> {
         .route("/repos/{owner}/{repo}/pulls/{number}/reviews/{id}/dismissals", put(dismiss_review))
 }
 
-async fn list_pulls(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, paging: Paging) -> Answer {
+async fn list_pulls(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    paging: Paging,
+) -> Answer {
     let state = paging.parameter("state").unwrap_or("open").to_owned();
     let (base, head) = (paging.parameter("base"), paging.parameter("head"));
     let pulls = hub.read(|view| {
@@ -59,7 +64,12 @@ struct NewPull {
     draft: bool,
 }
 
-async fn create_pull(State(hub): Shared, caller: Caller, Path((owner, name)): Path<(String, String)>, Body(new): Body<NewPull>) -> Answer {
+async fn create_pull(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name)): Path<(String, String)>,
+    Body(new): Body<NewPull>,
+) -> Answer {
     hub.change(|change| {
         let id = caller.repository(change.world, &owner, &name, WRITE)?;
         let (actor, _) = caller.actor(change.world);
@@ -76,7 +86,14 @@ fn shape(change: &Change<'_>, issue: Id) -> Value {
 }
 
 /// The pull request, when the caller may reach it.
-fn find<'a>(view: &View<'a>, caller: &Caller, owner: &str, name: &str, number: u64, need: Need) -> Result<(&'a Issue, &'a PullRequest), ApiError> {
+fn find<'a>(
+    view: &View<'a>,
+    caller: &Caller,
+    owner: &str,
+    name: &str,
+    number: u64,
+    need: Need,
+) -> Result<(&'a Issue, &'a PullRequest), ApiError> {
     let id = caller.repository(view.world, owner, name, need)?;
     Ok(view.world.pull_request(id, number)?)
 }
@@ -95,7 +112,12 @@ struct PullChange {
     state: Option<String>,
 }
 
-async fn update_pull(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(new): Body<PullChange>) -> Answer {
+async fn update_pull(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(new): Body<PullChange>,
+) -> Answer {
     hub.change(|change| {
         let (issue, _) = find(&change.view(), &caller, &owner, &name, number, WRITE)?;
         let (issue, closed) = (issue.id, issue.closed.is_some());
@@ -110,7 +132,12 @@ async fn update_pull(State(hub): Shared, caller: Caller, Path((owner, name, numb
     })
 }
 
-async fn list_files(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, paging: Paging) -> Answer {
+async fn list_files(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    paging: Paging,
+) -> Answer {
     let files = hub.read(|view| {
         let (issue, side) = find(&view, &caller, &owner, &name, number, READ)?;
         let comparison = view.git.compare(issue.repository, &side.base_sha, &side.head_sha)?;
@@ -120,11 +147,18 @@ async fn list_files(State(hub): Shared, caller: Caller, Path((owner, name, numbe
     Ok(paging.list(files))
 }
 
-async fn list_commits(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, paging: Paging) -> Answer {
+async fn list_commits(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    paging: Paging,
+) -> Answer {
     let commits = hub.read(|view| {
         let (issue, side) = find(&view, &caller, &owner, &name, number, READ)?;
         let comparison = view.git.compare(issue.repository, &side.base_sha, &side.head_sha)?;
-        Ok::<Vec<Value>, ApiError>(comparison.commits.iter().map(|commit| view.commit(issue.repository, commit)).collect())
+        Ok::<Vec<Value>, ApiError>(
+            comparison.commits.iter().map(|commit| view.commit(issue.repository, commit)).collect(),
+        )
     })?;
     Ok(paging.list(commits))
 }
@@ -137,11 +171,19 @@ struct Merge {
     sha: Option<String>,
 }
 
-async fn merge(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(how): Body<Merge>) -> Answer {
+async fn merge(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(how): Body<Merge>,
+) -> Answer {
     hub.change(|change| {
         let (issue, side) = find(&change.view(), &caller, &owner, &name, number, Need::write(&["contents"]))?;
         if how.sha.as_ref().is_some_and(|sha| *sha != side.head_sha) {
-            return Err(ApiError::new(http::StatusCode::CONFLICT, "Head branch was modified. Review and try the merge again."));
+            return Err(ApiError::new(
+                http::StatusCode::CONFLICT,
+                "Head branch was modified. Review and try the merge again.",
+            ));
         }
         let issue = issue.id;
         let (actor, _) = caller.actor(change.world);
@@ -157,7 +199,12 @@ async fn requested_reviewers(State(hub): Shared, caller: Caller, Path((owner, na
     })
 }
 
-async fn list_reviews(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, paging: Paging) -> Answer {
+async fn list_reviews(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    paging: Paging,
+) -> Answer {
     let reviews = hub.read(|view| {
         let (issue, _) = find(&view, &caller, &owner, &name, number, READ)?;
         Ok::<Vec<Value>, ApiError>(view.world.reviews_of(issue.id).map(|review| view.review(review)).collect())
@@ -167,7 +214,12 @@ async fn list_reviews(State(hub): Shared, caller: Caller, Path((owner, name, num
 
 type OfReview = Path<(String, String, u64, Id)>;
 
-fn review_of<'a>(view: &View<'a>, caller: &Caller, path: &(String, String, u64, Id), need: Need) -> Result<&'a Review, ApiError> {
+fn review_of<'a>(
+    view: &View<'a>,
+    caller: &Caller,
+    path: &(String, String, u64, Id),
+    need: Need,
+) -> Result<&'a Review, ApiError> {
     let (owner, name, number, id) = path;
     let (issue, _) = find(view, caller, owner, name, *number, need)?;
     view.world.reviews.get(id).filter(|review| review.issue == issue.id).ok_or_else(ApiError::not_found)
@@ -187,12 +239,21 @@ struct NewReview {
     commit_id: Option<String>,
 }
 
-async fn create_review(State(hub): Shared, caller: Caller, Path((owner, name, number)): OfIssue, Body(new): Body<NewReview>) -> Answer {
+async fn create_review(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, number)): OfIssue,
+    Body(new): Body<NewReview>,
+) -> Answer {
     let state = match new.event.as_deref() {
         Some("APPROVE") => ReviewState::Approved,
         Some("REQUEST_CHANGES") => ReviewState::ChangesRequested,
         Some("COMMENT") => ReviewState::Commented,
-        _ => return Err(ApiError::unprocessable("Invalid request.\n\nThe sandbox keeps no pending reviews: `event` must be APPROVE, REQUEST_CHANGES or COMMENT.")),
+        _ => {
+            return Err(ApiError::unprocessable(
+                "Invalid request.\n\nThe sandbox keeps no pending reviews: `event` must be APPROVE, REQUEST_CHANGES or COMMENT.",
+            ));
+        }
     };
     hub.change(|change| {
         let (issue, _) = find(&change.view(), &caller, &owner, &name, number, WRITE.open_to_readers())?;
@@ -213,7 +274,12 @@ struct ReviewBody {
     body: String,
 }
 
-async fn update_review(State(hub): Shared, caller: Caller, Path(path): OfReview, Body(new): Body<ReviewBody>) -> Answer {
+async fn update_review(
+    State(hub): Shared,
+    caller: Caller,
+    Path(path): OfReview,
+    Body(new): Body<ReviewBody>,
+) -> Answer {
     hub.change(|change| {
         let review = review_of(&change.view(), &caller, &path, WRITE.open_to_readers())?;
         let (id, author) = (review.id, review.author);
@@ -231,7 +297,12 @@ struct Dismissal {
     message: String,
 }
 
-async fn dismiss_review(State(hub): Shared, caller: Caller, Path(path): OfReview, Body(new): Body<Dismissal>) -> Answer {
+async fn dismiss_review(
+    State(hub): Shared,
+    caller: Caller,
+    Path(path): OfReview,
+    Body(new): Body<Dismissal>,
+) -> Answer {
     hub.change(|change| {
         let id = review_of(&change.view(), &caller, &path, WRITE)?.id;
         let (actor, _) = caller.actor(change.world);

@@ -106,7 +106,12 @@ async fn get_reference(State(hub): Shared, caller: Caller, Path((owner, name, re
     })
 }
 
-async fn matching_references(State(hub): Shared, caller: Caller, Path((owner, name, reference)): NamesAnd, paging: Paging) -> Answer {
+async fn matching_references(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, reference)): NamesAnd,
+    paging: Paging,
+) -> Answer {
     let found = hub.read(|view| {
         let id = caller.repository(view.world, &owner, &name, CONTENTS)?;
         let repository = view.world.repositories.get(&id).ok_or_else(ApiError::not_found)?;
@@ -133,7 +138,12 @@ async fn list_commits(State(hub): Shared, caller: Caller, Path((owner, name)): N
 }
 
 /// References may contain slashes, so what is asked about a commit is told from the path's end.
-async fn below_commit(State(hub): Shared, caller: Caller, Path((owner, name, rest)): NamesAnd, paging: Paging) -> Answer {
+async fn below_commit(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, rest)): NamesAnd,
+    paging: Paging,
+) -> Answer {
     if let Some(reference) = rest.strip_suffix("/check-runs") {
         return checks::runs_of_commit(&hub, &caller, &owner, &name, reference, &paging);
     }
@@ -160,7 +170,9 @@ fn pulls_of_commit(hub: &Hub, caller: &Caller, owner: &str, name: &str, referenc
         let here = view.world.issues.values().filter(|issue| issue.repository == id);
         let here = here.filter(|issue| {
             let side = issue.pull_request.as_ref();
-            side.is_some_and(|side| side.head_sha == sha || side.merged.as_ref().is_some_and(|(_, _, merge)| *merge == sha))
+            side.is_some_and(|side| {
+                side.head_sha == sha || side.merged.as_ref().is_some_and(|(_, _, merge)| *merge == sha)
+            })
         });
         Ok::<Vec<Value>, ApiError>(here.map(|issue| view.pull_request_simple(issue)).collect())
     })?;
@@ -180,17 +192,33 @@ async fn compare(State(hub): Shared, caller: Caller, Path((owner, name, span)): 
     })
 }
 
-async fn get_root(hub: Shared, caller: Caller, Path((owner, name)): Names, headers: HeaderMap, paging: Paging) -> Answer {
+async fn get_root(
+    hub: Shared,
+    caller: Caller,
+    Path((owner, name)): Names,
+    headers: HeaderMap,
+    paging: Paging,
+) -> Answer {
     get_contents(hub, caller, Path((owner, name, String::new())), headers, paging).await
 }
 
-async fn get_contents(State(hub): Shared, caller: Caller, Path((owner, name, path)): NamesAnd, headers: HeaderMap, paging: Paging) -> Answer {
-    let raw = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("raw"));
+async fn get_contents(
+    State(hub): Shared,
+    caller: Caller,
+    Path((owner, name, path)): NamesAnd,
+    headers: HeaderMap,
+    paging: Paging,
+) -> Answer {
+    let raw = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("raw"));
     hub.read(|view| {
         let id = caller.repository(view.world, &owner, &name, CONTENTS)?;
         let repository = view.world.repositories.get(&id).ok_or_else(ApiError::not_found)?;
         let reference = paging.parameter("ref").unwrap_or(&repository.default_branch);
-        let missing = |_| ApiError::new(http::StatusCode::NOT_FOUND, format!("No commit found for the ref {reference}"));
+        let missing =
+            |_| ApiError::new(http::StatusCode::NOT_FOUND, format!("No commit found for the ref {reference}"));
         let sha = view.git.resolve(id, reference).map_err(missing)?;
         let content = view.git.content(id, &sha, &path)?;
         match content {
@@ -237,7 +265,9 @@ async fn list_collaborators(State(hub): Shared, caller: Caller, Path((owner, nam
         let id = caller.repository(view.world, &owner, &name, METADATA)?;
         let people = view.world.accounts.values().filter(|account| account.kind == crate::state::AccountKind::User);
         let people = people.filter(|account| view.world.permission(id, account.id) > Permission::None);
-        Ok::<Vec<Value>, ApiError>(people.map(|account| view.collaborator_permission(id, account)["user"].clone()).collect())
+        Ok::<Vec<Value>, ApiError>(
+            people.map(|account| view.collaborator_permission(id, account)["user"].clone()).collect(),
+        )
     })?;
     Ok(paging.list(people))
 }

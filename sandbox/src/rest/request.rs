@@ -46,11 +46,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {});
+        let OriginalUri(uri) =
+            OriginalUri::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {});
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
         let address = format!("http://{host}{}", uri.path());
         let query: Vec<(String, String)> = query_pairs(uri.query().unwrap_or_default());
-        let number = |name: &str| query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse::<usize>().ok());
+        let number =
+            |name: &str| query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse::<usize>().ok());
         let per_page = number("per_page").unwrap_or(30).clamp(1, limits::PER_PAGE);
         let page = number("page").unwrap_or(1).max(1);
         Ok(Self { page, per_page, address, query })
@@ -60,7 +62,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 /// Splits `a=b&c=d` and takes the escapes out.
 pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let uri = format!("http://x/?{query}");
-    let pairs = uri.parse::<http::Uri>().ok().and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
+    let pairs = uri
+        .parse::<http::Uri>()
+        .ok()
+        .and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
     pairs.map(|pairs| pairs.0).unwrap_or_default()
 }
 
@@ -82,7 +87,9 @@ impl Paging {
         let from = (self.page - 1).saturating_mul(self.per_page);
         let page: Vec<Value> = items.into_iter().skip(from).take(self.per_page).collect();
         let mut response = axum::Json(wrap(total, page)).into_response();
-        if let Ok(links) = HeaderValue::from_str(&self.links(total)) && !links.is_empty() {
+        if let Ok(links) = HeaderValue::from_str(&self.links(total))
+            && !links.is_empty()
+        {
             response.headers_mut().insert(header::LINK, links);
         }
         response
@@ -108,7 +115,9 @@ impl Paging {
 
     fn links(&self, total: usize) -> String {
         let last = total.div_ceil(self.per_page).max(1);
-        let link = |page: usize, relation: &str| format!("<{}>; rel=\"{relation}\"", self.address_with("page", &page.to_string()));
+        let link = |page: usize, relation: &str| {
+            format!("<{}>; rel=\"{relation}\"", self.address_with("page", &page.to_string()))
+        };
         let mut links = Vec::new();
         if self.page > 1 {
             links.push(link((self.page - 1).min(last), "prev"));
@@ -126,7 +135,9 @@ impl Paging {
     fn address_with(&self, name: &str, value: &str) -> String {
         let escape = |text: &str| -> String {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+            text.bytes()
+                .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+                .collect()
         };
         let others = self.query.iter().filter(|(key, _)| key != name);
         let mut pairs: Vec<String> = others.map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();

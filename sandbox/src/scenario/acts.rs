@@ -266,8 +266,26 @@ fn review_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReviewStat
 
 /// The names of all acts, as a scenario writes them.
 const NAMES: [&str; 21] = [
-    "pull_request", "comment", "edit_comment", "delete_comment", "review", "dismiss_review", "push", "force_push", "press",
-    "rerequest", "label", "unlabel", "close", "reopen", "ready", "merge", "delete_branch", "advance_clock", "fault", "wait_for",
+    "pull_request",
+    "comment",
+    "edit_comment",
+    "delete_comment",
+    "review",
+    "dismiss_review",
+    "push",
+    "force_push",
+    "press",
+    "rerequest",
+    "label",
+    "unlabel",
+    "close",
+    "reopen",
+    "ready",
+    "merge",
+    "delete_branch",
+    "advance_clock",
+    "fault",
+    "wait_for",
     "expect",
 ];
 
@@ -276,13 +294,19 @@ pub(super) fn read(number: usize, value: Value) -> Result<Act, ScenarioError> {
     let fault = |act: &str, reason: String| ScenarioError::UnreadableAct { number, act: act.to_owned(), reason };
     let mut entries = match value {
         Value::Mapping(mapping) => mapping.into_iter(),
-        _ => return Err(fault("?", "an act is a mapping with one key, such as `comment: {by: alice, body: hello}`".to_owned())),
+        _ => {
+            return Err(fault(
+                "?",
+                "an act is a mapping with one key, such as `comment: {by: alice, body: hello}`".to_owned(),
+            ));
+        }
     };
     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
         return Err(fault("?", "an act has exactly one key; start each with its own `-`".to_owned()));
     };
     let name = key.as_str().unwrap_or("?").to_owned();
-    let act = read_named(&name, value).ok_or_else(|| fault(&name, format!("there is no such act; there are {}", NAMES.join(", "))))?;
+    let act = read_named(&name, value)
+        .ok_or_else(|| fault(&name, format!("there is no such act; there are {}", NAMES.join(", "))))?;
     let act = act.map_err(|error| fault(&name, error.to_string()))?;
     act.check().map_err(|reason| fault(&name, reason))?;
     Ok(act)
@@ -367,12 +391,16 @@ impl Act {
         match self {
             Self::PullRequest(act) => format!("{} opens a pull request: {}", act.by, act.title),
             Self::Comment(act) => format!("{} comments: {}", act.by, act.body.lines().next().unwrap_or_default()),
-            Self::EditComment(act) => format!("{} edits the comment: {}", act.by, act.body.lines().next().unwrap_or_default()),
+            Self::EditComment(act) => {
+                format!("{} edits the comment: {}", act.by, act.body.lines().next().unwrap_or_default())
+            }
             Self::DeleteComment(act) => format!("{} deletes the comment", act.by),
             Self::Review(act) => format!("{} reviews: {}", act.by, act.state.word().to_lowercase().replace('_', " ")),
             Self::DismissReview(act) => format!("{} dismisses the review", act.by),
             Self::Push(act) => format!("{} pushes: {}", act.by, act.message.as_deref().unwrap_or("a commit")),
-            Self::ForcePush(act) => format!("{} force-pushes: {}", act.by, act.message.as_deref().unwrap_or("a commit")),
+            Self::ForcePush(act) => {
+                format!("{} force-pushes: {}", act.by, act.message.as_deref().unwrap_or("a commit"))
+            }
             Self::Press(act) => format!("{} presses `{}` on {}", act.by, act.button, act.check),
             Self::Rerequest(act) => format!("{} re-runs {}", act.by, act.check),
             Self::Label(act) => format!("{} adds the label {}", act.by, act.label),

@@ -101,21 +101,28 @@ impl Scenario {
     /// # Errors
     /// What is wrong, with the place of the act, from 1.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let document: Document = serde_yaml::from_str(text).map_err(|error| ScenarioError::Unreadable(error.to_string()))?;
+        let document: Document =
+            serde_yaml::from_str(text).map_err(|error| ScenarioError::Unreadable(error.to_string()))?;
         let fits = |part: &str| !part.is_empty() && !part.contains('/');
         if !document.repository.split_once('/').is_some_and(|(owner, name)| fits(owner) && fits(name)) {
-            return Err(ScenarioError::Unreadable(format!("`repository` must be OWNER/NAME, not `{}`", document.repository)));
+            return Err(ScenarioError::Unreadable(format!(
+                "`repository` must be OWNER/NAME, not `{}`",
+                document.repository
+            )));
         }
         let acts = document.play.into_iter().enumerate();
         let play = acts.map(|(index, value)| acts::read(index + 1, value)).collect::<Result<Vec<_>, _>>()?;
-        let scenario = Self { description: document.description, people: document.people, repository: document.repository, play };
+        let scenario =
+            Self { description: document.description, people: document.people, repository: document.repository, play };
         scenario.check_people()?;
         Ok(scenario)
     }
 
     /// Whoever acts must be somebody.
     fn check_people(&self) -> Result<(), ScenarioError> {
-        let known = |login: &str| self.people.users.contains_key(login) || self.people.teams.values().any(|team| team.contains(login));
+        let known = |login: &str| {
+            self.people.users.contains_key(login) || self.people.teams.values().any(|team| team.contains(login))
+        };
         for (index, act) in self.play.iter().enumerate() {
             if let Some(by) = act.person().filter(|by| !known(by)) {
                 let everybody: Vec<_> = self.people.users.keys().map(String::as_str).collect();

@@ -85,7 +85,8 @@ impl Stage<'_> {
     }
 
     fn number(&self) -> Result<u64, SandboxError> {
-        self.pull_request.ok_or_else(|| SandboxError::invalid("there is no pull request yet: open one with `pull_request`"))
+        self.pull_request
+            .ok_or_else(|| SandboxError::invalid("there is no pull request yet: open one with `pull_request`"))
     }
 
     fn deed(&mut self, act: &Act) -> Result<String, SandboxError> {
@@ -93,12 +94,22 @@ impl Stage<'_> {
         match act {
             Act::PullRequest(new) => {
                 let new = new.clone();
-                let opened = OpenPullRequest { title: new.title, body: new.body, head: new.head, base: new.base, labels: new.labels, files: new.files, draft: new.draft };
+                let opened = OpenPullRequest {
+                    title: new.title,
+                    body: new.body,
+                    head: new.head,
+                    base: new.base,
+                    labels: new.labels,
+                    files: new.files,
+                    draft: new.draft,
+                };
                 let number = hub.open_pull_request(repository, &new.by, &opened)?;
                 self.pull_request = Some(number);
                 return Ok(format!("pull request #{number} is open"));
             }
-            Act::Comment(note) => self.last_comment = Some(hub.comment(repository, &note.by, self.number()?, &note.body)?),
+            Act::Comment(note) => {
+                self.last_comment = Some(hub.comment(repository, &note.by, self.number()?, &note.body)?)
+            }
             Act::EditComment(note) => hub.edit_comment(repository, &note.by, self.comment()?, &note.body)?,
             Act::DeleteComment(by) => hub.delete_comment(repository, &by.by, self.comment()?)?,
             Act::Review(review) => {
@@ -161,18 +172,31 @@ impl Stage<'_> {
 
     async fn wait(&self, number: usize, wait: &Wait) -> Result<String, ScenarioError> {
         let began = Instant::now();
-        let found = self.hub.wait_until(&wait.describe(), wait.within.0, |view| self.scene(view)?.satisfies(wait, self)).await;
-        let state = || self.hub.read(|view| self.scene(view).map_or_else(|| "no pull request".to_owned(), |scene| scene.describe()));
+        let found =
+            self.hub.wait_until(&wait.describe(), wait.within.0, |view| self.scene(view)?.satisfies(wait, self)).await;
+        let state = || {
+            self.hub
+                .read(|view| self.scene(view).map_or_else(|| "no pull request".to_owned(), |scene| scene.describe()))
+        };
         match found {
             Ok(line) => Ok(format!("{line} after {:.1} s", began.elapsed().as_secs_f64())),
-            Err(error) => Err(ScenarioError::Unmet { number, act: wait.describe(), reason: error.to_string(), state: state() }),
+            Err(error) => {
+                Err(ScenarioError::Unmet { number, act: wait.describe(), reason: error.to_string(), state: state() })
+            }
         }
     }
 
     fn expect(&self, number: usize, expectation: &Expectation) -> Result<String, ScenarioError> {
         self.hub.read(|view| {
-            let unmet = |reason: String, state: String| ScenarioError::Unmet { number, act: "expect".to_owned(), reason, state };
-            let Some(scene) = self.scene(view) else { return Err(unmet("there is no pull request".to_owned(), String::new())) };
+            let unmet = |reason: String, state: String| ScenarioError::Unmet {
+                number,
+                act: "expect".to_owned(),
+                reason,
+                state,
+            };
+            let Some(scene) = self.scene(view) else {
+                return Err(unmet("there is no pull request".to_owned(), String::new()));
+            };
             match scene.unmet(expectation).first() {
                 Some(reason) => Err(unmet(reason.clone(), scene.describe())),
                 None => Ok("as expected".to_owned()),
@@ -209,14 +233,18 @@ impl<'v> Scene<'v> {
             let so = fresh(at)
                 && wait.status.as_ref().is_none_or(|status| *status == run.status)
                 && wait.conclusion.is_none_or_eq(&run.conclusion)
-                && wait.button.as_ref().is_none_or(|button| run.is_completed() && run.actions.iter().any(|action| action.identifier == *button))
+                && wait.button.as_ref().is_none_or(|button| {
+                    run.is_completed() && run.actions.iter().any(|action| action.identifier == *button)
+                })
                 && wait.contains.as_ref().is_none_or(holds);
             return so.then(|| line(run));
         }
         if let Some(content) = &wait.reaction {
             let comment = stage.last_comment?;
             let mut reactions = self.view.world.reactions_on(Subject::Comment(comment));
-            return reactions.find(|reaction| reaction.content == *content).map(|_| format!("the comment got {content}"));
+            return reactions
+                .find(|reaction| reaction.content == *content)
+                .map(|_| format!("the comment got {content}"));
         }
         let text = wait.comment_contains.as_ref()?;
         let found = self.app_comments().find(|comment| comment.body.contains(text) && fresh(comment.updated_at))?;
@@ -234,16 +262,28 @@ impl<'v> Scene<'v> {
             let run = self.run(name);
             hold(run.is_some(), format!("there is no check run `{name}` on the head commit"));
             if let Some(run) = run {
-                hold(expectation.status.as_ref().is_none_or(|status| *status == run.status), format!("`{name}` is {}", run.status));
+                hold(
+                    expectation.status.as_ref().is_none_or(|status| *status == run.status),
+                    format!("`{name}` is {}", run.status),
+                );
                 hold(expectation.conclusion.is_none_or_eq(&run.conclusion), line(run));
             }
         }
         let sticky = self.app_comments().filter(|comment| comment.body.contains("<!--")).count();
-        hold(expectation.sticky_comments.is_none_or(|wanted| wanted == sticky), format!("there are {sticky} sticky comments"));
+        hold(
+            expectation.sticky_comments.is_none_or(|wanted| wanted == sticky),
+            format!("there are {sticky} sticky comments"),
+        );
         let written = self.app_comments().count();
-        hold(expectation.app_comments.is_none_or(|wanted| wanted == written), format!("the App wrote {written} comments"));
+        hold(
+            expectation.app_comments.is_none_or(|wanted| wanted == written),
+            format!("the App wrote {written} comments"),
+        );
         if let Some(text) = &expectation.comment_contains {
-            hold(self.app_comments().any(|comment| comment.body.contains(text)), format!("no comment of the App holds “{text}”"));
+            hold(
+                self.app_comments().any(|comment| comment.body.contains(text)),
+                format!("no comment of the App holds “{text}”"),
+            );
         }
         let merged = self.side.merged.is_some();
         hold(expectation.merged.is_none_or(|wanted| wanted == merged), format!("merged: {merged}"));
@@ -258,7 +298,8 @@ impl<'v> Scene<'v> {
         let comments: Vec<_> = self.view.world.comments_of(self.issue.id).collect();
         for comment in comments.iter().rev().take(5).rev() {
             let author = self.view.world.accounts.get(&comment.author).map_or("ghost", |author| author.login.as_str());
-            let reactions: Vec<_> = self.view.world.reactions_on(Subject::Comment(comment.id)).map(|it| it.content.as_str()).collect();
+            let reactions: Vec<_> =
+                self.view.world.reactions_on(Subject::Comment(comment.id)).map(|it| it.content.as_str()).collect();
             lines.push(format!("  {author}: {} [{}]", first_words(&comment.body), reactions.join(" ")));
         }
         lines.join("\n")

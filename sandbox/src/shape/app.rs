@@ -98,11 +98,14 @@ impl View<'_> {
     pub fn delivery(&self, delivery: &Delivery) -> Value {
         let mut item = self.delivery_item(delivery);
         let payload: Value = serde_json::from_str(&delivery.payload).unwrap_or(Value::Null);
-        super::account::merge(&mut item, json!({
-            "url": delivery.url,
-            "request": {"headers": delivery.request_headers, "payload": payload},
-            "response": {"headers": delivery.response_headers, "payload": delivery.response_body},
-        }));
+        super::account::merge(
+            &mut item,
+            json!({
+                "url": delivery.url,
+                "request": {"headers": delivery.request_headers, "payload": payload},
+                "response": {"headers": delivery.response_headers, "payload": delivery.response_body},
+            }),
+        );
         item
     }
 }

@@ -62,13 +62,16 @@ impl View<'_> {
                 "committer": person(&commit.committer),
             })
         });
-        merge(&mut shape, json!({
-            "latest_check_runs_count": self.world.latest_runs(self.world.runs_of_suite(suite.id)).len(),
-            "check_runs_url": format!("{api}/check-runs"),
-            "head_commit": commit,
-            "rerequestable": true,
-            "runs_rerequestable": true,
-        }));
+        merge(
+            &mut shape,
+            json!({
+                "latest_check_runs_count": self.world.latest_runs(self.world.runs_of_suite(suite.id)).len(),
+                "check_runs_url": format!("{api}/check-runs"),
+                "head_commit": commit,
+                "rerequestable": true,
+                "runs_rerequestable": true,
+            }),
+        );
         if let Some(repository) = self.world.repositories.get(&suite.repository) {
             merge(&mut shape, json!({"repository": self.repository(repository)}));
         }

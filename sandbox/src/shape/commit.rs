@@ -51,10 +51,13 @@ impl View<'_> {
         let additions: usize = files.iter().map(|file| file.additions).sum();
         let deletions: usize = files.iter().map(|file| file.deletions).sum();
         let entries: Vec<_> = files.iter().map(|file| self.diff_entry(repository, &commit.sha, file)).collect();
-        super::account::merge(&mut shape, json!({
-            "stats": {"total": additions + deletions, "additions": additions, "deletions": deletions},
-            "files": entries,
-        }));
+        super::account::merge(
+            &mut shape,
+            json!({
+                "stats": {"total": additions + deletions, "additions": additions, "deletions": deletions},
+                "files": entries,
+            }),
+        );
         shape
     }
 
@@ -83,7 +86,14 @@ impl View<'_> {
     }
 
     /// `commit-comparison`.
-    pub(crate) fn comparison(&self, repository: Id, base: &CommitFacts, merge_base: &CommitFacts, head: &str, comparison: &Comparison) -> Value {
+    pub(crate) fn comparison(
+        &self,
+        repository: Id,
+        base: &CommitFacts,
+        merge_base: &CommitFacts,
+        head: &str,
+        comparison: &Comparison,
+    ) -> Value {
         let (api, web) = (self.repository_api(repository), self.repository_web(repository));
         let status = match (comparison.ahead, comparison.behind) {
             (0, 0) => "identical",

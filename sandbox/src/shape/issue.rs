@@ -14,7 +14,8 @@ impl View<'_> {
         let api = format!("{repository}/issues/{}", issue.number);
         let comments = self.world.comments_of(issue.id).count();
         let closed_by = issue.closed.map_or(Value::Null, |(_, by)| self.user(by));
-        let reason = if issue.closed.is_some() && issue.pull_request.is_none() { json!("completed") } else { Value::Null };
+        let reason =
+            if issue.closed.is_some() && issue.pull_request.is_none() { json!("completed") } else { Value::Null };
         let kind = if issue.pull_request.is_some() { "pull" } else { "issues" };
         let html = format!("{web}/{kind}/{}", issue.number);
         let mut shape = json!({

@@ -11,7 +11,8 @@ impl View<'_> {
     pub fn pull_request_simple(&self, issue: &Issue) -> Value {
         let Some(side) = &issue.pull_request else { return Value::Null };
         let repository = self.repository_api(issue.repository);
-        let (api, as_issue) = (format!("{repository}/pulls/{}", issue.number), format!("{repository}/issues/{}", issue.number));
+        let (api, as_issue) =
+            (format!("{repository}/pulls/{}", issue.number), format!("{repository}/issues/{}", issue.number));
         let html = self.issue_web(issue.id);
         let statuses = format!("{repository}/statuses/{}", side.head_sha);
         json!({
@@ -70,27 +71,31 @@ impl View<'_> {
         let comparison = self.git.compare(issue.repository, &side.base_sha, &side.head_sha).ok();
         let files = comparison.as_ref().map_or(&[][..], |comparison| &comparison.files[..]);
         let open = issue.closed.is_none();
-        let mergeable = open.then(|| self.git.merges_cleanly(issue.repository, &side.base_sha, &side.head_sha)).flatten();
+        let mergeable =
+            open.then(|| self.git.merges_cleanly(issue.repository, &side.base_sha, &side.head_sha)).flatten();
         let state = match mergeable {
             _ if side.draft => "draft",
             Some(true) => "clean",
             Some(false) => "dirty",
             None => "unknown",
         };
-        merge(&mut shape, json!({
-            "merged": side.merged.is_some(),
-            "mergeable": mergeable,
-            "rebaseable": mergeable,
-            "mergeable_state": state,
-            "merged_by": side.merged.as_ref().map_or(Value::Null, |(_, by, _)| self.user(*by)),
-            "comments": self.world.comments_of(issue.id).count(),
-            "review_comments": 0,
-            "maintainer_can_modify": false,
-            "commits": comparison.as_ref().map_or(0, |comparison| comparison.commits.len()),
-            "additions": files.iter().map(|file| file.additions).sum::<usize>(),
-            "deletions": files.iter().map(|file| file.deletions).sum::<usize>(),
-            "changed_files": files.len(),
-        }));
+        merge(
+            &mut shape,
+            json!({
+                "merged": side.merged.is_some(),
+                "mergeable": mergeable,
+                "rebaseable": mergeable,
+                "mergeable_state": state,
+                "merged_by": side.merged.as_ref().map_or(Value::Null, |(_, by, _)| self.user(*by)),
+                "comments": self.world.comments_of(issue.id).count(),
+                "review_comments": 0,
+                "maintainer_can_modify": false,
+                "commits": comparison.as_ref().map_or(0, |comparison| comparison.commits.len()),
+                "additions": files.iter().map(|file| file.additions).sum::<usize>(),
+                "deletions": files.iter().map(|file| file.deletions).sum::<usize>(),
+                "changed_files": files.len(),
+            }),
+        );
         shape
     }
 
@@ -110,7 +115,8 @@ impl View<'_> {
     /// The short form inside check runs and suites: `pull-request-minimal`.
     pub(crate) fn pull_request_minimal(&self, issue: &Issue, side: &PullRequest) -> Value {
         let api = self.repository_api(issue.repository);
-        let name = self.world.repositories.get(&issue.repository).map_or("ghost", |repository| repository.name.as_str());
+        let name =
+            self.world.repositories.get(&issue.repository).map_or("ghost", |repository| repository.name.as_str());
         let repository = json!({"id": issue.repository, "url": api, "name": name});
         json!({
             "url": format!("{api}/pulls/{}", issue.number),
@@ -145,11 +151,14 @@ impl View<'_> {
     pub(crate) fn review_for_webhook(&self, review: &Review) -> Value {
         let mut shape = self.review(review);
         let body = if review.body.is_empty() { Value::Null } else { json!(review.body) };
-        merge(&mut shape, json!({
-            "state": review.state.word().to_lowercase(),
-            "body": body,
-            "updated_at": stamp(review.submitted_at),
-        }));
+        merge(
+            &mut shape,
+            json!({
+                "state": review.state.word().to_lowercase(),
+                "body": body,
+                "updated_at": stamp(review.submitted_at),
+            }),
+        );
         shape
     }
 }

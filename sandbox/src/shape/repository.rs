@@ -103,7 +103,16 @@ impl View<'_> {
         for name in ["has_issues", "has_projects", "has_downloads", "allow_forking"] {
             put(name, json!(true));
         }
-        for name in ["fork", "has_wiki", "has_pages", "has_discussions", "archived", "disabled", "is_template", "web_commit_signoff_required"] {
+        for name in [
+            "fork",
+            "has_wiki",
+            "has_pages",
+            "has_discussions",
+            "archived",
+            "disabled",
+            "is_template",
+            "web_commit_signoff_required",
+        ] {
             put(name, json!(false));
         }
         put("open_issues_count", json!(open));
@@ -129,7 +138,12 @@ impl View<'_> {
             "subscribers_count": 0,
         });
         super::account::merge(&mut shape, more);
-        if let Some(organization) = self.world.accounts.get(&repository.owner).filter(|owner| owner.kind == crate::state::AccountKind::Organization) {
+        if let Some(organization) = self
+            .world
+            .accounts
+            .get(&repository.owner)
+            .filter(|owner| owner.kind == crate::state::AccountKind::Organization)
+        {
             super::account::merge(&mut shape, json!({"organization": self.simple_user(organization)}));
         }
         shape

@@ -111,7 +111,8 @@ impl World {
     /// The repositories that an installation covers.
     pub fn covered_by(&self, installation: Id) -> Vec<Id> {
         let Some(installation) = self.installations.get(&installation) else { return Vec::new() };
-        let covered = self.repositories.values().filter(|repository| installation.covers(repository.owner, repository.id));
+        let covered =
+            self.repositories.values().filter(|repository| installation.covers(repository.owner, repository.id));
         covered.map(|repository| repository.id).collect()
     }
 }

@@ -46,7 +46,14 @@ impl Change<'_> {
     }
 
     /// Tells every installation that covers the repository, is not suspended, and listens.
-    pub(crate) fn emit(&mut self, event: &'static str, action: Option<&'static str>, repository: Id, sender: Id, fields: Fields) {
+    pub(crate) fn emit(
+        &mut self,
+        event: &'static str,
+        action: Option<&'static str>,
+        repository: Id,
+        sender: Id,
+        fields: Fields,
+    ) {
         self.touched = true;
         let Some(installation) = self.world.installation_of(repository) else { return };
         if installation.suspended.is_some() || !installation.events.iter().any(|name| name == event) {
@@ -54,14 +61,28 @@ impl Change<'_> {
         }
         let installation = installation.id;
         let payload = self.payload(action, fields, Some(repository), Some(installation), sender);
-        self.emitted.push(Emitted { event, action, installation: Some(installation), repository: Some(repository), payload });
+        self.emitted.push(Emitted {
+            event,
+            action,
+            installation: Some(installation),
+            repository: Some(repository),
+            payload,
+        });
     }
 
     /// As [`Change::emit`], for events that only the App hears which made the object.
     ///
     /// Source: GitHub webhook documentation, `check_run`: `rerequested` and `requested_action` go to the App that
     /// made the run. The other App's runs are heard of through `created` and `completed`.
-    pub(crate) fn emit_for_app(&mut self, event: &'static str, action: Option<&'static str>, app: Id, repository: Id, sender: Id, fields: Fields) {
+    pub(crate) fn emit_for_app(
+        &mut self,
+        event: &'static str,
+        action: Option<&'static str>,
+        app: Id,
+        repository: Id,
+        sender: Id,
+        fields: Fields,
+    ) {
         let own_only = matches!(action, Some("rerequested" | "requested_action" | "requested"));
         if own_only && app != self.world.app.id {
             self.touched = true;
@@ -71,13 +92,27 @@ impl Change<'_> {
     }
 
     /// Tells about the App itself: these events cannot be unsubscribed from.
-    pub(crate) fn emit_always(&mut self, event: &'static str, action: Option<&'static str>, installation: Option<Id>, sender: Id, fields: Fields) {
+    pub(crate) fn emit_always(
+        &mut self,
+        event: &'static str,
+        action: Option<&'static str>,
+        installation: Option<Id>,
+        sender: Id,
+        fields: Fields,
+    ) {
         self.touched = true;
         let payload = self.payload(action, fields, None, None, sender);
         self.emitted.push(Emitted { event, action, installation, repository: None, payload });
     }
 
-    fn payload(&self, action: Option<&str>, fields: Fields, repository: Option<Id>, installation: Option<Id>, sender: Id) -> Value {
+    fn payload(
+        &self,
+        action: Option<&str>,
+        fields: Fields,
+        repository: Option<Id>,
+        installation: Option<Id>,
+        sender: Id,
+    ) -> Value {
         let mut payload = Map::new();
         if let Some(action) = action {
             payload.insert("action".to_owned(), json!(action));

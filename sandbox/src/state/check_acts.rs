@@ -54,9 +54,17 @@ pub struct OutputChange {
 
 impl Change<'_> {
     /// The suite of an App for a commit, made when missing.
-    pub fn ensure_suite(&mut self, repository: Id, app: Id, head_sha: &str, branch: Option<&str>, before: Option<&str>) -> (Id, bool) {
+    pub fn ensure_suite(
+        &mut self,
+        repository: Id,
+        app: Id,
+        head_sha: &str,
+        branch: Option<&str>,
+        before: Option<&str>,
+    ) -> (Id, bool) {
         let mut suites = self.world.suites.values();
-        let there = suites.find(|suite| suite.repository == repository && suite.app == app && suite.head_sha == head_sha);
+        let there =
+            suites.find(|suite| suite.repository == repository && suite.app == app && suite.head_sha == head_sha);
         if let Some(there) = there {
             return (there.id, false);
         }
@@ -76,7 +84,13 @@ impl Change<'_> {
     }
 
     /// Makes a check run; tells `check_run.created`, and `completed` when it already is.
-    pub fn create_check_run(&mut self, repository: Id, app: Id, head_sha: &str, change: CheckRunChange) -> Result<Id, SandboxError> {
+    pub fn create_check_run(
+        &mut self,
+        repository: Id,
+        app: Id,
+        head_sha: &str,
+        change: CheckRunChange,
+    ) -> Result<Id, SandboxError> {
         let known = self.git.commit_facts(repository, head_sha);
         known.map_err(|_| SandboxError::invalid(format!("No commit found for SHA: {head_sha}")))?;
         let name = change.name.clone().filter(|name| !name.trim().is_empty());
@@ -130,7 +144,9 @@ impl Change<'_> {
         let now = self.now;
         let run = self.world.check_runs.get_mut(&id).ok_or_else(|| missing(id))?;
         if run.app != app {
-            return Err(SandboxError::Forbidden("Invalid app_id `check_run` can only be modified by the GitHub App that created it.".to_owned()));
+            return Err(SandboxError::Forbidden(
+                "Invalid app_id `check_run` can only be modified by the GitHub App that created it.".to_owned(),
+            ));
         }
         check_change(&change, Some(run))?;
         let was_completed = run.is_completed();
@@ -152,7 +168,9 @@ impl Change<'_> {
     pub fn press_button(&mut self, id: Id, by: Id, identifier: &str) -> Result<(), SandboxError> {
         let run = self.world.check_runs.get(&id).ok_or_else(|| missing(id))?;
         if self.world.permission(run.repository, by) < Permission::Write {
-            return Err(SandboxError::Forbidden("Only people with write access may press a check run's buttons".to_owned()));
+            return Err(SandboxError::Forbidden(
+                "Only people with write access may press a check run's buttons".to_owned(),
+            ));
         }
         if !run.is_completed() {
             return Err(SandboxError::Conflict(format!("`{}` shows no buttons: it is {}", run.name, run.status)));
@@ -282,7 +300,9 @@ fn check_change(change: &CheckRunChange, run: Option<&CheckRun>) -> Result<(), S
     one_of("conclusion", change.conclusion.as_deref(), &CONCLUSIONS)?;
     let completes = change.status.as_deref() == Some("completed");
     if completes && change.conclusion.is_none() && run.is_none_or(|run| run.conclusion.is_none()) {
-        return Err(SandboxError::invalid("Invalid request.\n\nA conclusion is required when the status is \"completed\"."));
+        return Err(SandboxError::invalid(
+            "Invalid request.\n\nA conclusion is required when the status is \"completed\".",
+        ));
     }
     if change.conclusion.is_some() && change.status.as_deref().is_some_and(|status| status != "completed") {
         return Err(SandboxError::invalid("Invalid request.\n\nOnly a completed check run has a conclusion."));
@@ -306,7 +326,10 @@ fn check_change(change: &CheckRunChange, run: Option<&CheckRun>) -> Result<(), S
 fn one_of(field: &str, word: Option<&str>, allowed: &[&str]) -> Result<(), SandboxError> {
     match word {
         Some(word) if !allowed.contains(&word) => {
-            let message = format!("Invalid request.\n\n`{word}` is not a possible value for `{field}`: it must be one of {}.", allowed.join(", "));
+            let message = format!(
+                "Invalid request.\n\n`{word}` is not a possible value for `{field}`: it must be one of {}.",
+                allowed.join(", ")
+            );
             Err(SandboxError::invalid(message))
         }
         _ => Ok(()),

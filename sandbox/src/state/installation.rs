@@ -68,7 +68,12 @@ impl Change<'_> {
     }
 
     /// Grants or takes permissions; unknown ones are kept as given.
-    pub fn set_permissions(&mut self, id: Id, permissions: BTreeMap<String, String>, by: Id) -> Result<(), SandboxError> {
+    pub fn set_permissions(
+        &mut self,
+        id: Id,
+        permissions: BTreeMap<String, String>,
+        by: Id,
+    ) -> Result<(), SandboxError> {
         self.known_installation(id)?.permissions = permissions;
         self.world.tokens.retain(|_, token| token.owner != TokenOwner::Installation(id));
         self.tell_installation("new_permissions_accepted", id, by);
@@ -113,10 +118,21 @@ impl Change<'_> {
     }
 
     /// Makes an empty repository; tells `repository.created` and that the installation covers one more.
-    pub fn create_repository(&mut self, owner: Id, name: &str, default_branch: &str, private: bool) -> Result<Id, SandboxError> {
+    pub fn create_repository(
+        &mut self,
+        owner: Id,
+        name: &str,
+        default_branch: &str,
+        private: bool,
+    ) -> Result<Id, SandboxError> {
         let fits = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         if name.is_empty() || name.len() > 100 || !name.chars().all(fits) || name.ends_with(".git") {
-            return Err(SandboxError::field("Repository", "name", "invalid", "letters, digits, `-`, `_` and `.`, at most 100"));
+            return Err(SandboxError::field(
+                "Repository",
+                "name",
+                "invalid",
+                "letters, digits, `-`, `_` and `.`, at most 100",
+            ));
         }
         if self.world.repositories.values().any(|it| it.owner == owner && it.name.eq_ignore_ascii_case(name)) {
             return Err(SandboxError::field("Repository", "name", "custom", "name already exists on this account"));

@@ -141,9 +141,10 @@ impl World {
         let missing = || SandboxError::NotFound(format!("repository `{full_name}`"));
         let (owner, name) = full_name.split_once('/').ok_or_else(missing)?;
         let owner = self.account(owner).map_err(|_| missing())?.id;
-        let found = self.repositories.values().find(|repository| {
-            repository.owner == owner && repository.name.eq_ignore_ascii_case(name)
-        });
+        let found = self
+            .repositories
+            .values()
+            .find(|repository| repository.owner == owner && repository.name.eq_ignore_ascii_case(name));
         found.ok_or_else(missing)
     }
 

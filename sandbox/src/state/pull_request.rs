@@ -36,7 +36,8 @@ impl Change<'_> {
         let record = self.world.repositories.get(&repository);
         let record = record.ok_or_else(|| SandboxError::NotFound(format!("repository {repository}")))?;
         let tip = |field: &str, branch: &str| {
-            let missing = || SandboxError::field("PullRequest", field, "invalid", format!("branch `{branch}` does not exist"));
+            let missing =
+                || SandboxError::field("PullRequest", field, "invalid", format!("branch `{branch}` does not exist"));
             record.branch(branch).map(str::to_owned).ok_or_else(missing)
         };
         let (head_sha, base_sha) = (tip("head", &new.head)?, tip("base", &new.base)?);
@@ -67,7 +68,14 @@ impl Change<'_> {
         Ok(id)
     }
 
-    fn add_issue(&mut self, repository: Id, author: Id, title: &str, body: Option<&str>, pull_request: Option<PullRequest>) -> Result<Id, SandboxError> {
+    fn add_issue(
+        &mut self,
+        repository: Id,
+        author: Id,
+        title: &str,
+        body: Option<&str>,
+        pull_request: Option<PullRequest>,
+    ) -> Result<Id, SandboxError> {
         if title.trim().is_empty() {
             return Err(SandboxError::field("Issue", "title", "missing_field", "a title is needed"));
         }
@@ -207,7 +215,8 @@ impl Change<'_> {
 
     /// Says that a draft is ready; tells `pull_request.ready_for_review`.
     pub fn mark_ready(&mut self, id: Id, by: Id) -> Result<(), SandboxError> {
-        let side = self.world.issues.get_mut(&id).and_then(|issue| issue.pull_request.as_mut()).ok_or_else(|| missing(id))?;
+        let side =
+            self.world.issues.get_mut(&id).and_then(|issue| issue.pull_request.as_mut()).ok_or_else(|| missing(id))?;
         if !std::mem::replace(&mut side.draft, false) {
             return Err(SandboxError::Conflict("this pull request is no draft".to_owned()));
         }
@@ -266,7 +275,12 @@ impl Change<'_> {
             let why = if side.draft { "a draft" } else { "closed" };
             return Err(SandboxError::Conflict(format!("#{} cannot be merged: it is {why}", issue.number)));
         }
-        let tip = self.world.repositories.get(&issue.repository).and_then(|record| record.branch(&side.base_ref)).map(str::to_owned);
+        let tip = self
+            .world
+            .repositories
+            .get(&issue.repository)
+            .and_then(|record| record.branch(&side.base_ref))
+            .map(str::to_owned);
         let tip = tip.ok_or_else(|| SandboxError::NotFound(format!("branch `{}`", side.base_ref)))?;
         let message = if squash {
             format!("{} (#{})", issue.title, issue.number)
@@ -276,7 +290,14 @@ impl Change<'_> {
         let author = self.author(by);
         let files = Files::new();
         let parents = [tip, side.head_sha.clone()];
-        let new = NewCommit { branch: &side.base_ref, parents: &parents, files: &files, message: &message, author: &author, at: self.now };
+        let new = NewCommit {
+            branch: &side.base_ref,
+            parents: &parents,
+            files: &files,
+            message: &message,
+            author: &author,
+            at: self.now,
+        };
         let sha = self.git.merge(issue.repository, &new, squash)?;
         let now = self.now;
         if let Some(issue) = self.world.issues.get_mut(&id) {

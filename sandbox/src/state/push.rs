@@ -47,7 +47,8 @@ impl Change<'_> {
             Some(short) => ("branch", short.to_owned()),
             None => ("tag", moved.name.trim_start_matches("refs/tags/").to_owned()),
         };
-        let master = self.world.repositories.get(&repository).map_or(String::new(), |record| record.default_branch.clone());
+        let master =
+            self.world.repositories.get(&repository).map_or(String::new(), |record| record.default_branch.clone());
         if moved.before.is_none() {
             let fields = vec![
                 ("ref", json!(short)),
@@ -83,8 +84,10 @@ impl Change<'_> {
             let tip = record.branch(&record.default_branch)?;
             (Some(tip) != after).then(|| tip.to_owned())
         });
-        let commits = after.and_then(|after| self.git.commits_between(repository, known.as_deref(), after, LISTED_COMMITS).ok());
-        let commits: Vec<_> = commits.unwrap_or_default().iter().map(|commit| view.push_commit(repository, commit)).collect();
+        let commits =
+            after.and_then(|after| self.git.commits_between(repository, known.as_deref(), after, LISTED_COMMITS).ok());
+        let commits: Vec<_> =
+            commits.unwrap_or_default().iter().map(|commit| view.push_commit(repository, commit)).collect();
         let head = after.and_then(|after| self.git.commit_facts(repository, after).ok());
         let head = head.map_or(Value::Null, |commit| view.push_commit(repository, &commit));
         let before = moved.before.as_deref().unwrap_or(NOTHING);

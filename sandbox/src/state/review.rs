@@ -55,7 +55,14 @@ pub struct Review {
 
 impl Change<'_> {
     /// Submits a review of the present head, or of `commit_id`; tells `pull_request_review.submitted`.
-    pub fn submit_review(&mut self, issue: Id, author: Id, state: ReviewState, body: &str, commit_id: Option<&str>) -> Result<Id, SandboxError> {
+    pub fn submit_review(
+        &mut self,
+        issue: Id,
+        author: Id,
+        state: ReviewState,
+        body: &str,
+        commit_id: Option<&str>,
+    ) -> Result<Id, SandboxError> {
         limits::comment_body_or_empty(body)?;
         let subject = self.world.issues.get(&issue).cloned();
         let Some((subject, pull_request)) = subject.and_then(|subject| {
@@ -68,10 +75,18 @@ impl Change<'_> {
         if decides && subject.author == author {
             let word = if state == ReviewState::Approved { "approve" } else { "request changes on" };
             let message = format!("Can not {word} your own pull request");
-            return Err(SandboxError::Invalid { message: "Unprocessable Entity".to_owned(), errors: vec![plain(message)] });
+            return Err(SandboxError::Invalid {
+                message: "Unprocessable Entity".to_owned(),
+                errors: vec![plain(message)],
+            });
         }
         if state != ReviewState::Approved && body.trim().is_empty() {
-            return Err(SandboxError::field("PullRequestReview", "body", "missing_field", "a body is needed to comment or to request changes"));
+            return Err(SandboxError::field(
+                "PullRequestReview",
+                "body",
+                "missing_field",
+                "a body is needed to comment or to request changes",
+            ));
         }
         let id = self.world.take_id();
         let commit_id = commit_id.unwrap_or(&pull_request.head_sha).to_owned();
@@ -114,7 +129,8 @@ impl Change<'_> {
         let Some(review) = self.world.reviews.get(&id).cloned() else { return };
         let Some(issue) = self.world.issues.get(&review.issue).cloned() else { return };
         let view = self.view();
-        let mut fields = vec![("review", view.review_for_webhook(&review)), ("pull_request", view.pull_request_simple(&issue))];
+        let mut fields =
+            vec![("review", view.review_for_webhook(&review)), ("pull_request", view.pull_request_simple(&issue))];
         if let Some(before) = before {
             fields.push(("changes", json!({"body": {"from": before}})));
         }
@@ -127,5 +143,10 @@ fn missing(id: Id) -> SandboxError {
 }
 
 fn plain(message: String) -> crate::error::FieldFault {
-    crate::error::FieldFault { resource: "PullRequestReview", field: "event".to_owned(), code: "custom", message: Some(message) }
+    crate::error::FieldFault {
+        resource: "PullRequestReview",
+        field: "event".to_owned(),
+        code: "custom",
+        message: Some(message),
+    }
 }

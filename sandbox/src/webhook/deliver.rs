@@ -30,7 +30,8 @@ struct Outcome {
 
 /// Runs until the queue closes.
 pub(crate) async fn deliver_all(hub: Arc<Hub>, mut queue: mpsc::UnboundedReceiver<Id>) {
-    let built = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+    let built =
+        reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
     let client = match built {
         Ok(client) => client,
         Err(error) => {
@@ -40,10 +41,16 @@ pub(crate) async fn deliver_all(hub: Arc<Hub>, mut queue: mpsc::UnboundedReceive
     };
     let mut held: Vec<Id> = Vec::new();
     while let Some(id) = queue.recv().await {
-        let Some(event) = hub.read(|view| view.world.deliveries.get(&id).map(|delivery| delivery.event.clone())) else { continue };
+        let Some(event) = hub.read(|view| view.world.deliveries.get(&id).map(|delivery| delivery.event.clone())) else {
+            continue;
+        };
         match hub.faults.fate_of(&event) {
             DeliveryFate::Deliver => attempt(&hub, &client, id).await,
-            DeliveryFate::Lose => finish(&hub, id, Outcome { status: "failed to connect to host".to_owned(), status_code: 502, ..Outcome::default() }),
+            DeliveryFate::Lose => finish(
+                &hub,
+                id,
+                Outcome { status: "failed to connect to host".to_owned(), status_code: 502, ..Outcome::default() },
+            ),
             DeliveryFate::Duplicate => {
                 attempt(&hub, &client, id).await;
                 attempt(&hub, &client, id).await;
@@ -83,7 +90,8 @@ async fn send(client: &reqwest::Client, delivery: &Delivery, secret: &str, app: 
         Ok(answer) => {
             outcome.status_code = answer.status().as_u16();
             let fine = answer.status().is_success();
-            outcome.status = if fine { "OK".to_owned() } else { format!("Invalid HTTP Response: {}", outcome.status_code) };
+            outcome.status =
+                if fine { "OK".to_owned() } else { format!("Invalid HTTP Response: {}", outcome.status_code) };
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             outcome.headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
             let body = answer.text().await.unwrap_or_default();

@@ -56,7 +56,17 @@ pub(crate) fn record_again(world: &mut World, now: Timestamp, id: Id) -> Option<
     let url = world.app.webhook_url.clone().unwrap_or_else(|| before.url.clone());
     let id = world.take_delivery_id();
     let (status, request_headers) = ("pending".to_owned(), std::collections::BTreeMap::new());
-    world.keep_delivery(Delivery { id, delivered_at: now, redelivery: true, status, status_code: 0, url, request_headers, done: false, ..before });
+    world.keep_delivery(Delivery {
+        id,
+        delivered_at: now,
+        redelivery: true,
+        status,
+        status_code: 0,
+        url,
+        request_headers,
+        done: false,
+        ..before
+    });
     Some(id)
 }
 

@@ -28,8 +28,16 @@ async fn a_token_of_the_app_must_be_right_in_every_part() {
     let now = jiff::Timestamp::now().as_second();
     let app = stage.sandbox.app().id;
     let table = [
-        (json!({"iat": now - 60, "exp": now + 900, "iss": app}), 401, "'Expiration time' claim ('exp') is too far in the future"),
-        (json!({"iat": now - 60, "exp": now - 1, "iss": app}), 401, "'Expiration time' claim ('exp') must be a numeric value"),
+        (
+            json!({"iat": now - 60, "exp": now + 900, "iss": app}),
+            401,
+            "'Expiration time' claim ('exp') is too far in the future",
+        ),
+        (
+            json!({"iat": now - 60, "exp": now - 1, "iss": app}),
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value",
+        ),
         (json!({"iat": now - 60, "iss": app}), 401, "'Expiration time' claim ('exp') must be a numeric value"),
         (json!({"iat": now + 120, "exp": now + 300, "iss": app}), 401, "'Issued at' claim ('iat') must be an Integer"),
         (json!({"exp": now + 300, "iss": app}), 401, "'Issued at' claim ('iat') must be an Integer"),
@@ -44,7 +52,10 @@ async fn a_token_of_the_app_must_be_right_in_every_part() {
     let other = Sandbox::builder().start().unwrap();
     let forged = Stage { sandbox: other, ..self::stage().await }.jwt();
     let answer = stage.get("/app", &forged).await;
-    assert_eq!((answer.status.as_u16(), answer.body["message"].as_str()), (401, Some("A JSON web token could not be decoded")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.body["message"].as_str()),
+        (401, Some("A JSON web token could not be decoded"))
+    );
 }
 
 #[tokio::test]
@@ -71,7 +82,10 @@ async fn a_suspended_installation_may_do_nothing_until_it_is_back() {
     let token = stage.token().await;
     stage.sandbox.suspend_installation(stage.installation).unwrap();
     let answer = stage.get(&format!("/repos/{REPOSITORY}"), &token).await;
-    assert_eq!((answer.status.as_u16(), answer.body["message"].as_str()), (403, Some("This installation has been suspended")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.body["message"].as_str()),
+        (403, Some("This installation has been suspended"))
+    );
     let path = format!("/app/installations/{}/access_tokens", stage.installation);
     assert_eq!(stage.ask(Method::POST, &path, &stage.jwt(), None).await.status, StatusCode::FORBIDDEN);
     stage.sandbox.unsuspend_installation(stage.installation).unwrap();
@@ -83,12 +97,18 @@ async fn a_suspended_installation_may_do_nothing_until_it_is_back() {
 
 #[tokio::test]
 async fn what_was_not_granted_is_refused() {
-    let stage = stage_with(Sandbox::builder().permissions(&[("metadata", "read"), ("issues", "read"), ("contents", "read")])).await;
+    let stage =
+        stage_with(Sandbox::builder().permissions(&[("metadata", "read"), ("issues", "read"), ("contents", "read")]))
+            .await;
     let number = stage.pull_request();
     let token = stage.token().await;
     let comment = stage.repo(Method::POST, &format!("/issues/{number}/comments"), &token, json!({"body": "hi"})).await;
-    assert_eq!((comment.status.as_u16(), comment.body["message"].as_str()), (403, Some("Resource not accessible by integration")));
-    let run = stage.repo(Method::POST, "/check-runs", &token, json!({"name": "x", "head_sha": stage.head(number)})).await;
+    assert_eq!(
+        (comment.status.as_u16(), comment.body["message"].as_str()),
+        (403, Some("Resource not accessible by integration"))
+    );
+    let run =
+        stage.repo(Method::POST, "/check-runs", &token, json!({"name": "x", "head_sha": stage.head(number)})).await;
     assert_eq!(run.status, StatusCode::FORBIDDEN);
     assert_eq!(stage.get("/orgs/octo-org/teams/leads", &token).await.status, StatusCode::FORBIDDEN);
     assert_eq!(stage.get(&format!("/repos/{REPOSITORY}/issues/{number}"), &token).await.status, StatusCode::OK);

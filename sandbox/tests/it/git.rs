@@ -80,12 +80,21 @@ async fn a_forced_push_says_so_and_a_deleted_branch_closes_its_pull_request() {
     let number = stage.pull_request();
     stage.webhook_names().await;
     let before = stage.head(number);
-    let after = stage.sandbox.force_push(REPOSITORY, "alice", "release", "Again", &files(&[("CHANGELOG.md", "1.4.1\n")])).unwrap();
+    let after = stage
+        .sandbox
+        .force_push(REPOSITORY, "alice", "release", "Again", &files(&[("CHANGELOG.md", "1.4.1\n")]))
+        .unwrap();
     let push = stage.webhook_named("push").await.payload();
-    assert_eq!((push["forced"].as_bool(), push["before"].as_str(), push["after"].as_str()), (Some(true), Some(before.as_str()), Some(after.as_str())));
+    assert_eq!(
+        (push["forced"].as_bool(), push["before"].as_str(), push["after"].as_str()),
+        (Some(true), Some(before.as_str()), Some(after.as_str()))
+    );
     assert_eq!(push["commits"][0]["modified"], serde_json::json!([]));
     assert_eq!(push["commits"][0]["added"], serde_json::json!(["CHANGELOG.md"]));
     stage.sandbox.delete_branch(REPOSITORY, "alice", "release").unwrap();
-    assert_eq!(stage.webhook_names().await, ["check_suite.requested", "pull_request.synchronize", "delete", "push", "pull_request.closed"]);
+    assert_eq!(
+        stage.webhook_names().await,
+        ["check_suite.requested", "pull_request.synchronize", "delete", "push", "pull_request.closed"]
+    );
     assert_eq!(stage.sandbox.issue(REPOSITORY, number).unwrap().state(), "closed");
 }

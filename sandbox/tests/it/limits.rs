@@ -24,7 +24,8 @@ async fn what_is_too_long_or_too_much_is_refused() {
     let stage = stage().await;
     let token = stage.token().await;
     let long = "ä".repeat(65_536);
-    let button = |label: &str, description: &str| json!({"label": label, "identifier": "x", "description": description});
+    let button =
+        |label: &str, description: &str| json!({"label": label, "identifier": "x", "description": description});
     let output = |more: Value| {
         let mut output = json!({"title": "t", "summary": "s"});
         output.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -33,7 +34,10 @@ async fn what_is_too_long_or_too_much_is_refused() {
     let table = [
         (output(json!({"summary": long})), "Only 65535 characters are allowed; 65536 were supplied."),
         (output(json!({"text": long})), "Only 65535 characters are allowed; 65536 were supplied."),
-        (output(json!({"annotations": (1..=51).map(annotation).collect::<Vec<_>>()})), "No more than 50 items are allowed; 51 were supplied."),
+        (
+            output(json!({"annotations": (1..=51).map(annotation).collect::<Vec<_>>()})),
+            "No more than 50 items are allowed; 51 were supplied.",
+        ),
         (json!({"actions": vec![button("a", "b"); 4]}), "No more than 3 items are allowed; 4 were supplied."),
         (json!({"actions": [button(&"a".repeat(21), "b")]}), "Only 20 characters are allowed; 21 were supplied."),
         (json!({"actions": [button("a", &"b".repeat(41))]}), "Only 40 characters are allowed; 41 were supplied."),
@@ -50,7 +54,9 @@ async fn what_is_too_long_or_too_much_is_refused() {
     let fits = run(&stage, &token, output(json!({"summary": "ä".repeat(65_535)}))).await;
     assert_eq!(fits.status, StatusCode::CREATED);
     let number = stage.pull_request();
-    let comment = stage.repo(Method::POST, &format!("/issues/{number}/comments"), &token, json!({"body": "x".repeat(65_537)})).await;
+    let comment = stage
+        .repo(Method::POST, &format!("/issues/{number}/comments"), &token, json!({"body": "x".repeat(65_537)}))
+        .await;
     assert_eq!(comment.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(comment.body["errors"][0]["message"].as_str().unwrap().contains("maximum is 65536"), "{}", comment.body);
 }
@@ -81,7 +87,8 @@ async fn a_completed_run_never_reopens_and_belongs_to_its_app() {
     assert_eq!(reopened.status, StatusCode::UNPROCESSABLE_ENTITY);
     let head = stage.sandbox.branch(REPOSITORY, "main").unwrap();
     let foreign = stage.sandbox.create_foreign_check_run(REPOSITORY, &head, "build").unwrap();
-    let changed = stage.repo(Method::PATCH, &format!("/check-runs/{foreign}"), &token, json!({"conclusion": "success"})).await;
+    let changed =
+        stage.repo(Method::PATCH, &format!("/check-runs/{foreign}"), &token, json!({"conclusion": "success"})).await;
     assert_eq!(changed.status, StatusCode::FORBIDDEN);
     let person = stage.sandbox.token_of("alice").unwrap();
     assert_eq!(run(&stage, &person, json!({})).await.status, StatusCode::FORBIDDEN);
@@ -97,7 +104,10 @@ async fn of_one_name_a_thousand_runs_stay() {
     }
     let head = stage.sandbox.branch(REPOSITORY, "main").unwrap();
     assert_eq!(stage.sandbox.check_runs(REPOSITORY, &head).unwrap().len(), 1_000);
-    assert_eq!(stage.get(&format!("/repos/{REPOSITORY}/check-runs/{first}"), &token).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        stage.get(&format!("/repos/{REPOSITORY}/check-runs/{first}"), &token).await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod authentication;
 mod faults;
 mod git;
 mod limits;
+mod page;
 mod persistence;
 mod rest;
 mod scenario;

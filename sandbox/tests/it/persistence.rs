@@ -13,7 +13,9 @@ async fn everything_is_there_again() {
     let stage = stage_with(builder()).await;
     let number = stage.pull_request();
     let (token, head, app) = (stage.token().await, stage.head(number), stage.sandbox.app());
-    stage.repo(Method::POST, "/check-runs", &token, json!({"name": "ci", "head_sha": head, "conclusion": "success"})).await;
+    stage
+        .repo(Method::POST, "/check-runs", &token, json!({"name": "ci", "head_sha": head, "conclusion": "success"}))
+        .await;
     stage.sandbox.comment(REPOSITORY, "bob", number, "still here?").unwrap();
     stage.sandbox.deliveries_settled(PATIENCE).await.unwrap();
     let deliveries = stage.sandbox.deliveries().len();

@@ -36,8 +36,10 @@ async fn lists_come_in_pages_and_unchanged_answers_cost_nothing() {
         stage.sandbox.comment(REPOSITORY, "bob", number, &format!("{index}")).unwrap();
     }
     let token = stage.token().await;
-    let page = stage.repo(Method::GET, &format!("/issues/{number}/comments?per_page=2&page=2"), &token, json!({})).await;
-    let bodies: Vec<_> = page.body.as_array().unwrap().iter().map(|comment| comment["body"].as_str().unwrap()).collect();
+    let page =
+        stage.repo(Method::GET, &format!("/issues/{number}/comments?per_page=2&page=2"), &token, json!({})).await;
+    let bodies: Vec<_> =
+        page.body.as_array().unwrap().iter().map(|comment| comment["body"].as_str().unwrap()).collect();
     assert_eq!(bodies, ["2", "3"]);
     let link = page.headers["link"].to_str().unwrap();
     for relation in ["prev", "next", "last", "first"] {
@@ -71,7 +73,10 @@ async fn people_teams_and_permissions() {
     let members = stage.get("/orgs/octo-org/teams/leads/members", &token).await.body;
     assert_eq!(members.as_array().unwrap().len(), 2);
     let permission = stage.get(&format!("/repos/{REPOSITORY}/collaborators/bob/permission"), &token).await.body;
-    assert_eq!((permission["permission"].as_str(), permission["user"]["permissions"]["push"].as_bool()), (Some("write"), Some(true)));
+    assert_eq!(
+        (permission["permission"].as_str(), permission["user"]["permissions"]["push"].as_bool()),
+        (Some("write"), Some(true))
+    );
     let carol = stage.get(&format!("/repos/{REPOSITORY}/collaborators/carol/permission"), &token).await.body;
     assert_eq!(carol["role_name"], "read");
 }
@@ -107,15 +112,22 @@ async fn check_runs_of_a_commit_are_listed_newest_of_each_name() {
     let token = stage.token().await;
     let head = stage.head(number);
     for (name, external) in [("a", "1"), ("b", "2"), ("a", "3")] {
-        stage.repo(Method::POST, "/check-runs", &token, json!({"name": name, "head_sha": head, "external_id": external})).await;
+        stage
+            .repo(Method::POST, "/check-runs", &token, json!({"name": name, "head_sha": head, "external_id": external}))
+            .await;
     }
     let latest = stage.repo(Method::GET, &format!("/commits/{head}/check-runs"), &token, json!({})).await.body;
-    let externals: Vec<_> = latest["check_runs"].as_array().unwrap().iter().map(|run| run["external_id"].as_str().unwrap()).collect();
+    let externals: Vec<_> =
+        latest["check_runs"].as_array().unwrap().iter().map(|run| run["external_id"].as_str().unwrap()).collect();
     assert_eq!((latest["total_count"].as_u64(), externals), (Some(2), vec!["3", "2"]));
-    let all = stage.repo(Method::GET, "/commits/release/check-runs?filter=all&check_name=a", &token, json!({})).await.body;
+    let all =
+        stage.repo(Method::GET, "/commits/release/check-runs?filter=all&check_name=a", &token, json!({})).await.body;
     assert_eq!(all["total_count"], 2);
     let suites = stage.repo(Method::GET, &format!("/commits/{head}/check-suites"), &token, json!({})).await.body;
-    assert_eq!((suites["total_count"].as_u64(), suites["check_suites"][0]["status"].as_str()), (Some(1), Some("queued")));
+    assert_eq!(
+        (suites["total_count"].as_u64(), suites["check_suites"][0]["status"].as_str()),
+        (Some(1), Some("queued"))
+    );
 }
 
 #[tokio::test]

@@ -41,10 +41,13 @@ async fn app(stage: Arc<tokio::sync::Mutex<Stage>>) {
                 let reactions = format!("/issues/comments/{}/reactions", payload["comment"]["id"]);
                 stage.repo(Method::POST, &reactions, &token, json!({"content": "confused"})).await;
                 let comments = format!("/issues/{}/comments", payload["issue"]["number"]);
-                stage.repo(Method::POST, &comments, &token, json!({"body": "<!-- gate -->\n@carol may not approve"})).await;
+                stage
+                    .repo(Method::POST, &comments, &token, json!({"body": "<!-- gate -->\n@carol may not approve"}))
+                    .await;
             }
             "check_run.requested_action" => {
-                let run = json!({"name": "gate", "head_sha": payload["check_run"]["head_sha"], "conclusion": "success"});
+                let run =
+                    json!({"name": "gate", "head_sha": payload["check_run"]["head_sha"], "conclusion": "success"});
                 stage.repo(Method::POST, "/check-runs", &token, run).await;
             }
             _ => {}
@@ -98,4 +101,15 @@ async fn what_does_not_come_is_told_with_what_is_there() {
     let scenario = Scenario::parse(&forbidden).unwrap();
     let error = scenario.play(&hub, &mut |_| {}).await.unwrap_err().to_string();
     assert!(error.contains("play 1") && error.contains("write access"), "{error}");
+}
+
+#[test]
+fn every_scenario_of_the_sample_repositories_can_be_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/scenarios");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = files.map(|path| {
+        Scenario::parse(&std::fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    });
+    assert!(read.count() >= 5);
 }

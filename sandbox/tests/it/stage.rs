@@ -141,7 +141,13 @@ impl Stage {
         self.try_ask(method, path, token, body).await.unwrap()
     }
 
-    pub async fn try_ask(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Result<Answer, reqwest::Error> {
+    pub async fn try_ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, reqwest::Error> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.sandbox.api_url()) };
         let mut request = self.client.request(method, url);
         if !token.is_empty() {

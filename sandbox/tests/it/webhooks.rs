@@ -62,14 +62,34 @@ async fn every_deed_is_heard_of() {
         names,
         [
             "ping",
-            "create", "push", "check_suite.requested", "pull_request.opened", "pull_request.labeled",
-            "issue_comment.created", "issue_comment.edited", "issue_comment.deleted",
-            "pull_request_review.submitted", "pull_request_review.edited", "pull_request_review.dismissed",
-            "push", "check_suite.requested", "pull_request.synchronize",
-            "pull_request.labeled", "pull_request.unlabeled", "pull_request.edited", "pull_request.closed", "pull_request.reopened",
-            "push", "check_suite.requested", "pull_request.closed",
-            "issues.opened", "repository.renamed",
-            "installation.suspend", "installation.unsuspend", "installation_repositories.removed", "installation.deleted",
+            "create",
+            "push",
+            "check_suite.requested",
+            "pull_request.opened",
+            "pull_request.labeled",
+            "issue_comment.created",
+            "issue_comment.edited",
+            "issue_comment.deleted",
+            "pull_request_review.submitted",
+            "pull_request_review.edited",
+            "pull_request_review.dismissed",
+            "push",
+            "check_suite.requested",
+            "pull_request.synchronize",
+            "pull_request.labeled",
+            "pull_request.unlabeled",
+            "pull_request.edited",
+            "pull_request.closed",
+            "pull_request.reopened",
+            "push",
+            "check_suite.requested",
+            "pull_request.closed",
+            "issues.opened",
+            "repository.renamed",
+            "installation.suspend",
+            "installation.unsuspend",
+            "installation_repositories.removed",
+            "installation.deleted",
         ]
     );
 }
@@ -96,7 +116,14 @@ async fn a_button_is_for_those_who_may_write_and_only_when_completed() {
     assert_eq!(run.status, StatusCode::CREATED, "{}", run.body);
     let id = run.body["id"].as_u64().unwrap();
     assert!(stage.sandbox.press("bob", id, "approve").unwrap_err().to_string().contains("in_progress"));
-    let done = stage.repo(Method::PATCH, &format!("/check-runs/{id}"), &token, json!({"status": "completed", "conclusion": "action_required"})).await;
+    let done = stage
+        .repo(
+            Method::PATCH,
+            &format!("/check-runs/{id}"),
+            &token,
+            json!({"status": "completed", "conclusion": "action_required"}),
+        )
+        .await;
     assert_eq!(done.body["conclusion"], "action_required");
     assert!(stage.sandbox.press("carol", id, "approve").is_err());
     assert!(stage.sandbox.press("bob", id, "reject").unwrap_err().to_string().contains("there is: approve"));
