@@ -8,15 +8,18 @@ use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
 
 use super::signal::SignalFailure;
-use super::{Along, Engine, idempotency_key};
+use super::{Along, Engine, idempotency_key, later};
 use crate::crash_point;
-use crate::steps::{Attempt, Performed};
+use crate::steps::{Attempt, Performed, time_left};
 use crate::store::{ClaimedWork, StoreError};
 
 /// Pauses between tries to record a result, in which the store or the definition may come back. After the last one
 /// the attempt is left to its lease and performed again.
 const RECORDING_PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
+/// How often an attempt is repeated because its server died in the middle of it. One that takes a server with it every
+/// time must not do so for ever.
+const MAX_REPETITIONS: u32 = 10;
 /// How long an attempt is left alone that cannot be prepared.
 const PAUSE_UNPREPARED: Duration = Duration::from_secs(30);
 
@@ -54,7 +57,7 @@ impl Engine {
 
     /// What is to be performed; nothing where the step no longer runs this attempt. A repetition after a crash is
     /// recorded first.
-    async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(Execution, Attempt)>, SignalFailure> {
+    pub(super) async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(Execution, Attempt)>, SignalFailure> {
         let execution = if work.claims > 1 {
             let repeated = Signal::StepRepeated { step: work.step.clone(), attempt: work.attempt };
             match self.signal(&work.tenant, work.execution, repeated, Along::default()).await {
@@ -79,7 +82,7 @@ impl Engine {
             attempt: work.attempt,
             input: step.input.clone(),
             secret_texts: step.secret_texts.clone(),
-            deadline: step.due_at,
+            deadline: step.timeout_ms.map(|timeout| later(self.now(), Duration::from_millis(timeout))),
             idempotency_key: idempotency_key(&execution, &work.step),
         };
         Ok(Some((execution, attempt)))
@@ -87,7 +90,7 @@ impl Engine {
 
     /// Performs an attempt while renewing its lease; nothing where the lease was lost, because the step ended
     /// otherwise or somebody else took the attempt over.
-    async fn perform_under_lease(
+    pub(super) async fn perform_under_lease(
         &self,
         work: &ClaimedWork,
         execution: &Execution,
@@ -98,12 +101,21 @@ impl Engine {
             let message = format!("this server does not perform steps of type `{step_type}`");
             return Some(Performed::from(Err(StepError::new(ErrorClass::Refused, message))));
         };
+        if work.claims > MAX_REPETITIONS {
+            return Some(Performed::from(Err(deadly())));
+        }
+        let time_left = attempt.deadline.map_or(Duration::MAX, |deadline| time_left(deadline, self.now()));
         let performing = AssertUnwindSafe(performer.perform(attempt)).catch_unwind();
+        let performing = tokio::time::timeout(time_left, performing);
         tokio::pin!(performing);
         let pause = self.inner.options.lease / 3;
         loop {
             tokio::select! {
-                performed = &mut performing => return Some(performed.unwrap_or_else(|_| panicked(work))),
+                performed = &mut performing => return Some(match performed {
+                    Ok(Ok(performed)) => performed,
+                    Ok(Err(_)) => panicked(work),
+                    Err(_) => timed_out(),
+                }),
                 () = tokio::time::sleep(pause) => {
                     if !self.keeps(work).await {
                         return None;
@@ -155,6 +167,16 @@ impl Engine {
             tracing::warn!(?work, %error, "an attempt could not be dropped; its lease will end");
         }
     }
+}
+
+fn timed_out() -> Performed {
+    Performed::from(Err(StepError::new(ErrorClass::Timeout, "the attempt took longer than the step's `timeout`")))
+}
+
+fn deadly() -> StepError {
+    let message =
+        format!("the server stopped in the middle of this step {MAX_REPETITIONS} times; it is not tried again");
+    StepError::new(ErrorClass::Refused, message)
 }
 
 /// A performer that panics would do so again and again: its step fails instead.

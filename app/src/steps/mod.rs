@@ -1,9 +1,18 @@
 //! How attempts are performed: one performer per step type that needs the world. A performer is given an input and
 //! gives a result; it knows nothing of executions, the store or GitHub, and records nothing.
 
+pub mod ai_generate;
+pub mod api_call;
+pub mod outgoing;
+pub mod secrets;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowctl_core::definition::StepType;
@@ -11,6 +20,17 @@ use flowctl_core::execution::{ExecutionId, StepError, TenantId, Usage};
 use flowctl_core::expression::SecretText;
 use jiff::Timestamp;
 use serde_json::Value;
+
+pub use ai_generate::AiGeneratePerformer;
+pub use api_call::ApiCallPerformer;
+pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
+pub use secrets::Secrets;
+
+use crate::ai::Providers;
+use crate::clock::Clock;
+
+/// Faults that a message lists at most.
+const SHOWN_FAULTS: usize = 5;
 
 /// One attempt of a step, ready to be performed.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +84,22 @@ pub struct Performers {
 }
 
 impl Performers {
+    /// Performers of every step type that the engine performs by itself.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up on this machine.
+    pub fn standard(
+        options: OutgoingOptions,
+        secrets: Arc<dyn Secrets>,
+        providers: Arc<Providers>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OutgoingError> {
+        let api_call = ApiCallPerformer::new(Outgoing::new(options)?, secrets, clock.clone());
+        Ok(Self::default()
+            .with(StepType::ApiCall, Arc::new(api_call))
+            .with(StepType::AiGenerate, Arc::new(AiGeneratePerformer::new(providers, clock))))
+    }
+
     /// The same performers with this one for `step_type`.
     #[must_use]
     pub fn with(mut self, step_type: StepType, performer: Arc<dyn Performer>) -> Self {
@@ -81,4 +117,22 @@ impl fmt::Debug for Performers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.by_type.keys()).finish()
     }
+}
+
+/// The time from now to a deadline; none where it has passed.
+pub(crate) fn time_left(deadline: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(deadline.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+/// Faults of a value in words, the first few.
+fn listed(faults: &[(String, String)]) -> String {
+    let mut words: Vec<String> = faults.iter().take(SHOWN_FAULTS).map(in_words).collect();
+    if faults.len() > SHOWN_FAULTS {
+        words.push(format!("and {} more", faults.len() - SHOWN_FAULTS));
+    }
+    words.join("; ")
+}
+
+fn in_words((field, fault): &(String, String)) -> String {
+    if field.is_empty() { format!("it {fault}") } else { format!("`{field}` {fault}") }
 }

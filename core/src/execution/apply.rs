@@ -85,12 +85,12 @@ impl Execution {
 impl StepState {
     fn apply(&mut self, event: &Event, completion: u32) {
         match &event.kind {
-            EventKind::StepStarted { input, secret_texts, due_at } => {
+            EventKind::StepStarted { input, secret_texts, timeout_ms } => {
                 self.status = StepStatus::Running;
                 self.attempt += 1;
                 self.tries += 1;
                 self.started_at = self.started_at.or(Some(event.at));
-                self.due_at = *due_at;
+                self.timeout_ms = *timeout_ms;
                 self.input.clone_from(input);
                 self.secret_texts.clone_from(secret_texts);
                 self.waiting = None;
@@ -137,14 +137,14 @@ impl StepState {
 
     fn wait(&mut self, waiting: Waiting) {
         self.status = StepStatus::Waiting;
-        self.due_at = None;
+        self.timeout_ms = None;
         self.waiting = Some(waiting);
     }
 
     fn end(&mut self, status: StepStatus, event: &Event) {
         self.status = status;
         self.waiting = None;
-        self.due_at = None;
+        self.timeout_ms = None;
         self.completed_at = Some(event.at);
     }
 

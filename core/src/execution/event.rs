@@ -66,7 +66,7 @@ pub enum EventKind {
     HeadMoved { head_sha: String },
     /// An attempt started.
     #[serde(rename = "step.started")]
-    StepStarted { input: Value, secret_texts: Vec<SecretText>, due_at: Option<Timestamp> },
+    StepStarted { input: Value, secret_texts: Vec<SecretText>, timeout_ms: Option<u64> },
     /// An attempt is made again because the server stopped in the middle of it.
     #[serde(rename = "step.repeated")]
     StepRepeated,

@@ -47,8 +47,8 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
             transition.emit_step(id, None, EventKind::StepWaiting { waiting });
         }
         Ok(Prepared::Work { rendered: Rendered { value: input, secret_texts, .. }, timeout }) => {
-            let due_at = transition.now.checked_add(timeout.as_signed()).ok();
-            transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, due_at });
+            let timeout_ms = Some(timeout.as_millis());
+            transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, timeout_ms });
         }
         Err(error) => {
             transition.emit_step(id, None, started(Value::Null));
@@ -58,7 +58,7 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
 }
 
 fn started(input: Value) -> EventKind {
-    EventKind::StepStarted { input, secret_texts: Vec::new(), due_at: None }
+    EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: None }
 }
 
 fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context) -> Result<Prepared, StepError> {
@@ -317,17 +317,14 @@ fn pause(retry: &Retry, tries: u32, seed: &str) -> u64 {
     pause - pause / 2 * part / u64::from(u16::MAX)
 }
 
-/// Whatever is due of single attempts: waits that are over, attempts that took too long, attempts to be made again.
+/// Whatever is due of single steps: waits that are over, attempts to be made again. An attempt under way is ended by
+/// whoever performs it, also when it takes too long: only they know when it began.
 pub(super) fn wake(transition: &mut Transition<'_>) {
     let plan = transition.plan;
     let ids: Vec<String> = transition.execution.steps.keys().cloned().collect();
     for id in ids {
         let Some(state) = transition.execution.steps.get(&id) else { continue };
         match (state.status, &state.waiting) {
-            (StepStatus::Running, _) if state.due_at.is_some_and(|due_at| due_at <= transition.now) => {
-                let error = StepError::new(ErrorClass::Timeout, "the attempt took longer than its `timeout`");
-                failed(transition, &id, error, None);
-            }
             (StepStatus::Waiting, Some(Waiting::Timer { until })) if *until <= transition.now => {
                 let output = json!({"at": transition.now.to_string()});
                 transition.emit_step(&id, None, EventKind::StepCompleted { output, usage: None });

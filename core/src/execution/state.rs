@@ -253,9 +253,10 @@ pub struct StepState {
     /// When it ended.
     #[serde(default)]
     pub completed_at: Option<Timestamp>,
-    /// When the attempt under way must have ended.
+    /// How long the attempt under way may take, in milliseconds from when somebody performs it. Who performs it ends
+    /// it; time spent in the queue or lost with a server that died does not count.
     #[serde(default)]
-    pub due_at: Option<Timestamp>,
+    pub timeout_ms: Option<u64>,
     /// What the attempt was given; secrets are `***`.
     #[serde(default)]
     pub input: Value,
@@ -372,7 +373,7 @@ impl StepState {
             tries: 0,
             started_at: None,
             completed_at: None,
-            due_at: None,
+            timeout_ms: None,
             input: Value::Null,
             secret_texts: Vec::new(),
             output: None,
@@ -388,7 +389,6 @@ impl StepState {
 
     fn wake_at(&self) -> Option<Timestamp> {
         match (self.status, &self.waiting) {
-            (StepStatus::Running, _) => self.due_at,
             (StepStatus::Waiting, Some(waiting)) => waiting.wake_at(),
             _ => None,
         }

@@ -92,21 +92,46 @@ async fn a_result_that_two_servers_bring_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_takes_too_long_is_ended_by_time() {
-    let process = RELEASE.replace("max_attempts: 2", "max_attempts: 1");
-    let world = World::of(&process).await;
+async fn an_attempt_that_takes_too_long_is_ended() {
+    let world =
+        World::of(&RELEASE.replace("timeout: 10m", "timeout: 20ms").replace("max_attempts: 2", "max_attempts: 1"))
+            .await;
+    let (_begun, end) = world.performer.waits();
+    let id = world.started().await;
+    assert!(end.is_closed(), "the performer was stopped");
+    let step = world.execution(id).await.steps["draft"].clone();
+    let error = step.error.unwrap();
+    assert_eq!(
+        (error.class, error.message.as_str()),
+        (ErrorClass::Timeout, "the attempt took longer than the step's `timeout`")
+    );
+    world.check().await;
+}
+
+#[tokio::test]
+async fn waiting_in_the_queue_uses_up_no_time_of_an_attempt() {
+    let world = World::of(RELEASE).await;
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
-    let (begun, end) = world.performer.waits();
-    let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
-    let performing = tokio::spawn(async move { engine.perform(work).await });
-    begun.await.unwrap();
-    world.passes(600);
-    assert_eq!(world.engine.wake_due().await.unwrap(), 1);
-    assert_eq!(world.picture(id).await, "failed | draft:failed sign:skipped pause:skipped");
-    assert_eq!(world.store.backlog().await.unwrap().work, 0);
-    end.send(json!({"notes": "too late"})).unwrap();
-    performing.await.unwrap();
-    assert_eq!(world.execution(id).await.steps["draft"].output, None);
+    world.passes(24 * 3600);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.picture(id).await, "waiting | draft:completed sign:waiting pause:pending");
+    let deadline = world.clock.now().checked_add(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!(world.performer.seen()[0].deadline, Some(deadline));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_every_server_with_it_ends_at_last() {
+    let world = World::of(RELEASE).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    for server in 0..10 {
+        assert_eq!(world.another(&format!("server {server}")).claim_work(1).await.unwrap().len(), 1);
+        world.passes(30);
+    }
+    world.engine.settle().await.unwrap();
+    let error = world.execution(id).await.error.unwrap();
+    assert_eq!(error.message, "the server stopped in the middle of this step 10 times; it is not tried again");
+    assert_eq!(world.performer.seen().len(), 0);
     world.check().await;
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
 mod attempts;
+mod calls;
 mod loops;
 mod people;
 mod starts;
@@ -62,7 +63,7 @@ struct World {
     clock: Arc<FixedClock>,
     ids: Arc<SequentialIds>,
     performer: Arc<Scripted>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -79,7 +80,7 @@ impl World {
         let ids = Arc::new(SequentialIds::default());
         let performer = Arc::new(Scripted::default());
         let engine = engine(store.clone(), definitions.clone(), performer.clone(), clock.clone(), ids.clone(), options);
-        Self { engine, store, definitions, clock, ids, performer, _folder: folder }
+        Self { engine, store, definitions, clock, ids, performer, folder }
     }
 
     /// Another engine over the same store: another process, or the same one started again.

@@ -122,7 +122,7 @@ impl Story {
     pub(super) fn drafting(mut self) -> Self {
         self.happened(1, None, EventKind::ExecutionStarted { due_at: None });
         let input = json!({"method": "GET", "url": "https://example.com"});
-        let started = EventKind::StepStarted { input, secret_texts: Vec::new(), due_at: Some(at(600)) };
+        let started = EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: Some(30_000) };
         self.happened(1, Some("draft"), started);
         self
     }
@@ -131,7 +131,7 @@ impl Story {
     pub(super) fn drafted(mut self, until: Timestamp) -> Self {
         let output = json!({"status": 200, "ratio": 1.1e-7});
         self.happened(2, Some("draft"), EventKind::StepCompleted { output, usage: None });
-        let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), due_at: None };
+        let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
         self.happened(2, Some("ship"), started);
         let waiting = EventKind::StepWaiting { waiting: Waiting::Timer { until } };
         self.happened(2, Some("ship"), waiting);

@@ -114,10 +114,14 @@ fn a_pause_is_at_least_what_the_other_side_asks_for() {
 }
 
 #[test]
-fn an_attempt_that_takes_too_long_fails_and_its_late_result_is_refused() {
+fn an_attempt_knows_its_time_and_whoever_performs_it_ends_it() {
     let mut world = World::start(&format!("- {{id: call, timeout: 5s, {}}}", &CALL[1..]));
-    assert_eq!(world.execution.wake_at(), Some("2026-03-02T09:00:05Z".parse().unwrap()));
-    world.passes(5);
+    assert_eq!(world.execution.steps["call"].timeout_ms, Some(5_000));
+    // In the queue, or with a server that died, no time of the attempt is used up.
+    assert_eq!(world.execution.wake_at(), None);
+    world.passes(60);
+    assert_eq!(world.picture(), "running | call:running");
+    world.ends("call", Err(StepError::new(ErrorClass::Timeout, "too long")));
     assert_eq!(world.picture(), "failed | call:failed");
     assert_eq!(world.execution.steps["call"].error.as_ref().unwrap().class, ErrorClass::Timeout);
     let late = Signal::StepEnded { step: "call".to_owned(), attempt: 1, result: Ok(json!(1)), usage: None };
@@ -251,8 +255,7 @@ fn an_execution_that_undoes_what_it_did_is_not_due_because_of_its_deadline() {
     );
     world.ends("fail", Err(StepError::new(ErrorClass::Refused, "no")));
     assert_eq!(world.picture(), "running | make:completed fail:failed undo:running");
-    // Only the compensation's own deadline is left; the execution's has nothing to bring about any more.
-    assert_eq!(world.execution.wake_at(), world.execution.steps["undo"].due_at);
+    assert_eq!(world.execution.wake_at(), None);
     world.passes(3 * 3_600);
     assert_eq!(world.picture(), "running | make:completed fail:failed undo:running");
 }

@@ -1,0 +1,227 @@
+//! Secrets of definitions: where their values come from, how they get into an attempt's input, and how they are kept
+//! out of everything that an attempt gives back.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{StepError, TenantId};
+use flowctl_core::expression::{MASK, SecretPart, SecretText};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+/// A line of a secret of several lines is looked for by itself from this length on.
+const SHORTEST_LINE: usize = 8;
+
+/// Where the values of `secrets.NAME` come from.
+pub trait Secrets: Send + Sync {
+    /// The value of a tenant's secret.
+    fn get(&self, tenant: &TenantId, name: &str) -> Option<SecretString>;
+}
+
+/// The operator's secrets (`FLOWCTL_SECRET_<NAME>`), the same for every tenant.
+impl Secrets for BTreeMap<String, SecretString> {
+    fn get(&self, _tenant: &TenantId, name: &str) -> Option<SecretString> {
+        BTreeMap::get(self, name).cloned()
+    }
+}
+
+/// Puts secrets into an input, and says what must not come back.
+///
+/// # Errors
+/// Where a secret is not set, or a place for one is not in the input.
+pub(super) fn fill(
+    input: &mut Value,
+    texts: &[SecretText],
+    secret: impl Fn(&str) -> Option<SecretString>,
+) -> Result<Redaction, StepError> {
+    let mut used: Vec<SecretString> = Vec::new();
+    for SecretText { pointer, parts } in texts {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                SecretPart::Literal(literal) => text.push_str(literal),
+                SecretPart::Secret(name) => {
+                    let value = secret(name).filter(|value| !value.expose_secret().is_empty());
+                    let value = value.ok_or_else(|| not_set(name))?;
+                    text.push_str(value.expose_secret());
+                    used.push(value);
+                }
+            }
+        }
+        let place = input.pointer_mut(pointer).ok_or_else(|| {
+            StepError::new(ErrorClass::Expression, format!("there is no place `{pointer}` for a secret in the input"))
+        })?;
+        *place = Value::String(text);
+    }
+    Ok(Redaction::of(&used))
+}
+
+fn not_set(name: &str) -> StepError {
+    let message = format!("the secret `{name}` is not set; the server reads it from FLOWCTL_SECRET_{name}");
+    StepError::new(ErrorClass::Refused, message)
+}
+
+/// What must not come back: secrets in the spellings in which others repeat them.
+pub(super) struct Redaction {
+    /// The longest first, so that none leaves a part of another.
+    needles: Vec<SecretString>,
+}
+
+impl Redaction {
+    fn of(secrets: &[SecretString]) -> Self {
+        let mut needles: Vec<String> = Vec::new();
+        for secret in secrets {
+            let secret = secret.expose_secret();
+            let lines = secret.lines().filter(|line| line.len() >= SHORTEST_LINE && line.len() < secret.len());
+            for text in std::iter::once(secret).chain(lines) {
+                needles.extend(spellings(text));
+            }
+        }
+        needles.retain(|needle| !needle.is_empty());
+        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.dedup();
+        Self { needles: needles.into_iter().map(SecretString::from).collect() }
+    }
+
+    /// Whether there is anything to keep out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.needles.is_empty()
+    }
+
+    /// The text without secrets.
+    pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut clean = Cow::Borrowed(text);
+        for needle in &self.needles {
+            let needle = needle.expose_secret();
+            if clean.contains(needle) {
+                clean = Cow::Owned(clean.replace(needle, MASK));
+            }
+        }
+        clean
+    }
+
+    /// The value without secrets, in keys too. A number that spells a secret is masked as well.
+    pub(super) fn value(&self, value: Value) -> Value {
+        match value {
+            _ if self.is_empty() => value,
+            Value::String(text) => Value::String(self.text(&text).into_owned()),
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(item)).collect()),
+            Value::Object(entries) => {
+                let entries: Map<String, Value> =
+                    entries.into_iter().map(|(key, value)| (self.text(&key).into_owned(), self.value(value))).collect();
+                Value::Object(entries)
+            }
+            Value::Number(number) if self.spells(&number.to_string()) => Value::String(MASK.to_owned()),
+            other => other,
+        }
+    }
+
+    /// The error without secrets.
+    pub(super) fn error(&self, error: StepError) -> StepError {
+        StepError { message: self.text(&error.message).into_owned(), ..error }
+    }
+
+    fn spells(&self, text: &str) -> bool {
+        self.needles.iter().any(|needle| needle.expose_secret() == text)
+    }
+}
+
+/// The secret as it is, and as it stands in JSON, in addresses, in forms and in Base64.
+fn spellings(secret: &str) -> Vec<String> {
+    let json = Value::from(secret).to_string();
+    let percent = |lower: bool| -> String {
+        let encoded = secret.bytes().map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ if lower => format!("%{byte:02x}"),
+            _ => format!("%{byte:02X}"),
+        });
+        encoded.collect()
+    };
+    vec![
+        secret.to_owned(),
+        json.trim_matches('"').to_owned(),
+        percent(false),
+        percent(true),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        STANDARD.encode(secret),
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn secrets() -> BTreeMap<String, SecretString> {
+        let pairs = [("TOKEN", "s3cr\"et/ä"), ("PIN", "48151623"), ("EMPTY", "")];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), SecretString::from(value))).collect()
+    }
+
+    fn text(pointer: &str, parts: Vec<SecretPart>) -> SecretText {
+        SecretText { pointer: pointer.to_owned(), parts }
+    }
+
+    fn filled(input: &mut Value, texts: &[SecretText]) -> Result<Redaction, StepError> {
+        let secrets = secrets();
+        fill(input, texts, |name| Secrets::get(&secrets, &TenantId::local(), name))
+    }
+
+    #[test]
+    fn secrets_are_put_where_the_definition_has_them() {
+        let mut input = json!({"headers": {"authorization": "Bearer ***", "x/y": "***"}, "url": "https://x.example"});
+        let literal = SecretPart::Literal("Bearer ".to_owned());
+        let token = SecretPart::Secret("TOKEN".to_owned());
+        let texts = [text("/headers/authorization", vec![literal, token.clone()]), text("/headers/x~1y", vec![token])];
+        filled(&mut input, &texts).unwrap();
+        assert_eq!(input["headers"], json!({"authorization": "Bearer s3cr\"et/ä", "x/y": "s3cr\"et/ä"}));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_set_is_named_with_where_it_is_read_from() {
+        for name in ["NONE", "EMPTY"] {
+            let texts = [text("/url", vec![SecretPart::Secret(name.to_owned())])];
+            let error = filled(&mut json!({"url": "***"}), &texts).err().unwrap();
+            assert_eq!(
+                error.message,
+                format!("the secret `{name}` is not set; the server reads it from FLOWCTL_SECRET_{name}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_is_masked_in_every_spelling() {
+        let texts = [
+            text("/a", vec![SecretPart::Secret("TOKEN".to_owned())]),
+            text("/b", vec![SecretPart::Secret("PIN".to_owned())]),
+        ];
+        let redaction = filled(&mut json!({"a": "", "b": ""}), &texts).unwrap();
+        let cases = [
+            ("s3cr\"et/ä", "***"),
+            ("{\\\"key\\\": 1} s3cr\\\"et/ä!", "{\\\"key\\\": 1} ***!"),
+            ("?q=s3cr%22et%2F%C3%A4&x=1", "?q=***&x=1"),
+            ("?q=s3cr%22et%2f%c3%a4", "?q=***"),
+            ("czNjciJldC/DpA==", "***"),
+            ("czNjciJldC_DpA", "***"),
+            ("pins: 48151623,48151623", "pins: ***,***"),
+            ("nothing here", "nothing here"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(redaction.text(text), expected, "{text}");
+        }
+        let value = json!({"48151623": [48151623, 4815162, true, {"deep": "s3cr\"et/ä"}]});
+        assert_eq!(redaction.value(value), json!({"***": ["***", 4815162, true, {"deep": "***"}]}));
+    }
+
+    #[test]
+    fn each_long_line_of_a_secret_is_masked_by_itself() {
+        let redaction = Redaction::of(&[SecretString::from("-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\nx\n")]);
+        assert_eq!(redaction.text("MIIEowIBAAKCAQEA and x"), "*** and x");
+    }
+}
