@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::execution::{Plan, PlanError, TenantId};
+use flowctl_core::validate::{Finding, Options, Report, Severity, validate};
 use indexmap::IndexMap;
 use url::Url;
 
@@ -68,6 +69,8 @@ pub struct DefinitionsAt {
     pub revision: String,
     /// Every file below `.flow/`.
     pub repository: Repository,
+    /// What validation finds.
+    pub report: Report,
     plans: Mutex<BTreeMap<String, Arc<Plan>>>,
     name: String,
 }
@@ -96,18 +99,16 @@ impl DefinitionsAt {
         Ok(plan)
     }
 
-    /// A process with a fault does not run: what is left of it when the faulty parts are left out is not what its
+    /// A process with an error does not run: what is left of it when the faulty parts are left out is not what its
     /// author wrote.
     fn refuse_unsound(&self, process: &str) -> Result<(), DefinitionError> {
         let Some((file, _)) = self.repository.process(process) else { return Ok(()) };
-        let faults = file.faults.iter().map(|fault| (fault.span, &fault.message));
-        let structure = file.structure.iter().map(|fault| (fault.span, &fault.message));
-        let first = faults.chain(structure).min_by_key(|(span, _)| span.start);
-        first.map_or(Ok(()), |(span, message)| {
-            let start = file.source.position(span.start);
-            let reason = format!("{}:{}:{}: {message}", file.source.path(), start.line, start.column);
-            Err(DefinitionError::Faulty { process: process.to_owned(), reason })
-        })
+        let of_process =
+            |finding: &&Finding| finding.severity == Severity::Error && finding.path == file.source.path();
+        let Some(finding) = self.report.findings.iter().find(of_process) else { return Ok(()) };
+        let start = finding.range.start;
+        let reason = format!("{}:{}:{}: {}", finding.path, start.line, start.column, finding.message);
+        Err(DefinitionError::Faulty { process: process.to_owned(), reason })
     }
 }
 
@@ -198,9 +199,11 @@ impl Repositories {
             Content::Binary { .. } | Content::TooLarge { .. } | Content::Link => None,
         });
         let read = Repository::read(texts);
+        let report = validate(&read, &Options::default());
         let definitions = Arc::new(DefinitionsAt {
             revision: revision.to_owned(),
             repository: read,
+            report,
             plans: Mutex::default(),
             name: repository.to_owned(),
         });
