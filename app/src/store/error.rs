@@ -29,6 +29,20 @@ pub enum StoreError {
         /// Why.
         source: sqlx::Error,
     },
+    /// Another process has the database to itself.
+    #[error("the database {} is in use by another flowctl; end that one first, or name another data folder", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file that says whose the database is cannot be used.
+    #[error("{} cannot be locked: {source}", .path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A newer flowctl has changed the database.
     #[error(
         "the database was written by a newer flowctl (its schema has migration {migration}, this version knows up to \

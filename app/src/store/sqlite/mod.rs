@@ -14,6 +14,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -47,9 +48,32 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     changed: watch::Sender<u64>,
+    /// Held while the store is this process's alone; the system lets it go when the process ends, however that is.
+    _alone: Option<File>,
 }
 
 impl SqliteStore {
+    /// Opens the database for this process alone. Leases of processes before it are void: whoever held them is gone,
+    /// so what they had claimed is taken up again at once.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`]; and where another process has the database to itself.
+    pub async fn open_alone(url: &str) -> Result<Self, StoreError> {
+        let path = options(url)?.get_filename().to_owned();
+        let lock_path = path.with_extension("lock");
+        let lock_failed = |source| StoreError::Lock { path: lock_path.clone(), source };
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(lock_failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
+            Err(TryLockError::Error(source)) => return Err(lock_failed(source)),
+        }
+        let mut store = Self::open(url).await?;
+        store.writer.write(Hint::Tell, |connection| forget_leases(connection).boxed()).await?;
+        store._alone = Some(lock);
+        Ok(store)
+    }
+
     /// Opens the database at `url` (`sqlite://PATH`), makes it where it does not exist, and brings its schema up to
     /// date.
     ///
@@ -67,13 +91,27 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         let (changed, _) = watch::channel(0);
-        Ok(Self { writer: Writer::start(connection, changed.clone()), readers, changed })
+        Ok(Self { writer: Writer::start(connection, changed.clone()), readers, changed, _alone: None })
     }
 
     /// How many transactions were committed since the store was opened.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }
+}
+
+/// Nobody has anything any more; what rests until a moment goes on resting.
+const FORGET_LEASES: [&str; 3] = [
+    "update deliveries set lease_owner = null, lease_until = null where lease_owner is not null",
+    "update work set lease_owner = null, lease_until = null where lease_owner is not null",
+    "update effects set lease_owner = null, lease_until = null where lease_owner is not null",
+];
+
+async fn forget_leases(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for statement in FORGET_LEASES {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {

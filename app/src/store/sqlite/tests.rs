@@ -108,3 +108,19 @@ async fn an_address_that_names_no_file_is_refused() {
     let error = SqliteStore::open("sqlite:///nowhere/at/all/flowctl.db").await.unwrap_err();
     assert!(matches!(error, StoreError::Open { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_process_that_is_alone_takes_up_at_once_what_a_dead_one_had_claimed() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let far = now.checked_add(jiff::SignedDuration::from_hours(9)).unwrap();
+    let dead = SqliteStore::open_alone(&url(&folder)).await.unwrap();
+    dead.receive(ping(1)).await.unwrap();
+    assert_eq!(dead.claim_deliveries("dead", 1, now, far).await.unwrap().len(), 1);
+    let second = SqliteStore::open_alone(&url(&folder)).await;
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "it is still alive");
+    dead.close().await;
+    drop(dead);
+    let next = SqliteStore::open_alone(&url(&folder)).await.unwrap();
+    assert_eq!(next.claim_deliveries("next", 1, now, far).await.unwrap().len(), 1);
+}
