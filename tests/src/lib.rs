@@ -1,1 +1,9 @@
-//! flowctl-tests
+//! What the end-to-end suites share: the real program, started and ended; people on a sandbox GitHub.
+//! Suites start real programs over real HTTP, git and SQLite; nothing of the product is replaced.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod server;
+mod world;
+
+pub use server::{Server, free_address, program};
+pub use world::{World, root};

@@ -1,0 +1,90 @@
+//! A sandbox GitHub in this process, and the real program as its App in another.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flowctl_sandbox::scenario::{Report, Scenario, ScenarioError};
+use flowctl_sandbox::{Hub, Sandbox, read_directory};
+use tempfile::TempDir;
+
+use crate::{Server, free_address};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// One sandbox, one App, one scenario of `fixtures/scenarios`.
+pub struct World {
+    /// GitHub.
+    pub sandbox: Sandbox,
+    /// What happens.
+    pub scenario: Scenario,
+    /// Where the App listens, also after it was started anew.
+    pub address: SocketAddr,
+    data: TempDir,
+}
+
+impl World {
+    /// Sets the stage: people, repository, installation. No server yet.
+    pub fn set_up(name: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(root().join(format!("fixtures/scenarios/{name}.yaml"))).unwrap();
+        let scenario = Scenario::parse(&text).unwrap();
+        let sandbox = Sandbox::builder().data_directory(data.path().join("github")).start().unwrap();
+        let address = free_address();
+        let hub = sandbox.hub();
+        hub.set_webhook_url(&format!("http://{address}/webhooks/github")).unwrap();
+        Self { sandbox, scenario, address, data }
+    }
+
+    /// Makes the people, the repository and the installation, whose webhook needs a server to go to.
+    pub fn raise_the_curtain(&self, name: &str) {
+        let files = read_directory(&root().join("fixtures/repositories").join(name)).unwrap();
+        self.scenario.set_up(&self.sandbox.hub(), &files).unwrap();
+    }
+
+    /// GitHub as the scenario's people have it.
+    pub fn hub(&self) -> Arc<Hub> {
+        self.sandbox.hub()
+    }
+
+    /// The settings that point a server at the sandbox.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let app = self.sandbox.app();
+        vec![
+            ("FLOWCTL_GITHUB_API_URL", self.sandbox.api_url()),
+            ("FLOWCTL_GITHUB_URL", self.sandbox.web_url()),
+            ("FLOWCTL_GITHUB_APP_ID", app.id.to_string()),
+            ("FLOWCTL_GITHUB_PRIVATE_KEY", app.private_key_pem),
+            ("FLOWCTL_GITHUB_WEBHOOK_SECRET", app.webhook_secret),
+            ("FLOWCTL_GITHUB_WRITE_INTERVAL_MS", "5".to_owned()),
+            ("FLOWCTL_LEASE_SECONDS", "2".to_owned()),
+            ("FLOWCTL_ALLOW_PRIVATE_NETWORKS", "true".to_owned()),
+            ("FLOWCTL_LOG", "info".to_owned()),
+        ]
+    }
+
+    /// Where the server keeps its data.
+    pub fn data(&self) -> PathBuf {
+        self.data.path().join("app")
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub fn serve(&self) -> Server {
+        Server::start(&self.settings(), &self.data(), self.address)
+    }
+
+    /// Starts a server that dies at the `nth` passing of a named crash point. It may die before it is ready.
+    pub fn serve_until(&self, crash_point: &str, nth: u32) -> Server {
+        let mut settings = self.settings();
+        settings.push(("FLOWCTL_CRASH_AT", format!("{crash_point}:{nth}")));
+        Server::spawn(&settings, &self.data(), self.address)
+    }
+
+    /// Plays the scenario to its end.
+    pub async fn play(&self) -> Result<Report, ScenarioError> {
+        self.scenario.play(&self.hub(), &mut |_| {}).await
+    }
+}

@@ -1,0 +1,250 @@
+//! The command line as scripts and people use it: exit codes, formats, files. The real program, real repositories.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use flowctl_tests::{program, root};
+use serde_json::Value;
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn flowctl(folder: &Path, words: &[&str]) -> Said {
+    flowctl_with(folder, words, "", &[])
+}
+
+fn flowctl_with(folder: &Path, words: &[&str], input: &str, environment: &[(&str, &str)]) -> Said {
+    use std::io::Write;
+    let mut command = Command::new(program());
+    command.args(words).current_dir(folder).env_remove("NO_COLOR").env_remove("FLOWCTL_LOG");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(environment.iter().copied());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn sample(name: &str) -> std::path::PathBuf {
+    root().join("fixtures/repositories").join(name)
+}
+
+fn invalid(name: &str) -> std::path::PathBuf {
+    root().join("fixtures/invalid").join(name)
+}
+
+/// A folder of its own with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+const SOUND: &str = "name: a\nversion: 1\nsteps:\n  - {id: one, type: set, values: {x: 1}}\n";
+const BROKEN: &str = "name: a\nversion: 1\nsteps:\n  - {id: one, type: set, vaules: {x: 1}}\n";
+
+#[test]
+fn exit_codes_say_what_was_found() {
+    assert_eq!(flowctl(&sample("release"), &["validate"]).code, 0);
+    assert_eq!(flowctl(&invalid("circular-dependency"), &["validate"]).code, 1);
+    assert_eq!(flowctl(&root(), &["validate", "no/such/folder"]).code, 2);
+    assert_eq!(flowctl(&root(), &["validate", "--no-such-flag"]).code, 2);
+    let empty = folder(&[("README.md", "nothing here")]);
+    assert_eq!(flowctl(empty.path(), &["validate", "."]).code, 3);
+    let lost = flowctl(empty.path(), &["validate"]);
+    assert_eq!((lost.code, lost.err.contains("flowctl init")), (2, true), "{}", lost.err);
+}
+
+#[test]
+fn warnings_alone_are_no_failure_unless_denied() {
+    let unused = invalid("input-never-used");
+    assert_eq!(flowctl(&unused, &["validate"]).code, 0);
+    assert_eq!(flowctl(&unused, &["validate", "--deny-warnings"]).code, 1);
+}
+
+#[test]
+fn json_is_what_the_contract_says() {
+    let said = flowctl(&invalid("unknown-dependency"), &["validate", "--format", "json"]);
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, document["version"].as_u64()), (1, Some(1)));
+    assert_eq!(document["summary"]["errors"], 1);
+    let finding = &document["findings"][0];
+    for key in ["code", "name", "severity", "message", "path", "range", "related", "url"] {
+        assert!(!finding[key].is_null(), "{key} in {finding}");
+    }
+    let text = fs::read_to_string(invalid("unknown-dependency").join(finding["path"].as_str().unwrap())).unwrap();
+    let (start, end) = (&finding["range"]["start"], &finding["range"]["end"]);
+    let offset = |position: &Value| usize::try_from(position["offset"].as_u64().unwrap()).unwrap();
+    let wrong = &text[offset(start)..offset(end)];
+    let line = text.lines().nth(usize::try_from(start["line"].as_u64().unwrap()).unwrap() - 1).unwrap();
+    assert!(line.contains(wrong), "{wrong} stands in {line}");
+    assert!(finding["message"].as_str().unwrap().contains(wrong));
+}
+
+#[test]
+fn annotations_are_workflow_commands() {
+    let said = flowctl(&invalid("unknown-dependency"), &["validate", "--format", "github"]);
+    assert!(said.out.starts_with("::error file=.flow/processes/unknown-dependency.yaml,line="), "{}", said.out);
+    assert_eq!(said.out.lines().count(), 1);
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let broken = invalid("unknown-dependency");
+    assert!(!flowctl(&broken, &["validate"]).out.contains('\u{1b}'));
+    assert!(flowctl(&broken, &["validate", "--color", "always"]).out.contains('\u{1b}'));
+    let asked_not_to = flowctl_with(&broken, &["validate"], "", &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]);
+    assert!(!asked_not_to.out.contains('\u{1b}'));
+}
+
+#[test]
+fn paths_may_be_folders_files_globs_and_standard_input() {
+    let repository = folder(&[
+        (".flow/processes/a.yaml", BROKEN),
+        (".flow/processes/b.yaml", "name: b\nversion: 1\nsteps:\n  - {id: one, type: sett, values: {x: 1}}\n"),
+        (".flow/flow.yaml", "models: {default: mock}\n"),
+    ]);
+    let count = |words: &[&str]| {
+        let words = [&["validate", "--format", "json"], words].concat();
+        let document: Value = serde_json::from_str(&flowctl(repository.path(), &words).out).unwrap();
+        document["findings"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&[]), 2);
+    assert_eq!(count(&["."]), 2);
+    assert_eq!(count(&[".flow/processes"]), 2);
+    assert_eq!(count(&[".flow/processes/a.yaml"]), 1);
+    assert_eq!(count(&["**/b.yaml"]), 1);
+    let words = ["validate", "--format", "concise", "--stdin-filename", ".flow/processes/a.yaml", "-"];
+    let fixed = flowctl_with(repository.path(), &words, SOUND, &[]);
+    assert_eq!((fixed.code, fixed.out.as_str()), (0, ""));
+}
+
+#[test]
+fn ignored_files_are_not_looked_at() {
+    let repository = folder(&[
+        (".gitignore", "generated.yaml\n"),
+        (".flow/processes/a.yaml", SOUND),
+        (".flow/processes/generated.yaml", BROKEN),
+    ]);
+    assert_eq!(flowctl(repository.path(), &["validate"]).code, 0);
+}
+
+#[test]
+fn only_what_changed_is_looked_at_and_versions_are_compared() {
+    let repository = folder(&[(".flow/processes/a.yaml", SOUND), (".flow/processes/b.yaml", &BROKEN.replace("name: a", "name: b"))]);
+    let git = |words: &[&str]| {
+        let done = Command::new("git").args(words).current_dir(repository.path()).output().unwrap();
+        assert!(done.status.success(), "{words:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "first"]);
+    let changed = |text: &str| {
+        fs::write(repository.path().join(".flow/processes/a.yaml"), text).unwrap();
+        flowctl(repository.path(), &["validate", "--changed-since", "HEAD", "--format", "concise"])
+    };
+    assert_eq!(changed(SOUND).code, 3, "nothing changed");
+    let same_version = changed(&SOUND.replace("x: 1", "x: 2"));
+    assert_eq!(same_version.code, 1);
+    assert!(same_version.out.contains("version"), "{}", same_version.out);
+    assert_eq!(changed(&SOUND.replace("x: 1", "x: 2").replace("version: 1", "version: 2")).code, 0);
+    assert_eq!(flowctl(repository.path(), &["validate", "--changed-since", "no-such-rev"]).code, 2);
+}
+
+#[test]
+fn every_template_of_init_is_sound_and_nothing_is_overwritten() {
+    for template in ["approval", "release", "production-access", "incident", "vendor-onboarding", "ai-triage"] {
+        let folder = folder(&[]);
+        assert_eq!(flowctl(folder.path(), &["init", "--template", template]).code, 0, "{template}");
+        let said = flowctl(folder.path(), &["validate", "--deny-warnings"]);
+        assert_eq!(said.code, 0, "{template}: {}", said.out);
+        let again = flowctl(folder.path(), &["init", "--template", template]);
+        assert_eq!((again.code, again.err.contains("nothing is overwritten")), (2, true), "{}", again.err);
+    }
+}
+
+#[test]
+fn rules_schemas_graphs_and_completions_are_printed() {
+    let here = sample("release");
+    assert!(flowctl(&here, &["explain"]).out.lines().count() > 40);
+    assert!(flowctl(&here, &["explain", "circular-dependency"]).out.contains("Wrong"));
+    assert_eq!(flowctl(&here, &["explain", "FLOW999"]).code, 2);
+    for kind in ["process", "settings", "agent", "tool", "policy", "prompt", "test"] {
+        let schema: Value = serde_json::from_str(&flowctl(&here, &["schema", kind]).out).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{kind}");
+    }
+    assert!(flowctl(&here, &["graph", "release"]).out.contains("leads"));
+    assert!(flowctl(&here, &["graph", "release", "--format", "mermaid"]).out.starts_with("flowchart"));
+    let wrong = flowctl(&here, &["graph", "relaese"]);
+    assert_eq!((wrong.code, wrong.err.contains("release")), (2, true), "{}", wrong.err);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(flowctl(&here, &["completions", shell]).out.contains("validate"), "{shell}");
+    }
+    assert!(flowctl(&here, &["man"]).out.contains(".TH flowctl"));
+}
+
+#[test]
+fn a_run_stops_for_people_and_is_gone_on_with() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    let process = "name: ask\nversion: 1\ninputs: {who: {type: string, default: world}}\nsteps:
+  - {id: form, type: form, fields: {seats: {type: integer, required: true, minimum: 1}}}
+  - {id: leads, type: human_approval, depends_on: form, approvers: {team: leads, count: 2}}
+  - {id: done, type: set, depends_on: leads, values: {text: 'hello {{ inputs.who }}, {{ steps.form.output.seats }}'}}
+outputs: {text: '{{ steps.done.output.text }}'}\n";
+    let repository = folder(&[(".flow/processes/ask.yaml", process)]);
+    let run = |words: &[&str]| {
+        let words = [&["run", "--data", kept, "--format", "json"], words].concat();
+        let said = flowctl(repository.path(), &words);
+        let document: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+        (said.code, document, said.err)
+    };
+    let (code, waiting, hint) = run(&["ask", "--input", "who=ann"]);
+    assert_eq!((code, waiting["status"].as_str()), (3, Some("waiting")));
+    assert!(hint.contains("--answer form.seats=…"), "{hint}");
+    let id = waiting["id"].as_str().unwrap();
+    // The files may change meanwhile: the execution goes on with what it began with.
+    fs::write(repository.path().join(".flow/processes/ask.yaml"), SOUND.replace("name: a", "name: ask")).unwrap();
+    let (code, asked, _) = run(&["--resume", id, "--answer", "form.seats=3"]);
+    assert_eq!((code, asked["steps"][1]["status"].as_str()), (3, Some("waiting")));
+    let (code, done, _) = run(&["--resume", id, "--approve", "leads=fine"]);
+    assert_eq!((code, done["outputs"]["text"].as_str()), (0, Some("hello ann, 3")));
+    let said = flowctl(repository.path(), &["run", "nothing", "--data", kept]);
+    assert_eq!((said.code, said.err.contains("ask")), (2, true), "{}", said.err);
+}
+
+#[test]
+fn a_rejected_run_fails_and_wrong_inputs_are_told_by_field() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    let process = "name: ask\nversion: 1\ninputs: {size: {type: integer, required: true}}\nsteps:
+  - {id: ok, type: human_approval, approvers: {users: [ann]}, description: 'size {{ inputs.size }}'}\n";
+    let repository = folder(&[(".flow/processes/ask.yaml", process)]);
+    let said = flowctl(repository.path(), &["run", "ask", "--data", kept, "--input", "size=big"]);
+    assert_eq!((said.code, said.err.contains("`size` must be a whole number")), (2, true), "{}", said.err);
+    let said = flowctl(repository.path(), &["run", "ask", "--data", kept, "--input", "size=3", "--reject", "ok=too big"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains("too big"), "{}", said.out);
+}
+
+#[test]
+fn dev_plays_the_demo_and_ends() {
+    let said = flowctl(&root(), &["dev"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for line in ["leads", "approved by @bob", "completed"] {
+        assert!(said.err.contains(line) || said.out.contains(line), "{line}: {}", said.err);
+    }
+}
