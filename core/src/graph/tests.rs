@@ -79,7 +79,12 @@ fn what_may_be_missing() {
         (step("a", when) + &step("b", "depends_on: a"), "a", "b", false),
         (step("c", "") + &step("a", when) + &step("b", "depends_on: [a, c]"), "a", "b", true),
         (step("c", "") + &step("a", when) + &step("b", &format!("depends_on: [a, c], {when}")), "a", "b", false),
-        (step("c", "") + &step("a", when) + &step("b", "depends_on: [a, c], when: '{{ not inputs.urgent }}'"), "a", "b", true),
+        (
+            step("c", "") + &step("a", when) + &step("b", "depends_on: [a, c], when: '{{ not inputs.urgent }}'"),
+            "a",
+            "b",
+            true,
+        ),
         (step("a", when) + &step("b", "depends_on: a, run_on: always"), "a", "b", true),
         (call("a", "on_failure: continue") + &step("b", "depends_on: a"), "a", "b", true),
         (call("a", "") + &step("b", "depends_on: a, run_on: failure"), "a", "b", true),
@@ -137,7 +142,17 @@ fn a_picture_of_text() {
 
 #[test]
 fn a_picture_with_parallel_ways_and_a_circle() {
-    let process = chain(&[("a", ""), ("b", "a"), ("c", "a"), ("d", "a"), ("e", "b, d"), ("alone", ""), ("f", "e, c"), ("x", "y"), ("y", "x")]);
+    let process = chain(&[
+        ("a", ""),
+        ("b", "a"),
+        ("c", "a"),
+        ("d", "a"),
+        ("e", "b, d"),
+        ("alone", ""),
+        ("f", "e, c"),
+        ("x", "y"),
+        ("y", "x"),
+    ]);
     insta::assert_snapshot!(ascii(&process), @r#"
     ● a (set)
     ├─┬─╮

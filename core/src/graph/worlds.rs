@@ -42,8 +42,11 @@ impl Missing {
     /// Plays a graph.
     pub fn of(graph: &Graph<'_>) -> Self {
         let count = graph.len();
-        let mut missing =
-            Self { at_when: vec![Bits::none(count); count], in_step: vec![Bits::none(count); count], at_end: Bits::none(count) };
+        let mut missing = Self {
+            at_when: vec![Bits::none(count); count],
+            in_step: vec![Bits::none(count); count],
+            at_end: Bits::none(count),
+        };
         if count <= MAX_STEPS {
             Play::new(graph).play(&mut missing);
         }
@@ -153,8 +156,7 @@ impl<'graph, 'process> Play<'graph, 'process> {
         if !self.graph.steps().any(after_failures) {
             return;
         }
-        let failing: Vec<StepIndex> =
-            (0..self.graph.len()).filter(|index| can_fail(self.graph.step(*index))).collect();
+        let failing: Vec<StepIndex> = (0..self.graph.len()).filter(|index| can_fail(self.graph.step(*index))).collect();
         let affordable = MAX_WORK / self.graph.len().max(1) / failing.len().max(1);
         for world in worlds.iter().take(affordable.max(1)) {
             for failure in &failing {

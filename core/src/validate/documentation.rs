@@ -31,9 +31,14 @@ fn overview() -> String {
          named by its code\nor its name in suppressions and in `validate.levels` of `flow.yaml`.\n",
     );
     for (prefix, title) in GROUPS {
-        let _ = writeln!(text, "\n## {title}\n\n| code | name | severity | finds |\n|------|------|----------|-------|");
+        let _ =
+            writeln!(text, "\n## {title}\n\n| code | name | severity | finds |\n|------|------|----------|-------|");
         for rule in RULES.iter().filter(|rule| rule.code.starts_with(prefix)) {
-            let _ = writeln!(text, "| [{0}]({0}.md) | `{1}` | {2} | {3} |", rule.code, rule.name, rule.severity, rule.summary);
+            let _ = writeln!(
+                text,
+                "| [{0}]({0}.md) | `{1}` | {2} | {3} |",
+                rule.code, rule.name, rule.severity, rule.summary
+            );
         }
     }
     text

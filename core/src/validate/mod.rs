@@ -112,9 +112,7 @@ pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
 
 /// By path, place and code; what an anchor or an alias makes appear twice is told once.
 fn tidy(findings: &mut Vec<Finding>) {
-    findings.sort_by(|a, b| {
-        (&a.path, a.span, a.code, &a.message).cmp(&(&b.path, b.span, b.code, &b.message))
-    });
+    findings.sort_by(|a, b| (&a.path, a.span, a.code, &a.message).cmp(&(&b.path, b.span, b.code, &b.message)));
     findings.dedup_by(|a, b| (&a.path, a.span, a.code) == (&b.path, b.span, b.code) && a.message == b.message);
 }
 

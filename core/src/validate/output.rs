@@ -9,7 +9,7 @@ use super::scope::below;
 use super::shape::{Map, Part, Shape};
 use crate::definition::repository::{Definition, File, Repository};
 use crate::definition::step::form::FormTimeout;
-use crate::definition::{Process, Step, StepKind};
+use crate::definition::{Process, Step, StepKind, Trigger};
 use crate::source::{Node, Spanned};
 
 /// `inputs`: a field that is not required and has no default may be missing.
@@ -36,8 +36,8 @@ pub fn context(file: &File, process: &Process) -> Shape {
     with_written(known, file.document.node(process.node).get("context"))
 }
 
-/// `trigger`. Whether there is a pull request is only known when it runs.
-pub fn trigger() -> Shape {
+/// `trigger`. A comment and a start by hand are taken to be made on a pull request.
+pub fn trigger(process: &Process) -> Shape {
     let pull_request = Shape::closed([
         ("number", Shape::Integer),
         ("title", Shape::Text),
@@ -48,12 +48,19 @@ pub fn trigger() -> Shape {
         ("labels", Shape::list(Shape::Text)),
         ("url", Shape::Text),
     ]);
-    Shape::closed([
-        ("type", Shape::Text),
-        ("actor", Shape::Text),
-        ("payload", Shape::Unknown),
-        ("pull_request", pull_request),
-    ])
+    let always = [("type", Shape::Text), ("actor", Shape::Text), ("payload", Shape::Unknown)];
+    let mut fields: IndexMap<String, Part> =
+        always.map(|(name, shape)| (name.to_owned(), Part { shape, optional: false })).into_iter().collect();
+    let triggers = process.header.triggers.as_deref().unwrap_or_default();
+    let optional = triggers.iter().any(|trigger| !may_have_pull_request(trigger));
+    if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
+        fields.insert("pull_request".to_owned(), Part { shape: pull_request, optional });
+    }
+    Shape::Map(Arc::new(Map { fields, open: false }))
+}
+
+fn may_have_pull_request(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::PullRequest(_) | Trigger::Comment(_) | Trigger::Manual)
 }
 
 /// `execution`.

@@ -128,10 +128,11 @@ impl<'scope, 'r> Roots<'scope, 'r> {
         let named = BTreeMap::from([
             ("inputs", output::inputs(process.file, process.process)),
             ("context", output::context(process.file, process.process)),
-            ("trigger", output::trigger()),
+            ("trigger", output::trigger(process.process)),
             ("execution", output::execution()),
         ]);
-        let steps = process.process.all_steps().map(|step| (step.id.as_str(), output::step(repository, process.file, step)));
+        let steps =
+            process.process.all_steps().map(|step| (step.id.as_str(), output::step(repository, process.file, step)));
         let graph = &process.graph;
         let ancestors = if graph.len() <= MAX_STEPS {
             (0..graph.len()).map(|index| graph.ancestors(index)).collect()
@@ -256,7 +257,12 @@ impl<'scope, 'r> Roots<'scope, 'r> {
 
     /// A body's steps end with each item; outside there is only the list of results.
     fn inside_foreach(&self, segment: &Segment, id: &str) -> Option<Wrong> {
-        let step = self.process.process.steps.iter().find(|step| step.id.as_str() != id && step.with_body().any(|s| s.id.as_str() == id))?;
+        let step = self
+            .process
+            .process
+            .steps
+            .iter()
+            .find(|step| step.id.as_str() != id && step.with_body().any(|s| s.id.as_str() == id))?;
         let message = format!("step `{id}` runs once per item of `{}`", step.id.as_str());
         let help = format!("outside of it read `steps.{}.output`, the list of results", step.id.as_str());
         Some(Wrong::new(ProblemKind::NotBefore, segment, message).help(help))
@@ -278,7 +284,8 @@ impl<'scope, 'r> Roots<'scope, 'r> {
         let unresolved = |index: StepIndex| {
             let step = graph.step(index);
             step.depends_on.iter().any(|id| graph.find(id.as_str()).is_none())
-                || step.depends_on.is_empty() && self.process.node(step).get("depends_on").is_some_and(|n| !n.is_empty())
+                || step.depends_on.is_empty()
+                    && self.process.node(step).get("depends_on").is_some_and(|n| !n.is_empty())
         };
         let known = !unresolved(reader) && !readable.iter().any(|index| unresolved(*index));
         known.then_some(readable)
@@ -385,6 +392,7 @@ pub(super) fn check_fields(reference: &Reference, start: usize, shape: &Shape, o
                     "inputs" => format!("there is no input `{name}`"),
                     "context" => format!("there is no constant `{name}`"),
                     "variables" => format!("the prompt declares no variable `{name}`"),
+                    "trigger" if name == "pull_request" => "no trigger of this process has a pull request".to_owned(),
                     _ => format!("`{chain}` has no field `{name}`"),
                 };
                 let wrong = Wrong::new(ProblemKind::UnknownName, segment, message);

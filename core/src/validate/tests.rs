@@ -33,7 +33,14 @@ fn shown(report: &Report) -> String {
         let _ = writeln!(
             text,
             "{}:{}:{}-{}:{} {} {} {}",
-            finding.path, start.line, start.column, end.line, end.column, finding.severity, finding.code, finding.message
+            finding.path,
+            start.line,
+            start.column,
+            end.line,
+            end.column,
+            finding.severity,
+            finding.code,
+            finding.message
         );
     }
     text
@@ -96,9 +103,9 @@ fn findings(steps: &str) -> String {
     let options = Options { performed_only: false, ..Options::default() };
     let report = validate(&read(&example), &options);
     let repository = read(&example);
-    let file = repository.files.values().next().unwrap();
     let mut text = String::new();
     for finding in &report.findings {
+        let file = &repository.files[finding.path.as_str()];
         let _ = writeln!(text, "{} `{}` {}", finding.name, file.source.slice(finding.span), finding.message);
     }
     text
@@ -298,9 +305,7 @@ steps:
     when: '{{ steps.maybe.output.a > 1 }}'
     values: {a: 1}
 ";
-    insta::assert_snapshot!(findings(steps), @r#"
-    may-be-missing `maybe` step `maybe` may have given nothing when `unguarded` runs
-    "#);
+    insta::assert_snapshot!(findings(steps), @"may-be-missing `maybe` step `maybe` may have given nothing when `unguarded` runs");
 }
 
 #[test]
@@ -328,6 +333,35 @@ fn one_mistake_is_one_finding() {
     wrong-value `sett` `sett` is not a type of step
     wrong-type `5` expected a mapping, found the number 5
     wrong-value `txt` `txt` is none of the allowed values
+    "#);
+}
+
+#[test]
+fn further_faults_of_rules_with_several() {
+    let mut text = String::new();
+    for steps in [
+        "steps:\n  - {id: a, type: api_call, url: https://a.example, on_failure: continue}\n  - {id: b, type: set, depends_on: a, run_on: failure, values: {x: 1}}\n",
+        "triggers: [{push: {}}]\nsteps:\n  - {id: a, type: set, values: {x: '{{ trigger.pull_request.title }}'}}\n",
+        "triggers: [{push: {}}, {pull_request: {}}]\nsteps:\n  - {id: a, type: set, values: {x: '{{ trigger.pull_request.title }}'}}\n",
+        "steps:\n  - {id: a, type: human_approval, policy: p}\n# .flow/policies/p.yaml\nextends: [q]\n# .flow/policies/q.yaml\nname: q\n",
+        "steps:\n  - {id: a, type: human_approval, policy: p}\n# .flow/policies/p.yaml\nextends: [q]\n# .flow/policies/q.yaml\napprovers: {team: a}\n",
+        "steps:\n  - {id: a, type: set, values: {x: 1}}\n# .flow/agents/a.yaml\nname: a\nmodel: mock\ninstructions: '{{ secrets.TOKEN }}'\n",
+        "steps:\n  - {id: a, type: gateway, branches: [{otherwise: false, to: [b]}]}\n  - {id: b, type: set, values: {x: 1}}\n",
+        "steps:\n  - {id: a, type: wait, for: 1s, when: 5}\n  - {id: b, type: wait, for: 1s, when: '{{ false }}'}\n",
+    ] {
+        let found = findings(steps);
+        let _ = writeln!(text, "{}", if found.is_empty() { "nothing" } else { found.trim_end() });
+    }
+    insta::assert_snapshot!(text, @r#"
+    never-runs `failure` step `b` never runs: every failure that it waits for is tolerated
+    unknown-name `pull_request` no trigger of this process has a pull request
+    may-be-missing `pull_request` `trigger.pull_request` may be missing
+    impossible-approval `p` the policy `p` names nobody who could approve
+    nothing
+    misplaced-secret `secrets` a secret cannot be read here
+    misplaced-otherwise `false` `otherwise: false` is no branch
+    no-condition `5` a condition must be true or false
+    never-runs `{{ false }}` step `b` never runs: its condition is always false
     "#);
 }
 
@@ -428,7 +462,9 @@ mod properties {
             Just("inputs:\n  who: {type: string, default: x}\n".to_owned()),
             Just("  - id: a\n    type: set\n    values: {x: '{{ steps.b.output.x }}'}\n".to_owned()),
             Just("  - {id: b, type: gateway, branches: [{when: '{{ inputs.who }}', to: [a, c]}]}\n".to_owned()),
-            Just("  - {id: c, type: human_approval, depends_on: [a, b], approvers: {users: [é], count: 2}}\n".to_owned()),
+            Just(
+                "  - {id: c, type: human_approval, depends_on: [a, b], approvers: {users: [é], count: 2}}\n".to_owned()
+            ),
             Just("    when: \"{{ inputs.é['ü'].x }}\"\n".to_owned()),
             Just("    depends_on: a\n".to_owned()),
             Just("# flowctl: ignore[FLOW202,é] why\n".to_owned()),

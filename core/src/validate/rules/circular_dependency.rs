@@ -2,8 +2,8 @@
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
 use super::super::scope::ProcessScope;
+use super::super::scope::Scope;
 use super::each_list;
 use crate::definition::Step;
 use crate::graph::{Graph, StepIndex};

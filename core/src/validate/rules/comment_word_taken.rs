@@ -41,7 +41,7 @@ steps:
 };
 
 /// The words of commands.
-const VERBS: [Verb; 14] = [
+pub(super) const VERBS: [Verb; 14] = [
     Verb::Approve,
     Verb::Reject,
     Verb::Run,

@@ -112,7 +112,8 @@ fn literal_at(text: &str) -> Option<(Literal, usize)> {
         let end = text.get(1..)?.find(first)?;
         return (!text.get(1..=end)?.contains('\\')).then_some((Literal::Text, end + 2));
     }
-    let length = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))).unwrap_or(text.len());
+    let length =
+        text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))).unwrap_or(text.len());
     match text.get(..length)? {
         "true" | "false" => Some((Literal::Boolean, length)),
         number if number.parse::<f64>().is_ok() => Some((Literal::Number, length)),

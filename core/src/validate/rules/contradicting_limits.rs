@@ -1,9 +1,9 @@
 //! Limits of a field that contradict each other or its type.
 
 use super::super::finding::Severity;
+use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::reference::listed;
 use super::each_field;
 use crate::definition::repository::File;
 use crate::definition::{Field, FieldType};

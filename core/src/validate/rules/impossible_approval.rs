@@ -5,10 +5,12 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
+
 use super::super::text::has_markup;
 use crate::definition::Approvers;
-use crate::definition::repository::{Definition, File};
-use crate::definition::step::StepKind;
+use crate::definition::repository::{Definition, File, FileKind};
+use crate::definition::step::{HumanApproval, StepKind};
 use crate::source::Spanned;
 
 /// The rule.
@@ -43,6 +45,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let policies = scope.repository.resources().policies;
     for file in scope.all_files() {
         match &file.definition {
             Some(Definition::Process(process)) => {
@@ -53,6 +56,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                         _ => continue,
                     };
                     people.iter().for_each(|people| tell(file, people, findings));
+                    if let StepKind::HumanApproval(approval) = &step.kind {
+                        by_policy(scope, file, approval, &policies, findings);
+                    }
                     escalate.iter().for_each(|level| tell(file, &level.to, findings));
                 }
             }
@@ -61,6 +67,19 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         }
     }
 }
+
+/// A policy that names nobody, neither itself nor by what it extends.
+fn by_policy(scope: &Scope<'_>, file: &File, approval: &HumanApproval, policies: &Policies, findings: &mut Findings) {
+    let Some(policy) = approval.policy.as_ref().filter(|_| approval.approvers.is_none()) else { return };
+    let sound = scope.files(FileKind::Policy).all(|file| file.faults.is_empty() && file.structure.is_empty());
+    if sound && policies.get(&policy.value).is_some_and(Vec::is_empty) {
+        let message = format!("the policy `{}` names nobody who could approve", policy.value);
+        findings.add(file, policy.span, message).help("add `approvers` here or there");
+    }
+}
+
+/// The approvers that each policy demands.
+type Policies = IndexMap<String, Vec<Spanned<Approvers>>>;
 
 fn tell(file: &File, approvers: &Spanned<Approvers>, findings: &mut Findings) {
     let document = &file.document;

@@ -45,9 +45,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         for step in process.steps() {
             let (reminders, starts_anew) = match &step.kind {
-                StepKind::HumanApproval(approval) => {
-                    (&approval.reminders, approval.on_timeout == OnTimeout::Escalate)
-                }
+                StepKind::HumanApproval(approval) => (&approval.reminders, approval.on_timeout == OnTimeout::Escalate),
                 StepKind::Form(form) => (&form.reminders, false),
                 _ => continue,
             };

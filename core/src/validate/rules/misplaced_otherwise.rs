@@ -70,11 +70,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 let span = node.key_node("otherwise").map_or(otherwise.span, |key| key.span());
                 match first {
                     _ if !otherwise.value => {
-                        findings.add(process.file, otherwise.span, "`otherwise: false` is no branch").help("write `true`");
+                        findings
+                            .add(process.file, otherwise.span, "`otherwise: false` is no branch")
+                            .help("write `true`");
                     }
                     Some(earlier) => {
                         let finding = findings.add(process.file, span, "there is an `otherwise` already");
-                        finding.help("a gateway has one way for everything else").also(process.file, earlier, "the first");
+                        finding.help("a gateway has one way for everything else").also(
+                            process.file,
+                            earlier,
+                            "the first",
+                        );
                     }
                     None if place + 1 < count && !later_otherwise(&gateway.branches[place + 1..]) => {
                         let finding = findings.add(process.file, span, "`otherwise` is not the last branch");

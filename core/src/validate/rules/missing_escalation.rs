@@ -50,7 +50,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let written = process.node(step).get("escalate").is_some_and(|levels| !levels.is_empty());
             let levels = written || approval.policy.is_some();
             if approval.on_timeout == OnTimeout::Escalate && !levels {
-                let finding = findings.add(process.file, process.value_span(step, "on_timeout"), "there is nobody to add");
+                let finding =
+                    findings.add(process.file, process.value_span(step, "on_timeout"), "there is nobody to add");
                 finding.help("say who is added when: `escalate: [{after: 2h, to: {team: NAME}}]`");
             }
         }

@@ -46,6 +46,7 @@ pub mod timeout_of_zero;
 pub mod too_large;
 pub mod unknown_anchor;
 pub mod unknown_code;
+pub mod unknown_command;
 pub mod unknown_compensation;
 pub mod unknown_dependency;
 pub mod unknown_file;
@@ -59,6 +60,7 @@ pub mod unknown_step;
 pub mod unknown_step_in_test;
 pub mod unknown_workflow;
 pub mod unquoted_template;
+pub mod unreachable_timeout;
 pub mod unsupported_yaml;
 pub mod unused_compensation;
 pub mod unused_input;
@@ -118,6 +120,7 @@ pub const RULES: &[&Rule] = &[
     &timeout_of_zero::RULE,
     &archived_with_triggers::RULE,
     &comment_word_taken::RULE,
+    &unreachable_timeout::RULE,
     &invalid_expression::RULE,
     &unknown_name::RULE,
     &unknown_step::RULE,
@@ -144,6 +147,7 @@ pub const RULES: &[&Rule] = &[
     &process_contains_itself::RULE,
     &unknown_step_in_test::RULE,
     &url_without_scheme::RULE,
+    &unknown_command::RULE,
     &secret_in_plain_text::RULE,
     &misplaced_secret::RULE,
     &unused_suppression::RULE,

@@ -1,9 +1,9 @@
 //! A name that is not the name of its file.
 
+use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::finding::Applicability;
 use crate::definition::repository::{Definition, stem};
 
 /// The rule.

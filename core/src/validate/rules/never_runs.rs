@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::super::scope::ProcessScope;
 use super::each_list;
 use crate::definition::Step;
-use crate::definition::step::RunOn;
-use crate::graph::{Graph, StepIndex};
+use crate::definition::step::{OnFailure, RunOn};
+use crate::graph::{Edge, Graph, StepIndex};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -71,12 +71,22 @@ fn tell(process: &ProcessScope<'_>, graph: &Graph<'_>, index: StepIndex, step: &
         findings.add(file, when.span, message).help("remove the step, or give it a condition that can hold");
         return;
     }
+    if step.run_on != RunOn::Failure {
+        return;
+    }
+    let id = step.id.as_str();
+    let span = process.value_span(step, "run_on");
+    let help = "name a step whose failure is not tolerated in `depends_on`";
     // An edge that could not be read may be the one that fails.
     let names_others = process.node(step).get("depends_on").is_some_and(|before| !before.is_null());
-    if step.run_on == RunOn::Failure && graph.before(index).is_empty() && !names_others {
-        let message = format!("step `{}` never runs: it waits for nothing that could fail", step.id.as_str());
-        let help = "name the steps whose failure it follows in `depends_on`";
-        findings.add(file, process.value_span(step, "run_on"), message).help(help);
+    let tolerated = |edge: &Edge| graph.step(edge.from).on_failure == OnFailure::Continue;
+    let edges = graph.before(index);
+    if edges.is_empty() && !names_others {
+        let message = format!("step `{id}` never runs: it waits for nothing that could fail");
+        findings.add(file, span, message).help(help);
+    } else if !edges.is_empty() && step.depends_on.len() <= edges.len() && edges.iter().all(tolerated) {
+        let message = format!("step `{id}` never runs: every failure that it waits for is tolerated");
+        findings.add(file, span, message).help(help);
     }
 }
 

@@ -1,10 +1,10 @@
 //! A `when` that is neither true nor false.
 
+use super::super::finding::Applicability;
 use super::super::finding::Severity;
+use super::super::reference::Roots;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::finding::Applicability;
-use super::super::reference::Roots;
 use super::super::shape::Shape;
 use super::super::text::{Usage, has_markup};
 use crate::definition::repository::File;

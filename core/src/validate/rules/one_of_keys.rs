@@ -1,9 +1,9 @@
 //! Keys of which exactly one must be given.
 
 use super::super::finding::Severity;
+use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::reference::listed;
 use crate::definition::repository::File;
 use crate::definition::step::{StepKind, StepType};
 use crate::source::{Node, Span};
@@ -87,7 +87,11 @@ fn tell(
         [first, second, ..] if !together => {
             let (one, two) = (first.as_str().unwrap_or_default(), second.as_str().unwrap_or_default());
             let message = format!("`{two}` cannot stand beside `{one}`");
-            findings.add(file, second.span(), message).help("remove one of them").also(file, first.span(), "the other one");
+            findings.add(file, second.span(), message).help("remove one of them").also(
+                file,
+                first.span(),
+                "the other one",
+            );
         }
         _ => {}
     }

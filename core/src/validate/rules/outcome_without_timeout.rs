@@ -46,7 +46,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let node = process.node(step);
             let Some(key) = node.key_node("on_timeout") else { continue };
             if !by_default && node.get("timeout").is_none() {
-                findings.add(process.file, key.span(), "there is no deadline").help("add `timeout`, or remove `on_timeout`");
+                findings
+                    .add(process.file, key.span(), "there is no deadline")
+                    .help("add `timeout`, or remove `on_timeout`");
             }
         }
     }

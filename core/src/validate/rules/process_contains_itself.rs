@@ -49,11 +49,8 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let calls: BTreeMap<&str, Vec<&Spanned<Slug>>> = scope
-        .processes
-        .iter()
-        .map(|process| (process.process.header.name.as_str(), called(process.process)))
-        .collect();
+    let calls: BTreeMap<&str, Vec<&Spanned<Slug>>> =
+        scope.processes.iter().map(|process| (process.process.header.name.as_str(), called(process.process))).collect();
     for process in &scope.processes {
         let own = process.process.header.name.as_str();
         for call in called(process.process) {

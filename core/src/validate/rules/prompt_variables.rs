@@ -96,7 +96,8 @@ fn tell(
     for (name, field) in declared {
         let missing = field.required && field.default.is_none() && !given.contains_key(name.as_str());
         // A variable that is misspelt is told below.
-        let misspelt = given.keys().any(|key| closest(key, [name.as_str()]).is_some() && !declared.contains_key(key.as_str()));
+        let misspelt =
+            given.keys().any(|key| closest(key, [name.as_str()]).is_some() && !declared.contains_key(key.as_str()));
         if missing && !misspelt {
             let place = if process.node(step).get("variables").is_some() { "variables" } else { "template" };
             let message = format!("the prompt needs the variable `{}`", name.as_str());

@@ -1,9 +1,9 @@
 //! An expression that reads a step which has not ended by then.
 
 use super::super::finding::Severity;
+use super::super::reference::ProblemKind;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::reference::ProblemKind;
 use super::tell_problems;
 
 /// The rule.

@@ -48,7 +48,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 continue;
             }
             let at = template.text().find("{%").unwrap_or_default();
-            let end = template.text().get(at..).and_then(|rest| rest.find("%}")).map_or(at + 2, |length| at + length + 2);
+            let end =
+                template.text().get(at..).and_then(|rest| rest.find("%}")).map_or(at + 2, |length| at + length + 2);
             let span = process.file.document.span_within(text.node, at..end);
             let finding = findings.add(process.file, span, "a tag makes a text of a value that keeps its type");
             finding.help("choose inside one expression: `{{ a if b else c }}`");

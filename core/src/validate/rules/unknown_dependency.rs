@@ -69,10 +69,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-fn tell(process: &ProcessScope<'_>, step: &Step, id: &Spanned<StepId>, known: &BTreeSet<&str>, findings: &mut Findings) {
+fn tell(
+    process: &ProcessScope<'_>,
+    step: &Step,
+    id: &Spanned<StepId>,
+    known: &BTreeSet<&str>,
+    findings: &mut Findings,
+) {
     let (file, name) = (process.file, id.as_str());
     if process.has_id(name) {
-        let message = format!("step `{}` depends on `{name}`, which is not in the same list of steps", step.id.as_str());
+        let message =
+            format!("step `{}` depends on `{name}`, which is not in the same list of steps", step.id.as_str());
         findings.add(file, id.span, message).help("steps inside and outside of a `foreach` cannot wait for each other");
         return;
     }

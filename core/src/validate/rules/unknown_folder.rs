@@ -55,7 +55,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let finding = match inside.split_once('/') {
             Some((folder, _)) if FOLDERS.contains(&folder) => {
                 let message = format!("files like `{name}` are not read in `.flow/{folder}/`");
-                findings.add(file, start, message).help("the endings are .yaml and .yml, .md for prompts, .json for schemas")
+                findings
+                    .add(file, start, message)
+                    .help("the endings are .yaml and .yml, .md for prompts, .json for schemas")
             }
             Some((folder, _)) => {
                 let finding = findings.add(file, start, format!("nothing reads the folder `.flow/{folder}/`"));
@@ -64,7 +66,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                     None => finding.help(format!("the folders are {}", FOLDERS.join(", "))),
                 }
             }
-            None => findings.add(file, start, format!("nothing reads `.flow/{name}`")).help("settings are `.flow/flow.yaml`"),
+            None => findings
+                .add(file, start, format!("nothing reads `.flow/{name}`"))
+                .help("settings are `.flow/flow.yaml`"),
         };
         finding.related.clear();
     }

@@ -1,9 +1,9 @@
 //! A name or field that does not exist.
 
 use super::super::finding::Severity;
+use super::super::reference::{ProblemKind, prompt_problems};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::reference::{ProblemKind, prompt_problems};
 use super::tell_problems;
 use crate::definition::repository::{Definition, FileKind};
 

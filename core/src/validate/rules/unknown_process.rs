@@ -1,9 +1,9 @@
 //! A process that is referred to and does not exist.
 
+use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::finding::Applicability;
 use crate::definition::Trigger;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;

@@ -1,9 +1,9 @@
 //! A test that names a step which does not exist.
 
+use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::finding::Applicability;
 use crate::definition::repository::{Definition, FileKind};
 use crate::definition::test::TestCase;
 use crate::source::{Spanned, closest};

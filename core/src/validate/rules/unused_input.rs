@@ -48,7 +48,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for name in process.process.header.inputs.keys() {
             if !used.contains(name.as_str()) {
                 let message = format!("nothing reads the input `{}`", name.as_str());
-                findings.add(process.file, name.span, message).help(format!("read it as `inputs.{}`, or remove it", name.as_str()));
+                findings
+                    .add(process.file, name.span, message)
+                    .help(format!("read it as `inputs.{}`, or remove it", name.as_str()));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Steps that changed without a higher version.
 
+use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::finding::Applicability;
 use crate::definition::digest::canonical;
 use crate::definition::repository::File;
 use crate::source::{NodeId, to_json};
