@@ -167,6 +167,7 @@ impl StepState {
         }
         if let Some(Waiting::Approval(request)) = &mut self.waiting {
             request.head_sha = Some(head_sha.to_owned());
+            request.shown_since = event.at;
         }
     }
 }

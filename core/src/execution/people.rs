@@ -36,6 +36,7 @@ pub(super) fn approval_request(
         allow_author: approval.allow_author,
         requested_at: now,
         head_sha: transition.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
+        shown_since: now,
         due_at: patience.and_then(|patience| after(now, patience)),
         patience_ms: patience.map(|patience| patience.as_millis()),
         on_timeout: approval.on_timeout,

@@ -44,6 +44,8 @@ pub struct ApprovalRequest {
     /// The commit that is shown with it, where there is one.
     #[serde(default)]
     pub head_sha: Option<String>,
+    /// Since when that commit is shown: what was said before was said about another one.
+    pub shown_since: Timestamp,
     /// The deadline.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
