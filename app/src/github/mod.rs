@@ -5,3 +5,4 @@ pub mod definitions;
 pub mod mirror;
 pub mod redelivery;
 pub mod signature;
+pub mod wording;

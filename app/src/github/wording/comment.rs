@@ -1,0 +1,62 @@
+//! The one comment of an execution, kept up to date, and the reminder for those who are still missing.
+
+use flowctl_core::approval::evaluate;
+use flowctl_core::execution::timeline::Timeline;
+use flowctl_core::execution::{Execution, StepState, Waiting};
+use jiff::Timestamp;
+
+use super::escape::{code, inline, shorten};
+use super::format::moment;
+use super::marker::{execution_marker, reply_marker};
+use super::page::{COMMENT, Page};
+use super::people::{Names, Naming};
+use super::prompt::{organisation, prompt};
+use super::state::{origin, sentence};
+use super::steps::{bars, fold, table};
+
+/// Characters for the table of steps.
+const TABLE: usize = 30_000;
+
+/// The execution's comment.
+pub fn comment(execution: &Execution, now: Timestamp) -> String {
+    let timeline = Timeline::of(execution, now);
+    let opening = format!("{}\n### flowctl · {}", execution_marker(execution.id), inline(&execution.process));
+    let mut page = Page::new(COMMENT, opening);
+    page.section(&sentence(execution, &timeline));
+    for (id, step) in execution.waiting_for_people() {
+        page.section(&prompt(execution, id, step, Names::Mentioned).unwrap_or_default());
+    }
+    let mut steps = table(execution, &timeline, TABLE);
+    let bars = bars(execution, &timeline, now);
+    if !bars.is_empty() {
+        steps.push_str("\n\n");
+        steps.push_str(&bars);
+    }
+    page.section(&fold(&format!("{} of {} steps", timeline.done, timeline.total), &steps));
+    page.section(&origin(execution));
+    page.finish()
+}
+
+/// What those who are missing are sent: `to` makes it unique, so that it is sent once.
+pub fn reminder(execution: &Execution, id: &str, step: &StepState, to: &str) -> Option<String> {
+    let naming = Naming { organisation: organisation(execution), names: Names::Mentioned };
+    let (title, who, due_at) = match step.waiting.as_ref()? {
+        Waiting::Approval(request) => {
+            let missing = evaluate(&request.requirement, &step.decisions).missing;
+            (&request.title, naming.still_missing(&request.requirement, &missing), request.due_at)
+        }
+        Waiting::Form(request) => {
+            let who = request.assignees.as_ref().map(|assignees| naming.requirement(assignees));
+            (&request.title, who.unwrap_or_else(|| "anybody with write permission".to_owned()), request.due_at)
+        }
+        Waiting::Timer { .. } | Waiting::Retry { .. } => return None,
+    };
+    let until = due_at.map(|due_at| format!(" It waits until {}.", moment(due_at))).unwrap_or_default();
+    Some(format!(
+        "{}\n⏰ {} still waits: {} of {}. Needed: {who}.{until}",
+        reply_marker(to),
+        code(id),
+        inline(&shorten(title, 200)),
+        code(&execution.process),
+    ))
+}

@@ -1,0 +1,25 @@
+//! Every text that people read on GitHub is made here, and nowhere else. Pure: an execution and a moment go in,
+//! Markdown comes out; nothing here asks or tells GitHub anything.
+
+mod check;
+mod comment;
+mod escape;
+mod format;
+mod marker;
+mod page;
+mod people;
+mod prompt;
+mod reply;
+mod state;
+mod steps;
+
+pub use check::{CheckText, check, moved};
+pub use comment::{comment, reminder};
+pub use marker::{Ask, asks_of, execution_marker, reply_marker};
+pub use people::{Names, Naming, role_in_words};
+pub use reply::{Answer, Refused, help, reply, status};
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! Replies: why something was not done and what to do instead, where things stand, and which commands there are.
+
+use flowctl_core::approval::{Ineligible, Requirement};
+use flowctl_core::command::CommandHelp;
+use flowctl_core::definition::Role;
+use flowctl_core::execution::timeline::Timeline;
+use flowctl_core::execution::{Execution, ExecutionStatus, Refusal};
+use jiff::Timestamp;
+
+use super::escape::{code, inline, shorten};
+use super::format::{listed, moment, short_commit};
+use super::marker::reply_marker;
+use super::page::{COMMENT, Page};
+use super::people::{Names, Naming, role_in_words};
+use super::state::sentence;
+
+/// Characters of a command that are repeated in a reply.
+const COMMAND: usize = 200;
+/// Names that are listed at most.
+const LISTED: usize = 20;
+
+/// Why something that a person wanted was not done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refused {
+    /// The execution does not take it.
+    Execution {
+        /// The step it was about, where it was about one.
+        step: Option<String>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The person's word does not count.
+    Ineligible {
+        /// The step.
+        step: String,
+        /// Why.
+        why: Ineligible,
+        /// Who counts.
+        requirement: Requirement,
+        /// The account whose teams are meant.
+        organisation: String,
+    },
+    /// It was written before that was shown which it is about.
+    WrittenBefore {
+        /// The step.
+        step: String,
+        /// Since when that is shown.
+        since: Timestamp,
+        /// The commit that is shown.
+        commit: Option<String>,
+    },
+    /// Nothing here waits for that.
+    NothingWaits {
+        /// For what: `an approval`, `answers`.
+        what: &'static str,
+    },
+    /// The step named does not wait for that.
+    NotThatStep {
+        /// What was named.
+        step: String,
+        /// What waits.
+        waiting: Vec<String>,
+    },
+    /// Several wait; one has to be named.
+    WhichOne {
+        /// The command.
+        verb: String,
+        /// What waits: the process and the step.
+        waiting: Vec<(String, String)>,
+    },
+    /// The person's permission is too low.
+    Permission {
+        /// What it needs.
+        needs: Role,
+    },
+    /// No execution here can be cancelled, retried, shown.
+    NoExecution {
+        /// What was looked for: `open`, `failed or cancelled`.
+        what: &'static str,
+    },
+    /// There is no such process.
+    UnknownProcess {
+        /// What was named.
+        name: String,
+        /// Those that can be started by hand.
+        known: Vec<String>,
+    },
+    /// The process is not started by hand.
+    NotByHand {
+        /// The process.
+        name: String,
+    },
+    /// The process is archived.
+    Archived {
+        /// The process.
+        name: String,
+    },
+    /// The inputs do not fit.
+    WrongInputs {
+        /// Each fault with its input.
+        faults: Vec<(String, String)>,
+    },
+    /// The definition cannot run.
+    Definition {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// It cannot be understood.
+    Syntax {
+        /// The line with the wrong part marked, as a fenced block.
+        shown: String,
+    },
+    /// The verb is reserved and not performed yet.
+    Unavailable {
+        /// The word after the slash.
+        verb: &'static str,
+    },
+    /// The block below an answer is no mapping of YAML.
+    Block {
+        /// What is wrong with it.
+        faults: Vec<String>,
+    },
+    /// It is nearly one of our commands.
+    DidYouMean {
+        /// What was meant.
+        meant: String,
+    },
+    /// The account is not the one that it was when the word was said.
+    AccountChanged,
+    /// The button belongs to something that was asked before.
+    OldButton,
+}
+
+impl Refused {
+    /// The reason and the next step, in one or two sentences.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Execution { step, refusal } => of_execution(step.as_deref(), refusal),
+            Self::Ineligible { step, why, requirement, organisation } => {
+                let naming = Naming { organisation, names: Names::Told };
+                ineligible(step, *why, &naming.requirement(requirement))
+            }
+            Self::WrittenBefore { step, since, commit } => written_before(step, *since, commit.as_deref()),
+            Self::NothingWaits { what } => format!("Nothing here waits for {what}. `/status` shows where things stand."),
+            Self::NotThatStep { step, waiting } => {
+                format!("{} does not wait for that. {}", code(step), what_waits(waiting))
+            }
+            Self::WhichOne { verb, waiting } => which_one(verb, waiting),
+            Self::Permission { needs } => format!(
+                "It needs {} permission on this repository. Ask somebody who has it.",
+                role_in_words(*needs)
+            ),
+            Self::NoExecution { what } => format!("There is no {what} execution here. `/status` shows where things stand."),
+            Self::UnknownProcess { name, known } => unknown_process(name, known),
+            Self::NotByHand { name } => format!(
+                "{} cannot be started by hand: its `triggers` do not list `manual`.",
+                code(name)
+            ),
+            Self::Archived { name } => format!("{} is archived and cannot be started.", code(name)),
+            Self::WrongInputs { faults } => format!("The inputs do not fit:\n\n{}", faulty(faults)),
+            Self::Definition { message } => format!(
+                "The definition on the default branch cannot run: {}. `flowctl validate` shows where.",
+                inline(&shorten(message, 1_000))
+            ),
+            Self::Syntax { shown } => format!("It cannot be read:\n\n{shown}\n\n`/help` lists the commands."),
+            Self::Unavailable { verb } => format!("{} is not performed yet.", code(&format!("/{verb}"))),
+            Self::Block { faults } => {
+                let lines: Vec<String> = faults.iter().take(LISTED).map(|fault| format!("- {}", inline(fault))).collect();
+                format!("The block below it cannot be read:\n\n{}", lines.join("\n"))
+            }
+            Self::DidYouMean { meant } => format!("Did you mean {}? `/help` lists the commands.", code(meant)),
+            Self::AccountChanged => "The account has been renamed since. Please say it again.".to_owned(),
+            Self::OldButton => {
+                "That button belongs to a question that is no longer asked. The newest check run has the ones that count."
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Ended { status } => format!("It came too late: the execution is {}.", status.as_str()),
+        Refusal::NothingToRetry { status } => {
+            format!("There is nothing to retry: the execution is {}.", status.as_str())
+        }
+        Refusal::UnknownStep { step } => format!("There is no step {} in this execution.", code(step)),
+        Refusal::NotWaiting { step, what } => {
+            format!("{} does not wait for {what}. `/status` shows where things stand.", code(step))
+        }
+        Refusal::Stale { step, .. } => format!("{} has gone on meanwhile.", code(step)),
+        Refusal::OtherCommit { said, shown } => format!(
+            "It was said about commit {}, and the question is about {}. Please look at what is there now, and say it again.",
+            code(short_commit(said)),
+            code(short_commit(shown))
+        ),
+        Refusal::Repeated => "That was recorded before.".to_owned(),
+        Refusal::NothingToWithdraw => "There is nothing to take back.".to_owned(),
+        Refusal::NoteRequired => {
+            let step = step.unwrap_or("STEP");
+            format!("It needs a note that says why: {} or {}.",
+                code(&format!("/approve {step} -- why")), code(&format!("/reject {step} -- why")))
+        }
+        Refusal::WrongAnswers { faults } => format!("The answers do not fit the form:\n\n{}", faulty(faults)),
+    }
+}
+
+fn ineligible(step: &str, why: Ineligible, who: &str) -> String {
+    let step = code(step);
+    match why {
+        Ineligible::Bot => format!("A program cannot decide about {step}. It needs {who}."),
+        Ineligible::Author => {
+            format!("The author of a change cannot approve it, unless the step says `allow_author`. {step} needs {who}.")
+        }
+        Ineligible::Contributor => format!(
+            "Whoever wrote a commit of a change cannot approve it, unless the step says `allow_author`. {step} needs {who}."
+        ),
+        Ineligible::NotListed => format!("{step} needs {who}."),
+    }
+}
+
+fn written_before(step: &str, since: Timestamp, commit: Option<&str>) -> String {
+    let what = match commit {
+        Some(commit) => format!("{} is asked about commit {}", code(step), code(short_commit(commit))),
+        None => format!("{} is asked", code(step)),
+    };
+    format!(
+        "It was written before that was shown which it would count for: {what} since {}. Please look again, and say it again.",
+        moment(since)
+    )
+}
+
+fn what_waits(waiting: &[String]) -> String {
+    let names: Vec<String> = waiting.iter().take(LISTED).map(|step| code(step)).collect();
+    match names.len() {
+        0 => "Nothing else does here either.".to_owned(),
+        1 => format!("{} does.", names.concat()),
+        _ => format!("{} do.", listed(&names, "and")),
+    }
+}
+
+fn which_one(verb: &str, waiting: &[(String, String)]) -> String {
+    let lines: Vec<String> = waiting
+        .iter()
+        .take(LISTED)
+        .map(|(process, step)| format!("- {} ({})", code(&format!("{verb} {step}")), inline(process)))
+        .collect();
+    format!("Several steps wait. Which one?\n\n{}", lines.join("\n"))
+}
+
+fn unknown_process(name: &str, known: &[String]) -> String {
+    let known: Vec<String> = known.iter().take(LISTED).map(|name| code(name)).collect();
+    let there = match known.len() {
+        0 => "This repository has none that can be started by hand.".to_owned(),
+        _ => format!("There is {}.", listed(&known, "and")),
+    };
+    format!("There is no process {} on the default branch. {there}", code(name))
+}
+
+fn faulty(faults: &[(String, String)]) -> String {
+    let lines: Vec<String> = faults
+        .iter()
+        .take(LISTED)
+        .map(|(field, fault)| format!("- {} {}", code(field), inline(&shorten(fault, COMMAND))))
+        .collect();
+    lines.join("\n")
+}
+
+/// What there is to say about one command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The command as written, or the way that the word came in: `your review`.
+    pub said: String,
+    /// What there is to say: Markdown of ours, or why it was refused.
+    pub result: Result<String, Refused>,
+}
+
+/// A reply to a person; `to` makes it unique, so that it is written once.
+pub fn reply(login: &str, to: &str, answers: &[Answer]) -> String {
+    let naming = Naming { organisation: "", names: Names::Mentioned };
+    let mut page = Page::new(COMMENT, reply_marker(to));
+    for (index, answer) in answers.iter().enumerate() {
+        let who = if index == 0 { format!("{} ", naming.person(login)) } else { String::new() };
+        let said = inline_code_or_words(&answer.said);
+        page.section(&match &answer.result {
+            Ok(text) => format!("{who}{said}\n\n{text}"),
+            Err(refused) => format!("{who}{said} was not taken. {}", refused.words()),
+        });
+    }
+    page.finish()
+}
+
+fn inline_code_or_words(said: &str) -> String {
+    let said = shorten(said, COMMAND);
+    if said.starts_with('/') { code(&said) } else { inline(&said) }
+}
+
+/// Where the executions of a pull request or issue stand.
+pub fn status(executions: &[Execution], now: Timestamp) -> String {
+    if executions.is_empty() {
+        return "Nothing runs here, and nothing has.".to_owned();
+    }
+    let lines: Vec<String> = executions
+        .iter()
+        .take(LISTED)
+        .map(|execution| {
+            let timeline = Timeline::of(execution, now);
+            let stands = match execution.status {
+                ExecutionStatus::Failed => format!("❌ {}", inline(&timeline.title)),
+                _ => sentence(execution, &timeline),
+            };
+            format!(
+                "- {} since {}: {stands} ({} of {} steps)",
+                code(&execution.process),
+                moment(execution.created_at),
+                timeline.done,
+                timeline.total
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// The commands, and the words of this repository's comment triggers.
+pub fn help(commands: &[CommandHelp], words: &[(String, String)]) -> String {
+    let mut rows = vec!["| command | what it does | who |".to_owned(), "|---------|--------------|-----|".to_owned()];
+    for command in commands {
+        rows.push(format!("| {} | {} | {} |", code(&command.usage), inline(command.summary), inline(command.who)));
+    }
+    let mut text = rows.join("\n");
+    if !words.is_empty() {
+        let lines: Vec<String> = words
+            .iter()
+            .take(LISTED)
+            .map(|(word, process)| format!("- {} starts {}", code(&format!("/{word}")), code(process)))
+            .collect();
+        text.push_str("\n\nIn this repository also:\n\n");
+        text.push_str(&lines.join("\n"));
+    }
+    text
+}

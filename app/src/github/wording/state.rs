@@ -1,0 +1,82 @@
+//! How an execution stands, in one or two sentences, and where it comes from.
+
+use flowctl_core::execution::timeline::Timeline;
+use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus};
+
+use super::escape::{code, inline, shorten};
+use super::format::{duration, listed, moment, short_commit};
+use super::steps::waits_for_time;
+
+/// Characters of an error that are shown.
+const ERROR: usize = 1_000;
+
+/// How it stands, and what can be done.
+pub fn sentence(execution: &Execution, timeline: &Timeline) -> String {
+    let took = timeline.duration_ms.map(|millis| format!(" after {}", duration(millis))).unwrap_or_default();
+    match execution.status {
+        ExecutionStatus::Pending => "⚪ **Queued.**".to_owned(),
+        ExecutionStatus::Completed => format!("✅ **Completed**{took}."),
+        ExecutionStatus::Cancelled => format!("🚫 **Cancelled**{took}{}.", cancelled_because(execution)),
+        ExecutionStatus::Failed => format!("❌ **Failed**{took}{}\n\n{}", failed_because(execution), retry(execution)),
+        ExecutionStatus::Running | ExecutionStatus::Waiting => under_way(execution),
+    }
+}
+
+fn cancelled_because(execution: &Execution) -> String {
+    match &execution.ending {
+        Some(flowctl_core::execution::state::Ending::Cancelled { reason }) if !reason.is_empty() => {
+            format!(": {}", inline(&shorten(reason, ERROR)))
+        }
+        _ => String::new(),
+    }
+}
+
+fn failed_because(execution: &Execution) -> String {
+    let Some(error) = &execution.error else { return ".".to_owned() };
+    let at = error.step.as_deref().map(|step| format!(" at {}", code(step))).unwrap_or_default();
+    format!("{at}: {}", inline(&shorten(&error.message, ERROR)))
+}
+
+fn retry(execution: &Execution) -> String {
+    let failed = ids(execution, StepStatus::Failed);
+    let steps = if failed.is_empty() { "what failed".to_owned() } else { listed(&failed, "and") };
+    format!("To go on from {steps}: the button *Retry* of the check run, or a comment `/retry`.")
+}
+
+fn under_way(execution: &Execution) -> String {
+    let people: Vec<String> = execution.waiting_for_people().map(|(id, _)| code(id)).collect();
+    if !people.is_empty() {
+        let waits = if people.len() == 1 { "waits" } else { "wait" };
+        return format!("🟡 **A person is needed:** {} {waits}.", listed(&people, "and"));
+    }
+    let running = ids(execution, StepStatus::Running);
+    if !running.is_empty() {
+        let runs = if running.len() == 1 { "runs" } else { "run" };
+        return format!("🔵 **Running:** {} {runs}.", listed(&running, "and"));
+    }
+    match waits_for_time(execution) {
+        Some((what, until)) => format!("🟡 **Waiting:** {what} until {}.", moment(until)),
+        None => "🔵 **Running.**".to_owned(),
+    }
+}
+
+/// The steps of this status, at most ten, as code.
+fn ids(execution: &Execution, status: StepStatus) -> Vec<String> {
+    let steps = execution.steps.iter().filter(|(_, step)| step.status == status);
+    steps.take(10).map(|(id, _)| code(id)).collect()
+}
+
+/// Where it comes from: the definition, who started it and how.
+pub fn origin(execution: &Execution) -> String {
+    let trigger = &execution.trigger;
+    let by = trigger.actor.as_ref().map(|actor| format!(" by {}", inline(&actor.login))).unwrap_or_default();
+    format!(
+        "<sub>{} version {} at {} · started{by} ({}) on {} · execution {}</sub>",
+        code(&execution.process),
+        execution.process_version,
+        code(short_commit(&execution.revision)),
+        inline(&trigger.kind.replace('_', " ")),
+        moment(execution.created_at),
+        code(&execution.id.to_string()),
+    )
+}

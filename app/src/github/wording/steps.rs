@@ -1,0 +1,224 @@
+//! The steps of an execution as a table, as bars of time, and what they gave: one look each, all from the timeline.
+
+use flowctl_core::approval::DecisionKind;
+use flowctl_core::definition::StepType;
+use flowctl_core::execution::timeline::{Row, Timeline};
+use flowctl_core::execution::{Execution, StepStatus, Waiting};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::escape::{code, fenced, inline, shorten};
+use super::format::{duration, moment};
+
+/// Characters of a step's error or reason in the table.
+const REASON: usize = 200;
+/// Characters of an output that are shown.
+const OUTPUT: usize = 1_500;
+/// Characters of the longest bar.
+const BAR: usize = 36;
+/// Characters of a step's id beside its bar.
+const BAR_NAME: usize = 24;
+/// Bars at most: more cannot be taken in at a glance.
+const BARS: usize = 60;
+
+/// The table of steps, of at most `room` characters. Where not all fit, those that matter most stay.
+pub fn table(execution: &Execution, timeline: &Timeline, room: usize) -> String {
+    let with_cost = timeline.rows.iter().any(|row| row.cost.is_some());
+    let head = if with_cost {
+        "| step | status | took | cost | who |\n|------|--------|------|------|-----|"
+    } else {
+        "| step | status | took | who |\n|------|--------|------|-----|"
+    };
+    let lines: Vec<String> = timeline.rows.iter().map(|row| line(execution, row, with_cost)).collect();
+    let shown = choose(&timeline.rows, &lines, room.saturating_sub(head.len() + 80));
+    let mut table = head.to_owned();
+    for (line, _) in lines.iter().zip(&shown).filter(|(_, shown)| **shown) {
+        table.push('\n');
+        table.push_str(line);
+    }
+    let hidden = shown.iter().filter(|shown| !**shown).count();
+    if hidden > 0 {
+        table.push_str(&format!("\n\n_{hidden} more steps are not shown here._"));
+    }
+    table
+}
+
+/// Which lines fit, the most telling ones first.
+fn choose(rows: &[Row], lines: &[String], mut room: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|index| rows.get(*index).map_or(u8::MAX, |row| rank(row.status)));
+    let mut shown = vec![false; rows.len()];
+    for index in order {
+        let (Some(line), Some(slot)) = (lines.get(index), shown.get_mut(index)) else { continue };
+        let needed = line.chars().count() + 1;
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        *slot = true;
+    }
+    shown
+}
+
+fn rank(status: StepStatus) -> u8 {
+    match status {
+        StepStatus::Failed => 0,
+        StepStatus::Waiting => 1,
+        StepStatus::Running => 2,
+        StepStatus::Completed => 3,
+        StepStatus::Cancelled => 4,
+        StepStatus::Pending => 5,
+        StepStatus::Skipped => 6,
+    }
+}
+
+fn line(execution: &Execution, row: &Row, with_cost: bool) -> String {
+    let took = match (row.status.is_final(), row.duration_ms, row.started_at) {
+        (true, Some(millis), Some(_)) => duration(millis),
+        (false, _, Some(started_at)) => format!("since {}", moment(started_at)),
+        _ => String::new(),
+    };
+    let cost = if with_cost { format!(" {} |", inline(row.cost.as_deref().unwrap_or_default())) } else { String::new() };
+    format!("| {} | {} | {took} |{cost} {} |", name(row), status(row), who(execution, row))
+}
+
+fn name(row: &Row) -> String {
+    let id = code(&row.id);
+    if row.name == row.id.replace('_', " ") { id } else { format!("{} {id}", inline(&shorten(&row.name, REASON))) }
+}
+
+/// The sign of a status.
+pub fn sign(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Pending => "⚪",
+        StepStatus::Running => "🔵",
+        StepStatus::Waiting => "🟡",
+        StepStatus::Completed => "✅",
+        StepStatus::Failed => "❌",
+        StepStatus::Skipped => "⏭️",
+        StepStatus::Cancelled => "🚫",
+    }
+}
+
+fn status(row: &Row) -> String {
+    let mut text = format!("{} {}", sign(row.status), row.status.as_str());
+    if row.attempt > 1 {
+        text.push_str(&format!(", attempt {}", row.attempt));
+    }
+    match (row.status, row.due_at) {
+        (StepStatus::Waiting, Some(due_at)) => text.push_str(&format!(" until {}", moment(due_at))),
+        (StepStatus::Failed | StepStatus::Skipped | StepStatus::Waiting, _) => {
+            if let Some(note) = row.note.as_deref().filter(|note| !note.is_empty()) {
+                text.push_str(&format!(": {}", inline(&shorten(note, REASON))));
+            }
+        }
+        _ => {}
+    }
+    text
+}
+
+fn who(execution: &Execution, row: &Row) -> String {
+    let named = |kind: DecisionKind| -> Vec<String> {
+        let said = row.decisions.iter().filter(|decision| decision.decision == kind);
+        said.map(|decision| inline(&decision.person.login)).collect()
+    };
+    let mut parts = Vec::new();
+    for (kind, did) in [(DecisionKind::Approve, "approved"), (DecisionKind::Reject, "rejected")] {
+        let names = named(kind);
+        if !names.is_empty() {
+            parts.push(format!("{did} by {}", names.join(", ")));
+        }
+    }
+    if let Some(person) = execution.steps.get(&row.id).and_then(|step| step.answered_by.as_ref()) {
+        parts.push(format!("answered by {}", inline(&person.login)));
+    }
+    parts.join("; ")
+}
+
+/// When each step ran, as bars on one scale; nothing where no time has passed.
+pub fn bars(execution: &Execution, timeline: &Timeline, now: Timestamp) -> String {
+    let Some(begin) = execution.started_at else { return String::new() };
+    let end = execution.completed_at.unwrap_or(now);
+    let total = millis_between(begin, end);
+    let rows: Vec<&Row> = timeline.rows.iter().filter(|row| row.started_at.is_some()).take(BARS).collect();
+    if total == 0 || rows.is_empty() {
+        return String::new();
+    }
+    let width = rows.iter().map(|row| row.id.chars().count().min(BAR_NAME)).max().unwrap_or(0);
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let started_at = row.started_at.unwrap_or(begin);
+            let ended_at = row.completed_at.unwrap_or(end);
+            let from = position(millis_between(begin, started_at), total).min(BAR - 1);
+            let to = position(millis_between(begin, ended_at), total).clamp(from + 1, BAR);
+            let fill = if row.status == StepStatus::Waiting { "░" } else { "█" };
+            let bar = format!("{}{}", " ".repeat(from), fill.repeat(to - from));
+            let took = duration(millis_between(started_at, ended_at));
+            format!("{:<width$}  {bar:<BAR$}  {took}", shorten(&row.id, BAR_NAME))
+        })
+        .collect();
+    fenced("text", &lines.join("\n"))
+}
+
+fn millis_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}
+
+fn position(millis: u64, total: u64) -> usize {
+    let scaled = u128::from(millis) * BAR as u128 / u128::from(total.max(1));
+    usize::try_from(scaled).unwrap_or(BAR)
+}
+
+/// What completed steps gave, one fold each; the table tells already who approved.
+pub fn outputs(execution: &Execution) -> Vec<String> {
+    let given = execution
+        .steps
+        .iter()
+        .filter(|(_, step)| step.status == StepStatus::Completed && step.step_type != StepType::HumanApproval);
+    let told = given.filter_map(|(id, step)| Some((id, step.output.as_ref()?)));
+    told.filter(|(_, output)| !is_empty(output))
+        .map(|(id, output)| fold(&format!("Output of <code>{}</code>", tag_text(id)), &value(output)))
+        .collect()
+}
+
+/// A fold with Markdown inside.
+pub fn fold(summary: &str, markdown: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n\n{markdown}\n\n</details>")
+}
+
+/// A value as people read it: texts as they are, all else as JSON, shortened.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => fenced("text", &shorten(text, OUTPUT)),
+        other => {
+            let json = serde_json::to_string_pretty(other).unwrap_or_default();
+            fenced("json", &shorten(&json, OUTPUT))
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Text inside an HTML tag of ours: only what ids are made of.
+fn tag_text(id: &str) -> String {
+    id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')).collect()
+}
+
+/// What is waited for that is no person: a moment, another attempt.
+pub fn waits_for_time(execution: &Execution) -> Option<(String, Timestamp)> {
+    let waits = execution.steps.iter().filter_map(|(id, step)| match step.waiting.as_ref()? {
+        Waiting::Timer { until } => Some((format!("{} waits", code(id)), *until)),
+        Waiting::Retry { at } => Some((format!("{} is tried again", code(id)), *at)),
+        Waiting::Approval(_) | Waiting::Form(_) => None,
+    });
+    waits.min_by_key(|(_, at)| *at)
+}

@@ -1,0 +1,456 @@
+//! What people read, as snapshots: change them with care, and read them as the person who gets them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+use flowctl_core::approval::{DecisionKind, Ineligible};
+use flowctl_core::execution::{Refusal, Signal};
+use serde_json::json;
+
+use super::sample::{RELEASE, Sample, person};
+use super::*;
+
+fn seen(text: &str) -> String {
+    text.replace('\u{200b}', "·")
+}
+
+#[test]
+fn a_check_run_that_asks_for_approval() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.\n\nThanks @everyone, see #12.");
+    sample.later(60_000).decide("leads", person("bob", 7), DecisionKind::Approve, Some("reads | well"));
+    let check = check(&sample.execution, sample.now);
+    assert_eq!(asks_of(&check.summary), Ask::all(&sample.execution));
+    insta::assert_snapshot!(check.title, @"1 of 5 steps · leads waits for people");
+    insta::assert_snapshot!(seen(&check.summary), @r"
+    <!-- flowctl:asks:leads@1772355602500 -->
+
+    🟡 **A person is needed:** `leads` waits.
+
+    #### ✋ Ship Release 1.4? · `leads`
+
+    > Carts survive.
+    >
+    > Thanks @·everyone, see #·12.
+
+    - **Who:** 2 of team `leads`, or octocat. The author alice and whoever wrote one of the commits do not count
+    - **So far:** bob approved: “reads \| well”
+    - **Still needed:** 1 more of team `leads`, or octocat
+    - **For commit:** `1a2b3c4`
+    - **Until:** 2026-03-02 09:00 UTC; then more people are asked
+    - **How:** the buttons of the check run, a review or a comment with one of these lines:
+
+      ```
+      /approve leads
+      /reject leads -- why
+      ```
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+    insta::assert_snapshot!(seen(&check.text.unwrap()), @r#"
+    | step | status | took | who |
+    |------|--------|------|-----|
+    | `draft` | ✅ completed | 2.5 s |  |
+    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC | approved by bob |
+    | `window` | ⚪ pending |  |  |
+    | `ship` | ⚪ pending |  |  |
+    | `undo` | ⚪ pending |  |  |
+
+    ```text
+    draft  █                                     2.5 s
+    leads   ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  1 min
+    ```
+
+    <details><summary>Output of <code>draft</code></summary>
+
+    ```json
+    {
+      "notes": "Carts survive.\n\nThanks @everyone, see #12."
+    }
+    ```
+
+    </details>
+    "#);
+}
+
+#[test]
+fn a_comment_that_asks_for_approval_mentions_who_is_asked() {
+    let sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    insta::assert_snapshot!(seen(&comment(&sample.execution, sample.now)), @r"
+    <!-- flowctl:execution:01900000-0000-7000-8000-000000000001 -->
+    ### flowctl · release
+
+    🟡 **A person is needed:** `leads` waits.
+
+    #### ✋ Ship Release 1.4? · `leads`
+
+    > Carts survive.
+
+    - **Who:** 2 of team @octo-org/leads, or @octocat. The author alice and whoever wrote one of the commits do not count
+    - **For commit:** `1a2b3c4`
+    - **Until:** 2026-03-02 09:00 UTC; then more people are asked
+    - **How:** the buttons of the check run, a review or a comment with one of these lines:
+
+      ```
+      /approve leads
+      /reject leads -- why
+      ```
+
+    <details><summary>1 of 5 steps</summary>
+
+    | step | status | took | who |
+    |------|--------|------|-----|
+    | `draft` | ✅ completed | 2.5 s |  |
+    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC |  |
+    | `window` | ⚪ pending |  |  |
+    | `ship` | ⚪ pending |  |  |
+    | `undo` | ⚪ pending |  |  |
+
+    ```text
+    draft  ████████████████████████████████████  2.5 s
+    leads                                     ░  0 s
+    ```
+
+    </details>
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+}
+
+#[test]
+fn a_form_can_be_copied_and_filled_in() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.decide("leads", person("octocat", 8), DecisionKind::Approve, None);
+    sample.decide("leads", person("dave", 9), DecisionKind::Approve, None);
+    let check = check(&sample.execution, sample.now);
+    insta::assert_snapshot!(seen(&check.summary), @r"
+    <!-- flowctl:asks:window@1772355602500 -->
+
+    🟡 **A person is needed:** `window` waits.
+
+    #### ✋ When? · `window`
+
+    - **Who:** anybody with write permission
+    - **Until:** 2026-03-03 09:00 UTC; then the step fails
+    - **How:** a comment like this one, filled in:
+
+      ````
+      /answer window
+      ```yaml
+      day:  # a day, as 2026-03-01
+      hour: 9  # a whole number from 0 to 23
+      region:  # one of eu, us, optional
+      ```
+      ````
+
+    | field | value | |
+    |-------|-------|-|
+    | `day` | a day, as 2026-03-01, required | The day to ship |
+    | `hour` | a whole number from 0 to 23 |  |
+    | `region` | one of eu, us |  |
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+}
+
+#[test]
+fn a_completed_execution_tells_its_outputs() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.decide("leads", person("bob", 7), DecisionKind::Approve, None);
+    sample.decide("leads", person("dave", 9), DecisionKind::Approve, None);
+    let values = json!({"day": "2026-03-02", "region": "eu"}).as_object().unwrap().clone();
+    let source = flowctl_core::approval::Source {
+        kind: flowctl_core::approval::SourceKind::Comment,
+        id: "1".to_owned(),
+        url: None,
+    };
+    sample.later(3_600_000).signal(Signal::Answer {
+        step: "window".to_owned(),
+        person: person("bob", 7),
+        values,
+        source,
+    });
+    let check = check(&sample.execution, sample.now);
+    insta::assert_snapshot!(check.title, @"completed · 5 steps");
+    insta::assert_snapshot!(seen(&check.summary), @r#"
+    ✅ **Completed** after 1 h.
+
+    **Outputs**
+
+    ```json
+    {
+      "day": "2026-03-02"
+    }
+    ```
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    "#);
+    insta::assert_snapshot!(seen(&check.text.unwrap()), @r#"
+    | step | status | took | who |
+    |------|--------|------|-----|
+    | `draft` | ✅ completed | 2.5 s |  |
+    | `leads` | ✅ completed | 0 s | approved by bob, dave |
+    | `window` | ✅ completed | 1 h | answered by bob |
+    | `ship` | ✅ completed | 0 s |  |
+    | `undo` | ⏭️ skipped: nothing failed |  |  |
+
+    ```text
+    draft   █                                     2.5 s
+    leads   █                                     0 s
+    window  ████████████████████████████████████  1 h
+    ship                                       █  0 s
+    ```
+
+    <details><summary>Output of <code>draft</code></summary>
+
+    ```json
+    {
+      "notes": "Carts survive."
+    }
+    ```
+
+    </details>
+
+    <details><summary>Output of <code>window</code></summary>
+
+    ```json
+    {
+      "hour": 9,
+      "day": "2026-03-02",
+      "region": "eu"
+    }
+    ```
+
+    </details>
+
+    <details><summary>Output of <code>ship</code></summary>
+
+    ```json
+    {
+      "day": "2026-03-02"
+    }
+    ```
+
+    </details>
+    "#);
+}
+
+#[test]
+fn a_failed_execution_says_what_to_do() {
+    let mut sample = Sample::start(RELEASE, "Release 1.4");
+    sample.later(800).fail("draft", "the model said <nothing>\n| at all");
+    let check = check(&sample.execution, sample.now);
+    insta::assert_snapshot!(check.title, @"failed at draft");
+    insta::assert_snapshot!(seen(&check.summary), @r"
+    ❌ **Failed** after 0.8 s at `draft`: the model said \<nothing\> \| at all
+
+    To go on from `draft`: the button *Retry* of the check run, or a comment `/retry`.
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+}
+
+#[test]
+fn a_cancelled_execution_says_why() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.later(5_000).signal(Signal::Cancel { actor: Some(person("bob", 7)), reason: "cancelled by bob".to_owned() });
+    let check = check(&sample.execution, sample.now);
+    insta::assert_snapshot!(check.title, @"cancelled after 5 of 5 steps");
+    insta::assert_snapshot!(seen(&check.summary), @r"
+    🚫 **Cancelled** after 7.5 s: cancelled by bob.
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+}
+
+#[test]
+fn a_commit_that_is_no_longer_the_head_says_where_it_goes_on() {
+    let sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    let moved = moved(&sample.execution, "ffffffff00000000ffffffff00000000ffffffff", sample.now);
+    insta::assert_snapshot!(moved.title, @"goes on at fffffff");
+    insta::assert_snapshot!(moved.summary, @r"
+    The pull request has a newer commit, `fffffff`, and this execution goes on there. What is said here counts no more.
+
+    <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
+    ");
+}
+
+#[test]
+fn a_reminder_mentions_who_is_missing() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.decide("leads", person("bob", 7), DecisionKind::Approve, None);
+    let step = sample.execution.steps.get("leads").unwrap();
+    insta::assert_snapshot!(reminder(&sample.execution, "leads", step, "reminder:1").unwrap(), @r"
+    <!-- flowctl:reply:reminder:1 -->
+    ⏰ `leads` still waits: Ship Release 1.4? of `release`. Needed: 1 more of team @octo-org/leads, or @octocat. It waits until 2026-03-02 09:00 UTC.
+    ");
+}
+
+#[test]
+fn each_refusal_says_why_and_what_next() {
+    let sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    let Some(flowctl_core::execution::Waiting::Approval(request)) = &sample.execution.steps.get("leads").unwrap().waiting
+    else {
+        unreachable!("leads waits")
+    };
+    let requirement = request.requirement.clone();
+    let execution = |refusal| Refused::Execution { step: Some("leads".to_owned()), refusal };
+    let ineligible = |why| Refused::Ineligible {
+        step: "leads".to_owned(),
+        why,
+        requirement: requirement.clone(),
+        organisation: "octo-org".to_owned(),
+    };
+    let faults = vec![("day".to_owned(), "is required".to_owned()), ("hour".to_owned(), "must be | less".to_owned())];
+    let refused = [
+        ineligible(Ineligible::NotListed),
+        ineligible(Ineligible::Author),
+        ineligible(Ineligible::Contributor),
+        execution(Refusal::NoteRequired),
+        execution(Refusal::Ended { status: flowctl_core::execution::ExecutionStatus::Failed }),
+        execution(Refusal::OtherCommit { said: "a".repeat(40), shown: "b".repeat(40) }),
+        execution(Refusal::WrongAnswers { faults: faults.clone() }),
+        Refused::WrittenBefore { step: "leads".to_owned(), since: sample.now, commit: Some("c".repeat(40)) },
+        Refused::NothingWaits { what: "an approval" },
+        Refused::NotThatStep { step: "lead".to_owned(), waiting: vec!["leads".to_owned(), "ops".to_owned()] },
+        Refused::WhichOne {
+            verb: "/approve".to_owned(),
+            waiting: vec![("release".to_owned(), "leads".to_owned()), ("audit".to_owned(), "ops".to_owned())],
+        },
+        Refused::Permission { needs: flowctl_core::definition::Role::Write },
+        Refused::NoExecution { what: "open" },
+        Refused::UnknownProcess { name: "relase".to_owned(), known: vec!["release".to_owned()] },
+        Refused::NotByHand { name: "release".to_owned() },
+        Refused::Archived { name: "release".to_owned() },
+        Refused::WrongInputs { faults },
+        Refused::Definition { message: ".flow/processes/a.yaml:3:1: unknown key".to_owned() },
+        Refused::Unavailable { verb: "hold" },
+        Refused::Block { faults: vec!["line 2: a tab".to_owned()] },
+        Refused::DidYouMean { meant: "/approve".to_owned() },
+        Refused::AccountChanged,
+        Refused::OldButton,
+    ];
+    let told: Vec<String> = refused.iter().map(Refused::words).collect();
+    insta::assert_snapshot!(told.join("\n\n"), @r"
+    `leads` needs 2 of team `leads`, or octocat.
+
+    The author of a change cannot approve it, unless the step says `allow_author`. `leads` needs 2 of team `leads`, or octocat.
+
+    Whoever wrote a commit of a change cannot approve it, unless the step says `allow_author`. `leads` needs 2 of team `leads`, or octocat.
+
+    It needs a note that says why: `/approve leads -- why` or `/reject leads -- why`.
+
+    It came too late: the execution is failed.
+
+    It was said about commit `aaaaaaa`, and the question is about `bbbbbbb`. Please look at what is there now, and say it again.
+
+    The answers do not fit the form:
+
+    - `day` is required
+    - `hour` must be \| less
+
+    It was written before that was shown which it would count for: `leads` is asked about commit `ccccccc` since 2026-03-01 09:00 UTC. Please look again, and say it again.
+
+    Nothing here waits for an approval. `/status` shows where things stand.
+
+    `lead` does not wait for that. `leads` and `ops` do.
+
+    Several steps wait. Which one?
+
+    - `/approve leads` (release)
+    - `/approve ops` (audit)
+
+    It needs write permission on this repository. Ask somebody who has it.
+
+    There is no open execution here. `/status` shows where things stand.
+
+    There is no process `relase` on the default branch. There is `release`.
+
+    `release` cannot be started by hand: its `triggers` do not list `manual`.
+
+    `release` is archived and cannot be started.
+
+    The inputs do not fit:
+
+    - `day` is required
+    - `hour` must be \| less
+
+    The definition on the default branch cannot run: .flow/processes/a.yaml:3:1: unknown key. `flowctl validate` shows where.
+
+    `/hold` is not performed yet.
+
+    The block below it cannot be read:
+
+    - line 2: a tab
+
+    Did you mean `/approve`? `/help` lists the commands.
+
+    The account has been renamed since. Please say it again.
+
+    That button belongs to a question that is no longer asked. The newest check run has the ones that count.
+    ");
+}
+
+#[test]
+fn a_reply_answers_every_command_and_mentions_its_author_once() {
+    let answers = [
+        Answer { said: "/approve leads `x`".to_owned(), result: Err(Refused::AccountChanged) },
+        Answer { said: "/status".to_owned(), result: Ok("Nothing runs here.".to_owned()) },
+        Answer { said: "Your review".to_owned(), result: Err(Refused::OldButton) },
+    ];
+    insta::assert_snapshot!(reply("carol", "comment:9", &answers), @r"
+    <!-- flowctl:reply:comment:9 -->
+
+    @carol `` /approve leads `x` `` was not taken. The account has been renamed since. Please say it again.
+
+    `/status`
+
+    Nothing runs here.
+
+    Your review was not taken. That button belongs to a question that is no longer asked. The newest check run has the ones that count.
+    ");
+}
+
+#[test]
+fn help_lists_the_commands_and_the_repositorys_own_words() {
+    let commands = flowctl_core::command::help();
+    insta::assert_snapshot!(help(&commands[..2], &[("ship".to_owned(), "release".to_owned())]), @r"
+    | command | what it does | who |
+    |---------|--------------|-----|
+    | `/approve [step] [commit] [-- note]` | Approve what waits for an approval. | those whom the approval names |
+    | `/reject [step] [commit] [-- note]` | Reject what waits for an approval. | those whom the approval names |
+
+    In this repository also:
+
+    - `/ship` starts `release`
+    ");
+}
+
+#[test]
+fn status_tells_of_each_execution() {
+    let waits = Sample::at_leads("Release 1.4", "Carts survive.");
+    let mut failed = Sample::start(RELEASE, "Release 1.4");
+    failed.later(800).fail("draft", "no");
+    insta::assert_snapshot!(status(&[waits.execution, failed.execution], waits.now), @r"
+    - `release` since 2026-03-01 09:00 UTC: 🟡 **A person is needed:** `leads` waits. (1 of 5 steps)
+    - `release` since 2026-03-01 09:00 UTC: ❌ failed at draft (5 of 5 steps)
+    ");
+    assert_eq!(status(&[], waits.now), "Nothing runs here, and nothing has.");
+}
+
+#[test]
+fn a_thousand_steps_with_hostile_texts_stay_within_the_limits() {
+    let mut definition = String::from("name: release\nversion: 1\nsteps:\n");
+    for number in 0..1_000 {
+        let name = "`|<!-- @alice ```".repeat(6);
+        definition.push_str(&format!(
+            "  - {{id: step_{number}, type: human_approval, name: '{name}', description: '{}', approvers: {{users: [bob]}}}}\n",
+            "``` <details> ".repeat(300)
+        ));
+    }
+    let sample = Sample::start(&definition, "x");
+    let check = check(&sample.execution, sample.now);
+    let comment = comment(&sample.execution, sample.now);
+    assert!(check.summary.chars().count() <= 65_535, "{}", check.summary.chars().count());
+    assert!(check.text.as_ref().unwrap().chars().count() <= 65_535);
+    assert!(comment.chars().count() <= 65_536);
+    assert_eq!(comment.matches("<!--").count(), 1);
+    assert!(comment.contains("Some details are left out here"));
+}
