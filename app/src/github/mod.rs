@@ -2,7 +2,10 @@
 
 pub mod client;
 pub mod definitions;
+pub mod intake;
 pub mod mirror;
+pub mod outbox;
+pub mod people;
 pub mod redelivery;
 pub mod signature;
 pub mod wording;

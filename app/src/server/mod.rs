@@ -1,6 +1,7 @@
 //! The web server: which address answers what, within which limits. Webhooks are stored here and handled elsewhere.
 
 mod health;
+mod serve;
 mod webhook;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
+
+pub use serve::{ServeError, Server};
 
 use crate::clock::Clock;
 use crate::store::Store;

@@ -1,0 +1,194 @@
+//! Check runs: their buttons, and *Re-run*. A button counts for what the run on which it was pressed had asked.
+
+use flowctl_core::approval::{DecisionKind, Source, SourceKind};
+use flowctl_core::definition::Role;
+use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Signal};
+
+use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
+use super::scope::{Outcome, Scope, keys};
+use super::word::{About, Word, approval, settled};
+use super::{Handled, Trouble};
+use crate::github::client::AppReference;
+use crate::github::outbox::{Effect, Renewal, RenewedBecause, button};
+use crate::github::people::person;
+use crate::github::wording::{Answer, Ask, Refused, asks_of};
+
+/// Handles a delivery.
+pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Handled, Trouble> {
+    if !is_ours(scope, event.check_run.app.as_ref()) {
+        return Ok(Handled::Ignored("another App's check run".to_owned()));
+    }
+    let pressed = match (event.action.as_str(), &event.requested_action) {
+        ("requested_action", Some(action)) => action.identifier.as_str(),
+        ("rerequested", _) => RERUN,
+        (action, _) => return Ok(Handled::Ignored(format!("a check run that is {action} is our own doing"))),
+    };
+    if event.sender.is_bot() {
+        return Ok(Handled::Ignored("programs press no buttons".to_owned()));
+    }
+    let Some(execution) = execution_of(scope, &event.check_run).await? else {
+        return Ok(Handled::Ignored("the check run belongs to no execution".to_owned()));
+    };
+    let execution = at_head(scope, execution).await?;
+    let press = Press { scope, event: &event, execution: &execution };
+    let outcome = match pressed {
+        button::APPROVE => press.decide(DecisionKind::Approve, "approve").await?,
+        button::REJECT => press.decide(DecisionKind::Reject, "reject").await?,
+        button::RETRY => press.retry().await?,
+        button::RECHECK => press.renew().await?,
+        RERUN if matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Cancelled) => {
+            press.retry().await?
+        }
+        RERUN => press.renew().await?,
+        other => return Ok(Handled::Ignored(format!("there is no button {other}"))),
+    };
+    if let Err(refused) = outcome {
+        press.refuse(pressed, refused).await?;
+    }
+    Ok(Handled::Done)
+}
+
+/// GitHub's own button.
+const RERUN: &str = "rerun";
+
+/// Handles *Re-run all checks*: GitHub waits for news of every run of the suite.
+pub(super) async fn suite(scope: &Scope<'_>, event: CheckSuiteEvent) -> Result<Handled, Trouble> {
+    if event.action != "rerequested" || !is_ours(scope, event.check_suite.app.as_ref()) {
+        return Ok(Handled::Ignored(format!("nothing follows from a check suite that is {}", event.action)));
+    }
+    let CheckSuite { head_sha, pull_requests, .. } = event.check_suite;
+    for pull_request in pull_requests {
+        let executions = scope.executions(pull_request.number, false).await?;
+        let shown_there = |execution: &&Execution| execution.subject.as_ref().is_some_and(|s| s.head_sha == head_sha);
+        for execution in executions.iter().filter(shown_there) {
+            renew(scope, execution, None).await?;
+        }
+    }
+    Ok(Handled::Done)
+}
+
+fn is_ours(scope: &Scope<'_>, app: Option<&AppReference>) -> bool {
+    app.is_some_and(|app| app.id == scope.inner.github.app().id())
+}
+
+async fn execution_of(scope: &Scope<'_>, run: &CheckRun) -> Result<Option<Execution>, Trouble> {
+    let Some(id) = run.external_id.as_deref().and_then(|id| id.parse::<ExecutionId>().ok()) else { return Ok(None) };
+    let stored = scope.inner.store.load(&scope.tenant, id).await?;
+    // The id comes from the run, the run from a repository: both must be the execution's own.
+    Ok(stored.map(|stored| stored.execution).filter(|execution| execution.repository == scope.name()))
+}
+
+/// The execution at its pull request's head, as GitHub has it now.
+async fn at_head(scope: &Scope<'_>, execution: Execution) -> Result<Execution, Trouble> {
+    let number = execution.subject.as_ref().filter(|subject| subject.is_pull_request).and_then(|s| s.number);
+    let Some(number) = number else { return Ok(execution) };
+    if execution.status.is_final() {
+        return Ok(execution);
+    }
+    let (_, executions) = scope.pull_request(number).await?;
+    Ok(executions.into_iter().find(|moved| moved.id == execution.id).unwrap_or(execution))
+}
+
+/// Opens a new run in the place of `run`, or of the last one.
+async fn renew(scope: &Scope<'_>, execution: &Execution, run: Option<u64>) -> Result<(), Trouble> {
+    let objects = scope.inner.store.github_objects(&scope.tenant, execution.id).await?;
+    let run = run.or(objects.check_runs.last().map(|row| row.id));
+    let renew = run.map(|run| Renewal { run, why: RenewedBecause::Asked });
+    scope.tell(vec![scope.show(&Effect::SyncExecution { execution: execution.id, renew })]).await
+}
+
+/// A button that was pressed.
+struct Press<'a> {
+    scope: &'a Scope<'a>,
+    event: &'a CheckRunEvent,
+    execution: &'a Execution,
+}
+
+impl Press<'_> {
+    /// Decides about every approval that the run had asked for and that still asks the same. Where several wait, a
+    /// person decides about those that ask them.
+    async fn decide(&self, kind: DecisionKind, verb: &'static str) -> Outcome<()> {
+        if self.scope.knows(&self.key()).await? {
+            return Ok(Ok(()));
+        }
+        let shown = self.shown();
+        let asked: Vec<String> = Ask::all(self.execution)
+            .into_iter()
+            .filter(|ask| shown.contains(ask) && approval(self.execution, &ask.step).is_some())
+            .map(|ask| ask.step)
+            .collect();
+        if asked.is_empty() {
+            return Ok(Err(Refused::OldButton));
+        }
+        let word = Word {
+            person: person(&self.event.sender),
+            // GitHub does not tell when a button was pressed. What it was pressed on is known.
+            at: self.scope.received_at,
+            heard_at: self.scope.received_at,
+            source: Source { kind: SourceKind::Button, id: self.scope.delivery.0.clone(), url: None },
+            about: About::Commit(self.event.check_run.head_sha.clone()),
+            verb,
+        };
+        let mut refused = None;
+        let mut counted = false;
+        let keys = keys(&self.key(), asked.iter().map(|step| format!("{}:{step}", self.execution.id)));
+        for (step, key) in asked.iter().zip(keys) {
+            let decided = self.scope.decide(self.execution, step, &word, (kind, None), self.scope.along(key, Vec::new()));
+            match decided.await? {
+                Ok(()) => counted = true,
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        Ok(match refused {
+            Some(refused) if !counted => Err(refused),
+            _ => Ok(()),
+        })
+    }
+
+    fn shown(&self) -> Vec<Ask> {
+        let output = self.event.check_run.output.as_ref();
+        output.and_then(|output| output.summary.as_deref()).map(asks_of).unwrap_or_default()
+    }
+
+    fn key(&self) -> String {
+        format!("button:{}", self.scope.delivery.0)
+    }
+
+    async fn retry(&self) -> Outcome<()> {
+        if self.scope.knows(&self.key()).await? {
+            return Ok(Ok(()));
+        }
+        let presser = person(&self.event.sender);
+        let started_it = self.execution.trigger.actor.as_ref().is_some_and(|actor| actor.is(&presser));
+        if let Err(refused) = self.scope.permits("retry", &presser, Some(Role::Write), started_it).await? {
+            return Ok(Err(refused));
+        }
+        let signal = Signal::Retry { actor: Some(presser), step: None };
+        let along = self.scope.along(self.key(), Vec::new());
+        let engine = &self.scope.inner.engine;
+        let outcome = settled(None, engine.signal(&self.scope.tenant, self.execution.id, signal, along).await)?;
+        if outcome.is_ok()
+            && let Some(stored) = self.scope.inner.store.load(&self.scope.tenant, self.execution.id).await?
+        {
+            // The pull request may have moved while the execution had ended.
+            at_head(self.scope, stored.execution).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn renew(&self) -> Outcome<()> {
+        renew(self.scope, self.execution, Some(self.event.check_run.id)).await?;
+        Ok(Ok(()))
+    }
+
+    /// A button shows nothing of its own: who pressed it is answered where the execution is talked about.
+    async fn refuse(&self, pressed: &str, refused: Refused) -> Result<(), Trouble> {
+        let scope = self.scope;
+        let login = &self.event.sender.login;
+        tracing::info!(execution = %self.execution.id, pressed, login, reason = refused.words(), "a button was refused");
+        let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) else { return Ok(()) };
+        let to = format!("button:{}", scope.delivery.0);
+        let answer = Answer { said: format!("The button “{pressed}”"), result: Err(refused) };
+        scope.tell(vec![scope.reply(number, login, &to, scope.received_at, &[answer])]).await
+    }
+}

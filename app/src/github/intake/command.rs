@@ -1,0 +1,398 @@
+//! Does what people command, wherever the commands stand: in a comment, or in the text of a review.
+
+use flowctl_core::approval::{DecisionKind, Person, Source};
+use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, help, parse_arguments};
+use flowctl_core::definition::Role;
+use flowctl_core::execution::{Execution, ExecutionStatus, Signal, TriggerInfo};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::scope::{Outcome, Scope, keys};
+use super::start::{Occasion, Place, inputs};
+use super::word::{About, Word, approval, form, settled};
+use super::{Trouble, values};
+use crate::engine::Along;
+use crate::github::outbox::{Effect, Renewal, RenewedBecause};
+use crate::github::wording::{self, Answer, Refused};
+use crate::store::NewEffect;
+
+/// What all commands of one text have in common.
+pub(super) struct Said {
+    pub(super) person: Person,
+    pub(super) at: Timestamp,
+    pub(super) heard_at: Timestamp,
+    /// Where it stands; a command's own source adds its place in the text.
+    pub(super) source: Source,
+    /// The commit that a review is about.
+    pub(super) commit: Option<String>,
+    /// What is told once a command has been done.
+    pub(super) done: Vec<NewEffect>,
+}
+
+/// Obeys one text.
+pub(super) struct Commander<'a> {
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) said: &'a Said,
+    pub(super) place: &'a Place,
+    pub(super) body: &'a str,
+}
+
+impl Commander<'_> {
+    /// Does everything that a text says, in its order, and gives an answer for each; an empty one where the reaction
+    /// says enough. `executions` are the open ones, at the head.
+    pub(super) async fn obey(&self, reading: &Reading, executions: Vec<Execution>) -> Result<Vec<Answer>, Trouble> {
+        let mut open = executions;
+        let mut answers = Vec::new();
+        for invocation in &reading.invocations {
+            let said = self.body.get(invocation.range.clone()).unwrap_or_default().to_owned();
+            let outcome = self.command(invocation, &open).await?;
+            answers.push((invocation.range.start, Answer { said, result: outcome }));
+            open = self.scope.executions(self.place.number, true).await?;
+        }
+        for unknown in &reading.unknown {
+            if let Some(answer) = self.unknown(unknown).await? {
+                answers.push((unknown.range.start, answer));
+            }
+        }
+        for error in &reading.errors {
+            let said = self.body.get(error.range.clone()).unwrap_or_default().to_owned();
+            let shown = error.render(self.body);
+            answers.push((error.range.start, Answer { said, result: Err(Refused::Syntax { shown }) }));
+        }
+        answers.sort_by_key(|(place, _)| *place);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    async fn command(&self, invocation: &Invocation, open: &[Execution]) -> Outcome<String> {
+        let place = invocation.range.start;
+        if self.scope.knows(&self.key(place)).await? {
+            return Ok(Ok(String::new()));
+        }
+        match &invocation.command {
+            Command::Approve { step, commit, note } => {
+                let kind = (DecisionKind::Approve, note.clone());
+                silent(self.decide("approve", place, step.as_deref(), commit.as_deref(), kind, open).await)
+            }
+            Command::Reject { step, commit, note } => {
+                let kind = (DecisionKind::Reject, note.clone());
+                silent(self.decide("reject", place, step.as_deref(), commit.as_deref(), kind, open).await)
+            }
+            Command::Answer { step, values, block } => {
+                silent(self.answer(place, step.as_deref(), values, block.as_deref(), open).await)
+            }
+            Command::Run { process, inputs } => silent(self.run(place, process, inputs).await),
+            Command::Cancel => silent(self.cancel(place, open).await),
+            Command::Retry { step } => silent(self.retry(place, step.as_deref()).await),
+            Command::Recheck => silent(self.recheck(open).await),
+            Command::Status => self.status().await,
+            Command::Help => self.help().await,
+            Command::Unavailable { verb } => Ok(Err(Refused::Unavailable { verb: verb.word() })),
+        }
+    }
+
+    /// A command is done once, however often its text is delivered.
+    fn key(&self, place: usize) -> String {
+        format!("{:?}:{}:{place}", self.said.source.kind, self.said.source.id).to_lowercase()
+    }
+
+    fn along(&self, key: String) -> Along {
+        self.scope.along(key, self.said.done.clone())
+    }
+
+    fn word(&self, verb: &'static str, place: usize, commit: Option<&str>) -> Word {
+        let Said { person, at, heard_at, source, .. } = self.said;
+        let about = match (commit, &self.said.commit) {
+            (Some(named), _) => About::Named(named.to_owned()),
+            (None, Some(commit)) => About::Commit(commit.clone()),
+            (None, None) => About::Shown,
+        };
+        let source = Source { id: format!("{}:{place}", source.id), ..source.clone() };
+        Word { person: person.clone(), at: *at, heard_at: *heard_at, source, about, verb }
+    }
+
+    async fn decide(
+        &self,
+        verb: &'static str,
+        place: usize,
+        step: Option<&str>,
+        commit: Option<&str>,
+        decision: (DecisionKind, Option<String>),
+        open: &[Execution],
+    ) -> Outcome<()> {
+        let asks = |execution: &Execution, id: &str| approval(execution, id).is_some();
+        let targets = match targets(verb, "an approval", step, open, asks) {
+            Ok(targets) => targets,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let word = self.word(verb, place, commit);
+        for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
+            let outcome = self.scope.decide(execution, step, &word, decision.clone(), self.along(key)).await?;
+            if let Err(refused) = outcome {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn answer(
+        &self,
+        place: usize,
+        step: Option<&str>,
+        words: &[(String, String)],
+        block: Option<&str>,
+        open: &[Execution],
+    ) -> Outcome<()> {
+        let asks = |execution: &Execution, id: &str| form(execution, id).is_some();
+        let targets = match targets("answer", "answers", step, open, asks) {
+            Ok(targets) => targets,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let word = self.word("answer", place, None);
+        for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
+            let Some(request) = form(execution, step) else { continue };
+            let values = match block {
+                None => values::of_words(&request.schema, words),
+                Some(block) => match values::of_block(&request.schema, block) {
+                    Ok(values) => values,
+                    Err(faults) => return Ok(Err(Refused::Block { faults })),
+                },
+            };
+            if let Err(refused) = self.scope.answer(execution, step, &word, values, self.along(key)).await? {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn keys(&self, place: usize, targets: &[(&Execution, String)]) -> Vec<String> {
+        keys(&self.key(place), targets.iter().map(|(execution, step)| format!("{}:{step}", execution.id)))
+    }
+
+    async fn run(&self, place: usize, process: &str, words: &[(String, String)]) -> Outcome<()> {
+        if let Err(refused) = self.scope.permits("run", &self.said.person, Some(Role::Write), false).await? {
+            return Ok(Err(refused));
+        }
+        let occasion = self.occasion("manual", place, words);
+        self.scope.start_by_hand(process, words, occasion).await
+    }
+
+    fn occasion(&self, kind: &str, place: usize, words: &[(String, String)]) -> Occasion {
+        let arguments: serde_json::Map<String, serde_json::Value> =
+            words.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let trigger = TriggerInfo {
+            kind: kind.to_owned(),
+            actor: Some(self.said.person.clone()),
+            payload: json!({
+                "comment": {
+                    "id": self.said.source.id,
+                    "body": self.body,
+                    "author": self.said.person.login,
+                    "url": self.said.source.url,
+                },
+                "number": self.place.number,
+                "arguments": arguments,
+            }),
+            pull_request: self.place.info(),
+        };
+        // The comment, not the delivery: a comment starts a process once, in whatever way it comes in.
+        Occasion { trigger, place: Some(self.place.clone()), key: self.key(place), done: self.said.done.clone() }
+    }
+
+    async fn cancel(&self, place: usize, open: &[Execution]) -> Outcome<()> {
+        if open.is_empty() {
+            return Ok(Err(Refused::NoExecution { what: "open" }));
+        }
+        let mut last = Ok(());
+        for (execution, key) in open.iter().zip(self.keys_of(place, open)) {
+            let signal = Signal::Cancel {
+                actor: Some(self.said.person.clone()),
+                reason: format!("cancelled by {}", self.said.person.login),
+            };
+            let outcome = self.steer("cancel", key, execution, signal).await?;
+            last = last.and(outcome);
+        }
+        Ok(last)
+    }
+
+    fn keys_of(&self, place: usize, executions: &[Execution]) -> Vec<String> {
+        keys(&self.key(place), executions.iter().map(|execution| execution.id.to_string()))
+    }
+
+    /// Goes on with the newest execution of each process, where that failed or was cancelled.
+    async fn retry(&self, place: usize, step: Option<&str>) -> Outcome<()> {
+        let all = self.scope.executions(self.place.number, false).await?;
+        let ended_badly: Vec<Execution> = newest(&all)
+            .into_iter()
+            .filter(|execution| matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Cancelled))
+            .cloned()
+            .collect();
+        if ended_badly.is_empty() {
+            return Ok(Err(Refused::NoExecution { what: "failed or cancelled" }));
+        }
+        let mut last = Ok(());
+        for (execution, key) in ended_badly.iter().zip(self.keys_of(place, &ended_badly)) {
+            let signal = Signal::Retry { actor: Some(self.said.person.clone()), step: step.map(str::to_owned) };
+            let outcome = self.steer("retry", key, execution, signal).await?;
+            last = last.and(outcome);
+        }
+        // The pull request may have moved while nobody looked at an execution that had ended.
+        if self.place.pull_request.is_some() {
+            self.scope.pull_request(self.place.number).await?;
+        }
+        Ok(last)
+    }
+
+    /// A signal that whoever started the execution may give, and whoever may write.
+    async fn steer(&self, verb: &str, key: String, execution: &Execution, signal: Signal) -> Outcome<()> {
+        let person = &self.said.person;
+        let started_it = execution.trigger.actor.as_ref().is_some_and(|actor| actor.is(person));
+        if let Err(refused) = self.scope.permits(verb, person, Some(Role::Write), started_it).await? {
+            return Ok(Err(refused));
+        }
+        let engine = &self.scope.inner.engine;
+        settled(None, engine.signal(&self.scope.tenant, execution.id, signal, self.along(key)).await)
+    }
+
+    /// Everything was looked at anew when the executions were loaded; what is shown is told once more.
+    async fn recheck(&self, open: &[Execution]) -> Outcome<()> {
+        if let Err(refused) = self.scope.permits("recheck", &self.said.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        for execution in open {
+            let objects = self.scope.inner.store.github_objects(&self.scope.tenant, execution.id).await?;
+            let renew = objects.check_runs.last().map(|row| Renewal { run: row.id, why: RenewedBecause::Asked });
+            let effect = Effect::SyncExecution { execution: execution.id, renew };
+            self.scope.tell(vec![self.scope.show(&effect)]).await?;
+        }
+        self.scope.tell(self.said.done.clone()).await?;
+        Ok(Ok(()))
+    }
+
+    async fn status(&self) -> Outcome<String> {
+        if let Err(refused) = self.scope.permits("status", &self.said.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        let all = self.scope.executions(self.place.number, false).await?;
+        let newest: Vec<Execution> = newest(&all).into_iter().cloned().collect();
+        Ok(Ok(wording::status(&newest, self.scope.now())))
+    }
+
+    async fn help(&self) -> Outcome<String> {
+        Ok(Ok(wording::help(&help(), &self.scope.published().await?.words())))
+    }
+
+    /// A slash word that is none of our verbs: a comment trigger, a slip, or another bot's.
+    async fn unknown(&self, unknown: &UnknownWord) -> Result<Option<Answer>, Trouble> {
+        let published = self.scope.published().await?;
+        let started: Vec<String> = published
+            .words()
+            .into_iter()
+            .filter(|(word, _)| *word == unknown.word)
+            .map(|(_, process)| process)
+            .collect();
+        let said = format!("/{} {}", unknown.word, unknown.rest).trim_end().to_owned();
+        if started.is_empty() {
+            let slip = unknown.suggestion.filter(|_| !published.processes.is_empty());
+            let refused = slip.map(|verb| Refused::DidYouMean { meant: format!("/{verb}") });
+            return Ok(refused.map(|refused| Answer { said, result: Err(refused) }));
+        }
+        for process in started {
+            if let Err(refused) = self.start_by_word(unknown, &process).await? {
+                return Ok(Some(Answer { said, result: Err(refused) }));
+            }
+        }
+        Ok(Some(Answer { said, result: Ok(String::new()) }))
+    }
+
+    async fn start_by_word(&self, unknown: &UnknownWord, process: &str) -> Outcome<()> {
+        if let Err(refused) = self.scope.permits("run", &self.said.person, Some(Role::Write), false).await? {
+            return Ok(Err(refused));
+        }
+        let words = match parse_arguments(&unknown.rest) {
+            Ok(words) => words,
+            Err(error) => return Ok(Err(Refused::Syntax { shown: error.render(&unknown.rest) })),
+        };
+        let Some(process) = self.scope.published().await?.process(process).cloned() else { return Ok(Ok(())) };
+        let occasion = self.occasion("comment", unknown.range.start, &words);
+        self.scope.start(&process, inputs(&process, &words), occasion).await
+    }
+}
+
+/// Nothing to say where it was done: the reaction says it.
+fn silent(outcome: Outcome<()>) -> Outcome<String> {
+    Ok(outcome?.map(|()| String::new()))
+}
+
+/// The steps that a command is about: those that wait, of the name given; or the only one.
+fn targets<'e>(
+    verb: &'static str,
+    what: &'static str,
+    step: Option<&str>,
+    open: &'e [Execution],
+    asks: impl Fn(&Execution, &str) -> bool,
+) -> Result<Vec<(&'e Execution, String)>, Refused> {
+    let waiting: Vec<(&Execution, String)> = open
+        .iter()
+        .flat_map(|execution| execution.waiting_for_people().map(move |(id, _)| (execution, id.to_owned())))
+        .filter(|(execution, id)| asks(execution, id))
+        .collect();
+    let Some((first, first_step)) = waiting.first() else { return Err(Refused::NothingWaits { what }) };
+    match step {
+        Some(step) if waiting.iter().any(|(_, id)| id == step) => {
+            Ok(waiting.into_iter().filter(|(_, id)| id == step).collect())
+        }
+        Some(step) => {
+            let mut waiting: Vec<String> = waiting.into_iter().map(|(_, id)| id).collect();
+            waiting.dedup();
+            Err(Refused::NotThatStep { step: step.to_owned(), waiting })
+        }
+        // The same step of several executions of one process is one question, asked more than once.
+        None if waiting.iter().all(|(e, id)| e.process == first.process && id == first_step) => Ok(waiting),
+        None => {
+            let mut waiting: Vec<(String, String)> =
+                waiting.into_iter().map(|(execution, id)| (execution.process.clone(), id)).collect();
+            waiting.dedup();
+            Err(Refused::WhichOne { verb: format!("/{verb}"), waiting })
+        }
+    }
+}
+
+/// The newest execution of each process, in the order in which they were created. Ids ascend with time.
+fn newest(executions: &[Execution]) -> Vec<&Execution> {
+    let is_newest = |execution: &&Execution| {
+        !executions.iter().any(|other| other.process == execution.process && other.id > execution.id)
+    };
+    executions.iter().filter(is_newest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::github::wording::sample::Sample;
+
+    fn named(execution: &Execution, process: &str, step: &str) -> Execution {
+        let mut execution = execution.clone();
+        execution.process = process.to_owned();
+        if let Some(state) = execution.steps.shift_remove("leads") {
+            execution.steps.insert(step.to_owned(), state);
+        }
+        execution
+    }
+
+    #[test]
+    fn a_step_may_be_left_out_where_only_one_question_is_asked() {
+        let asked = Sample::at_leads("Release 1.4", "Carts survive.").execution;
+        let asks = |execution: &Execution, id: &str| approval(execution, id).is_some();
+        let (again, other) = (named(&asked, "release", "leads"), named(&asked, "audit", "ops"));
+        let steps = |step: Option<&str>, open: &[Execution]| {
+            targets("approve", "an approval", step, open, asks).map(|targets| targets.len())
+        };
+        assert_eq!(steps(None, &[]), Err(Refused::NothingWaits { what: "an approval" }));
+        assert_eq!(steps(None, std::slice::from_ref(&asked)), Ok(1));
+        assert_eq!(steps(None, &[asked.clone(), again]), Ok(2));
+        assert_eq!(steps(Some("leads"), &[asked.clone(), other.clone()]), Ok(1));
+        assert!(matches!(steps(Some("lead"), std::slice::from_ref(&asked)), Err(Refused::NotThatStep { .. })));
+        let waiting = vec![("release".to_owned(), "leads".to_owned()), ("audit".to_owned(), "ops".to_owned())];
+        assert_eq!(steps(None, &[asked, other]), Err(Refused::WhichOne { verb: "/approve".to_owned(), waiting }));
+    }
+}

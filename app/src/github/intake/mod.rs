@@ -1,0 +1,258 @@
+//! Intake: what GitHub sent becomes signals to executions, and starts. Deliveries of one pull request are handled one
+//! after the other, each as often as it takes: whatever is done here can be done again and leads to the same.
+//! Payloads say what happened; what somebody may do, and what a pull request is like now, GitHub is asked.
+
+mod check_run;
+mod command;
+mod comment;
+mod installation;
+mod payload;
+mod pull_request;
+mod push;
+mod review;
+mod scope;
+mod source;
+mod start;
+mod trigger;
+mod trouble;
+mod values;
+mod word;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowctl_core::execution::TenantId;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use source::{Change, Published, Source, SourceError};
+
+use scope::Scope;
+use trouble::Trouble;
+
+use crate::clock::Clock;
+use crate::crash::crash_point;
+use crate::engine::Engine;
+use crate::github::client::{GitHub, InstallationId, RepositoryName};
+use crate::github::outbox::{Installations, Outbox};
+use crate::store::{ClaimedDelivery, DeliveryEnd, NewDelivery, Store};
+
+/// How long a delivery is one server's own.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
+/// How many deliveries are handled at once.
+const CLAIMS: u32 = 16;
+/// The longest time between two looks into the inbox.
+const POLL: Duration = Duration::from_secs(1);
+/// How often a delivery is tried before it is given up: some hours of GitHub not answering.
+const MOST_ATTEMPTS: u32 = 50;
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// Just after an event GitHub's API may not know yet what it tells of.
+const API_LAG: SignedDuration = SignedDuration::from_secs(60);
+
+/// What intake works with.
+pub struct IntakeParts {
+    /// Where deliveries wait.
+    pub store: Arc<dyn Store>,
+    /// What moves executions.
+    pub engine: Engine,
+    /// GitHub.
+    pub github: GitHub,
+    /// Repositories' definitions.
+    pub source: Arc<dyn Source>,
+    /// What tells GitHub.
+    pub outbox: Outbox,
+    /// Which installation writes for which tenant.
+    pub installations: Installations,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// This process's name.
+    pub owner: String,
+}
+
+/// Takes deliveries out of the inbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    inner: Arc<Inner>,
+}
+
+type Inner = IntakeParts;
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Handled {
+    /// All that follows from it is stored.
+    Done,
+    /// Nothing follows from it.
+    Ignored(String),
+}
+
+impl Intake {
+    /// An intake that does nothing by itself until [`Intake::run`].
+    #[must_use]
+    pub fn new(parts: IntakeParts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// Handles deliveries until `shutdown`; then finishes those under way.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut hint = self.inner.store.subscribe();
+        let mut under_way = JoinSet::new();
+        while !shutdown.is_cancelled() {
+            hint.mark_unchanged();
+            for delivery in self.claim(under_way.len()).await {
+                let intake = self.clone();
+                under_way.spawn(async move { intake.take(delivery).await });
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some(ended) = under_way.join_next() => if let Err(error) = ended {
+                    tracing::error!(%error, "a delivery brought its handling down; it is taken up again");
+                },
+                changed = hint.changed() => if changed.is_err() { tokio::time::sleep(POLL).await },
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn claim(&self, under_way: usize) -> Vec<ClaimedDelivery> {
+        let free = CLAIMS.saturating_sub(u32::try_from(under_way).unwrap_or(u32::MAX));
+        if free == 0 {
+            return Vec::new();
+        }
+        let now = self.inner.clock.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        self.inner.store.claim_deliveries(&self.inner.owner, free, now, until).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the inbox cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Handles one delivery and records how that ended.
+    async fn take(&self, claimed: ClaimedDelivery) {
+        crash_point("delivery.claimed");
+        let ClaimedDelivery { delivery, attempts } = claimed;
+        let (id, event) = (delivery.id.clone(), delivery.event.clone());
+        let received_at = delivery.received_at;
+        let handled = match attempts {
+            // Whatever brings the server down each time must not do so for ever.
+            0..=MOST_ATTEMPTS => handle(&self.inner, delivery).await,
+            _ => Err(Trouble::Lasting("it was tried too often".to_owned())),
+        };
+        let end = match handled {
+            Ok(Handled::Done) => DeliveryEnd::Done,
+            Ok(Handled::Ignored(reason)) => DeliveryEnd::Ignored(reason),
+            Err(trouble) => end_after(trouble, attempts, received_at, self.inner.clock.now()),
+        };
+        match &end {
+            DeliveryEnd::Done => tracing::debug!(delivery = id.0, event, "handled"),
+            DeliveryEnd::Ignored(reason) => tracing::debug!(delivery = id.0, event, reason, "ignored"),
+            DeliveryEnd::RetryAt(_, reason) => tracing::warn!(delivery = id.0, event, attempts, reason, "tried again later"),
+            DeliveryEnd::Failed(reason) => tracing::error!(
+                delivery = id.0,
+                event,
+                attempts,
+                reason,
+                "a delivery cannot be handled; redeliver it once that is mended"
+            ),
+        }
+        match self.inner.store.finish_delivery(&id, &self.inner.owner, end).await {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
+            Err(error) => tracing::error!(delivery = id.0, %error, "how a delivery ended cannot be recorded"),
+        }
+    }
+}
+
+/// What follows from trouble: another attempt, or the end of them.
+fn end_after(trouble: Trouble, attempts: u32, received_at: Timestamp, now: Timestamp) -> DeliveryEnd {
+    let again = |wait: SignedDuration, reason: String| {
+        DeliveryEnd::RetryAt(now.saturating_add(wait).unwrap_or(Timestamp::MAX), reason)
+    };
+    let backoff = SignedDuration::from_secs(1_i64 << attempts.saturating_sub(1).min(9)).min(LONGEST_PAUSE);
+    match trouble {
+        Trouble::Passing { reason, wait } if attempts < MOST_ATTEMPTS => again(wait.unwrap_or(backoff), reason),
+        Trouble::Passing { reason, .. } => DeliveryEnd::Failed(reason),
+        Trouble::Lasting(reason) if now.duration_since(received_at) < API_LAG && attempts <= 3 => again(backoff, reason),
+        Trouble::Lasting(reason) => DeliveryEnd::Failed(reason),
+    }
+}
+
+/// Handles one delivery.
+async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble> {
+    if delivery.event == "installation" {
+        return installation::handle(inner, payload(&delivery)?).await;
+    }
+    let Some(scope) = scope(inner, &delivery).await? else {
+        return Ok(Handled::Ignored(format!("`{}` is about no repository", delivery.event)));
+    };
+    match delivery.event.as_str() {
+        "pull_request" => pull_request::handle(&scope, payload(&delivery)?).await,
+        "push" => push::handle(&scope, payload(&delivery)?).await,
+        "issue_comment" => comment::handle(&scope, payload(&delivery)?).await,
+        "pull_request_review" => review::handle(&scope, payload(&delivery)?).await,
+        "check_run" => check_run::handle(&scope, payload(&delivery)?).await,
+        "check_suite" => check_run::suite(&scope, payload(&delivery)?).await,
+        other => Ok(Handled::Ignored(format!("`{other}` is an event that nothing follows from"))),
+    }
+}
+
+/// Reads what is needed of a payload.
+fn payload<T: DeserializeOwned>(delivery: &NewDelivery) -> Result<T, Trouble> {
+    serde_json::from_slice(&delivery.body)
+        .map_err(|error| Trouble::Lasting(format!("the payload of `{}` cannot be read: {error}", delivery.event)))
+}
+
+/// Whose delivery it is; nothing where it is about no repository of an installation.
+async fn scope<'a>(inner: &'a Inner, delivery: &NewDelivery) -> Result<Option<Scope<'a>>, Trouble> {
+    let NewDelivery { id, installation_id, tenant, repository, received_at, .. } = delivery;
+    let (Some(tenant), Some(installation_id)) = (tenant, *installation_id) else { return Ok(None) };
+    installation::learn(inner, tenant, installation_id).await?;
+    let Some(repository) = repository else { return Ok(None) };
+    let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
+    let client = inner.github.installation(InstallationId(installation_id));
+    let tenant: TenantId = tenant.clone();
+    Ok(Some(Scope::new(inner, tenant, repository, client, id.clone(), *received_at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_that_passes_is_waited_for_and_other_trouble_is_not() {
+        let start = Timestamp::UNIX_EPOCH;
+        let minutes_later = start + SignedDuration::from_mins(10);
+        let passing = |wait| Trouble::Passing { reason: "502".to_owned(), wait };
+        let lasting = || Trouble::Lasting("404".to_owned());
+        let ends = [
+            end_after(passing(None), 1, start, minutes_later),
+            end_after(passing(None), 20, start, minutes_later),
+            end_after(passing(Some(SignedDuration::from_secs(7))), 1, start, minutes_later),
+            end_after(passing(None), MOST_ATTEMPTS, start, minutes_later),
+            end_after(lasting(), 1, start, start + SignedDuration::from_secs(2)),
+            end_after(lasting(), 4, start, start + SignedDuration::from_secs(2)),
+            end_after(lasting(), 1, start, minutes_later),
+        ];
+        let told: Vec<String> = ends
+            .into_iter()
+            .map(|end| match end {
+                DeliveryEnd::RetryAt(at, reason) => format!("{reason}: again at {}", at.as_second()),
+                DeliveryEnd::Failed(reason) => format!("{reason}: failed"),
+                DeliveryEnd::Done | DeliveryEnd::Ignored(_) => "done".to_owned(),
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        502: again at 601
+        502: again at 900
+        502: again at 607
+        502: failed
+        404: again at 3
+        404: failed
+        404: failed
+        ");
+    }
+}

@@ -1,0 +1,107 @@
+//! Pull requests: a new head moves their executions, and what happens to them starts processes.
+
+use std::collections::BTreeSet;
+
+use flowctl_core::definition::{Process, Trigger};
+use flowctl_core::execution::TriggerInfo;
+use serde_json::{Map, json};
+
+use super::payload::PullRequestEvent;
+use super::scope::Scope;
+use super::source::Change;
+use super::start::{Occasion, Place};
+use super::trigger::{PullRequestHappening, pull_request_action, touches, triggers};
+use super::{Handled, Trouble};
+use crate::github::client::PullRequest;
+use crate::github::people::person;
+
+/// Handles a delivery. What the pull request is like is asked of GitHub; only what happened is taken from the payload.
+pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
+    let (pull_request, _) = scope.pull_request(event.number).await?;
+    let Some(action) = pull_request_action(&event.action) else {
+        return Ok(Handled::Ignored(format!("no process starts when a pull request is {}", event.action)));
+    };
+    let labels = pull_request.labels.iter().map(|label| label.name.as_str()).collect();
+    let happening = PullRequestHappening {
+        action,
+        base: &pull_request.base.branch,
+        draft: pull_request.draft,
+        labels,
+        label: event.label.as_ref().map(|label| label.name.as_str()),
+    };
+    let mut paths = Changed::default();
+    for process in &scope.published().await?.processes {
+        if starts(scope, process, &happening, &pull_request, &mut paths).await? {
+            start(scope, process, &event, &pull_request).await?;
+        }
+    }
+    Ok(Handled::Done)
+}
+
+/// The changed paths, asked for once and only if somebody wants to know.
+#[derive(Default)]
+struct Changed(Option<BTreeSet<String>>);
+
+async fn starts(
+    scope: &Scope<'_>,
+    process: &Process,
+    happening: &PullRequestHappening<'_>,
+    pull_request: &PullRequest,
+    changed: &mut Changed,
+) -> Result<bool, Trouble> {
+    for trigger in triggers(process) {
+        let Trigger::PullRequest(trigger) = trigger else { continue };
+        match happening.matches(trigger) {
+            None => {}
+            Some(None) => return Ok(true),
+            Some(Some(wanted)) => {
+                if changed.0.is_none() {
+                    changed.0 = Some(changed_paths(scope, pull_request).await?);
+                }
+                if changed.0.as_ref().is_some_and(|changed| touches(wanted, changed)) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn changed_paths(scope: &Scope<'_>, pull_request: &PullRequest) -> Result<BTreeSet<String>, Trouble> {
+    let change = Change::PullRequest {
+        number: pull_request.number,
+        base: pull_request.base.sha.clone(),
+        head: pull_request.head.sha.clone(),
+    };
+    Ok(scope.inner.source.changed_paths(&scope.tenant, &scope.name(), &change).await?)
+}
+
+async fn start(
+    scope: &Scope<'_>,
+    process: &Process,
+    event: &PullRequestEvent,
+    pull_request: &PullRequest,
+) -> Result<(), Trouble> {
+    let place = Place { number: event.number, pull_request: Some(pull_request.clone()) };
+    let actor = person(&event.sender);
+    let trigger = TriggerInfo {
+        kind: "pull_request".to_owned(),
+        actor: Some(actor.clone()),
+        payload: json!({
+            "action": event.action,
+            "number": event.number,
+            "label": event.label.as_ref().map(|label| &label.name),
+            "sender": event.sender.login,
+            "draft": pull_request.draft,
+            "merged": pull_request.merged,
+            "body": pull_request.body,
+        }),
+        pull_request: place.info(),
+    };
+    let key = format!("delivery:{}", scope.delivery.0);
+    let occasion = Occasion { trigger, place: Some(place.clone()), key, done: Vec::new() };
+    match scope.start(process, Map::new(), occasion).await? {
+        Ok(()) => Ok(()),
+        Err(refused) => scope.could_not_start(process, Some(&place), &actor, refused).await,
+    }
+}

@@ -1,0 +1,171 @@
+//! Reviews: approving approves, requesting changes rejects, dismissing takes back; commands in the text are obeyed.
+//! A review counts for the commit that it names. One by somebody whom nothing asks is nothing to us.
+
+use flowctl_core::approval::{Decision, DecisionKind, Ineligible, Source, SourceKind};
+use flowctl_core::command::{Command, Reading, read};
+use flowctl_core::execution::{Execution, Refusal, Signal};
+
+use super::command::{Commander, Said};
+use super::payload::PullRequestReviewEvent;
+use super::scope::Scope;
+use super::start::Place;
+use super::word::{About, Word, approval, settled};
+use super::{Handled, Trouble};
+use crate::github::client::{Review, ReviewState, User};
+use crate::github::people::person;
+use crate::github::wording::{Answer, Refused};
+
+/// Handles a delivery. What the review says is asked of GitHub: it may have been dismissed since.
+pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
+    let number = event.pull_request.number;
+    if !matches!(event.action.as_str(), "submitted" | "dismissed") {
+        return Ok(Handled::Ignored(format!("a review that was {} does nothing", event.action)));
+    }
+    let review = scope.client.get_review(&scope.repository, number, event.review.id).await?;
+    let Some(reviewer) = review.user.clone().filter(|user| !user.is_bot()) else {
+        return Ok(Handled::Ignored("programs do not decide".to_owned()));
+    };
+    if event.action == "dismissed" {
+        return dismissed(scope, number, &review, &reviewer, &event.sender).await;
+    }
+    let (pull_request, executions) = scope.pull_request(number).await?;
+    let at = review.submitted_at.unwrap_or(scope.received_at);
+    let said = Said {
+        person: person(&reviewer),
+        at,
+        heard_at: scope.received_at,
+        source: source(&review, "text"),
+        commit: review.commit_id.clone(),
+        done: Vec::new(),
+    };
+    let reading = read(&review.body);
+    let place = Place { number, pull_request: Some(pull_request) };
+    let commander = Commander { scope, said: &said, place: &place, body: &review.body };
+    let mut answers = commander.obey(&reading, executions).await?;
+    if !decides(&reading) {
+        answers.extend(reviewed(scope, number, &review, &said).await?);
+    }
+    answers.retain(|answer| answer.result.as_ref().map_or(true, |text| !text.is_empty()));
+    if !answers.is_empty() {
+        let to = format!("review:{}", review.id);
+        scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &answers)]).await?;
+    }
+    Ok(Handled::Done)
+}
+
+fn source(review: &Review, part: &str) -> Source {
+    let id = format!("{}:{part}", review.id);
+    Source { kind: SourceKind::Review, id, url: Some(review.html_url.clone()) }
+}
+
+/// Whether the text decides by itself: then it says more exactly what the review's state says.
+fn decides(reading: &Reading) -> bool {
+    let commands = reading.invocations.iter().map(|invocation| &invocation.command);
+    commands.into_iter().any(|command| matches!(command, Command::Approve { .. } | Command::Reject { .. }))
+}
+
+/// The review's own state as a word about everything that asks its author.
+async fn reviewed(scope: &Scope<'_>, number: u64, review: &Review, said: &Said) -> Result<Option<Answer>, Trouble> {
+    let (kind, verb) = match review.state {
+        ReviewState::Approved => (DecisionKind::Approve, "approve"),
+        ReviewState::ChangesRequested => (DecisionKind::Reject, "reject"),
+        ReviewState::Commented | ReviewState::Dismissed | ReviewState::Pending | ReviewState::Other => return Ok(None),
+    };
+    let note = Some(review.body.trim().to_owned()).filter(|note| !note.is_empty());
+    let word = Word {
+        person: said.person.clone(),
+        at: said.at,
+        heard_at: said.heard_at,
+        source: source(review, "state"),
+        about: About::Commit(review.commit_id.clone().unwrap_or_default()),
+        verb,
+    };
+    let whole = format!("review:{}:state", review.id);
+    let mut told = None;
+    for execution in scope.executions(number, true).await? {
+        let asking: Vec<String> = execution
+            .waiting_for_people()
+            .map(|(id, _)| id.to_owned())
+            .filter(|id| approval(&execution, id).is_some())
+            .collect();
+        for step in asking {
+            // What asks only since the review was written does not count as reviewed: no need to know the whole.
+            let along = scope.along(format!("{whole}:{}:{step}", execution.id), Vec::new());
+            let outcome = scope.decide(&execution, &step, &word, (kind, note.clone()), along).await?;
+            told = told.or(outcome.err().filter(concerns));
+        }
+    }
+    Ok(told.map(|refused| Answer { said: "Your review".to_owned(), result: Err(refused) }))
+}
+
+/// Whether a refusal is worth a reply: not where the review was simply about something else.
+fn concerns(refused: &Refused) -> bool {
+    !matches!(
+        refused,
+        Refused::Ineligible { why: Ineligible::NotListed | Ineligible::Author, .. }
+            | Refused::WrittenBefore { .. }
+            | Refused::Permission { .. }
+            | Refused::Execution { refusal: Refusal::NotWaiting { .. } | Refusal::Ended { .. }, .. }
+    )
+}
+
+/// Takes back what the review had said, wherever it still stands.
+async fn dismissed(
+    scope: &Scope<'_>,
+    number: u64,
+    review: &Review,
+    reviewer: &User,
+    sender: &User,
+) -> Result<Handled, Trouble> {
+    let mut taken_back = false;
+    for execution in scope.executions(number, true).await? {
+        let steps: Vec<String> = execution.waiting_for_people().map(|(id, _)| id.to_owned()).collect();
+        for step in steps {
+            if stands(&execution, &step, review, reviewer) {
+                withdraw(scope, &execution, &step, review, reviewer, sender).await?;
+                taken_back = true;
+            }
+        }
+    }
+    let nothing = || Handled::Ignored("nothing stands of that review".to_owned());
+    Ok(if taken_back { Handled::Done } else { nothing() })
+}
+
+/// Whether the person's last word about a step is that review.
+fn stands(execution: &Execution, step: &str, review: &Review, reviewer: &User) -> bool {
+    let Some(state) = execution.steps.get(step).filter(|_| approval(execution, step).is_some()) else { return false };
+    let last = state.decisions.iter().rev().find(|decision| decision.person.is(&person(reviewer)));
+    last.is_some_and(|decision| {
+        decision.decision != DecisionKind::Withdraw
+            && decision.source.kind == SourceKind::Review
+            && decision.source.id.split(':').next() == Some(review.id.to_string().as_str())
+    })
+}
+
+async fn withdraw(
+    scope: &Scope<'_>,
+    execution: &Execution,
+    step: &str,
+    review: &Review,
+    reviewer: &User,
+    sender: &User,
+) -> Result<(), Trouble> {
+    let source = source(review, "dismissed");
+    let word = format!("review:{}:{}:{step}", source.id, execution.id);
+    let decision = Decision {
+        person: person(reviewer),
+        decision: DecisionKind::Withdraw,
+        at: scope.now(),
+        note: Some(format!("the review was dismissed by {}", sender.login)),
+        source,
+        commit: None,
+        counts_for: Vec::new(),
+    };
+    let signal = Signal::Decide { step: step.to_owned(), decision };
+    let along = scope.along(word, Vec::new());
+    let outcome = settled(Some(step), scope.inner.engine.signal(&scope.tenant, execution.id, signal, along).await)?;
+    if let Err(refused) = outcome {
+        tracing::info!(execution = %execution.id, step, reason = refused.words(), "a dismissed review had nothing to take back");
+    }
+    Ok(())
+}

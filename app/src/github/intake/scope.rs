@@ -1,0 +1,172 @@
+//! One delivery under way: whose it is, who asks GitHub in its name, and what is told to people about it.
+
+use flowctl_core::approval::Person;
+use flowctl_core::definition::Role;
+use flowctl_core::definition::step::human_approval::KeepOnPush;
+use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
+use jiff::Timestamp;
+
+use super::source::Published;
+use super::{Inner, Trouble};
+use crate::engine::{Along, SignalFailure};
+use crate::github::client::{InstallationClient, PullRequest, Reaction, RepositoryName};
+use crate::github::outbox::{Effect, priority};
+use crate::github::people::{People, PeopleError};
+use crate::github::wording::{Answer, Refused, reply};
+use crate::store::{DeliveryId, NewEffect};
+
+/// A delivery about a repository.
+pub(super) struct Scope<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) tenant: TenantId,
+    pub(super) repository: RepositoryName,
+    pub(super) client: InstallationClient,
+    pub(super) delivery: DeliveryId,
+    pub(super) received_at: Timestamp,
+    published: tokio::sync::OnceCell<std::sync::Arc<Published>>,
+}
+
+/// The outcome of what a person wanted.
+pub(super) type Outcome<T> = Result<Result<T, Refused>, Trouble>;
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(
+        inner: &'a Inner,
+        tenant: TenantId,
+        repository: RepositoryName,
+        client: InstallationClient,
+        delivery: DeliveryId,
+        received_at: Timestamp,
+    ) -> Self {
+        let published = tokio::sync::OnceCell::new();
+        Self { inner, tenant, repository, client, delivery, received_at, published }
+    }
+
+    /// The repository as the store names it.
+    pub(super) fn name(&self) -> String {
+        self.repository.to_string()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(super) fn people(&self) -> People<'_> {
+        People { client: &self.client, repository: &self.repository }
+    }
+
+    /// The definitions on the default branch: read once for a delivery.
+    pub(super) async fn published(&self) -> Result<&Published, Trouble> {
+        let read = || async { self.inner.source.published(&self.tenant, &self.name()).await };
+        Ok(self.published.get_or_try_init(read).await?)
+    }
+
+    /// What is stored with a transition that a person's word causes: the word itself, so that it counts once.
+    pub(super) fn along(&self, word: String, effects: Vec<NewEffect>) -> Along {
+        Along { effects, word: Some(word), delivery: Some(self.delivery.clone()) }
+    }
+
+    /// Whether all of a word was done before: the delivery is being handled again, and what the word was about has
+    /// gone on since.
+    pub(super) async fn knows(&self, word: &str) -> Result<bool, Trouble> {
+        Ok(self.inner.store.knows_word(&self.tenant, word).await?)
+    }
+
+    /// A reaction, to be stored.
+    pub(super) fn reaction(&self, comment: u64, reaction: Reaction) -> NewEffect {
+        let effect = Effect::React { repository: self.repository.clone(), comment, reaction };
+        effect.queued(&self.inner.installations.sender(&self.tenant), priority::ANSWER, self.now())
+    }
+
+    /// A reply, to be stored. `to` tells what it answers; there is never a second one.
+    pub(super) fn reply(&self, issue: u64, login: &str, to: &str, since: Timestamp, answers: &[Answer]) -> NewEffect {
+        let body = reply(login, to, answers);
+        let effect = Effect::Reply { repository: self.repository.clone(), issue, to: to.to_owned(), since, body };
+        effect.queued(&self.inner.installations.sender(&self.tenant), priority::ANSWER, self.now())
+    }
+
+    /// Has check run and comment of an execution told anew.
+    pub(super) fn show(&self, effect: &Effect) -> NewEffect {
+        effect.queued(&self.inner.installations.sender(&self.tenant), priority::PROMPT, self.now())
+    }
+
+    pub(super) async fn tell(&self, effects: Vec<NewEffect>) -> Result<(), Trouble> {
+        Ok(self.inner.store.add_effects(effects).await?)
+    }
+
+    /// Whether somebody may use a command: the permission that it needs, unless they started what it is about;
+    /// `flow.yaml` may demand more of everybody.
+    pub(super) async fn permits(
+        &self,
+        verb: &str,
+        person: &Person,
+        needs: Option<Role>,
+        started_it: bool,
+    ) -> Outcome<()> {
+        let demanded = self.published().await?.demands(verb);
+        let needs = match (demanded, needs) {
+            (Some(demanded), needs) => Some(needs.map_or(demanded, |needs| needs.max(demanded))),
+            (None, Some(needs)) if !started_it => Some(needs),
+            (None, _) => None,
+        };
+        let Some(needs) = needs else { return Ok(Ok(())) };
+        match self.people().role(person).await {
+            Ok(Some(role)) if role >= needs => Ok(Ok(())),
+            Ok(_) => Ok(Err(Refused::Permission { needs })),
+            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
+            Err(PeopleError::GitHub(error)) => Err(error.into()),
+        }
+    }
+
+    /// A pull request as GitHub has it, and its open executions, brought to its head.
+    pub(super) async fn pull_request(&self, number: u64) -> Result<(PullRequest, Vec<Execution>), Trouble> {
+        let pull_request = self.client.get_pull_request(&self.repository, number).await?;
+        let executions = self.executions(number, true).await?;
+        let mut moved = Vec::with_capacity(executions.len());
+        for execution in executions {
+            moved.push(self.at_head(execution, number, &pull_request.head.sha).await?);
+        }
+        Ok((pull_request, moved))
+    }
+
+    /// The executions of a pull request or issue, oldest first.
+    pub(super) async fn executions(&self, number: u64, open_only: bool) -> Result<Vec<Execution>, Trouble> {
+        Ok(self.inner.store.executions_of(&self.tenant, &self.name(), Some(number), open_only).await?)
+    }
+
+    /// The execution at the pull request's head: what was said about another commit is dismissed as the steps say.
+    pub(super) async fn at_head(&self, execution: Execution, number: u64, head: &str) -> Result<Execution, Trouble> {
+        let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
+            return Ok(execution);
+        };
+        if subject.head_sha == head {
+            return Ok(execution);
+        }
+        let commits = (subject.head_sha.as_str(), head);
+        let same_tree = asks_for_tree(&execution)
+            && self.inner.source.same_tree(&self.tenant, &self.name(), number, commits).await?;
+        let signal = Signal::HeadMoved { head_sha: head.to_owned(), same_tree };
+        let along = Along { delivery: Some(self.delivery.clone()), ..Along::default() };
+        match self.inner.engine.signal(&self.tenant, execution.id, signal, along).await {
+            Ok(execution) => Ok(execution),
+            Err(SignalFailure::Refused(Refusal::Ended { .. })) => Ok(execution),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+/// The words to record where one thing that was said is about several steps or executions: the last one stands for
+/// all of it, so that [`Scope::knows`] is true only once everything was done.
+pub(super) fn keys(whole: &str, parts: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let last = parts.len().saturating_sub(1);
+    let key = |(index, part)| if index == last { whole.to_owned() } else { format!("{whole}:{part}") };
+    parts.enumerate().map(key).collect()
+}
+
+/// Whether it matters to anybody if the files stayed the same.
+fn asks_for_tree(execution: &Execution) -> bool {
+    execution.waiting_for_people().any(|(_, step)| match &step.waiting {
+        Some(Waiting::Approval(request)) => request.keep_on_push == KeepOnPush::SameTree,
+        _ => false,
+    })
+}

@@ -1,0 +1,167 @@
+//! What intake asks of a repository's git side. Only the default branch's definitions are ever started.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowctl_core::definition::settings::FlowSettings;
+use flowctl_core::definition::{Process, Role, Trigger};
+use flowctl_core::execution::TenantId;
+
+use super::trigger::triggers;
+use crate::github::definitions::{ReadError, Repositories};
+use crate::github::mirror::{MirrorError, Reference};
+
+/// Why a repository cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct SourceError {
+    /// What happened.
+    pub reason: String,
+    /// Whether it may pass by itself.
+    pub passes: bool,
+}
+
+/// The definitions at the head of the default branch.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// The commit: 40 hexadecimal digits.
+    pub revision: String,
+    /// Every process that could be read, in the order of the files' paths.
+    pub processes: Vec<Arc<Process>>,
+    /// `.flow/flow.yaml`, where there is one that could be read.
+    pub settings: Option<FlowSettings>,
+}
+
+impl Published {
+    /// The process with this name.
+    pub fn process(&self, name: &str) -> Option<&Arc<Process>> {
+        self.processes.iter().find(|process| process.header.name.as_str() == name)
+    }
+
+    /// The permission that `flow.yaml` demands for a command.
+    pub fn demands(&self, verb: &str) -> Option<Role> {
+        let commands = &self.settings.as_ref()?.commands;
+        commands.iter().find(|(name, _)| name.value.trim_start_matches('/') == verb).map(|(_, command)| command.role)
+    }
+
+    /// The words of comment triggers, each with its process.
+    pub fn words(&self) -> Vec<(String, String)> {
+        let mut words = Vec::new();
+        for process in &self.processes {
+            for trigger in triggers(process) {
+                if let Trigger::Comment(word) = trigger {
+                    words.push((word.value.word().to_owned(), process.header.name.as_str().to_owned()));
+                }
+            }
+        }
+        words
+    }
+}
+
+/// Two commits of a pull request or of a branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// What a pull request brings: from where it left its base to its head.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The base's commit.
+        base: String,
+        /// The head's commit.
+        head: String,
+    },
+    /// What a push brought.
+    Push {
+        /// The commit before.
+        before: String,
+        /// The commit after.
+        after: String,
+    },
+}
+
+/// Reads repositories.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// The definitions at the head of the default branch, as it stands now.
+    async fn published(&self, tenant: &TenantId, repository: &str) -> Result<Arc<Published>, SourceError>;
+
+    /// The paths that a change touches; of a renamed file both.
+    async fn changed_paths(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        change: &Change,
+    ) -> Result<BTreeSet<String>, SourceError>;
+
+    /// Whether two commits of a pull request hold the same files.
+    async fn same_tree(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        number: u64,
+        commits: (&str, &str),
+    ) -> Result<bool, SourceError>;
+}
+
+impl From<ReadError> for SourceError {
+    fn from(error: ReadError) -> Self {
+        Self { reason: error.to_string(), passes: error.is_transient() }
+    }
+}
+
+impl From<MirrorError> for SourceError {
+    fn from(error: MirrorError) -> Self {
+        Self { reason: error.to_string(), passes: error.is_transient() }
+    }
+}
+
+#[async_trait]
+impl Source for Repositories {
+    async fn published(&self, tenant: &TenantId, repository: &str) -> Result<Arc<Published>, SourceError> {
+        let definitions = self.current(tenant, repository).await?;
+        let processes = definitions.repository.processes().map(|(_, process)| Arc::clone(process)).collect();
+        let settings = definitions.repository.settings().cloned();
+        Ok(Arc::new(Published { revision: definitions.revision.clone(), processes, settings }))
+    }
+
+    async fn changed_paths(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        change: &Change,
+    ) -> Result<BTreeSet<String>, SourceError> {
+        let mirror = self.mirror(tenant, repository).await?;
+        let commit = |id: &str| Reference::Commit(id.to_owned());
+        match change {
+            Change::PullRequest { number, base, head } => {
+                mirror.fetch(&[Reference::PullRequest(*number), commit(base), commit(head)]).await?;
+                // Without a common ancestor everything is new.
+                let from = mirror.merge_base(base, head).await?;
+                Ok(mirror.changed_paths(from.as_deref().unwrap_or(base), head).await?)
+            }
+            Change::Push { before, after } => {
+                mirror.fetch(&[commit(before), commit(after)]).await?;
+                Ok(mirror.changed_paths(before, after).await?)
+            }
+        }
+    }
+
+    async fn same_tree(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        number: u64,
+        commits: (&str, &str),
+    ) -> Result<bool, SourceError> {
+        let mirror = self.mirror(tenant, repository).await?;
+        let (one, other) = commits;
+        let commit = |id: &str| Reference::Commit(id.to_owned());
+        mirror.fetch(&[Reference::PullRequest(number), commit(one), commit(other)]).await?;
+        // A commit that was pushed over may be gone for good: then nobody can say that the files are the same.
+        if !mirror.contains(one).await? || !mirror.contains(other).await? {
+            return Ok(false);
+        }
+        Ok(mirror.changed_paths(one, other).await?.is_empty())
+    }
+}

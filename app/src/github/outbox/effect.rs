@@ -1,0 +1,136 @@
+//! What the outbox can tell GitHub: the payload of an effect. A payload says what is to be so, never how it stood
+//! when it was written; the newest state is read when it is told.
+
+use flowctl_core::execution::{ExecutionId, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::github::client::{Reaction, RepositoryName};
+use crate::store::NewEffect;
+
+/// Lower goes first.
+pub mod priority {
+    /// A person waits for an answer to what they said.
+    pub const ANSWER: i16 = 0;
+    /// People are asked for something.
+    pub const PROMPT: i16 = 10;
+    /// An execution ended.
+    pub const END: i16 = 20;
+    /// A timeline moved on.
+    pub const TIMELINE: i16 = 30;
+}
+
+/// One thing to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Effect {
+    /// Check run and comment of an execution show its state.
+    SyncExecution {
+        /// Which.
+        execution: ExecutionId,
+        /// The check run that another one takes the place of, if it is still the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renew: Option<Renewal>,
+    },
+    /// A comment has a reaction of ours.
+    React {
+        /// Where.
+        repository: RepositoryName,
+        /// The comment.
+        comment: u64,
+        /// The reaction.
+        reaction: Reaction,
+    },
+    /// There is one comment of ours that answers something.
+    Reply {
+        /// Where.
+        repository: RepositoryName,
+        /// The pull request or issue.
+        issue: u64,
+        /// What makes it unique; it is part of the comment's marker.
+        to: String,
+        /// Since when a comment with this marker may stand there.
+        since: Timestamp,
+        /// The whole text, marker included.
+        body: String,
+    },
+}
+
+/// A check run whose place another one takes although nothing of the execution has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// GitHub's id of it.
+    pub run: u64,
+    /// Why.
+    pub why: RenewedBecause,
+}
+
+/// Why a check run is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewedBecause {
+    /// It has been open for so long that GitHub would call it stale.
+    Old,
+    /// Somebody pressed *Re-run*.
+    Asked,
+}
+
+/// Whose effect it is.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The installation that writes.
+    pub installation_id: u64,
+}
+
+impl Effect {
+    /// What it is about: of one key only the newest is told.
+    pub fn key(&self) -> String {
+        match self {
+            Self::SyncExecution { execution, renew: None } => format!("execution:{execution}"),
+            Self::SyncExecution { execution, renew: Some(renewal) } => {
+                format!("execution:{execution}:renew:{}:{:?}", renewal.run, renewal.why)
+            }
+            Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
+            Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
+        }
+    }
+
+    /// As the store keeps it.
+    pub fn queued(&self, sender: &Sender, priority: i16, not_before: Timestamp) -> NewEffect {
+        NewEffect {
+            tenant: sender.tenant.clone(),
+            installation_id: sender.installation_id,
+            key: self.key(),
+            priority,
+            payload: serde_json::to_value(self).unwrap_or_default(),
+            not_before,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use super::*;
+
+    #[test]
+    fn an_effect_is_read_back_as_it_was_stored() {
+        let repository = RepositoryName::new("octo-org", "shop").unwrap();
+        let since = Timestamp::UNIX_EPOCH;
+        for effect in [
+            Effect::SyncExecution { execution: ExecutionId::nil(), renew: None },
+            Effect::SyncExecution {
+                execution: ExecutionId::nil(),
+                renew: Some(Renewal { run: 9_000_000_001, why: RenewedBecause::Old }),
+            },
+            Effect::React { repository: repository.clone(), comment: 9_000_000_007, reaction: Reaction::Eyes },
+            Effect::Reply { repository, issue: 12, to: "comment:9".to_owned(), since, body: "hello".to_owned() },
+        ] {
+            let sender = Sender { tenant: TenantId("octo-org".to_owned()), installation_id: 1 };
+            let queued = effect.queued(&sender, priority::ANSWER, since);
+            assert_eq!(serde_json::from_value::<Effect>(queued.payload).unwrap(), effect);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Shows an execution on GitHub: its comment, its check run, and the runs that count no more.
+
+use flowctl_core::execution::{Execution, ExecutionId};
+use jiff::{SignedDuration, Timestamp};
+
+use super::desired::{self, Desired, Next};
+use super::effect::{Effect, RenewedBecause, Renewal, Sender, priority};
+use super::failure::Failure;
+use super::pace::Write;
+use super::write::Writing;
+use crate::crash::crash_point;
+use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
+use crate::github::wording::{asks_of, comment, execution_marker};
+use crate::store::{CheckRunRow, ClaimedEffect, GitHubObject, GitHubObjects, Stored};
+
+/// GitHub calls a run stale that is open for 14 days
+/// (<https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks>); a new one is opened before.
+const RENEWED_AFTER: SignedDuration = SignedDuration::from_hours(13 * 24);
+
+/// One execution that is being shown.
+struct Showing<'a> {
+    writing: &'a Writing<'a>,
+    repository: RepositoryName,
+    execution: Execution,
+    version: u64,
+    objects: GitHubObjects,
+    now: Timestamp,
+}
+
+/// Brings check run and comment of an execution to its newest state.
+pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<Renewal>) -> Result<(), Failure> {
+    let outbox = writing.outbox;
+    let tenant = &writing.effect.tenant;
+    let Some(Stored { execution, version }) = outbox.store.load(tenant, id).await? else {
+        return Err(Failure::Nothing(format!("there is no execution {id}")));
+    };
+    let Some(desired) = Desired::of(&execution) else { return Ok(()) };
+    let repository: RepositoryName =
+        execution.repository.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
+    let objects = outbox.store.github_objects(tenant, id).await?;
+    let now = outbox.clock.now();
+    let mut showing = Showing { writing, repository, execution, version, objects, now };
+    // The comment first: whoever sees the check run's end finds the comment as it should be.
+    let commented = showing.comment().await;
+    let checked = showing.check(&desired, renew).await;
+    let closed = showing.close_others(&desired).await;
+    // What cannot be written must not keep the rest from being written, but it is not forgotten either.
+    commented.and(checked).and(closed)
+}
+
+impl Showing<'_> {
+    /// The one comment, where the execution belongs to a pull request or issue.
+    async fn comment(&mut self) -> Result<(), Failure> {
+        let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) else { return Ok(()) };
+        if self.objects.comment_id.is_some() && self.objects.rendered_version >= self.version {
+            return Ok(());
+        }
+        let body = comment(&self.execution, self.now);
+        if self.objects.comment_id.is_none() && self.writing.may_stand() {
+            let marker = execution_marker(self.execution.id);
+            let found = find_comment(self.writing, &self.repository, number, &marker, self.execution.created_at).await?;
+            self.objects.comment_id = found.map(|comment| comment.id);
+        }
+        let client = &self.writing.client;
+        let changed = match self.objects.comment_id {
+            Some(id) => {
+                let write = self.writing.write(Write::Changes, client.update_comment(&self.repository, id, &body));
+                match write.await {
+                    Err(Failure::GitHub(GitHubError::NotFound { .. } | GitHubError::Gone { .. })) => None,
+                    changed => Some(changed?),
+                }
+            }
+            None => None,
+        };
+        // Somebody may have deleted it; who is needed must be able to read that.
+        let comment = match changed {
+            Some(comment) => comment,
+            None => {
+                let write = client.create_comment(&self.repository, number, &body);
+                self.writing.write(Write::Creates, write).await?
+            }
+        };
+        self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
+    }
+
+    /// The check run on the head.
+    async fn check(&mut self, desired: &Desired, renew: Option<Renewal>) -> Result<(), Failure> {
+        if self.writing.may_stand() {
+            self.adopt(desired).await?;
+        }
+        match desired::next(desired, &self.objects.check_runs, self.version, renew) {
+            Next::Nothing => Ok(()),
+            Next::Open => self.open(desired).await,
+            Next::Update(row) => self.update(desired, row).await,
+            Next::Compare(row) if self.asked_by(&row, desired).await? => self.update(desired, row).await,
+            Next::Compare(_) => self.open(desired).await,
+        }
+    }
+
+    /// Records runs of this execution that were opened by an attempt whose answer was lost.
+    async fn adopt(&mut self, desired: &Desired) -> Result<(), Failure> {
+        for run in self.runs_of_execution(desired).await? {
+            if self.objects.check_runs.iter().any(|row| row.id == run.id) {
+                continue;
+            }
+            let row = CheckRunRow {
+                id: run.id,
+                head_sha: run.head_sha,
+                status: desired::status_word(run.status).to_owned(),
+                conclusion: run.conclusion.map(|conclusion| desired::word(conclusion).to_owned()),
+                seq: self.next_seq(),
+                // What it shows is not known; it is brought up to date like any other.
+                rendered_version: 0,
+            };
+            self.record(row).await?;
+        }
+        Ok(())
+    }
+
+    async fn runs_of_execution(&self, desired: &Desired) -> Result<Vec<CheckRun>, Failure> {
+        let query = CheckRunQuery {
+            reference: desired.head_sha.clone(),
+            check_name: Some(desired::check_name(&self.execution.process)),
+        };
+        let mut runs = self.writing.client.list_check_runs(&self.repository, &query).await?;
+        let id = self.execution.id.to_string();
+        runs.retain(|run| run.external_id.as_deref() == Some(id.as_str()));
+        runs.sort_by_key(|run| run.id);
+        Ok(runs)
+    }
+
+    /// Whether the run on GitHub asks for exactly what is asked now.
+    async fn asked_by(&self, row: &CheckRunRow, desired: &Desired) -> Result<bool, Failure> {
+        let runs = self.runs_of_execution(desired).await?;
+        let run = runs.iter().find(|run| run.id == row.id);
+        let summary = run.and_then(|run| run.output.as_ref()).and_then(|output| output.summary.as_deref());
+        Ok(summary.is_some_and(|summary| asks_of(summary) == desired.asks))
+    }
+
+    async fn open(&mut self, desired: &Desired) -> Result<(), Failure> {
+        let new = desired::opening(&self.execution, desired, self.now);
+        let write = self.writing.client.create_check_run(&self.repository, &new);
+        let run = self.writing.write(Write::Creates, write).await?;
+        self.record(CheckRunRow {
+            id: run.id,
+            head_sha: desired.head_sha.clone(),
+            status: desired::status_word(desired.status).to_owned(),
+            conclusion: desired.conclusion.map(|conclusion| desired::word(conclusion).to_owned()),
+            seq: self.next_seq(),
+            rendered_version: self.version,
+        })
+        .await?;
+        if desired.conclusion.is_none() {
+            self.renew_before_stale(run.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew_before_stale(&self, run: u64) -> Result<(), Failure> {
+        let ClaimedEffect { tenant, installation_id, .. } = self.writing.effect;
+        let sender = Sender { tenant: tenant.clone(), installation_id: *installation_id };
+        let renew = Some(Renewal { run, why: RenewedBecause::Old });
+        let renewal = Effect::SyncExecution { execution: self.execution.id, renew };
+        let at = self.now.saturating_add(RENEWED_AFTER).unwrap_or(Timestamp::MAX);
+        let queued = renewal.queued(&sender, priority::TIMELINE, at);
+        Ok(self.writing.outbox.store.add_effects(vec![queued]).await?)
+    }
+
+    async fn update(&mut self, desired: &Desired, row: CheckRunRow) -> Result<(), Failure> {
+        let update = desired::update(&self.execution, desired, self.now);
+        let write = self.writing.client.update_check_run(&self.repository, row.id, &update);
+        self.writing.write(Write::Changes, write).await?;
+        self.record(CheckRunRow {
+            status: desired::status_word(desired.status).to_owned(),
+            conclusion: desired.conclusion.map(|conclusion| desired::word(conclusion).to_owned()),
+            rendered_version: self.version,
+            ..row
+        })
+        .await
+    }
+
+    /// Takes the buttons from runs that count no more.
+    async fn close_others(&mut self, desired: &Desired) -> Result<(), Failure> {
+        let behind: Vec<CheckRunRow> =
+            desired::left_behind(desired, &self.objects.check_runs).cloned().collect();
+        for row in behind {
+            let closing = desired::closing(&self.execution, desired, self.now);
+            let write = self.writing.client.update_check_run(&self.repository, row.id, &closing);
+            self.writing.write(Write::Changes, write).await?;
+            let conclusion = Some("neutral".to_owned());
+            let row = CheckRunRow { status: "completed".to_owned(), conclusion, rendered_version: self.version, ..row };
+            self.record(row).await?;
+        }
+        Ok(())
+    }
+
+    fn next_seq(&self) -> u32 {
+        self.objects.check_runs.iter().map(|row| row.seq).max().unwrap_or(0) + 1
+    }
+
+    async fn record(&mut self, row: CheckRunRow) -> Result<(), Failure> {
+        self.save(GitHubObject::CheckRun(row.clone())).await?;
+        match self.objects.check_runs.iter_mut().find(|known| known.seq == row.seq) {
+            Some(known) => *known = row,
+            None => self.objects.check_runs.push(row),
+        }
+        Ok(())
+    }
+
+    async fn save(&self, object: GitHubObject) -> Result<(), Failure> {
+        let tenant = &self.writing.effect.tenant;
+        self.writing.outbox.store.save_github_object(tenant, self.execution.id, object).await?;
+        crash_point("effect.recorded");
+        Ok(())
+    }
+}
+
+/// Our comment with this marker, where an earlier attempt has written one.
+pub(super) async fn find_comment(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    issue: u64,
+    marker: &str,
+    since: Timestamp,
+) -> Result<Option<IssueComment>, Failure> {
+    // GitHub's clock and ours differ; a little earlier costs nothing.
+    let since = since.saturating_sub(SignedDuration::from_mins(10)).unwrap_or(since);
+    let comments = writing.client.list_comments(repository, issue, Some(since)).await?;
+    let app_id = writing.outbox.github.app().id();
+    Ok(comments.into_iter().find(|comment| is_ours(comment, app_id) && comment.body.starts_with(marker)))
+}
+
+/// Whether this App wrote it: by the App that GitHub names, or where a server names none, by a bot.
+fn is_ours(comment: &IssueComment, app_id: u64) -> bool {
+    match &comment.performed_via_github_app {
+        Some(app) => app.id == app_id,
+        None => comment.user.as_ref().is_some_and(crate::github::client::User::is_bot),
+    }
+}

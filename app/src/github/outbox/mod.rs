@@ -1,0 +1,171 @@
+//! The outbox: tells GitHub what must be told. Every write can be repeated: it is paced, marked before it is begun and
+//! looked for before it is made again, so that a crash or a lost answer leaves neither a gap nor a second one.
+//! What is to be told stands in the store; how it is worded is `wording`'s.
+
+mod desired;
+mod effect;
+mod execution;
+mod failure;
+mod pace;
+mod plan;
+mod reply;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use desired::{button, check_name};
+pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
+pub use plan::{GitHubPlanner, Installations};
+
+use failure::{Consequence, Failure, PARKED};
+use pace::Pace;
+use write::Writing;
+
+use crate::clock::Clock;
+use crate::github::client::{GitHub, InstallationId};
+use crate::store::{ClaimedEffect, EffectEnd, Store};
+
+/// How long a claim of an effect lasts: four paced writes with their time limits.
+const LEASE: SignedDuration = SignedDuration::from_mins(3);
+/// How many installations are written to at once.
+const CLAIMS: u32 = 16;
+/// The longest time between two looks into the store.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Tells GitHub. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox {
+    store: Arc<dyn Store>,
+    github: GitHub,
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    owner: Arc<str>,
+}
+
+impl Outbox {
+    /// An outbox that writes at most once in `interval` for each installation. `owner` names this process.
+    pub fn new(
+        store: Arc<dyn Store>,
+        github: GitHub,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+        owner: &str,
+    ) -> Self {
+        Self { store, github, clock, pace: Pace::new(interval), owner: owner.into() }
+    }
+
+    /// GitHub answers again for an installation.
+    pub fn resume(&self, installation: u64) {
+        self.pace.resume(installation);
+    }
+
+    /// Tells what there is to tell until `shutdown`; then finishes what is under way.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut hint = self.store.subscribe();
+        let mut under_way = JoinSet::new();
+        while !shutdown.is_cancelled() {
+            hint.mark_unchanged();
+            for effect in self.claim(under_way.len()).await {
+                let outbox = self.clone();
+                under_way.spawn(async move { outbox.tell(effect).await });
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some(ended) = under_way.join_next() => if let Err(error) = ended {
+                    tracing::error!(%error, "an effect brought its writing down; it is taken up again");
+                },
+                changed = hint.changed() => if changed.is_err() { tokio::time::sleep(POLL).await },
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn claim(&self, under_way: usize) -> Vec<ClaimedEffect> {
+        let free = CLAIMS.saturating_sub(u32::try_from(under_way).unwrap_or(u32::MAX));
+        if free == 0 {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        self.store.claim_effects(&self.owner, free, now, until).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the outbox cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Tells one effect and records how that ended.
+    async fn tell(&self, effect: ClaimedEffect) {
+        let (end, attempts) = match self.attempt(&effect).await {
+            (Ok(()), attempts) => (EffectEnd::Done, attempts),
+            (Err(failure), attempts) => (self.consequence(&effect, &failure, attempts), attempts),
+        };
+        if let EffectEnd::Failed(reason) = &end {
+            tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
+        }
+        match self.store.finish_effect(effect.id, &self.owner, effect.generation, end).await {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!(key = effect.key, "the lease of an effect has passed to somebody else"),
+            Err(error) => tracing::error!(key = effect.key, %error, "how an effect ended cannot be recorded"),
+        }
+    }
+
+    /// The outcome, and how often a write was begun.
+    async fn attempt(&self, effect: &ClaimedEffect) -> (Result<(), Failure>, u32) {
+        match self.writing(effect).await {
+            Ok(writing) => {
+                let outcome = told(&writing).await;
+                (outcome, writing.attempts())
+            }
+            Err(failure) => (Err(failure), effect.attempts),
+        }
+    }
+
+    /// The installation is looked up anew: an account that removed the App and installed it again has another one.
+    async fn writing<'a>(&'a self, effect: &'a ClaimedEffect) -> Result<Writing<'a>, Failure> {
+        let now = self.clock.now();
+        let installation = self.store.installation(&effect.tenant).await?;
+        let id = installation.as_ref().map_or(effect.installation_id, |installation| installation.id);
+        let removed = installation.as_ref().is_some_and(|installation| installation.deleted);
+        if id == 0 || removed {
+            return Err(Failure::Nothing(format!("the App is not installed for {}", effect.tenant.as_str())));
+        }
+        let rests = |reason: &str, wait| Failure::Rests { reason: reason.to_owned(), wait };
+        if installation.is_some_and(|installation| installation.suspended) {
+            return Err(rests("the installation is suspended", PARKED));
+        }
+        if let Some(until) = self.pace.paused_until(id, now) {
+            return Err(rests("GitHub has asked to be left alone", until.duration_since(now)));
+        }
+        Ok(Writing::new(self, effect, self.github.installation(InstallationId(id))))
+    }
+
+    fn consequence(&self, effect: &ClaimedEffect, failure: &Failure, attempts: u32) -> EffectEnd {
+        let Consequence { end, pause_until } = failure.consequence(attempts, self.clock.now());
+        tracing::info!(key = effect.key, attempts, %failure, "GitHub was not told");
+        if let Some(until) = pause_until {
+            self.pace.pause(effect.installation_id, until);
+        }
+        end
+    }
+}
+
+async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
+    let effect = serde_json::from_value::<Effect>(writing.effect.payload.clone())
+        .map_err(|error| Failure::Nothing(format!("an effect that cannot be read: {error}")))?;
+    match effect {
+        Effect::SyncExecution { execution, renew } => execution::sync(writing, execution, renew).await,
+        Effect::React { repository, comment, reaction } => {
+            reply::react(writing, &repository, comment, reaction).await
+        }
+        Effect::Reply { repository, issue, to, since, body } => {
+            let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };
+            reply::reply(writing, reply).await
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! How fast one installation is written to: one write at a time, a pause between two, a limit per minute and hour,
+//! and nothing at all while GitHub has asked to be left alone.
+//!
+//! Source: <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api> ("pause between
+//! mutative requests", "wait at least one second") and, for the limits on content, "About secondary rate limits".
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// Requests that create content, in one minute.
+const PER_MINUTE: usize = 80;
+/// Requests that create content, in one hour.
+const PER_HOUR: usize = 500;
+/// The longest pause that is waited for; a longer one gives the effect back.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// What a write does, for the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// It makes something that people are notified of.
+    Creates,
+    /// It changes what is there.
+    Changes,
+}
+
+/// The pace of every installation. Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct Pace {
+    interval: Duration,
+    installations: Arc<Mutex<BTreeMap<u64, Installation>>>,
+}
+
+#[derive(Default)]
+struct Installation {
+    last_write: Option<Instant>,
+    created: VecDeque<Instant>,
+    paused_until: Option<Timestamp>,
+}
+
+impl Pace {
+    /// At least `interval` between two writes of one installation.
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, installations: Arc::default() }
+    }
+
+    /// Until when nothing of an installation is to be asked or told.
+    pub fn paused_until(&self, installation: u64, now: Timestamp) -> Option<Timestamp> {
+        self.with(installation, |state| state.paused_until.filter(|until| *until > now))
+    }
+
+    /// GitHub has asked to be left alone.
+    pub fn pause(&self, installation: u64, until: Timestamp) {
+        self.with(installation, |state| state.paused_until = state.paused_until.max(Some(until)));
+    }
+
+    /// GitHub answers again.
+    pub fn resume(&self, installation: u64) {
+        self.with(installation, |state| state.paused_until = None);
+    }
+
+    /// Waits until an installation may be written to, and counts the write. Only whoever holds the installation's
+    /// effect writes, so no two wait here at once.
+    ///
+    /// # Errors
+    /// How long to come back later, where that is longer than anybody should wait with a lease in hand.
+    pub async fn before(&self, installation: u64, write: Write) -> Result<(), SignedDuration> {
+        let at = self.reserve(installation, write, Instant::now())?;
+        tokio::time::sleep_until(at).await;
+        Ok(())
+    }
+
+    /// The moment of the next write, which is counted from here on.
+    fn reserve(&self, installation: u64, write: Write, now: Instant) -> Result<Instant, SignedDuration> {
+        self.with(installation, |state| {
+            let at = earliest(state, self.interval, write, now);
+            let wait = at.duration_since(now);
+            if wait > LONGEST_WAIT {
+                return Err(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX));
+            }
+            state.last_write = Some(at);
+            if write == Write::Creates {
+                state.created.push_back(at);
+            }
+            Ok(at)
+        })
+    }
+
+    fn with<T>(&self, installation: u64, look: impl FnOnce(&mut Installation) -> T) -> T {
+        let mut installations = self.installations.lock().unwrap_or_else(PoisonError::into_inner);
+        look(installations.entry(installation).or_default())
+    }
+}
+
+fn earliest(state: &mut Installation, interval: Duration, write: Write, now: Instant) -> Instant {
+    let mut at = state.last_write.map_or(now, |last| (last + interval).max(now));
+    if write == Write::Creates {
+        while state.created.front().is_some_and(|first| now.duration_since(*first) > HOUR) {
+            state.created.pop_front();
+        }
+        for (most, window) in [(PER_MINUTE, MINUTE), (PER_HOUR, HOUR)] {
+            let oldest = state.created.len().checked_sub(most).and_then(|index| state.created.get(index));
+            if let Some(oldest) = oldest {
+                at = at.max(*oldest + window);
+            }
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_writes_of_one_installation_are_an_interval_apart() {
+        let pace = Pace::new(Duration::from_secs(1));
+        let begin = Instant::now();
+        let after = |installation| {
+            pace.reserve(installation, Write::Changes, begin).map(|at| at.duration_since(begin).as_secs())
+        };
+        assert_eq!([after(1), after(1), after(1), after(2)], [Ok(0), Ok(1), Ok(2), Ok(0)]);
+    }
+
+    #[test]
+    fn content_is_limited_per_minute_and_per_hour() {
+        let pace = Pace::new(Duration::ZERO);
+        let begin = Instant::now();
+        let (mut now, mut created) = (begin, Vec::new());
+        while created.len() < 600 {
+            match pace.reserve(1, Write::Creates, now) {
+                Ok(at) => {
+                    created.push(at);
+                    now = now.max(at);
+                }
+                Err(wait) => now += Duration::try_from(wait).unwrap_or_default(),
+            }
+        }
+        for (most, window) in [(PER_MINUTE, MINUTE), (PER_HOUR, HOUR)] {
+            for (first, next) in created.iter().zip(created.iter().skip(most)) {
+                assert!(*next - *first >= window, "{first:?} {next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_holds_for_its_installation() {
+        let pace = Pace::new(Duration::ZERO);
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        pace.pause(1, at(60));
+        pace.pause(1, at(30));
+        assert_eq!(pace.paused_until(1, at(10)), Some(at(60)));
+        assert_eq!(pace.paused_until(1, at(60)), None);
+        assert_eq!(pace.paused_until(2, at(10)), None);
+        pace.pause(1, at(90));
+        pace.resume(1);
+        assert_eq!(pace.paused_until(1, at(10)), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Answers what people said: a reaction, or a comment of its own.
+
+use jiff::Timestamp;
+
+use super::execution::find_comment;
+use super::failure::Failure;
+use super::pace::Write;
+use super::write::Writing;
+use crate::crash::crash_point;
+use crate::github::client::{Reaction, RepositoryName};
+use crate::github::wording::reply_marker;
+
+/// Reacts to a comment. GitHub keeps one reaction of a kind per account, so it is simply said again.
+pub(super) async fn react(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    comment: u64,
+    reaction: Reaction,
+) -> Result<(), Failure> {
+    let request = writing.client.add_reaction_to_comment(repository, comment, reaction);
+    writing.write(Write::Creates, request).await
+}
+
+/// A comment that answers something.
+pub(super) struct Reply<'a> {
+    pub(super) repository: &'a RepositoryName,
+    pub(super) issue: u64,
+    pub(super) to: &'a str,
+    pub(super) since: Timestamp,
+    pub(super) body: &'a str,
+}
+
+/// Writes a reply, unless it stands there. Always looks: what is answered may have been read twice, when the server
+/// died after the first answer.
+pub(super) async fn reply(writing: &Writing<'_>, reply: Reply<'_>) -> Result<(), Failure> {
+    let marker = reply_marker(reply.to);
+    if find_comment(writing, reply.repository, reply.issue, &marker, reply.since).await?.is_some() {
+        return Ok(());
+    }
+    let request = writing.client.create_comment(reply.repository, reply.issue, reply.body);
+    writing.write(Write::Creates, request).await?;
+    crash_point("effect.recorded");
+    Ok(())
+}

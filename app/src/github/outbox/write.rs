@@ -1,0 +1,55 @@
+//! One claimed effect and the way in which every write of it is made: paced, marked in the store before it is begun,
+//! so that whoever repeats it looks for its trace first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Outbox;
+use super::failure::Failure;
+use super::pace::Write;
+use crate::crash::crash_point;
+use crate::github::client::{GitHubError, InstallationClient};
+use crate::store::ClaimedEffect;
+
+/// A claimed effect, with the client that tells it.
+pub(super) struct Writing<'a> {
+    pub(super) outbox: &'a Outbox,
+    pub(super) effect: &'a ClaimedEffect,
+    pub(super) client: InstallationClient,
+    begun: AtomicBool,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(outbox: &'a Outbox, effect: &'a ClaimedEffect, client: InstallationClient) -> Self {
+        Self { outbox, effect, client, begun: AtomicBool::new(false) }
+    }
+
+    /// Whether what this effect makes may stand on GitHub already.
+    pub(super) fn may_stand(&self) -> bool {
+        self.effect.attempts > 0
+    }
+
+    /// Makes one write.
+    pub(super) async fn write<T>(
+        &self,
+        write: Write,
+        request: impl Future<Output = Result<T, GitHubError>>,
+    ) -> Result<T, Failure> {
+        let installation = self.client.id().0;
+        let rests = |wait| Failure::Rests { reason: "the limit on content is reached".to_owned(), wait };
+        self.outbox.pace.before(installation, write).await.map_err(rests)?;
+        // Marked anew before each write: it also tells whether the effect is still ours.
+        if !self.outbox.store.attempt_effect(self.effect.id, &self.outbox.owner).await? {
+            return Err(Failure::Lost);
+        }
+        self.begun.store(true, Ordering::Relaxed);
+        crash_point("effect.before_write");
+        let answer = request.await?;
+        crash_point("effect.after_write");
+        Ok(answer)
+    }
+
+    /// How often a write of this effect was begun.
+    pub(super) fn attempts(&self) -> u32 {
+        self.effect.attempts + u32::from(self.begun.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,210 @@
+//! What is known of a person when their word is weighed: asked of GitHub at that moment, at most 30 seconds old.
+//! Payloads say who spoke; what that person may do is never taken from them. One place weighs for every way in.
+
+use flowctl_core::approval::{Group, Person, PersonFacts, Requirement, Weighed, weigh};
+use flowctl_core::definition::Role;
+use flowctl_core::execution::Execution;
+
+use crate::github::client::{Commit, GitHubError, InstallationClient, Permission, RepositoryName, User};
+
+/// Why nothing can be said about a person.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    /// GitHub does not answer.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The login belongs to another account by now.
+    #[error("the account has been renamed since")]
+    AccountChanged,
+}
+
+/// Asks about the people of one repository.
+#[derive(Debug, Clone)]
+pub struct People<'a> {
+    /// Asks in the name of this installation.
+    pub client: &'a InstallationClient,
+    /// The repository whose permissions and teams are meant.
+    pub repository: &'a RepositoryName,
+}
+
+/// The account as a person.
+pub fn person(user: &User) -> Person {
+    Person { login: user.login.clone(), id: user.id }
+}
+
+impl People<'_> {
+    /// Weighs a person's word for a requirement of an execution.
+    ///
+    /// # Errors
+    /// Where GitHub does not answer, or the account is another one by now. Never a guess instead.
+    pub async fn weigh(
+        &self,
+        execution: &Execution,
+        requirement: &Requirement,
+        person: &Person,
+        allow_author: bool,
+    ) -> Result<Weighed, PeopleError> {
+        let facts = self.facts(execution, requirement, person, allow_author).await?;
+        Ok(weigh(requirement, person, &facts, allow_author))
+    }
+
+    /// Somebody's role, where it is at least `write`.
+    ///
+    /// # Errors
+    /// As [`Self::weigh`].
+    pub async fn role(&self, person: &Person) -> Result<Option<Role>, PeopleError> {
+        self.account(person).await?;
+        Ok(role_of(self.client.user_permission(self.repository, &person.login).await?))
+    }
+
+    async fn facts(
+        &self,
+        execution: &Execution,
+        requirement: &Requirement,
+        person: &Person,
+        allow_author: bool,
+    ) -> Result<PersonFacts, PeopleError> {
+        let account = self.account(person).await?;
+        let mut facts = PersonFacts { is_bot: account.is_bot(), ..PersonFacts::default() };
+        let leaves = requirement.leaves();
+        for group in &leaves {
+            let Group::Team(team) = group else { continue };
+            if self.client.team_membership(self.repository.owner(), team, &person.login).await? {
+                facts.teams.push(team.clone());
+            }
+        }
+        if leaves.iter().any(|group| matches!(group, Group::Role(_))) {
+            facts.role = role_of(self.client.user_permission(self.repository, &person.login).await?);
+        }
+        if !allow_author {
+            self.authorship(execution, person, &mut facts).await?;
+        }
+        Ok(facts)
+    }
+
+    /// The account behind a login must still be the one that spoke: logins change hands, numeric ids do not.
+    async fn account(&self, person: &Person) -> Result<User, PeopleError> {
+        match self.client.user(&person.login).await {
+            Ok(user) if user.id == person.id => Ok(user),
+            Ok(_) | Err(GitHubError::NotFound { .. }) => Err(PeopleError::AccountChanged),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn authorship(
+        &self,
+        execution: &Execution,
+        person: &Person,
+        facts: &mut PersonFacts,
+    ) -> Result<(), PeopleError> {
+        let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
+            return Ok(());
+        };
+        let Some(number) = subject.number else { return Ok(()) };
+        facts.is_author = match &subject.author {
+            Some(author) => author.is(person),
+            None => {
+                let pull_request = self.client.get_pull_request(self.repository, number).await?;
+                pull_request.user.is_some_and(|user| user.id == person.id)
+            }
+        };
+        if !facts.is_author {
+            let commits = self.client.list_pull_request_commits(self.repository, number).await?;
+            facts.is_contributor = commits.iter().any(|commit| wrote(commit, person));
+        }
+        Ok(())
+    }
+}
+
+fn role_of(permission: Permission) -> Option<Role> {
+    match permission {
+        Permission::None | Permission::Read | Permission::Triage => None,
+        Permission::Write => Some(Role::Write),
+        Permission::Maintain => Some(Role::Maintain),
+        Permission::Admin => Some(Role::Admin),
+    }
+}
+
+/// Whether somebody wrote a commit: by the accounts that GitHub knows behind its addresses, and by the private
+/// addresses that GitHub gives people, also in trailers.
+fn wrote(commit: &Commit, person: &Person) -> bool {
+    let accounts = [&commit.author, &commit.committer];
+    if accounts.into_iter().flatten().any(|user| user.id == person.id) {
+        return true;
+    }
+    let people = [&commit.git.author, &commit.git.committer];
+    let addresses = people.into_iter().flatten().filter_map(|someone| someone.email.as_deref());
+    addresses.chain(co_authors(&commit.git.message)).any(|address| is_private_address_of(address, person))
+}
+
+/// The addresses of `Co-authored-by` trailers
+/// (<https://docs.github.com/en/pull-requests/committing-changes-to-your-project/creating-and-editing-commits/creating-a-commit-with-multiple-authors>).
+fn co_authors(message: &str) -> impl Iterator<Item = &str> {
+    message.lines().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        let is_trailer = key.trim().eq_ignore_ascii_case("co-authored-by");
+        let (_, address) = value.rsplit_once('<')?;
+        is_trailer.then(|| address.trim_end().trim_end_matches('>'))
+    })
+}
+
+/// `ID+LOGIN@users.noreply.HOST`, or without the id in old accounts
+/// (<https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address>).
+fn is_private_address_of(address: &str, person: &Person) -> bool {
+    let Some((local, host)) = address.split_once('@') else { return false };
+    if !host.to_ascii_lowercase().starts_with("users.noreply.") {
+        return false;
+    }
+    match local.split_once('+') {
+        Some((id, _)) => id.parse() == Ok(person.id),
+        None => local.eq_ignore_ascii_case(&person.login),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn commit(author: serde_json::Value, email: &str, message: &str) -> Commit {
+        serde_json::from_value(json!({
+            "sha": "a".repeat(40),
+            "author": author,
+            "committer": {"id": 19_864_447, "login": "web-flow", "type": "User"},
+            "commit": {
+                "message": message,
+                "author": {"name": "Somebody", "email": email},
+                "committer": {"name": "GitHub", "email": "noreply@github.com"},
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn whoever_wrote_a_part_of_a_commit_is_a_contributor() {
+        let bob = Person { login: "bob".to_owned(), id: 7 };
+        let nobody = serde_json::Value::Null;
+        for (name, commit, expected) in [
+            ("by account", commit(json!({"id": 7, "login": "bobby"}), "b@example.com", "x"), true),
+            ("of another account", commit(json!({"id": 8, "login": "bob"}), "b@example.com", "x"), false),
+            ("by a private address", commit(nobody.clone(), "7+bobby@users.noreply.github.com", "x"), true),
+            ("by an old private address", commit(nobody.clone(), "Bob@users.noreply.github.com", "x"), true),
+            ("by somebody else's private address", commit(nobody.clone(), "8+bob@users.noreply.github.com", "x"), false),
+            ("by a made-up host", commit(nobody.clone(), "7+bob@users.example.com", "x"), false),
+            (
+                "as a co-author",
+                commit(nobody.clone(), "a@example.com", "x\n\nCo-authored-by: Bob <7+bob@users.noreply.github.com>"),
+                true,
+            ),
+            (
+                "named in a sentence only",
+                commit(nobody, "a@example.com", "thanks to <7+bob@users.noreply.github.com>"),
+                false,
+            ),
+        ] {
+            assert_eq!(wrote(&commit, &bob), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Puts the rooms together and runs them until they are asked to stop: what `flowctl serve` and `flowctl dev` do.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::router;
+use crate::clock::{Clock, SystemClock};
+use crate::engine::{EffectPlanner, Engine, EngineOptions};
+use crate::github::client::{GitHub, GitHubError};
+use crate::github::definitions::Repositories;
+use crate::github::intake::{Intake, IntakeParts};
+use crate::github::mirror::{MirrorError, Mirrors};
+use crate::github::outbox::{GitHubPlanner, Installations, Outbox};
+use crate::github::redelivery;
+use crate::ids::RandomIds;
+use crate::settings::{GitHubSettings, Settings};
+use crate::steps::Performers;
+use crate::store::{SqliteStore, Store, StoreError};
+
+/// Why the server does not start or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}; set FLOWCTL_LISTEN to another address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be made.
+    #[error("the data directory {} cannot be made: {source}; set FLOWCTL_DATA_DIR to another one", .path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The GitHub side cannot be set up.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The mirrors cannot be set up.
+    #[error(transparent)]
+    Mirrors(#[from] MirrorError),
+    /// The web server failed.
+    #[error("the web server failed: {0}")]
+    Web(#[source] std::io::Error),
+}
+
+/// A server that listens and does nothing else yet.
+pub struct Server {
+    listener: TcpListener,
+    settings: Settings,
+    store: Arc<dyn Store>,
+    repositories: Repositories,
+    engine: Engine,
+    github: Option<GitHubSide>,
+    clock: Arc<dyn Clock>,
+}
+
+struct GitHubSide {
+    github: GitHub,
+    intake: Intake,
+    outbox: Outbox,
+    settings: GitHubSettings,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens the database (bringing its schema up to date), takes the address and sets everything up.
+    ///
+    /// # Errors
+    /// Any [`ServeError`]; nothing is left running then.
+    pub async fn bind(settings: Settings, performers: Performers) -> Result<Self, ServeError> {
+        let listen = |source| ServeError::Listen { address: settings.listen, source };
+        let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
+        let bound = listener.local_addr().map_err(listen)?;
+        let settings = settings.with_bound_address(bound);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open(&settings).await?;
+        let github = settings.github.as_ref().map(|github| GitHub::new(github, Arc::clone(&clock))).transpose()?;
+        let repositories = repositories(&settings, github.clone(), &store)?;
+        let installations = known_installations(&store).await?;
+        let planner: Arc<dyn EffectPlanner> = match github {
+            Some(_) => Arc::new(GitHubPlanner::new(installations.clone())),
+            None => Arc::new(()),
+        };
+        let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
+        let engine = Engine::new(
+            Arc::clone(&store),
+            Arc::new(repositories.clone()),
+            Arc::new(performers),
+            Arc::clone(&clock),
+            Arc::new(RandomIds::new()),
+            planner,
+            options(&settings, &owner),
+        );
+        let github = settings.github.clone().zip(github).map(|(app, github)| {
+            let interval = app.write_interval;
+            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, &owner);
+            let intake = Intake::new(IntakeParts {
+                store: Arc::clone(&store),
+                engine: engine.clone(),
+                github: github.clone(),
+                source: Arc::new(repositories.clone()),
+                outbox: outbox.clone(),
+                installations,
+                clock: Arc::clone(&clock),
+                owner: owner.clone(),
+            });
+            GitHubSide { github, intake, outbox, settings: app }
+        });
+        Ok(Self { listener, settings, store, repositories, engine, github, clock })
+    }
+
+    /// The settings, with the address that was really bound.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What moves executions.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Where definitions are read.
+    pub fn repositories(&self) -> &Repositories {
+        &self.repositories
+    }
+
+    /// Runs until `shutdown`: then takes nothing new, finishes what is under way, and lets the database go.
+    ///
+    /// # Errors
+    /// [`ServeError::Web`] where the web server failed.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
+        let Self { listener, settings, store, engine, github, clock, .. } = self;
+        let rooms = TaskTracker::new();
+        spawn(&rooms, &shutdown, "engine", {
+            let (engine, shutdown) = (engine, shutdown.clone());
+            async move { engine.run(shutdown).await }
+        });
+        if let Some(side) = &github {
+            let (intake, outbox) = (side.intake.clone(), side.outbox.clone());
+            let (taking, telling, asking) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
+            spawn(&rooms, &shutdown, "intake", async move { intake.run(taking).await });
+            spawn(&rooms, &shutdown, "outbox", async move { outbox.run(telling).await });
+            let missed = redelivery::run(side.github.clone(), Arc::clone(&clock), asking);
+            spawn(&rooms, &shutdown, "redelivery", missed);
+        }
+        rooms.close();
+        let secret = github.as_ref().map(|side| &side.settings.webhook_secret);
+        tracing::info!(listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
+        let web = axum::serve(listener, router(&store, &clock, secret));
+        let served = web.with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
+        shutdown.cancel();
+        rooms.wait().await;
+        store.close().await;
+        tracing::info!("stopped");
+        served.map_err(ServeError::Web)
+    }
+}
+
+/// A room that ends before it is asked to would leave the server half alive: then all of it ends, to be started anew.
+fn spawn(
+    rooms: &TaskTracker,
+    shutdown: &CancellationToken,
+    name: &'static str,
+    room: impl Future<Output = ()> + Send + 'static,
+) {
+    let shutdown = shutdown.clone();
+    rooms.spawn(async move {
+        let ended = tokio::spawn(room).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, room = name, "a part of the server broke down; the server stops");
+        } else if !shutdown.is_cancelled() {
+            tracing::error!(room = name, "a part of the server has ended; the server stops");
+        }
+        shutdown.cancel();
+    });
+}
+
+async fn open(settings: &Settings) -> Result<Arc<dyn Store>, ServeError> {
+    let path = settings.data_dir.clone();
+    let made = tokio::fs::create_dir_all(&path).await;
+    made.map_err(|source| ServeError::DataDirectory { path, source })?;
+    Ok(Arc::new(SqliteStore::open(settings.database_url.expose_secret()).await?))
+}
+
+fn repositories(
+    settings: &Settings,
+    github: Option<GitHub>,
+    store: &Arc<dyn Store>,
+) -> Result<Repositories, ServeError> {
+    let local: BTreeMap<String, PathBuf> = settings.repositories.iter().cloned().collect();
+    let web = settings.github.as_ref().map(|github| github.web_url.clone());
+    Ok(Repositories::new(Mirrors::new(&settings.data_dir)?, local, github.zip(web), Arc::clone(store)))
+}
+
+async fn known_installations(store: &Arc<dyn Store>) -> Result<Installations, StoreError> {
+    let known = Installations::default();
+    for installation in store.installations().await? {
+        if !installation.deleted {
+            known.learn(&installation.account, installation.id);
+        }
+    }
+    Ok(known)
+}
+
+fn options(settings: &Settings, owner: &str) -> EngineOptions {
+    EngineOptions {
+        lease: Duration::from_secs(u64::from(settings.lease_seconds)),
+        ..EngineOptions::new(owner)
+    }
+}
