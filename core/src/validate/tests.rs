@@ -449,6 +449,30 @@ fn a_finding_as_json() {
     "#);
 }
 
+#[test]
+fn a_fix_that_is_made_leaves_nothing_to_find() {
+    for rule in rules::RULES {
+        for finding in look(rule, rule.wrong).findings {
+            let Some(fix) = &finding.fix else { continue };
+            let files = examples(rule.wrong).into_iter().map(|file| {
+                let mut text = file.text;
+                if file.path == finding.path {
+                    fix.edits.iter().rev().for_each(|edit| text.replace_range(edit.span.range(), &edit.text));
+                }
+                format!("# {}\n{text}", file.path)
+            });
+            let fixed: String = files.collect();
+            let left = look(rule, &fixed);
+            assert!(
+                left.findings.iter().all(|left| left.code != rule.code),
+                "{}:\n{fixed}\n{}",
+                rule.code,
+                shown(&left)
+            );
+        }
+    }
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -154,6 +154,8 @@ impl Walk {
                     self.found.conditions.push(value.id());
                     self.below(value, &owner, Role { is_when: true, ..CONDITION });
                 }
+                // A schema is data of its own: braces in its descriptions and patterns mean themselves.
+                (_, "output_schema" | "expect") => {}
                 (StepType::Gateway, "branches") => self.branches(value, &owner),
                 (StepType::Wait, "event") => self.event(value, &owner),
                 (StepType::Foreach, "steps") if depth < MAX_BODIES => self.steps(value, &inside(), depth + 1),
@@ -207,11 +209,12 @@ impl Walk {
         if !self.seen.insert((value.id(), Some(String::new()))) {
             return;
         }
-        if value.as_text().is_some_and(has_markup) {
+        if value.as_text().is_some_and(|text| text.contains("{{") || text.contains("{%")) {
             self.found.elsewhere.push(value.id());
         }
         value.items().into_iter().flatten().for_each(|item| self.elsewhere(item));
-        value.entries().for_each(|(_, value)| self.elsewhere(value));
+        let entries = value.entries().filter(|(key, _)| key.as_str() != Some("pattern"));
+        entries.for_each(|(_, value)| self.elsewhere(value));
     }
 }
 

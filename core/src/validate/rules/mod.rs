@@ -171,6 +171,11 @@ fn tell_faults(scope: &Scope<'_>, findings: &mut Findings, is_ours: impl Fn(Faul
         for fault in file.faults.iter().filter(|fault| is_ours(fault.kind)) {
             let finding = findings.add(file, fault.span, fault.message.clone());
             finding.maybe_help(fault.help.clone());
+            if fault.kind == FaultKind::UnquotedTemplate
+                && let Some(quoted) = fault.help.as_deref().and_then(|help| help.strip_prefix("write "))
+            {
+                finding.fix(file, Applicability::Safe, fault.span, quoted);
+            }
             for (span, message) in &fault.related {
                 finding.also(file, *span, message.clone());
             }

@@ -11,7 +11,7 @@ use crate::source::{Node, NodeId};
 pub const RULE: Rule = Rule {
     code: "FLOW210",
     name: "template-in-literal",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     summary: "An expression where none is evaluated",
     reason: r#"
 Constants, fields, names of files and the structure of a process are read as they are written. An expression there would
