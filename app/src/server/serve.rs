@@ -200,7 +200,7 @@ async fn open(settings: &Settings) -> Result<Arc<dyn Store>, ServeError> {
     let path = settings.data_dir.clone();
     let made = tokio::fs::create_dir_all(&path).await;
     made.map_err(|source| ServeError::DataDirectory { path, source })?;
-    Ok(Arc::new(SqliteStore::open(settings.database_url.expose_secret()).await?))
+    Ok(Arc::new(SqliteStore::open_alone(settings.database_url.expose_secret()).await?))
 }
 
 fn repositories(

@@ -26,8 +26,9 @@ pub use api_call::ApiCallPerformer;
 pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
 pub use secrets::Secrets;
 
-use crate::ai::Providers;
+use crate::ai::{ModelError, Providers};
 use crate::clock::Clock;
+use crate::settings::Settings;
 
 /// Faults that a message lists at most.
 const SHOWN_FAULTS: usize = 5;
@@ -52,6 +53,17 @@ pub struct Attempt {
     /// What tells the other side that two calls are the same: one for all automatic attempts of a step and for their
     /// repetitions after a crash, a new one after a retry by hand.
     pub idempotency_key: String,
+}
+
+/// Why performers cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum PerformersError {
+    /// Calls cannot be made.
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+    /// The default provider of models is not known.
+    #[error("FLOWCTL_AI_PROVIDER: {0}")]
+    Model(#[from] ModelError),
 }
 
 /// How an attempt ended.
@@ -98,6 +110,21 @@ impl Performers {
         Ok(Self::default()
             .with(StepType::ApiCall, Arc::new(api_call))
             .with(StepType::AiGenerate, Arc::new(AiGeneratePerformer::new(providers, clock))))
+    }
+
+    /// The performers of a server with these settings. With `only_mock` every model is the deterministic mock.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up, or the default provider of models (`FLOWCTL_AI_PROVIDER`) is not known.
+    pub fn from_settings(settings: &Settings, only_mock: bool, clock: Arc<dyn Clock>) -> Result<Self, PerformersError> {
+        let providers = match (&settings.ai_provider, only_mock) {
+            (_, true) => Providers::only_mock(),
+            (Some(name), false) => Providers::default().with_default(name)?,
+            (None, false) => Providers::default(),
+        };
+        let options =
+            OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt: Vec::new() };
+        Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), clock)?)
     }
 
     /// The same performers with this one for `step_type`.
