@@ -269,7 +269,7 @@ impl<'v> Scene<'v> {
                 hold(expectation.conclusion.is_none_or_eq(&run.conclusion), line(run));
             }
         }
-        let sticky = self.app_comments().filter(|comment| comment.body.contains("<!--")).count();
+        let sticky = self.app_comments().filter(|comment| is_sticky(&comment.body)).count();
         hold(
             expectation.sticky_comments.is_none_or(|wanted| wanted == sticky),
             format!("there are {sticky} sticky comments"),
@@ -325,4 +325,9 @@ fn line(run: &CheckRun) -> String {
 fn first_words(body: &str) -> String {
     let mut visible = body.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("<!--"));
     visible.next().unwrap_or_default().chars().take(120).collect()
+}
+
+/// Whether a comment is marked as the one that stands for an execution: `<!-- NAME:execution:ID -->`.
+fn is_sticky(body: &str) -> bool {
+    body.split("<!--").skip(1).any(|rest| rest.split("-->").next().is_some_and(|marker| marker.contains(":execution:")))
 }
