@@ -1,2 +1,60 @@
-//! The command line.
-fn main() {}
+//! flowctl: the command line. Only here: arguments, exit codes, colours, terminals. What it does lives in `core`,
+//! `app` and `sandbox`.
+
+mod arguments;
+mod commands;
+mod exit;
+mod format;
+mod repository;
+mod samples;
+mod terminal;
+mod timeline;
+
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    terminal::set_colour(arguments.color);
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) if exit::is_broken_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            let red = terminal::ERROR;
+            eprintln!("{red}error{red:#}: {error:#}");
+            Exit::Unusable.into()
+        }
+    }
+}
+
+/// Help and version are results; anything else is wrong usage, and says so on standard error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::Unusable } else { Exit::Done };
+    // A closed pipe is nobody's fault, and there is nowhere left to say so.
+    let _ = error.print();
+    exit.into()
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let quiet = arguments.quiet;
+    match arguments.command {
+        Command::Validate(validate) => commands::validate::run(&validate, quiet),
+        Command::Explain(explain) => commands::explain::run(&explain),
+        Command::Schema(schema) => commands::schema::run(&schema),
+        Command::Graph(graph) => commands::graph::run(&graph),
+        Command::Init(init) => commands::init::run(&init, quiet),
+        Command::Run(run) => commands::run::run(&run, quiet),
+        Command::Dev(dev) => commands::dev::run(&dev, quiet),
+        Command::Serve(serve) => commands::serve::run(&serve),
+        Command::Completions(completions) => commands::completions::run(&completions),
+        Command::Man => commands::completions::man(),
+    }
+}

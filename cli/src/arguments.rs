@@ -1,0 +1,238 @@
+//! What can be typed. The texts here are what `--help` teaches.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::terminal::Colour;
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done; what was looked at is sound
+  1    there are findings, or the execution failed
+  2    wrong usage, settings, or input and output
+  3    nothing to do, or it still waits
+  130  interrupted";
+
+/// A GitOps process engine: processes are YAML in git, people approve them on GitHub.
+#[derive(Debug, Parser)]
+#[command(name = "flowctl", version, about, after_help = EXIT_CODES, max_term_width = 100, propagate_version = true)]
+pub struct Arguments {
+    /// When to colour; NO_COLOR is respected
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true)]
+    pub color: Colour,
+    /// Say nothing but results
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prove processes sound: structure, graph, data flow, people
+    Validate(ValidateArguments),
+    /// Explain a rule by its code
+    Explain(ExplainArguments),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(SchemaArguments),
+    /// Draw a process
+    Graph(GraphArguments),
+    /// Run a process here, on an embedded database
+    Run(RunArguments),
+    /// Try the whole GitHub loop on this machine: a sandbox GitHub, the App, and a pull-request page
+    Dev(DevArguments),
+    /// Serve the GitHub App
+    Serve(ServeArguments),
+    /// Lay out `.flow/` in a repository
+    Init(InitArguments),
+    /// Print the completion script of a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowctl validate                          the repository around this folder
+  flowctl validate .flow/processes/a.yaml   one file
+  flowctl validate '**/*.yaml'              a glob
+  cat a.yaml | flowctl validate -           standard input
+  flowctl validate --format github          annotations in a GitHub Actions job")]
+pub struct ValidateArguments {
+    /// A repository, a folder, a file, a glob, or `-` for standard input
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Vec<String>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
+    pub format: FindingFormat,
+    /// Only what changed since this revision; versions are compared with it too
+    #[arg(long, value_name = "REV")]
+    pub changed_since: Option<String>,
+    /// The path that standard input stands for
+    #[arg(long, value_name = "NAME", default_value = ".flow/processes/stdin.yaml")]
+    pub stdin_filename: String,
+    /// End with 1 also where there are only warnings
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FindingFormat {
+    /// With the lines of the file, for people
+    Human,
+    /// One line a finding
+    Concise,
+    /// One JSON document
+    Json,
+    /// GitHub Actions annotations
+    Github,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// A rule's code, as FLOW102, or its name; without one: every rule in a line
+    pub code: Option<String>,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+#[command(after_help = "For editors with yaml-language-server:
+  flowctl schema process > process.schema.json
+  # yaml-language-server: $schema=../../process.schema.json")]
+pub struct SchemaArguments {
+    /// The kind of file
+    #[arg(value_parser = flowctl_core::definition::schema::KINDS, default_value = "process")]
+    pub kind: String,
+}
+
+/// `graph`
+#[derive(Debug, Args)]
+pub struct GraphArguments {
+    /// A process's name, or a path to its file
+    pub process: String,
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t = GraphFormat::Ascii)]
+    pub format: GraphFormat,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// With letters
+    Ascii,
+    /// For Markdown on GitHub
+    Mermaid,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowctl run release --input audience=internal --mock
+  flowctl run access --approve manager --answer request.system=billing
+  flowctl run release --format json | jq .status
+
+Without a terminal a run that waits ends with exit code 3 and says how to go on:
+  flowctl run --resume EXECUTION --approve leads")]
+pub struct RunArguments {
+    /// A process's name
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub process: Option<String>,
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub repo: PathBuf,
+    /// The revision whose definition runs; without it: the files as they are
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+    /// An input; a value that is JSON keeps its type
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub input: Vec<String>,
+    /// Inputs from a YAML or JSON file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub inputs: Option<PathBuf>,
+    /// Approve a step when it asks, in your name
+    #[arg(long, value_name = "STEP[=NOTE]")]
+    pub approve: Vec<String>,
+    /// Reject a step when it asks, in your name
+    #[arg(long, value_name = "STEP[=NOTE]")]
+    pub reject: Vec<String>,
+    /// Answer a form's field
+    #[arg(long, value_name = "STEP.FIELD=VALUE")]
+    pub answer: Vec<String>,
+    /// Every model is the deterministic mock
+    #[arg(long)]
+    pub mock: bool,
+    /// Go on with an execution that waits
+    #[arg(long, value_name = "EXECUTION")]
+    pub resume: Option<String>,
+    /// Where executions are kept; without it: below the user's data folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = RunFormat::Human)]
+    pub format: RunFormat,
+}
+
+/// How a run's result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    /// A timeline as it changes
+    Human,
+    /// The execution as one JSON document, at the end
+    Json,
+}
+
+/// `dev`
+#[derive(Debug, Args)]
+#[command(after_help = "Without a terminal and without --scenario, `demo` plays and the program ends.")]
+pub struct DevArguments {
+    /// A repository with `.flow/`; without it: a sample
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub repo: Option<PathBuf>,
+    /// Where the sandbox listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where everything is kept, to go on next time; without it: a temporary folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// People who act by themselves: a YAML file, or `demo`
+    #[arg(long, value_name = "FILE|demo")]
+    pub scenario: Option<String>,
+    /// End when the scenario has been played
+    #[arg(long)]
+    pub exit_when_done: bool,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Settings are read from FLOWCTL_* variables and from --config; see docs/settings.md.")]
+pub struct ServeArguments {
+    /// Settings as TOML; variables win over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// Where
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
+    /// What to begin with
+    #[arg(long, default_value = "approval", value_parser = crate::commands::init::NAMES)]
+    pub template: String,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: flowctl completions bash > ~/.local/share/bash-completion/completions/flowctl")]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: Shell,
+}

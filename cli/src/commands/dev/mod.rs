@@ -1,0 +1,138 @@
+//! `dev`: the whole GitHub loop on one machine: the sandbox in GitHub's place, and the server as `serve` runs it.
+
+mod show;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use flowctl_app::clock::SystemClock;
+use flowctl_app::server::Server;
+use flowctl_app::settings::Settings;
+use flowctl_app::steps::Performers;
+use flowctl_app::telemetry;
+use flowctl_sandbox::scenario::Scenario;
+use flowctl_sandbox::{FileContent, Files, Sandbox, read_directory};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::DevArguments;
+use crate::exit::Exit;
+use crate::samples::SAMPLES;
+use crate::terminal;
+
+/// The pause between writes: GitHub asks for a second, a stand-in on this machine does not need it.
+const WRITE_INTERVAL_MS: &str = "20";
+/// What the App's log says here: only what goes wrong.
+const LOG: &str = "warn";
+
+/// What is to be played.
+struct Play {
+    scenario: Scenario,
+    plays: bool,
+    stays: bool,
+}
+
+/// Starts everything, plays or stays.
+pub fn run(arguments: &DevArguments, quiet: bool) -> anyhow::Result<Exit> {
+    let play = what_to_play(arguments)?;
+    let files = files(arguments.repo.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(perform(arguments, play, files, quiet))
+}
+
+fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
+    let there = terminal::is_interactive();
+    let text = match arguments.scenario.as_deref() {
+        Some("demo") | None => SAMPLES[0].scenario.to_owned(),
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("cannot read the scenario {file}"))?,
+    };
+    let scenario = Scenario::parse(&text)?;
+    let asked = arguments.scenario.is_some();
+    // Somebody else's repository is not what the demo's people know: they are there, and nothing is played.
+    let plays = asked || (!there && arguments.repo.is_none());
+    Ok(Play { scenario, plays, stays: if there { !arguments.exit_when_done } else { !plays } })
+}
+
+fn files(repository: Option<&Path>) -> anyhow::Result<Files> {
+    if let Some(folder) = repository {
+        return read_directory(folder).with_context(|| format!("cannot read {}", folder.display()));
+    }
+    let sample = SAMPLES[0].files.iter();
+    Ok(sample.map(|(path, text)| ((*path).to_owned(), Some(FileContent::from(*text)))).collect())
+}
+
+async fn perform(arguments: &DevArguments, play: Play, files: Files, quiet: bool) -> anyhow::Result<Exit> {
+    let temporary = tempfile::Builder::new().prefix("flowctl-dev-").tempdir()?;
+    let data = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+
+    let sandbox = Sandbox::builder().listen(arguments.listen).data_directory(data.join("github")).start()?;
+    let settings = settings(&sandbox, &data)?;
+    telemetry::start(&settings)?;
+    let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
+    let server = Server::bind(settings, performers).await.context("the App cannot start")?;
+    let app_url = format!("http://{}", server.settings().listen);
+    let hub = sandbox.hub();
+    hub.set_webhook_url(&format!("{app_url}/webhooks/github"))?;
+    let store = Arc::clone(server.engine().store());
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(server.run(shutdown.clone()));
+    play.scenario.set_up(&hub, &files)?;
+
+    if !quiet {
+        show::where_to_look(&sandbox, &play.scenario, &app_url, play.stays);
+    }
+    let printing = tokio::spawn(show::follow(Arc::clone(&store), shutdown.clone(), quiet));
+    let outcome = if play.plays { play_it(&play.scenario, &hub, quiet).await } else { Ok(()) };
+    if play.stays && outcome.is_ok() {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+    shutdown.cancel();
+    serving.await.context("the App ended unexpectedly")??;
+    printing.await.context("the display ended unexpectedly")?;
+    sandbox.stop();
+    match outcome {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => {
+            anstream::eprintln!("{}error{:#}: {error:#}", terminal::ERROR, terminal::ERROR);
+            Ok(Exit::Findings)
+        }
+    }
+}
+
+async fn play_it(scenario: &Scenario, hub: &flowctl_sandbox::Hub, quiet: bool) -> anyhow::Result<()> {
+    let mut tell = |moment| {
+        if !quiet {
+            show::moment(&moment);
+        }
+    };
+    let report = scenario.play(hub, &mut tell).await?;
+    if !quiet {
+        if let Some(url) = report.url {
+            anstream::eprintln!("\nplayed to its end: {url}");
+        }
+    }
+    Ok(())
+}
+
+/// The App's settings are those of `serve`; only the address differs.
+fn settings(sandbox: &Sandbox, data: &Path) -> anyhow::Result<Settings> {
+    let app = sandbox.app();
+    let given = [
+        ("FLOWCTL_LISTEN", "127.0.0.1:0".to_owned()),
+        ("FLOWCTL_DATA_DIR", data.join("app").display().to_string()),
+        ("FLOWCTL_GITHUB_API_URL", sandbox.api_url()),
+        ("FLOWCTL_GITHUB_URL", sandbox.web_url()),
+        ("FLOWCTL_GITHUB_APP_ID", app.id.to_string()),
+        ("FLOWCTL_GITHUB_PRIVATE_KEY", app.private_key_pem),
+        ("FLOWCTL_GITHUB_WEBHOOK_SECRET", app.webhook_secret),
+        ("FLOWCTL_GITHUB_WRITE_INTERVAL_MS", WRITE_INTERVAL_MS.to_owned()),
+        ("FLOWCTL_ALLOW_PRIVATE_NETWORKS", "true".to_owned()),
+        ("FLOWCTL_LOG", LOG.to_owned()),
+    ];
+    let own = given.map(|(name, value)| (name.to_owned(), value));
+    // The user may say more: secrets of the definitions, a louder log.
+    let theirs = std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_LOG");
+    let (settings, _) = Settings::load(None, own.into_iter().chain(theirs))?;
+    Ok(settings)
+}

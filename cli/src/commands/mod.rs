@@ -1,0 +1,11 @@
+//! One file a subcommand.
+
+pub mod completions;
+pub mod dev;
+pub mod explain;
+pub mod graph;
+pub mod init;
+pub mod run;
+pub mod schema;
+pub mod serve;
+pub mod validate;

@@ -1,0 +1,214 @@
+//! `run`: one execution on this machine, on SQLite. It is as durable as on a server: what waits can be gone on with.
+
+mod inputs;
+mod people;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use flowctl_app::clock::{Clock, SystemClock};
+use flowctl_app::engine::{Engine, EngineOptions, StartRequest, Started};
+use flowctl_app::github::definitions::Repositories;
+use flowctl_app::github::mirror::Mirrors;
+use flowctl_app::ids::RandomIds;
+use flowctl_app::settings::Settings;
+use flowctl_app::steps::Performers;
+use flowctl_app::store::{SqliteStore, Store};
+use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, TenantId, TriggerInfo};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{RunArguments, RunFormat};
+use crate::exit::Exit;
+use crate::terminal::{self, TYPE};
+use crate::timeline::{Follower, table};
+
+/// How often the store is looked at beside its own hints.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Runs or resumes an execution.
+pub fn run(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(perform(arguments, quiet))
+}
+
+async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> {
+    let said = people::Said::read(arguments)?;
+    let data = arguments.data.clone().map_or_else(default_data, Ok)?;
+    let bench = Bench::open(&data, arguments.mock).await?;
+    let id = match &arguments.resume {
+        Some(id) => bench.find(id).await?,
+        None => bench.start(arguments).await?,
+    };
+    let shutdown = CancellationToken::new();
+    let working = tokio::spawn({
+        let (engine, shutdown) = (bench.engine.clone(), shutdown.clone());
+        async move { engine.run(shutdown).await }
+    });
+    let followed = tokio::select! {
+        followed = follow(&bench, id, said, arguments.format == RunFormat::Human && !quiet) => followed,
+        _ = tokio::signal::ctrl_c() => {
+            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}flowctl run --resume {id}{TYPE:#}");
+            Ok(None)
+        }
+    };
+    shutdown.cancel();
+    working.await.context("the engine ended unexpectedly")?;
+    let execution = bench.load(id).await?;
+    bench.store.close().await;
+    let Some(exit) = followed? else { return Ok(Exit::Interrupted) };
+    print_result(&execution, arguments, &bench)?;
+    Ok(exit)
+}
+
+fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) -> anyhow::Result<()> {
+    match arguments.format {
+        RunFormat::Json => terminal::print(&serde_json::to_string_pretty(&flowctl_app::api::execution(execution, bench.clock.now()))?)?,
+        RunFormat::Human => {
+            terminal::print(&table(execution, bench.clock.now()))?;
+            if let Some(outputs) = execution.outputs.as_ref().filter(|outputs| outputs.as_object().is_some_and(|o| !o.is_empty())) {
+                terminal::print(&format!("\noutputs: {}", serde_json::to_string_pretty(outputs)?))?;
+            }
+            if let Some(error) = &execution.error {
+                terminal::print(&format!("\n{}", error.message))?;
+            }
+        }
+    }
+    if !execution.status.is_final() {
+        for (step, state) in execution.waiting_for_people() {
+            let how = people::how_to_act(step, state);
+            anstream::eprintln!("\n{step} waits. Go on with:\n  {TYPE}flowctl run --resume {} {how}{TYPE:#}", execution.id);
+        }
+    }
+    Ok(())
+}
+
+/// Follows an execution to its end, or to where nobody is there to say what it waits for.
+async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bool) -> anyhow::Result<Option<Exit>> {
+    let mut follower = Follower::default();
+    let mut changes = bench.store.subscribe();
+    loop {
+        changes.borrow_and_update();
+        let execution = bench.load(id).await?;
+        if tell {
+            for line in follower.changes(&execution, bench.clock.now()) {
+                anstream::eprintln!("{line}");
+            }
+        }
+        if execution.status.is_final() {
+            let good = execution.status == ExecutionStatus::Completed;
+            return Ok(Some(if good { Exit::Done } else { Exit::Findings }));
+        }
+        if said.act(bench, &execution).await? {
+            continue;
+        }
+        let only_people = execution.steps.values().all(|step| {
+            !matches!(step.status, flowctl_core::execution::StepStatus::Running) && !waits_for_time(step)
+        });
+        if execution.status == ExecutionStatus::Waiting && only_people {
+            return Ok(Some(Exit::Waiting));
+        }
+        // A hint may be missed; the poll is the truth.
+        let _ = tokio::time::timeout(POLL, changes.changed()).await;
+    }
+}
+
+fn waits_for_time(step: &flowctl_core::execution::StepState) -> bool {
+    use flowctl_core::execution::Waiting;
+    matches!(step.waiting, Some(Waiting::Timer { .. } | Waiting::Retry { .. }))
+}
+
+/// What an execution needs on this machine.
+pub struct Bench {
+    pub engine: Engine,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    repositories: Repositories,
+    snapshots: PathBuf,
+}
+
+/// The name under which the snapshots of definitions are served.
+const SNAPSHOTS: &str = "local";
+
+impl Bench {
+    async fn open(data: &Path, mock: bool) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+        let (settings, _) = Settings::load(None, std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_ALLOW_PRIVATE_NETWORKS"))
+            .context("the environment's settings")?;
+        let url = format!("sqlite://{}", data.join("flowctl.db").display());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&url).await?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let snapshots = data.join("definitions.git");
+        let local = BTreeMap::from([(SNAPSHOTS.to_owned(), snapshots.clone())]);
+        let repositories = Repositories::new(Mirrors::new(data)?, local, None, Arc::clone(&store));
+        let performers = Arc::new(Performers::from_settings(&settings, mock, Arc::clone(&clock))?);
+        let engine = Engine::new(
+            Arc::clone(&store),
+            Arc::new(repositories.clone()),
+            performers,
+            Arc::clone(&clock),
+            Arc::new(RandomIds::new()),
+            Arc::new(()),
+            EngineOptions::new(format!("run-{}", std::process::id())),
+        );
+        Ok(Self { engine, store, clock, repositories, snapshots })
+    }
+
+    async fn start(&self, arguments: &RunArguments) -> anyhow::Result<ExecutionId> {
+        let process = arguments.process.as_deref().context("which process?")?;
+        let files = snapshot::files(&arguments.repo, arguments.revision.as_deref())?;
+        let revision = snapshot::keep(&self.snapshots, &files, self.clock.now())?;
+        let tenant = TenantId::local();
+        let definitions = self.repositories.at(&tenant, SNAPSHOTS, &revision).await?;
+        let plan = definitions.plan(process).with_context(|| crate::commands::graph::names(&definitions.repository))?;
+        if !plan.process.starts_by_hand() {
+            anstream::eprintln!("note: `{process}` has no trigger `manual`; a server would not start it by hand");
+        }
+        let inputs = inputs::read(&arguments.input, arguments.inputs.as_deref(), &plan.process.header.inputs)?;
+        let trigger = TriggerInfo {
+            kind: "manual".to_owned(),
+            actor: Some(people::you()),
+            payload: Value::Null,
+            pull_request: None,
+        };
+        let request = StartRequest {
+            tenant,
+            repository: SNAPSHOTS.to_owned(),
+            revision,
+            process: process.to_owned(),
+            trigger,
+            subject: None,
+            inputs,
+            start_key: None,
+            url: None,
+        };
+        let Started { execution, .. } = self.engine.start(request).await?;
+        Ok(execution.id)
+    }
+
+    async fn find(&self, id: &str) -> anyhow::Result<ExecutionId> {
+        let id: ExecutionId = id.parse().with_context(|| format!("`{id}` is no execution's id"))?;
+        self.load(id).await?;
+        Ok(id)
+    }
+
+    async fn load(&self, id: ExecutionId) -> anyhow::Result<Execution> {
+        let stored = self.store.load(&TenantId::local(), id).await?;
+        match stored {
+            Some(stored) => Ok(stored.execution),
+            None => bail!("there is no execution {id} here; --data names where it was kept"),
+        }
+    }
+}
+
+/// The user's data folder, by the XDG base directory specification.
+fn default_data() -> anyhow::Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    Ok(base.context("there is no home folder; name one with --data")?.join("flowctl"))
+}
+

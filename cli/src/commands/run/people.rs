@@ -1,0 +1,192 @@
+//! The person at the keyboard: what was said in advance by flags, and what is asked when a step waits.
+//! There is no GitHub here to say who is in a team: your word stands for the people that a step asks for, and where it
+//! wants several, stand-ins are recorded as such.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use dialoguer::{Confirm, Input, Select};
+use flowctl_app::engine::Along;
+use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, SourceKind, evaluate};
+use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Signal, StepState, TenantId, Waiting};
+use serde_json::{Map, Value};
+
+use super::{Bench, inputs};
+use crate::arguments::RunArguments;
+use crate::terminal::{BOLD, DIM, is_interactive};
+
+/// What was said in advance.
+pub struct Said {
+    decisions: BTreeMap<String, (DecisionKind, Option<String>)>,
+    answers: BTreeMap<String, Vec<(String, String)>>,
+    words: u32,
+}
+
+/// The person at the keyboard, as git knows them.
+pub fn you() -> Person {
+    let git = git2::Config::open_default().and_then(|config| config.get_string("github.user"));
+    let login = git.ok().or_else(|| std::env::var("USER").ok()).filter(|login| !login.is_empty());
+    Person { login: login.unwrap_or_else(|| "you".to_owned()), id: 0 }
+}
+
+/// The flags that let a step go on.
+pub fn how_to_act(step: &str, state: &StepState) -> String {
+    match &state.waiting {
+        Some(Waiting::Form(request)) => {
+            let required = request.schema["required"].as_array().cloned().unwrap_or_default();
+            let names: Vec<String> = required.iter().filter_map(Value::as_str).map(|name| format!("--answer {step}.{name}=…")).collect();
+            if names.is_empty() { format!("--answer {step}.FIELD=…") } else { names.join(" ") }
+        }
+        _ => format!("--approve {step}"),
+    }
+}
+
+impl Said {
+    /// Reads the flags.
+    pub fn read(arguments: &RunArguments) -> anyhow::Result<Self> {
+        let mut decisions = BTreeMap::new();
+        let flags = [(&arguments.approve, DecisionKind::Approve), (&arguments.reject, DecisionKind::Reject)];
+        for (words, kind) in flags {
+            for word in words {
+                let (step, note) = word.split_once('=').map_or((word.as_str(), None), |(step, note)| (step, Some(note)));
+                if decisions.insert(step.to_owned(), (kind, note.map(str::to_owned))).is_some() {
+                    bail!("`{step}` is decided twice");
+                }
+            }
+        }
+        let mut answers: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        for word in &arguments.answer {
+            let parts = word.split_once('=').and_then(|(place, value)| Some((place.split_once('.')?, value)));
+            let ((step, field), value) = parts.with_context(|| format!("`--answer {word}` is not STEP.FIELD=VALUE"))?;
+            answers.entry(step.to_owned()).or_default().push((field.to_owned(), value.to_owned()));
+        }
+        Ok(Self { decisions, answers, words: 0 })
+    }
+
+    /// Acts on the first step that waits for somebody and that something is said about. Whether anything was done.
+    pub async fn act(&mut self, bench: &Bench, execution: &Execution) -> anyhow::Result<bool> {
+        let waiting: Vec<(String, StepState)> =
+            execution.waiting_for_people().map(|(id, state)| (id.to_owned(), state.clone())).collect();
+        for (id, state) in waiting {
+            match &state.waiting {
+                Some(Waiting::Approval(request)) => {
+                    let said = match self.decisions.remove(&id) {
+                        Some(said) => Some(said),
+                        None => ask_approval(&id, request)?,
+                    };
+                    if let Some((kind, note)) = said {
+                        self.decide(bench, execution, &id, request, kind, note).await?;
+                        return Ok(true);
+                    }
+                }
+                Some(Waiting::Form(request)) => {
+                    let said = match self.answers.remove(&id) {
+                        Some(words) => Some(typed(request, &words)),
+                        None => ask_form(&id, request)?,
+                    };
+                    if let Some(values) = said {
+                        let signal = Signal::Answer { step: id.clone(), person: you(), values, source: self.source() };
+                        bench.engine.signal(&TenantId::local(), execution.id, signal, Along::default()).await?;
+                        return Ok(true);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    async fn decide(
+        &mut self,
+        bench: &Bench,
+        execution: &Execution,
+        step: &str,
+        request: &ApprovalRequest,
+        kind: DecisionKind,
+        note: Option<String>,
+    ) -> anyhow::Result<()> {
+        let leaves = u32::try_from(request.requirement.leaves().len()).unwrap_or(u32::MAX);
+        let mut decisions = execution.steps.get(step).map(|state| state.decisions.clone()).unwrap_or_default();
+        // The engine bounds how many people a group may want; two hundred is above it.
+        for number in 1..200 {
+            let person = if number == 1 { you() } else { Person { login: format!("stand-in-{number}"), id: 0 } };
+            let decision = Decision {
+                person,
+                decision: kind,
+                at: bench.clock.now(),
+                note: note.clone(),
+                source: self.source(),
+                commit: None,
+                counts_for: (0..leaves).collect(),
+            };
+            decisions.push(decision.clone());
+            let signal = Signal::Decide { step: step.to_owned(), decision };
+            bench.engine.signal(&TenantId::local(), execution.id, signal, Along::default()).await?;
+            if evaluate(&request.requirement, &decisions).outcome != Outcome::Pending {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&mut self) -> Source {
+        self.words += 1;
+        Source { kind: SourceKind::Cli, id: format!("{}:{}", std::process::id(), self.words), url: None }
+    }
+}
+
+/// Words as values, by the types of a form's fields.
+fn typed(request: &FormRequest, words: &[(String, String)]) -> Map<String, Value> {
+    words.iter().map(|(name, text)| (name.clone(), inputs::value(text, kind(request, name)))).collect()
+}
+
+fn kind(request: &FormRequest, field: &str) -> Option<flowctl_core::definition::FieldType> {
+    use flowctl_core::definition::FieldType;
+    let kind = match request.schema["properties"][field]["type"].as_str()? {
+        "string" => FieldType::String,
+        "integer" => FieldType::Integer,
+        "number" => FieldType::Number,
+        "boolean" => FieldType::Boolean,
+        "array" => FieldType::List,
+        _ => FieldType::Object,
+    };
+    Some(kind)
+}
+
+fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<(DecisionKind, Option<String>)>> {
+    if !is_interactive() {
+        return Ok(None);
+    }
+    anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
+    let chosen = Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
+    let kind = match chosen {
+        0 => DecisionKind::Approve,
+        1 => DecisionKind::Reject,
+        _ => return Ok(None),
+    };
+    let note: String = Input::new().with_prompt("Note (may be empty)").allow_empty(true).interact_text()?;
+    Ok(Some((kind, Some(note).filter(|note| !note.is_empty()))))
+}
+
+fn ask_form(step: &str, request: &FormRequest) -> anyhow::Result<Option<Map<String, Value>>> {
+    if !is_interactive() {
+        return Ok(None);
+    }
+    anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
+    if !Confirm::new().with_prompt("Answer now?").default(true).interact()? {
+        return Ok(None);
+    }
+    let mut values = Map::new();
+    let properties = request.schema["properties"].as_object().cloned().unwrap_or_default();
+    for (name, schema) in properties {
+        let title = schema["title"].as_str().unwrap_or(&name).to_owned();
+        let default = request.defaults.get(&name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let choices = schema["enum"].as_array().map(|choices| choices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let prompt = choices.map_or_else(|| title.clone(), |choices| format!("{title} ({choices})"));
+        let text: String = Input::new().with_prompt(prompt).with_initial_text(default.unwrap_or_default()).allow_empty(true).interact_text()?;
+        if !text.is_empty() {
+            values.insert(name.clone(), inputs::value(&text, kind(request, &name)));
+        }
+    }
+    Ok(Some(values))
+}

@@ -1,0 +1,51 @@
+//! `serve`: the App, by its settings.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use flowctl_app::clock::SystemClock;
+use flowctl_app::server::Server;
+use flowctl_app::settings::Settings;
+use flowctl_app::steps::Performers;
+use flowctl_app::telemetry;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::ServeArguments;
+use crate::exit::Exit;
+
+/// Serves until it is told to end.
+pub fn run(arguments: &ServeArguments) -> anyhow::Result<Exit> {
+    let (settings, warnings) = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    telemetry::start(&settings)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(end_on_signal(shutdown.clone()));
+        let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
+        let server = Server::bind(settings, performers).await.context("the server cannot start")?;
+        server.run(shutdown).await?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Ctrl-C, or the signal that systemd and Kubernetes send.
+async fn end_on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+    tracing::info!("ending: what is under way is finished first");
+    shutdown.cancel();
+}

@@ -1,0 +1,37 @@
+//! Exit codes, the same for every command: scripts rely on them.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; what was looked at is sound.
+    Done,
+    /// There are findings, or the execution failed.
+    Findings,
+    /// Wrong usage, settings, or input and output.
+    Unusable,
+    /// Nothing to do, or it still waits.
+    Waiting,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Findings => 1,
+            Exit::Unusable => 2,
+            Exit::Waiting => 3,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Whether the reader of our output went away, as `flowctl … | head` does.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
