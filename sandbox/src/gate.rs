@@ -47,7 +47,6 @@ pub(crate) async fn rest(
     next: Next,
 ) -> Response {
     let passage = Passage::new(&hub, connection, &request);
-    tokio::time::sleep(faults::latency(&passage.faults)).await;
     let (caller, response) = passage.answer(&hub, request, next).await;
     let response = passage.with_headers(&hub, &caller, response);
     passage.leave(&hub, &caller, response)
@@ -106,14 +105,15 @@ impl Passage {
             Ok(caller) => caller,
             Err(unknown) => return (Caller::Anonymous, ApiError::from(unknown).into_response()),
         };
-        if let Some(refusal) = self.fault_before() {
-            return (caller, refusal);
-        }
         let counts = self.path != "/rate_limit";
         let _in_flight = match counts.then(|| hub.pace.admit(&caller.name(), self.weight(), self.at)) {
             Some(Err(too_fast)) => return (caller, ApiError::from(too_fast).into_response()),
             admitted => admitted,
         };
+        tokio::time::sleep(faults::latency(&self.faults)).await;
+        if let Some(refusal) = self.fault_before() {
+            return (caller, refusal);
+        }
         request.extensions_mut().insert(caller.clone());
         let response = next.run(request).await;
         let response = if self.method == Method::GET { self.with_etag(hub, &caller, response).await } else { response };

@@ -1,7 +1,6 @@
 //! The one place that holds the state while the sandbox runs: changes go through it one at a time,
 //! are written down, and only then told to the webhook address and to those who wait.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
@@ -13,6 +12,7 @@ use crate::git::GitStore;
 use crate::pace::Pace;
 use crate::requests::RequestLog;
 use crate::shape::{Urls, View};
+use crate::snapshot::Snapshot;
 use crate::state::{Change, Id, World};
 use crate::webhook;
 
@@ -22,7 +22,7 @@ pub struct Hub {
     world: Mutex<World>,
     version: watch::Sender<u64>,
     outbound: mpsc::UnboundedSender<Id>,
-    snapshot: Option<PathBuf>,
+    snapshot: Option<Snapshot>,
     /// The sandbox's clock.
     pub clock: Clock,
     /// What goes wrong on purpose.
@@ -42,7 +42,7 @@ pub(crate) struct HubParts {
     pub urls: Urls,
     pub git: GitStore,
     pub pace: Pace,
-    pub snapshot: Option<PathBuf>,
+    pub snapshot: Option<Snapshot>,
     pub outbound: mpsc::UnboundedSender<Id>,
 }
 
@@ -98,7 +98,7 @@ impl Hub {
         }
         let queued = webhook::record(&mut world, now, emitted);
         world.clock_ahead_ms = self.clock.ahead_ms();
-        self.save(&world)?;
+        self.save(&mut world)?;
         queued.into_iter().for_each(|delivery| self.queue(delivery));
         drop(world);
         self.version.send_modify(|version| *version += 1);
@@ -111,8 +111,9 @@ impl Hub {
         let _ = self.outbound.send(delivery);
     }
 
-    fn save(&self, world: &World) -> Result<(), SandboxError> {
-        self.snapshot.as_deref().map_or(Ok(()), |path| write_snapshot(path, world))
+    fn save(&self, world: &mut World) -> Result<(), SandboxError> {
+        let news = std::mem::take(&mut world.delivery_news);
+        self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.write(world, &news))
     }
 
     /// Changes whenever the state does.
@@ -145,24 +146,4 @@ impl Hub {
         let found = tokio::time::timeout(within, search).await.ok().flatten();
         found.ok_or_else(|| SandboxError::NotInTime { what: what.to_owned(), seconds: within.as_secs_f64() })
     }
-}
-
-/// Replaces the snapshot in one step, so that a kill leaves the old or the new one.
-fn write_snapshot(path: &Path, world: &World) -> Result<(), SandboxError> {
-    let text = serde_json::to_vec(world)
-        .map_err(|error| SandboxError::Snapshot { path: path.to_owned(), reason: error.to_string() })?;
-    let beside = path.with_extension("json.new");
-    std::fs::write(&beside, text).map_err(SandboxError::file(&beside))?;
-    std::fs::rename(&beside, path).map_err(SandboxError::file(path))
-}
-
-/// Reads the snapshot of an earlier run, if there was one.
-pub(crate) fn read_snapshot(path: &Path) -> Result<Option<World>, SandboxError> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SandboxError::file(path)(error)),
-    };
-    let world = serde_json::from_slice(&text);
-    world.map(Some).map_err(|error| SandboxError::Snapshot { path: path.to_owned(), reason: error.to_string() })
 }

@@ -24,6 +24,7 @@ mod sandbox;
 pub mod scenario;
 mod server;
 mod shape;
+mod snapshot;
 pub mod state;
 mod webhook;
 

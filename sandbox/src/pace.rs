@@ -118,6 +118,11 @@ impl Pace {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
+    /// How many requests are being answered now.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
     /// Counts a request of `caller`, unless it is one too many.
     pub(crate) fn admit(&self, caller: &str, weight: Weight, now: Timestamp) -> Result<InFlight, TooFast> {
         let limits = self.limits();

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::SandboxError;
-use crate::git::{GitStore, read_directory};
-use crate::hub::{self, Hub, HubParts};
+use crate::git::GitStore;
+use crate::hub::{Hub, HubParts};
 use crate::key;
 use crate::pace::{Pace, RateLimits};
 use crate::shape::Urls;
+use crate::snapshot::Snapshot;
 use crate::state::{App, Id, World};
 use crate::{server, webhook};
 
@@ -151,8 +152,8 @@ impl Builder {
             directory.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
         let repositories = directory.join("repositories");
         std::fs::create_dir_all(&repositories).map_err(SandboxError::file(&repositories))?;
-        let snapshot = self.data_directory.as_ref().map(|directory| directory.join("sandbox.json"));
-        let world = self.world(snapshot.as_deref())?;
+        let snapshot = self.data_directory.as_deref().map(Snapshot::open).transpose()?;
+        let world = self.world(snapshot.as_ref())?;
         let listen = |source| SandboxError::Listen { address: self.listen, source };
         let listener = std::net::TcpListener::bind(self.listen).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
@@ -175,8 +176,8 @@ impl Builder {
         Ok(sandbox)
     }
 
-    fn world(&self, snapshot: Option<&Path>) -> Result<World, SandboxError> {
-        if let Some(world) = snapshot.map(hub::read_snapshot).transpose()?.flatten() {
+    fn world(&self, snapshot: Option<&Snapshot>) -> Result<World, SandboxError> {
+        if let Some(world) = snapshot.map(Snapshot::read).transpose()?.flatten() {
             return Ok(world);
         }
         let now = Timestamp::now();
@@ -289,14 +290,6 @@ impl Sandbox {
     /// The hub, to be shared with tasks.
     pub fn hub(&self) -> Arc<Hub> {
         Arc::clone(&self.hub)
-    }
-
-    /// Makes a repository from a folder's files (ignored ones and `.git` left out).
-    ///
-    /// # Errors
-    /// The folder cannot be read, or the repository is there already.
-    pub fn create_repository_from(&self, full_name: &str, directory: &Path) -> Result<Id, SandboxError> {
-        self.hub.create_repository(full_name, &read_directory(directory)?)
     }
 
     /// Waits until every webhook so far was answered, lost or given up.

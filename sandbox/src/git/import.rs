@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use super::{FileContent, Files};
+use git2::{FileMode, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+
+use super::{FileContent, Files, GitStore};
 use crate::error::SandboxError;
 
 /// The files below `directory` by slash-separated path, without `.git`, ignored files and symbolic links.
@@ -12,18 +14,13 @@ use crate::error::SandboxError;
 /// A folder or file that cannot be read.
 pub fn read_directory(directory: &Path) -> Result<Files, SandboxError> {
     let directory = directory.canonicalize().map_err(SandboxError::file(directory))?;
-    let repository = git2::Repository::discover(&directory).ok();
+    let repository = Repository::discover(&directory).ok();
     let mut files = Files::new();
     walk(&directory, &directory, repository.as_ref(), &mut files)?;
     Ok(files)
 }
 
-fn walk(
-    root: &Path,
-    folder: &Path,
-    repository: Option<&git2::Repository>,
-    files: &mut Files,
-) -> Result<(), SandboxError> {
+fn walk(root: &Path, folder: &Path, repository: Option<&Repository>, files: &mut Files) -> Result<(), SandboxError> {
     for entry in std::fs::read_dir(folder).map_err(SandboxError::file(folder))? {
         let entry = entry.map_err(SandboxError::file(folder))?;
         let path = entry.path();
@@ -42,6 +39,49 @@ fn walk(
         }
     }
     Ok(())
+}
+
+impl GitStore {
+    /// Fetches the branch that a work tree stands on, with its history, into `branch`; returns its commit.
+    /// A folder that is no work tree's root, or stands on no branch, gives nothing.
+    pub(crate) fn adopt(&self, id: u64, directory: &Path, branch: &str) -> Result<Option<String>, SandboxError> {
+        let Ok(source) = Repository::open(directory) else { return Ok(None) };
+        let Ok(head) = source.head() else { return Ok(None) };
+        let (true, Ok(name)) = (head.is_branch(), head.name()) else { return Ok(None) };
+        let tip = head.peel_to_commit()?.id();
+        let target = self.open(id)?;
+        let url = source.commondir().to_string_lossy().into_owned();
+        let refspec = format!("+{name}:refs/heads/{branch}");
+        target.remote_anonymous(&url)?.fetch(&[refspec], None, None)?;
+        Ok(Some(tip.to_string()))
+    }
+
+    /// Which of `files` differ from commit `sha`, and which of its files are gone from `directory`.
+    pub(crate) fn differing(&self, id: u64, sha: &str, directory: &Path, files: &Files) -> Result<Files, SandboxError> {
+        let repository = self.open(id)?;
+        let tree = repository.find_commit(Oid::from_str(sha)?)?.tree()?;
+        let mut differing = Files::new();
+        for (path, content) in files {
+            let Some(file) = content else { continue };
+            let same = tree.get_path(Path::new(path)).is_ok_and(|entry| {
+                let mode = if file.executable { FileMode::BlobExecutable } else { FileMode::Blob };
+                let known = Oid::hash_object(ObjectType::Blob, &file.bytes).is_ok_and(|oid| oid == entry.id());
+                known && entry.filemode() == i32::from(mode)
+            });
+            if !same {
+                differing.insert(path.clone(), content.clone());
+            }
+        }
+        tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+            let path = format!("{folder}{}", String::from_utf8_lossy(entry.name_bytes()));
+            let gone = entry.kind() == Some(ObjectType::Blob) && directory.join(&path).symlink_metadata().is_err();
+            if gone {
+                differing.insert(path, None);
+            }
+            TreeWalkResult::Ok
+        })?;
+        Ok(differing)
+    }
 }
 
 #[cfg(unix)]

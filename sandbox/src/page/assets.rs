@@ -10,6 +10,7 @@ use crate::hub::Hub;
 use crate::state::{AccountKind, Id};
 
 const STYLE: &str = include_str!("templates/page.css");
+const ICON: &str = include_str!("templates/icon.svg");
 const SCRIPT: &str = include_str!("templates/page.js");
 
 pub(super) async fn style() -> Response {
@@ -18,6 +19,10 @@ pub(super) async fn style() -> Response {
 
 pub(super) async fn script() -> Response {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT).into_response()
+}
+
+pub(super) async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "max-age=3600")], ICON).into_response()
 }
 
 /// Muted colours that carry white letters at a contrast of 4.5 to 1.

@@ -42,6 +42,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/_sandbox/changes", get(live::changes))
         .route("/_sandbox/page.css", get(assets::style))
         .route("/_sandbox/page.js", get(assets::script))
+        .route("/_sandbox/icon.svg", get(assets::icon))
         .route("/_sandbox/avatars/{id}", get(assets::avatar))
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .layer(from_fn(guard))
@@ -57,7 +58,8 @@ async fn guard(request: Request, next: Next) -> Response {
     let policies = [
         ("content-security-policy", POLICY),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // Not `no-referrer`: with it browsers send forms from nowhere (`Origin: null`).
+        ("referrer-policy", "same-origin"),
     ];
     for (name, value) in policies {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -5,6 +5,7 @@ mod acts;
 mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -15,7 +16,7 @@ pub use play::{Moment, Report};
 use crate::error::SandboxError;
 use crate::git::Files;
 use crate::hub::Hub;
-use crate::state::Permission;
+use crate::state::{Id, Permission};
 
 /// What a scenario file says.
 #[derive(Debug, Clone)]
@@ -138,6 +139,18 @@ impl Scenario {
     /// # Errors
     /// What the sandbox refuses.
     pub fn set_up(&self, hub: &Hub, files: &Files) -> Result<(), SandboxError> {
+        self.set_up_with(hub, |hub| hub.create_repository(&self.repository, files))
+    }
+
+    /// As [`Scenario::set_up`], with the repository made [from a folder](Hub::create_repository_from).
+    ///
+    /// # Errors
+    /// What the sandbox refuses, and a folder that cannot be read.
+    pub fn set_up_from(&self, hub: &Hub, directory: &Path) -> Result<(), SandboxError> {
+        self.set_up_with(hub, |hub| hub.create_repository_from(&self.repository, directory))
+    }
+
+    fn set_up_with(&self, hub: &Hub, make: impl FnOnce(&Hub) -> Result<Id, SandboxError>) -> Result<(), SandboxError> {
         let (owner, _) = self.repository.split_once('/').unwrap_or_default();
         match &self.people.organization {
             Some(organization) => hub.create_organization(organization)?,
@@ -163,7 +176,7 @@ impl Scenario {
             hub.install(owner, None)?;
         }
         if hub.read(|view| view.world.repository(&self.repository).is_err()) {
-            hub.create_repository(&self.repository, files)?;
+            make(hub)?;
         }
         for (login, permission) in &self.people.users {
             hub.grant(&self.repository, login, *permission)?;

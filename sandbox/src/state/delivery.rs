@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Id, World};
 
 /// How many deliveries are kept; GitHub keeps them for three days.
-const KEPT: usize = 5_000;
+const KEPT: usize = 1_000;
 
 /// A delivery of the App's webhook.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +37,8 @@ pub struct Delivery {
     pub repository: Option<Id>,
     /// Where it was sent.
     pub url: String,
-    /// The body, byte for byte.
+    /// The body, byte for byte; stored beside the state, as it never changes.
+    #[serde(skip)]
     pub payload: String,
     /// What was sent with it, without the signature.
     pub request_headers: BTreeMap<String, String>,
@@ -49,11 +50,23 @@ pub struct Delivery {
     pub done: bool,
 }
 
+/// What happened to the list of deliveries since the state was last stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeliveryNews {
+    /// A new one; its payload is not stored yet.
+    Kept(Id),
+    /// An old one was dropped.
+    Forgotten(Id),
+}
+
 impl World {
     pub(crate) fn keep_delivery(&mut self, delivery: Delivery) {
+        self.delivery_news.push(DeliveryNews::Kept(delivery.id));
         self.deliveries.insert(delivery.id, delivery);
-        while self.deliveries.len() > KEPT {
-            self.deliveries.pop_first();
+        while self.deliveries.len() > KEPT
+            && let Some((oldest, _)) = self.deliveries.pop_first()
+        {
+            self.delivery_news.push(DeliveryNews::Forgotten(oldest));
         }
     }
 }

@@ -27,6 +27,7 @@ pub use check::{Annotation, CheckAction, CheckRun, CheckRunVersion, CheckSuite};
 pub use check_acts::{CheckRunChange, OutputChange};
 pub use comment::{Comment, Reaction, Subject};
 pub use delivery::Delivery;
+pub(crate) use delivery::DeliveryNews;
 pub use issue::{Issue, IssueEvent, PullRequest};
 pub use people::{Account, AccountKind, Permission, Team};
 pub use pull_request::NewPullRequest;
@@ -78,6 +79,8 @@ pub struct World {
     pub check_runs: BTreeMap<Id, CheckRun>,
     /// What was sent to the webhook address, oldest first.
     pub deliveries: BTreeMap<Id, Delivery>,
+    #[serde(skip)]
+    pub(crate) delivery_news: Vec<DeliveryNews>,
 }
 
 impl World {
@@ -100,6 +103,7 @@ impl World {
             suites: BTreeMap::new(),
             check_runs: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            delivery_news: Vec::new(),
         }
         .with_bots(now)
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub(crate) use deliver::deliver_all;
 
+use crate::clock::stamp;
 use crate::limits;
 use crate::state::{Delivery, Id, World};
 
@@ -93,6 +94,8 @@ pub(crate) fn ping(world: &World, hook: Id) -> Value {
             "events": world.app.events,
             "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": world.app.webhook_url},
             "app_id": world.app.id,
+            "created_at": stamp(world.app.created_at),
+            "updated_at": stamp(world.app.created_at),
         },
     })
 }

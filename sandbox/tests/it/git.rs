@@ -98,3 +98,35 @@ async fn a_forced_push_says_so_and_a_deleted_branch_closes_its_pull_request() {
     );
     assert_eq!(stage.sandbox.issue(REPOSITORY, number).unwrap().state(), "closed");
 }
+
+#[tokio::test]
+async fn a_folder_comes_with_its_history_and_what_is_not_committed() {
+    let stage = stage().await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+    for (path, text) in [("kept.txt", "1"), ("gone.txt", "1"), ("changed.txt", "1"), (".gitignore", "*.log\n")] {
+        write(path, text);
+    }
+    for arguments in [&["init", "--quiet", "-b", "trunk"][..], &["add", "."], &["commit", "--quiet", "-m", "First"]] {
+        assert!(git(folder.path(), arguments).status.success());
+    }
+    std::fs::remove_file(folder.path().join("gone.txt")).unwrap();
+    write("changed.txt", "2");
+    write("new.txt", "1");
+    write("noise.log", "1");
+    stage.sandbox.create_repository_from("octo-org/copy", folder.path()).unwrap();
+    let token = stage.token().await;
+    let commits = stage.get("/repos/octo-org/copy/commits", &token).await.body;
+    let messages: Vec<_> =
+        commits.as_array().unwrap().iter().map(|it| it["commit"]["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["What is not committed yet", "First\n"]);
+    let names = |listed: serde_json::Value| -> Vec<String> {
+        listed.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let listed = names(stage.get("/repos/octo-org/copy/contents/", &token).await.body);
+    assert_eq!(listed, [".gitignore", "changed.txt", "kept.txt", "new.txt"]);
+    let plain = tempfile::tempdir().unwrap();
+    std::fs::write(plain.path().join("a.txt"), "a").unwrap();
+    stage.sandbox.create_repository_from("octo-org/plain", plain.path()).unwrap();
+    assert_eq!(names(stage.get("/repos/octo-org/plain/contents/", &token).await.body), ["a.txt"]);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowctl_sandbox::{RateLimits, Sandbox};
+use flowctl_sandbox::{Fault, FaultRule, RateLimits, Sandbox};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -163,4 +163,22 @@ async fn points_of_a_minute_and_requests_of_an_hour() {
     }
     let over = stage.get(&format!("/repos/{REPOSITORY}"), &token).await;
     assert_eq!((over.status.as_u16(), over.headers["x-ratelimit-remaining"].to_str().unwrap()), (403, "0"));
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_refused() {
+    let stage = std::sync::Arc::new(
+        stage_with(Sandbox::builder().rate_limits(RateLimits { concurrent: 1, ..RateLimits::off() })).await,
+    );
+    let token = stage.token().await;
+    let slow = Fault::Latency { milliseconds: 60_000 };
+    stage.sandbox.faults.add(FaultRule::new(slow).path("/installation/repositories"));
+    let (other, others_token) = (std::sync::Arc::clone(&stage), token.clone());
+    let waiting = tokio::spawn(async move { other.get("/installation/repositories", &others_token).await });
+    while stage.sandbox.pace.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = stage.get(&format!("/repos/{REPOSITORY}"), &token).await;
+    assert!(refused.body["message"].as_str().unwrap().contains("secondary rate limit"), "{}", refused.body);
+    waiting.abort();
 }

@@ -1,16 +1,15 @@
 //! What people do, by name: the programmatic side of the sandbox, used by tests, scenarios and the page.
 //! Every deed checks that the person may do it, as GitHub's own pages would.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod preparation;
+mod questions;
+
+use std::collections::BTreeMap;
 
 use crate::error::SandboxError;
 use crate::git::{FileContent, Files, NewCommit};
 use crate::hub::Hub;
-use crate::state::{
-    Account, AccountKind, Change, CheckRun, CheckRunChange, Comment, Delivery, Id, Issue, NewPullRequest, Permission,
-    Reaction, Review, ReviewState, Selection, Subject, Team, Token, TokenOwner,
-};
-use crate::{key, webhook};
+use crate::state::{Change, CheckRunChange, Id, NewPullRequest, Permission, ReviewState, Subject};
 
 /// A pull request to be opened by a person, with the branch and files that it brings.
 #[derive(Debug, Clone, Default)]
@@ -32,172 +31,6 @@ pub struct OpenPullRequest {
 }
 
 impl Hub {
-    /// Makes an account, or finds it.
-    pub fn create_user(&self, login: &str) -> Result<Id, SandboxError> {
-        self.change(|change| change.ensure_account(login, AccountKind::User))
-    }
-
-    /// Makes an organisation, or finds it.
-    pub fn create_organization(&self, login: &str) -> Result<Id, SandboxError> {
-        self.change(|change| change.ensure_account(login, AccountKind::Organization))
-    }
-
-    /// Lets a person belong to an organisation, as owner or not.
-    pub fn add_member(&self, organization: &str, login: &str, owner: bool) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let person = change.ensure_account(login, AccountKind::User)?;
-            let organization = change.world.account(organization)?.id;
-            if let Some(organization) = change.world.accounts.get_mut(&organization) {
-                organization.members.insert(person);
-                if owner {
-                    organization.owners.insert(person);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Makes a team of an organisation, or replaces its members; they become the organisation's too.
-    pub fn set_team(&self, organization: &str, slug: &str, members: &[&str]) -> Result<Id, SandboxError> {
-        self.change(|change| {
-            let organization = change.world.account(organization)?.id;
-            let people = members.iter().map(|login| change.ensure_account(login, AccountKind::User));
-            let people = people.collect::<Result<BTreeSet<_>, _>>()?;
-            if let Some(organization) = change.world.accounts.get_mut(&organization) {
-                organization.members.extend(&people);
-            }
-            let mut teams = change.world.teams.values_mut();
-            if let Some(team) = teams.find(|team| team.organization == organization && team.slug == slug) {
-                team.members = people;
-                return Ok(team.id);
-            }
-            let (id, created_at) = (change.world.take_id(), change.now);
-            let team =
-                Team { id, organization, slug: slug.to_owned(), name: slug.to_owned(), members: people, created_at };
-            change.world.teams.insert(id, team);
-            Ok(id)
-        })
-    }
-
-    /// Makes a repository with these files as its first commit; the default branch is `main`.
-    pub fn create_repository(&self, full_name: &str, files: &Files) -> Result<Id, SandboxError> {
-        self.change(|change| {
-            let (owner, name) = split(full_name)?;
-            let owner = change.world.account(owner)?.id;
-            let id = change.create_repository(owner, name, "main", true)?;
-            let by = change.world.app.owner;
-            let author = change.author(by);
-            let new = NewCommit {
-                branch: "main",
-                parents: &[],
-                files,
-                message: "Initial commit",
-                author: &author,
-                at: change.now,
-            };
-            change.git.commit(id, &new)?;
-            change.observe_references(id, by)?;
-            Ok(id)
-        })
-    }
-
-    /// Lets a person do that much in a repository.
-    pub fn grant(&self, repository: &str, login: &str, permission: Permission) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let person = change.ensure_account(login, AccountKind::User)?;
-            let repository = change.world.repository(repository)?.id;
-            change.grant(repository, person, permission)
-        })
-    }
-
-    /// Lets a team do that much in a repository.
-    pub fn grant_team(&self, repository: &str, slug: &str, permission: Permission) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let repository = change.world.repository(repository)?;
-            let (id, owner) = (repository.id, repository.owner);
-            let team = change.world.teams.values().find(|team| team.organization == owner && team.slug == slug);
-            let team = team.ok_or_else(|| SandboxError::NotFound(format!("team `{slug}`")))?.id;
-            if let Some(repository) = change.world.repositories.get_mut(&id) {
-                repository.teams.insert(team, permission);
-            }
-            Ok(())
-        })
-    }
-
-    /// Installs the App into an account, for all its repositories or for those named.
-    pub fn install(&self, account: &str, repositories: Option<&[&str]>) -> Result<Id, SandboxError> {
-        self.change(|change| {
-            let account = change.world.account(account)?.id;
-            let selection = change.selection(repositories)?;
-            change.install(account, selection, change.world.app.owner)
-        })
-    }
-
-    /// Changes which repositories an installation covers.
-    pub fn select_repositories(&self, installation: Id, repositories: Option<&[&str]>) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let selection = change.selection(repositories)?;
-            change.select_repositories(installation, selection, change.world.app.owner)
-        })
-    }
-
-    /// Suspends an installation.
-    pub fn suspend_installation(&self, id: Id) -> Result<(), SandboxError> {
-        self.change(|change| change.suspend_installation(id, change.world.app.owner))
-    }
-
-    /// Lets a suspended installation go on.
-    pub fn unsuspend_installation(&self, id: Id) -> Result<(), SandboxError> {
-        self.change(|change| change.unsuspend_installation(id, change.world.app.owner))
-    }
-
-    /// Takes an installation away.
-    pub fn delete_installation(&self, id: Id) -> Result<(), SandboxError> {
-        self.change(|change| change.delete_installation(id, change.world.app.owner))
-    }
-
-    /// Sets what an installation may do; its tokens end.
-    pub fn set_permissions(&self, id: Id, permissions: &[(&str, &str)]) -> Result<(), SandboxError> {
-        let permissions = permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
-        self.change(|change| change.set_permissions(id, permissions, change.world.app.owner))
-    }
-
-    /// Ends every installation token at once; the App has to ask for new ones.
-    pub fn revoke_tokens(&self) -> Result<(), SandboxError> {
-        self.change(|change| {
-            change.world.tokens.retain(|_, token| !matches!(token.owner, TokenOwner::Installation(_)));
-            Ok(())
-        })
-    }
-
-    /// A token with which a person pushes and asks the API.
-    pub fn token_of(&self, login: &str) -> Result<String, SandboxError> {
-        self.change(|change| {
-            let owner = TokenOwner::Person(change.world.account(login)?.id);
-            let token = key::personal_token();
-            let known = Token { owner, expires_at: None, permissions: BTreeMap::new(), repositories: None };
-            change.world.tokens.insert(token.clone(), known);
-            Ok(token)
-        })
-    }
-
-    /// Sets where webhooks go and sends `ping` there.
-    pub fn set_webhook_url(&self, url: &str) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let app = &mut change.world.app;
-            if app.webhook_url.as_deref() == Some(url) {
-                return Ok(());
-            }
-            app.webhook_url = Some(url.to_owned());
-            let (hook, owner) = (app.id, app.owner);
-            let ping = webhook::ping(change.world, hook);
-            let fields = [("zen", "zen"), ("hook_id", "hook_id"), ("hook", "hook")];
-            let fields = fields.map(|(name, key)| (name, ping[key].clone())).to_vec();
-            change.emit_always("ping", None, None, owner, fields);
-            Ok(())
-        })
-    }
-
     /// Commits files onto a branch in a person's name and pushes; a missing branch starts at the default branch.
     pub fn push(
         &self,
@@ -455,28 +288,6 @@ impl Hub {
         })
     }
 
-    /// Renames a repository.
-    pub fn rename_repository(&self, repository: &str, name: &str) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let id = change.world.repository(repository)?.id;
-            change.rename_repository(id, name, change.world.app.owner)
-        })
-    }
-
-    /// Deletes a repository.
-    pub fn delete_repository(&self, repository: &str) -> Result<(), SandboxError> {
-        self.change(|change| {
-            let id = change.world.repository(repository)?.id;
-            change.delete_repository(id, change.world.app.owner)
-        })
-    }
-
-    /// Moves the sandbox's clock forward; what has become too old becomes stale.
-    pub fn advance_clock(&self, span: std::time::Duration) -> Result<(), SandboxError> {
-        self.clock.advance(span);
-        self.change(|_| Ok(()))
-    }
-
     fn in_issue<T>(
         &self,
         repository: &str,
@@ -498,91 +309,7 @@ impl Hub {
     }
 }
 
-/// What the sandbox saw, for assertions.
-impl Hub {
-    /// The commit of a branch.
-    pub fn branch(&self, repository: &str, branch: &str) -> Result<String, SandboxError> {
-        self.read(|view| {
-            let found = view.world.repository(repository)?.branch(branch).map(str::to_owned);
-            found.ok_or_else(|| SandboxError::NotFound(format!("branch `{branch}`")))
-        })
-    }
-
-    /// The pull request or issue.
-    pub fn issue(&self, repository: &str, number: u64) -> Result<Issue, SandboxError> {
-        self.read(|view| {
-            let id = view.world.repository(repository)?.id;
-            view.world.issue(id, number).cloned()
-        })
-    }
-
-    /// All check runs of a commit, oldest first, each with its history.
-    pub fn check_runs(&self, repository: &str, head_sha: &str) -> Result<Vec<CheckRun>, SandboxError> {
-        self.read(|view| {
-            let id = view.world.repository(repository)?.id;
-            Ok(view.world.check_runs_of(id, head_sha).cloned().collect())
-        })
-    }
-
-    /// All check runs of a pull request's commits, past ones too, oldest first.
-    pub fn check_runs_of_pull_request(&self, repository: &str, number: u64) -> Result<Vec<CheckRun>, SandboxError> {
-        self.read(|view| {
-            let id = view.world.repository(repository)?.id;
-            let (_, side) = view.world.pull_request(id, number)?;
-            let commits = view.git.compare(id, &side.base_sha, &side.head_sha)?.commits;
-            let of_pull_request =
-                |run: &&CheckRun| run.repository == id && commits.iter().any(|commit| commit.sha == run.head_sha);
-            Ok(view.world.check_runs.values().filter(of_pull_request).cloned().collect())
-        })
-    }
-
-    /// All comments of an issue, oldest first.
-    pub fn comments(&self, repository: &str, number: u64) -> Result<Vec<Comment>, SandboxError> {
-        self.read(|view| {
-            let id = view.world.repository(repository)?.id;
-            let issue = view.world.issue(id, number)?.id;
-            Ok(view.world.comments_of(issue).cloned().collect())
-        })
-    }
-
-    /// All reviews of a pull request, oldest first.
-    pub fn reviews(&self, repository: &str, number: u64) -> Result<Vec<Review>, SandboxError> {
-        self.read(|view| {
-            let id = view.world.repository(repository)?.id;
-            let issue = view.world.issue(id, number)?.id;
-            Ok(view.world.reviews_of(issue).cloned().collect())
-        })
-    }
-
-    /// All reactions on a comment, oldest first.
-    pub fn reactions(&self, comment: Id) -> Vec<Reaction> {
-        self.read(|view| view.world.reactions_on(Subject::Comment(comment)).cloned().collect())
-    }
-
-    /// All deliveries, oldest first.
-    pub fn deliveries(&self) -> Vec<Delivery> {
-        self.read(|view| view.world.deliveries.values().cloned().collect())
-    }
-
-    /// An account by login.
-    pub fn account(&self, login: &str) -> Result<Account, SandboxError> {
-        self.read(|view| view.world.account(login).cloned())
-    }
-}
-
 impl Change<'_> {
-    fn ensure_account(&mut self, login: &str, kind: AccountKind) -> Result<Id, SandboxError> {
-        if let Ok(there) = self.world.account(login) {
-            return Ok(there.id);
-        }
-        let fits = |character: char| character.is_ascii_alphanumeric() || character == '-';
-        if login.is_empty() || login.len() > 39 || !login.chars().all(fits) || login.starts_with('-') {
-            return Err(SandboxError::invalid(format!("`{login}` is no login: letters, digits and `-`, at most 39")));
-        }
-        let now = self.now;
-        Ok(self.world.add_account(login, kind, now))
-    }
-
     /// The repository and the person, who must be able to see it; `least` is what the deed asks for.
     fn person_in(&self, repository: &str, login: &str, least: Permission) -> Result<(Id, Id), SandboxError> {
         let id = self.world.repository(repository)?.id;
@@ -595,12 +322,6 @@ impl Change<'_> {
             return Err(SandboxError::Forbidden(format!("{login} cannot see {repository}")));
         }
         Ok((id, person))
-    }
-
-    fn selection(&self, repositories: Option<&[&str]>) -> Result<Selection, SandboxError> {
-        let Some(names) = repositories else { return Ok(Selection::All) };
-        let chosen = names.iter().map(|name| self.world.repository(name).map(|repository| repository.id));
-        Ok(Selection::Selected(chosen.collect::<Result<_, _>>()?))
     }
 
     fn may_change_comment(&self, repository: &str, login: &str, comment: Id) -> Result<Id, SandboxError> {
@@ -642,8 +363,4 @@ impl Change<'_> {
         self.observe_references(repository, by)?;
         Ok(sha)
     }
-}
-
-fn split(full_name: &str) -> Result<(&str, &str), SandboxError> {
-    full_name.split_once('/').ok_or_else(|| SandboxError::invalid(format!("`{full_name}` is not OWNER/NAME")))
 }
