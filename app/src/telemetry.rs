@@ -26,7 +26,8 @@ pub fn start(settings: &Settings) -> Result<(), TelemetryError> {
         filter: settings.log.clone(),
         reason: error.to_string(),
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
     // A second start keeps the first log: only one can be the process's.
     let _ = match settings.log_format {
         LogFormat::Json => log.json().try_init(),
