@@ -5,12 +5,18 @@ use minijinja::Value;
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 /// Tags that stay, without any attribute but `open`.
-const HARMLESS: [&str; 19] = [
+const HARMLESS: [&str; 25] = [
     "<details>",
     "<details open>",
     "</details>",
     "<summary>",
     "</summary>",
+    "<code>",
+    "</code>",
+    "<strong>",
+    "</strong>",
+    "<em>",
+    "</em>",
     "<br>",
     "<br/>",
     "<br />",
@@ -130,6 +136,8 @@ mod tests {
             ("[x](https://a.test/?b)", "<p><a href=\"https://a.test/?b\">x</a></p>\n"),
             ("![alt](https://a.test/x.png)", "<p><a href=\"https://a.test/x.png\">alt</a></p>\n"),
             ("<details open>\n\n**x**\n\n</details>", "<details open>\n<p><strong>x</strong></p>\n</details>"),
+            ("<summary>Of <code>a</code></summary>", "<summary>Of <code>a</code></summary>"),
+            ("<code class=x>", "&lt;code class=x&gt;"),
             ("<details onclick=x>", "&lt;details onclick=x&gt;"),
             ("one\ntwo", "<p>one<br />\ntwo</p>\n"),
         ];
