@@ -19,7 +19,8 @@ fn pages() -> Vec<PathBuf> {
     fn below(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            // The pages of the rules hold wrong examples too; they are made and run with the rules.
+            if path.is_dir() && !path.ends_with("docs/rules") {
                 below(&path, found);
             } else if path.extension().is_some_and(|ending| ending == "md") {
                 found.push(path);
@@ -70,7 +71,7 @@ fn every_whole_file_in_the_documentation_is_sound() {
         }
         checked += files.len();
         let repository = Repository::read(files);
-        let report = validate(&repository, &Options::default());
+        let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
         let findings: Vec<String> = report
             .findings
             .iter()
