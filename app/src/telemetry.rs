@@ -8,7 +8,9 @@ use crate::settings::{LogFormat, Settings};
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is malformed.
-    #[error("FLOWCTL_LOG is `{filter}`, which is no filter: {reason}; write for example `info` or `warn,flowctl_app=debug`")]
+    #[error(
+        "FLOWCTL_LOG is `{filter}`, which is no filter: {reason}; write for example `info` or `warn,flowctl_app=debug`"
+    )]
     Filter {
         /// What was given.
         filter: String,
@@ -22,10 +24,8 @@ pub enum TelemetryError {
 /// # Errors
 /// A malformed filter.
 pub fn start(settings: &Settings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| TelemetryError::Filter {
-        filter: settings.log.clone(),
-        reason: error.to_string(),
-    })?;
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| TelemetryError::Filter { filter: settings.log.clone(), reason: error.to_string() })?;
     let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
     // A second start keeps the first log: only one can be the process's.

@@ -94,7 +94,12 @@ impl Checkout {
     }
 }
 
-fn read_tree(git: &git2::Repository, tree: git2::Oid, path: &str, files: &mut BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+fn read_tree(
+    git: &git2::Repository,
+    tree: git2::Oid,
+    path: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> anyhow::Result<()> {
     for entry in &git.find_tree(tree)? {
         let path = format!("{path}/{}", String::from_utf8_lossy(entry.name_bytes()));
         match entry.kind() {
@@ -196,7 +201,10 @@ fn add_glob(pattern: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::R
         let entry = entry?;
         let path = entry.path();
         let name = path.strip_prefix(&here).unwrap_or(path);
-        if entry.file_type().is_some_and(|kind| kind.is_file()) && matcher.is_match(name) && name.iter().any(|part| part == FLOW) {
+        if entry.file_type().is_some_and(|kind| kind.is_file())
+            && matcher.is_match(name)
+            && name.iter().any(|part| part == FLOW)
+        {
             add_file(path, found)?;
         }
     }
@@ -268,5 +276,9 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn slashed(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replacen("//", "/", 1)
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
+        .replacen("//", "/", 1)
 }

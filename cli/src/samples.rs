@@ -48,10 +48,7 @@ pub const SAMPLES: [Sample; 5] = [
             "access/README.md",
         ]
     ),
-    sample!(
-        "incident",
-        [".flow/processes/incident.yaml", "README.md", "runbooks/database.md", "status.json"]
-    ),
+    sample!("incident", [".flow/processes/incident.yaml", "README.md", "runbooks/database.md", "status.json"]),
     sample!(
         "vendor-onboarding",
         [

@@ -40,7 +40,11 @@ impl Follower {
             self.rows.insert((execution.id, String::new()), String::new());
             let style = execution_style(execution.status);
             let at = clock(execution.completed_at.unwrap_or(now));
-            lines.push(format!("{at}  {BOLD}{}{BOLD:#} {style}{}{style:#}", execution.process, execution.status.as_str()));
+            lines.push(format!(
+                "{at}  {BOLD}{}{BOLD:#} {style}{}{style:#}",
+                execution.process,
+                execution.status.as_str()
+            ));
         }
         lines
     }
@@ -73,7 +77,8 @@ fn detail(row: &Row) -> Option<String> {
             format!("{word} @{}", decision.person.login)
         })
         .collect();
-    let missing = row.missing.iter().map(|lack| format!("needs {} more of {}", lack.needed - lack.have, group(&lack.group)));
+    let missing =
+        row.missing.iter().map(|lack| format!("needs {} more of {}", lack.needed - lack.have, group(&lack.group)));
     let parts: Vec<String> = said.into_iter().chain(missing).chain(row.note.clone()).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
@@ -120,10 +125,7 @@ pub fn table(execution: &Execution, now: Timestamp) -> String {
     let style = execution_style(timeline.status);
     let mut table = Table::new();
     // Without a terminal there is no width to ask for; a hundred columns fit in logs and READMEs.
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(100);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
     table.set_header(["step", "type", "status", "time", ""]);
     for row in &timeline.rows {
         let time = row.duration_ms.map(time).unwrap_or_default();

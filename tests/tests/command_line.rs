@@ -144,7 +144,8 @@ fn ignored_files_are_not_looked_at() {
 
 #[test]
 fn only_what_changed_is_looked_at_and_versions_are_compared() {
-    let repository = folder(&[(".flow/processes/a.yaml", SOUND), (".flow/processes/b.yaml", &BROKEN.replace("name: a", "name: b"))]);
+    let repository =
+        folder(&[(".flow/processes/a.yaml", SOUND), (".flow/processes/b.yaml", &BROKEN.replace("name: a", "name: b"))]);
     let git = |words: &[&str]| {
         let done = Command::new("git").args(words).current_dir(repository.path()).output().unwrap();
         assert!(done.status.success(), "{words:?}");
@@ -235,7 +236,8 @@ fn a_rejected_run_fails_and_wrong_inputs_are_told_by_field() {
     let repository = folder(&[(".flow/processes/ask.yaml", process)]);
     let said = flowctl(repository.path(), &["run", "ask", "--data", kept, "--input", "size=big"]);
     assert_eq!((said.code, said.err.contains("`size` must be a whole number")), (2, true), "{}", said.err);
-    let said = flowctl(repository.path(), &["run", "ask", "--data", kept, "--input", "size=3", "--reject", "ok=too big"]);
+    let said =
+        flowctl(repository.path(), &["run", "ask", "--data", kept, "--input", "size=3", "--reject", "ok=too big"]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     assert!(said.out.contains("too big"), "{}", said.out);
 }

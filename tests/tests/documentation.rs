@@ -90,7 +90,8 @@ fn every_transcript_says_what_the_program_says() {
             for (command, expected) in commands(&block) {
                 let words: Vec<&str> = command.split_whitespace().skip(1).collect();
                 let folder = root().join("fixtures/repositories/release");
-                let output = Command::new(program()).args(&words).current_dir(&folder).env("NO_COLOR", "1").output().unwrap();
+                let output =
+                    Command::new(program()).args(&words).current_dir(&folder).env("NO_COLOR", "1").output().unwrap();
                 let printed = [output.stdout, output.stderr].concat();
                 let printed = String::from_utf8_lossy(&printed).trim_end().to_owned();
                 assert_eq!(printed, expected.trim_end(), "{}:{line}: {command}", page.display());
@@ -127,7 +128,8 @@ fn every_link_between_pages_leads_somewhere() {
         for part in text.split("](").skip(1) {
             let target = part.split(')').next().unwrap_or_default();
             let file = target.split('#').next().unwrap_or_default();
-            let local = !file.is_empty() && !file.contains("://") && !file.contains(' ') && !file.starts_with("mailto:");
+            let local =
+                !file.is_empty() && !file.contains("://") && !file.contains(' ') && !file.starts_with("mailto:");
             if local && !page.parent().unwrap().join(file).exists() {
                 broken.push(format!("{}: {target}", page.display()));
             }

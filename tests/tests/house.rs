@@ -46,18 +46,36 @@ fn lines_with(folder: &str, words: &[&str]) -> Vec<String> {
 fn dependencies(manifest: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(manifest)).unwrap();
     let section = text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap().to_owned();
-    section.lines().filter_map(|line| Some(line.split(['.', ' ', '=']).next()?.to_owned())).filter(|n| !n.is_empty()).collect()
+    section
+        .lines()
+        .filter_map(|line| Some(line.split(['.', ' ', '=']).next()?.to_owned()))
+        .filter(|n| !n.is_empty())
+        .collect()
 }
 
 #[test]
 fn core_knows_no_other_room_and_does_no_io() {
     let known = dependencies("core/Cargo.toml");
-    for forbidden in ["tokio", "reqwest", "sqlx", "git2", "axum", "octocrab", "flowctl-app", "flowctl-sandbox", "rand"] {
+    for forbidden in ["tokio", "reqwest", "sqlx", "git2", "axum", "octocrab", "flowctl-app", "flowctl-sandbox", "rand"]
+    {
         assert!(!known.iter().any(|name| name == forbidden), "core depends on {forbidden}");
     }
     let io = [
-        "std::fs", "std::net", "std::process", "std::env::", "std::thread", "std::io::", "SystemTime", "Instant::now",
-        "Timestamp::now", "Zoned::now", "Uuid::now", "Uuid::new_v", "async fn", "println!", "eprintln!",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env::",
+        "std::thread",
+        "std::io::",
+        "SystemTime",
+        "Instant::now",
+        "Timestamp::now",
+        "Zoned::now",
+        "Uuid::now",
+        "Uuid::new_v",
+        "async fn",
+        "println!",
+        "eprintln!",
     ];
     assert_eq!(lines_with("core/src", &io), Vec::<String>::new());
 }

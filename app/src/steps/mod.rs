@@ -122,8 +122,7 @@ impl Performers {
             (Some(name), false) => Providers::default().with_default(name)?,
             (None, false) => Providers::default(),
         };
-        let options =
-            OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt: Vec::new() };
+        let options = OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt: Vec::new() };
         Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), clock)?)
     }
 

@@ -18,9 +18,6 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         anyhow::bail!("there is no rule `{wanted}`; `flowctl explain` lists all");
     };
     print(&format!("{}\n", rule.explanation().trim_end()))?;
-    print(&format!(
-        "Suppress it where it is meant: {TYPE}# flowctl: ignore[{}] the reason{TYPE:#}",
-        rule.code
-    ))?;
+    print(&format!("Suppress it where it is meant: {TYPE}# flowctl: ignore[{}] the reason{TYPE:#}", rule.code))?;
     Ok(Exit::Done)
 }

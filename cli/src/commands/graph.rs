@@ -30,8 +30,9 @@ fn find(wanted: &str) -> anyhow::Result<Arc<Process>> {
         let checkout = checkouts(&[wanted.to_owned()], "")?.into_iter().next().context("the file cannot be read")?;
         let definitions = checkout.definitions();
         let process = definitions.processes().find(|(file, _)| checkout.wants(file.source.path()));
-        let (_, process) = process
-            .with_context(|| format!("`{wanted}` holds no process that can be read; `flowctl validate {wanted}` says why"))?;
+        let (_, process) = process.with_context(|| {
+            format!("`{wanted}` holds no process that can be read; `flowctl validate {wanted}` says why")
+        })?;
         return Ok(Arc::clone(process));
     }
     let root = around(Path::new(".")).context("there is no `.flow/` here or above")?;

@@ -30,7 +30,9 @@ pub fn run(arguments: &InitArguments, quiet: bool) -> anyhow::Result<Exit> {
         }
     }
     if !quiet {
-        anstream::eprintln!("\nNext: {TYPE}flowctl validate{TYPE:#}, then {TYPE}flowctl dev .{TYPE:#} to try it with people.");
+        anstream::eprintln!(
+            "\nNext: {TYPE}flowctl validate{TYPE:#}, then {TYPE}flowctl dev .{TYPE:#} to try it with people."
+        );
     }
     Ok(Exit::Done)
 }

@@ -24,8 +24,7 @@ pub fn run(arguments: &ValidateArguments, quiet: bool) -> anyhow::Result<Exit> {
             narrow_to_changes(&mut checkout, &definitions, base);
         }
         let workflow_files = checkout.workflow_files();
-        let options =
-            Options { base: base.as_ref(), workflow_files: workflow_files.as_ref(), ..Options::default() };
+        let options = Options { base: base.as_ref(), workflow_files: workflow_files.as_ref(), ..Options::default() };
         let report = validate(&definitions, &options);
         files += definitions.files.keys().filter(|path| checkout.wants(path)).count();
         sources.add(&checkout, &definitions);

@@ -38,7 +38,8 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources) -> Vec<Group<'a>> {
     for related in &finding.related {
         let (start, end) = (related.range.start.offset, related.range.end.offset);
         let text = sources.text(&related.path);
-        group = group.element(snippet(text, &related.path, span(start, end), AnnotationKind::Context, &related.message));
+        group =
+            group.element(snippet(text, &related.path, span(start, end), AnnotationKind::Context, &related.message));
     }
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(help));

@@ -98,9 +98,8 @@ fn a_higher_permission_counts_for_a_lower_role() {
 fn a_template_may_give_several_logins_and_too_few_is_said() {
     let approvers: crate::definition::Approvers =
         serde_json::from_value(serde_json::json!({"users": ["{{ x }}", "Cy"], "count": 3})).unwrap();
-    let mut text = |template: &str| {
-        Ok(if template.contains("{{") { "@ann, ben".to_owned() } else { template.to_owned() })
-    };
+    let mut text =
+        |template: &str| Ok(if template.contains("{{") { "@ann, ben".to_owned() } else { template.to_owned() });
     let requirement = Requirement::resolve(&approvers, &mut text).unwrap();
     assert_eq!(
         requirement,

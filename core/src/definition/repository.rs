@@ -270,10 +270,8 @@ impl File {
         let parsed = parse(&front);
         let mut structure = Vec::new();
         let header = match parsed.document.root().filter(|_| template_start > 0) {
-            Some(root) => {
-                decode::plain::<PromptHeader>(&parsed.document, root, &compiled::PROMPT, &mut structure)
-                    .unwrap_or_default()
-            }
+            Some(root) => decode::plain::<PromptHeader>(&parsed.document, root, &compiled::PROMPT, &mut structure)
+                .unwrap_or_default(),
             None => PromptHeader::default(),
         };
         let faults = if template_start > 0 { parsed.faults } else { Vec::new() };
@@ -303,12 +301,7 @@ fn front_matter(text: &str) -> (String, usize) {
     (String::new(), 0)
 }
 
-fn definition(
-    kind: FileKind,
-    document: &Document,
-    root: NodeId,
-    faults: &mut Vec<SchemaFault>,
-) -> Option<Definition> {
+fn definition(kind: FileKind, document: &Document, root: NodeId, faults: &mut Vec<SchemaFault>) -> Option<Definition> {
     use decode::plain;
     match kind {
         FileKind::Process => {

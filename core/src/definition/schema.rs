@@ -94,10 +94,13 @@ pub fn of_step(step_type: StepType) -> Value {
     let mut schema = plain::<StepCommon>();
     merge(&mut schema, kind_schema(step_type));
     if step_type == StepType::Foreach {
-        merge(&mut schema, json!({
-            "properties": {"steps": {"type": "array", "minItems": 1, "description": "The body: run once per item."}},
-            "required": ["steps"]
-        }));
+        merge(
+            &mut schema,
+            json!({
+                "properties": {"steps": {"type": "array", "minItems": 1, "description": "The body: run once per item."}},
+                "required": ["steps"]
+            }),
+        );
     }
     schema
 }
@@ -148,10 +151,13 @@ fn merge(schema: &mut Value, more: Value) {
 /// The schema of a process without what its steps hold, for reading it part by part.
 fn header() -> Value {
     let mut schema = plain::<ProcessHeader>();
-    merge(&mut schema, json!({
-        "properties": {"steps": {"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "description": "What is done."}},
-        "required": ["steps"]
-    }));
+    merge(
+        &mut schema,
+        json!({
+            "properties": {"steps": {"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "description": "What is done."}},
+            "required": ["steps"]
+        }),
+    );
     schema
 }
 

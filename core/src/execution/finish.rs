@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 use super::context;
 use super::decide::Transition;
 use super::event::{EventKind, SkipReason};
+use super::perform;
 use super::plan::{PlannedStep, compensation};
 use super::state::{Ending, ExecutionStatus, StepError, StepStatus};
 use super::waiting::Waiting;
-use super::perform;
 use crate::definition::ErrorClass;
 use crate::definition::step::{OnFailure, RunOn};
 use crate::expression::evaluate_json;
@@ -110,9 +110,8 @@ fn skip_unused_compensations(transition: &mut Transition<'_>) {
 /// The first step, in the order of the definition, whose failure nothing tolerates.
 fn failed_step(transition: &Transition<'_>) -> Option<(String, StepError)> {
     transition.execution.steps.iter().find_map(|(id, step)| {
-        let fails = step.status == StepStatus::Failed
-            && step.on_failure == OnFailure::Fail
-            && !is_compensation(transition, id);
+        let fails =
+            step.status == StepStatus::Failed && step.on_failure == OnFailure::Fail && !is_compensation(transition, id);
         let error = step.error.clone()?;
         fails.then(|| (id.clone(), StepError { step: Some(id.clone()), ..error }))
     })
@@ -139,9 +138,8 @@ fn outputs(transition: &Transition<'_>) -> Result<Value, StepError> {
     let context = context::of(transition.plan, &transition.execution);
     let mut outputs = Map::new();
     for (name, expression) in &transition.plan.process.header.outputs {
-        let rendered = evaluate_json(&expression.value, &context).map_err(|error| {
-            StepError::new(ErrorClass::Expression, format!("output `{}`: {error}", name.value))
-        })?;
+        let rendered = evaluate_json(&expression.value, &context)
+            .map_err(|error| StepError::new(ErrorClass::Expression, format!("output `{}`: {error}", name.value)))?;
         outputs.insert(name.value.clone(), rendered.value);
     }
     Ok(Value::Object(outputs))

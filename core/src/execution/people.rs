@@ -117,8 +117,10 @@ fn resolve(approvers: &Approvers, context: &Context) -> Result<Requirement, Step
             match rendered.value {
                 Value::String(text) => text,
                 Value::Array(items) => {
-                    let names: Vec<String> =
-                        items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+                    let names: Vec<String> = items
+                        .iter()
+                        .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                        .collect();
                     names.join(" ")
                 }
                 other => other.to_string(),
@@ -160,7 +162,8 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     {
         return Err(Refusal::OtherCommit { said: said.clone(), shown: shown.clone() });
     }
-    if withdraws && !evaluate(&request.requirement, &state.decisions).standing.iter().any(|d| d.person.is(&decision.person))
+    if withdraws
+        && !evaluate(&request.requirement, &state.decisions).standing.iter().any(|d| d.person.is(&decision.person))
     {
         return Err(Refusal::NothingToWithdraw);
     }

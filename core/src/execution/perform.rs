@@ -5,13 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::context;
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::people;
 use super::plan::PlannedStep;
 use super::state::{StepError, StepStatus, Usage};
 use super::waiting::Waiting;
-use super::context;
 use crate::definition::step::api_call::ApiCall;
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{AiGenerate, Gateway, StepKind, Wait};
@@ -104,8 +104,7 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
 
 /// Evaluates one field; an error names it.
 pub(super) fn evaluate(field: &str, value: &Value, context: &Context) -> Result<Rendered, StepError> {
-    evaluate_json(value, context)
-        .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))
+    evaluate_json(value, context).map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))
 }
 
 /// Evaluates one field to a text.
@@ -127,9 +126,8 @@ pub(super) fn evaluate_duration(
         Templated::Literal(duration) => Ok(*duration),
         Templated::Template(template) => {
             let text = evaluate_text(field, template, context)?;
-            text.parse().map_err(|error| {
-                StepError::new(ErrorClass::Expression, format!("`{field}` gave `{text}`: {error}"))
-            })
+            text.parse()
+                .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}` gave `{text}`: {error}")))
         }
     }
 }
@@ -152,8 +150,8 @@ fn branches_taken(gateway: &Gateway, context: &Context) -> Result<Vec<String>, S
         let Some(when) = &branch.when else { continue };
         let field = format!("branches[{index}].when");
         let value = evaluate(&field, &when.value, context)?.value;
-        let holds = condition(&value)
-            .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))?;
+        let holds =
+            condition(&value).map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))?;
         if holds {
             taken.extend(branch.to.iter().map(ToString::to_string));
             if gateway.mode == GatewayMode::First {
@@ -163,9 +161,8 @@ fn branches_taken(gateway: &Gateway, context: &Context) -> Result<Vec<String>, S
     }
     if taken.is_empty() {
         let otherwise = gateway.branches.iter().find(|b| b.otherwise.as_ref().is_some_and(|yes| yes.value));
-        let otherwise = otherwise.ok_or_else(|| {
-            StepError::new(ErrorClass::Expression, "no branch holds, and there is no `otherwise`")
-        })?;
+        let otherwise = otherwise
+            .ok_or_else(|| StepError::new(ErrorClass::Expression, "no branch holds, and there is no `otherwise`"))?;
         taken.extend(otherwise.to.iter().map(ToString::to_string));
     }
     taken.dedup();
@@ -214,11 +211,7 @@ fn api_call_input(call: &ApiCall, schema: Option<&Value>, context: &Context) -> 
     Ok(rendered)
 }
 
-fn ai_generate_input(
-    generate: &AiGenerate,
-    planned: &PlannedStep,
-    context: &Context,
-) -> Result<Rendered, StepError> {
+fn ai_generate_input(generate: &AiGenerate, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
     let prompt = match (&planned.prompt, &generate.prompt) {
         (Some(template), _) => {
             let variables = evaluate("variables", &json!(generate.variables), context)?.value;

@@ -145,13 +145,16 @@ fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<Plan
     let id = step.id.as_str();
     let unknown = |kind, name: &str| PlanError::UnknownFile { step: id.to_owned(), kind, name: name.to_owned() };
     let schema_of = |schema: &Value| match schema {
-        Value::String(path) => {
-            resources.schemas.get(path).cloned().map(Some).ok_or_else(|| unknown("schema", path))
-        }
+        Value::String(path) => resources.schemas.get(path).cloned().map(Some).ok_or_else(|| unknown("schema", path)),
         inline => Ok(Some(inline.clone())),
     };
-    let mut planned =
-        PlannedStep { step: step.clone(), edges: edges(process, step)?, schema: None, prompt: None, policy: Vec::new() };
+    let mut planned = PlannedStep {
+        step: step.clone(),
+        edges: edges(process, step)?,
+        schema: None,
+        prompt: None,
+        policy: Vec::new(),
+    };
     match &step.kind {
         StepKind::AiGenerate(generate) => {
             planned.schema = schema_of(&generate.output_schema)?;

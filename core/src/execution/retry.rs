@@ -8,11 +8,7 @@ use crate::approval::Person;
 use crate::definition::step::{OnFailure, RunOn};
 
 /// Begins again with the steps that failed or were cancelled, all that follows from them, and compensations.
-pub(super) fn retry(
-    transition: &mut Transition<'_>,
-    actor: Option<Person>,
-    only: Option<&str>,
-) -> Result<(), Refusal> {
+pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only: Option<&str>) -> Result<(), Refusal> {
     let status = transition.execution.status;
     if !matches!(status, ExecutionStatus::Failed | ExecutionStatus::Cancelled) {
         return Err(Refusal::NothingToRetry { status });

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::event::SkipReason;
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
-use crate::definition::step::{OnFailure, StepType};
 use crate::definition::ErrorClass;
+use crate::definition::step::{OnFailure, StepType};
 use crate::expression::SecretText;
 
 /// An execution's id: a UUIDv7.
@@ -333,8 +333,7 @@ impl Execution {
     /// The steps that wait for a person: their ids and what they ask.
     pub fn waiting_for_people(&self) -> impl Iterator<Item = (&str, &StepState)> {
         self.steps.iter().map(|(id, step)| (id.as_str(), step)).filter(|(_, step)| {
-            step.status == StepStatus::Waiting
-                && matches!(step.waiting, Some(Waiting::Approval(_) | Waiting::Form(_)))
+            step.status == StepStatus::Waiting && matches!(step.waiting, Some(Waiting::Approval(_) | Waiting::Form(_)))
         })
     }
 

@@ -92,7 +92,8 @@ impl DefinitionsAt {
         };
         self.refuse_unsound(process)?;
         let plan = self.repository.plan(process).ok_or_else(unknown)?;
-        let faulty = |reason: PlanError| DefinitionError::Faulty { process: process.to_owned(), reason: reason.to_string() };
+        let faulty =
+            |reason: PlanError| DefinitionError::Faulty { process: process.to_owned(), reason: reason.to_string() };
         let plan = plan.map_err(faulty)?;
         let plan = Arc::new(plan);
         plans.insert(process.to_owned(), Arc::clone(&plan));
@@ -103,8 +104,7 @@ impl DefinitionsAt {
     /// author wrote.
     fn refuse_unsound(&self, process: &str) -> Result<(), DefinitionError> {
         let Some((file, _)) = self.repository.process(process) else { return Ok(()) };
-        let of_process =
-            |finding: &&Finding| finding.severity == Severity::Error && finding.path == file.source.path();
+        let of_process = |finding: &&Finding| finding.severity == Severity::Error && finding.path == file.source.path();
         let Some(finding) = self.report.findings.iter().find(of_process) else { return Ok(()) };
         let start = finding.range.start;
         let reason = format!("{}:{}:{}: {}", finding.path, start.line, start.column, finding.message);
@@ -163,11 +163,7 @@ impl Repositories {
     ///
     /// # Errors
     /// Where the repository cannot be read.
-    pub async fn current(
-        &self,
-        tenant: &TenantId,
-        repository: &str,
-    ) -> Result<Arc<DefinitionsAt>, ReadError> {
+    pub async fn current(&self, tenant: &TenantId, repository: &str) -> Result<Arc<DefinitionsAt>, ReadError> {
         let mirror = self.mirror(tenant, repository).await?;
         let fetched = mirror.fetch(&[Reference::DefaultBranch]).await?;
         let empty = || ReadError::Empty { repository: repository.to_owned() };
@@ -238,9 +234,8 @@ impl Definitions for Repositories {
         revision: &str,
         process: &str,
     ) -> Result<Arc<Plan>, DefinitionError> {
-        let definitions = self.at(tenant, repository, revision).await.map_err(|error| DefinitionError::Unavailable {
-            repository: repository.to_owned(),
-            reason: error.to_string(),
+        let definitions = self.at(tenant, repository, revision).await.map_err(|error| {
+            DefinitionError::Unavailable { repository: repository.to_owned(), reason: error.to_string() }
         })?;
         definitions.plan(process)
     }

@@ -67,10 +67,14 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
 
 fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) -> anyhow::Result<()> {
     match arguments.format {
-        RunFormat::Json => terminal::print(&serde_json::to_string_pretty(&flowctl_app::api::execution(execution, bench.clock.now()))?)?,
+        RunFormat::Json => {
+            terminal::print(&serde_json::to_string_pretty(&flowctl_app::api::execution(execution, bench.clock.now()))?)?
+        }
         RunFormat::Human => {
             terminal::print(&table(execution, bench.clock.now()))?;
-            if let Some(outputs) = execution.outputs.as_ref().filter(|outputs| outputs.as_object().is_some_and(|o| !o.is_empty())) {
+            if let Some(outputs) =
+                execution.outputs.as_ref().filter(|outputs| outputs.as_object().is_some_and(|o| !o.is_empty()))
+            {
                 terminal::print(&format!("\noutputs: {}", serde_json::to_string_pretty(outputs)?))?;
             }
             if let Some(error) = &execution.error {
@@ -81,7 +85,10 @@ fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) 
     if !execution.status.is_final() {
         for (step, state) in execution.waiting_for_people() {
             let how = people::how_to_act(step, state);
-            anstream::eprintln!("\n{step} waits. Go on with:\n  {TYPE}flowctl run --resume {} {how}{TYPE:#}", execution.id);
+            anstream::eprintln!(
+                "\n{step} waits. Go on with:\n  {TYPE}flowctl run --resume {} {how}{TYPE:#}",
+                execution.id
+            );
         }
     }
     Ok(())
@@ -106,9 +113,10 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
         if said.act(bench, &execution).await? {
             continue;
         }
-        let only_people = execution.steps.values().all(|step| {
-            !matches!(step.status, flowctl_core::execution::StepStatus::Running) && !waits_for_time(step)
-        });
+        let only_people = execution
+            .steps
+            .values()
+            .all(|step| !matches!(step.status, flowctl_core::execution::StepStatus::Running) && !waits_for_time(step));
         if execution.status == ExecutionStatus::Waiting && only_people {
             return Ok(Some(Exit::Waiting));
         }
@@ -137,8 +145,12 @@ const SNAPSHOTS: &str = "local";
 impl Bench {
     async fn open(data: &Path, mock: bool) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-        let (settings, _) = Settings::load(None, std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_ALLOW_PRIVATE_NETWORKS"))
-            .context("the environment's settings")?;
+        let (settings, _) = Settings::load(
+            None,
+            std::env::vars()
+                .filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_ALLOW_PRIVATE_NETWORKS"),
+        )
+        .context("the environment's settings")?;
         let url = format!("sqlite://{}", data.join("flowctl.db").display());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&url).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -211,4 +223,3 @@ fn default_data() -> anyhow::Result<PathBuf> {
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
     Ok(base.context("there is no home folder; name one with --data")?.join("flowctl"))
 }
-

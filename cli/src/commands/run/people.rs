@@ -34,7 +34,8 @@ pub fn how_to_act(step: &str, state: &StepState) -> String {
     match &state.waiting {
         Some(Waiting::Form(request)) => {
             let required = request.schema["required"].as_array().cloned().unwrap_or_default();
-            let names: Vec<String> = required.iter().filter_map(Value::as_str).map(|name| format!("--answer {step}.{name}=…")).collect();
+            let names: Vec<String> =
+                required.iter().filter_map(Value::as_str).map(|name| format!("--answer {step}.{name}=…")).collect();
             if names.is_empty() { format!("--answer {step}.FIELD=…") } else { names.join(" ") }
         }
         _ => format!("--approve {step}"),
@@ -48,7 +49,8 @@ impl Said {
         let flags = [(&arguments.approve, DecisionKind::Approve), (&arguments.reject, DecisionKind::Reject)];
         for (words, kind) in flags {
             for word in words {
-                let (step, note) = word.split_once('=').map_or((word.as_str(), None), |(step, note)| (step, Some(note)));
+                let (step, note) =
+                    word.split_once('=').map_or((word.as_str(), None), |(step, note)| (step, Some(note)));
                 if decisions.insert(step.to_owned(), (kind, note.map(str::to_owned))).is_some() {
                     bail!("`{step}` is decided twice");
                 }
@@ -158,7 +160,8 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
         return Ok(None);
     }
     anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
-    let chosen = Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
+    let chosen =
+        Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
     let kind = match chosen {
         0 => DecisionKind::Approve,
         1 => DecisionKind::Reject,
@@ -180,10 +183,17 @@ fn ask_form(step: &str, request: &FormRequest) -> anyhow::Result<Option<Map<Stri
     let properties = request.schema["properties"].as_object().cloned().unwrap_or_default();
     for (name, schema) in properties {
         let title = schema["title"].as_str().unwrap_or(&name).to_owned();
-        let default = request.defaults.get(&name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        let choices = schema["enum"].as_array().map(|choices| choices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let default =
+            request.defaults.get(&name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let choices = schema["enum"]
+            .as_array()
+            .map(|choices| choices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         let prompt = choices.map_or_else(|| title.clone(), |choices| format!("{title} ({choices})"));
-        let text: String = Input::new().with_prompt(prompt).with_initial_text(default.unwrap_or_default()).allow_empty(true).interact_text()?;
+        let text: String = Input::new()
+            .with_prompt(prompt)
+            .with_initial_text(default.unwrap_or_default())
+            .allow_empty(true)
+            .interact_text()?;
         if !text.is_empty() {
             values.insert(name.clone(), inputs::value(&text, kind(request, &name)));
         }

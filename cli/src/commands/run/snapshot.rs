@@ -11,7 +11,8 @@ use crate::repository::{Checkout, FLOW, around};
 
 /// The files of a repository's `.flow/`: as they are, or at a revision.
 pub fn files(repository: &Path, revision: Option<&str>) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let root = around(repository).with_context(|| format!("there is no `{FLOW}/` in or above {}", repository.display()))?;
+    let root =
+        around(repository).with_context(|| format!("there is no `{FLOW}/` in or above {}", repository.display()))?;
     let checkout = Checkout::open(&root)?;
     let Some(revision) = revision else { return Ok(checkout.files) };
     let definitions = checkout.at(Some(revision))?.context("the repository has no work tree")?;

@@ -42,10 +42,7 @@ fn one_rejection_fails_the_step_or_goes_on_as_the_author_wants() {
 fn a_word_about_another_commit_does_not_count() {
     let mut world = World::start(&approval(""));
     let old = Some("0".repeat(40));
-    assert!(matches!(
-        world.decides_on("ann", "ok", Approve, old, None),
-        Err(Refusal::OtherCommit { .. })
-    ));
+    assert!(matches!(world.decides_on("ann", "ok", Approve, old, None), Err(Refusal::OtherCommit { .. })));
 }
 
 #[test]

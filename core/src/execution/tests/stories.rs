@@ -79,10 +79,7 @@ fn a_tolerated_failure_is_ok() {
 
 #[test]
 fn attempts_are_repeated_with_growing_pauses_and_only_for_errors_that_may_pass() {
-    let call = format!(
-        "- {{id: call, retry: {{max_attempts: 3, initial: 10s, jitter: false}}, {}}}",
-        &CALL[1..]
-    );
+    let call = format!("- {{id: call, retry: {{max_attempts: 3, initial: 10s, jitter: false}}, {}}}", &CALL[1..]);
     let mut world = World::start(&call);
     world.ends("call", Err(server_error()));
     assert_eq!(world.picture(), "running | call:waiting");
@@ -130,11 +127,13 @@ fn an_attempt_knows_its_time_and_whoever_performs_it_ends_it() {
 
 #[test]
 fn a_wait_ends_when_its_time_has_come() {
-    let mut world = World::start("
+    let mut world = World::start(
+        "
 - {id: pause, type: wait, for: 90s}
 - {id: day, type: wait, until: '2026-03-02T09:00:10Z'}
 - {id: after, type: set, depends_on: [pause, day], values: {x: 1}}
-");
+",
+    );
     assert_eq!(world.picture(), "waiting | pause:waiting day:waiting after:pending");
     world.passes(10);
     assert_eq!(world.picture(), "waiting | pause:waiting day:completed after:pending");
@@ -144,11 +143,13 @@ fn a_wait_ends_when_its_time_has_come() {
 
 #[test]
 fn join_any_starts_with_the_first_that_is_ok() {
-    let mut world = World::start("
+    let mut world = World::start(
+        "
 - {id: slow, type: wait, for: 1h}
 - {id: quick, type: set, values: {x: 1}}
 - {id: first, type: set, depends_on: [slow, quick], join: any, values: {x: 1}}
-");
+",
+    );
     assert_eq!(world.picture(), "waiting | slow:waiting quick:completed first:completed");
     world.passes(3_600);
     assert_eq!(world.picture(), "completed | slow:completed quick:completed first:completed");
@@ -181,10 +182,12 @@ fn a_failed_execution_undoes_what_it_did_in_reverse_order() {
 
 #[test]
 fn compensations_that_are_not_needed_are_skipped() {
-    let world = World::start("
+    let world = World::start(
+        "
 - {id: one, type: set, compensate_with: undo, values: {x: 1}}
 - {id: undo, type: set, run_on: compensation, values: {x: 1}}
-");
+",
+    );
     assert_eq!(world.picture(), "completed | one:completed undo:skipped");
 }
 
@@ -201,10 +204,7 @@ fn cancelling_interrupts_undoes_and_then_runs_what_always_runs() {
         call = &CALL[1..]
     ));
     world.signal(Signal::Cancel { actor: None, reason: "changed my mind".to_owned() }).unwrap();
-    assert_eq!(
-        world.picture(),
-        "running | one:completed call:cancelled later:cancelled undo:running tidy:pending"
-    );
+    assert_eq!(world.picture(), "running | one:completed call:cancelled later:cancelled undo:running tidy:pending");
     world.ends("undo", Ok(json!({})));
     assert_eq!(
         world.picture(),
@@ -224,10 +224,7 @@ fn a_retry_goes_on_from_what_failed() {
 ",
         call = &CALL[1..]
     ));
-    assert!(matches!(
-        world.signal(Signal::Retry { actor: None, step: None }),
-        Err(Refusal::NothingToRetry { .. })
-    ));
+    assert!(matches!(world.signal(Signal::Retry { actor: None, step: None }), Err(Refusal::NothingToRetry { .. })));
     world.ends("call", Err(server_error()));
     world.signal(Signal::Retry { actor: None, step: None }).unwrap();
     assert_eq!(world.picture(), "running | before:completed call:running after:pending");
@@ -283,10 +280,7 @@ fn inputs_are_checked_with_every_fault_and_defaults_filled_in() {
     let Err(StartError::WrongInputs { mut faults }) = wrong else { panic!("refused") };
     faults.sort();
     let faults: Vec<String> = faults.into_iter().map(|(field, fault)| format!("{field} {fault}")).collect();
-    assert_eq!(
-        faults,
-        ["odd is not a field here", "size must be at least 1", "when must be a day such as 2026-03-01"]
-    );
+    assert_eq!(faults, ["odd is not a field here", "size must be at least 1", "when must be a day such as 2026-03-01"]);
     let (execution, _) = create(&plan, new_execution(json!({"size": 2})), Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(execution.inputs, map(json!({"audience": "a", "size": 2})));
 }
