@@ -218,7 +218,7 @@ pub struct Expectation {
     /// …and this conclusion.
     #[serde(default)]
     pub conclusion: Option<String>,
-    /// So many comments of the App carry a marker (`<!-- … -->`).
+    /// So many comments of the App carry a marker `<!-- NAME:execution:ID -->`.
     #[serde(default)]
     pub sticky_comments: Option<usize>,
     /// So many comments of the App there are.
