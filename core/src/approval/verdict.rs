@@ -82,7 +82,9 @@ fn check(requirement: &Requirement, standing: &[Decision], leaf: &mut LeafIndex,
             }
             enough
         }
-        // Not `all()`: every part must be walked, for its leaves are counted and what it lacks is told.
-        Requirement::All { of } => of.iter().fold(true, |sound, part| check(part, standing, leaf, missing) && sound),
+        Requirement::All { of } => {
+            // Every part is walked, also behind one that lacks people: its leaves are counted and what it lacks is told.
+            of.iter().filter(|part| !check(part, standing, leaf, missing)).count() == 0
+        }
     }
 }

@@ -145,6 +145,12 @@ impl Field {
     }
 }
 
+/// The values of fields where nothing is given.
+pub fn defaults(fields: &Fields) -> Map<String, Value> {
+    let given = fields.iter().filter_map(|(name, field)| Some((name, field.default.as_ref()?)));
+    given.map(|(name, default)| (name.value.clone(), default.value.clone())).collect()
+}
+
 /// The JSON Schema of a mapping with these fields and no others.
 pub fn schema_of_fields(fields: &Fields) -> Value {
     let properties: Map<String, Value> =

@@ -13,8 +13,9 @@ use super::schema::compiled;
 use super::settings::FlowSettings;
 use super::test::ProcessTest;
 use super::tool::Tool;
+use super::field::defaults;
 use super::{Approvers, Process, decode, digest};
-use crate::execution::plan::{Plan, PlanError, Resources};
+use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
 
 /// Every definition of a repository.
@@ -183,7 +184,9 @@ impl Repository {
                     resources.schemas.insert(name.to_owned(), schema.clone());
                 }
                 Some(Definition::Prompt(prompt)) => {
-                    resources.prompts.insert(stem(path).to_owned(), prompt.template.clone());
+                    let defaults = defaults(&prompt.header.variables);
+                    let prompt = PromptTemplate { template: prompt.template.clone(), defaults };
+                    resources.prompts.insert(stem(path).to_owned(), prompt);
                 }
                 Some(Definition::Policy(policy)) => {
                     policies.insert(stem(path), policy);

@@ -1,6 +1,6 @@
 //! JSON Schema (2020-12) of every kind of file, derived from the types that read it, so that they cannot drift.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
@@ -206,7 +206,7 @@ fn process() -> Value {
 /// Compiled schemas, each made when it is first needed.
 pub(super) mod compiled {
     use super::{
-        Agent, FlowSettings, LazyLock, Policy, ProcessTest, PromptHeader, Schema, StepCommon, StepType, Tool, Value,
+        Agent, FlowSettings, LazyLock, OnceLock, Policy, ProcessTest, PromptHeader, Schema, StepCommon, StepType, Tool, Value,
         header, of_step, plain,
     };
 
@@ -241,13 +241,8 @@ pub(super) mod compiled {
 
     /// The schema of one type of step.
     pub(in crate::definition) fn step(step_type: StepType) -> &'static Schema {
-        static STEPS: LazyLock<Vec<LazyLock<Schema, Box<dyn Fn() -> Schema + Send + Sync>>>> = LazyLock::new(|| {
-            let lazy = |step_type: StepType| -> LazyLock<Schema, Box<dyn Fn() -> Schema + Send + Sync>> {
-                LazyLock::new(Box::new(move || compile(of_step(step_type))))
-            };
-            StepType::ALL.into_iter().map(lazy).collect()
-        });
-        let index = StepType::ALL.iter().position(|known| *known == step_type).unwrap_or_default();
-        &STEPS[index]
+        static STEPS: [OnceLock<Schema>; StepType::ALL.len()] = [const { OnceLock::new() }; StepType::ALL.len()];
+        let place = StepType::ALL.iter().position(|known| *known == step_type).unwrap_or_default();
+        STEPS[place].get_or_init(|| compile(of_step(step_type)))
     }
 }

@@ -20,7 +20,7 @@ pub enum Trigger {
     /// A comment that begins with this word.
     Comment(Spanned<CommentWord>),
     /// A time table.
-    Schedule(ScheduleTrigger),
+    Schedule(Box<ScheduleTrigger>),
     /// A signed incoming call.
     Webhook(WebhookTrigger),
     /// An event given to the API, by name.

@@ -11,7 +11,7 @@ use super::plan::PlannedStep;
 use super::state::{StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
 use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, Verdict, evaluate};
-use crate::definition::field::schema_of_fields;
+use crate::definition::field::{defaults, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
 use crate::definition::step::{Form, HumanApproval};
@@ -57,17 +57,12 @@ pub(super) fn form_request(
     context: &Context,
 ) -> Result<FormRequest, StepError> {
     let now = transition.now;
-    let defaults: Map<String, Value> = form
-        .fields
-        .iter()
-        .filter_map(|(name, field)| Some((name.value.clone(), field.default.as_ref()?.value.clone())))
-        .collect();
     let assignees = form.assignees.as_ref().map(|who| resolve(who, context)).transpose()?;
     Ok(FormRequest {
         title: title(planned, form.title.as_ref(), context)?,
         description: optional_text("description", form.description.as_ref(), context)?,
         schema: schema_of_fields(&form.fields),
-        defaults,
+        defaults: defaults(&form.fields),
         assignees,
         requested_at: now,
         due_at: patience(planned, context)?.and_then(|patience| after(now, patience)),

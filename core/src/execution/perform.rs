@@ -213,11 +213,14 @@ fn api_call_input(call: &ApiCall, schema: Option<&Value>, context: &Context) -> 
 
 fn ai_generate_input(generate: &AiGenerate, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
     let prompt = match (&planned.prompt, &generate.prompt) {
-        (Some(template), _) => {
-            let variables = evaluate("variables", &json!(generate.variables), context)?.value;
+        (Some(prompt), _) => {
+            let mut variables = prompt.defaults.clone();
+            if let Value::Object(given) = evaluate("variables", &json!(generate.variables), context)?.value {
+                variables.extend(given);
+            }
             let mut inside = Context::new();
-            inside.set("variables", variables);
-            evaluate_text("template", template, &inside)?
+            inside.set("variables", Value::Object(variables));
+            evaluate_text("template", &prompt.template, &inside)?
         }
         (None, Some(prompt)) => evaluate_text("prompt", prompt, context)?,
         (None, None) => {

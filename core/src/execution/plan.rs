@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
@@ -29,8 +30,8 @@ pub struct PlannedStep {
     pub edges: Vec<Edge>,
     /// The schema of its output, inline or read from `.flow/schemas/`.
     pub schema: Option<Value>,
-    /// The text of its prompt, read from `.flow/prompts/`.
-    pub prompt: Option<String>,
+    /// Its prompt, read from `.flow/prompts/`.
+    pub prompt: Option<PromptTemplate>,
     /// The approvers that its policy demands.
     pub policy: Vec<Spanned<Approvers>>,
 }
@@ -51,10 +52,19 @@ pub struct Resources {
     pub models: IndexMap<String, String>,
     /// Schemas by path.
     pub schemas: IndexMap<String, Value>,
-    /// Templates of prompts by name.
-    pub prompts: IndexMap<String, String>,
+    /// Prompts by name.
+    pub prompts: IndexMap<String, PromptTemplate>,
     /// Approvers by policy, those of extended policies included.
     pub policies: IndexMap<String, Vec<Spanned<Approvers>>>,
+}
+
+/// A prompt's template and what its variables are where nothing is given.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PromptTemplate {
+    /// The template.
+    pub template: String,
+    /// Defaults by variable.
+    pub defaults: Map<String, Value>,
 }
 
 /// Why a process cannot run. `validate` says the same with a place.

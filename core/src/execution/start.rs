@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::event::{Event, EventKind};
 use super::plan::Plan;
 use super::state::{Execution, ExecutionId, ExecutionStatus, StepState, Subject, TenantId, TriggerInfo};
-use crate::definition::field::{faults, schema_of_fields};
+use crate::definition::field::{defaults, faults, schema_of_fields};
 
 /// What is needed to make an execution.
 #[derive(Debug, Clone)]
@@ -46,19 +46,15 @@ pub enum StartError {
 /// Where the inputs do not fit the process.
 pub fn create(plan: &Plan, new: NewExecution, now: Timestamp) -> Result<(Execution, Event), StartError> {
     let header = &plan.process.header;
-    let mut inputs: Map<String, Value> = Map::new();
-    for (name, field) in &header.inputs {
-        if let Some(default) = &field.default {
-            inputs.insert(name.value.clone(), default.value.clone());
-        }
-    }
+    let mut inputs = defaults(&header.inputs);
     inputs.extend(new.inputs);
     let faults = faults(&schema_of_fields(&header.inputs), &Value::Object(inputs.clone()));
     if !faults.is_empty() {
         return Err(StartError::WrongInputs { faults });
     }
     let steps = plan.steps.iter().map(|(id, planned)| {
-        let name = planned.step.name.as_ref().map(|name| name.value.clone());
+        // A name that has to be computed is not known yet; the id stands for it.
+        let name = planned.step.name.as_ref().map(|name| name.value.clone()).filter(|name| !name.contains("{{"));
         (id.clone(), StepState::pending(planned.step.step_type(), name, planned.step.on_failure))
     });
     let execution = Execution {
