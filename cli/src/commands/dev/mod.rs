@@ -12,7 +12,7 @@ use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
 use flowctl_app::telemetry;
 use flowctl_sandbox::scenario::Scenario;
-use flowctl_sandbox::{FileContent, Files, Sandbox, read_directory};
+use flowctl_sandbox::{FileContent, Hub, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::DevArguments;
@@ -35,9 +35,8 @@ struct Play {
 /// Starts everything, plays or stays.
 pub fn run(arguments: &DevArguments, quiet: bool) -> anyhow::Result<Exit> {
     let play = what_to_play(arguments)?;
-    let files = files(arguments.repo.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(perform(arguments, play, files, quiet))
+    runtime.block_on(perform(arguments, play, quiet))
 }
 
 fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
@@ -53,15 +52,17 @@ fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
     Ok(Play { scenario, plays, stays: if there { !arguments.exit_when_done } else { !plays } })
 }
 
-fn files(repository: Option<&Path>) -> anyhow::Result<Files> {
+/// People, the repository and the installation: somebody's own repository with its history, or the sample.
+fn set_up(scenario: &Scenario, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
     if let Some(folder) = repository {
-        return read_directory(folder).with_context(|| format!("cannot read {}", folder.display()));
+        return scenario.set_up_from(hub, folder).with_context(|| format!("cannot take in {}", folder.display()));
     }
     let sample = SAMPLES[0].files.iter();
-    Ok(sample.map(|(path, text)| ((*path).to_owned(), Some(FileContent::from(*text)))).collect())
+    let files = sample.map(|(path, text)| ((*path).to_owned(), Some(FileContent::from(*text)))).collect();
+    Ok(scenario.set_up(hub, &files)?)
 }
 
-async fn perform(arguments: &DevArguments, play: Play, files: Files, quiet: bool) -> anyhow::Result<Exit> {
+async fn perform(arguments: &DevArguments, play: Play, quiet: bool) -> anyhow::Result<Exit> {
     let temporary = tempfile::Builder::new().prefix("flowctl-dev-").tempdir()?;
     let data = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
@@ -77,7 +78,7 @@ async fn perform(arguments: &DevArguments, play: Play, files: Files, quiet: bool
     let store = Arc::clone(server.engine().store());
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(server.run(shutdown.clone()));
-    play.scenario.set_up(&hub, &files)?;
+    set_up(&play.scenario, &hub, arguments.repo.as_deref())?;
 
     if !quiet {
         show::where_to_look(&sandbox, &play.scenario, &app_url, play.stays);
@@ -100,17 +101,15 @@ async fn perform(arguments: &DevArguments, play: Play, files: Files, quiet: bool
     }
 }
 
-async fn play_it(scenario: &Scenario, hub: &flowctl_sandbox::Hub, quiet: bool) -> anyhow::Result<()> {
+async fn play_it(scenario: &Scenario, hub: &Hub, quiet: bool) -> anyhow::Result<()> {
     let mut tell = |moment| {
         if !quiet {
             show::moment(&moment);
         }
     };
     let report = scenario.play(hub, &mut tell).await?;
-    if !quiet {
-        if let Some(url) = report.url {
-            anstream::eprintln!("\nplayed to its end: {url}");
-        }
+    if let Some(url) = report.url.filter(|_| !quiet) {
+        anstream::eprintln!("\nplayed to its end: {url}");
     }
     Ok(())
 }
