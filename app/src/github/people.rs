@@ -191,7 +191,11 @@ mod tests {
             ("of another account", commit(json!({"id": 8, "login": "bob"}), "b@example.com", "x"), false),
             ("by a private address", commit(nobody.clone(), "7+bobby@users.noreply.github.com", "x"), true),
             ("by an old private address", commit(nobody.clone(), "Bob@users.noreply.github.com", "x"), true),
-            ("by somebody else's private address", commit(nobody.clone(), "8+bob@users.noreply.github.com", "x"), false),
+            (
+                "by somebody else's private address",
+                commit(nobody.clone(), "8+bob@users.noreply.github.com", "x"),
+                false,
+            ),
             ("by a made-up host", commit(nobody.clone(), "7+bob@users.example.com", "x"), false),
             (
                 "as a co-author",

@@ -133,7 +133,8 @@ impl Press<'_> {
         let mut counted = false;
         let keys = keys(&self.key(), asked.iter().map(|step| format!("{}:{step}", self.execution.id)));
         for (step, key) in asked.iter().zip(keys) {
-            let decided = self.scope.decide(self.execution, step, &word, (kind, None), self.scope.along(key, Vec::new()));
+            let decided =
+                self.scope.decide(self.execution, step, &word, (kind, None), self.scope.along(key, Vec::new()));
             match decided.await? {
                 Ok(()) => counted = true,
                 Err(why) => refused = refused.or(Some(why)),

@@ -55,7 +55,8 @@ impl Commander<'_> {
             }
         }
         for error in &reading.errors {
-            let said = self.body.get(error.range.clone()).unwrap_or_default().to_owned();
+            let line = usize::try_from(error.line).unwrap_or(1).saturating_sub(1);
+            let said = self.body.lines().nth(line).unwrap_or_default().trim().to_owned();
             let shown = error.render(self.body);
             answers.push((error.range.start, Answer { said, result: Err(Refused::Syntax { shown }) }));
         }

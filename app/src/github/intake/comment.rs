@@ -81,18 +81,20 @@ async fn answer(
     author: &User,
     answers: &[Answer],
 ) -> Result<(), Trouble> {
+    let is_refused = answers.iter().any(|answer| answer.result.is_err());
+    let says_something = |answer: &&Answer| answer.result.as_ref().map_or(true, |text| !text.is_empty());
+    let said: Vec<Answer> = answers.iter().filter(says_something).cloned().collect();
+    // The words first: whoever sees the reaction finds them.
     let mut effects = Vec::new();
-    if answers.iter().any(|answer| answer.result.is_err()) {
-        effects.push(scope.reaction(comment.id, Reaction::Confused));
-    }
-    if answers.iter().any(|answer| answer.result.as_ref().is_ok_and(|text| !text.is_empty())) {
-        effects.push(scope.reaction(comment.id, Reaction::Rocket));
-    }
-    let said: Vec<Answer> =
-        answers.iter().filter(|answer| answer.result.as_ref().map_or(true, |text| !text.is_empty())).cloned().collect();
     if !said.is_empty() {
         let to = format!("comment:{}", comment.id);
         effects.push(scope.reply(number, &author.login, &to, comment.created_at, &said));
+    }
+    if said.iter().any(|answer| answer.result.is_ok()) {
+        effects.push(scope.reaction(comment.id, Reaction::Rocket));
+    }
+    if is_refused {
+        effects.push(scope.reaction(comment.id, Reaction::Confused));
     }
     scope.tell(effects).await
 }

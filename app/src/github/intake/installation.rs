@@ -23,7 +23,9 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
     let known = Installation { id: installation.id, account: tenant.clone(), suspended, deleted };
     inner.store.upsert_installation(known).await?;
     match (deleted, suspended) {
-        (true, _) => tracing::warn!(tenant = tenant.as_str(), "the App was removed; its executions are no longer shown"),
+        (true, _) => {
+            tracing::warn!(tenant = tenant.as_str(), "the App was removed; its executions are no longer shown")
+        }
         (_, true) => tracing::warn!(tenant = tenant.as_str(), "the App was suspended; GitHub is told once that ends"),
         _ => inner.outbox.resume(installation.id),
     }

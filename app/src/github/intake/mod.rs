@@ -150,7 +150,9 @@ impl Intake {
         match &end {
             DeliveryEnd::Done => tracing::debug!(delivery = id.0, event, "handled"),
             DeliveryEnd::Ignored(reason) => tracing::debug!(delivery = id.0, event, reason, "ignored"),
-            DeliveryEnd::RetryAt(_, reason) => tracing::warn!(delivery = id.0, event, attempts, reason, "tried again later"),
+            DeliveryEnd::RetryAt(_, reason) => {
+                tracing::warn!(delivery = id.0, event, attempts, reason, "tried again later")
+            }
             DeliveryEnd::Failed(reason) => tracing::error!(
                 delivery = id.0,
                 event,
@@ -176,7 +178,9 @@ fn end_after(trouble: Trouble, attempts: u32, received_at: Timestamp, now: Times
     match trouble {
         Trouble::Passing { reason, wait } if attempts < MOST_ATTEMPTS => again(wait.unwrap_or(backoff), reason),
         Trouble::Passing { reason, .. } => DeliveryEnd::Failed(reason),
-        Trouble::Lasting(reason) if now.duration_since(received_at) < API_LAG && attempts <= 3 => again(backoff, reason),
+        Trouble::Lasting(reason) if now.duration_since(received_at) < API_LAG && attempts <= 3 => {
+            again(backoff, reason)
+        }
         Trouble::Lasting(reason) => DeliveryEnd::Failed(reason),
     }
 }

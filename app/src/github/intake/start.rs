@@ -1,9 +1,9 @@
 //! Starts executions: by what happened, and by people's hands. Only definitions of the default branch run.
 
 use flowctl_core::approval::Person;
+use flowctl_core::definition::Process;
 use flowctl_core::definition::field::schema_of_fields;
 use flowctl_core::definition::process::ProcessStatus;
-use flowctl_core::definition::Process;
 use flowctl_core::execution::{PullRequestInfo, StartError, Subject, TriggerInfo};
 use serde_json::{Map, Value};
 
@@ -111,7 +111,12 @@ impl Scope<'_> {
     }
 
     /// Starts a process by a person's hand, if it may be started so.
-    pub(super) async fn start_by_hand(&self, name: &str, words: &[(String, String)], occasion: Occasion) -> Outcome<()> {
+    pub(super) async fn start_by_hand(
+        &self,
+        name: &str,
+        words: &[(String, String)],
+        occasion: Occasion,
+    ) -> Outcome<()> {
         let published = self.published().await?;
         let Some(process) = published.process(name).cloned() else {
             let by_hand = published.processes.iter().filter(|process| starts_by_hand(process));

@@ -114,7 +114,11 @@ mod tests {
         Arc::clone(repository.process("p").unwrap().1)
     }
 
-    fn happening<'a>(action: PullRequestAction, label: Option<&'a str>, labels: &[&'a str]) -> PullRequestHappening<'a> {
+    fn happening<'a>(
+        action: PullRequestAction,
+        label: Option<&'a str>,
+        labels: &[&'a str],
+    ) -> PullRequestHappening<'a> {
         PullRequestHappening { action, base: "main", draft: false, labels: labels.to_vec(), label }
     }
 

@@ -166,22 +166,24 @@ fn refused<T>(step: Option<&str>, refusal: Refusal) -> Result<T, Refused> {
 
 /// Whether the question was there, and about this commit, when the word was said.
 fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), Refused> {
-    let (since, commit) = match word.about {
-        About::Shown => (request.shown_since.max(request.requested_at), request.head_sha.clone()),
-        About::Named(_) | About::Commit(_) => (request.requested_at, None),
-    };
-    if word.was_said_before(since) {
-        return Err(Refused::WrittenBefore { step: step.to_owned(), since, commit });
+    let before = |since, commit| Err(Refused::WrittenBefore { step: step.to_owned(), since, commit });
+    if word.was_said_before(request.requested_at) {
+        return before(request.requested_at, None);
+    }
+    // Within the second in which the commit changed nobody can tell; then it was about the one before.
+    let moved = request.shown_since > request.requested_at;
+    if word.about == About::Shown && moved && word.at.as_second() <= request.shown_since.as_second() {
+        return before(request.shown_since, request.head_sha.clone());
     }
     Ok(())
 }
 
 impl Word {
-    /// Whether it was said before something was shown. GitHub tells seconds; within one, what came in earlier was
+    /// Whether it was said before something was asked. GitHub tells seconds; within one, what came in earlier was
     /// said earlier.
-    fn was_said_before(&self, shown: Timestamp) -> bool {
-        let (said, since) = (self.at.as_second(), shown.as_second());
-        said < since || (said == since && self.heard_at < shown)
+    fn was_said_before(&self, asked: Timestamp) -> bool {
+        let (said, since) = (self.at.as_second(), asked.as_second());
+        said < since || (said == since && self.heard_at < asked)
     }
 }
 
@@ -226,8 +228,7 @@ mod tests {
         for (at, heard_at, about, counts) in [
             ("09:00:01Z", "09:00:01.9Z", About::Shown, false),
             ("09:10:01Z", "09:10:09Z", About::Shown, false),
-            ("09:10:02Z", "09:10:02.4Z", About::Shown, false),
-            ("09:10:02Z", "09:10:02.6Z", About::Shown, true),
+            ("09:10:02Z", "09:10:02.6Z", About::Shown, false),
             ("09:10:03Z", "09:10:02Z", About::Shown, true),
             ("09:10:01Z", "09:10:01Z", About::Commit("b".repeat(40)), true),
             ("09:00:02Z", "09:00:02.6Z", named(), true),

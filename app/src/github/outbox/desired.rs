@@ -5,9 +5,7 @@ use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus, Waiting};
 use jiff::Timestamp;
 
 use super::effect::{Renewal, RenewedBecause};
-use crate::github::client::{
-    CheckAction, CheckConclusion, CheckOutput, CheckRunUpdate, CheckStatus, NewCheckRun,
-};
+use crate::github::client::{CheckAction, CheckConclusion, CheckOutput, CheckRunUpdate, CheckStatus, NewCheckRun};
 use crate::github::wording::{Ask, CheckText, check, moved};
 use crate::store::CheckRunRow;
 
@@ -192,9 +190,8 @@ fn buttons(execution: &Execution) -> Vec<CheckAction> {
         identifier: identifier.to_owned(),
     };
     let mut buttons = Vec::new();
-    let asks_approval = execution
-        .waiting_for_people()
-        .any(|(_, step)| matches!(step.waiting, Some(Waiting::Approval(_))));
+    let asks_approval =
+        execution.waiting_for_people().any(|(_, step)| matches!(step.waiting, Some(Waiting::Approval(_))));
     if asks_approval {
         buttons.push(action("Approve", "Approve what waits", button::APPROVE));
         buttons.push(action("Reject", "Reject what waits", button::REJECT));
@@ -244,7 +241,12 @@ mod tests {
             ("asks again", &asks, vec![row(1, "head", ASKS, 1)], Next::Compare(row(1, "head", ASKS, 1))),
             ("after asking", &runs, vec![row(1, "head", ASKS, 1)], Next::Open),
             ("ends after asking", &ended, vec![row(1, "head", ASKS, 1)], Next::Open),
-            ("ended", &ended, vec![row(1, "head", Some("success"), 1)], Next::Update(row(1, "head", Some("success"), 1))),
+            (
+                "ended",
+                &ended,
+                vec![row(1, "head", Some("success"), 1)],
+                Next::Update(row(1, "head", Some("success"), 1)),
+            ),
             ("retried", &runs, vec![row(1, "head", Some("failure"), 1)], Next::Open),
             ("shown already", &runs, vec![row(1, "head", None, 2)], Next::Nothing),
             ("a new head", &runs, vec![row(1, "before", None, 1)], Next::Open),

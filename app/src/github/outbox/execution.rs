@@ -4,7 +4,7 @@ use flowctl_core::execution::{Execution, ExecutionId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::desired::{self, Desired, Next};
-use super::effect::{Effect, RenewedBecause, Renewal, Sender, priority};
+use super::effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 use super::failure::Failure;
 use super::pace::Write;
 use super::write::Writing;
@@ -58,7 +58,8 @@ impl Showing<'_> {
         let body = comment(&self.execution, self.now);
         if self.objects.comment_id.is_none() && self.writing.may_stand() {
             let marker = execution_marker(self.execution.id);
-            let found = find_comment(self.writing, &self.repository, number, &marker, self.execution.created_at).await?;
+            let found =
+                find_comment(self.writing, &self.repository, number, &marker, self.execution.created_at).await?;
             self.objects.comment_id = found.map(|comment| comment.id);
         }
         let client = &self.writing.client;
@@ -181,8 +182,7 @@ impl Showing<'_> {
 
     /// Takes the buttons from runs that count no more.
     async fn close_others(&mut self, desired: &Desired) -> Result<(), Failure> {
-        let behind: Vec<CheckRunRow> =
-            desired::left_behind(desired, &self.objects.check_runs).cloned().collect();
+        let behind: Vec<CheckRunRow> = desired::left_behind(desired, &self.objects.check_runs).cloned().collect();
         for row in behind {
             let closing = desired::closing(&self.execution, desired, self.now);
             let write = self.writing.client.update_check_run(&self.repository, row.id, &closing);

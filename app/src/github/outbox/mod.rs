@@ -49,13 +49,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox that writes at most once in `interval` for each installation. `owner` names this process.
-    pub fn new(
-        store: Arc<dyn Store>,
-        github: GitHub,
-        clock: Arc<dyn Clock>,
-        interval: Duration,
-        owner: &str,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, github: GitHub, clock: Arc<dyn Clock>, interval: Duration, owner: &str) -> Self {
         Self { store, github, clock, pace: Pace::new(interval), owner: owner.into() }
     }
 
@@ -160,9 +154,7 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
         .map_err(|error| Failure::Nothing(format!("an effect that cannot be read: {error}")))?;
     match effect {
         Effect::SyncExecution { execution, renew } => execution::sync(writing, execution, renew).await,
-        Effect::React { repository, comment, reaction } => {
-            reply::react(writing, &repository, comment, reaction).await
-        }
+        Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
         Effect::Reply { repository, issue, to, since, body } => {
             let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };
             reply::reply(writing, reply).await

@@ -83,7 +83,8 @@ fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
 /// A comment for each step whose people are reminded, or to which more people were added: an edited comment would
 /// reach nobody's inbox.
 fn reminders<'a>(after: &'a Execution, events: &'a [Event]) -> impl Iterator<Item = Effect> + 'a {
-    let reminded = events.iter().filter(|event| matches!(event.kind, EventKind::Reminded | EventKind::Escalated { .. }));
+    let reminded =
+        events.iter().filter(|event| matches!(event.kind, EventKind::Reminded | EventKind::Escalated { .. }));
     reminded.filter_map(|event| {
         let id = event.step.as_deref()?;
         let issue = after.subject.as_ref()?.number?;

@@ -79,7 +79,8 @@ fn disarmed(line: &str) -> String {
         }
         safe.push(character);
         let next = characters.peek().copied();
-        let opens_tag = character == '<' && next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
+        let opens_tag =
+            character == '<' && next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
         if opens_tag || breaks_after(character, next) {
             safe.push(INVISIBLE);
         }

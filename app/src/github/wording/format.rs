@@ -52,7 +52,10 @@ mod tests {
     fn durations_have_at_most_two_units() {
         let told: Vec<String> =
             [0, 40, 900, 2_540, 12_400, 60_000, 185_000, 7_440_000, 90_000_000, 864_000_000].map(duration).into();
-        assert_eq!(told.join(" | "), "0 s | 0.0 s | 0.9 s | 2.5 s | 12 s | 1 min | 3 min 5 s | 2 h 4 min | 1 d 1 h | 10 d");
+        assert_eq!(
+            told.join(" | "),
+            "0 s | 0.0 s | 0.9 s | 2.5 s | 12 s | 1 min | 3 min 5 s | 2 h 4 min | 1 d 1 h | 10 d"
+        );
     }
 
     #[test]

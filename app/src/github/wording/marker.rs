@@ -66,7 +66,9 @@ mod tests {
             let summary = format!("{}\n\nmore @text,", asks_marker(&asks));
             assert_eq!(asks_of(&summary), asks);
         }
-        for other in ["", "leads@1", " <!-- flowctl:asks:leads@1 -->", "<!-- flowctl:asks:leads@1", "<!-- flowctl:asks:@ -->"] {
+        for other in
+            ["", "leads@1", " <!-- flowctl:asks:leads@1 -->", "<!-- flowctl:asks:leads@1", "<!-- flowctl:asks:@ -->"]
+        {
             assert_eq!(asks_of(other), []);
         }
     }

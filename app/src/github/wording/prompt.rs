@@ -99,7 +99,6 @@ fn how_to_approve(execution: &Execution, id: &str, request: &ApprovalRequest) ->
     format!("**How:** {}:\n\n{}", listed(&ways, "or"), indented(&commands))
 }
 
-
 /// A person's word in a few words: `bob approved: reads well`.
 pub fn word(decision: &Decision) -> String {
     let did = match decision.decision {

@@ -198,8 +198,11 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
         Refusal::NothingToWithdraw => "There is nothing to take back.".to_owned(),
         Refusal::NoteRequired => {
             let step = step.unwrap_or("STEP");
-            format!("It needs a note that says why: {} or {}.",
-                code(&format!("/approve {step} -- why")), code(&format!("/reject {step} -- why")))
+            format!(
+                "It needs a note that says why: {} or {}.",
+                code(&format!("/approve {step} -- why")),
+                code(&format!("/reject {step} -- why"))
+            )
         }
         Refusal::WrongAnswers { faults } => format!("The answers do not fit the form:\n\n{}", faulty(faults)),
     }
@@ -210,7 +213,9 @@ fn ineligible(step: &str, why: Ineligible, who: &str) -> String {
     match why {
         Ineligible::Bot => format!("A program cannot decide about {step}. It needs {who}."),
         Ineligible::Author => {
-            format!("The author of a change cannot approve it, unless the step says `allow_author`. {step} needs {who}.")
+            format!(
+                "The author of a change cannot approve it, unless the step says `allow_author`. {step} needs {who}."
+            )
         }
         Ineligible::Contributor => format!(
             "Whoever wrote a commit of a change cannot approve it, unless the step says `allow_author`. {step} needs {who}."

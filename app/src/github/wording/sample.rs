@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use flowctl_core::approval::{Decision, DecisionKind, Person, Source, SourceKind};
+use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::execution::{
     Execution, NewExecution, Plan, PullRequestInfo, Signal, StepError, Subject, TenantId, TriggerInfo, create, decide,
 };
-use flowctl_core::definition::ErrorClass;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

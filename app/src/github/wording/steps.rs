@@ -78,7 +78,8 @@ fn line(execution: &Execution, row: &Row, with_cost: bool) -> String {
         (false, _, Some(started_at)) => format!("since {}", moment(started_at)),
         _ => String::new(),
     };
-    let cost = if with_cost { format!(" {} |", inline(row.cost.as_deref().unwrap_or_default())) } else { String::new() };
+    let cost =
+        if with_cost { format!(" {} |", inline(row.cost.as_deref().unwrap_or_default())) } else { String::new() };
     format!("| {} | {} | {took} |{cost} {} |", name(row), status(row), who(execution, row))
 }
 

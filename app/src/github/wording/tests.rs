@@ -286,7 +286,8 @@ fn a_reminder_mentions_who_is_missing() {
 #[test]
 fn each_refusal_says_why_and_what_next() {
     let sample = Sample::at_leads("Release 1.4", "Carts survive.");
-    let Some(flowctl_core::execution::Waiting::Approval(request)) = &sample.execution.steps.get("leads").unwrap().waiting
+    let Some(flowctl_core::execution::Waiting::Approval(request)) =
+        &sample.execution.steps.get("leads").unwrap().waiting
     else {
         unreachable!("leads waits")
     };

@@ -1,0 +1,160 @@
+//! Who may approve what, from where, and for which commit.
+
+use flowctl_sandbox::state::ReviewState;
+
+use crate::stage::{RELEASE, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_leads_approve_one_by_a_comment_one_by_a_button() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    let asks = stage.concluded(number, "release", "action_required").await;
+    assert_eq!(asks.title.as_deref(), Some("1 of 3 steps · leads waits for people"));
+    assert_eq!(stage.comment(number, "Reads well.\n\n/approve leads -- carts work").by("bob").await, "🚀");
+    let asks = stage.concluded(number, "release", "action_required").await;
+    stage.hub.press("dave", asks.id, "approve").unwrap();
+    stage.concluded(number, "release", "success").await;
+    insta::assert_snapshot!(stage.history(number, "release"), @r"
+    action_required
+    success
+    ");
+    assert_eq!(stage.app_comments(number, "<!-- flowctl:execution:").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_word_does_not_count_is_told_why() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let mut told = Vec::new();
+    for (body, login) in [
+        ("/approve leads", "carol"),
+        ("/approve leads", "alice"),
+        ("/approve lead", "bob"),
+        ("/reject leads", "bob"),
+        ("/approve leads deadbeef1", "bob"),
+        ("/aprove", "bob"),
+        ("/approve leads and more", "bob"),
+        ("/hold", "bob"),
+    ] {
+        told.push(format!("{login} {body}\n{}", stage.comment(number, body).by(login).await));
+    }
+    let head = stage.hub.issue(crate::stage::REPOSITORY, number).unwrap().pull_request.unwrap().head_sha;
+    let told = told.join("\n\n").replace(&head[..7], "HEAD");
+    insta::assert_snapshot!(told, @r"
+    carol /approve leads
+    😕 @carol `/approve leads` was not taken. `leads` needs 2 of team `leads`.
+
+    alice /approve leads
+    😕 @alice `/approve leads` was not taken. The author of a change cannot approve it, unless the step says `allow_author`. `leads` needs 2 of team `leads`.
+
+    bob /approve lead
+    😕 @bob `/approve lead` was not taken. `lead` does not wait for that. `leads` does.
+
+    bob /reject leads
+    😕 @bob `/reject leads` was not taken. It needs a note that says why: `/approve leads -- why` or `/reject leads -- why`.
+
+    bob /approve leads deadbeef1
+    😕 @bob `/approve leads deadbeef1` was not taken. It was said about commit `deadbee`, and the question is about `HEAD`. Please look at what is there now, and say it again.
+
+    bob /aprove
+    😕 @bob `/aprove` was not taken. Did you mean `/approve`? `/help` lists the commands.
+
+    bob /approve leads and more
+    😕 @bob `/approve leads and more` was not taken. It cannot be read:
+
+    ```text
+    1 | /approve leads and more
+      |                ^^^ `and` is not expected here
+      = help: a note stands after two hyphens: `-- and more`
+    ```
+
+    `/help` lists the commands.
+
+    bob /hold
+    😕 @bob `/hold` was not taken. `/hold` is not performed yet.
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_dismisses_what_was_said_about_the_commit_before() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve").by("bob").await, "🚀");
+    let before = stage.concluded(number, "release", "action_required").await;
+    let head = stage.push("release-1.4", "other\n");
+    let after = stage.concluded(number, "release", "action_required").await;
+    assert_eq!(after.head_sha, head);
+    // The button of the run on the old commit is gone, and pressing it in time would not have counted either.
+    stage
+        .eventually("the old run is closed", || {
+            let runs = stage.runs(number, "release");
+            let old = runs.iter().find(|run| run.id == before.id)?;
+            (old.conclusion.as_deref() == Some("neutral") && old.actions.is_empty()).then_some(())
+        })
+        .await;
+    stage.review(number, "bob", ReviewState::Approved, "Still fine.");
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_written_before_a_push_and_read_after_it_does_not_count() {
+    let mut stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    // Nobody reads it: the server is down, and comes back after the push.
+    stage.end().await;
+    let comment = stage.comment(number, "/approve leads").said_by("bob");
+    stage.push("release-1.4", "other\n");
+    stage.start_again().await;
+    let answer = stage.answer_to(number, comment).await;
+    assert!(answer.contains("was written before that was shown"), "{answer}");
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_is_dismissed_is_taken_back_and_an_edit_is_nothing() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let review = stage.review(number, "bob", ReviewState::Approved, "");
+    let approved = |by: &'static str| move |body: &String| body.contains(&format!("approved by {by}"));
+    stage
+        .eventually("bob counts", || stage.app_comments(number, "flowctl:execution").into_iter().find(approved("bob")))
+        .await;
+    stage.hub.dismiss_review("gina", review, "too early").unwrap();
+    stage
+        .eventually("bob no longer counts", || {
+            stage.app_comments(number, "flowctl:execution").into_iter().find(|body| !body.contains("approved by bob"))
+        })
+        .await;
+    let comment = stage.comment(number, "Looks fine.").said_by("bob");
+    stage.hub.edit_comment(crate::stage::REPOSITORY, "bob", comment, "/approve leads").unwrap();
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    assert!(stage.hub.reactions(comment).is_empty());
+    let asks = stage.concluded(number, "release", "action_required").await;
+    stage.review(number, "bob", ReviewState::ChangesRequested, "The carts are empty.");
+    let failed = stage.concluded(number, "release", "failure").await;
+    assert!(failed.id > asks.id);
+    let summary = failed.summary.unwrap();
+    assert!(summary.contains("@\u{200b}bob rejected: The carts are empty."), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_may_look_after_their_own_commits() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let files = std::collections::BTreeMap::from([("more.md".to_owned(), Some("x\n".to_owned()))]);
+    let head = stage.hub.push(crate::stage::REPOSITORY, "bob", "release-1.4", "Bob's", &files).unwrap();
+    stage
+        .eventually("the new head", || stage.runs(number, "release").into_iter().find(|run| run.head_sha == head))
+        .await;
+    stage.seconds_pass();
+    let answer = stage.comment(number, "/approve leads").by("bob").await;
+    assert!(answer.contains("Whoever wrote a commit of a change cannot approve it"), "{answer}");
+}

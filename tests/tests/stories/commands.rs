@@ -1,0 +1,176 @@
+//! Commands in comments: starting, answering, cancelling, retrying, asking.
+
+use crate::stage::{ORDER, RELEASE, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_answered_by_words_or_by_a_block() {
+    let stage = Stage::raise(&[("order", ORDER)]).await;
+    let number = stage.pull_request("chairs");
+    assert_eq!(stage.comment(number, "/order size=3").by("bob").await, "🚀");
+    stage.concluded(number, "order", "action_required").await;
+    let mut told = Vec::new();
+    for (body, login) in [
+        ("/answer colour=green amount=none", "bob"),
+        ("/answer colour=red amount=2 extra=1", "bob"),
+        ("/answer colour=red amount=2", "carol"),
+        ("/answer\n```yaml\n- a list\n```", "bob"),
+    ] {
+        told.push(format!("{login} {body}\n{}", stage.comment(number, body).by(login).await));
+    }
+    insta::assert_snapshot!(told.join("\n\n"), @r"
+    bob /answer colour=green amount=none
+    😕 @bob `/answer colour=green amount=none` was not taken. The answers do not fit the form:
+
+    - `colour` must be one of red, blue
+    - `amount` must be a whole number
+
+    bob /answer colour=red amount=2 extra=1
+    😕 @bob `/answer colour=red amount=2 extra=1` was not taken. The answers do not fit the form:
+
+    - `extra` is not a field here
+
+    carol /answer colour=red amount=2
+    😕 @carol `/answer colour=red amount=2` was not taken. `details` needs bob.
+
+    bob /answer
+    ```yaml
+    - a list
+    ```
+    😕 @bob `/answer` was not taken. The block below it cannot be read:
+
+    - it must be \`field: value\` lines
+    ");
+    assert_eq!(stage.comment(number, "/answer details\n```yaml\ncolour: red\namount: 2\n```").by("bob").await, "🚀");
+    let done = stage.concluded(number, "order", "success").await;
+    assert!(done.summary.unwrap().contains("\"bought\": 6"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_needs_permission_and_a_process_that_may_be_started() {
+    let stage = Stage::raise(&[("order", ORDER), ("release", RELEASE)]).await;
+    let number = stage.pull_request("chairs");
+    stage.concluded(number, "release", "action_required").await;
+    let mut told = Vec::new();
+    for (body, login) in [
+        ("/run order", "carol"),
+        ("/order", "carol"),
+        ("/run ordre", "bob"),
+        ("/run release", "bob"),
+        ("/run order size=0", "bob"),
+        ("/order size=big", "bob"),
+        ("/order now please", "bob"),
+    ] {
+        told.push(format!("{login} {body}\n{}", stage.comment(number, body).by(login).await));
+    }
+    insta::assert_snapshot!(told.join("\n\n"), @r#"
+    carol /run order
+    😕 @carol `/run order` was not taken. It needs write permission on this repository. Ask somebody who has it.
+
+    carol /order
+    😕 @carol `/order` was not taken. It needs write permission on this repository. Ask somebody who has it.
+
+    bob /run ordre
+    😕 @bob `/run ordre` was not taken. There is no process `ordre` on the default branch. There is `order`.
+
+    bob /run release
+    😕 @bob `/run release` was not taken. `release` cannot be started by hand: its `triggers` do not list `manual`.
+
+    bob /run order size=0
+    😕 @bob `/run order size=0` was not taken. The inputs do not fit:
+
+    - `size` must be at least 1
+
+    bob /order size=big
+    😕 @bob `/order size=big` was not taken. The inputs do not fit:
+
+    - `size` must be a whole number
+
+    bob /order now please
+    😕 @bob `/order now please` was not taken. It cannot be read:
+
+    ```text
+    1 | now please
+      | ^^^ `now` is not written as `name=value`
+      = help: a value with spaces needs quotes: `name="two words"`
+    ```
+
+    `/help` lists the commands.
+    "#);
+    assert_eq!(stage.runs(number, "order").len(), 0);
+    assert_eq!(stage.comment(number, "/run order size=2").by("bob").await, "🚀");
+    stage.concluded(number, "order", "action_required").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_comment_may_hold_several_commands_and_each_is_answered() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let comment = stage.comment(number, "/approve leads\n/status\n/retry").said_by("bob");
+    let replies = || stage.app_comments(number, &format!("<!-- flowctl:reply:comment:{comment} -->")).pop();
+    let answer = without_moments(&stage.eventually("a reply", replies).await);
+    let answer = answer.replace(&comment.to_string(), "ID");
+    insta::assert_snapshot!(answer, @r"
+    <!-- flowctl:reply:comment:ID -->
+
+    @bob `/status`
+
+    - `release` since DAY TIME UTC: 🟡 **A person is needed:** `leads` waits. (1 of 3 steps)
+
+    `/retry` was not taken. There is no failed or cancelled execution here. `/status` shows where things stand.
+    ");
+    let help = stage.comment(number, "/help").by("carol").await;
+    assert!(help.starts_with("🚀") && help.contains("`/approve [step] [commit] [-- note]`"), "{help}");
+}
+
+/// Moments differ from run to run.
+fn without_moments(text: &str) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for index in 1..words.len() {
+        let is_day = words[index].len() == 10 && words[index].matches('-').count() == 2;
+        if is_day {
+            words[index] = "DAY".to_owned();
+            if let Some(time) = words.get_mut(index + 1) {
+                *time = "TIME".to_owned();
+            }
+        }
+    }
+    words.join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_started_it_may_cancel_and_go_on() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let answer = stage.comment(number, "/cancel").by("carol").await;
+    assert!(answer.contains("needs write permission"), "{answer}");
+    assert_eq!(stage.comment(number, "/cancel").by("alice").await, "🚀");
+    let cancelled = stage.concluded(number, "release", "cancelled").await;
+    assert!(cancelled.summary.unwrap().contains("cancelled by alice"));
+    let answer = stage.comment(number, "/cancel").by("alice").await;
+    assert!(answer.contains("There is no open execution here"), "{answer}");
+    assert_eq!(stage.comment(number, "/retry").by("alice").await, "🚀");
+    stage.concluded(number, "release", "action_required").await;
+    insta::assert_snapshot!(stage.history(number, "release"), @r"
+    action_required
+    cancelled
+    action_required
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bots_words_and_quotations_are_left_alone() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let ignored = [
+        stage.comment(number, "/lgtm\n/assign @bob").said_by("bob"),
+        stage.comment(number, "> /approve leads\n\n    /approve leads\n\n```\n/approve leads\n```").said_by("bob"),
+        stage.comment(number, "please /approve leads").said_by("bob"),
+    ];
+    // Deliveries of one pull request are handled in order: once this one is answered, those before it were read.
+    let answer = stage.comment(number, "/status").by("carol").await;
+    assert!(answer.contains("1 of 3 steps"), "{answer}");
+    assert!(ignored.iter().all(|comment| stage.hub.reactions(*comment).is_empty()));
+}

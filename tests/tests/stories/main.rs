@@ -1,0 +1,8 @@
+//! People and flowctl on a pull request, told as they would tell it: a real server in this process, a real store, a
+//! sandbox GitHub over real git and HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod approvals;
+mod commands;
+mod stage;
+mod writes;

@@ -1,0 +1,282 @@
+//! The stage: a repository with definitions, people around it, and the server as its App.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowctl_app::server::Server;
+use flowctl_app::settings::Settings;
+use flowctl_app::steps::Performers;
+use flowctl_sandbox::state::{CheckRun, Permission, ReviewState};
+use flowctl_sandbox::{Fault, FaultRule, FileContent, Files, Hub, OpenPullRequest, RateLimits, Sandbox};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub const REPOSITORY: &str = "octo-org/shop";
+/// Far longer than anything takes; a story that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts with a pull request, needs two leads, and ships.
+pub const RELEASE: &str = "
+name: release
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: draft, type: set, values: {notes: Carts survive.}}
+  - id: leads
+    type: human_approval
+    depends_on: draft
+    title: Ship it?
+    approvers: {team: leads, count: 2}
+    note_required: on_reject
+  - {id: ship, type: set, depends_on: leads, values: {done: true}}
+";
+
+/// Starts by hand or by a word, and asks for a form.
+pub const ORDER: &str = "
+name: order
+version: 1
+triggers: [manual, {comment: /order}]
+inputs:
+  size: {type: integer, minimum: 1, default: 1}
+steps:
+  - id: details
+    type: form
+    title: What exactly?
+    assignees: {users: [bob]}
+    fields:
+      colour: {type: string, enum: [red, blue], required: true}
+      amount: {type: integer, minimum: 1, required: true}
+  - {id: buy, type: set, depends_on: details, values: {size: '{{ inputs.size }}', amount: '{{ steps.details.output.amount }}'}}
+outputs:
+  bought: '{{ steps.buy.output.size * steps.buy.output.amount }}'
+";
+
+pub struct Stage {
+    _sandbox: Sandbox,
+    pub hub: Arc<Hub>,
+    shutdown: CancellationToken,
+    server: JoinHandle<()>,
+    settings: Settings,
+    _data: TempDir,
+}
+
+impl Stage {
+    /// alice opens pull requests; bob and dave are leads, so is alice; carol may read; gina owns everything.
+    pub async fn raise(definitions: &[(&str, &str)]) -> Self {
+        let sandbox = Sandbox::builder().rate_limits(RateLimits::off()).start().unwrap();
+        let hub = sandbox.hub();
+        hub.create_organization("octo-org").unwrap();
+        for login in ["alice", "bob", "carol", "dave", "gina"] {
+            hub.create_user(login).unwrap();
+            hub.add_member("octo-org", login, false).unwrap();
+        }
+        hub.set_team("octo-org", "leads", &["alice", "bob", "dave"]).unwrap();
+        let text = |text: &str| Some(FileContent { bytes: text.as_bytes().to_vec(), executable: false });
+        let mut files: Files =
+            definitions.iter().map(|(name, yaml)| (format!(".flow/processes/{name}.yaml"), text(yaml))).collect();
+        files.insert("README.md".to_owned(), text("# Shop\n"));
+        hub.create_repository(REPOSITORY, &files).unwrap();
+        for (login, permission) in [
+            ("alice", Permission::Write),
+            ("bob", Permission::Write),
+            ("carol", Permission::Read),
+            ("dave", Permission::Write),
+            ("gina", Permission::Admin),
+        ] {
+            hub.grant(REPOSITORY, login, permission).unwrap();
+        }
+        let data = tempfile::tempdir().unwrap();
+        let settings = settings(&sandbox, &data);
+        let server = Server::bind(settings, Performers::default()).await.unwrap();
+        let settings = server.settings().clone();
+        hub.set_webhook_url(&format!("http://{}/webhooks/github", settings.listen)).unwrap();
+        let shutdown = CancellationToken::new();
+        let server = run(server, &shutdown);
+        hub.install("octo-org", None).unwrap();
+        Self { _sandbox: sandbox, hub, shutdown, server, settings, _data: data }
+    }
+
+    /// Starts another server on the data of the one that has ended.
+    pub async fn start_again(&mut self) {
+        let server = Server::bind(self.settings.clone(), Performers::default()).await.unwrap();
+        self.shutdown = CancellationToken::new();
+        self.server = run(server, &self.shutdown);
+    }
+
+    /// Ends the server, as SIGTERM does.
+    pub async fn end(&mut self) {
+        self.shutdown.cancel();
+        (&mut self.server).await.unwrap();
+    }
+
+    pub fn pull_request(&self, head: &str) -> u64 {
+        let files = BTreeMap::from([(format!("{head}.md"), Some("new\n".to_owned()))]);
+        let new =
+            OpenPullRequest { title: head.to_owned(), head: head.to_owned(), files, ..OpenPullRequest::default() };
+        self.hub.open_pull_request(REPOSITORY, "alice", &new).unwrap()
+    }
+
+    /// Time to look, by GitHub's clock, which tells comments to the second.
+    pub fn seconds_pass(&self) {
+        self.hub.advance_clock(Duration::from_secs(2)).unwrap();
+    }
+
+    pub fn push(&self, head: &str, text: &str) -> String {
+        let files = BTreeMap::from([(format!("{head}.md"), Some(text.to_owned()))]);
+        self.hub.push(REPOSITORY, "alice", head, "More", &files).unwrap()
+    }
+
+    pub fn comment(&self, number: u64, body: &str) -> Saying<'_> {
+        Saying { stage: self, number, body: body.to_owned() }
+    }
+
+    pub fn review(&self, number: u64, by: &str, state: ReviewState, body: &str) -> u64 {
+        self.hub.review(REPOSITORY, by, number, state, body).unwrap()
+    }
+
+    /// Something goes wrong once with such a request.
+    pub fn disturb(&self, fault: Fault, method: &str, path: &str) {
+        self.hub.faults.add(FaultRule::new(fault).method(method).path(path));
+    }
+
+    /// Waits until `look` finds something.
+    pub async fn eventually<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let mut changes = self.hub.subscribe();
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                changes.mark_unchanged();
+                if let Some(found) = look() {
+                    return found;
+                }
+                changes.changed().await.unwrap();
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => panic!("{what} did not happen; what is there:\n{}", self.everything()),
+        }
+    }
+
+    /// The check runs of a pull request with their conclusions, oldest first; of one check.
+    pub fn runs(&self, number: u64, process: &str) -> Vec<CheckRun> {
+        let runs = self.hub.check_runs_of_pull_request(REPOSITORY, number).unwrap();
+        runs.into_iter().filter(|run| run.name == format!("flowctl / {process}")).collect()
+    }
+
+    /// The last run on the head, once it has this conclusion.
+    pub async fn concluded(&self, number: u64, process: &str, conclusion: &str) -> CheckRun {
+        let what = format!("{process} with conclusion {conclusion}");
+        self.eventually(&what, || {
+            let head = self.hub.issue(REPOSITORY, number).unwrap().pull_request.unwrap().head_sha;
+            let last = self.runs(number, process).into_iter().rfind(|run| run.head_sha == head)?;
+            (last.conclusion.as_deref() == Some(conclusion)).then_some(last)
+        })
+        .await
+    }
+
+    /// What happened to the check run over time: `in_progress → action_required`, and so on, a line a run.
+    pub fn history(&self, number: u64, process: &str) -> String {
+        let lines: Vec<String> = self
+            .runs(number, process)
+            .iter()
+            .map(|run| {
+                let mut states: Vec<&str> =
+                    run.history.iter().map(|v| v.conclusion.as_deref().unwrap_or(v.status.as_str())).collect();
+                states.dedup();
+                states.join(" → ")
+            })
+            .collect();
+        lines.join("\n")
+    }
+
+    /// Comments of the App with this text, oldest first.
+    pub fn app_comments(&self, number: u64, containing: &str) -> Vec<String> {
+        let comments = self.hub.comments(REPOSITORY, number).unwrap();
+        comments.into_iter().filter(|c| c.app.is_some() && c.body.contains(containing)).map(|c| c.body).collect()
+    }
+
+    fn everything(&self) -> String {
+        let mut told = String::new();
+        for number in 1..=9 {
+            let Ok(comments) = self.hub.comments(REPOSITORY, number) else { break };
+            for comment in comments {
+                let reactions: Vec<String> = self.hub.reactions(comment.id).into_iter().map(|r| r.content).collect();
+                told.push_str(&format!("#{number} {reactions:?}\n{}\n---\n", comment.body));
+            }
+            for run in self.hub.check_runs_of_pull_request(REPOSITORY, number).unwrap_or_default() {
+                told.push_str(&format!(
+                    "#{number} {} {:?} {:?} {}\n",
+                    run.name, run.conclusion, run.title, run.head_sha
+                ));
+            }
+        }
+        for delivery in self.hub.deliveries() {
+            told.push_str(&format!("{} {:?} {}\n", delivery.event, delivery.action, delivery.status));
+        }
+        told
+    }
+}
+
+fn settings(sandbox: &Sandbox, data: &TempDir) -> Settings {
+    let app = sandbox.app();
+    let environment = [
+        ("FLOWCTL_LISTEN", "127.0.0.1:0".to_owned()),
+        ("FLOWCTL_DATA_DIR", data.path().display().to_string()),
+        ("FLOWCTL_GITHUB_API_URL", sandbox.api_url()),
+        ("FLOWCTL_GITHUB_URL", sandbox.web_url()),
+        ("FLOWCTL_GITHUB_APP_ID", app.id.to_string()),
+        ("FLOWCTL_GITHUB_PRIVATE_KEY", app.private_key_pem),
+        ("FLOWCTL_GITHUB_WEBHOOK_SECRET", app.webhook_secret),
+        ("FLOWCTL_GITHUB_WRITE_INTERVAL_MS", "0".to_owned()),
+    ];
+    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Settings::load(None, environment).unwrap().0
+}
+
+fn run(server: Server, shutdown: &CancellationToken) -> JoinHandle<()> {
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move { server.run(shutdown).await.unwrap() })
+}
+
+/// Something that is about to be said.
+pub struct Saying<'a> {
+    stage: &'a Stage,
+    number: u64,
+    body: String,
+}
+
+impl Saying<'_> {
+    /// Says it, and gives the comment's id.
+    pub fn said_by(&self, login: &str) -> u64 {
+        self.stage.hub.comment(REPOSITORY, login, self.number, &self.body).unwrap()
+    }
+
+    /// Says it and waits for the answer: `🚀`, or `😕` with the reply, without its marker.
+    pub async fn by(&self, login: &str) -> String {
+        self.stage.answer_to(self.number, self.said_by(login)).await
+    }
+}
+
+impl Stage {
+    /// The answer to a comment.
+    pub async fn answer_to(&self, number: u64, comment: u64) -> String {
+        self.eventually("an answer", || {
+            let reactions: Vec<String> = self.hub.reactions(comment).into_iter().map(|r| r.content).collect();
+            let has = |content: &str| reactions.iter().any(|reaction| reaction == content);
+            let marker = format!("<!-- flowctl:reply:comment:{comment} -->");
+            let reply = self.app_comments(number, &marker).pop();
+            let reply = reply.map(|reply| reply.replace(&marker, "").trim().to_owned());
+            assert!(reactions.is_empty() || has("eyes"), "what is answered was read: {reactions:?}");
+            match (has("rocket"), has("confused"), reply) {
+                (_, true, Some(reply)) => Some(format!("😕 {reply}")),
+                (true, false, Some(reply)) => Some(format!("🚀 {reply}")),
+                (true, false, None) => Some("🚀".to_owned()),
+                _ => None,
+            }
+        })
+        .await
+    }
+}

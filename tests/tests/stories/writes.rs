@@ -1,0 +1,70 @@
+//! Writes to GitHub under faults: repeated, delayed, refused; never twice, never lost.
+
+use flowctl_sandbox::Fault;
+
+use crate::stage::{RELEASE, Stage};
+
+/// Plays a release to its end and gives what stands on GitHub after it.
+async fn play(stage: &Stage) -> String {
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    let refused = stage.comment(number, "/approve leads").by("carol").await;
+    assert!(refused.starts_with("😕"), "{refused}");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+    let comments = stage.app_comments(number, "<!-- flowctl:execution:").len();
+    let replies = stage.app_comments(number, "<!-- flowctl:reply:").len();
+    format!("{}\n{comments} comment, {replies} reply", stage.history(number, "release"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_is_lost_is_not_made_twice() {
+    let undisturbed = play(&Stage::raise(&[("release", RELEASE)]).await).await;
+    for (method, path) in [
+        ("POST", "/repos/octo-org/shop/check-runs"),
+        ("PATCH", "/repos/octo-org/shop/check-runs/*"),
+        ("POST", "/repos/octo-org/shop/issues/*/comments"),
+        ("PATCH", "/repos/octo-org/shop/issues/comments/*"),
+        ("POST", "/repos/octo-org/shop/issues/comments/*/reactions"),
+    ] {
+        for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
+            let stage = Stage::raise(&[("release", RELEASE)]).await;
+            stage.disturb(fault, method, path);
+            assert_eq!(runs_and_comments(&play(&stage).await), runs_and_comments(&undisturbed), "{method} {path}");
+        }
+    }
+}
+
+/// How many runs, comments and replies there are, and how it ended: what a fault may not change. Which states people
+/// got to see in between depends on time.
+fn runs_and_comments(played: &str) -> (Option<String>, Option<&str>) {
+    let mut lines = played.lines().rev();
+    let counts = lines.next();
+    (lines.next().and_then(|run| run.rsplit(' ').next().map(str::to_owned)), counts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_waited_for() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    for status in [403, 429] {
+        let limited = Fault::RateLimited { status, retry_after: Some(1) };
+        stage.disturb(limited, "POST", "/repos/octo-org/shop/*");
+    }
+    let played = play(&stage).await;
+    assert!(played.ends_with("1 comment, 1 reply"), "{played}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_are_lost_doubled_or_swapped_lead_to_the_same() {
+    for (fault, event) in [
+        (Fault::DuplicateDelivery, "issue_comment"),
+        (Fault::DuplicateDelivery, "pull_request"),
+        (Fault::ReorderDelivery, "check_suite"),
+    ] {
+        let stage = Stage::raise(&[("release", RELEASE)]).await;
+        stage.hub.faults.add(flowctl_sandbox::FaultRule::new(fault).path(event).times(2));
+        let played = play(&stage).await;
+        assert!(played.ends_with("1 comment, 1 reply"), "{event}: {played}");
+    }
+}
