@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use crate::store::StoreError;
 
+/// How long timers rest after a hint of the store.
+const HINT_PAUSE: Duration = Duration::from_millis(10);
+
 impl Engine {
     /// Runs until `shutdown`: then nothing new is claimed, what is under way is finished within
     /// [`drain`](super::EngineOptions::drain), and the rest is left to its leases.
@@ -39,24 +42,33 @@ impl Engine {
         let mut changed = self.inner.store.subscribe();
         while !shutdown.is_cancelled() {
             changed.mark_unchanged();
-            match self.wake_due().await {
-                Ok(0) => {}
-                Ok(_) => continue,
+            match self.wake_next().await {
+                Ok(None) => {}
+                Ok(Some(pause)) => {
+                    wait(&mut changed, pause, shutdown).await;
+                    // Hints come with every commit; looking at each would cost more than it finds.
+                    wait_for(HINT_PAUSE, shutdown).await;
+                }
                 Err(StoreError::Closed) => return,
-                Err(error) => tracing::error!(%error, "cannot find out what is due"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot find out what is due");
+                    wait_for(self.inner.options.poll, shutdown).await;
+                }
             }
-            let pause = self.until_next_wake().await;
-            wait(&mut changed, pause, shutdown).await;
         }
     }
 
-    /// The time until something is due, the poll's interval at most.
-    async fn until_next_wake(&self) -> Duration {
+    /// Wakes what is due. Gives how long to wait until something may be due; nothing where there may be more at once.
+    async fn wake_next(&self) -> Result<Option<Duration>, StoreError> {
         let poll = self.inner.options.poll;
-        let Ok(Some(next)) = self.inner.store.next_wake().await else { return poll };
+        let Some(next) = self.inner.store.next_wake().await? else { return Ok(Some(poll)) };
         let left = next.duration_since(self.now());
-        // What is due already and did not go on is not tried in a tight loop.
-        if left.is_positive() { Duration::try_from(left).map_or(poll, |left| left.min(poll)) } else { poll }
+        if left.is_positive() {
+            return Ok(Some(Duration::try_from(left).map_or(poll, |left| left.min(poll))));
+        }
+        // What is due and does not go on is not tried in a tight loop.
+        let went_on = self.wake_due().await? > 0;
+        Ok((!went_on).then_some(poll))
     }
 
     async fn run_work(&self, shutdown: &CancellationToken) {
@@ -104,6 +116,13 @@ impl Engine {
 async fn wait(changed: &mut watch::Receiver<u64>, pause: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         _ = changed.changed() => {}
+        () = wait_for(pause, shutdown) => {}
+    }
+}
+
+/// Waits for `pause` to pass, or for the shutdown.
+async fn wait_for(pause: Duration, shutdown: &CancellationToken) {
+    tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = shutdown.cancelled() => {}
     }

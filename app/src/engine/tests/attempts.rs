@@ -140,15 +140,26 @@ async fn a_cancelled_step_stops_its_performer() {
     let options = EngineOptions { lease: Duration::from_millis(30), ..EngineOptions::new("one") };
     let world = World::with_options(RELEASE, options).await;
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
-    let (begun, mut end) = world.performer.waits();
+    let (begun, end) = world.performer.waits();
     let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
     let performing = tokio::spawn(async move { engine.perform(work).await });
     begun.await.unwrap();
     world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
     // The performer is dropped, and with it its end of the channel; nobody told it to end.
-    end.closed().await;
+    eventually("the performer is dropped", async || end.is_closed()).await;
     performing.await.unwrap();
     assert_eq!(world.picture(id).await, "cancelled | draft:cancelled sign:cancelled pause:cancelled");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_cancelled_after_it_was_claimed_is_not_performed() {
+    let world = World::of(RELEASE).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let work = world.engine.claim_work(1).await.unwrap().remove(0);
+    world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
+    world.engine.perform(work).await;
+    assert_eq!(world.performer.seen().len(), 0);
     world.check().await;
 }
 
