@@ -1,16 +1,10 @@
 //! Expressions: the `{{ … }}` and `{% … %}` inside the texts of a definition. Parses them with positions, says what
 //! they read, and evaluates them within limits. It never does I/O and never sees the value of a secret.
 
-mod catalogue;
 mod context;
-mod evaluate;
-mod filters;
-mod lexer;
-mod operators;
-mod parser;
-mod references;
+mod engine;
+mod reference;
 mod render;
-mod syntax;
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +14,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use catalogue::{Callable, CallableKind, Parameter, catalogue};
 pub use context::Context;
-pub use references::{Key, Reference, Segment};
+pub use engine::{Callable, CallableKind, Parameter, catalogue};
+pub use reference::{Key, Reference, Segment};
 pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json};
-use syntax::Statement;
 
 /// Longest text with markup, in bytes. A page of prompt is about 3 KiB; texts without markup have no limit here.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -41,8 +34,8 @@ pub const MAX_OUTPUT: usize = 1024 * 1024;
 pub const MAX_RENDERED: usize = 8 * 1024 * 1024;
 /// Bytes of values that one evaluation may make or copy on its way.
 pub const MAX_COPIED: usize = 16 * 1024 * 1024;
-/// Steps of one evaluation: one for each node, and one for each 64 bytes that are looked through. A list of 10,000
-/// entries with a line of text for each needs about 200,000; all of it takes well below a second.
+/// Steps of one evaluation: instructions of the machine, and again as many times 64 bytes that are looked through. A
+/// list of 10,000 entries with a line of text for each needs about half; all of it takes well below a second.
 pub const FUEL: usize = 500_000;
 
 /// A text that cannot be read as a template.
@@ -96,7 +89,7 @@ impl From<ExpressionError> for EvaluationError {
     }
 }
 
-/// A parsed text. Cheap to clone.
+/// A text that can be read. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Template {
     parsed: Arc<Parsed>,
@@ -105,19 +98,8 @@ pub struct Template {
 #[derive(Debug)]
 struct Parsed {
     text: String,
-    statements: Vec<Statement>,
-    references: Vec<Reference>,
-    form: Form,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// No markup at all.
-    Literal,
-    /// Exactly one `{{ … }}`.
-    Native,
-    /// Text with markup, rendered to a text.
-    Mixed,
+    /// Nothing where the text has no markup at all.
+    outline: Option<engine::Outline>,
 }
 
 impl Template {
@@ -127,26 +109,13 @@ impl Template {
     /// The first thing in it that is no valid markup, an unknown filter, test or function, a secret that is used
     /// otherwise than printed alone, or a text with markup above [`MAX_TEXT`].
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
-        if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
-            return Ok(Self::of(text, vec![Statement::Text(text.to_owned())], Vec::new(), Form::Literal));
-        }
-        if text.len() > MAX_TEXT {
+        let has_markup = ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark));
+        if has_markup && text.len() > MAX_TEXT {
             let message = format!("a text with expressions may have at most {} KiB", MAX_TEXT / 1024);
             return Err(ExpressionError::new(message, 0..text.floor_char_boundary(1)));
         }
-        let statements = parser::parse(text)?;
-        let found = references::collect(text, &statements);
-        if let Some(range) = found.misused_secrets.first() {
-            let message = "a secret can only be printed as it is";
-            return Err(ExpressionError::new(message, range.clone())
-                .with_help("write {{ secrets.NAME }} with nothing else between the braces"));
-        }
-        let form = if is_native(&statements) { Form::Native } else { Form::Mixed };
-        Ok(Self::of(text, statements, found.references, form))
-    }
-
-    fn of(text: &str, statements: Vec<Statement>, references: Vec<Reference>, form: Form) -> Self {
-        Self { parsed: Arc::new(Parsed { text: text.to_owned(), statements, references, form }) }
+        let outline = if has_markup { Some(engine::read(text)?) } else { None };
+        Ok(Self { parsed: Arc::new(Parsed { text: text.to_owned(), outline }) })
     }
 
     /// The text as it was given.
@@ -156,26 +125,23 @@ impl Template {
 
     /// Whether the text has no markup at all and stands for itself.
     pub fn is_literal(&self) -> bool {
-        self.parsed.form == Form::Literal
+        self.parsed.outline.is_none()
     }
 
     /// Whether the text is exactly one `{{ … }}` (line breaks after it do not count): its value keeps its type.
     pub fn is_native(&self) -> bool {
-        self.parsed.form == Form::Native
+        self.parsed.outline.as_ref().is_some_and(|outline| outline.is_native)
     }
 
     /// Whether there is a tag such as `{% if … %}` in the text.
     pub fn has_statements(&self) -> bool {
-        self.parsed
-            .statements
-            .iter()
-            .any(|statement| !matches!(statement, Statement::Text(_) | Statement::Print(_) | Statement::Secret { .. }))
+        self.parsed.outline.as_ref().is_some_and(|outline| outline.has_statements)
     }
 
     /// Everything that the text reads from its context, in the order of the text. Variables of `for`, `set` and
     /// `with` are not among it.
     pub fn references(&self) -> &[Reference] {
-        &self.parsed.references
+        self.parsed.outline.as_ref().map_or(&[], |outline| &outline.references)
     }
 
     /// The value of the text: of its own type where it [is native](Self::is_native), otherwise a text.
@@ -193,34 +159,18 @@ impl Template {
 
     /// The value with masked secrets, and its parts where it is a text.
     fn run(&self, context: &Context) -> Result<(Value, Vec<SecretPart>), EvaluationError> {
-        let Parsed { text, statements, form, .. } = self.parsed.as_ref();
-        let statements = match (form, statements.as_slice()) {
-            (Form::Literal, _) => return Ok((Value::from(text.clone()), Vec::new())),
-            (Form::Native, [Statement::Print(node), ..]) => {
-                return evaluate::value_of(text, node, context).map(|value| (value, Vec::new()));
-            }
-            (Form::Native, [secret, ..]) => std::slice::from_ref(secret),
-            (_, statements) => statements,
-        };
-        let parts = evaluate::parts_of(text, statements, context)?;
-        let mut masked = String::new();
-        for part in &parts {
-            masked.push_str(match part {
-                SecretPart::Literal(text) => text,
+        if self.is_literal() {
+            return Ok((Value::from(self.text()), Vec::new()));
+        }
+        let (value, parts) = engine::run(self.text(), self.is_native(), context)?;
+        let masked = || {
+            let shown = parts.iter().map(|part| match part {
+                SecretPart::Literal(text) => text.as_str(),
                 SecretPart::Secret(_) => MASK,
             });
-        }
-        Ok((Value::from(masked), parts))
-    }
-}
-
-fn is_native(statements: &[Statement]) -> bool {
-    match statements {
-        [Statement::Print(_) | Statement::Secret { .. }] => true,
-        [Statement::Print(_) | Statement::Secret { .. }, Statement::Text(rest)] => {
-            rest.chars().all(|character| matches!(character, '\n' | '\r'))
-        }
-        _ => false,
+            Value::from(shown.collect::<String>())
+        };
+        Ok((value.unwrap_or_else(masked), parts))
     }
 }
 
@@ -237,7 +187,9 @@ pub fn condition(value: &Value) -> Result<bool, EvaluationError> {
             format!("the text \"{shown}{rest}\"")
         }
         Value::Number(number) => format!("the number {number}"),
-        other => operators::kind(other).to_owned(),
+        Value::Null => "empty (null)".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
     };
     let message = format!("a condition must be true or false, this is {found}");
     Err(EvaluationError { message, range: None, pointer: String::new() })

@@ -34,7 +34,8 @@ fn values_keep_their_json_type() {
     for (text, expected) in [
         ("{{ inputs.count }}", json!(3)),
         ("{{ inputs.count + 1 }}", json!(4)),
-        ("{{ 6 / 2 }}", json!(3)),
+        ("{{ 6 / 2 }}", json!(3.0)),
+        ("{{ 6 // 2 }}", json!(3)),
         ("{{ 7 / 2 }}", json!(3.5)),
         ("{{ -7 // 2 }}", json!(-4)),
         ("{{ 7 // -2 }}", json!(-4)),
@@ -75,6 +76,56 @@ fn values_keep_their_json_type() {
         ("{{ range(3) }}", json!([0, 1, 2])),
     ] {
         assert_eq!(eval(text), Ok(expected), "{text}");
+    }
+}
+
+/// The table of `docs/expressions.md`: an expression and the JSON of its value, or the message that it ends with
+/// (without its marks, which a table in Markdown cannot hold).
+#[test]
+fn the_documented_examples_hold() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/expressions.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `{{")?.strip_suffix("` |")?.split_once("` | `"));
+    let mut count = 0;
+    for (expression, expected) in rows {
+        let source = format!("{{{{{expression}").replace("\\|", "|");
+        let template = Template::parse(&source).unwrap_or_else(|error| panic!("{source}: {}", error.message));
+        let found = match template.evaluate(&Context::new()) {
+            Ok(value) => value.to_string(),
+            Err(error) => format!("error: {}", error.message.replace('`', "")),
+        };
+        assert_eq!(found, expected, "{source}");
+        count += 1;
+    }
+    assert!(count > 30, "the table of docs/expressions.md was read: {count} rows");
+}
+
+#[test]
+fn a_fault_on_a_later_line_has_its_place() {
+    for (text, expected) in [
+        (
+            "{{ inputs.title\n   | replace('H',\n   inputs.count.x) }}",
+            "`inputs.count` is a number, so it has no `x` <x>",
+        ),
+        (
+            "{{ inputs.title\n +\n 1 }}",
+            "`+` cannot join a text and a number; to join texts, write `~` <inputs.title\n +\n 1>",
+        ),
+        ("a\nb {{ 'é' ~\n inputs.nope }}", "`inputs.nope` is not defined here <nope>"),
+        (
+            "{% for p in inputs.people %}\n{{ p.logn }}\n{% endfor %}",
+            "`p.logn` is not defined here; did you mean `login`? <logn>",
+        ),
+        (
+            "\n{% for a, b in\n inputs.list %}{% endfor %}",
+            "a list with one value for each of these names is needed <a, b>",
+        ),
+        (
+            "\n\n{{ 1\n b }}",
+            "`b` is not expected here; the expression should end with `}}` or go on with an operator <b>",
+        ),
+    ] {
+        assert_eq!(eval(text), Err(expected.to_owned()), "{text}");
     }
 }
 
@@ -196,6 +247,11 @@ fn messages_are_for_people() {
         "{% endif %}",
         "{# open",
         "{{ 'a' if b }}",
+        "{{ null.x }}",
+        "{{ (inputs.nothing is not none).x }}",
+        "{% set x %}",
+        "{{ inputs.people | sort(attribute='nope') }}",
+        "{{ inputs.list | map('uper') }}",
         "{% set steps = 1 %}",
         "{% for x in inputs.count %}{% endfor %}",
         "{{ 999999999999999999999999 }}",
@@ -265,7 +321,17 @@ fn messages_are_for_people() {
     {# open
         this comment `{#` is not closed with `#}` <{# open> [to print the characters themselves, write {{ '{#' }}]
     {{ 'a' if b }}
-        the expression ends here; this `if` needs an `else` <}}> [write `VALUE if CONDITION else OTHER`]
+        this `if` needs an `else` <'a' if b> [write `VALUE if CONDITION else OTHER`]
+    {{ null.x }}
+        `null` is empty (null), so it has no `x` <x>
+    {{ (inputs.nothing is not none).x }}
+        `inputs.nothing is not none` is true or false, so it has no `x` <x>
+    {% set x %}
+        this `set` gives no value <%}> [write `{% set NAME = VALUE %}`]
+    {{ inputs.people | sort(attribute='nope') }}
+        `sort` cannot be applied to `inputs.people`: an entry of the list has no `nope` <sort>
+    {{ inputs.list | map('uper') }}
+        `map` cannot be applied to `inputs.list`: there is no filter of that name <map>
     {% set steps = 1 %}
         `steps` already has a meaning in every expression <steps> [choose another name]
     {% for x in inputs.count %}{% endfor %}
@@ -431,6 +497,12 @@ fn hostile_texts_are_refused_and_not_obeyed() {
         format!("{{{{ a{} }}}}", ".a".repeat(20_000)),
         format!("{{{{ a{} }}}}", "|abs".repeat(10_000)),
         format!("{{{{ a{} }}}}", " if a else a".repeat(4_000)),
+        format!("{{{{ a{} }}}}", "[a".repeat(6_000)),
+        format!("{{{{ a{} }}}}", "[0]".repeat(6_000)),
+        format!("{{{{ a{} }}}}", " is defined".repeat(3_000)),
+        format!("{{{{ 1{} }}}}", " ** -1".repeat(6_000)),
+        format!("{{% if a %}}{}", "{% elif a %}".repeat(4_000)),
+        "{% with a = 1 %}".repeat(4_000),
         "{% if a %}".repeat(6_000),
         "{% for a in b %}".repeat(4_000),
         format!("{{{{ {} }}}}", "x".repeat(70_000)),
@@ -442,10 +514,19 @@ fn hostile_texts_are_refused_and_not_obeyed() {
     let grown = format!("{{% set x = 'aaaaaaaaaaaaaaaa' %}}{}{{{{ x }}}}", "{% set x = x ~ x %}".repeat(60));
     let nested = format!("{{% set x = [] %}}{}{{{{ x }}}}", "{% set x = [x] %}".repeat(3_000));
     let list = format!("{{% set x = range(10000) %}}{{{{ [{}] }}}}", "x,".repeat(20_000));
+    let doubled = format!("{{% set x = [1] %}}{}{{{{ x | length }}}}", "{% set x = x + x %}".repeat(60));
+    let raw = format!("{{% for a in range(10000) %}}{}{{% endfor %}}", "x".repeat(60_000));
     let running = [
         grown.as_str(),
         nested.as_str(),
         list.as_str(),
+        doubled.as_str(),
+        raw.as_str(),
+        "{% set x = range(10000) %}{% for a in x %}{% if a in x %}{% endif %}{% endfor %}",
+        "{{ range(10000) | map('indent', 1000000) | length }}",
+        "{{ range(10000) | map('string') | map('replace', '1', 'x' | indent(1000000, true)) }}",
+        "{% set x = range(10000) %}{{ x | map('default', x) | map('list') }}",
+        "{{ 'a' | indent(1000000, true) | list | map('indent', 1000000, true) }}",
         "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}",
         "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}",
         "{% set x = range(10000) %}{% for a in x %}{{ x == x }}{% endfor %}",
@@ -460,6 +541,8 @@ fn hostile_texts_are_refused_and_not_obeyed() {
         });
         assert!(error.is_ok(), "{error:?}");
     }
+    let honest = "{% for n in range(10000) %}- {{ n }}: {{ inputs.title }}, {{ inputs.people[0].login }}\n{% endfor %}";
+    assert!(eval(honest).is_ok_and(|text| text.as_str().is_some_and(|text| text.lines().count() == 10_000)));
     // What has no markup is no expression and may be long.
     assert!(Template::parse(&"x".repeat(1_000_000)).is_ok());
 }
@@ -471,7 +554,24 @@ fn the_deepest_allowed_template_fits_half_of_a_thread_s_stack() {
     let chain = format!("{}{{{{ {sum} }}}}{}", "{% if true %}".repeat(ifs), "{% endif %}".repeat(ifs));
     let brackets = format!("{{{{ {}1{} }}}}", "[".repeat(MAX_NESTING - 1), "]".repeat(MAX_NESTING - 1));
     let parentheses = format!("{{{{ {}1{} }}}}", "(not ".repeat(14), ")".repeat(14));
-    let run = move || [chain, brackets, parentheses].map(|text| eval(&text).map(|value| value.to_string()));
+    let run = move || {
+        let (mut list, mut map) = (json!(1), json!(1));
+        for _ in 0..MAX_VALUE_DEPTH - 1 {
+            (list, map) = (json!([list]), json!({"a": map}));
+        }
+        let mut context = context();
+        context.set("deep", json!([list, map]));
+        for text in [
+            "{{ deep == deep }}",
+            "{{ deep[0] == (deep[0] | tojson | fromjson) and deep[1] == (deep[1] | tojson | fromjson) }}",
+            "{{ deep[0] }} {{ deep[1] ~ '' }}",
+            "{{ [deep[1].a, deep[1].a | tojson | fromjson] | unique | sort | length }}",
+        ] {
+            let value = Template::parse(text).unwrap().evaluate(&context);
+            assert!(value.is_ok(), "{text}: {value:?}");
+        }
+        [chain, brackets, parentheses].map(|text| eval(&text).map(|value| value.to_string()))
+    };
     let results = std::thread::Builder::new().stack_size(1024 * 1024).spawn(run).unwrap().join().unwrap();
     assert_eq!(results[0], Ok(format!("\"{MAX_DEPTH}\"")));
     assert!(results[1].as_ref().is_ok_and(|list| list.starts_with("[[[[")), "{:?}", results[1]);
