@@ -33,6 +33,9 @@ pub enum SandboxError {
         /// The faults by field, possibly none.
         errors: Vec<FieldFault>,
     },
+    /// The request is understood and refused, for a reason that no single field has.
+    #[error("{0}")]
+    Unprocessable(String),
     /// The object is in a state that forbids it (a merge with conflicts, a closed pull request).
     #[error("{0}")]
     Conflict(String),

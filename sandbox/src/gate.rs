@@ -17,8 +17,8 @@ use crate::error::SandboxError;
 use crate::faults::{self, Fault};
 use crate::hub::Hub;
 use crate::pace::Weight;
-use crate::requests::RequestRecord;
-use crate::rest::ApiError;
+use crate::requests::{ReadBody, RequestRecord};
+use crate::rest::{self, ApiError};
 
 /// GitHub's answer to a request without User-Agent. Source: "User agent required".
 const NO_AGENT: &str = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header \
@@ -37,6 +37,7 @@ struct Passage {
     headers: HeaderMap,
     faults: Vec<Fault>,
     connection: Connection,
+    body: ReadBody,
 }
 
 /// The middleware around all REST endpoints.
@@ -71,8 +72,9 @@ pub(crate) async fn git(
 
 impl Passage {
     fn new(hub: &Hub, connection: Connection, request: &Request) -> Self {
-        let path = request.uri().path().to_owned();
-        let shown = request.uri().path_and_query().map_or_else(|| path.clone(), |whole| whole.as_str().to_owned());
+        let below = |text: &str| text.strip_prefix(rest::PREFIX).unwrap_or(text).to_owned();
+        let path = below(request.uri().path());
+        let shown = request.uri().path_and_query().map_or_else(|| path.clone(), |whole| below(whole.as_str()));
         let method = request.method().clone();
         Self {
             at: hub.clock.now(),
@@ -82,6 +84,7 @@ impl Passage {
             path,
             shown,
             connection,
+            body: ReadBody::default(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Passage {
             return (caller, refusal);
         }
         request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(self.body.clone());
         let response = next.run(request).await;
         let response = if self.method == Method::GET { self.with_etag(hub, &caller, response).await } else { response };
         (caller, response)
@@ -223,6 +227,7 @@ impl Passage {
             path: self.shown.clone(),
             status: if reset { 0 } else { response.status().as_u16() },
             caller: caller.name(),
+            body: self.body.take(),
         });
         response
     }

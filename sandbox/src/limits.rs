@@ -26,6 +26,9 @@ pub const WEBHOOK_BYTES: usize = 25 * 1024 * 1024;
 pub const JWT_SECONDS: i64 = 600;
 /// Hours an installation token lives. Source: "Generating an installation access token for a GitHub App".
 pub const TOKEN_HOURS: i64 = 1;
+/// Commits that a pull request lists, and a comparison that nobody asks page by page.
+/// Source: REST documentation, "List commits on a pull request", "Compare two commits".
+pub const LISTED_COMMITS: usize = 250;
 /// Items of a page, at most. Source: "Using pagination in the REST API".
 pub const PER_PAGE: usize = 100;
 

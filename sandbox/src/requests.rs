@@ -1,11 +1,14 @@
 //! Who asked the REST API and git what, in order, for tests to look at.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 /// How many requests are remembered.
 const KEPT: usize = 20_000;
+/// How many bytes of bodies are remembered; older ones are dropped first.
+const KEPT_BODIES: usize = 64 * 1024 * 1024;
 
 /// One request that was answered (or broken off).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,23 @@ pub struct RequestRecord {
     pub status: u16,
     /// Who asked: `app`, `installation:ID`, `person:LOGIN`, `anonymous`.
     pub caller: String,
+    /// The JSON body as it came; `None` where none was read, or where it has been dropped to save memory.
+    pub body: Option<Bytes>,
+}
+
+/// Where an endpoint that reads its body leaves it for the log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadBody(Arc<OnceLock<Bytes>>);
+
+impl ReadBody {
+    pub(crate) fn put(&self, body: Bytes) {
+        // A body is read once; whoever came first has put the same.
+        let _ = self.0.set(body);
+    }
+
+    pub(crate) fn take(&self) -> Option<Bytes> {
+        self.0.get().filter(|body| !body.is_empty()).cloned()
+    }
 }
 
 impl RequestRecord {
@@ -32,21 +52,48 @@ impl RequestRecord {
 /// All requests since the start, oldest first.
 #[derive(Debug, Default)]
 pub struct RequestLog {
-    records: Mutex<Vec<RequestRecord>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    records: Vec<RequestRecord>,
+    body_bytes: usize,
+    /// Records before this one have lost their bodies.
+    bodies_from: usize,
+}
+
+impl Kept {
+    fn add(&mut self, record: RequestRecord) {
+        let length = |record: &RequestRecord| record.body.as_ref().map_or(0, Bytes::len);
+        if self.records.len() >= KEPT {
+            let forgotten: usize = self.records.drain(..KEPT / 2).map(|record| length(&record)).sum();
+            self.body_bytes -= forgotten;
+            self.bodies_from = self.bodies_from.saturating_sub(KEPT / 2);
+        }
+        self.body_bytes += length(&record);
+        self.records.push(record);
+        while self.body_bytes > KEPT_BODIES {
+            let Some(oldest) = self.records.get_mut(self.bodies_from) else { break };
+            self.body_bytes -= length(oldest);
+            oldest.body = None;
+            self.bodies_from += 1;
+        }
+    }
 }
 
 impl RequestLog {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn add(&self, record: RequestRecord) {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if records.len() >= KEPT {
-            records.drain(..KEPT / 2);
-        }
-        records.push(record);
+        self.lock().add(record);
     }
 
     /// Everything that was asked.
     pub fn all(&self) -> Vec<RequestRecord> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().records.clone()
     }
 
     /// Requests that changed something and said so (2xx), token requests aside.
@@ -58,6 +105,36 @@ impl RequestLog {
 
     /// Forgets what was asked so far.
     pub fn clear(&self) {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.lock() = Kept::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(body: usize) -> RequestRecord {
+        let body = (body > 0).then(|| Bytes::from(vec![b' '; body]));
+        RequestRecord {
+            at: Timestamp::UNIX_EPOCH,
+            method: "POST".into(),
+            path: "/".into(),
+            status: 201,
+            caller: "app".into(),
+            body,
+        }
+    }
+
+    #[test]
+    fn old_bodies_are_dropped_before_the_records_are() {
+        let log = RequestLog::default();
+        for body in [KEPT_BODIES, 0, 1, KEPT_BODIES - 1] {
+            log.add(record(body));
+        }
+        let kept: Vec<_> = log.all().iter().map(|record| record.body.as_ref().map(Bytes::len)).collect();
+        assert_eq!(kept, [None, None, Some(1), Some(KEPT_BODIES - 1)]);
+        (0..KEPT).for_each(|_| log.add(record(1)));
+        let all = log.all();
+        assert!(all.len() <= KEPT && all.iter().all(|record| record.body.as_ref().map(Bytes::len) == Some(1)));
     }
 }

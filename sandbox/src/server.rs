@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::StatusCode;
 use tokio::net::TcpListener;
 
@@ -28,7 +28,9 @@ fn router(hub: Arc<Hub>) -> Router {
     let api =
         rest::router().layer(DefaultBodyLimit::max(BODY_BYTES)).layer(from_fn_with_state(Arc::clone(&hub), gate::rest));
     Router::new()
-        .nest("/api/v3", api)
+        .nest(rest::PREFIX, api)
+        // A nested router does not see its own root with a slash.
+        .route(&format!("{}/", rest::PREFIX), get(rest::root).layer(from_fn_with_state(Arc::clone(&hub), gate::rest)))
         .route("/_sandbox/faults", post(add_fault).get(list_faults).delete(clear_faults))
         .merge(git_http::router(&hub))
         .merge(page::router())

@@ -39,7 +39,7 @@ pub(super) fn router() -> Router<Arc<Hub>> {
 
 async fn get_app(State(hub): Shared, caller: Caller) -> Answer {
     caller.require_app()?;
-    Ok(ok(hub.read(|view| view.app(&view.world.app))))
+    Ok(ok(hub.read(|view| view.own_app())))
 }
 
 async fn app_by_slug(State(hub): Shared, Path(slug): Path<String>) -> Answer {

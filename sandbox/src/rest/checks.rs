@@ -199,13 +199,13 @@ async fn create_suite(
         let app = change.world.app.id;
         let (id, fresh) = change.ensure_suite(repository, app, &new.head_sha, None, None);
         let view = change.view();
-        let shape = view.world.suites.get(&id).map_or(Value::Null, |suite| view.check_suite(suite));
+        let shape = view.world.suites.get(&id).map_or(Value::Null, |suite| view.check_suite_with_repository(suite));
         Ok(if fresh { created(shape) } else { ok(shape) })
     })
 }
 
 async fn get_suite(State(hub): Shared, caller: Caller, Path(path): ById) -> Answer {
-    hub.read(|view| Ok(ok(view.check_suite(suite_of(view.world, &caller, &path, READ)?))))
+    hub.read(|view| Ok(ok(view.check_suite_with_repository(suite_of(view.world, &caller, &path, READ)?))))
 }
 
 async fn rerequest_suite(State(hub): Shared, caller: Caller, Path(path): ById) -> Answer {
@@ -274,7 +274,7 @@ pub(super) fn suites_of_commit(
         let app = paging.parameter("app_id").and_then(|id| id.parse::<Id>().ok());
         let here = view.world.suites.values().filter(|suite| suite.repository == repository && suite.head_sha == sha);
         let here = here.filter(|suite| app.is_none_or(|app| suite.app == app));
-        let shapes = here.map(|suite| view.check_suite(suite)).collect();
+        let shapes = here.map(|suite| view.check_suite_with_repository(suite)).collect();
         Ok(paging.wrapped(shapes, |total, suites| json!({"total_count": total, "check_suites": suites})))
     })
 }

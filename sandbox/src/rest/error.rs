@@ -84,6 +84,9 @@ impl From<SandboxError> for ApiError {
             SandboxError::NotFound(_) => Self::not_found(),
             SandboxError::Forbidden(message) => Self::new(StatusCode::FORBIDDEN, message),
             SandboxError::Conflict(message) => Self::new(StatusCode::METHOD_NOT_ALLOWED, message),
+            SandboxError::Unprocessable(reason) => {
+                Self { errors: vec![Value::from(reason)], ..Self::unprocessable("Unprocessable Entity") }
+            }
             SandboxError::Invalid { message, errors } => {
                 let errors = errors.into_iter().map(|fault| {
                     let mut entry = Map::new();

@@ -31,6 +31,45 @@ pub(crate) type Shared = State<Arc<Hub>>;
 /// Every handler's answer.
 pub(crate) type Answer = Result<Response, ApiError>;
 
+/// Where REST lies, as on GitHub Enterprise Server.
+pub(crate) const PREFIX: &str = "/api/v3";
+
+/// What the root tells: names (without `_url`) and paths.
+const ROOT: [(&str, &str); 32] = [
+    ("authorizations", "/authorizations"),
+    ("code_search", "/search/code?q={query}{&page,per_page,sort,order}"),
+    ("commit_search", "/search/commits?q={query}{&page,per_page,sort,order}"),
+    ("current_user", "/user"),
+    ("current_user_repositories", "/user/repos{?type,page,per_page,sort}"),
+    ("emails", "/user/emails"),
+    ("emojis", "/emojis"),
+    ("events", "/events"),
+    ("feeds", "/feeds"),
+    ("followers", "/user/followers"),
+    ("following", "/user/following{/target}"),
+    ("gists", "/gists{/gist_id}"),
+    ("hub", "/hub"),
+    ("issue_search", "/search/issues?q={query}{&page,per_page,sort,order}"),
+    ("issues", "/issues"),
+    ("keys", "/user/keys"),
+    ("label_search", "/search/labels?q={query}&repository_id={repository_id}{&page,per_page}"),
+    ("notifications", "/notifications"),
+    ("organization", "/orgs/{org}"),
+    ("organization_repositories", "/orgs/{org}/repos{?type,page,per_page,sort}"),
+    ("organization_teams", "/orgs/{org}/teams"),
+    ("public_gists", "/gists/public"),
+    ("rate_limit", "/rate_limit"),
+    ("repository", "/repos/{owner}/{repo}"),
+    ("repository_search", "/search/repositories?q={query}{&page,per_page,sort,order}"),
+    ("starred", "/user/starred{/owner}{/repo}"),
+    ("starred_gists", "/gists/starred"),
+    ("topic_search", "/search/topics?q={query}{&page,per_page}"),
+    ("user", "/users/{user}"),
+    ("user_organizations", "/user/orgs"),
+    ("user_repositories", "/users/{user}/repos{?type,page,per_page,sort}"),
+    ("user_search", "/search/users?q={query}{&page,per_page,sort,order}"),
+];
+
 /// All REST endpoints, without prefix.
 pub(crate) fn router() -> Router<Arc<Hub>> {
     Router::new()
@@ -53,17 +92,17 @@ async fn nothing_here() -> ApiError {
     ApiError::not_found()
 }
 
-async fn root(State(hub): Shared) -> Response {
-    axum::Json(json!({
-        "current_user_url": format!("{}/user", hub.urls.api()),
-        "rate_limit_url": format!("{}/rate_limit", hub.urls.api()),
-        "repository_url": format!("{}/repos/{{owner}}/{{repo}}", hub.urls.api()),
-    }))
-    .into_response()
+/// Source: REST documentation, "GitHub API Root".
+pub(crate) async fn root(State(hub): Shared) -> Response {
+    let addresses = ROOT.map(|(name, path)| (format!("{name}_url"), Value::from(format!("{}{path}", hub.urls.api()))));
+    let mut root = serde_json::Map::from_iter(addresses);
+    let settings = format!("{}/settings/connections/applications{{/client_id}}", hub.urls.web());
+    root.insert("current_user_authorizations_html_url".to_owned(), Value::from(settings));
+    ok(Value::Object(root))
 }
 
 async fn meta() -> Response {
-    ok(json!({"verifiable_password_authentication": false, "installed_version": "sandbox"}))
+    ok(json!({"verifiable_password_authentication": false}))
 }
 
 /// Source: REST documentation, "Get rate limit status for the authenticated user".
@@ -74,7 +113,6 @@ async fn rate_limit(State(hub): Shared, caller: crate::auth::Caller) -> Response
         "used": standing.used,
         "remaining": standing.limit.saturating_sub(standing.used),
         "reset": standing.reset,
-        "resource": "core",
     });
     ok(json!({"resources": {"core": rate, "search": rate}, "rate": rate}))
 }

@@ -28,7 +28,11 @@ pub(super) fn router() -> Router<Arc<Hub>> {
 }
 
 async fn own_user(State(hub): Shared, caller: Caller) -> Answer {
-    let Caller::Person { id, .. } = caller else { return Err(ApiError::not_accessible()) };
+    let id = match caller {
+        Caller::Person { id, .. } => id,
+        Caller::Anonymous => return Err(ApiError::unauthenticated()),
+        _ => return Err(ApiError::not_accessible()),
+    };
     hub.read(|view| {
         let account = view.world.accounts.get(&id).ok_or_else(ApiError::not_found)?;
         Ok(ok(view.public_user(account)))
@@ -109,7 +113,7 @@ async fn list_teams(State(hub): Shared, caller: Caller, Path(org): Path<String>,
 async fn get_team(State(hub): Shared, caller: Caller, Path((org, slug)): Path<(String, String)>) -> Answer {
     hub.read(|view| {
         let id = caller.organization(view.world, &org)?;
-        Ok(ok(view.team(team(view.world, id, &slug)?)))
+        Ok(ok(view.team_full(team(view.world, id, &slug)?)))
     })
 }
 

@@ -12,6 +12,7 @@ use super::issues::OfIssue;
 use super::{Answer, ApiError, Body, Need, Paging, Shared, created, ok};
 use crate::auth::Caller;
 use crate::hub::Hub;
+use crate::limits;
 use crate::shape::View;
 use crate::state::{Change, Id, Issue, NewPullRequest, PullRequest, Review, ReviewState};
 
@@ -156,9 +157,8 @@ async fn list_commits(
     let commits = hub.read(|view| {
         let (issue, side) = find(&view, &caller, &owner, &name, number, READ)?;
         let comparison = view.git.compare(issue.repository, &side.base_sha, &side.head_sha)?;
-        Ok::<Vec<Value>, ApiError>(
-            comparison.commits.iter().map(|commit| view.commit(issue.repository, commit)).collect(),
-        )
+        let listed = comparison.commits.iter().take(limits::LISTED_COMMITS);
+        Ok::<Vec<Value>, ApiError>(listed.map(|commit| view.commit(issue.repository, commit)).collect())
     })?;
     Ok(paging.list(commits))
 }

@@ -14,6 +14,7 @@ use super::{Answer, ApiError, METADATA, Need, Paging, Shared, checks, no_content
 use crate::auth::Caller;
 use crate::git::Content;
 use crate::hub::Hub;
+use crate::limits;
 use crate::shape::View;
 use crate::state::{Id, Permission};
 
@@ -179,7 +180,9 @@ fn pulls_of_commit(hub: &Hub, caller: &Caller, owner: &str, name: &str, referenc
     Ok(paging.list(pulls))
 }
 
-async fn compare(State(hub): Shared, caller: Caller, Path((owner, name, span)): NamesAnd) -> Answer {
+/// Commits come in pages when asked for so, else the newest 250; files only on the first page.
+/// Source: "Compare two commits".
+async fn compare(State(hub): Shared, caller: Caller, Path((owner, name, span)): NamesAnd, paging: Paging) -> Answer {
     hub.read(|view| {
         let id = caller.repository(view.world, &owner, &name, CONTENTS)?;
         let (base, head) = span.split_once("...").ok_or_else(ApiError::not_found)?;
@@ -188,7 +191,20 @@ async fn compare(State(hub): Shared, caller: Caller, Path((owner, name, span)): 
         let comparison = view.git.compare(id, &base, &head)?;
         let base = view.git.commit_facts(id, &base)?;
         let merge_base = view.git.commit_facts(id, &comparison.merge_base)?;
-        Ok(ok(view.comparison(id, &base, &merge_base, &head, &comparison)))
+        let mut shape = view.comparison(id, &base, &merge_base, &head, &comparison);
+        let mut commits: Vec<Value> = comparison.commits.iter().map(|commit| view.commit(id, commit)).collect();
+        if !paging.is_asked_for() {
+            commits.drain(..commits.len().saturating_sub(limits::LISTED_COMMITS));
+            shape["commits"] = Value::Array(commits);
+            return Ok(ok(shape));
+        }
+        if !paging.is_first() {
+            shape["files"] = json!([]);
+        }
+        Ok(paging.wrapped(commits, |_, page| {
+            shape["commits"] = Value::Array(page);
+            shape
+        }))
     })
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use crate::limits;
+use crate::requests::ReadBody;
 
 /// A JSON body. An empty one reads as `{}`.
 #[derive(Debug)]
@@ -20,8 +21,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let log = request.extensions().get::<ReadBody>().cloned().unwrap_or_default();
         let bytes = Bytes::from_request(request, state).await;
         let bytes = bytes.map_err(|error| ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+        log.put(bytes.clone());
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let unreadable = || ApiError::new(StatusCode::BAD_REQUEST, "Problems parsing JSON");
         let value: Value = serde_json::from_slice(text).map_err(|_| unreadable())?;
@@ -74,6 +77,16 @@ impl Paging {
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, value)| key == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the request says anything about pages.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.parameter("page").is_some() || self.parameter("per_page").is_some()
+    }
+
+    /// Whether it is the first page.
+    pub(crate) fn is_first(&self) -> bool {
+        self.page == 1
     }
 
     /// A plain list.

@@ -117,7 +117,7 @@ impl View<'_> {
         (owner.kind == AccountKind::Organization).then(|| self.organization(owner))
     }
 
-    /// `team-full`.
+    /// `team`, as in lists.
     pub fn team(&self, team: &Team) -> Value {
         let Some(organization) = self.world.accounts.get(&team.organization) else { return Value::Null };
         let api = format!("{}/organizations/{}/team/{}", self.urls.api(), organization.id, team.id);
@@ -136,12 +136,23 @@ impl View<'_> {
             "repositories_url": format!("{api}/repos"),
             "parent": null,
             "type": "organization",
+            "organization_id": organization.id,
+        })
+    }
+
+    /// `team-full`: what asking for one tells.
+    pub fn team_full(&self, team: &Team) -> Value {
+        let Some(organization) = self.world.accounts.get(&team.organization) else { return Value::Null };
+        let mut shape = self.team(team);
+        let more = json!({
             "members_count": team.members.len(),
             "repos_count": self.world.repositories.values().filter(|repository| repository.teams.contains_key(&team.id)).count(),
             "created_at": stamp(team.created_at),
             "updated_at": stamp(team.created_at),
             "organization": self.organization_full(organization),
-        })
+        });
+        merge(&mut shape, more);
+        shape
     }
 
     /// `team-membership`.

@@ -7,9 +7,15 @@ use crate::clock::stamp;
 use crate::state::{App, Delivery, Id, Installation, Selection};
 
 impl View<'_> {
+    /// `integration` as the App itself sees it: with the number of its installations.
+    pub fn own_app(&self) -> Value {
+        let mut shape = self.app(&self.world.app);
+        super::account::merge(&mut shape, json!({"installations_count": self.world.installations.len()}));
+        shape
+    }
+
     /// `integration`.
     pub fn app(&self, app: &App) -> Value {
-        let installed = self.world.installations.len();
         json!({
             "id": app.id,
             "slug": app.slug,
@@ -24,7 +30,6 @@ impl View<'_> {
             "updated_at": stamp(app.created_at),
             "permissions": app.permissions,
             "events": app.events,
-            "installations_count": if app.id == self.world.app.id { installed } else { 0 },
         })
     }
 

@@ -46,7 +46,7 @@ impl View<'_> {
         shape
     }
 
-    /// `check-suite`.
+    /// `check-suite` in an event.
     pub fn check_suite(&self, suite: &CheckSuite) -> Value {
         let mut shape = self.check_suite_plain(suite);
         let api = format!("{}/check-suites/{}", self.repository_api(suite.repository), suite.id);
@@ -72,6 +72,12 @@ impl View<'_> {
                 "runs_rerequestable": true,
             }),
         );
+        shape
+    }
+
+    /// `check-suite` in an answer: an event has the repository beside it.
+    pub fn check_suite_with_repository(&self, suite: &CheckSuite) -> Value {
+        let mut shape = self.check_suite(suite);
         if let Some(repository) = self.world.repositories.get(&suite.repository) {
             merge(&mut shape, json!({"repository": self.repository(repository)}));
         }

@@ -9,11 +9,18 @@ use crate::state::{Comment, Id, Issue, Reaction, Subject};
 impl View<'_> {
     /// `issue`; of a pull request it carries the `pull_request` links.
     pub fn issue(&self, issue: &Issue) -> Value {
+        let mut shape = self.issue_for_webhook(issue);
+        let closed_by = issue.closed.map_or(Value::Null, |(_, by)| self.user(by));
+        super::account::merge(&mut shape, json!({"closed_by": closed_by}));
+        shape
+    }
+
+    /// An issue in an event: who closed it is the event's sender.
+    pub(crate) fn issue_for_webhook(&self, issue: &Issue) -> Value {
         let repository = self.repository_api(issue.repository);
         let web = self.repository_web(issue.repository);
         let api = format!("{repository}/issues/{}", issue.number);
         let comments = self.world.comments_of(issue.id).count();
-        let closed_by = issue.closed.map_or(Value::Null, |(_, by)| self.user(by));
         let reason =
             if issue.closed.is_some() && issue.pull_request.is_none() { json!("completed") } else { Value::Null };
         let kind = if issue.pull_request.is_some() { "pull" } else { "issues" };
@@ -40,7 +47,6 @@ impl View<'_> {
             "created_at": stamp(issue.created_at),
             "updated_at": stamp(issue.updated_at),
             "closed_at": super::moment(issue.closed.map(|(at, _)| at)),
-            "closed_by": closed_by,
             "author_association": self.world.association(issue.repository, issue.author),
             "active_lock_reason": null,
             "body": issue.body,

@@ -36,7 +36,7 @@ impl Urls {
 
     /// REST, below a prefix as on GitHub Enterprise Server: `http://127.0.0.1:PORT/api/v3`.
     pub fn api(&self) -> String {
-        format!("{}/api/v3", self.web)
+        format!("{}{}", self.web, crate::rest::PREFIX)
     }
 }
 

@@ -108,7 +108,7 @@ impl Change<'_> {
         let Some(comment) = self.world.comments.get(&id).cloned() else { return };
         let Some(issue) = self.world.issues.get(&comment.issue).cloned() else { return };
         let view = self.view();
-        let mut fields = vec![("issue", view.issue(&issue)), ("comment", view.comment(&comment))];
+        let mut fields = vec![("issue", view.issue_for_webhook(&issue)), ("comment", view.comment(&comment))];
         if let Some(before) = before {
             fields.push(("changes", json!({"body": {"from": before}})));
         }

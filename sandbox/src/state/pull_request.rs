@@ -334,7 +334,7 @@ impl Change<'_> {
 
     fn tell_issue(&mut self, action: &'static str, id: Id, by: Id, more: super::change::Fields) {
         let Some(issue) = self.world.issues.get(&id).cloned() else { return };
-        let mut fields = vec![("issue", self.view().issue(&issue))];
+        let mut fields = vec![("issue", self.view().issue_for_webhook(&issue))];
         fields.extend(more);
         self.emit("issues", Some(action), issue.repository, by, fields);
     }

@@ -74,19 +74,11 @@ impl Change<'_> {
         let decides = matches!(state, ReviewState::Approved | ReviewState::ChangesRequested);
         if decides && subject.author == author {
             let word = if state == ReviewState::Approved { "approve" } else { "request changes on" };
-            let message = format!("Can not {word} your own pull request");
-            return Err(SandboxError::Invalid {
-                message: "Unprocessable Entity".to_owned(),
-                errors: vec![plain(message)],
-            });
+            return Err(SandboxError::Unprocessable(format!("Can not {word} your own pull request")));
         }
         if state != ReviewState::Approved && body.trim().is_empty() {
-            return Err(SandboxError::field(
-                "PullRequestReview",
-                "body",
-                "missing_field",
-                "a body is needed to comment or to request changes",
-            ));
+            let reason = "A body is needed to comment or to request changes";
+            return Err(SandboxError::Unprocessable(reason.to_owned()));
         }
         let id = self.world.take_id();
         let commit_id = commit_id.unwrap_or(&pull_request.head_sha).to_owned();
@@ -140,13 +132,4 @@ impl Change<'_> {
 
 fn missing(id: Id) -> SandboxError {
     SandboxError::NotFound(format!("review {id}"))
-}
-
-fn plain(message: String) -> crate::error::FieldFault {
-    crate::error::FieldFault {
-        resource: "PullRequestReview",
-        field: "event".to_owned(),
-        code: "custom",
-        message: Some(message),
-    }
 }
