@@ -1,7 +1,9 @@
-//! What the end-to-end suites share: the real program, started and ended; people on a sandbox GitHub.
+//! What the end-to-end suites share: the real program, started and ended; people on a sandbox GitHub; GitHub's own
+//! description to hold requests and answers against.
 //! Suites start real programs over real HTTP, git and SQLite; nothing of the product is replaced.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+pub mod conformance;
 mod server;
 mod world;
 
