@@ -42,7 +42,8 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
         }
     }
     let whole = json!({
-        "process": written, "models": models, "schemas": schemas, "prompts": prompts, "policies": policies
+        "process": written, "models": models, "schemas": schemas, "prompts": prompts, "policies": policies,
+        "defaults": resources.defaults
     });
     hex::encode(Sha256::digest(canonical(&whole).as_bytes()))
 }

@@ -90,6 +90,18 @@ pub struct Defaults {
     pub execution_timeout: Option<Spanned<Duration>>,
 }
 
+impl Defaults {
+    /// These, and where they say nothing, `wider` ones: those of the repository.
+    #[must_use]
+    pub fn or(self, wider: &Self) -> Self {
+        Self {
+            timeout: self.timeout.or_else(|| wider.timeout.clone()),
+            retry: self.retry.or_else(|| wider.retry.clone()),
+            execution_timeout: self.execution_timeout.or_else(|| wider.execution_timeout.clone()),
+        }
+    }
+}
+
 /// `concurrency`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -175,6 +175,7 @@ impl Repository {
         if let Some(settings) = self.settings() {
             resources.models =
                 settings.models.iter().map(|(alias, model)| (alias.value.clone(), model.value.clone())).collect();
+            resources.defaults = settings.defaults.clone();
         }
         let mut policies: IndexMap<&str, &Policy> = IndexMap::new();
         for (path, file) in &self.files {
@@ -211,7 +212,9 @@ impl Repository {
         let resources = self.resources();
         let written = to_json(&file.document, process.node);
         let digest = digest::of(&written, process, &resources);
-        Some(Plan::build(Arc::clone(process), digest, &resources))
+        let mut process = (**process).clone();
+        process.header.defaults = process.header.defaults.or(&resources.defaults);
+        Some(Plan::build(Arc::new(process), digest, &resources))
     }
 }
 

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::definition::process::Defaults;
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
 use crate::source::Spanned;
@@ -48,6 +49,8 @@ pub struct Edge {
 /// What a process refers to, by the names that it uses.
 #[derive(Debug, Clone, Default)]
 pub struct Resources {
+    /// The repository's defaults, where a process says nothing.
+    pub defaults: Defaults,
     /// Models by alias.
     pub models: IndexMap<String, String>,
     /// Schemas by path.

@@ -294,3 +294,20 @@ fn what_is_not_performed_is_refused_before_it_starts() {
         PlanError::NotPerformed { step: "a".to_owned(), step_type: "notify" }
     );
 }
+
+#[test]
+fn the_repository_says_what_a_process_does_not() {
+    let settings = "defaults: {timeout: 7s, execution_timeout: 1h}\n";
+    let process =
+        "name: story\nversion: 1\ndefaults: {execution_timeout: 2h}\nsteps:\n- {id: a, type: api_call, url: 'http://127.0.0.1/'}\n";
+    let plan = |settings: &str| {
+        let files = [(".flow/flow.yaml", settings), (".flow/processes/story.yaml", process)];
+        let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+        repository.plan("story").unwrap().unwrap()
+    };
+    let with = plan(settings);
+    let defaults = &with.process.header.defaults;
+    assert_eq!(defaults.timeout.as_ref().unwrap().to_string(), "7s");
+    assert_eq!(defaults.execution_timeout.as_ref().unwrap().to_string(), "2h");
+    assert_ne!(with.digest, plan("{}\n").digest, "what was shown to people has changed");
+}

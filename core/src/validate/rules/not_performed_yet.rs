@@ -52,6 +52,15 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             step_keys(process, step, findings);
         }
     }
+    for file in scope.files(FileKind::Settings) {
+        let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
+        for key in ["channels", "integrations"] {
+            tell(file, root, key, findings);
+        }
+        if let Some(validate) = root.get("validate") {
+            tell(file, validate, "fail_on_weakening", findings);
+        }
+    }
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
         for key in ["guarantees", "windows", "freezes", "escalate", "quotas", "applies_to"] {
@@ -104,6 +113,7 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
     let keys: &[&str] = match step.step_type() {
         StepType::Wait => &["event"],
         StepType::ApiCall => &["integration"],
+        StepType::AiGenerate => &["budget"],
         _ => &[],
     };
     keys.iter().for_each(|key| tell(process.file, node, key, findings));
