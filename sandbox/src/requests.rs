@@ -43,6 +43,12 @@ impl ReadBody {
 }
 
 impl RequestRecord {
+    /// Whether it was git's, and not the REST API's.
+    pub fn is_git(&self) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        ["/info/refs", "/git-upload-pack", "/git-receive-pack"].iter().any(|end| path.ends_with(end))
+    }
+
     /// Whether it was meant to change something.
     pub fn is_write(&self) -> bool {
         !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")

@@ -8,7 +8,7 @@ use flowctl_sandbox::scenario::{Report, Scenario, ScenarioError};
 use flowctl_sandbox::{Hub, Sandbox, read_directory};
 use tempfile::TempDir;
 
-use crate::{Server, free_address};
+use crate::{Server, conformance, free_address};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -81,6 +81,15 @@ impl World {
         let mut settings = self.settings();
         settings.push(("FLOWCTL_CRASH_AT", format!("{crash_point}:{nth}")));
         Server::spawn(&settings, &self.data(), self.address)
+    }
+
+    /// What the server asked, and what it was told, that is not as GitHub's description has it, where that is at hand.
+    pub fn as_described(&self) -> Result<(), String> {
+        let Some(description) = conformance::at_hand() else { return Ok(()) };
+        let mut report = conformance::Report::new(description);
+        report.requests(&self.sandbox.requests.all());
+        report.deliveries(&self.sandbox.deliveries());
+        report.finish()
     }
 
     /// Plays the scenario to its end.

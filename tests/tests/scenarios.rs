@@ -14,6 +14,7 @@ async fn play(name: &str) {
     let log = server.log();
     let trouble: Vec<&str> = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
     assert!(trouble.is_empty(), "{trouble:#?}");
+    world.as_described().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,3 +143,40 @@ async fn bodies_that_cannot_be_read_are_answered_as_github_does() {
     assert_eq!(missing.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(missing.body["documentation_url"].is_string() && missing.body["status"] == "422");
 }
+
+#[tokio::test]
+async fn comparisons_come_in_pages_and_lists_of_commits_end_at_250() {
+    let stage = stage().await;
+    let number = stage.pull_request();
+    for index in 0..250 {
+        let text = index.to_string();
+        stage.sandbox.push(REPOSITORY, "alice", "release", "One more", &files(&[("count", &text)])).unwrap();
+    }
+    let token = stage.token().await;
+    let get = async |path: &str| stage.repo(Method::GET, path, &token, json!({})).await;
+    let whole = get("/compare/main...release").await.body;
+    let commits = whole["commits"].as_array().unwrap();
+    assert_eq!((whole["total_commits"].as_u64(), commits.len()), (Some(251), 250));
+    assert_eq!(commits[249]["sha"], stage.head(number));
+    let second = get("/compare/main...release?per_page=100&page=2").await;
+    let link = second.headers["link"].to_str().unwrap();
+    assert!(link.contains("rel=\"next\"") && link.contains("rel=\"prev\""), "{link}");
+    assert_eq!(second.body["commits"][0]["sha"], commits[99]["sha"]);
+    assert_eq!((second.body["commits"].as_array().unwrap().len(), &second.body["files"]), (100, &json!([])));
+    let last = get(&format!("/pulls/{number}/commits?per_page=100&page=3")).await.body;
+    assert_eq!(last.as_array().unwrap().len(), 50);
+}
+
+#[tokio::test]
+async fn the_log_keeps_what_was_sent() {
+    let stage = stage().await;
+    let number = stage.pull_request();
+    let token = stage.token().await;
+    let path = format!("/issues/{number}/comments");
+    stage.repo(Method::POST, &path, &token, json!({"body": "Hello"})).await;
+    let all = stage.sandbox.requests.all();
+    let made = all.last().unwrap();
+    assert_eq!((made.path.as_str(), made.status), (format!("/repos/{REPOSITORY}{path}").as_str(), 201));
+    assert_eq!(made.body.as_deref(), Some(&br#"{"body":"Hello"}"#[..]));
+    assert!(!made.is_git() && made.is_write());
+}
