@@ -39,5 +39,9 @@ async fn the_sandbox_answers_and_tells_as_github_describes() {
     faults.extend(events::not_sent(&world.sandbox.deliveries()));
     faults.extend(report.finish().err());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-    println!("{} answers, requests and webhooks are as described", report.checked().len());
+    let of = |fits: fn(&str) -> bool| report.checked().iter().filter(|subject| fits(subject)).count();
+    let (requests, webhooks) =
+        (of(|subject| subject.ends_with(" request")), of(|subject| subject.starts_with("webhook ")));
+    let answers = report.checked().len() - requests - webhooks;
+    println!("as described: {requests} operations with {answers} kinds of answers, and {webhooks} webhooks");
 }
