@@ -21,7 +21,7 @@ const EVENTS: &str = "
     pull_request.reopened pull_request.synchronize pull_request.unlabeled
     pull_request_review.dismissed pull_request_review.edited pull_request_review.submitted
     push
-    repository.created repository.deleted repository.renamed
+    repository.created repository.deleted repository.edited repository.renamed
 ";
 
 /// What REST has not caused already.
@@ -56,6 +56,13 @@ pub fn drive(world: &World) {
     sandbox.select_repositories(world.installation, Some(&["octo-org/shop"])).unwrap();
     sandbox.select_repositories(world.installation, None).unwrap();
     sandbox.rename_repository("octo-org/second", "third").unwrap();
+    let bob = sandbox.account("bob").unwrap().id;
+    sandbox
+        .change(|change| {
+            let id = change.world.repository(REPOSITORY)?.id;
+            change.set_default_branch(id, "events", bob)
+        })
+        .unwrap();
     sandbox.delete_repository("octo-org/third").unwrap();
 }
 
