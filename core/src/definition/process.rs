@@ -95,9 +95,9 @@ impl Defaults {
     #[must_use]
     pub fn or(self, wider: &Self) -> Self {
         Self {
-            timeout: self.timeout.or_else(|| wider.timeout.clone()),
+            timeout: self.timeout.or_else(|| wider.timeout),
             retry: self.retry.or_else(|| wider.retry.clone()),
-            execution_timeout: self.execution_timeout.or_else(|| wider.execution_timeout.clone()),
+            execution_timeout: self.execution_timeout.or_else(|| wider.execution_timeout),
         }
     }
 }

@@ -7,13 +7,13 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::agent::Agent;
+use super::field::defaults;
 use super::policy::Policy;
 use super::prompt::{Prompt, PromptHeader};
 use super::schema::compiled;
 use super::settings::FlowSettings;
 use super::test::ProcessTest;
 use super::tool::Tool;
-use super::field::defaults;
 use super::{Approvers, Process, decode, digest};
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};

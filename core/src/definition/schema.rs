@@ -206,8 +206,8 @@ fn process() -> Value {
 /// Compiled schemas, each made when it is first needed.
 pub(super) mod compiled {
     use super::{
-        Agent, FlowSettings, LazyLock, OnceLock, Policy, ProcessTest, PromptHeader, Schema, StepCommon, StepType, Tool, Value,
-        header, of_step, plain,
+        Agent, FlowSettings, LazyLock, OnceLock, Policy, ProcessTest, PromptHeader, Schema, StepCommon, StepType, Tool,
+        Value, header, of_step, plain,
     };
 
     fn compile(schema: Value) -> Schema {

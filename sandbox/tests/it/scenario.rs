@@ -42,7 +42,12 @@ async fn app(stage: Arc<tokio::sync::Mutex<Stage>>) {
                 stage.repo(Method::POST, &reactions, &token, json!({"content": "confused"})).await;
                 let comments = format!("/issues/{}/comments", payload["issue"]["number"]);
                 stage
-                    .repo(Method::POST, &comments, &token, json!({"body": "<!-- gate:execution:1 -->\n@carol may not approve"}))
+                    .repo(
+                        Method::POST,
+                        &comments,
+                        &token,
+                        json!({"body": "<!-- gate:execution:1 -->\n@carol may not approve"}),
+                    )
                     .await;
             }
             "check_run.requested_action" => {

@@ -298,8 +298,7 @@ fn what_is_not_performed_is_refused_before_it_starts() {
 #[test]
 fn the_repository_says_what_a_process_does_not() {
     let settings = "defaults: {timeout: 7s, execution_timeout: 1h}\n";
-    let process =
-        "name: story\nversion: 1\ndefaults: {execution_timeout: 2h}\nsteps:\n- {id: a, type: api_call, url: 'http://127.0.0.1/'}\n";
+    let process = "name: story\nversion: 1\ndefaults: {execution_timeout: 2h}\nsteps:\n- {id: a, type: api_call, url: 'http://127.0.0.1/'}\n";
     let plan = |settings: &str| {
         let files = [(".flow/flow.yaml", settings), (".flow/processes/story.yaml", process)];
         let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
