@@ -95,9 +95,9 @@ impl Defaults {
     #[must_use]
     pub fn or(self, wider: &Self) -> Self {
         Self {
-            timeout: self.timeout.or_else(|| wider.timeout),
+            timeout: self.timeout.or(wider.timeout),
             retry: self.retry.or_else(|| wider.retry.clone()),
-            execution_timeout: self.execution_timeout.or_else(|| wider.execution_timeout),
+            execution_timeout: self.execution_timeout.or(wider.execution_timeout),
         }
     }
 }
