@@ -97,7 +97,7 @@ pub enum FindingFormat {
 /// `explain`
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// A rule's code, as FLOW102, or its name; without one: every rule in a line
+    /// A rule's code, as FLOW101, or its name; without one: every rule in a line
     pub code: Option<String>,
 }
 

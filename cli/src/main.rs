@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Err(error) if exit::is_broken_pipe(&error) => Exit::Done.into(),
         Err(error) => {
             let red = terminal::ERROR;
-            eprintln!("{red}error{red:#}: {error:#}");
+            eprintln!("{red}error{red:#}: {}", exit::told_once(&error));
             Exit::Unusable.into()
         }
     }

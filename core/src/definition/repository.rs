@@ -12,9 +12,10 @@ use super::policy::Policy;
 use super::prompt::{Prompt, PromptHeader};
 use super::schema::compiled;
 use super::settings::FlowSettings;
+use super::step::StepKind;
 use super::test::ProcessTest;
 use super::tool::Tool;
-use super::{Approvers, Process, decode, digest};
+use super::{Approvers, Process, Step, decode, digest};
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
 
@@ -169,6 +170,31 @@ impl Repository {
         })
     }
 
+    /// The files that a process is made of: its own, the repository's settings, and every policy, prompt and schema
+    /// that it names, with what those policies extend.
+    pub fn files_of(&self, process: &str) -> Vec<&File> {
+        let Some((own, process)) = self.process(process) else { return Vec::new() };
+        let mut files = vec![own];
+        files.extend(self.files.values().filter(|file| file.kind == FileKind::Settings));
+        let mut named: Vec<(FileKind, &str)> = process.all_steps().flat_map(references).collect();
+        let mut next = 0;
+        while let Some((kind, name)) = named.get(next).copied() {
+            next += 1;
+            for (path, file) in self.files.iter().filter(|(_, file)| file.kind == kind) {
+                if stem(path) != name && below_flow(path).and_then(|inside| inside.strip_prefix("schemas/")) != Some(name) {
+                    continue;
+                }
+                files.push(file);
+                if let Some(Definition::Policy(policy)) = &file.definition {
+                    let extended = policy.extends.iter().map(|policy| (FileKind::Policy, policy.value.as_str()));
+                    let unknown: Vec<_> = extended.filter(|reference| !named.contains(reference)).collect();
+                    named.extend(unknown);
+                }
+            }
+        }
+        files
+    }
+
     /// What processes may refer to.
     pub fn resources(&self) -> Resources {
         let mut resources = Resources::default();
@@ -216,6 +242,29 @@ impl Repository {
         process.header.defaults = process.header.defaults.or(&resources.defaults);
         Some(Plan::build(Arc::new(process), digest, &resources))
     }
+}
+
+/// The files that a step names: kind and name.
+fn references(step: &Step) -> Vec<(FileKind, &str)> {
+    match &step.kind {
+        StepKind::AiGenerate(generate) => {
+            let prompt = generate.template.as_ref().map(|name| (FileKind::Prompt, name.value.as_str()));
+            prompt.into_iter().chain(schema_named(&generate.output_schema)).collect()
+        }
+        StepKind::ApiCall(call) => {
+            let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+            schema.and_then(|schema| schema_named(schema)).into_iter().collect()
+        }
+        StepKind::HumanApproval(approval) => {
+            approval.policy.iter().map(|name| (FileKind::Policy, name.value.as_str())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The file of a schema that is not written inline.
+fn schema_named(schema: &Value) -> Option<(FileKind, &str)> {
+    schema.as_str().map(|path| (FileKind::Schema, path))
 }
 
 /// The approvers of a policy and of all that it extends: a policy can only tighten.

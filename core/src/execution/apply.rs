@@ -1,9 +1,11 @@
 //! `apply`: folds one event into the state. It decides nothing and cannot fail.
 
+use jiff::Timestamp;
+
 use super::event::{Event, EventKind};
 use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
 use super::waiting::Waiting;
-use crate::approval::{Decision, DecisionKind};
+use crate::approval::{Decision, DecisionKind, Person, Source, SourceKind};
 
 impl Execution {
     /// The state that these events lead to; nothing where the first is not `execution.created`.
@@ -49,7 +51,7 @@ impl Execution {
                 self.end(ExecutionStatus::Failed, event);
             }
             EventKind::ExecutionCancelled { .. } => self.end(ExecutionStatus::Cancelled, event),
-            EventKind::ExecutionRetried { steps, due_at } => self.begin_again(steps, *due_at),
+            EventKind::ExecutionRetried { steps, due_at } => self.begin_again(steps, *due_at, event.at),
             EventKind::HeadMoved { head_sha } => {
                 if let Some(subject) = &mut self.subject {
                     subject.head_sha.clone_from(head_sha);
@@ -65,7 +67,7 @@ impl Execution {
         self.completed_at = Some(event.at);
     }
 
-    fn begin_again(&mut self, steps: &[String], due_at: Option<jiff::Timestamp>) {
+    fn begin_again(&mut self, steps: &[String], due_at: Option<Timestamp>, at: Timestamp) {
         self.status = ExecutionStatus::Running;
         self.completed_at = None;
         self.due_at = due_at;
@@ -74,6 +76,9 @@ impl Execution {
         self.retries += 1;
         for id in steps {
             if let Some(step) = self.steps.get_mut(id) {
+                // What people said was said about another question; they are asked anew, and the record keeps it.
+                let people: Vec<Person> = step.decisions.iter().map(|decision| decision.person.clone()).collect();
+                step.withdraw(&people, "asked anew", &format!("retried:{}", self.retries), at);
                 let fresh = StepState::pending(step.step_type, step.name.clone(), step.on_failure);
                 let (attempt, decisions) = (step.attempt, std::mem::take(&mut step.decisions));
                 *step = StepState { attempt, decisions, ..fresh };
@@ -149,25 +154,29 @@ impl StepState {
     }
 
     /// Takes back what these people had said, on the record, and asks about the new commit.
-    fn dismiss(&mut self, people: &[crate::approval::Person], head_sha: &str, event: &Event) {
-        for person in people {
-            let Some(last) = self.decisions.iter().rev().find(|decision| decision.person.is(person)) else { continue };
-            let withdrawn = Decision {
-                decision: DecisionKind::Withdraw,
-                at: event.at,
-                note: Some(format!("dismissed by commit {head_sha}")),
-                source: crate::approval::Source {
-                    kind: crate::approval::SourceKind::Engine,
-                    id: format!("dismissed:{head_sha}"),
-                    url: None,
-                },
-                ..last.clone()
-            };
-            self.decisions.push(withdrawn);
-        }
+    fn dismiss(&mut self, people: &[Person], head_sha: &str, event: &Event) {
+        self.withdraw(people, &format!("dismissed by commit {head_sha}"), &format!("dismissed:{head_sha}"), event.at);
         if let Some(Waiting::Approval(request)) = &mut self.waiting {
             request.head_sha = Some(head_sha.to_owned());
             request.shown_since = event.at;
+        }
+    }
+
+    /// Takes back what these people's latest words say, on the record.
+    fn withdraw(&mut self, people: &[Person], note: &str, source: &str, at: Timestamp) {
+        for person in people {
+            let Some(last) = self.decisions.iter().rev().find(|decision| decision.person.is(person)) else { continue };
+            if last.decision == DecisionKind::Withdraw {
+                continue;
+            }
+            let withdrawn = Decision {
+                decision: DecisionKind::Withdraw,
+                at,
+                note: Some(note.to_owned()),
+                source: Source { kind: SourceKind::Engine, id: source.to_owned(), url: None },
+                ..last.clone()
+            };
+            self.decisions.push(withdrawn);
         }
     }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use flowctl_core::definition::repository::Repository;
+use flowctl_core::definition::repository::{File, Repository};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
-use flowctl_core::validate::{Finding, Options, Report, Severity, validate};
+use flowctl_core::validate::{Options, Report, Severity, validate};
 use indexmap::IndexMap;
 use url::Url;
 
@@ -19,6 +19,8 @@ use crate::store::{Store, StoreError};
 
 /// The folder of definitions.
 pub const FOLDER: &str = ".flow";
+/// Stands for a file that is no text; validation finds an error in it.
+const UNREADABLE: &str = "\u{fffd}";
 /// How many commits' definitions are kept: each is some hundred kilobytes at the most usual sizes.
 const MAX_KEPT: usize = 256;
 
@@ -100,15 +102,23 @@ impl DefinitionsAt {
         Ok(plan)
     }
 
-    /// A process with an error does not run: what is left of it when the faulty parts are left out is not what its
-    /// author wrote.
+    /// A process with an error, in its own file or in one that it refers to, does not run: what is left of it when
+    /// the faulty parts are left out is not what its author wrote, and may ask fewer people.
     fn refuse_unsound(&self, process: &str) -> Result<(), DefinitionError> {
-        let Some((file, _)) = self.repository.process(process) else { return Ok(()) };
-        let of_process = |finding: &&Finding| finding.severity == Severity::Error && finding.path == file.source.path();
-        let Some(finding) = self.report.findings.iter().find(of_process) else { return Ok(()) };
+        let files = self.repository.files_of(process);
+        match self.fault_of(|file| files.iter().any(|used| std::ptr::eq(*used, file))) {
+            Some(reason) => Err(DefinitionError::Faulty { process: process.to_owned(), reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first error in one of these files, with its place.
+    pub fn fault_of(&self, wanted: impl Fn(&File) -> bool) -> Option<String> {
+        let errors = self.report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let mut wanted = errors.filter(|finding| self.repository.files.get(finding.path.as_str()).is_some_and(&wanted));
+        let finding = wanted.next()?;
         let start = finding.range.start;
-        let reason = format!("{}:{}:{}: {}", finding.path, start.line, start.column, finding.message);
-        Err(DefinitionError::Faulty { process: process.to_owned(), reason })
+        Some(format!("{}:{}:{}: {}", finding.path, start.line, start.column, finding.message))
     }
 }
 
@@ -190,9 +200,10 @@ impl Repositories {
             mirror.fetch(&[Reference::Commit(revision.to_owned())]).await?;
         }
         let files = mirror.read_tree(revision, FOLDER).await?;
-        let texts = files.into_iter().filter_map(|file| match file.content {
-            Content::Text(text) => Some((file.path, text)),
-            Content::Binary { .. } | Content::TooLarge { .. } | Content::Link => None,
+        // What is no text is there all the same, as a file with an error: nothing is silently left out.
+        let texts = files.into_iter().map(|file| match file.content {
+            Content::Text(text) => (file.path, text),
+            Content::Binary { .. } | Content::TooLarge { .. } | Content::Link => (file.path, UNREADABLE.to_owned()),
         });
         let read = Repository::read(texts);
         let report = validate(&read, &Options::default());

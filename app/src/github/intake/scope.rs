@@ -103,7 +103,11 @@ impl<'a> Scope<'a> {
         needs: Option<Role>,
         started_it: bool,
     ) -> Outcome<()> {
-        let demanded = self.published().await?.demands(verb);
+        let published = self.published().await?;
+        if let (Some(fault), false) = (&published.settings_fault, ["status", "help"].contains(&verb)) {
+            return Ok(Err(Refused::SettingsUnsound { fault: fault.clone() }));
+        }
+        let demanded = published.demands(verb);
         let needs = match (demanded, needs) {
             (Some(demanded), needs) => Some(needs.map_or(demanded, |needs| needs.max(demanded))),
             (None, Some(needs)) if !started_it => Some(needs),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use flowctl_core::definition::repository::FileKind;
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::{Process, Role, Trigger};
 use flowctl_core::execution::TenantId;
@@ -31,6 +32,8 @@ pub struct Published {
     pub processes: Vec<Arc<Process>>,
     /// `.flow/flow.yaml`, where there is one that could be read.
     pub settings: Option<FlowSettings>,
+    /// The first error of `.flow/flow.yaml` with its place: what it would restrict is not known then.
+    pub settings_fault: Option<String>,
 }
 
 impl Published {
@@ -122,7 +125,8 @@ impl Source for Repositories {
         let definitions = self.current(tenant, repository).await?;
         let processes = definitions.repository.processes().map(|(_, process)| Arc::clone(process)).collect();
         let settings = definitions.repository.settings().cloned();
-        Ok(Arc::new(Published { revision: definitions.revision.clone(), processes, settings }))
+        let settings_fault = definitions.fault_of(|file| file.kind == FileKind::Settings);
+        Ok(Arc::new(Published { revision: definitions.revision.clone(), processes, settings, settings_fault }))
     }
 
     async fn changed_paths(

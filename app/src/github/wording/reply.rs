@@ -49,6 +49,11 @@ pub enum Refused {
         /// The commit that is shown.
         commit: Option<String>,
     },
+    /// The repository's settings have an error; what they restrict is not known.
+    SettingsUnsound {
+        /// The error with its place.
+        fault: String,
+    },
     /// Nothing here waits for that.
     NothingWaits {
         /// For what: `an approval`, `answers`.
@@ -146,6 +151,11 @@ impl Refused {
                 format!("{} does not wait for that. {}", code(step), what_waits(waiting))
             }
             Self::WhichOne { verb, waiting } => which_one(verb, waiting),
+            Self::SettingsUnsound { fault } => format!(
+                "The repository's settings have an error, so who may do this is not known: {}. Mend it on the default \
+                 branch, then say it again.",
+                code(fault)
+            ),
             Self::Permission { needs } => format!(
                 "It needs {} permission on this repository. Ask somebody who has it.",
                 role_in_words(*needs)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::DevArguments;
 use crate::exit::Exit;
+use crate::repository::FLOW;
 use crate::samples::SAMPLES;
 use crate::terminal;
 
@@ -55,6 +56,12 @@ fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
 /// People, the repository and the installation: somebody's own repository with its history, or the sample.
 fn set_up(scenario: &Scenario, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
     if let Some(folder) = repository {
+        if !folder.join(FLOW).is_dir() {
+            anstream::eprintln!(
+                "note: {} has no `{FLOW}/`; nothing will start until a pull request that brings one is merged",
+                folder.display()
+            );
+        }
         return scenario.set_up_from(hub, folder).with_context(|| format!("cannot take in {}", folder.display()));
     }
     let sample = SAMPLES[0].files.iter();

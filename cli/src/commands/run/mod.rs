@@ -39,11 +39,13 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> {
 async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> {
     let said = people::Said::read(arguments)?;
     let data = arguments.data.clone().map_or_else(default_data, Ok)?;
-    let bench = Bench::open(&data, arguments.mock).await?;
+    let bench = Bench::open(&data, arguments).await?;
     let id = match &arguments.resume {
         Some(id) => bench.find(id).await?,
-        None => bench.start(arguments).await?,
+        None => bench.start(arguments, &said).await?,
     };
+    let known = bench.load(id).await?;
+    said.check_names(known.steps.iter().map(|(id, step)| (id.as_str(), step.step_type)))?;
     let shutdown = CancellationToken::new();
     let working = tokio::spawn({
         let (engine, shutdown) = (bench.engine.clone(), shutdown.clone());
@@ -52,7 +54,7 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
     let followed = tokio::select! {
         followed = follow(&bench, id, said, arguments.format == RunFormat::Human && !quiet) => followed,
         _ = tokio::signal::ctrl_c() => {
-            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}flowctl run --resume {id}{TYPE:#}");
+            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
             Ok(None)
         }
     };
@@ -137,13 +139,15 @@ pub struct Bench {
     pub clock: Arc<dyn Clock>,
     repositories: Repositories,
     snapshots: PathBuf,
+    /// The words that name the data folder again, where it was named.
+    data_words: String,
 }
 
 /// The name under which the snapshots of definitions are served.
 const SNAPSHOTS: &str = "local";
 
 impl Bench {
-    async fn open(data: &Path, mock: bool) -> anyhow::Result<Self> {
+    async fn open(data: &Path, arguments: &RunArguments) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
         let (settings, _) = Settings::load(
             None,
@@ -157,7 +161,7 @@ impl Bench {
         let snapshots = data.join("definitions.git");
         let local = BTreeMap::from([(SNAPSHOTS.to_owned(), snapshots.clone())]);
         let repositories = Repositories::new(Mirrors::new(data)?, local, None, Arc::clone(&store));
-        let performers = Arc::new(Performers::from_settings(&settings, mock, Arc::clone(&clock))?);
+        let performers = Arc::new(Performers::from_settings(&settings, arguments.mock, Arc::clone(&clock))?);
         let engine = Engine::new(
             Arc::clone(&store),
             Arc::new(repositories.clone()),
@@ -167,16 +171,21 @@ impl Bench {
             Arc::new(()),
             EngineOptions::new(format!("run-{}", std::process::id())),
         );
-        Ok(Self { engine, store, clock, repositories, snapshots })
+        let data_words = arguments.data.as_ref().map(|data| format!(" --data {}", data.display())).unwrap_or_default();
+        Ok(Self { engine, store, clock, repositories, snapshots, data_words })
     }
 
-    async fn start(&self, arguments: &RunArguments) -> anyhow::Result<ExecutionId> {
+    async fn start(&self, arguments: &RunArguments, said: &people::Said) -> anyhow::Result<ExecutionId> {
         let process = arguments.process.as_deref().context("which process?")?;
         let files = snapshot::files(&arguments.repo, arguments.revision.as_deref())?;
         let revision = snapshot::keep(&self.snapshots, &files, self.clock.now())?;
         let tenant = TenantId::local();
         let definitions = self.repositories.at(&tenant, SNAPSHOTS, &revision).await?;
-        let plan = definitions.plan(process).with_context(|| crate::commands::graph::names(&definitions.repository))?;
+        if definitions.repository.process(process).is_none() {
+            bail!("there is no process `{process}`; {}", crate::commands::graph::names(&definitions.repository));
+        }
+        let plan = definitions.plan(process)?;
+        said.check_names(plan.steps.iter().map(|(id, planned)| (id.as_str(), planned.step.step_type())))?;
         if !plan.process.starts_by_hand() {
             anstream::eprintln!("note: `{process}` has no trigger `manual`; a server would not start it by hand");
         }
@@ -200,6 +209,11 @@ impl Bench {
         };
         let Started { execution, .. } = self.engine.start(request).await?;
         Ok(execution.id)
+    }
+
+    /// The words that go on with an execution.
+    pub fn resume(&self, id: ExecutionId) -> String {
+        format!("flowctl run --resume {id}{}", self.data_words)
     }
 
     async fn find(&self, id: &str) -> anyhow::Result<ExecutionId> {

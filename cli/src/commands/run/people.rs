@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use dialoguer::{Confirm, Input, Select};
-use flowctl_app::engine::Along;
+use flowctl_app::engine::{Along, SignalFailure};
 use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, SourceKind, evaluate};
-use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Signal, StepState, TenantId, Waiting};
+use flowctl_core::definition::StepType;
+use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Refusal, Signal, StepState, TenantId, Waiting};
 use serde_json::{Map, Value};
 
 use super::{Bench, inputs};
@@ -65,6 +66,23 @@ impl Said {
         Ok(Self { decisions, answers, words: 0 })
     }
 
+    /// Refuses what was said about steps that there are not, or that ask for something else.
+    pub fn check_names<'step>(&self, steps: impl Iterator<Item = (&'step str, StepType)>) -> anyhow::Result<()> {
+        let known: BTreeMap<&str, StepType> = steps.collect();
+        let names = self.decisions.keys().map(|step| (step, StepType::HumanApproval, "an approval"));
+        for (step, step_type, what) in names.chain(self.answers.keys().map(|step| (step, StepType::Form, "a form"))) {
+            match known.get(step.as_str()) {
+                Some(found) if *found == step_type => {}
+                Some(_) => bail!("step `{step}` is not {what}"),
+                None => {
+                    let names: Vec<&str> = known.into_keys().collect();
+                    bail!("there is no step `{step}`; there are: {}", names.join(", "));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Acts on the first step that waits for somebody and that something is said about. Whether anything was done.
     pub async fn act(&mut self, bench: &Bench, execution: &Execution) -> anyhow::Result<bool> {
         let waiting: Vec<(String, StepState)> =
@@ -88,7 +106,7 @@ impl Said {
                     };
                     if let Some(values) = said {
                         let signal = Signal::Answer { step: id.clone(), person: you(), values, source: self.source() };
-                        bench.engine.signal(&TenantId::local(), execution.id, signal, Along::default()).await?;
+                        self.tell(bench, execution, signal).await?;
                         return Ok(true);
                     }
                 }
@@ -123,12 +141,25 @@ impl Said {
             };
             decisions.push(decision.clone());
             let signal = Signal::Decide { step: step.to_owned(), decision };
-            bench.engine.signal(&TenantId::local(), execution.id, signal, Along::default()).await?;
+            self.tell(bench, execution, signal).await?;
             if evaluate(&request.requirement, &decisions).outcome != Outcome::Pending {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Tells the engine; what is wrong with answers is told field by field, and how to try again.
+    async fn tell(&self, bench: &Bench, execution: &Execution, signal: Signal) -> anyhow::Result<()> {
+        let told = bench.engine.signal(&TenantId::local(), execution.id, signal, Along::default()).await;
+        match told {
+            Ok(_) => Ok(()),
+            Err(SignalFailure::Refused(Refusal::WrongAnswers { faults })) => {
+                let faults: Vec<String> = faults.into_iter().map(|(field, fault)| format!("`{field}` {fault}")).collect();
+                bail!("{}; it still waits: {}", faults.join("; "), bench.resume(execution.id));
+            }
+            Err(failure) => Err(failure).with_context(|| format!("it still waits: {}", bench.resume(execution.id))),
+        }
     }
 
     fn source(&mut self) -> Source {

@@ -167,3 +167,17 @@ fn the_same_word_delivered_twice_is_recorded_once() {
     let Some(decision) = world.execution.steps["ok"].decisions.first().cloned() else { panic!("recorded") };
     assert_eq!(world.signal(Signal::Decide { step: "ok".to_owned(), decision }), Err(Refusal::Repeated));
 }
+
+#[test]
+fn after_a_retry_people_are_asked_anew_and_old_words_do_not_count() {
+    let mut world = World::start(&approval(""));
+    world.decides("ann", "ok", Approve).unwrap();
+    world.decides("bob", "ok", Reject).unwrap();
+    assert_eq!(world.execution.status, ExecutionStatus::Failed);
+    world.signal(Signal::Retry { actor: None, step: None }).unwrap();
+    assert_eq!(world.status("ok"), "waiting");
+    world.decides("dave", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "waiting", "neither bob's no nor ann's yes was about this question");
+    world.decides("ann", "ok", Approve).unwrap();
+    assert_eq!(world.picture(), "completed | ok:completed ship:completed");
+}
