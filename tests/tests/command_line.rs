@@ -243,6 +243,47 @@ fn a_rejected_run_fails_and_wrong_inputs_are_told_by_field() {
 }
 
 #[test]
+fn nothing_runs_that_a_faulty_policy_or_settings_are_part_of() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    let process = "name: rel\nversion: 1\nsteps:
+  - {id: ok, type: human_approval, approvers: {users: [alice]}, policy: two-leads}\n";
+    let sound = "approvers: {team: leads, count: 2}\n";
+    for (policy, settings, code) in [
+        (sound, "models: {default: mock}\n", 3),
+        ("aprovers: {team: leads, count: 2}\n", "models: {default: mock}\n", 2),
+        ("approvers: {team: leads, count: two}\n", "models: {default: mock}\n", 2),
+        (sound, "commands: {approve: {role: mantain}}\n", 2),
+    ] {
+        let repository = folder(&[
+            (".flow/processes/rel.yaml", process),
+            (".flow/policies/two-leads.yaml", policy),
+            (".flow/flow.yaml", settings),
+        ]);
+        let said = flowctl(repository.path(), &["run", "rel", "--data", kept]);
+        assert_eq!(said.code, code, "{policy}{settings}{}", said.err);
+        assert!(code == 3 || said.err.contains(".yaml:1:"), "it says where: {}", said.err);
+    }
+}
+
+#[test]
+fn what_is_said_of_steps_that_there_are_not_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    let process =
+        "name: ask\nversion: 1\nsteps:\n  - {id: form, type: form, fields: {seats: {type: integer, required: true}}}\n";
+    let repository = folder(&[(".flow/processes/ask.yaml", process)]);
+    let run = |words: &[&str]| flowctl(repository.path(), &[&["run", "ask", "--data", kept], words].concat());
+    for words in [["--approve", "nope"], ["--answer", "nope.seats=1"], ["--approve", "form"]] {
+        assert_eq!(run(&words).code, 2, "{words:?}");
+    }
+    let said = run(&["--answer", "form.saets=1"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("`saets` is not a field here"), "{}", said.err);
+    assert!(said.err.contains(&format!("--data {kept}")), "it says how to go on: {}", said.err);
+}
+
+#[test]
 fn dev_plays_the_demo_and_ends() {
     let said = flowctl(&root(), &["dev"]);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);

@@ -181,7 +181,9 @@ impl Repository {
         while let Some((kind, name)) = named.get(next).copied() {
             next += 1;
             for (path, file) in self.files.iter().filter(|(_, file)| file.kind == kind) {
-                if stem(path) != name && below_flow(path).and_then(|inside| inside.strip_prefix("schemas/")) != Some(name) {
+                if stem(path) != name
+                    && below_flow(path).and_then(|inside| inside.strip_prefix("schemas/")) != Some(name)
+                {
                     continue;
                 }
                 files.push(file);

@@ -155,7 +155,8 @@ impl Said {
         match told {
             Ok(_) => Ok(()),
             Err(SignalFailure::Refused(Refusal::WrongAnswers { faults })) => {
-                let faults: Vec<String> = faults.into_iter().map(|(field, fault)| format!("`{field}` {fault}")).collect();
+                let faults: Vec<String> =
+                    faults.into_iter().map(|(field, fault)| format!("`{field}` {fault}")).collect();
                 bail!("{}; it still waits: {}", faults.join("; "), bench.resume(execution.id));
             }
             Err(failure) => Err(failure).with_context(|| format!("it still waits: {}", bench.resume(execution.id))),
