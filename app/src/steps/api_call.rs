@@ -55,7 +55,7 @@ impl Performer for ApiCallPerformer {
             Err(error) => return Err(error).into(),
         };
         let limit = deadline.map_or(USUAL_TIMEOUT, |deadline| time_left(deadline, self.clock.now()));
-        let calling = self.call(input, !secret_texts.is_empty(), &idempotency_key);
+        let calling = self.call(input, !secret_texts.is_empty(), &idempotency_key, &redaction);
         let result = match tokio::time::timeout(limit, calling).await {
             Ok(result) => result,
             Err(_) => Err(StepError::new(ErrorClass::Timeout, "the call took longer than the step's `timeout`")),
@@ -69,7 +69,13 @@ fn redacted(result: Result<Value, StepError>, redaction: &Redaction) -> Result<V
 }
 
 impl ApiCallPerformer {
-    async fn call(&self, input: Value, has_secrets: bool, idempotency_key: &str) -> Result<Value, StepError> {
+    async fn call(
+        &self,
+        input: Value,
+        has_secrets: bool,
+        idempotency_key: &str,
+        redaction: &Redaction,
+    ) -> Result<Value, StepError> {
         let Value::Object(input) = input else { return Err(wrong("the input is no mapping")) };
         let expected = Expected::of(&input)?;
         let call = request(&input, has_secrets, idempotency_key, &expected)?;
@@ -77,7 +83,7 @@ impl ApiCallPerformer {
         let is_head = call.method == Method::HEAD;
         let answer = self.outgoing.call(call).await.map_err(|error| failed(&name, &error))?;
         if !expected.includes(answer.status) {
-            return Err(unexpected(&name, &answer, self.clock.now()));
+            return Err(unexpected(&name, &answer, self.clock.now(), redaction));
         }
         let body = if is_head { Value::Null } else { body_of(&name, &answer)? };
         if let Some(schema) = input.get("expect_schema") {
@@ -230,7 +236,7 @@ fn failed(name: &str, error: &OutgoingError) -> StepError {
 }
 
 /// An answer that the definition does not expect.
-fn unexpected(name: &str, answer: &Answer, now: Timestamp) -> StepError {
+fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction: &Redaction) -> StepError {
     let status = answer.status;
     let retry_after = retry_after(&answer.headers, now);
     let class = match status.as_u16() {
@@ -243,7 +249,8 @@ fn unexpected(name: &str, answer: &Answer, now: Timestamp) -> StepError {
     };
     let mut message = format!("{name} answered {status}");
     let body = String::from_utf8_lossy(&answer.body);
-    let body = body.trim();
+    // Before it is cut: the part of a secret that a cut leaves is no longer known for one.
+    let body = redaction.text(body.trim());
     if !body.is_empty() {
         let start: String = body.chars().take(SHOWN_OF_ANSWER).collect();
         let rest = if start.len() < body.len() { " …" } else { "" };

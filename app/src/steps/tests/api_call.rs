@@ -407,6 +407,25 @@ async fn a_secret_never_comes_back_in_an_error() {
 }
 
 #[tokio::test]
+async fn a_secret_where_an_answer_is_cut_leaves_no_part_of_itself_in_the_error() {
+    // Every place of the cut (at 300 characters) within the echoed token, and just before and after it.
+    for before in 275..=305_usize {
+        let server = Server::start(move |seen| {
+            let echo = seen.header("x-key").unwrap_or_default();
+            (StatusCode::UNAUTHORIZED, format!("{}{echo}{}", "x".repeat(before), "y".repeat(50))).into_response()
+        })
+        .await;
+        let parts = vec![SecretPart::Secret("TOKEN".to_owned())];
+        let texts = vec![SecretText { pointer: "/headers/x-key".to_owned(), parts }];
+        let input = json!({"url": server.url("/"), "headers": {"x-key": "***"}});
+        let (_, message) = failure(call_with(input, texts).await);
+        assert_eq!(server.seen()[0].header("x-key"), Some("s3cret-tok/en"));
+        let body = message.split("401 Unauthorized: ").nth(1).unwrap();
+        assert!(body.chars().all(|character| "xy* …".contains(character)), "{before}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_is_not_set_fails_before_anything_is_sent() {
     let server = Server::start(|_| StatusCode::OK.into_response()).await;
     let texts = vec![SecretText {
