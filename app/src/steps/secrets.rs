@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{StepError, TenantId};
 use flowctl_core::expression::{MASK, SecretPart, SecretText};
@@ -14,6 +14,12 @@ use serde_json::{Map, Value};
 
 /// A line of a secret of several lines is looked for by itself from this length on.
 const SHORTEST_LINE: usize = 8;
+/// A secret is looked for in upper and lower case alike from this length on, in characters: nothing that long is spelled
+/// by chance.
+const SHORTEST_IN_ANY_CASE: usize = 8;
+/// A secret in the midst of something in Base64 is looked for where this many characters are its alone. Fewer would be
+/// found by chance in what is none.
+const SHORTEST_IN_BASE64: usize = 6;
 
 /// Where the values of `secrets.NAME` come from.
 pub trait Secrets: Send + Sync {
@@ -67,23 +73,32 @@ fn not_set(name: &str) -> StepError {
 /// What must not come back: secrets in the spellings in which others repeat them.
 pub(super) struct Redaction {
     /// The longest first, so that none leaves a part of another.
-    needles: Vec<SecretString>,
+    needles: Vec<Needle>,
+}
+
+struct Needle {
+    /// In ASCII's lower case where the case does not count.
+    text: SecretString,
+    any_case: bool,
 }
 
 impl Redaction {
     fn of(secrets: &[SecretString]) -> Self {
-        let mut needles: Vec<String> = Vec::new();
+        let mut needles: Vec<(String, bool)> = Vec::new();
         for secret in secrets {
             let secret = secret.expose_secret();
             let lines = secret.lines().filter(|line| line.len() >= SHORTEST_LINE && line.len() < secret.len());
             for text in std::iter::once(secret).chain(lines) {
-                needles.extend(spellings(text));
+                let any_case = text.chars().count() >= SHORTEST_IN_ANY_CASE;
+                let in_its_case = |text: String| if any_case { text.to_ascii_lowercase() } else { text };
+                needles.extend(spellings(text).into_iter().map(|spelling| (in_its_case(spelling), any_case)));
             }
         }
-        needles.retain(|needle| !needle.is_empty());
-        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.retain(|(needle, _)| !needle.is_empty());
+        needles.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
-        Self { needles: needles.into_iter().map(SecretString::from).collect() }
+        let needle = |(text, any_case)| Needle { text: SecretString::from(text), any_case };
+        Self { needles: needles.into_iter().map(needle).collect() }
     }
 
     /// Whether there is anything to keep out.
@@ -94,10 +109,13 @@ impl Redaction {
     /// The text without secrets.
     pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
-        for needle in &self.needles {
-            let needle = needle.expose_secret();
-            if clean.contains(needle) {
-                clean = Cow::Owned(clean.replace(needle, MASK));
+        // ASCII's lower case is as long as the text, so a place in one is the same place in the other.
+        let mut lower = text.to_ascii_lowercase();
+        for Needle { text: needle, any_case } in &self.needles {
+            let haystack = if *any_case { lower.as_str() } else { &*clean };
+            if let Some(masked) = masked(&clean, haystack, needle.expose_secret()) {
+                lower = masked.to_ascii_lowercase();
+                clean = Cow::Owned(masked);
             }
         }
         clean
@@ -125,8 +143,24 @@ impl Redaction {
     }
 
     fn spells(&self, text: &str) -> bool {
-        self.needles.iter().any(|needle| needle.expose_secret() == text)
+        self.needles.iter().any(|Needle { text: needle, any_case }| {
+            let needle = needle.expose_secret();
+            if *any_case { needle.eq_ignore_ascii_case(text) } else { needle == text }
+        })
     }
+}
+
+/// The text with a mask wherever `haystack`, which is as long, has the needle. `None` where it has it nowhere.
+fn masked(text: &str, haystack: &str, needle: &str) -> Option<String> {
+    let mut clean = String::new();
+    let mut end = 0;
+    for (place, found) in haystack.match_indices(needle) {
+        clean.push_str(text.get(end..place)?);
+        clean.push_str(MASK);
+        end = place + found.len();
+    }
+    clean.push_str(text.get(end..)?);
+    (end > 0).then_some(clean)
 }
 
 /// The secret as it is, and as it stands in JSON, in addresses, in forms and in Base64.
@@ -140,7 +174,7 @@ fn spellings(secret: &str) -> Vec<String> {
         });
         encoded.collect()
     };
-    vec![
+    let mut spellings = vec![
         secret.to_owned(),
         json.trim_matches('"').to_owned(),
         percent(false),
@@ -149,7 +183,22 @@ fn spellings(secret: &str) -> Vec<String> {
         STANDARD.encode(secret),
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
-    ]
+    ];
+    for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        spellings.extend((0..3).filter_map(|before| within_base64(&alphabet, before, secret)));
+    }
+    spellings
+}
+
+/// What of a text in Base64 is a secret's alone, where the bytes before it are a multiple of three and `before` more.
+/// A character is 6 bits (RFC 4648, section 4), so the first and the last may hold bits of the secret's neighbours.
+fn within_base64(alphabet: &GeneralPurpose, before: usize, secret: &str) -> Option<String> {
+    let bytes = [&vec![0; before], secret.as_bytes()].concat();
+    let first = (before * 8).div_ceil(6);
+    let end = bytes.len() * 8 / 6;
+    let encoded = alphabet.encode(&bytes);
+    let own = encoded.get(first..end)?;
+    (own.len() >= SHORTEST_IN_BASE64).then(|| own.to_owned())
 }
 
 #[cfg(test)]
@@ -223,5 +272,41 @@ mod tests {
     fn each_long_line_of_a_secret_is_masked_by_itself() {
         let redaction = Redaction::of(&[SecretString::from("-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\nx\n")]);
         assert_eq!(redaction.text("MIIEowIBAAKCAQEA and x"), "*** and x");
+    }
+
+    #[test]
+    fn a_secret_within_something_in_base64_is_masked() {
+        // The second one's Base64 differs between the alphabets.
+        for secret in ["s3cret-token", "~~~???>>>secret", "12345"] {
+            let redaction = Redaction::of(&[SecretString::from(secret)]);
+            for alphabet in [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                for (before, after) in
+                    [("Bearer ", ""), ("user:", ""), ("", ":x"), ("me:", "\n"), ("a", "bc"), ("ab", "c")]
+                {
+                    let whole = alphabet.encode(format!("{before}{secret}{after}"));
+                    let clean = redaction.text(&whole).into_owned();
+                    // Of the secret's Base64 no more is left than a character at each end, shared with its neighbours.
+                    let left = clean.replace(MASK, "").trim_end_matches('=').len();
+                    let most = (before.len() * 8).div_ceil(6) + (after.len() * 8).div_ceil(6) + 1;
+                    assert!(clean.contains(MASK) && left <= most, "{before}{secret}{after}: {whole} became {clean}");
+                }
+            }
+        }
+        let redaction = Redaction::of(&[SecretString::from("s3cret-token")]);
+        assert_eq!(redaction.text("Basic dXNlcjpzM2NyZXQtdG9rZW4="), "Basic dXNlcjp***4=");
+    }
+
+    #[test]
+    fn a_short_secret_within_base64_masks_nothing_by_chance() {
+        let redaction = Redaction::of(&[SecretString::from("pin")]);
+        // All that is its alone after one other byte: 3 characters.
+        assert_eq!(STANDARD.encode("xpinx"), "eHBpbng=");
+        assert_eq!(redaction.text("eHBpbng= xBpbx"), "eHBpbng= xBpbx");
+    }
+
+    #[test]
+    fn a_long_secret_in_another_case_is_masked() {
+        let redaction = Redaction::of(&["Secret-Töken", "Pin7"].map(SecretString::from));
+        assert_eq!(redaction.text("Ä secret-töken, SECRET-TöKEN; pin7 Pin7 İ"), "Ä ***, ***; pin7 *** İ");
     }
 }
