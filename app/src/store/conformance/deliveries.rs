@@ -34,6 +34,20 @@ pub(crate) async fn a_failed_delivery_is_taken_up_when_it_is_redelivered(store: 
     assert_eq!(claim(store, "a", at(99), at(130)).await, ["one"]);
 }
 
+pub(crate) async fn a_redelivered_delivery_has_all_its_attempts_again(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    for attempt in 1..=3 {
+        let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
+        assert_eq!(claimed[0].attempts, attempt);
+        let again = DeliveryEnd::RetryAt(at(0), "GitHub does not answer".to_owned());
+        let end = if attempt < 3 { again } else { DeliveryEnd::Failed("GitHub does not answer".to_owned()) };
+        assert!(store.finish_delivery(&id("one"), "a", end).await.unwrap());
+    }
+    assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
+    let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
+    assert_eq!(claimed, [ClaimedDelivery { delivery: delivery("one", "acme/shop"), attempts: 1 }]);
+}
+
 pub(crate) async fn deliveries_of_one_key_are_handled_one_after_the_other(store: &impl Store) {
     for (id, key) in [("one", "acme/shop#1"), ("two", "acme/shop#1"), ("three", "acme/shop#2")] {
         store.receive(delivery(id, key)).await.unwrap();

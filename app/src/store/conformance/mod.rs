@@ -19,6 +19,7 @@ macro_rules! store_conformance {
             deliveries: [
                 a_delivery_is_stored_once
                 a_failed_delivery_is_taken_up_when_it_is_redelivered
+                a_redelivered_delivery_has_all_its_attempts_again
                 deliveries_of_one_key_are_handled_one_after_the_other
                 deliveries_come_back_as_they_came
                 a_delivery_put_off_holds_back_those_behind_it

@@ -8,13 +8,15 @@ use sqlx::{Row, SqliteConnection};
 use super::columns::{micros, signed, small, tenant, timestamp, unsigned};
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, StoreError};
 
-/// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it.
+/// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it. Its attempts
+/// count from the start, or one that used all of them up would fail again at once.
 const RECEIVE: &str = "
     insert into deliveries
       (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending')
     on conflict (id) do update
-      set status = 'pending', reason = null, retry_at = 0, body = excluded.body, received_at = excluded.received_at
+      set status = 'pending', reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+        received_at = excluded.received_at
       where deliveries.status = 'failed'";
 
 pub(super) async fn receive(connection: &mut SqliteConnection, delivery: NewDelivery) -> Result<Receipt, StoreError> {
