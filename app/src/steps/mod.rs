@@ -122,7 +122,9 @@ impl Performers {
             (Some(name), false) => Providers::default().with_default(name)?,
             (None, false) => Providers::default(),
         };
-        let options = OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt: Vec::new() };
+        let exempt =
+            settings.github.iter().flat_map(|github| [github.api_url.clone(), github.web_url.clone()]).collect();
+        let options = OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt };
         Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), clock)?)
     }
 

@@ -276,6 +276,29 @@ async fn the_operators_own_address_is_exempt() {
 }
 
 #[tokio::test]
+async fn the_github_of_the_settings_may_be_called_in_a_private_network() {
+    let [api, web, other] = [0; 3].map(|_| Server::start(|_| StatusCode::OK.into_response()));
+    let (api, web, other) = (api.await, web.await, other.await);
+    let given = [
+        ("FLOWCTL_GITHUB_APP_ID", "7".to_owned()),
+        ("FLOWCTL_GITHUB_PRIVATE_KEY", include_str!("../../github/client/testdata/app-key.pem").to_owned()),
+        ("FLOWCTL_GITHUB_WEBHOOK_SECRET", "s".to_owned()),
+        ("FLOWCTL_GITHUB_API_URL", api.url("/api/v3")),
+        ("FLOWCTL_GITHUB_URL", web.url("/")),
+    ];
+    let given = given.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let (settings, _) = Settings::load(None, given).unwrap();
+    let performers = Performers::from_settings(&settings, true, clock()).unwrap();
+    let performer = performers.of(StepType::ApiCall).unwrap();
+    for own in [&api, &web] {
+        assert!(performer.perform(attempt(json!({"url": own.url("/x")}), Vec::new())).await.result.is_ok());
+    }
+    let performed = performer.perform(attempt(json!({"url": other.url("/x")}), Vec::new())).await;
+    assert_eq!(failure(performed).0, ErrorClass::Refused);
+    assert_eq!(other.seen(), []);
+}
+
+#[tokio::test]
 async fn a_redirect_into_a_private_network_is_refused() {
     let inside = Server::start(|_| StatusCode::OK.into_response()).await;
     let location = inside.url("/secret");
