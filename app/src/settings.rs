@@ -298,8 +298,18 @@ fn log_format(text: &str) -> Option<LogFormat> {
 }
 
 fn filter(text: &str) -> Option<String> {
-    let parsed = tracing_subscriber::EnvFilter::try_new(text);
-    (!text.is_empty() && parsed.is_ok()).then(|| text.to_owned())
+    let accepted = text.split(',').all(is_directive) && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+    accepted.then(|| text.to_owned())
+}
+
+/// Stricter than the filter's own parser, which takes a mistyped level for the name of a target and a level left out
+/// for `trace`: then nothing at all is logged, and nothing says why.
+fn is_directive(text: &str) -> bool {
+    let is_level = |level: &str| !level.is_empty() && level.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    match text.rsplit_once(']') {
+        Some((_, after)) => after.is_empty() || after.strip_prefix('=').is_some_and(is_level),
+        None => is_level(text.rsplit_once('=').map_or(text, |(_, level)| level)),
+    }
 }
 
 /// An http(s) URL that paths can be added to; a trailing slash is dropped, user names and passwords are refused.

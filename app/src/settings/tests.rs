@@ -69,6 +69,23 @@ fn every_wrong_value_is_told_at_once_and_no_secret_is_shown() {
 }
 
 #[test]
+fn a_filter_that_would_silently_log_nothing_is_refused() {
+    for wrong in ["bogus=,", "bogus=", ",", "inof", "flowctl_app=inof", "info,", "info,,warn", "flowctl_app", "[span]="]
+    {
+        let told = faults(&[("FLOWCTL_LOG", wrong)]);
+        let expected = format!(
+            "1 setting is wrong:\n  FLOWCTL_LOG (environment) is {wrong:?}: \
+             expected a filter, such as info or flowctl_app=debug,warn"
+        );
+        assert_eq!(told.trim_end(), expected);
+    }
+    for right in ["info", "off", "WARN", "3", "flowctl_app=debug,warn", "warn,a::b=trace", "[span]", "a[b{c=1}]=debug"]
+    {
+        assert_eq!(load(&[("FLOWCTL_LOG", right)]).0.log, right);
+    }
+}
+
+#[test]
 fn an_app_without_its_key_is_an_error_that_says_so() {
     insta::assert_snapshot!(faults(&[("FLOWCTL_GITHUB_APP_ID", "7"), ("FLOWCTL_GITHUB_WEBHOOK_SECRET", "s")]), @r"
     1 setting is wrong:
