@@ -77,10 +77,16 @@ fn detail(row: &Row) -> Option<String> {
             format!("{word} @{}", decision.person.login)
         })
         .collect();
-    let missing =
-        row.missing.iter().map(|lack| format!("needs {} more of {}", lack.needed - lack.have, group(&lack.group)));
-    let parts: Vec<String> = said.into_iter().chain(missing).chain(row.note.clone()).collect();
+    let parts: Vec<String> = said.into_iter().chain(missing(row)).chain(row.note.clone()).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Who is still missing: `needs 2 more of team leads, or 1 more of @octocat`.
+fn missing(row: &Row) -> Option<String> {
+    let lacks: Vec<String> =
+        row.missing.iter().map(|lack| format!("{} more of {}", lack.needed - lack.have, group(&lack.group))).collect();
+    let joiner = if row.any_suffices { ", or " } else { ", and " };
+    (!lacks.is_empty()).then(|| format!("needs {}", lacks.join(joiner)))
 }
 
 /// A group of people in words.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
 use super::waiting::Waiting;
-use crate::approval::{Decision, Missing, evaluate};
+use crate::approval::{Decision, Missing, Requirement, evaluate};
 
 /// An execution as a person reads it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Row {
     pub decisions: Vec<Decision>,
     /// Who is still missing.
     pub missing: Vec<Missing>,
+    /// Whether any one of those groups is enough.
+    pub any_suffices: bool,
     /// The deadline of what a person is asked, or the moment that is waited for.
     pub due_at: Option<Timestamp>,
     /// A word on why: the error, or why it was skipped.
@@ -81,6 +83,10 @@ impl Row {
             Some(Waiting::Retry { at }) => (Vec::new(), Some(*at)),
             None => (Vec::new(), None),
         };
+        let any_suffices = matches!(
+            &step.waiting,
+            Some(Waiting::Approval(request)) if matches!(request.requirement, Requirement::Any { count: 1, .. })
+        );
         let note = match step.status {
             StepStatus::Skipped => step.skipped.map(|reason| reason.words().to_owned()),
             _ => step.error.as_ref().map(|error| error.message.clone()),
@@ -97,6 +103,7 @@ impl Row {
             cost: step.usage.as_ref().and_then(|usage| usage.cost.clone()),
             decisions: standing(&step.decisions),
             missing,
+            any_suffices,
             due_at,
             note,
         }
@@ -106,7 +113,7 @@ impl Row {
 /// Each person's latest word that stands.
 fn standing(decisions: &[Decision]) -> Vec<Decision> {
     // Any requirement does: which words stand does not depend on it.
-    let nobody = crate::approval::Requirement::All { of: Vec::new() };
+    let nobody = Requirement::All { of: Vec::new() };
     evaluate(&nobody, decisions).standing
 }
 

@@ -37,11 +37,15 @@ pub fn where_to_look(sandbox: &Sandbox, scenario: &Scenario, app_url: &str, stay
 
 /// What a person of the scenario does.
 pub fn moment(moment: &Moment) {
-    if let Moment::Begins(_, line) = moment {
-        let waits = line.starts_with("waiting for") || line.starts_with("looking at");
-        if !waits {
+    match moment {
+        Moment::Begins(_, line) if !(line.starts_with("waiting for") || line.starts_with("looking at")) => {
             anstream::eprintln!("{BOLD}▸{BOLD:#} {line}");
         }
+        // How the App answers a word that does not count, on GitHub with the reason in a reply.
+        Moment::Done(_, line) if line.contains("confused") => {
+            anstream::eprintln!("  refused, with the reason in a reply")
+        }
+        Moment::Begins(..) | Moment::Done(..) => {}
     }
 }
 
