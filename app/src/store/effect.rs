@@ -38,6 +38,8 @@ pub struct ClaimedEffect {
     pub attempts: u32,
     /// Which payload of this key it is; higher is newer.
     pub generation: u64,
+    /// Which claim of this row it is; whoever claimed it earlier has a lower one.
+    pub claims: u32,
 }
 
 /// How an effect ended.

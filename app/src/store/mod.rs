@@ -114,12 +114,12 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<ClaimedEffect>, StoreError>;
 
     /// Records that the effect is about to be written, so that whoever takes it over knows that it may have been.
-    /// `false` where `owner` no longer has it: then it must not write.
-    async fn attempt_effect(&self, id: i64, owner: &str) -> Result<bool, StoreError>;
+    /// `false` where this claim of `owner`'s no longer holds: then it must not write.
+    async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError>;
 
-    /// Says how a claimed effect ended; whether `owner` still had it. If a newer payload came meanwhile (its
+    /// Says how a claimed effect ended; whether this claim of `owner`'s still held. If a newer payload came meanwhile (its
     /// generation is higher), the effect stays to be done.
-    async fn finish_effect(&self, id: i64, owner: &str, generation: u64, end: EffectEnd) -> Result<bool, StoreError>;
+    async fn finish_effect(&self, effect: &ClaimedEffect, owner: &str, end: EffectEnd) -> Result<bool, StoreError>;
 
     /// When the next effect that nobody has may be claimed, be it in the past.
     async fn next_effect(&self) -> Result<Option<Timestamp>, StoreError>;

@@ -102,7 +102,7 @@ impl Outbox {
         if let EffectEnd::Failed(reason) = &end {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
         }
-        match self.store.finish_effect(effect.id, &self.owner, effect.generation, end).await {
+        match self.store.finish_effect(&effect, &self.owner, end).await {
             Ok(true) => {}
             Ok(false) => tracing::debug!(key = effect.key, "the lease of an effect has passed to somebody else"),
             Err(error) => tracing::error!(key = effect.key, %error, "how an effect ended cannot be recorded"),

@@ -38,7 +38,7 @@ impl<'a> Writing<'a> {
         let rests = |wait| Failure::Rests { reason: "the limit on content is reached".to_owned(), wait };
         self.outbox.pace.before(installation, write).await.map_err(rests)?;
         // Marked anew before each write: it also tells whether the effect is still ours.
-        if !self.outbox.store.attempt_effect(self.effect.id, &self.outbox.owner).await? {
+        if !self.outbox.store.attempt_effect(self.effect, &self.outbox.owner).await? {
             return Err(Failure::Lost);
         }
         self.begun.store(true, Ordering::Relaxed);

@@ -43,7 +43,7 @@ pub(crate) async fn one_effect_of_an_installation_is_under_lease(store: &impl St
     let claimed = claim(store, "a", at(0)).await;
     assert_eq!(keys(&claimed), ["one", "three"]);
     assert_eq!(keys(&claim(store, "b", at(0)).await), [""; 0]);
-    assert!(store.finish_effect(claimed[0].id, "a", 1, EffectEnd::Done).await.unwrap());
+    assert!(store.finish_effect(&claimed[0], "a", EffectEnd::Done).await.unwrap());
     assert_eq!(keys(&claim(store, "b", at(0)).await), ["two"]);
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn prompts_go_before_timelines(store: &impl Store) {
     let mut order = Vec::new();
     while let [claimed] = claim(store, "a", at(10)).await.as_slice() {
         order.push(claimed.key.clone());
-        store.finish_effect(claimed.id, "a", claimed.generation, EffectEnd::Done).await.unwrap();
+        store.finish_effect(claimed, "a", EffectEnd::Done).await.unwrap();
     }
     assert_eq!(order, ["prompt", "old timeline", "new timeline"]);
 }
@@ -63,22 +63,22 @@ pub(crate) async fn prompts_go_before_timelines(store: &impl Store) {
 pub(crate) async fn a_newer_payload_keeps_an_effect_pending(store: &impl Store) {
     store.add_effects(vec![effect(7, "timeline", 10)]).await.unwrap();
     let first = claim(store, "a", at(0)).await.remove(0);
-    assert!(store.attempt_effect(first.id, "a").await.unwrap());
+    assert!(store.attempt_effect(&first, "a").await.unwrap());
     store.add_effects(vec![NewEffect { payload: json!({"version": 2}), ..effect(7, "timeline", 10) }]).await.unwrap();
     // Still one row, still under lease.
     assert_eq!(claim(store, "b", at(1)).await, []);
-    assert!(store.finish_effect(first.id, "a", first.generation, EffectEnd::Done).await.unwrap());
+    assert!(store.finish_effect(&first, "a", EffectEnd::Done).await.unwrap());
     let second = claim(store, "b", at(1)).await.remove(0);
     assert_eq!((second.id, second.generation, second.attempts), (first.id, 2, 0));
     assert_eq!(second.payload, json!({"version": 2}));
-    assert!(store.finish_effect(second.id, "b", second.generation, EffectEnd::Done).await.unwrap());
+    assert!(store.finish_effect(&second, "b", EffectEnd::Done).await.unwrap());
     assert_eq!(store.backlog().await.unwrap().effects, 0);
     // A failure of the older payload does not condemn the newer one.
     store.add_effects(vec![effect(7, "timeline", 10)]).await.unwrap();
     let old = claim(store, "a", at(2)).await.remove(0);
     store.add_effects(vec![effect(7, "timeline", 10)]).await.unwrap();
     let failed = EffectEnd::Failed("422".to_owned());
-    assert!(store.finish_effect(old.id, "a", old.generation, failed).await.unwrap());
+    assert!(store.finish_effect(&old, "a", failed).await.unwrap());
     assert_eq!(claim(store, "a", at(2)).await.len(), 1);
 }
 
@@ -86,18 +86,18 @@ pub(crate) async fn a_write_that_may_have_happened_is_remembered(store: &impl St
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let claimed = claim(store, "dies", at(0)).await.remove(0);
     assert_eq!(claimed.attempts, 0);
-    assert!(store.attempt_effect(claimed.id, "dies").await.unwrap());
+    assert!(store.attempt_effect(&claimed, "dies").await.unwrap());
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let taken_over = claim(store, "lives", at(30)).await.remove(0);
     assert_eq!((taken_over.attempts, taken_over.generation), (1, 2));
-    assert!(!store.attempt_effect(claimed.id, "dies").await.unwrap());
+    assert!(!store.attempt_effect(&claimed, "dies").await.unwrap());
 }
 
 pub(crate) async fn a_failed_effect_waits_for_a_newer_payload(store: &impl Store) {
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let claimed = claim(store, "a", at(0)).await.remove(0);
     let failed = EffectEnd::Failed("the issue is locked".to_owned());
-    assert!(store.finish_effect(claimed.id, "a", 1, failed).await.unwrap());
+    assert!(store.finish_effect(&claimed, "a", failed).await.unwrap());
     assert_eq!(claim(store, "a", at(100)).await, []);
     assert_eq!(store.backlog().await.unwrap().effects, 0);
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
@@ -108,7 +108,7 @@ pub(crate) async fn what_github_asked_for_is_honoured(store: &impl Store) {
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let claimed = claim(store, "a", at(0)).await.remove(0);
     let later = EffectEnd::RetryAt(at(60), "429".to_owned());
-    assert!(store.finish_effect(claimed.id, "a", 1, later).await.unwrap());
+    assert!(store.finish_effect(&claimed, "a", later).await.unwrap());
     // A newer payload does not jump the time that GitHub asked for.
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     assert_eq!(claim(store, "a", at(59)).await, []);
@@ -126,13 +126,31 @@ pub(crate) async fn an_effect_whose_owner_died_is_taken_over(store: &impl Store)
 pub(crate) async fn a_stale_owner_cannot_finish_an_effect(store: &impl Store) {
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let stale = claim(store, "slow", at(0)).await.remove(0);
-    claim(store, "quick", at(30)).await;
+    let held = claim(store, "quick", at(30)).await.remove(0);
     let ends = [EffectEnd::Done, EffectEnd::Failed("no".to_owned()), EffectEnd::RetryAt(at(99), "no".to_owned())];
     for end in ends {
-        assert!(!store.finish_effect(stale.id, "slow", stale.generation, end).await.unwrap());
+        assert!(!store.finish_effect(&stale, "slow", end).await.unwrap());
     }
     assert_eq!(store.backlog().await.unwrap().effects, 1);
-    assert!(store.finish_effect(stale.id, "quick", stale.generation, EffectEnd::Done).await.unwrap());
+    assert!(store.finish_effect(&held, "quick", EffectEnd::Done).await.unwrap());
+}
+
+pub(crate) async fn an_earlier_claim_of_the_same_owner_can_neither_write_nor_finish_an_effect(store: &impl Store) {
+    store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
+    let earlier = claim(store, "a", at(0)).await.remove(0);
+    let later = claim(store, "a", at(30)).await.remove(0);
+    assert_eq!((earlier.id, earlier.claims, later.claims), (later.id, 1, 2));
+    assert!(!store.attempt_effect(&earlier, "a").await.unwrap());
+    let ends = [EffectEnd::Done, EffectEnd::Failed("no".to_owned()), EffectEnd::RetryAt(at(99), "no".to_owned())];
+    for end in ends {
+        assert!(!store.finish_effect(&earlier, "a", end).await.unwrap());
+    }
+    assert!(store.attempt_effect(&later, "a").await.unwrap());
+    // A newer payload that came meanwhile is the later claim's to leave, too.
+    store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
+    assert!(!store.finish_effect(&earlier, "a", EffectEnd::Done).await.unwrap());
+    assert!(store.finish_effect(&later, "a", EffectEnd::Done).await.unwrap());
+    assert_eq!(keys(&claim(store, "a", at(31)).await), ["comment"]);
 }
 
 pub(crate) async fn what_stands_on_github_is_remembered(store: &impl Store) {

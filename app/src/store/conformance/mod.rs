@@ -73,6 +73,7 @@ macro_rules! store_conformance {
                 what_github_asked_for_is_honoured
                 an_effect_whose_owner_died_is_taken_over
                 a_stale_owner_cannot_finish_an_effect
+                an_earlier_claim_of_the_same_owner_can_neither_write_nor_finish_an_effect
                 what_stands_on_github_is_remembered
             ]
             tenants: [

@@ -42,7 +42,7 @@ pub(super) async fn add(connection: &mut SqliteConnection, effects: Vec<NewEffec
 
 /// The first of each installation that has none under lease.
 const CLAIM: &str = "
-    update effects set lease_owner = $1, lease_until = $2
+    update effects set lease_owner = $1, lease_until = $2, claims = claims + 1
     where id in (
       select ranked.id from (
         select candidate.id, candidate.priority, candidate.not_before, row_number() over (
@@ -57,7 +57,8 @@ const CLAIM: &str = "
       ) as ranked
       where ranked.place = 1
       order by ranked.priority, ranked.not_before, ranked.id limit $4)
-    returning id, tenant, installation_id, key, priority, not_before, payload, attempts, generation";
+    returning id, tenant, installation_id, key, priority, not_before, payload, attempts, generation,
+      claims";
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
@@ -91,39 +92,45 @@ fn claimed(row: &SqliteRow) -> Result<ClaimedEffect, StoreError> {
         payload: from_json("an effect", row.try_get("payload")?)?,
         attempts: small("a count", row.try_get("attempts")?)?,
         generation: unsigned("a generation", row.try_get("generation")?)?,
+        claims: small("a count", row.try_get("claims")?)?,
     })
 }
 
-const ATTEMPT: &str = "update effects set attempts = attempts + 1 where id = $1 and lease_owner = $2";
+/// A claim is fenced by its count: whoever claimed the effect earlier has a lower one, be it the same owner.
+const ATTEMPT: &str = "update effects set attempts = attempts + 1 where id = $1 and lease_owner = $2 and claims = $3";
 
-pub(super) async fn attempt(connection: &mut SqliteConnection, id: i64, owner: String) -> Result<bool, StoreError> {
-    let result = sqlx::query(ATTEMPT).bind(id).bind(owner).execute(connection).await?;
-    Ok(result.rows_affected() == 1)
-}
-
-const DONE: &str = "delete from effects where id = $1 and lease_owner = $2 and generation = $3";
-/// A newer payload came meanwhile. What became of the older one is known, so nothing is in doubt any more.
-const DONE_BUT_RENEWED: &str = "
-    update effects set lease_owner = null, lease_until = null, attempts = 0, reason = null
-    where id = $1 and lease_owner = $2";
-const RETRY: &str = "
-    update effects set lease_owner = null, lease_until = null, retry_at = $3, reason = $4
-    where id = $1 and lease_owner = $2";
-const FAILED: &str = "
-    update effects
-    set lease_owner = null, lease_until = null, reason = $4,
-      status = case when generation = $3 then 'failed' else 'pending' end
-    where id = $1 and lease_owner = $2";
-
-pub(super) async fn finish(
+pub(super) async fn attempt(
     connection: &mut SqliteConnection,
     id: i64,
     owner: String,
-    generation: u64,
+    claims: u32,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query(ATTEMPT).bind(id).bind(owner).bind(claims).execute(connection).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+const DONE: &str = "delete from effects where id = $1 and lease_owner = $2 and claims = $3 and generation = $4";
+/// A newer payload came meanwhile. What became of the older one is known, so nothing is in doubt any more.
+const DONE_BUT_RENEWED: &str = "
+    update effects set lease_owner = null, lease_until = null, attempts = 0, reason = null
+    where id = $1 and lease_owner = $2 and claims = $3";
+const RETRY: &str = "
+    update effects set lease_owner = null, lease_until = null, retry_at = $4, reason = $5
+    where id = $1 and lease_owner = $2 and claims = $3";
+const FAILED: &str = "
+    update effects
+    set lease_owner = null, lease_until = null, reason = $5,
+      status = case when generation = $4 then 'failed' else 'pending' end
+    where id = $1 and lease_owner = $2 and claims = $3";
+
+pub(super) async fn finish(
+    connection: &mut SqliteConnection,
+    effect: ClaimedEffect,
+    owner: String,
     end: EffectEnd,
 ) -> Result<bool, StoreError> {
-    let generation = signed("the generation", generation)?;
-    let query = |sql| sqlx::query(sql).bind(id).bind(owner.clone());
+    let generation = signed("the generation", effect.generation)?;
+    let query = |sql| sqlx::query(sql).bind(effect.id).bind(owner.clone()).bind(effect.claims);
     let ended = match end {
         EffectEnd::Done => {
             let done = query(DONE).bind(generation).execute(&mut *connection).await?.rows_affected();

@@ -256,16 +256,14 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn attempt_effect(&self, id: i64, owner: &str) -> Result<bool, StoreError> {
-        let owner = owner.to_owned();
-        self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, owner).boxed()).await
+    async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError> {
+        let (id, claims, owner) = (effect.id, effect.claims, owner.to_owned());
+        self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, owner, claims).boxed()).await
     }
 
-    async fn finish_effect(&self, id: i64, owner: &str, generation: u64, end: EffectEnd) -> Result<bool, StoreError> {
-        let owner = owner.to_owned();
-        self.writer
-            .write(Hint::Tell, move |connection| effects::finish(connection, id, owner, generation, end).boxed())
-            .await
+    async fn finish_effect(&self, effect: &ClaimedEffect, owner: &str, end: EffectEnd) -> Result<bool, StoreError> {
+        let (effect, owner) = (effect.clone(), owner.to_owned());
+        self.writer.write(Hint::Tell, move |connection| effects::finish(connection, effect, owner, end).boxed()).await
     }
 
     async fn next_effect(&self) -> Result<Option<Timestamp>, StoreError> {
