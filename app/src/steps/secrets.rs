@@ -184,10 +184,18 @@ fn spellings(secret: &str) -> Vec<String> {
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
     ];
+    spellings.extend(within_path(secret));
     for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
         spellings.extend((0..3).filter_map(|before| within_base64(&alphabet, before, secret)));
     }
     spellings
+}
+
+/// The secret as it stands in an address's path, where fewer characters are escaped than elsewhere.
+fn within_path(secret: &str) -> Option<String> {
+    let mut url = url::Url::parse("http://localhost").ok()?;
+    url.set_path(&format!("/-{secret}-"));
+    Some(url.path().strip_prefix("/-")?.strip_suffix('-')?.to_owned())
 }
 
 /// What of a text in Base64 is a secret's alone, where the bytes before it are a multiple of three and `before` more.
@@ -256,6 +264,10 @@ mod tests {
             ("{\\\"key\\\": 1} s3cr\\\"et/ä!", "{\\\"key\\\": 1} ***!"),
             ("?q=s3cr%22et%2F%C3%A4&x=1", "?q=***&x=1"),
             ("?q=s3cr%22et%2f%c3%a4", "?q=***"),
+            (
+                "GET https://x.example/hooks/s3cr%22et/%C3%A4/end answered 404",
+                "GET https://x.example/hooks/***/end answered 404",
+            ),
             ("czNjciJldC/DpA==", "***"),
             ("czNjciJldC_DpA", "***"),
             ("pins: 48151623,48151623", "pins: ***,***"),
