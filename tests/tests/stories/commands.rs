@@ -38,7 +38,7 @@ async fn a_form_is_answered_by_words_or_by_a_block() {
     ```
     😕 @bob `/answer` was not taken. The block below it cannot be read:
 
-    - it must be \`field: value\` lines
+    - it must be `field: value` lines
     ");
     assert_eq!(stage.comment(number, "/answer details\n```yaml\ncolour: red\namount: 2\n```").by("bob").await, "🚀");
     let done = stage.concluded(number, "order", "success").await;

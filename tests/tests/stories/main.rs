@@ -4,5 +4,7 @@
 
 mod approvals;
 mod commands;
+mod definitions;
+mod installations;
 mod stage;
 mod writes;

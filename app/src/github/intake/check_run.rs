@@ -7,9 +7,9 @@ use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Signal};
 use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
 use super::scope::{Outcome, Scope, keys};
 use super::word::{About, Word, approval, settled};
-use super::{Handled, Trouble};
+use super::{Handled, Trouble, validation};
 use crate::github::client::AppReference;
-use crate::github::outbox::{Effect, Renewal, RenewedBecause, button};
+use crate::github::outbox::{Effect, Renewal, RenewedBecause, VALIDATE, button};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Ask, Refused, asks_of};
 
@@ -25,6 +25,9 @@ pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Ha
     };
     if event.sender.is_bot() {
         return Ok(Handled::Ignored("programs press no buttons".to_owned()));
+    }
+    if pressed == RERUN && event.check_run.name == VALIDATE {
+        return validate_again(scope, &event.check_run).await;
     }
     let Some(execution) = execution_of(scope, &event.check_run).await? else {
         return Ok(Handled::Ignored("the check run belongs to no execution".to_owned()));
@@ -64,6 +67,15 @@ pub(super) async fn suite(scope: &Scope<'_>, event: CheckSuiteEvent) -> Result<H
             renew(scope, execution, None).await?;
         }
     }
+    Ok(Handled::Done)
+}
+
+async fn validate_again(scope: &Scope<'_>, run: &CheckRun) -> Result<Handled, Trouble> {
+    let Some(number) = run.pull_requests.first().map(|pull_request| pull_request.number) else {
+        return Ok(Handled::Ignored("GitHub does not say which pull request it is about".to_owned()));
+    };
+    let (pull_request, _) = scope.pull_request(number).await?;
+    validation::show(scope, &pull_request, Some(run.id)).await?;
     Ok(Handled::Done)
 }
 
@@ -189,7 +201,7 @@ impl Press<'_> {
         tracing::info!(execution = %self.execution.id, pressed, login, reason = refused.words(), "a button was refused");
         let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) else { return Ok(()) };
         let to = format!("button:{}", scope.delivery.0);
-        let answer = Answer { said: format!("The button “{pressed}”"), result: Err(refused) };
+        let answer = Answer { said: format!("The button `{pressed}` was not taken."), result: Err(refused) };
         scope.tell(vec![scope.reply(number, login, &to, scope.received_at, &[answer])]).await
     }
 }

@@ -15,6 +15,7 @@ mod source;
 mod start;
 mod trigger;
 mod trouble;
+mod validation;
 mod values;
 mod word;
 

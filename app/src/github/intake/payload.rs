@@ -93,6 +93,9 @@ pub(super) struct CheckRunEvent {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CheckRun {
     pub(super) id: u64,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) pull_requests: Vec<Numbered>,
     pub(super) head_sha: String,
     pub(super) external_id: Option<String>,
     pub(super) app: Option<AppReference>,

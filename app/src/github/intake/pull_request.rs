@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use flowctl_core::definition::trigger::PullRequestAction;
 use flowctl_core::definition::{Process, Trigger};
 use flowctl_core::execution::TriggerInfo;
 use serde_json::{Map, json};
@@ -11,7 +12,7 @@ use super::scope::Scope;
 use super::source::Change;
 use super::start::{Occasion, Place};
 use super::trigger::{PullRequestHappening, pull_request_action, touches, triggers};
-use super::{Handled, Trouble};
+use super::{Handled, Trouble, validation};
 use crate::github::client::PullRequest;
 use crate::github::people::person;
 
@@ -35,12 +36,46 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result
             start(scope, process, &event, &pull_request).await?;
         }
     }
+    if brings_commits(action) {
+        let changed = paths.of(scope, &pull_request).await?;
+        if changed.iter().any(|path| path.starts_with(DEFINITIONS)) {
+            validation::show(scope, &pull_request, None).await?;
+        }
+    }
     Ok(Handled::Done)
+}
+
+/// Below it lie definitions.
+const DEFINITIONS: &str = ".flow/";
+
+/// Whether there may be commits that were not looked at yet.
+fn brings_commits(action: PullRequestAction) -> bool {
+    use PullRequestAction::{Edited, Opened, Reopened, Synchronize};
+    matches!(action, Opened | Reopened | Synchronize | Edited)
 }
 
 /// The changed paths, asked for once and only if somebody wants to know.
 #[derive(Default)]
 struct Changed(Option<BTreeSet<String>>);
+
+impl Changed {
+    async fn of(&mut self, scope: &Scope<'_>, pull_request: &PullRequest) -> Result<&BTreeSet<String>, Trouble> {
+        let changed = match self.0.take() {
+            Some(changed) => changed,
+            None => scope.inner.source.changed_paths(&scope.tenant, &scope.name(), &change(pull_request)).await?,
+        };
+        Ok(self.0.insert(changed))
+    }
+}
+
+/// What a pull request brings.
+pub(super) fn change(pull_request: &PullRequest) -> Change {
+    Change::PullRequest {
+        number: pull_request.number,
+        base: pull_request.base.sha.clone(),
+        head: pull_request.head.sha.clone(),
+    }
+}
 
 async fn starts(
     scope: &Scope<'_>,
@@ -51,29 +86,16 @@ async fn starts(
 ) -> Result<bool, Trouble> {
     for trigger in triggers(process) {
         let Trigger::PullRequest(trigger) = trigger else { continue };
-        match happening.matches(trigger) {
-            None => {}
-            Some(None) => return Ok(true),
-            Some(Some(wanted)) => {
-                if changed.0.is_none() {
-                    changed.0 = Some(changed_paths(scope, pull_request).await?);
-                }
-                if changed.0.as_ref().is_some_and(|changed| touches(wanted, changed)) {
-                    return Ok(true);
-                }
-            }
+        let takes = match happening.matches(trigger) {
+            None => false,
+            Some(None) => true,
+            Some(Some(wanted)) => touches(wanted, changed.of(scope, pull_request).await?),
+        };
+        if takes {
+            return Ok(true);
         }
     }
     Ok(false)
-}
-
-async fn changed_paths(scope: &Scope<'_>, pull_request: &PullRequest) -> Result<BTreeSet<String>, Trouble> {
-    let change = Change::PullRequest {
-        number: pull_request.number,
-        base: pull_request.base.sha.clone(),
-        head: pull_request.head.sha.clone(),
-    };
-    Ok(scope.inner.source.changed_paths(&scope.tenant, &scope.name(), &change).await?)
 }
 
 async fn start(

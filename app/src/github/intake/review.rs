@@ -95,7 +95,7 @@ async fn reviewed(scope: &Scope<'_>, number: u64, review: &Review, said: &Said) 
             told = told.or(outcome.err().filter(concerns));
         }
     }
-    Ok(told.map(|refused| Answer { said: "Your review".to_owned(), result: Err(refused) }))
+    Ok(told.map(|refused| Answer { said: "Your review was not taken.".to_owned(), result: Err(refused) }))
 }
 
 /// Whether a refusal is worth a reply: not where the review was simply about something else.

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowctl_core::definition::repository::FileKind;
+use flowctl_core::definition::repository::{FileKind, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::{Process, Role, Trigger};
 use flowctl_core::execution::TenantId;
+use flowctl_core::validate::{Options, Report, validate};
 
 use super::trigger::triggers;
-use crate::github::definitions::{ReadError, Repositories};
-use crate::github::mirror::{MirrorError, Reference};
+use crate::github::definitions::{DefinitionsAt, ReadError, Repositories};
+use crate::github::mirror::{Mirror, MirrorError, Reference};
 
 /// Why a repository cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,8 @@ pub struct Published {
     pub revision: String,
     /// Every process that could be read, in the order of the files' paths.
     pub processes: Vec<Arc<Process>>,
+    /// Files of processes that could not be read: the name that the file has, and the first thing wrong with it.
+    pub unreadable: Vec<(String, String)>,
     /// `.flow/flow.yaml`, where there is one that could be read.
     pub settings: Option<FlowSettings>,
     /// The first error of `.flow/flow.yaml` with its place: what it would restrict is not known then.
@@ -97,6 +100,9 @@ pub trait Source: Send + Sync + 'static {
         change: &Change,
     ) -> Result<BTreeSet<String>, SourceError>;
 
+    /// What validation finds in the definitions that a change leads to, held against those before it.
+    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Report, SourceError>;
+
     /// Whether two commits of a pull request hold the same files.
     async fn same_tree(
         &self,
@@ -126,7 +132,9 @@ impl Source for Repositories {
         let processes = definitions.repository.processes().map(|(_, process)| Arc::clone(process)).collect();
         let settings = definitions.repository.settings().cloned();
         let settings_fault = definitions.fault_of(|file| file.kind == FileKind::Settings);
-        Ok(Arc::new(Published { revision: definitions.revision.clone(), processes, settings, settings_fault }))
+        let unreadable = unreadable(&definitions);
+        let revision = definitions.revision.clone();
+        Ok(Arc::new(Published { revision, processes, unreadable, settings, settings_fault }))
     }
 
     async fn changed_paths(
@@ -136,19 +144,20 @@ impl Source for Repositories {
         change: &Change,
     ) -> Result<BTreeSet<String>, SourceError> {
         let mirror = self.mirror(tenant, repository).await?;
-        let commit = |id: &str| Reference::Commit(id.to_owned());
-        match change {
-            Change::PullRequest { number, base, head } => {
-                mirror.fetch(&[Reference::PullRequest(*number), commit(base), commit(head)]).await?;
-                // Without a common ancestor everything is new.
-                let from = mirror.merge_base(base, head).await?;
-                Ok(mirror.changed_paths(from.as_deref().unwrap_or(base), head).await?)
-            }
-            Change::Push { before, after } => {
-                mirror.fetch(&[commit(before), commit(after)]).await?;
-                Ok(mirror.changed_paths(before, after).await?)
-            }
-        }
+        let (from, to) = commits(&mirror, change).await?;
+        Ok(mirror.changed_paths(&from, &to).await?)
+    }
+
+    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Report, SourceError> {
+        let mirror = self.mirror(tenant, repository).await?;
+        let (from, to) = commits(&mirror, change).await?;
+        let (before, after) = (self.at(tenant, repository, &from).await?, self.at(tenant, repository, &to).await?);
+        let workflows = mirror.read_tree(&to, WORKFLOWS).await?;
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let workflow_files: BTreeSet<String> = workflows.iter().map(|file| name(&file.path)).collect();
+        let options =
+            Options { base: Some(&before.repository), workflow_files: Some(&workflow_files), ..Options::default() };
+        Ok(validate(&after.repository, &options))
     }
 
     async fn same_tree(
@@ -167,5 +176,36 @@ impl Source for Repositories {
             return Ok(false);
         }
         Ok(mirror.changed_paths(one, other).await?.is_empty())
+    }
+}
+
+fn unreadable(definitions: &DefinitionsAt) -> Vec<(String, String)> {
+    let processes = definitions.repository.files.values().filter(|file| file.kind == FileKind::Process);
+    let lost = processes.filter(|file| file.definition.is_none());
+    lost.map(|file| {
+        let path = file.source.path();
+        let fault = definitions.fault_of(|other| std::ptr::eq(other, file));
+        (stem(path).to_owned(), fault.unwrap_or_else(|| format!("{path} cannot be read")))
+    })
+    .collect()
+}
+
+/// Where GitHub reads workflows.
+const WORKFLOWS: &str = ".github/workflows";
+
+/// Fetches a change and gives the commits on its two sides.
+async fn commits(mirror: &Mirror, change: &Change) -> Result<(String, String), MirrorError> {
+    let commit = |id: &str| Reference::Commit(id.to_owned());
+    match change {
+        Change::PullRequest { number, base, head } => {
+            mirror.fetch(&[Reference::PullRequest(*number), commit(base), commit(head)]).await?;
+            // Without a common ancestor everything is new.
+            let from = mirror.merge_base(base, head).await?;
+            Ok((from.unwrap_or_else(|| base.clone()), head.clone()))
+        }
+        Change::Push { before, after } => {
+            mirror.fetch(&[commit(before), commit(after)]).await?;
+            Ok((before.clone(), after.clone()))
+        }
     }
 }

@@ -103,7 +103,7 @@ impl Scope<'_> {
             Err(StartFailure::Repeated) => Ok(Ok(())),
             Err(StartFailure::Inputs(StartError::WrongInputs { faults })) => Ok(Err(Refused::WrongInputs { faults })),
             Err(StartFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
-                Ok(Err(Refused::Definition { message: error.to_string() }))
+                Ok(Err(Refused::Definition { reason: error.to_string() }))
             }
             Err(StartFailure::Refused(refusal)) => Ok(Err(Refused::Execution { step: None, refusal })),
             Err(failure) => Err(failure.into()),
@@ -119,6 +119,9 @@ impl Scope<'_> {
     ) -> Outcome<()> {
         let published = self.published().await?;
         let Some(process) = published.process(name).cloned() else {
+            if let Some((_, reason)) = published.unreadable.iter().find(|(stem, _)| stem == name) {
+                return Ok(Err(Refused::Definition { reason: reason.clone() }));
+            }
             let by_hand = published.processes.iter().filter(|process| starts_by_hand(process));
             let known = by_hand.map(|process| process.header.name.as_str().to_owned()).collect();
             return Ok(Err(Refused::UnknownProcess { name: name.to_owned(), known }));
@@ -145,7 +148,7 @@ impl Scope<'_> {
         tracing::warn!(repository = %self.repository, process = name, reason = refused.words(), "a process did not start");
         let Some(place) = place else { return Ok(()) };
         let to = format!("start:{}:{name}", self.delivery.0);
-        let said = format!("The process {name}, which starts by itself here,");
+        let said = format!("The process `{name}` should have started and did not.");
         let answer = crate::github::wording::Answer { said, result: Err(refused) };
         self.tell(vec![self.reply(place.number, &actor.login, &to, self.received_at, &[answer])]).await
     }

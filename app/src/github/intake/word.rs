@@ -154,7 +154,7 @@ pub(super) fn settled(step: Option<&str>, outcome: Result<Execution, SignalFailu
         Ok(_) | Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
         Err(SignalFailure::Refused(refusal)) => Ok(refused(step, refusal)),
         Err(SignalFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
-            Ok(Err(Refused::Definition { message: error.to_string() }))
+            Ok(Err(Refused::Definition { reason: error.to_string() }))
         }
         Err(failure) => Err(failure.into()),
     }

@@ -32,6 +32,8 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         renew: Option<Renewal>,
     },
+    /// There is a check run with what validation found in a pull request's definitions.
+    Validated(Box<super::validate::Validated>),
     /// A comment has a reaction of ours.
     React {
         /// Where.
@@ -92,6 +94,7 @@ impl Effect {
             Self::SyncExecution { execution, renew: Some(renewal) } => {
                 format!("execution:{execution}:renew:{}:{:?}", renewal.run, renewal.why)
             }
+            Self::Validated(validated) => format!("{}:{}", validated.repository, validated.external_id()),
             Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
             Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
         }

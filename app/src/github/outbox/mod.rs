@@ -9,6 +9,7 @@ mod failure;
 mod pace;
 mod plan;
 mod reply;
+mod validate;
 mod write;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 pub use plan::{GitHubPlanner, Installations};
+pub use validate::{Level, Remark, VALIDATE, Validated};
 
 use failure::{Consequence, Failure, PARKED};
 use pace::Pace;
@@ -154,6 +156,7 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
         .map_err(|error| Failure::Nothing(format!("an effect that cannot be read: {error}")))?;
     match effect {
         Effect::SyncExecution { execution, renew } => execution::sync(writing, execution, renew).await,
+        Effect::Validated(validated) => validate::write(writing, &validated).await,
         Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
         Effect::Reply { repository, issue, to, since, body } => {
             let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };

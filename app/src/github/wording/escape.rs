@@ -44,6 +44,33 @@ pub fn code(text: &str) -> String {
     format!("{ticks}{pad}{}{pad}{ticks}", line.replace('|', "\\|"))
 }
 
+/// A message of the program's own: what stands between two backticks becomes code, all else a line of plain text.
+/// The message may quote other people's text anywhere; each part is made harmless by itself.
+pub fn message(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // An odd backtick begins no code.
+    if parts.len().is_multiple_of(2) {
+        return inline(text);
+    }
+    let shown = parts.iter().enumerate().map(|(index, part)| match index % 2 {
+        0 => spaced(part),
+        _ if part.trim().is_empty() => String::new(),
+        _ => code(part),
+    });
+    shown.collect()
+}
+
+/// Plain text inside a line: the spaces around it stay.
+fn spaced(text: &str) -> String {
+    let space = |has: bool| if has { " " } else { "" };
+    let line = inline(text);
+    if line.is_empty() {
+        return space(!text.is_empty()).to_owned();
+    }
+    let (before, after) = (text.starts_with(char::is_whitespace), text.ends_with(char::is_whitespace));
+    format!("{}{line}{}", space(before), space(after))
+}
+
 /// A text in a fence that it cannot end.
 pub fn fenced(info: &str, text: &str) -> String {
     let ticks = "`".repeat((longest_run(text, '`') + 1).max(3));
@@ -164,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn a_message_shows_its_code_as_code() {
+        for (text, expected) in [
+            ("step `leads` depends on `c`, which", "step `leads` depends on `c`, which"),
+            ("`a`", "`a`"),
+            ("odd ` tick", "odd \\` tick"),
+            ("`@alice` and @alice | `b|c`", "`@alice` and @·alice \\| `b\\|c`"),
+            ("`` ``", " "),
+        ] {
+            assert_eq!(seen(&message(text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_markdown_opens_ends_with_its_quotation() {
         let markdown = "Ship **it**, @alice:\n```\nnever closed <!-- flowctl:reply:1 -->\n<details>\n1 < 2";
         assert_eq!(
@@ -176,7 +216,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_mentions_forges_or_breaks_out(text in any::<String>()) {
-            for safe in [inline(&text), quoted(&text, 200)] {
+            for safe in [inline(&text), message(&text.replace('`', "")), quoted(&text, 200)] {
                 prop_assert!(!safe.contains("<!--"));
                 let mut characters = safe.chars().peekable();
                 while let Some(character) = characters.next() {
@@ -184,7 +224,7 @@ mod tests {
                     prop_assert!(!(character == '@' && next.is_some_and(char::is_alphanumeric)), "{safe:?}");
                 }
             }
-            prop_assert!(!inline(&text).contains('\n'));
+            prop_assert!(!inline(&text).contains('\n') && !message(&text).contains(['\n', '\r']));
             prop_assert!(quoted(&text, 200).lines().all(|line| line.starts_with('>')));
             let block = fenced("", &text);
             let fence: String = block.chars().take_while(|c| *c == '`').collect();

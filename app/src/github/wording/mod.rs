@@ -12,6 +12,7 @@ mod prompt;
 mod reply;
 mod state;
 mod steps;
+pub mod validate;
 
 pub use check::{CheckText, check, moved};
 pub use comment::{comment, reminder};

@@ -7,7 +7,7 @@ use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, ExecutionStatus, Refusal};
 use jiff::Timestamp;
 
-use super::escape::{code, inline, shorten};
+use super::escape::{code, inline, message, shorten};
 use super::format::{listed, moment, short_commit};
 use super::marker::reply_marker;
 use super::page::{COMMENT, Page};
@@ -108,7 +108,7 @@ pub enum Refused {
     /// The definition cannot run.
     Definition {
         /// What is wrong with it.
-        message: String,
+        reason: String,
     },
     /// It cannot be understood.
     Syntax {
@@ -154,7 +154,7 @@ impl Refused {
             Self::SettingsUnsound { fault } => format!(
                 "The repository's settings have an error, so who may do this is not known: {}. Mend it on the default \
                  branch, then say it again.",
-                code(fault)
+                message(fault)
             ),
             Self::Permission { needs } => format!(
                 "It needs {} permission on this repository. Ask somebody who has it.",
@@ -168,14 +168,13 @@ impl Refused {
             ),
             Self::Archived { name } => format!("{} is archived and cannot be started.", code(name)),
             Self::WrongInputs { faults } => format!("The inputs do not fit:\n\n{}", faulty(faults)),
-            Self::Definition { message } => format!(
-                "The definition on the default branch cannot run: {}. `flowctl validate` shows where.",
-                inline(&shorten(message, 1_000))
-            ),
+            Self::Definition { reason } => {
+                format!("The definition on the default branch cannot be used: {}.", message(&shorten(reason, 1_000)))
+            }
             Self::Syntax { shown } => format!("It cannot be read:\n\n{shown}\n\n`/help` lists the commands."),
             Self::Unavailable { verb } => format!("{} is not performed yet.", code(&format!("/{verb}"))),
             Self::Block { faults } => {
-                let lines: Vec<String> = faults.iter().take(LISTED).map(|fault| format!("- {}", inline(fault))).collect();
+                let lines: Vec<String> = faults.iter().take(LISTED).map(|fault| format!("- {}", message(fault))).collect();
                 format!("The block below it cannot be read:\n\n{}", lines.join("\n"))
             }
             Self::DidYouMean { meant } => format!("Did you mean {}? `/help` lists the commands.", code(meant)),
@@ -276,7 +275,7 @@ fn faulty(faults: &[(String, String)]) -> String {
     let lines: Vec<String> = faults
         .iter()
         .take(LISTED)
-        .map(|(field, fault)| format!("- {} {}", code(field), inline(&shorten(fault, COMMAND))))
+        .map(|(field, fault)| format!("- {} {}", code(field), message(&shorten(fault, COMMAND))))
         .collect();
     lines.join("\n")
 }
@@ -284,7 +283,7 @@ fn faulty(faults: &[(String, String)]) -> String {
 /// What there is to say about one command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The command as written, or the way that the word came in: `your review`.
+    /// The command as written, or a sentence on what was not done: `Your review was not taken.`
     pub said: String,
     /// What there is to say: Markdown of ours, or why it was refused.
     pub result: Result<String, Refused>,
@@ -296,18 +295,18 @@ pub fn reply(login: &str, to: &str, answers: &[Answer]) -> String {
     let mut page = Page::new(COMMENT, reply_marker(to));
     for (index, answer) in answers.iter().enumerate() {
         let who = if index == 0 { format!("{} ", naming.person(login)) } else { String::new() };
-        let said = inline_code_or_words(&answer.said);
+        let said = shorten(&answer.said, COMMAND);
+        let said = match (said.starts_with('/'), &answer.result) {
+            (true, Ok(_)) => code(&said),
+            (true, Err(_)) => format!("{} was not taken.", code(&said)),
+            (false, _) => message(&said),
+        };
         page.section(&match &answer.result {
             Ok(text) => format!("{who}{said}\n\n{text}"),
-            Err(refused) => format!("{who}{said} was not taken. {}", refused.words()),
+            Err(refused) => format!("{who}{said} {}", refused.words()),
         });
     }
     page.finish()
-}
-
-fn inline_code_or_words(said: &str) -> String {
-    let said = shorten(said, COMMAND);
-    if said.starts_with('/') { code(&said) } else { inline(&said) }
 }
 
 /// Where the executions of a pull request or issue stand.

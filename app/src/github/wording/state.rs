@@ -3,7 +3,7 @@
 use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus};
 
-use super::escape::{code, inline, shorten};
+use super::escape::{code, inline, message, shorten};
 use super::format::{duration, listed, moment, short_commit};
 use super::steps::waits_for_time;
 
@@ -34,7 +34,7 @@ fn cancelled_because(execution: &Execution) -> String {
 fn failed_because(execution: &Execution) -> String {
     let Some(error) = &execution.error else { return ".".to_owned() };
     let at = error.step.as_deref().map(|step| format!(" at {}", code(step))).unwrap_or_default();
-    format!("{at}: {}", inline(&shorten(&error.message, ERROR)))
+    format!("{at}: {}", message(&shorten(&error.message, ERROR)))
 }
 
 fn retry(execution: &Execution) -> String {

@@ -7,7 +7,7 @@ use flowctl_core::execution::{Execution, StepStatus, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::escape::{code, fenced, inline, shorten};
+use super::escape::{code, fenced, inline, message, shorten};
 use super::format::{duration, moment};
 
 /// Characters of a step's error or reason in the table.
@@ -110,7 +110,7 @@ fn status(row: &Row) -> String {
         (StepStatus::Waiting, Some(due_at)) => text.push_str(&format!(" until {}", moment(due_at))),
         (StepStatus::Failed | StepStatus::Skipped | StepStatus::Waiting, _) => {
             if let Some(note) = row.note.as_deref().filter(|note| !note.is_empty()) {
-                text.push_str(&format!(": {}", inline(&shorten(note, REASON))));
+                text.push_str(&format!(": {}", message(&shorten(note, REASON))));
             }
         }
         _ => {}

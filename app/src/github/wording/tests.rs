@@ -321,7 +321,7 @@ fn each_refusal_says_why_and_what_next() {
         Refused::NotByHand { name: "release".to_owned() },
         Refused::Archived { name: "release".to_owned() },
         Refused::WrongInputs { faults },
-        Refused::Definition { message: ".flow/processes/a.yaml:3:1: unknown key".to_owned() },
+        Refused::Definition { reason: ".flow/processes/a.yaml:3:1: unknown key".to_owned() },
         Refused::Unavailable { verb: "hold" },
         Refused::Block { faults: vec!["line 2: a tab".to_owned()] },
         Refused::DidYouMean { meant: "/approve".to_owned() },
@@ -373,7 +373,7 @@ fn each_refusal_says_why_and_what_next() {
     - `day` is required
     - `hour` must be \| less
 
-    The definition on the default branch cannot run: .flow/processes/a.yaml:3:1: unknown key. `flowctl validate` shows where.
+    The definition on the default branch cannot be used: .flow/processes/a.yaml:3:1: unknown key.
 
     `/hold` is not performed yet.
 
@@ -394,7 +394,7 @@ fn a_reply_answers_every_command_and_mentions_its_author_once() {
     let answers = [
         Answer { said: "/approve leads `x`".to_owned(), result: Err(Refused::AccountChanged) },
         Answer { said: "/status".to_owned(), result: Ok("Nothing runs here.".to_owned()) },
-        Answer { said: "Your review".to_owned(), result: Err(Refused::OldButton) },
+        Answer { said: "Your review was not taken.".to_owned(), result: Err(Refused::OldButton) },
     ];
     insta::assert_snapshot!(reply("carol", "comment:9", &answers), @r"
     <!-- flowctl:reply:comment:9 -->

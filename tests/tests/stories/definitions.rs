@@ -1,0 +1,76 @@
+//! Definitions: only those of the default branch run; those of a pull request are validated and shown.
+
+use std::collections::BTreeMap;
+
+use flowctl_sandbox::{Fault, OpenPullRequest};
+
+use crate::stage::{ORDER, RELEASE, REPOSITORY, Stage};
+
+/// Opens a pull request that brings this definition.
+fn propose(stage: &Stage, name: &str, yaml: &str) -> u64 {
+    let files = BTreeMap::from([(format!(".flow/processes/{name}.yaml"), Some(yaml.to_owned()))]);
+    let new = OpenPullRequest {
+        title: "Change it".to_owned(),
+        head: "change".to_owned(),
+        files,
+        ..OpenPullRequest::default()
+    };
+    stage.hub.open_pull_request(REPOSITORY, "alice", &new).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_cannot_approve_itself_by_changing_the_process() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let lax = RELEASE.replace("{team: leads, count: 2}", "{users: [alice]}").replace("version: 1", "version: 2");
+    let number = propose(&stage, "release", &lax);
+    let asks = stage.concluded(number, "release", "action_required").await;
+    assert!(asks.summary.unwrap().contains("2 of team `leads`"));
+    let answer = stage.comment(number, "/approve leads").by("alice").await;
+    assert!(answer.contains("The author of a change cannot approve it"), "{answer}");
+    stage.concluded(number, "validate", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_of_a_pull_request_are_annotations_and_none_comes_twice() {
+    let stage = Stage::raise(&[("order", ORDER)]).await;
+    stage.disturb(Fault::ErrorAfter { status: 502 }, "PATCH", "/repos/octo-org/shop/check-runs/*");
+    let mut yaml = "name: many\nversion: 1\nsteps:\n".to_owned();
+    for number in 0..120 {
+        yaml.push_str(&format!("  - {{id: s{number}, type: set, depends_on: nowhere, values: {{x: 1}}}}\n"));
+    }
+    let number = propose(&stage, "many", &yaml);
+    let run = stage
+        .eventually("all annotations", || {
+            let run = stage.runs(number, "validate").pop()?;
+            (run.annotations.len() >= 120).then_some(run)
+        })
+        .await;
+    assert_eq!((run.conclusion.as_deref(), run.title.as_deref()), (Some("failure"), Some("120 errors")));
+    let mut lines: Vec<u64> = run.annotations.iter().map(|annotation| annotation.start_line).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, (4..124).collect::<Vec<u64>>());
+    assert_eq!(stage.runs(number, "validate").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_cannot_run_is_told_where_it_should_have_started() {
+    let broken = RELEASE.replace("depends_on: draft", "depends_on: drafts");
+    let stage = Stage::raise(&[("release", &broken), ("order", "name: order\nversion: [\n")]).await;
+    let number = stage.pull_request("release-1.4");
+    let told = stage.eventually("a reply", || stage.app_comments(number, "flowctl:reply:start").pop()).await;
+    let told = told.split_once("-->").unwrap().1.trim();
+    insta::assert_snapshot!(told, @"@alice The process `release` should have started and did not. The definition on the default branch cannot be used: process `release` cannot run: .flow/processes/release.yaml:10:17: step `leads` depends on `drafts`, which does not exist; `flowctl validate` shows where.");
+    let answer = stage.comment(number, "/run order").by("bob").await;
+    insta::assert_snapshot!(answer, @"😕 @bob `/run order` was not taken. The definition on the default branch cannot be used: .flow/processes/order.yaml:2:10: `[` is never closed.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_outlives_the_branch_that_it_began_on() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.hub.delete_branch(REPOSITORY, "alice", "release-1.4").unwrap();
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
