@@ -5,6 +5,7 @@
 mod approvals;
 mod commands;
 mod definitions;
+mod deliveries;
 mod installations;
 mod stage;
 mod writes;

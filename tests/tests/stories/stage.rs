@@ -55,7 +55,7 @@ outputs:
 ";
 
 pub struct Stage {
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
     pub hub: Arc<Hub>,
     shutdown: CancellationToken,
     server: JoinHandle<()>,
@@ -96,7 +96,7 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let server = run(server, &shutdown);
         hub.install("octo-org", None).unwrap();
-        Self { _sandbox: sandbox, hub, shutdown, server, settings, _data: data }
+        Self { sandbox, hub, shutdown, server, settings, _data: data }
     }
 
     /// Starts another server on the data of the one that has ended.
@@ -135,6 +135,18 @@ impl Stage {
 
     pub fn review(&self, number: u64, by: &str, state: ReviewState, body: &str) -> u64 {
         self.hub.review(REPOSITORY, by, number, state, body).unwrap()
+    }
+
+    /// Sends a webhook as GitHub would, and gives the answer's status. `id` is made unique by the event.
+    pub async fn deliver(&self, event: &str, id: &str, body: &str) -> u16 {
+        let secret = self.sandbox.app().webhook_secret;
+        let request = reqwest::Client::new()
+            .post(format!("http://{}/webhooks/github", self.settings.listen))
+            .header("x-github-event", event)
+            .header("x-github-delivery", format!("{event}-{id}"))
+            .header("x-hub-signature-256", flowctl_sandbox::signature(&secret, body.as_bytes()))
+            .body(body.to_owned());
+        request.send().await.unwrap().status().as_u16()
     }
 
     /// Something goes wrong once with such a request.

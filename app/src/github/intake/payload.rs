@@ -10,9 +10,16 @@ use crate::github::client::{AppReference, CheckRunOutput, Label, User};
 pub(super) struct PullRequestEvent {
     pub(super) action: String,
     pub(super) number: u64,
+    pub(super) pull_request: Changed,
     pub(super) sender: User,
     /// The label that was added or removed.
     pub(super) label: Option<Label>,
+}
+
+/// What is taken of a pull request in a payload: as of when it is.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Changed {
+    pub(super) updated_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -137,4 +144,26 @@ pub(super) struct Installation {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Account {
     pub(super) login: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use super::*;
+
+    fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
+        let path = format!("{}/../fixtures/payloads/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn payloads_are_read_with_their_64_bit_ids() {
+        let comment: IssueCommentEvent = fixture("comment_by_bot");
+        assert_eq!((comment.issue.number, comment.comment.id), (1, 9_000_000_007));
+        assert!(comment.issue.pull_request.is_some() && comment.comment.user.unwrap().is_bot());
+        let push: PushEvent = fixture("branch_deleted");
+        assert!(push.deleted && push.reference == "refs/heads/release-1.4");
+        let installation: InstallationEvent = fixture("installation_deleted");
+        assert_eq!((installation.action.as_str(), installation.installation.id), ("deleted", 9_000_000_002));
+    }
 }

@@ -18,7 +18,7 @@ use crate::github::people::person;
 
 /// Handles a delivery. What the pull request is like is asked of GitHub; only what happened is taken from the payload.
 pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
-    let (pull_request, _) = scope.pull_request(event.number).await?;
+    let (pull_request, _) = scope.pull_request_as_of(event.number, event.pull_request.updated_at).await?;
     let Some(action) = pull_request_action(&event.action) else {
         return Ok(Handled::Ignored(format!("no process starts when a pull request is {}", event.action)));
     };

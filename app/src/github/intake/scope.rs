@@ -4,7 +4,7 @@ use flowctl_core::approval::Person;
 use flowctl_core::definition::Role;
 use flowctl_core::definition::step::human_approval::KeepOnPush;
 use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::source::Published;
 use super::{Inner, Trouble};
@@ -14,6 +14,9 @@ use crate::github::outbox::{Effect, priority};
 use crate::github::people::{People, PeopleError};
 use crate::github::wording::{Answer, Refused, reply};
 use crate::store::{DeliveryId, NewEffect};
+
+/// How long GitHub's API is given to catch up with an event.
+const API_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// A delivery about a repository.
 pub(super) struct Scope<'a> {
@@ -124,7 +127,20 @@ impl<'a> Scope<'a> {
 
     /// A pull request as GitHub has it, and its open executions, brought to its head.
     pub(super) async fn pull_request(&self, number: u64) -> Result<(PullRequest, Vec<Execution>), Trouble> {
+        self.pull_request_as_of(number, Timestamp::MIN).await
+    }
+
+    /// The same, not older than an event tells of it: GitHub's API may lag behind its own events.
+    pub(super) async fn pull_request_as_of(
+        &self,
+        number: u64,
+        event: Timestamp,
+    ) -> Result<(PullRequest, Vec<Execution>), Trouble> {
         let pull_request = self.client.get_pull_request(&self.repository, number).await?;
+        if pull_request.updated_at < event {
+            let reason = format!("GitHub still shows pull request {number} as it was before this event");
+            return Err(Trouble::Passing { reason, wait: Some(API_LAG) });
+        }
         let executions = self.executions(number, true).await?;
         let mut moved = Vec::with_capacity(executions.len());
         for execution in executions {
