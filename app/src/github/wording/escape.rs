@@ -96,14 +96,12 @@ pub fn shorten(text: &str, most: usize) -> String {
     kept
 }
 
-/// Markdown without mentions, references and tags.
+/// Markdown without mentions, references and tags. What is not seen goes first: left out later, it would bring
+/// together what was judged apart.
 fn disarmed(line: &str) -> String {
     let mut safe = String::with_capacity(line.len() + 8);
-    let mut characters = line.chars().peekable();
+    let mut characters = line.chars().filter(|c| !is_unseen(*c)).peekable();
     while let Some(character) = characters.next() {
-        if is_unseen(character) {
-            continue;
-        }
         safe.push(character);
         let next = characters.peek().copied();
         let opens_tag =
@@ -129,10 +127,17 @@ fn one_line(text: &str) -> String {
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Control characters and those that reorder text (Unicode Standard Annex 9): a note must not look like another one.
+/// Control characters, those that reorder text (Unicode Standard Annex 9) and those that take no room
+/// (`Default_Ignorable_Code_Point` in the Unicode Character Database): a note must not look like another one. Joiners
+/// and variation selectors stay, since scripts and emoji are spelt with them.
 fn is_unseen(character: char) -> bool {
     character.is_control() && character != '\t'
-        || matches!(character, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+                | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 fn longest_run(text: &str, of: char) -> usize {
@@ -213,7 +218,48 @@ mod tests {
         assert_eq!(quoted("a b c d", 5), "> a b…");
     }
 
+    #[test]
+    fn what_is_not_seen_hides_no_mention_tag_or_comment() {
+        for (markdown, expected) in [
+            ("@\u{200b}carol", "> @·carol"),
+            ("@\u{ad}\u{202e}carol", "> @·carol"),
+            ("<\u{200b}img src=x>", "> <·img src=x>"),
+            ("<\u{200b}!-- hide", "> <·!-- hide"),
+            ("<\r!-- hide", "> <·!-- hide"),
+            ("#\u{feff}12", "> #·12"),
+        ] {
+            assert_eq!(seen(&quoted(markdown, 100)), expected, "{markdown:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn nothing_live_is_left_between_unseen_characters(
+            text in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    '@', '<', '#', '!', '-', '/', '?', 'a', 'Z', '1', ' ', '\n', '\r', '\u{200b}', '\u{ad}', '\u{feff}',
+                    '\u{202e}', '\u{e0041}',
+                ]),
+                0..60,
+            ),
+        ) {
+            let text: String = text.into_iter().collect();
+            for safe in [inline(&text), quoted(&text, 200)] {
+                prop_assert!(safe.chars().all(|c| c == '\n' || c == INVISIBLE || !is_unseen(c)), "{safe:?}");
+                let characters: Vec<char> = safe.chars().collect();
+                for (place, pair) in characters.windows(2).enumerate() {
+                    let escaped = place > 0 && characters[place - 1] == '\\';
+                    let live = match pair[0] {
+                        '@' => pair[1].is_alphanumeric(),
+                        '#' => pair[1].is_ascii_digit(),
+                        '<' => !escaped && (pair[1].is_ascii_alphabetic() || matches!(pair[1], '/' | '!' | '?')),
+                        _ => false,
+                    };
+                    prop_assert!(!live, "{safe:?}");
+                }
+            }
+        }
+
         #[test]
         fn nothing_mentions_forges_or_breaks_out(text in any::<String>()) {
             for safe in [inline(&text), message(&text.replace('`', "")), quoted(&text, 200)] {
