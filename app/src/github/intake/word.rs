@@ -12,6 +12,9 @@ use crate::engine::{Along, DefinitionError, SignalFailure};
 use crate::github::people::PeopleError;
 use crate::github::wording::Refused;
 
+/// The digits of a whole commit id.
+const COMMIT_DIGITS: usize = 40;
+
 /// Something that a person said.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
@@ -38,6 +41,18 @@ pub(super) enum About {
     Named(String),
     /// This one: GitHub says so of a review, and of the check run with the button.
     Commit(String),
+}
+
+impl About {
+    /// Whether no other commit can be meant. The first digits of an id can be given to another commit on purpose: then
+    /// a word counts only from when the commit was shown.
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Shown => false,
+            Self::Named(digits) => digits.len() >= COMMIT_DIGITS,
+            Self::Commit(_) => true,
+        }
+    }
 }
 
 /// The approval that a step of an execution waits for.
@@ -172,7 +187,7 @@ fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), R
     }
     // Within the second in which the commit changed nobody can tell; then it was about the one before.
     let moved = request.shown_since > request.requested_at;
-    if word.about == About::Shown && moved && word.at.as_second() <= request.shown_since.as_second() {
+    if !word.about.is_certain() && moved && word.at.as_second() <= request.shown_since.as_second() {
         return before(request.shown_since, request.head_sha.clone());
     }
     Ok(())
@@ -224,7 +239,7 @@ mod tests {
         let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
         sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false });
         let request = approval(&sample.execution, "leads").unwrap();
-        let named = || About::Named("bbbbbbb".to_owned());
+        let named = || About::Named("b".repeat(40));
         for (at, heard_at, about, counts) in [
             ("09:00:01Z", "09:00:01.9Z", About::Shown, false),
             ("09:10:01Z", "09:10:09Z", About::Shown, false),
@@ -236,6 +251,24 @@ mod tests {
             ("09:00:01Z", "09:00:09Z", named(), false),
         ] {
             let word = word(&format!("2026-03-01T{at}"), &format!("2026-03-01T{heard_at}"), about);
+            assert_eq!(was_shown("leads", request, &word).is_ok(), counts, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_digits_of_a_commit_that_was_not_shown_yet_do_not_count() {
+        let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+        sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false });
+        let request = approval(&sample.execution, "leads").unwrap();
+        for (at, digits, counts) in [
+            ("09:05:00Z", 7, false),
+            ("09:05:00Z", 39, false),
+            ("09:05:00Z", 40, true),
+            ("09:10:02Z", 7, false),
+            ("09:10:03Z", 7, true),
+        ] {
+            let at = format!("2026-03-01T{at}");
+            let word = word(&at, "2026-03-01T09:10:09Z", About::Named("b".repeat(digits)));
             assert_eq!(was_shown("leads", request, &word).is_ok(), counts, "{word:?}");
         }
     }
