@@ -1,14 +1,17 @@
 //! Installations of the App: which account is which tenant, and whether GitHub still answers for it.
 
-use flowctl_core::execution::{Execution, ExecutionStatus, TenantId};
+use flowctl_core::execution::{Execution, TenantId};
+use jiff::{SignedDuration, Timestamp};
 
 use super::payload::InstallationEvent;
 use super::{Handled, Inner, Trouble};
-use crate::github::outbox::{Effect, priority};
-use crate::store::{ExecutionFilter, Installation};
+use crate::github::outbox::{Effect, Sender, priority};
+use crate::store::{ExecutionFilter, Installation, Store, StoreError};
 
-/// Executions that are looked at in one go.
-const PAGE: u32 = 100;
+/// For how long after its end an execution is shown once more when the App comes back.
+const SHOWN_AFTER_END: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// Executions that are read at once.
+const PAGE: u32 = 200;
 
 /// Handles a delivery.
 pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Handled, Trouble> {
@@ -33,33 +36,35 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
         (_, true) => tracing::warn!(tenant = tenant.as_str(), "the App was suspended; GitHub is told once that ends"),
         _ => {
             inner.outbox.resume(installation.id);
-            show_again(inner, &tenant).await?;
+            let sender = inner.installations.sender(&tenant);
+            show_again(inner.store.as_ref(), &sender, inner.clock.now()).await?;
         }
     }
     Ok(Handled::Done)
 }
 
-/// Has everything that is open shown as it stands now: much of it could not be told for a while.
-async fn show_again(inner: &Inner, tenant: &TenantId) -> Result<(), Trouble> {
-    let sender = inner.installations.sender(tenant);
-    for status in [ExecutionStatus::Pending, ExecutionStatus::Running, ExecutionStatus::Waiting] {
-        let filter = ExecutionFilter { status: Some(status), ..ExecutionFilter::default() };
-        let mut cursor = None;
-        loop {
-            let page = inner.store.list(Some(tenant), &filter, PAGE, cursor.as_deref()).await?;
-            let now = inner.clock.now();
-            let show = |execution: &Execution| {
-                let effect = Effect::SyncExecution { execution: execution.id, renew: None };
-                effect.queued(&sender, priority::TIMELINE, now)
-            };
-            inner.store.add_effects(page.items.iter().map(show).collect()).await?;
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
+/// Has everything told anew that GitHub was not told while the App was away: what was to be told then has failed for
+/// good. What is up to date costs no request.
+async fn show_again(store: &dyn Store, sender: &Sender, now: Timestamp) -> Result<(), StoreError> {
+    let mut cursor = None;
+    loop {
+        let filter = ExecutionFilter::default();
+        let page = store.list(Some(&sender.tenant), &filter, PAGE, cursor.as_deref()).await?;
+        let shown = page.items.iter().filter(|execution| is_looked_at(execution, now));
+        let effects = shown.map(|execution| {
+            let effect = Effect::SyncExecution { execution: execution.id, renew: None };
+            effect.queued(sender, priority::TIMELINE, now)
+        });
+        store.add_effects(effects.collect()).await?;
+        let Some(next) = page.next else { return Ok(()) };
+        cursor = Some(next);
     }
-    Ok(())
+}
+
+/// Whether people may still look at an execution on GitHub: it is open, or ended lately.
+fn is_looked_at(execution: &Execution, now: Timestamp) -> bool {
+    let ended = execution.completed_at.filter(|_| execution.status.is_final());
+    execution.subject.is_some() && ended.is_none_or(|ended| now.duration_since(ended) <= SHOWN_AFTER_END)
 }
 
 /// Makes sure that the tenant of a delivery is known: its `installation` event may not have come, or not yet.
@@ -79,4 +84,60 @@ pub(super) async fn learn(inner: &Inner, tenant: &TenantId, installation: u64) -
     }
     inner.installations.learn(tenant, installation);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use super::*;
+    use crate::github::wording::sample::Sample;
+    use crate::store::{EffectEnd, SqliteStore, Transition};
+
+    fn created(execution: &Execution) -> Transition {
+        Transition {
+            tenant: execution.tenant.clone(),
+            execution: execution.clone(),
+            expected_version: 0,
+            events: Vec::new(),
+            work: Vec::new(),
+            effects: Vec::new(),
+            start_key: None,
+            delivery: None,
+            word: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_failed_while_the_app_was_removed_is_shown_once_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        let store = SqliteStore::open(&url).await.unwrap();
+        let Sample { execution, now, .. } = Sample::at_leads("Release 1.4", "Carts survive.");
+        store.commit(created(&execution)).await.unwrap();
+        let tenant = execution.tenant.clone();
+        let effect = Effect::SyncExecution { execution: execution.id, renew: None };
+        let before = Sender { tenant: tenant.clone(), installation_id: 1 };
+        store.add_effects(vec![effect.queued(&before, priority::PROMPT, now)]).await.unwrap();
+        let until = now + SignedDuration::from_mins(3);
+        let claimed = store.claim_effects("one", 9, now, until).await.unwrap().remove(0);
+        let lost = EffectEnd::Failed("the App is not installed".to_owned());
+        assert!(store.finish_effect(&claimed, "one", lost).await.unwrap());
+        assert_eq!(store.claim_effects("one", 9, now, until).await.unwrap(), []);
+
+        show_again(&store, &Sender { tenant, installation_id: 2 }, now).await.unwrap();
+        let claimed = store.claim_effects("one", 9, now, until).await.unwrap();
+        let told: Vec<_> = claimed.iter().map(|effect| (effect.key.clone(), effect.installation_id)).collect();
+        assert_eq!(told, [(effect.key(), 2)]);
+        store.close().await;
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_not_shown_again() {
+        let Sample { mut execution, now, .. } = Sample::at_leads("Release 1.4", "Carts survive.");
+        assert!(is_looked_at(&execution, now + SignedDuration::from_hours(1_000)));
+        execution.status = flowctl_core::execution::ExecutionStatus::Cancelled;
+        execution.completed_at = Some(now);
+        assert!(is_looked_at(&execution, now + SHOWN_AFTER_END));
+        assert!(!is_looked_at(&execution, now + SHOWN_AFTER_END + SignedDuration::from_secs(1)));
+    }
 }
