@@ -97,9 +97,10 @@ impl Outbox {
 
     /// Tells one effect and records how that ended.
     async fn tell(&self, effect: ClaimedEffect) {
-        let (end, attempts) = match self.attempt(&effect).await {
-            (Ok(()), attempts) => (EffectEnd::Done, attempts),
-            (Err(failure), attempts) => (self.consequence(&effect, &failure, attempts), attempts),
+        let Told { outcome, attempts, installation } = self.attempt(&effect).await;
+        let end = match outcome {
+            Ok(()) => EffectEnd::Done,
+            Err(failure) => self.consequence(&effect.key, installation, &failure, attempts),
         };
         if let EffectEnd::Failed(reason) = &end {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
@@ -111,14 +112,15 @@ impl Outbox {
         }
     }
 
-    /// The outcome, and how often a write was begun.
-    async fn attempt(&self, effect: &ClaimedEffect) -> (Result<(), Failure>, u32) {
+    async fn attempt(&self, effect: &ClaimedEffect) -> Told {
         match self.writing(effect).await {
             Ok(writing) => {
                 let outcome = told(&writing).await;
-                (outcome, writing.attempts())
+                Told { outcome, attempts: writing.attempts(), installation: writing.client.id().0 }
             }
-            Err(failure) => (Err(failure), effect.attempts),
+            Err(failure) => {
+                Told { outcome: Err(failure), attempts: effect.attempts, installation: effect.installation_id }
+            }
         }
     }
 
@@ -141,14 +143,23 @@ impl Outbox {
         Ok(Writing::new(self, effect, self.github.installation(InstallationId(id))))
     }
 
-    fn consequence(&self, effect: &ClaimedEffect, failure: &Failure, attempts: u32) -> EffectEnd {
+    fn consequence(&self, key: &str, installation: u64, failure: &Failure, attempts: u32) -> EffectEnd {
         let Consequence { end, pause_until } = failure.consequence(attempts, self.clock.now());
-        tracing::info!(key = effect.key, attempts, %failure, "GitHub was not told");
+        tracing::info!(key, attempts, %failure, "GitHub was not told");
         if let Some(until) = pause_until {
-            self.pace.pause(effect.installation_id, until);
+            self.pace.pause(installation, until);
         }
         end
     }
+}
+
+/// How telling one effect went.
+struct Told {
+    outcome: Result<(), Failure>,
+    /// How often a write was begun.
+    attempts: u32,
+    /// Who was asked: not always the installation that the effect was queued for.
+    installation: u64,
 }
 
 async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
@@ -162,5 +173,62 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
             let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };
             reply::reply(writing, reply).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use flowctl_core::execution::TenantId;
+    use http::Method;
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::github::client::{GitHubError, RequestLine};
+    use crate::settings::GitHubSettings;
+    use crate::store::{Installation, SqliteStore};
+
+    #[tokio::test]
+    async fn a_pause_holds_for_the_installation_that_was_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let tenant = TenantId("octo-org".to_owned());
+        let account = tenant.clone();
+        let installed = Installation { id: 43, account, suspended: false, deleted: false };
+        store.upsert_installation(installed).await.unwrap();
+        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+        let settings = GitHubSettings {
+            api_url: nowhere.clone(),
+            web_url: nowhere,
+            app_id: 99,
+            private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
+            webhook_secret: SecretString::from("secret"),
+            write_interval: Duration::ZERO,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
+        let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
+        let outbox = Outbox::new(store, github, clock, Duration::ZERO, "one");
+        // Queued for the installation before; what it says cannot be read, so nobody is asked.
+        let effect = ClaimedEffect {
+            id: 1,
+            tenant,
+            installation_id: 42,
+            key: "execution:1".to_owned(),
+            payload: serde_json::Value::Null,
+            attempts: 0,
+            generation: 1,
+            claims: 1,
+        };
+        let told = outbox.attempt(&effect).await;
+        let limited = Failure::GitHub(GitHubError::RateLimited {
+            request: RequestLine { method: Method::POST, path: "/repos/o/r/check-runs".to_owned() },
+            retry_after: Duration::from_secs(60),
+            secondary: true,
+        });
+        outbox.consequence(&effect.key, told.installation, &limited, 1);
+        let again = outbox.attempt(&effect).await;
+        assert!(matches!(again.outcome, Err(Failure::Rests { .. })), "{:?}", again.outcome);
     }
 }
