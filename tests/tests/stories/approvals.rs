@@ -158,3 +158,17 @@ async fn nobody_may_look_after_their_own_commits() {
     let answer = stage.comment(number, "/approve leads").by("bob").await;
     assert!(answer.contains("Whoever wrote a commit of a change cannot approve it"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_says_what_it_said_when_it_was_submitted() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    // Its handling fails at first, and the text is another one when it is tried again.
+    stage.disturb(flowctl_sandbox::Fault::ErrorBefore { status: 502 }, "GET", "/repos/octo-org/shop/pulls/*/reviews/*");
+    let review = stage.review(number, "bob", ReviewState::Commented, "/approve leads -- reads well");
+    stage.hub.edit_review("bob", review, "/reject leads -- not mine").unwrap();
+    stage.eventually("bob's approval", || stage.app_comments(number, "reads well").pop()).await;
+    assert_eq!(stage.app_comments(number, "not mine"), Vec::<String>::new());
+}

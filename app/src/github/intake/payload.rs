@@ -82,6 +82,8 @@ pub(super) struct PullRequestReviewEvent {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct ReviewReference {
     pub(super) id: u64,
+    /// Its text when this happened; who may edit it later does not speak for its author.
+    pub(super) body: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

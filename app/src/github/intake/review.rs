@@ -15,7 +15,8 @@ use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Refused};
 
-/// Handles a delivery. What the review says is asked of GitHub: it may have been dismissed since.
+/// Handles a delivery. The text is the one that was submitted; its state and commit are asked of GitHub: it may have
+/// been dismissed since.
 pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
     let number = event.pull_request.number;
     if !matches!(event.action.as_str(), "submitted" | "dismissed") {
@@ -38,12 +39,13 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> 
         commit: review.commit_id.clone(),
         done: Vec::new(),
     };
-    let reading = read(&review.body);
+    let text = event.review.body.unwrap_or_default();
+    let reading = read(&text);
     let place = Place { number, pull_request: Some(pull_request) };
-    let commander = Commander { scope, said: &said, place: &place, body: &review.body };
+    let commander = Commander { scope, said: &said, place: &place, body: &text };
     let mut answers = commander.obey(&reading, executions).await?;
     if !decides(&reading) {
-        answers.extend(reviewed(scope, number, &review, &said).await?);
+        answers.extend(reviewed(scope, number, &review, &text, &said).await?);
     }
     answers.retain(|answer| answer.result.as_ref().map_or(true, |text| !text.is_empty()));
     if !answers.is_empty() {
@@ -65,13 +67,19 @@ fn decides(reading: &Reading) -> bool {
 }
 
 /// The review's own state as a word about everything that asks its author.
-async fn reviewed(scope: &Scope<'_>, number: u64, review: &Review, said: &Said) -> Result<Option<Answer>, Trouble> {
+async fn reviewed(
+    scope: &Scope<'_>,
+    number: u64,
+    review: &Review,
+    text: &str,
+    said: &Said,
+) -> Result<Option<Answer>, Trouble> {
     let (kind, verb) = match review.state {
         ReviewState::Approved => (DecisionKind::Approve, "approve"),
         ReviewState::ChangesRequested => (DecisionKind::Reject, "reject"),
         ReviewState::Commented | ReviewState::Dismissed | ReviewState::Pending | ReviewState::Other => return Ok(None),
     };
-    let note = Some(review.body.trim().to_owned()).filter(|note| !note.is_empty());
+    let note = Some(text.trim().to_owned()).filter(|note| !note.is_empty());
     let word = Word {
         person: said.person.clone(),
         at: said.at,
