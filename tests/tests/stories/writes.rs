@@ -68,3 +68,18 @@ async fn deliveries_that_are_lost_doubled_or_swapped_lead_to_the_same() {
         assert!(played.ends_with("1 comment, 1 reply"), "{event}: {played}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_comment_comes_back_once_though_the_answer_is_lost() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let ours = |comment: &flowctl_sandbox::state::Comment| comment.body.starts_with("<!-- flowctl:execution:");
+    let first = stage.hub.comments(crate::stage::REPOSITORY, number).unwrap().into_iter().find(ours).unwrap();
+    stage.hub.delete_comment(crate::stage::REPOSITORY, "gina", first.id).unwrap();
+    stage.disturb(Fault::ErrorAfter { status: 502 }, "POST", "/repos/octo-org/shop/issues/*/comments");
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+    assert_eq!(stage.app_comments(number, "<!-- flowctl:execution:").len(), 1);
+}

@@ -41,7 +41,7 @@ pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<R
     let now = outbox.clock.now();
     let mut showing = Showing { writing, repository, execution, version, objects, now };
     // The comment first: whoever sees the check run's end finds the comment as it should be.
-    let commented = showing.comment().await;
+    let commented = showing.comment(renew).await;
     let checked = showing.check(&desired, renew).await;
     let closed = showing.close_others(&desired).await;
     // What cannot be written must not keep the rest from being written, but it is not forgotten either.
@@ -50,43 +50,66 @@ pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<R
 
 impl Showing<'_> {
     /// The one comment, where the execution belongs to a pull request or issue.
-    async fn comment(&mut self) -> Result<(), Failure> {
+    async fn comment(&mut self, renew: Option<Renewal>) -> Result<(), Failure> {
         let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) else { return Ok(()) };
         if self.objects.comment_id.is_some() && self.objects.rendered_version >= self.version {
             return Ok(());
         }
         let body = comment(&self.execution, self.now);
-        if self.objects.comment_id.is_none() && self.writing.may_stand() {
-            let marker = execution_marker(self.execution.id);
-            let found =
-                find_comment(self.writing, &self.repository, number, &marker, self.execution.created_at).await?;
-            self.objects.comment_id = found.map(|comment| comment.id);
-        }
-        let client = &self.writing.client;
-        let changed = match self.objects.comment_id {
-            Some(id) => {
-                let write = self.writing.write(Write::Changes, client.update_comment(&self.repository, id, &body));
-                match write.await {
-                    Err(Failure::GitHub(GitHubError::NotFound { .. } | GitHubError::Gone { .. })) => None,
-                    changed => Some(changed?),
-                }
-            }
+        let known = self.objects.comment_id;
+        let changed = match known {
+            Some(id) => self.change_comment(id, &body).await?,
             None => None,
         };
         // Somebody may have deleted it; who is needed must be able to read that.
         let comment = match changed {
             Some(comment) => comment,
-            None => {
-                let write = client.create_comment(&self.repository, number, &body);
-                self.writing.write(Write::Creates, write).await?
-            }
+            None => self.stand_in(number, known, &body, renew).await?,
         };
         self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
     }
 
+    /// The comment with a new text; nothing where it stands no more.
+    async fn change_comment(&self, id: u64, body: &str) -> Result<Option<IssueComment>, Failure> {
+        let request = self.writing.client.update_comment(&self.repository, id, body);
+        match self.writing.write(Write::Changes, request).await {
+            Err(Failure::GitHub(GitHubError::NotFound { .. } | GitHubError::Gone { .. })) => Ok(None),
+            changed => changed.map(Some),
+        }
+    }
+
+    /// The comment where none is known, or the known one is gone: one whose answer was lost, else a new one.
+    async fn stand_in(
+        &self,
+        number: u64,
+        gone: Option<u64>,
+        body: &str,
+        renew: Option<Renewal>,
+    ) -> Result<IssueComment, Failure> {
+        if gone.is_some() || self.may_stand(renew) {
+            let marker = execution_marker(self.execution.id);
+            let since = self.execution.created_at;
+            let found = find_comment(self.writing, &self.repository, number, &marker, since).await?;
+            if let Some(found) = found.filter(|found| Some(found.id) != gone)
+                && let Some(changed) = self.change_comment(found.id, body).await?
+            {
+                return Ok(changed);
+            }
+        }
+        let request = self.writing.client.create_comment(&self.repository, number, body);
+        self.writing.write(Write::Creates, request).await
+    }
+
+    /// Whether something of this execution may stand on GitHub that is not recorded: this effect was begun before, or
+    /// another one about the same execution was, which keeps its own count.
+    fn may_stand(&self, renew: Option<Renewal>) -> bool {
+        self.writing.may_stand() || renew.is_some() || !self.objects.check_runs.is_empty()
+    }
+
     /// The check run on the head.
     async fn check(&mut self, desired: &Desired, renew: Option<Renewal>) -> Result<(), Failure> {
-        if self.writing.may_stand() {
+        // A renewal is an effect of its own: what it repeats may have been begun by another one.
+        if self.writing.may_stand() || renew.is_some() {
             self.adopt(desired).await?;
         }
         match desired::next(desired, &self.objects.check_runs, self.version, renew) {
