@@ -106,7 +106,9 @@ fn disarmed(line: &str) -> String {
         let next = characters.peek().copied();
         let opens_tag =
             character == '<' && next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-        if opens_tag || breaks_after(character, next) {
+        // A character reference (CommonMark, 2.5) is read before anybody looks for mentions.
+        let spells_character = character == '&' && next.is_some_and(|c| c == '#' || c.is_ascii_alphabetic());
+        if opens_tag || spells_character || breaks_after(character, next) {
             safe.push(INVISIBLE);
         }
     }
@@ -227,6 +229,8 @@ mod tests {
             ("<\u{200b}!-- hide", "> <·!-- hide"),
             ("<\r!-- hide", "> <·!-- hide"),
             ("#\u{feff}12", "> #·12"),
+            ("@&#x63;arol", "> @&·#x63;arol"),
+            ("&commat;carol & co", "> &·commat;carol & co"),
         ] {
             assert_eq!(seen(&quoted(markdown, 100)), expected, "{markdown:?}");
         }
