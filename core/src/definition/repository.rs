@@ -20,10 +20,11 @@ use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
 
 /// Every definition of a repository.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Repository {
-    /// The files by path, relative to the repository's root.
-    pub files: BTreeMap<Arc<str>, File>,
+    /// The files by path, relative to the repository's root. Shared, so that a repository in which one file is new costs
+    /// no reading of the others.
+    pub files: BTreeMap<Arc<str>, Arc<File>>,
 }
 
 /// One file.
@@ -137,7 +138,7 @@ impl Repository {
     /// Reads files: path and text each. Never fails; what is wrong stands in the files.
     pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let files = files.into_iter().map(|(path, text)| {
-            let file = File::read(&path, &text);
+            let file = Arc::new(File::read(&path, &text));
             (Arc::from(path.as_str()), file)
         });
         Self { files: files.collect() }
@@ -145,14 +146,15 @@ impl Repository {
 
     /// The same from bytes.
     pub fn read_bytes<'bytes>(files: impl IntoIterator<Item = (&'bytes String, &'bytes Vec<u8>)>) -> Self {
-        let files = files.into_iter().map(|(path, bytes)| (Arc::from(path.as_str()), File::read_bytes(path, bytes)));
+        let files = files.into_iter();
+        let files = files.map(|(path, bytes)| (Arc::from(path.as_str()), Arc::new(File::read_bytes(path, bytes))));
         Self { files: files.collect() }
     }
 
     /// Every process that could be read, by path.
     pub fn processes(&self) -> impl Iterator<Item = (&File, &Arc<Process>)> {
         self.files.values().filter_map(|file| match &file.definition {
-            Some(Definition::Process(process)) => Some((file, process)),
+            Some(Definition::Process(process)) => Some((&**file, process)),
             _ => None,
         })
     }
@@ -175,7 +177,7 @@ impl Repository {
     pub fn files_of(&self, process: &str) -> Vec<&File> {
         let Some((own, process)) = self.process(process) else { return Vec::new() };
         let mut files = vec![own];
-        files.extend(self.files.values().filter(|file| file.kind == FileKind::Settings));
+        files.extend(self.files.values().map(|file| &**file).filter(|file| file.kind == FileKind::Settings));
         let mut named: Vec<(FileKind, &str)> = process.all_steps().flat_map(references).collect();
         let mut next = 0;
         while let Some((kind, name)) = named.get(next).copied() {

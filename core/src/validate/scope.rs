@@ -77,12 +77,12 @@ impl<'r> Scope<'r> {
 
     /// Every file of a kind.
     pub fn files(&self, kind: FileKind) -> impl Iterator<Item = &'r File> + '_ {
-        self.repository.files.values().filter(move |file| file.kind == kind)
+        self.all_files().filter(move |file| file.kind == kind)
     }
 
     /// Every file.
     pub fn all_files(&self) -> impl Iterator<Item = &'r File> + '_ {
-        self.repository.files.values()
+        self.repository.files.values().map(|file| &**file)
     }
 }
 

@@ -115,7 +115,8 @@ impl DefinitionsAt {
     /// The first error in one of these files, with its place.
     pub fn fault_of(&self, wanted: impl Fn(&File) -> bool) -> Option<String> {
         let errors = self.report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let mut wanted = errors.filter(|finding| self.repository.files.get(finding.path.as_str()).is_some_and(&wanted));
+        let mut wanted =
+            errors.filter(|finding| self.repository.files.get(finding.path.as_str()).is_some_and(|file| wanted(file)));
         let finding = wanted.next()?;
         let start = finding.range.start;
         Some(format!("{}:{}:{}: {}", finding.path, start.line, start.column, finding.message))

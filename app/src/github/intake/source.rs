@@ -180,7 +180,8 @@ impl Source for Repositories {
 }
 
 fn unreadable(definitions: &DefinitionsAt) -> Vec<(String, String)> {
-    let processes = definitions.repository.files.values().filter(|file| file.kind == FileKind::Process);
+    let processes =
+        definitions.repository.files.values().map(AsRef::as_ref).filter(|file| file.kind == FileKind::Process);
     let lost = processes.filter(|file| file.definition.is_none());
     lost.map(|file| {
         let path = file.source.path();
