@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod command;
+pub mod dataflow;
 pub mod definition;
 pub mod execution;
 pub mod expression;

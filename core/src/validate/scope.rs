@@ -1,11 +1,12 @@
 //! What rules look at: a repository, and for each process what several rules need, worked out once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Options;
 use super::reference::{self, Problem};
 use super::text::Texts;
+use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
@@ -24,6 +25,8 @@ pub struct Scope<'r> {
     pub names: Names,
     /// Every process that could be read.
     pub processes: Vec<ProcessScope<'r>>,
+    /// Which data reaches where, once somebody asked.
+    flows: OnceLock<Flows>,
 }
 
 /// What there is, by name; files that could not be read count, for their faults are told elsewhere.
@@ -56,7 +59,7 @@ pub struct ProcessScope<'r> {
 }
 
 impl<'r> Scope<'r> {
-    pub(super) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
+    pub(crate) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
         let names = Names::of(repository);
         let mut processes: Vec<ProcessScope<'r>> = repository
             .processes()
@@ -72,7 +75,12 @@ impl<'r> Scope<'r> {
         for process in &mut processes {
             process.problems = reference::problems(repository, process);
         }
-        Self { repository, options, names, processes }
+        Self { repository, options, names, processes, flows: OnceLock::new() }
+    }
+
+    /// Which data reaches where in a process. Worked out for all processes when the first is asked about.
+    pub fn flow(&self, process: &ProcessScope<'_>) -> &Flow {
+        self.flows.get_or_init(|| Flows::of(&self.processes)).of_process(process)
     }
 
     /// Every file of a kind.

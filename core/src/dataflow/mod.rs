@@ -1,0 +1,15 @@
+//! Which data reaches where: from the trigger, inputs, secrets and what steps gave, through expressions and steps, into
+//! the fields of steps and the outputs of a process; through sub-processes too. Only data counts: that a condition was
+//! true because of a title moves no title. Judges nothing; the security rules and the guarantees stand on it.
+
+mod across;
+mod build;
+mod flow;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+pub use across::Flows;
+pub use flow::{Field, FieldIndex, Flow, Hop, Owner, Part, Path, StepNumber};
+pub use source::{Origin, Origins, Source, TriggerPart};
