@@ -14,24 +14,32 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
     let mut schemas = Map::new();
     let mut prompts = Map::new();
     let mut policies = Map::new();
+    let mut name_schema = |schema: &Value| {
+        if let Some(path) = schema.as_str() {
+            schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
+        }
+    };
     for step in process.all_steps() {
         match &step.kind {
             StepKind::AiGenerate(generate) => {
                 if let Some(model) = resources.models.get(&generate.model.value) {
                     models.insert(generate.model.value.clone(), json!(model));
                 }
-                if let Some(path) = generate.output_schema.as_str() {
-                    schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
-                }
+                name_schema(&generate.output_schema.value);
                 if let Some(name) = &generate.template {
                     prompts.insert(name.value.clone(), json!(resources.prompts.get(&name.value)));
                 }
             }
             StepKind::ApiCall(call) => {
                 let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
-                if let Some(path) = schema.and_then(|schema| schema.as_str()) {
-                    schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
-                }
+                schema.into_iter().for_each(|schema| name_schema(&schema.value));
+            }
+            StepKind::McpCall(call) => {
+                let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+                schema.into_iter().for_each(|schema| name_schema(&schema.value));
+            }
+            StepKind::AgentTask(task) => {
+                task.output_schema.iter().for_each(|schema| name_schema(&schema.value));
             }
             StepKind::HumanApproval(approval) => {
                 if let Some(name) = &approval.policy {

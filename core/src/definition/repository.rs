@@ -16,6 +16,7 @@ use super::step::StepKind;
 use super::test::ProcessTest;
 use super::tool::Tool;
 use super::{Approvers, Process, Step, decode, digest};
+use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
 
@@ -233,18 +234,26 @@ impl Repository {
         resources
     }
 
-    /// The process with this name made ready to run.
+    /// The process with this name made ready for the engine to run.
     ///
     /// # Errors
-    /// Nothing where there is no such process; else where it refers to something that is not there.
+    /// Nothing where there is no such process; else where it refers to something that is not there or not performed.
     pub fn plan(&self, name: &str) -> Option<Result<Plan, PlanError>> {
+        self.plan_for(name, &Performable::engine())
+    }
+
+    /// The same for whoever performs other things than the engine does: a simulation performs everything.
+    ///
+    /// # Errors
+    /// As [`Repository::plan`].
+    pub fn plan_for(&self, name: &str, performable: &Performable) -> Option<Result<Plan, PlanError>> {
         let (file, process) = self.process(name)?;
         let resources = self.resources();
         let written = to_json(&file.document, process.node);
         let digest = digest::of(&written, process, &resources);
         let mut process = (**process).clone();
         process.header.defaults = process.header.defaults.or(&resources.defaults);
-        Some(Plan::build(Arc::new(process), digest, &resources))
+        Some(Plan::build(Arc::new(process), digest, &resources, performable))
     }
 }
 
@@ -258,6 +267,13 @@ fn references(step: &Step) -> Vec<(FileKind, &str)> {
         StepKind::ApiCall(call) => {
             let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
             schema.and_then(|schema| schema_named(schema)).into_iter().collect()
+        }
+        StepKind::McpCall(call) => {
+            let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+            schema.and_then(|schema| schema_named(schema)).into_iter().collect()
+        }
+        StepKind::AgentTask(task) => {
+            task.output_schema.as_ref().and_then(|schema| schema_named(schema)).into_iter().collect()
         }
         StepKind::HumanApproval(approval) => {
             approval.policy.iter().map(|name| (FileKind::Policy, name.value.as_str())).collect()

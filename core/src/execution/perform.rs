@@ -1,5 +1,5 @@
 //! Attempts: how a step starts, what it is given, and what follows when an attempt ends. `set`, `gateway` and `wait`
-//! are done here; what needs the world is left to whoever performs the running attempt.
+//! are done here; what needs the world is left to whoever performs the running attempt, whose input is made in `input`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -8,28 +8,23 @@ use sha2::{Digest, Sha256};
 use super::context;
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
+use super::input;
 use super::people;
 use super::plan::PlannedStep;
 use super::state::{StepError, StepStatus, Usage};
 use super::waiting::Waiting;
-use crate::definition::step::api_call::ApiCall;
 use crate::definition::step::gateway::GatewayMode;
-use crate::definition::step::{AiGenerate, Gateway, StepKind, Wait};
+use crate::definition::step::{Gateway, StepKind, Wait};
 use crate::definition::{Backoff, ErrorClass, Retry, Templated};
 use crate::expression::{Context, Rendered, condition, evaluate_json};
 use crate::value::Duration;
-
-/// How long an HTTP call may take where nothing is said: LANGUAGE gives 30 s.
-const API_CALL_TIMEOUT: Duration = Duration::from_millis(30_000);
-/// How long a generation may take where nothing is said: long answers of slow models take minutes.
-const AI_GENERATE_TIMEOUT: Duration = Duration::from_millis(300_000);
 
 /// What a step does once its fields are evaluated.
 enum Prepared {
     /// It is done at once.
     Done { input: Value, output: Value },
     /// Somebody must perform it.
-    Work { rendered: Rendered, timeout: Duration },
+    Work { rendered: Rendered, timeout: Option<Duration> },
     /// It waits.
     Wait { input: Value, waiting: Waiting },
 }
@@ -47,7 +42,7 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
             transition.emit_step(id, None, EventKind::StepWaiting { waiting });
         }
         Ok(Prepared::Work { rendered: Rendered { value: input, secret_texts, .. }, timeout }) => {
-            let timeout_ms = Some(timeout.as_millis());
+            let timeout_ms = timeout.map(Duration::as_millis);
             transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, timeout_ms });
         }
         Err(error) => {
@@ -87,18 +82,13 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
             let input = json!({"title": request.title, "description": request.description});
             Ok(Prepared::Wait { input, waiting: Waiting::Form(Box::new(request)) })
         }
-        StepKind::ApiCall(call) => {
-            let rendered = api_call_input(call, planned.schema.as_ref(), context)?;
-            Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context, API_CALL_TIMEOUT)? })
+        StepKind::Foreach(_) => {
+            Err(StepError::new(ErrorClass::Refused, "steps of type `foreach` are not performed yet"))
         }
-        StepKind::AiGenerate(generate) => {
-            let rendered = ai_generate_input(generate, planned, context)?;
-            Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context, AI_GENERATE_TIMEOUT)? })
+        _ => {
+            let rendered = input::of(planned, context)?;
+            Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context)? })
         }
-        other => Err(StepError::new(
-            ErrorClass::Refused,
-            format!("steps of type `{}` are not performed yet", other.step_type()),
-        )),
     }
 }
 
@@ -132,15 +122,19 @@ pub(super) fn evaluate_duration(
     }
 }
 
+/// How long an attempt may take; nothing: as long as it does.
 fn timeout(
     transition: &Transition<'_>,
     planned: &PlannedStep,
     context: &Context,
-    usual: Duration,
-) -> Result<Duration, StepError> {
-    match &planned.step.timeout {
-        Some(timeout) => evaluate_duration("timeout", timeout, context),
-        None => Ok(transition.plan.process.header.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value)),
+) -> Result<Option<Duration>, StepError> {
+    match (&planned.step.timeout, input::usual_timeout(planned.step.step_type())) {
+        (Some(timeout), _) => evaluate_duration("timeout", timeout, context).map(Some),
+        (None, None) => Ok(None),
+        (None, Some(usual)) => {
+            let default = transition.plan.process.header.defaults.timeout.as_ref();
+            Ok(Some(default.map_or(usual, |timeout| timeout.value)))
+        }
     }
 }
 
@@ -186,63 +180,6 @@ fn wait_until(wait: &Wait, context: &Context, now: Timestamp) -> Result<Timestam
         });
     }
     Err(StepError::new(ErrorClass::Refused, "waiting for events is not performed yet"))
-}
-
-fn api_call_input(call: &ApiCall, schema: Option<&Value>, context: &Context) -> Result<Rendered, StepError> {
-    let mut template = Map::new();
-    template.insert("method".to_owned(), json!(call.method));
-    template.insert("url".to_owned(), json!(call.url.value));
-    template.insert("query".to_owned(), json!(call.query));
-    template.insert("headers".to_owned(), json!(call.headers));
-    if let Some(body) = &call.body {
-        template.insert("body".to_owned(), body.value.clone());
-    }
-    if let Some(body_text) = &call.body_text {
-        template.insert("body_text".to_owned(), json!(body_text.value));
-    }
-    let mut rendered = evaluate_fields(&Value::Object(template), context)?;
-    if let Value::Object(input) = &mut rendered.value {
-        let status = call.expect.as_ref().and_then(|expect| expect.status.as_ref());
-        input.insert("expect_status".to_owned(), status.map_or_else(|| json!(["2xx"]), |status| json!(status)));
-        if let Some(schema) = schema {
-            input.insert("expect_schema".to_owned(), schema.clone());
-        }
-    }
-    Ok(rendered)
-}
-
-fn ai_generate_input(generate: &AiGenerate, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
-    let prompt = match (&planned.prompt, &generate.prompt) {
-        (Some(prompt), _) => {
-            let mut variables = prompt.defaults.clone();
-            if let Value::Object(given) = evaluate("variables", &json!(generate.variables), context)?.value {
-                variables.extend(given);
-            }
-            let mut inside = Context::new();
-            inside.set("variables", Value::Object(variables));
-            evaluate_text("template", &prompt.template, &inside)?
-        }
-        (None, Some(prompt)) => evaluate_text("prompt", prompt, context)?,
-        (None, None) => {
-            return Err(StepError::new(ErrorClass::Expression, "neither `prompt` nor `template` is given"));
-        }
-    };
-    let mut input = Map::new();
-    input.insert("model".to_owned(), json!(evaluate_text("model", &generate.model, context)?));
-    input.insert("prompt".to_owned(), json!(prompt));
-    if let Some(system) = &generate.system {
-        input.insert("system".to_owned(), json!(evaluate_text("system", system, context)?));
-    }
-    input.insert("output_schema".to_owned(), planned.schema.clone().unwrap_or(Value::Bool(true)));
-    input.insert("temperature".to_owned(), json!(generate.temperature));
-    input.insert("max_output_tokens".to_owned(), json!(generate.max_output_tokens));
-    input.insert("max_repairs".to_owned(), json!(generate.max_repairs));
-    Ok(Rendered { value: Value::Object(input), secret_texts: Vec::new() })
-}
-
-/// Evaluates several fields at once; an error already says where by its pointer.
-fn evaluate_fields(value: &Value, context: &Context) -> Result<Rendered, StepError> {
-    evaluate_json(value, context).map_err(|error| StepError::new(ErrorClass::Expression, error.to_string()))
 }
 
 /// An attempt ended.

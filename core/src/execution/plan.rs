@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::performable::Performable;
 use crate::definition::process::Defaults;
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
@@ -111,14 +112,20 @@ impl Plan {
     /// Makes a process ready.
     ///
     /// # Errors
-    /// Where the process refers to something that is not there or cannot be performed.
-    pub fn build(process: Arc<Process>, digest: String, resources: &Resources) -> Result<Self, PlanError> {
+    /// Where the process refers to something that is not there or is not among `performable`.
+    pub fn build(
+        process: Arc<Process>,
+        digest: String,
+        resources: &Resources,
+        performable: &Performable,
+    ) -> Result<Self, PlanError> {
+        if let Some(step) = process.all_steps().find(|step| !performable.includes(step.step_type())) {
+            let step_type = step.step_type().as_str();
+            return Err(PlanError::NotPerformed { step: step.id.as_str().to_owned(), step_type });
+        }
         let mut steps = IndexMap::new();
         for step in &process.steps {
             let id = step.id.as_str().to_owned();
-            if !step.step_type().is_performed() {
-                return Err(PlanError::NotPerformed { step: id, step_type: step.step_type().as_str() });
-            }
             let planned = planned(&process, step, resources)?;
             steps.insert(id, planned);
         }
@@ -178,6 +185,16 @@ fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<Plan
         }
         StepKind::ApiCall(call) => {
             if let Some(schema) = call.expect.as_ref().and_then(|expect| expect.schema.as_ref()) {
+                planned.schema = schema_of(schema)?;
+            }
+        }
+        StepKind::McpCall(call) => {
+            if let Some(schema) = call.expect.as_ref().and_then(|expect| expect.schema.as_ref()) {
+                planned.schema = schema_of(schema)?;
+            }
+        }
+        StepKind::AgentTask(task) => {
+            if let Some(schema) = &task.output_schema {
                 planned.schema = schema_of(schema)?;
             }
         }

@@ -224,20 +224,6 @@ impl StepType {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|step_type| step_type.as_str() == name)
     }
-
-    /// Whether the engine performs it yet. `validate` refuses the others.
-    pub fn is_performed(self) -> bool {
-        matches!(
-            self,
-            Self::AiGenerate
-                | Self::HumanApproval
-                | Self::Form
-                | Self::Gateway
-                | Self::ApiCall
-                | Self::Wait
-                | Self::Set
-        )
-    }
 }
 
 impl fmt::Display for StepType {

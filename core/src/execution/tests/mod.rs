@@ -104,7 +104,7 @@ pub(super) fn plan(steps: &str, more: &str) -> Plan {
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.clone())]);
     let file = repository.files.values().next().unwrap();
     assert!(file.faults.is_empty() && file.structure.is_empty(), "{:#?} {:#?}\n{text}", file.faults, file.structure);
-    repository.plan("story").expect("the process").expect("a plan")
+    repository.plan_for("story", &Performable::everything()).expect("the process").expect("a plan")
 }
 
 pub(super) fn new_execution(inputs: Value) -> NewExecution {

@@ -296,6 +296,44 @@ fn what_is_not_performed_is_refused_before_it_starts() {
 }
 
 #[test]
+fn what_others_perform_is_given_its_fields_evaluated_and_goes_on_with_what_they_give() {
+    let mut world = World::with(
+        "
+- {id: ask, type: agent_task, agent: writer, message: 'About {{ inputs.tag }}', budget: {max_turns: 3}}
+- {id: look, type: mcp_call, tool: tracker, operation: find, arguments: {tag: '{{ inputs.tag }}', limit: '{{ 1 + 1 }}'}}
+- {id: build, type: workflow, workflow: build.yml, ref: 'v{{ inputs.tag }}', inputs: {tag: '{{ inputs.tag }}'}}
+- {id: sub, type: process, process: notes, inputs: {tag: '{{ inputs.tag }}'}}
+- {id: tell, type: notify, channel: webhook, to: 'https://example.com/{{ secrets.HOOK }}', message: '{{ inputs.tag }} is out'}
+- {id: end, type: set, depends_on: [ask, look, build, sub, tell], values: {all: '{{ steps.sub.output.notes }}'}}
+",
+        "inputs: {tag: {type: string, default: '7'}}",
+        json!({}),
+    );
+    assert_eq!(
+        world.picture(),
+        "running | ask:running look:running build:running sub:running tell:running end:pending"
+    );
+    let input = |step: &str| world.execution.steps[step].input.clone();
+    let ask = json!({"agent": "writer", "message": "About 7", "session": "new", "budget":
+        {"max_cost": null, "max_tokens": null, "max_turns": 3, "max_tool_calls": null}});
+    assert_eq!(input("ask"), ask);
+    assert_eq!(input("look"), json!({"tool": "tracker", "operation": "find", "arguments": {"tag": "7", "limit": 2}}));
+    assert_eq!(input("build"), json!({"workflow": "build.yml", "ref": "v7", "inputs": {"tag": "7"}}));
+    assert_eq!(input("sub"), json!({"process": "notes", "inputs": {"tag": "7"}, "wait": true}));
+    let tell = json!({"channel": "webhook", "to": "https://example.com/***", "message": "7 is out"});
+    assert_eq!(input("tell"), tell);
+    assert_eq!(world.execution.steps["tell"].secret_texts.len(), 1);
+    assert_eq!(world.execution.steps["build"].timeout_ms, Some(6 * 3_600_000));
+    assert_eq!(world.execution.steps["sub"].timeout_ms, None, "a child takes as long as it does");
+    for step in ["ask", "look", "build", "tell"] {
+        world.ends(step, Ok(json!("done")));
+    }
+    world.ends("sub", Ok(json!({"notes": "new"})));
+    assert_eq!(world.execution.steps["end"].output, Some(json!({"all": "new"})));
+    assert_eq!(world.execution.status, ExecutionStatus::Completed);
+}
+
+#[test]
 fn the_repository_says_what_a_process_does_not() {
     let settings = "defaults: {timeout: 7s, execution_timeout: 1h}\n";
     let process = "name: story\nversion: 1\ndefaults: {execution_timeout: 2h}\nsteps:\n- {id: a, type: api_call, url: 'http://127.0.0.1/'}\n";

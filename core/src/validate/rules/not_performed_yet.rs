@@ -7,6 +7,7 @@ use super::super::scope::Scope;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepType;
 use crate::definition::{Step, Trigger};
+use crate::execution::Performable;
 use crate::source::Node;
 
 /// The rule.
@@ -102,10 +103,9 @@ fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
 
 fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
     let node = process.node(step);
-    if !step.step_type().is_performed() {
+    if !Performable::engine().includes(step.step_type()) {
         let message = format!("steps of type `{}` are not performed yet", step.step_type());
-        let performed: Vec<&str> =
-            StepType::ALL.into_iter().filter(|one| one.is_performed()).map(StepType::as_str).collect();
+        let performed: Vec<&str> = Performable::engine().types().map(StepType::as_str).collect();
         let span = process.value_span(step, "type");
         findings.add(process.file, span, message).help(format!("performed are {}", performed.join(", ")));
         return;
