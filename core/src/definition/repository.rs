@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::agent::Agent;
@@ -20,6 +21,9 @@ use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
 
+/// Fewer files than this are read one after the other.
+const FEW: usize = 16;
+
 /// Every definition of a repository.
 #[derive(Debug, Default, Clone)]
 pub struct Repository {
@@ -35,6 +39,8 @@ pub struct File {
     pub source: SourceFile,
     /// What it is by its place.
     pub kind: FileKind,
+    /// What lies at its path.
+    pub form: Form,
     /// Its nodes. For a prompt: those of its front matter.
     pub document: Document,
     /// What is wrong with it as text.
@@ -43,6 +49,18 @@ pub struct File {
     pub structure: Vec<SchemaFault>,
     /// What it means, as far as it could be read.
     pub definition: Option<Definition>,
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A file with a text.
+    #[default]
+    Text,
+    /// A symbolic link, which is never followed.
+    Link,
+    /// A folder.
+    Folder,
 }
 
 /// What a file is by its place.
@@ -147,9 +165,20 @@ impl Repository {
 
     /// The same from bytes.
     pub fn read_bytes<'bytes>(files: impl IntoIterator<Item = (&'bytes String, &'bytes Vec<u8>)>) -> Self {
-        let files = files.into_iter();
-        let files = files.map(|(path, bytes)| (Arc::from(path.as_str()), Arc::new(File::read_bytes(path, bytes))));
-        Self { files: files.collect() }
+        let files: Vec<(&String, &Vec<u8>)> = files.into_iter().collect();
+        let read =
+            |(path, bytes): &(&String, &Vec<u8>)| (Arc::from(path.as_str()), Arc::new(File::read_bytes(path, bytes)));
+        // Starting threads costs more than reading a few files.
+        let files: Vec<(Arc<str>, Arc<File>)> = match files.len() {
+            0..FEW => files.iter().map(read).collect(),
+            _ => files.par_iter().map(read).collect(),
+        };
+        Self { files: files.into_iter().collect() }
+    }
+
+    /// Adds a file, or takes the place of the one at its path.
+    pub fn insert(&mut self, file: File) {
+        self.files.insert(Arc::from(file.source.path()), Arc::new(file));
     }
 
     /// Every process that could be read, by path.
@@ -314,16 +343,19 @@ impl File {
         let source = SourceFile::new(path, text);
         match kind {
             FileKind::Prompt => Self::prompt(source, text),
-            FileKind::Unknown => Self {
-                source,
-                kind,
-                document: parse("").document,
-                faults: Vec::new(),
-                structure: Vec::new(),
-                definition: None,
-            },
+            FileKind::Unknown => Self::blank(source, kind, Form::Text),
             _ => Self::yaml(source, kind, text),
         }
+    }
+
+    /// What is no regular file but lies where one could be: it has no text and means nothing, and a rule says so.
+    pub fn irregular(path: &str, form: Form) -> Self {
+        Self::blank(SourceFile::new(path, ""), FileKind::of(path), form)
+    }
+
+    fn blank(source: SourceFile, kind: FileKind, form: Form) -> Self {
+        let (faults, structure) = (Vec::new(), Vec::new());
+        Self { source, kind, form, document: parse("").document, faults, structure, definition: None }
     }
 
     fn yaml(source: SourceFile, kind: FileKind, text: &str) -> Self {
@@ -336,7 +368,7 @@ impl File {
             .root()
             .filter(|_| !broken)
             .and_then(|root| definition(kind, &parsed.document, root, &mut structure));
-        Self { source, kind, document: parsed.document, faults: parsed.faults, structure, definition }
+        Self { source, kind, form: Form::Text, document: parsed.document, faults: parsed.faults, structure, definition }
     }
 
     /// A prompt: front matter between two lines of `---`, then the template.
@@ -354,7 +386,8 @@ impl File {
         let start = u32::try_from(template_start).unwrap_or(u32::MAX);
         let prompt = Prompt { header, template, template_start: start };
         let definition = Some(Definition::Prompt(Box::new(prompt)));
-        Self { source, kind: FileKind::Prompt, document: parsed.document, faults, structure, definition }
+        let (kind, form) = (FileKind::Prompt, Form::Text);
+        Self { source, kind, form, document: parsed.document, faults, structure, definition }
     }
 }
 

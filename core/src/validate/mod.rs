@@ -1,8 +1,11 @@
 //! Proves a repository's definitions sound: every rule looks at everything once, and says what it found with a code, a
 //! place and what to do. Pure; whoever calls it reads the files and prints the findings.
 
+pub mod baseline;
 mod documentation;
 mod finding;
+mod fingerprint;
+mod mend;
 mod output;
 mod reference;
 mod rule;
@@ -25,6 +28,8 @@ use crate::source::Span;
 
 pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
+pub use fingerprint::fingerprints;
+pub use mend::{Mended, mend};
 pub use rule::{Example, Findings, Rule, examples};
 pub use scope::{Names, ProcessScope, Scope};
 
@@ -33,7 +38,7 @@ pub use scope::{Names, ProcessScope, Scope};
 pub struct Options<'r> {
     /// Whether what is not performed yet is refused (true). False shows what the whole language allows.
     pub performed_only: bool,
-    /// The definitions before the change, for the rule about versions.
+    /// The definitions before the change, for the rule about versions. Files that did not change may be left out.
     pub base: Option<&'r Repository>,
     /// The file names in `.github/workflows/`, where they are known.
     pub workflow_files: Option<&'r BTreeSet<String>>,

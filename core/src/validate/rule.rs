@@ -58,7 +58,8 @@ impl Rule {
                 let fence = if file.text.contains("```") { "````" } else { "```" };
                 // `text`: a wrong example must not be mistaken for one to copy.
                 let language = if title.is_empty() && self.right == example { language } else { "text" };
-                let _ = writeln!(text, "\n{title}{fence}{language}\n{comment}{}\n{fence}", file.text.trim_end());
+                let body = format!("{comment}{}", file.text);
+                let _ = writeln!(text, "\n{title}{fence}{language}\n{}\n{fence}", body.trim_end());
             }
         }
         text
@@ -68,7 +69,7 @@ impl Rule {
 /// One file of an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
-    /// Its path in a repository.
+    /// Its path in a repository; of a link also where it leads, `PATH -> TARGET`.
     pub path: String,
     /// Its text.
     pub text: String,

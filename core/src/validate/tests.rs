@@ -5,10 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::*;
-use crate::definition::repository::Repository;
+use crate::definition::repository::{File, Form, Repository};
 
 fn read(example: &str) -> Repository {
-    Repository::read(examples(example).into_iter().map(|file| (file.path, file.text)))
+    let mut repository = Repository::default();
+    for file in examples(example) {
+        repository.insert(match file.path.split_once(" -> ") {
+            Some((path, _)) => File::irregular(path, Form::Link),
+            None => File::read(&file.path, &file.text),
+        });
+    }
+    repository
 }
 
 /// What rules that look beyond the definitions need, for their examples.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use flowctl_core::definition::repository::{File, Repository};
+use flowctl_core::definition::repository::{File, Form, Repository};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use indexmap::IndexMap;
@@ -202,11 +202,14 @@ impl Repositories {
         }
         let files = mirror.read_tree(revision, FOLDER).await?;
         // What is no text is there all the same, as a file with an error: nothing is silently left out.
-        let texts = files.into_iter().map(|file| match file.content {
-            Content::Text(text) => (file.path, text),
-            Content::Binary { .. } | Content::TooLarge { .. } | Content::Link => (file.path, UNREADABLE.to_owned()),
-        });
-        let read = Repository::read(texts);
+        let mut read = Repository::default();
+        for file in files {
+            read.insert(match file.content {
+                Content::Text(text) => File::read(&file.path, &text),
+                Content::Link => File::irregular(&file.path, Form::Link),
+                Content::Binary { .. } | Content::TooLarge { .. } => File::read(&file.path, UNREADABLE),
+            });
+        }
         let report = validate(&read, &Options::default());
         let definitions = Arc::new(DefinitionsAt {
             revision: revision.to_owned(),

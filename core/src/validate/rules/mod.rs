@@ -29,6 +29,7 @@ pub mod missing_key;
 pub mod name_differs_from_file;
 pub mod never_runs;
 pub mod no_condition;
+pub mod no_regular_file;
 pub mod not_performed_yet;
 pub mod not_utf_8;
 pub mod one_of_keys;
@@ -109,6 +110,7 @@ pub const RULES: &[&Rule] = &[
     &not_performed_yet::RULE,
     &malformed_pattern::RULE,
     &front_matter_never_closed::RULE,
+    &no_regular_file::RULE,
     &circular_dependency::RULE,
     &never_runs::RULE,
     &gateway_without_otherwise::RULE,

@@ -4,7 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::scope::below;
-use crate::definition::repository::FileKind;
+use crate::definition::repository::{FileKind, Form};
 use crate::source::{Span, closest};
 
 /// The rule.
@@ -43,7 +43,7 @@ steps:
 const FOLDERS: [&str; 7] = ["processes", "agents", "tools", "policies", "prompts", "schemas", "tests"];
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    for file in scope.files(FileKind::Unknown) {
+    for file in scope.files(FileKind::Unknown).filter(|file| file.form == Form::Text) {
         let path = file.source.path();
         let inside = below(path, "");
         let name = inside.rsplit('/').next().unwrap_or(inside);
