@@ -8,6 +8,7 @@ pub mod definition;
 pub mod execution;
 pub mod expression;
 pub mod graph;
+pub mod guarantee;
 pub mod source;
 pub mod validate;
 pub mod value;

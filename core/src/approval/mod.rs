@@ -2,11 +2,13 @@
 //! Pure: membership is asked for elsewhere and arrives as facts.
 
 mod decision;
+mod implies;
 mod requirement;
 mod verdict;
 mod weigh;
 
 pub use decision::{Decision, DecisionKind, Person, Source, SourceKind};
+pub use implies::{Demand, at_least_as_strict};
 pub use requirement::{Group, LeafIndex, Requirement, RequirementError};
 pub use verdict::{Missing, Outcome, Verdict, evaluate};
 pub use weigh::{Ineligible, PersonFacts, Weighed, weigh};
