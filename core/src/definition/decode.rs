@@ -51,6 +51,7 @@ pub(super) fn process(document: &Document, root: NodeId, faults: &mut Vec<Schema
     let mut steps = Vec::new();
     if let Some(list) = list {
         steps = list.items().into_iter().flatten().filter_map(|item| step(document, item.id(), faults)).collect();
+        steps.shrink_to_fit();
     }
     if let Some(list) = document.node(root).get("steps") {
         pruned.insert(list.id());

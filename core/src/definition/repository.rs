@@ -19,7 +19,7 @@ use super::tool::Tool;
 use super::{Approvers, Process, Step, decode, digest};
 use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
-use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, to_json};
+use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, parse_shared, to_json};
 
 /// Fewer files than this are read one after the other.
 const FEW: usize = 16;
@@ -156,24 +156,14 @@ pub fn stem(path: &str) -> &str {
 impl Repository {
     /// Reads files: path and text each. Never fails; what is wrong stands in the files.
     pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
-        let files = files.into_iter().map(|(path, text)| {
-            let file = Arc::new(File::read(&path, &text));
-            (Arc::from(path.as_str()), file)
-        });
-        Self { files: files.collect() }
+        let files = files.into_iter().collect();
+        Self { files: each(files, |(path, text)| (Arc::from(path.as_str()), Arc::new(File::read(&path, &text)))) }
     }
 
     /// The same from bytes.
     pub fn read_bytes<'bytes>(files: impl IntoIterator<Item = (&'bytes String, &'bytes Vec<u8>)>) -> Self {
-        let files: Vec<(&String, &Vec<u8>)> = files.into_iter().collect();
-        let read =
-            |(path, bytes): &(&String, &Vec<u8>)| (Arc::from(path.as_str()), Arc::new(File::read_bytes(path, bytes)));
-        // Starting threads costs more than reading a few files.
-        let files: Vec<(Arc<str>, Arc<File>)> = match files.len() {
-            0..FEW => files.iter().map(read).collect(),
-            _ => files.par_iter().map(read).collect(),
-        };
-        Self { files: files.into_iter().collect() }
+        let files = files.into_iter().collect();
+        Self { files: each(files, |(path, bytes)| (Arc::from(path.as_str()), Arc::new(File::read_bytes(path, bytes)))) }
     }
 
     /// Adds a file, or takes the place of the one at its path.
@@ -286,6 +276,17 @@ impl Repository {
     }
 }
 
+/// Reads each file; many of them on all cores. Waking those up costs more than a few files do.
+fn each<F: Send>(
+    files: Vec<F>,
+    read: impl Fn(F) -> (Arc<str>, Arc<File>) + Send + Sync,
+) -> BTreeMap<Arc<str>, Arc<File>> {
+    match files.len() {
+        0..FEW => files.into_iter().map(read).collect(),
+        _ => files.into_par_iter().map(read).collect::<Vec<_>>().into_iter().collect(),
+    }
+}
+
 /// The files that a step names: kind and name.
 fn references(step: &Step) -> Vec<(FileKind, &str)> {
     match &step.kind {
@@ -342,9 +343,9 @@ impl File {
         let kind = FileKind::of(path);
         let source = SourceFile::new(path, text);
         match kind {
-            FileKind::Prompt => Self::prompt(source, text),
+            FileKind::Prompt => Self::prompt(source),
             FileKind::Unknown => Self::blank(source, kind, Form::Text),
-            _ => Self::yaml(source, kind, text),
+            _ => Self::yaml(source, kind),
         }
     }
 
@@ -358,8 +359,8 @@ impl File {
         Self { source, kind, form, document: parse("").document, faults, structure, definition: None }
     }
 
-    fn yaml(source: SourceFile, kind: FileKind, text: &str) -> Self {
-        let parsed = parse(text);
+    fn yaml(source: SourceFile, kind: FileKind) -> Self {
+        let parsed = parse_shared(source.shared_text());
         let mut structure = Vec::new();
         // What a broken file lacks says nothing; what it has is not trusted.
         let broken = parsed.faults.iter().any(|fault| fault.kind.ends_parsing());
@@ -372,7 +373,8 @@ impl File {
     }
 
     /// A prompt: front matter between two lines of `---`, then the template.
-    fn prompt(source: SourceFile, text: &str) -> Self {
+    fn prompt(source: SourceFile) -> Self {
+        let text = source.text();
         let (front, template_start) = front_matter(text);
         let parsed = parse(&front);
         let mut structure = Vec::new();

@@ -46,19 +46,49 @@ pub(crate) struct Entry {
     pub(crate) value: NodeId,
 }
 
-#[derive(Debug, Clone)]
+/// A part of one of the document's lists.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part {
+    start: u32,
+    length: u32,
+}
+
+impl Part {
+    /// The last `length` of a list that has `end` elements.
+    fn ending(end: usize, length: usize) -> Self {
+        // A file is bounded in nodes, far below `u32`.
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { start: number(end - length), length: number(length) }
+    }
+
+    fn of<T>(self, list: &[T]) -> &[T] {
+        let start = self.start as usize;
+        list.get(start..start + self.length as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.length as usize
+    }
+}
+
+/// What a node holds. Small on purpose: a repository is kept in memory whole, and what varies in length lies in lists
+/// of the document that all its nodes share.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Content {
-    /// `value` is absent where the text at the node's span is the value.
-    Scalar {
-        value: Option<Box<str>>,
-        style: ScalarStyle,
-    },
-    Sequence(Vec<NodeId>),
-    /// `order`: indices of `entries`, sorted by key, for looking up.
-    Mapping {
-        entries: Vec<Entry>,
-        order: Vec<u32>,
-    },
+    Scalar { text: ScalarText, style: ScalarStyle },
+    /// In `items`.
+    Sequence(Part),
+    /// In `entries`, and in `order` at the same place.
+    Mapping(Part),
+}
+
+/// Where a scalar's decoded text is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ScalarText {
+    /// In the file, at the node's span.
+    Verbatim,
+    /// In `values`.
+    Value(Part),
 }
 
 #[derive(Debug, Clone)]
@@ -70,22 +100,17 @@ pub(crate) struct NodeData {
     /// The key whose value this is, where it was written.
     pub(crate) owner: NodeId,
     /// Nodes below and this one, aliases followed.
-    pub(crate) weight: u64,
+    pub(crate) weight: u32,
     /// Levels below and this one, aliases followed.
-    pub(crate) height: u32,
+    pub(crate) height: u16,
     pub(crate) content: Content,
 }
 
 impl NodeData {
     pub(crate) fn empty_scalar(span: Span) -> Self {
-        Self {
-            span,
-            outer: span,
-            owner: NodeId::NONE,
-            weight: 1,
-            height: 1,
-            content: Content::Scalar { value: Some("".into()), style: ScalarStyle::Plain },
-        }
+        let text = ScalarText::Value(Part::default());
+        let content = Content::Scalar { text, style: ScalarStyle::Plain };
+        Self { span, outer: span, owner: NodeId::NONE, weight: 1, height: 1, content }
     }
 }
 
@@ -95,6 +120,12 @@ pub struct Document {
     pub(crate) text: Arc<str>,
     /// The first is the node that `NodeId::NONE` and unknown ids stand for.
     pub(crate) nodes: Vec<NodeData>,
+    items: Vec<NodeId>,
+    entries: Vec<Entry>,
+    /// Places within a mapping's own entries, sorted by key, for looking up.
+    order: Vec<u32>,
+    /// Decoded texts, one after the other.
+    values: String,
     pub(crate) root: Option<NodeId>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) faulty: Pruned,
@@ -106,6 +137,10 @@ impl Document {
         Self {
             text,
             nodes: vec![NodeData::empty_scalar(Span::default())],
+            items: Vec::new(),
+            entries: Vec::new(),
+            order: Vec::new(),
+            values: String::new(),
             root: None,
             comments: Vec::new(),
             faulty: Pruned::none(),
@@ -181,5 +216,60 @@ impl Document {
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(data);
         id
+    }
+
+    /// A scalar with this decoded text; `None`: the text at its span.
+    pub(crate) fn scalar(&mut self, value: Option<&str>, style: ScalarStyle) -> Content {
+        let text = value.map_or(ScalarText::Verbatim, |value| {
+            self.values.push_str(value);
+            ScalarText::Value(Part::ending(self.values.len(), value.len()))
+        });
+        Content::Scalar { text, style }
+    }
+
+    /// A list of nodes.
+    pub(crate) fn sequence(&mut self, items: &[NodeId]) -> Content {
+        self.items.extend_from_slice(items);
+        Content::Sequence(Part::ending(self.items.len(), items.len()))
+    }
+
+    /// A mapping of entries; `order`: their places sorted by key.
+    pub(crate) fn mapping(&mut self, entries: &[Entry], order: &[u32]) -> Content {
+        debug_assert_eq!(entries.len(), order.len(), "each entry has its place");
+        self.entries.extend_from_slice(entries);
+        self.order.extend_from_slice(order);
+        Content::Mapping(Part::ending(self.entries.len(), entries.len()))
+    }
+
+    pub(crate) fn value_of(&self, data: &NodeData, text: ScalarText) -> &str {
+        match text {
+            ScalarText::Verbatim => self.text.get(data.span.range()).unwrap_or_default(),
+            ScalarText::Value(part) => {
+                let start = part.start as usize;
+                self.values.get(start..start + part.len()).unwrap_or_default()
+            }
+        }
+    }
+
+    pub(crate) fn items_of(&self, part: Part) -> &[NodeId] {
+        part.of(&self.items)
+    }
+
+    pub(crate) fn entries_of(&self, part: Part) -> &[Entry] {
+        part.of(&self.entries)
+    }
+
+    pub(crate) fn order_of(&self, part: Part) -> &[u32] {
+        part.of(&self.order)
+    }
+
+    /// Gives back what was reserved for more nodes: documents are kept.
+    pub(crate) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.items.shrink_to_fit();
+        self.entries.shrink_to_fit();
+        self.order.shrink_to_fit();
+        self.values.shrink_to_fit();
+        self.comments.shrink_to_fit();
     }
 }

@@ -101,6 +101,11 @@ impl SourceFile {
         &self.text
     }
 
+    /// The whole text, to share.
+    pub fn shared_text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// Line and column of a byte offset. An offset beyond the text is its end; one inside a character is its start.
     pub fn position(&self, offset: u32) -> Position {
         let offset = self.floor(offset);

@@ -9,11 +9,11 @@ use super::scalar::ScalarStyle;
 
 pub(super) struct Finished {
     pub(super) content: Content,
-    pub(super) weight: u64,
-    pub(super) height: u32,
+    pub(super) weight: u32,
+    pub(super) height: u16,
 }
 
-pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight: u64, height: u32) -> Finished {
+pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight: u32, height: u16) -> Finished {
     let mut entries = without_duplicates(builder, entries);
     let (mut weight, mut height) = (weight, height);
     let merge = entries.iter().position(|entry| is_merge_key(&builder.document, entry.key));
@@ -21,13 +21,13 @@ pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight:
         let merge = entries.remove(place);
         for entry in merged_entries(builder, merge, &entries) {
             let data = builder.document.data(entry.value);
-            weight = weight.saturating_add(data.weight + 1);
+            weight = weight.saturating_add(data.weight).saturating_add(1);
             height = height.max(data.height);
             entries.push(entry);
         }
     }
     let order = sorted(&builder.document, &entries);
-    Finished { content: Content::Mapping { entries, order }, weight, height }
+    Finished { content: builder.document.mapping(&entries, &order), weight, height }
 }
 
 fn is_merge_key(document: &Document, key: NodeId) -> bool {

@@ -27,7 +27,7 @@ pub use fault::{Fault, FaultKind};
 pub use file::{Position, Range, SourceFile, Span};
 pub use limits::{MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FAULTS, MAXIMUM_NODES};
 pub use node::{Kind, Node, Scalar};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_shared};
 pub use pruned::Pruned;
 pub use scalar::{Resolved, ScalarStyle};
 pub use schema::{Schema, SchemaError, SchemaFault, SchemaFaultKind};

@@ -104,22 +104,18 @@ impl<'a> Node<'a> {
 
     /// Its shape.
     pub fn kind(self) -> Kind {
-        match &self.document.data(self.id).content {
+        match self.document.data(self.id).content {
             Content::Scalar { .. } => Kind::Scalar,
             Content::Sequence(_) => Kind::Sequence,
-            Content::Mapping { .. } => Kind::Mapping,
+            Content::Mapping(_) => Kind::Mapping,
         }
     }
 
     /// The scalar, if it is one.
     pub fn as_scalar(self) -> Option<Scalar<'a>> {
         let data = self.document.data(self.id);
-        let Content::Scalar { value, style } = &data.content else { return None };
-        let value = match value {
-            Some(value) => value,
-            None => self.document.text.get(data.span.range()).unwrap_or_default(),
-        };
-        Some(Scalar { value, style: *style })
+        let Content::Scalar { text, style } = data.content else { return None };
+        Some(Scalar { value: self.document.value_of(data, text), style })
     }
 
     /// The decoded text of any scalar, whatever its type: `1` gives `"1"`. See [`Node::resolved`].
@@ -147,8 +143,8 @@ impl<'a> Node<'a> {
 
     /// The items, if it is a list.
     pub fn items(self) -> Option<impl ExactSizeIterator<Item = Node<'a>> + Clone> {
-        let Content::Sequence(items) = &self.document.data(self.id).content else { return None };
-        Some(items.iter().map(move |item| self.document.node(*item)))
+        let Content::Sequence(part) = self.document.data(self.id).content else { return None };
+        Some(self.document.items_of(part).iter().map(move |item| self.document.node(*item)))
     }
 
     /// The entries in the order of the text, merged ones (`<<`) last; nothing when it is no mapping.
@@ -158,14 +154,15 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn raw_entries(self) -> &'a [Entry] {
-        match &self.document.data(self.id).content {
-            Content::Mapping { entries, .. } => entries,
+        match self.document.data(self.id).content {
+            Content::Mapping(part) => self.document.entries_of(part),
             _ => &[],
         }
     }
 
     fn entry(self, key: &str) -> Option<Entry> {
-        let Content::Mapping { entries, order } = &self.document.data(self.id).content else { return None };
+        let Content::Mapping(part) = self.document.data(self.id).content else { return None };
+        let (entries, order) = (self.document.entries_of(part), self.document.order_of(part));
         let text = |index: u32| {
             entries.get(index as usize).and_then(|entry| self.document.node(entry.key).as_str()).unwrap_or_default()
         };
@@ -185,10 +182,9 @@ impl<'a> Node<'a> {
 
     /// How many items or entries it has; a scalar has none.
     pub fn len(self) -> usize {
-        match &self.document.data(self.id).content {
+        match self.document.data(self.id).content {
             Content::Scalar { .. } => 0,
-            Content::Sequence(items) => items.len(),
-            Content::Mapping { entries, .. } => entries.len(),
+            Content::Sequence(part) | Content::Mapping(part) => part.len(),
         }
     }
 

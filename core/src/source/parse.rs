@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScanError, Span as EventSpan, StructureStyle};
 
-use super::arena::{Comment, Content, Document, Entry, NodeData, NodeId};
+use super::arena::{Comment, Content, Document, Entry, NodeData, NodeId, ScalarText};
 use super::fault::{Fault, FaultKind};
 use super::file::Span;
 use super::limits::{MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FAULTS, MAXIMUM_NODES, MAXIMUM_REPAIRS};
@@ -25,7 +25,12 @@ pub struct Parsed {
 
 /// Parses one file. Never fails: what was understood plus every fault.
 pub fn parse(text: &str) -> Parsed {
-    let original: Arc<str> = Arc::from(text);
+    parse_shared(&Arc::from(text))
+}
+
+/// The same without a copy of the text.
+pub fn parse_shared(text: &Arc<str>) -> Parsed {
+    let original = Arc::clone(text);
     if text.len() > MAXIMUM_BYTES {
         return too_large(original);
     }
@@ -77,8 +82,8 @@ struct Frame {
     /// In brackets.
     is_flow: bool,
     faults_before: usize,
-    weight: u64,
-    height: u32,
+    weight: u32,
+    height: u16,
     end: u32,
 }
 
@@ -212,16 +217,9 @@ impl Builder {
             _ => {}
         }
         let verbatim = value.is_some() && self.document.text.get(inner.range()) == value;
-        let value = if verbatim { None } else { value.map(Box::from) };
+        let content = self.document.scalar(value.filter(|_| !verbatim), style);
         let owner = self.pending_key();
-        Ok(self.document.push(NodeData {
-            span: inner,
-            outer,
-            owner,
-            weight: 1,
-            height: 1,
-            content: Content::Scalar { value, style },
-        }))
+        Ok(self.document.push(NodeData { span: inner, outer, owner, weight: 1, height: 1, content }))
     }
 
     fn without_final_breaks(&self, span: Span) -> Span {
@@ -270,7 +268,7 @@ impl Builder {
             return Err(Stop);
         }
         let owner = self.pending_key();
-        let content = Content::Sequence(Vec::new());
+        let content = self.document.sequence(&[]);
         let node = self.document.push(NodeData { span, outer: span, owner, weight: 1, height: 1, content });
         let faults_before = self.faults.len();
         let end = span.end;
@@ -292,7 +290,7 @@ impl Builder {
             return;
         }
         let (content, weight, height) = match frame.collected {
-            Collected::Sequence(items) => (Content::Sequence(items), frame.weight, frame.height),
+            Collected::Sequence(items) => (self.document.sequence(&items), frame.weight, frame.height),
             Collected::Mapping { entries, .. } => {
                 let merged = merge::finish_mapping(self, entries, frame.weight, frame.height);
                 (merged.content, merged.weight, merged.height)
@@ -316,7 +314,7 @@ impl Builder {
         if let Some(data) = self.document.nodes.get_mut(frame.node.0 as usize) {
             data.span = span;
             data.outer = span;
-            data.content = Content::Scalar { value: None, style: ScalarStyle::UnquotedTemplate };
+            data.content = Content::Scalar { text: ScalarText::Verbatim, style: ScalarStyle::UnquotedTemplate };
         }
         if is_key {
             self.take_faulty_key();
@@ -414,8 +412,8 @@ impl Builder {
     }
 
     /// Counts what aliases stand for; false when it would be too much.
-    pub(super) fn expand(&mut self, weight: u64) -> bool {
-        let expanded = self.expanded.saturating_add(weight);
+    pub(super) fn expand(&mut self, weight: u32) -> bool {
+        let expanded = self.expanded.saturating_add(u64::from(weight));
         if expanded > MAXIMUM_NODES {
             return false;
         }
@@ -537,6 +535,7 @@ impl Builder {
             }
         }
         self.document.comments.sort_by_key(|comment| comment.span);
+        self.document.shrink();
         self.faults.sort_by_key(|fault| fault.span);
         Parsed { document: self.document, faults: self.faults }
     }

@@ -53,17 +53,20 @@ fn scalar_to_json(resolved: &Resolved<'_>) -> Value {
 pub(super) fn document_from_json(value: &Value) -> Document {
     let mut document = Document::new(Arc::from(""));
     document.root = Some(push_json(&mut document, value));
+    document.shrink();
     document
 }
 
 fn push_json(document: &mut Document, value: &Value) -> NodeId {
-    let scalar = |text: &str, style| Content::Scalar { value: Some(text.into()), style };
     let content = match value {
-        Value::Null => scalar("null", ScalarStyle::Plain),
-        Value::Bool(value) => scalar(&value.to_string(), ScalarStyle::Plain),
-        Value::Number(number) => scalar(&number.to_string(), ScalarStyle::Plain),
-        Value::String(text) => scalar(text, ScalarStyle::DoubleQuoted),
-        Value::Array(items) => Content::Sequence(items.iter().map(|item| push_json(document, item)).collect()),
+        Value::Null => document.scalar(Some("null"), ScalarStyle::Plain),
+        Value::Bool(value) => document.scalar(Some(if *value { "true" } else { "false" }), ScalarStyle::Plain),
+        Value::Number(number) => document.scalar(Some(&number.to_string()), ScalarStyle::Plain),
+        Value::String(text) => document.scalar(Some(text), ScalarStyle::DoubleQuoted),
+        Value::Array(items) => {
+            let items: Vec<NodeId> = items.iter().map(|item| push_json(document, item)).collect();
+            document.sequence(&items)
+        }
         Value::Object(members) => object_content(document, members),
     };
     document.push(NodeData { content, ..NodeData::empty_scalar(Span::default()) })
@@ -72,14 +75,14 @@ fn push_json(document: &mut Document, value: &Value) -> NodeId {
 fn object_content(document: &mut Document, members: &Map<String, Value>) -> Content {
     let mut entries = Vec::with_capacity(members.len());
     for (name, member) in members {
-        let content = Content::Scalar { value: Some(name.as_str().into()), style: ScalarStyle::DoubleQuoted };
+        let content = document.scalar(Some(name), ScalarStyle::DoubleQuoted);
         let key = document.push(NodeData { content, ..NodeData::empty_scalar(Span::default()) });
         entries.push(Entry { key, value: push_json(document, member) });
     }
     let mut order: Vec<(u32, &String)> = (0..).zip(members.keys()).collect();
     order.sort_by_key(|(_, name)| *name);
-    let order = order.into_iter().map(|(index, _)| index).collect();
-    Content::Mapping { entries, order }
+    let order: Vec<u32> = order.into_iter().map(|(index, _)| index).collect();
+    document.mapping(&entries, &order)
 }
 
 /// The arena as a JSON representation of `jsonschema`.

@@ -1,0 +1,160 @@
+//! How fast definitions are read and judged, every rule on. Prints one JSON line a figure; figures of one run can be
+//! compared, those of two machines cannot. `raw_parse_ms_per_file` is the floor: the parser's events over the same
+//! bytes, nothing kept.
+//!
+//! `cargo bench -p flowctl-core --bench validate -- [DIR]`
+//!
+//! DIR: a folder with a `.flow/` to measure instead of the generated definitions. `--corpus DIR` writes those, so that
+//! other programs can be measured on the same bytes.
+
+mod corpus;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::validate::{Options, validate};
+use granit_parser::{Event, Parser};
+use serde_json::{Value, json};
+
+type Failure = Box<dyn Error + Send + Sync>;
+type Files = Vec<(String, String)>;
+
+/// How many definitions the figures of CONTRACT are about.
+const FILES: usize = 1_000;
+/// Each figure is the median of so many runs.
+const RUNS: usize = 5;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.as_slice() {
+        [] => generated(),
+        [flag, folder] if flag == "--corpus" => write(Path::new(folder)),
+        [folder] if !folder.starts_with('-') => {
+            let files = read(Path::new(folder))?;
+            if files.is_empty() {
+                return Err(format!("there is no file below {folder}/.flow").into());
+            }
+            many(&files, "given");
+            Ok(())
+        }
+        _ => Err("one folder at most, or --corpus FOLDER".into()),
+    }
+}
+
+fn generated() -> Result<(), Failure> {
+    let files = corpus::processes(FILES);
+    many(&files, "1,000 files");
+    let one = &files[..1];
+    print("one_file_ms", "1 file", milliseconds(median(|| validated(one))));
+    print("one_file_raw_parse_ms", "1 file", milliseconds(median(|| events(one))));
+    for count in [100, 1_000, 10_000] {
+        let files = corpus::processes(count);
+        print("ms_per_file", &format!("{count} files"), per_file(median(|| validated(&files)), &files));
+    }
+    for count in [100, 1_000, 10_000] {
+        let long = vec![(".flow/processes/long.yaml".to_owned(), corpus::long_process(count))];
+        let steps = format!("1 file of {count} steps");
+        print("one_file_ms", &steps, milliseconds(median(|| validated(&long))));
+        print("one_file_raw_parse_ms", &steps, milliseconds(median(|| events(&long))));
+    }
+    Ok(())
+}
+
+/// The figures of many files.
+fn many(files: &Files, of: &str) {
+    let bytes: usize = files.iter().map(|(_, text)| text.len()).sum();
+    let (read, all, raw) = (median(|| only_read(files)), median(|| validated(files)), median(|| events(files)));
+    print("files_per_s", of, json!((files.len() as f64 / all.as_secs_f64()).round()));
+    print("ms_per_file", of, per_file(all, files));
+    print("mib_per_s", of, rounded(bytes as f64 / (1024.0 * 1024.0) / all.as_secs_f64()));
+    print("read_ms_per_file", of, per_file(read, files));
+    print("raw_parse_ms_per_file", of, per_file(raw, files));
+    print("ratio_to_raw_parse", of, rounded(all.as_secs_f64() / raw.as_secs_f64()));
+    print("peak_rss_mib", of, peak_rss());
+}
+
+fn validated(files: &[(String, String)]) {
+    let repository = Repository::read(files.iter().cloned());
+    let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
+    std::hint::black_box(report);
+}
+
+fn only_read(files: &[(String, String)]) {
+    std::hint::black_box(Repository::read(files.iter().cloned()));
+}
+
+fn events(files: &[(String, String)]) {
+    for (_, text) in files {
+        let mut seen = 0_usize;
+        for event in Parser::new_from_str(text) {
+            seen += usize::from(matches!(event, Ok((Event::Scalar(..), _))));
+        }
+        std::hint::black_box(seen);
+    }
+}
+
+fn median(mut run: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn per_file(time: Duration, files: &Files) -> Value {
+    rounded(time.as_secs_f64() * 1_000.0 / files.len() as f64)
+}
+
+fn milliseconds(time: Duration) -> Value {
+    rounded(time.as_secs_f64() * 1_000.0)
+}
+
+fn rounded(value: f64) -> Value {
+    json!((value * 10_000.0).round() / 10_000.0)
+}
+
+/// Linux says it in `/proc`; elsewhere nothing is said.
+fn peak_rss() -> Value {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.map_or(Value::Null, |kib| rounded(kib / 1024.0))
+}
+
+fn print(figure: &str, of: &str, value: Value) {
+    println!("{}", json!({"figure": figure, "value": value, "of": of}));
+}
+
+fn write(folder: &Path) -> Result<(), Failure> {
+    for (path, text) in corpus::processes(FILES) {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+fn read(folder: &Path) -> Result<Files, Failure> {
+    let mut files = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![folder.join(".flow")];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                files.push((name, String::from_utf8_lossy(&fs::read(&path)?).into_owned()));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
