@@ -9,6 +9,7 @@ pub mod execution;
 pub mod expression;
 pub mod graph;
 pub mod guarantee;
+pub mod simulation;
 pub mod source;
 pub mod validate;
 pub mod value;

@@ -3,11 +3,10 @@
 
 use async_trait::async_trait;
 use flowctl_core::definition::{ErrorClass, field};
+use flowctl_core::simulation::sample;
 use flowctl_core::value::Money;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::sample::Sampler;
 use super::{Answer, Provider, ProviderError, Question, Role};
 
 /// The model that answers as it is asked.
@@ -58,12 +57,7 @@ fn tokens(characters: usize) -> u64 {
 /// A value that satisfies the schema, by a seed of the model and of what was asked first.
 fn right(question: &Question) -> Result<Value, ProviderError> {
     let asked = question.messages.iter().take_while(|message| message.role != Role::Assistant);
-    let mut seed = Sha256::new_with_prefix(&question.model);
-    for message in asked {
-        seed.update([0]);
-        seed.update(&message.text);
-    }
-    Sampler::new(seed.finalize().into(), &question.schema).value().map_err(|reason| {
+    sample::answer(&question.model, asked.map(|message| message.text.as_str()), &question.schema).map_err(|reason| {
         let message = format!("the mock provider cannot make a value for `output_schema`: {reason}");
         ProviderError::new(ErrorClass::Refused, message)
     })

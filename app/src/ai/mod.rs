@@ -2,7 +2,6 @@
 //! becomes of an answer is the asker's.
 
 mod mock;
-mod sample;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -70,7 +70,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 
 fn named(case: &TestCase) -> Vec<&Spanned<StepId>> {
     let expect = &case.expect;
-    let listed = [&expect.path, &expect.skipped].into_iter().flatten().flatten();
+    let listed = [&expect.path, &expect.skipped].into_iter().flatten().flat_map(|ids| &ids.value);
     case.stubs
         .keys()
         .chain(case.decisions.iter().map(|decision| &decision.step))

@@ -1,10 +1,11 @@
 //! Makes a value that satisfies a JSON Schema, the same one for the same seed. Covers what schemas of answers use; where
 //! it does not reach, it says so instead of giving a wrong value.
 
-use flowctl_core::definition::field;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Map, Number, Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::definition::field;
 
 /// Deepest nesting; from half of it on only what is required is made, so that recursive schemas end.
 const MAX_DEPTH: usize = 16;
@@ -13,15 +14,29 @@ const MAX_TRIES: usize = 32;
 /// Longest repetition that a pattern makes beyond its minimum.
 const MAX_EXTRA_REPETITIONS: u64 = 3;
 
+/// A value that satisfies a schema: what the model `mock/MODEL` answers to these texts, the system's first. The same
+/// for the same arguments.
+///
+/// # Errors
+/// In words, where none could be made.
+pub fn answer<'t>(model: &str, texts: impl IntoIterator<Item = &'t str>, schema: &Value) -> Result<Value, String> {
+    let mut seed = Sha256::new_with_prefix(model);
+    for text in texts {
+        seed.update([0]);
+        seed.update(text);
+    }
+    Sampler::new(seed.finalize().into(), schema).value()
+}
+
 /// Makes values for one schema.
-pub(super) struct Sampler<'s> {
+struct Sampler<'s> {
     root: &'s Value,
     seed: [u8; 32],
     drawn: u64,
 }
 
 impl<'s> Sampler<'s> {
-    pub(super) fn new(seed: [u8; 32], root: &'s Value) -> Self {
+    fn new(seed: [u8; 32], root: &'s Value) -> Self {
         Self { root, seed, drawn: 0 }
     }
 
@@ -29,7 +44,7 @@ impl<'s> Sampler<'s> {
     ///
     /// # Errors
     /// In words, where none could be made.
-    pub(super) fn value(&mut self) -> Result<Value, String> {
+    fn value(&mut self) -> Result<Value, String> {
         let value = self.make(self.root, "value", 0)?;
         match field::faults(self.root, &value).first() {
             None => Ok(value),

@@ -1,0 +1,205 @@
+//! What happened in a run, line by line, as a person reads it. Data first; `text` is the same as plain text.
+
+use serde_json::Value;
+
+use super::run::{Run, Spoken, SpokenOutcome};
+use super::stub::flow;
+use super::words::who;
+use crate::approval::DecisionKind;
+use crate::definition::ErrorClass;
+use crate::execution::{Event, EventKind, Execution, StepError, Waiting};
+use crate::value::Duration;
+
+/// Longest value that is shown, in characters.
+const SHOWN: usize = 100;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// How long after the start.
+    pub after: Duration,
+    /// The step, where it is about one.
+    pub step: Option<String>,
+    /// What kind of thing.
+    pub kind: MomentKind,
+    /// What, for people.
+    pub text: String,
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MomentKind {
+    /// Something went on.
+    Neutral,
+    /// It ended well.
+    Good,
+    /// It ended badly, or did not count.
+    Bad,
+    /// It waits.
+    Waits,
+    /// It was left out.
+    Skipped,
+}
+
+impl MomentKind {
+    /// A sign for it.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Neutral => "·",
+            Self::Good => "✓",
+            Self::Bad => "✗",
+            Self::Waits => "◦",
+            Self::Skipped => "-",
+        }
+    }
+}
+
+impl Run {
+    /// What happened, in order.
+    pub fn timeline(&self) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        let mut spoken = self.spoken.iter().filter(|spoken| spoken.outcome != SpokenOutcome::Counted).peekable();
+        for (index, event) in self.events.iter().enumerate() {
+            while let Some(refused) = spoken.next_if(|spoken| spoken.after_events <= index) {
+                moments.push(self.refusal(refused));
+            }
+            moments.extend(self.moment(event));
+        }
+        moments.extend(spoken.map(|refused| self.refusal(refused)));
+        if let Some(cut) = &self.cut {
+            let after = self.since_start(self.now);
+            moments.push(Moment { after, step: None, kind: MomentKind::Bad, text: cut.to_string() });
+        }
+        moments
+    }
+
+    /// The timeline as plain text, a line each, with times and steps in columns.
+    pub fn timeline_text(&self) -> String {
+        let moments = self.timeline();
+        let width = columns(&moments);
+        moments.iter().map(|moment| format!("{}\n", moment.line(width))).collect()
+    }
+
+    fn refusal(&self, spoken: &Spoken) -> Moment {
+        let SpokenOutcome::Refused { message, .. } = &spoken.outcome else {
+            return Moment {
+                after: self.since_start(spoken.at),
+                step: None,
+                kind: MomentKind::Neutral,
+                text: String::new(),
+            };
+        };
+        let text = format!("@{}'s {} does not count: {message}", spoken.by, spoken.word);
+        Moment { after: self.since_start(spoken.at), step: Some(spoken.step.clone()), kind: MomentKind::Bad, text }
+    }
+
+    fn moment(&self, event: &Event) -> Option<Moment> {
+        let (kind, text) = match &event.step {
+            Some(_) => of_step(event)?,
+            None => of_execution(event, &self.execution)?,
+        };
+        Some(Moment { after: self.since_start(event.at), step: event.step.clone(), kind, text })
+    }
+}
+
+/// How wide the columns of times and steps are.
+pub(super) fn columns(moments: &[Moment]) -> (usize, usize) {
+    let widest = |width: &dyn Fn(&Moment) -> usize| moments.iter().map(width).max().unwrap_or(0);
+    let times = widest(&|moment| moment.after.to_string().len());
+    (times, widest(&|moment| moment.step.as_ref().map_or(0, String::len)))
+}
+
+impl Moment {
+    /// The line of a timeline whose columns are so wide.
+    pub fn line(&self, (times, steps): (usize, usize)) -> String {
+        let after = format!("{:>times$}", self.after.to_string());
+        match &self.step {
+            Some(step) => format!("{after}  {} {step:<steps$}  {}", self.kind.sign(), self.text),
+            None => format!("{after}  {}", self.text),
+        }
+    }
+}
+
+fn of_execution(event: &Event, execution: &Execution) -> Option<(MomentKind, String)> {
+    let said = |kind, text: String| Some((kind, text));
+    match &event.kind {
+        EventKind::ExecutionStarted { .. } => {
+            let actor = execution.trigger.actor.as_ref().map(|actor| format!(" by @{}", actor.login));
+            let text = format!("started: {}{}", execution.trigger.kind, actor.unwrap_or_default());
+            said(MomentKind::Neutral, text)
+        }
+        EventKind::HeadMoved { head_sha } => {
+            said(MomentKind::Neutral, format!("pushed: the head is {}", head_sha.get(..7).unwrap_or(head_sha)))
+        }
+        EventKind::ExecutionCompleted { outputs } => match outputs {
+            Value::Object(map) if map.is_empty() => said(MomentKind::Good, "completed".to_owned()),
+            outputs => said(MomentKind::Good, format!("completed with {}", shown(outputs))),
+        },
+        EventKind::ExecutionFailed { error } => said(MomentKind::Bad, format!("failed: {}", error.message)),
+        EventKind::ExecutionCancelled { reason } => said(MomentKind::Bad, reason.clone()),
+        _ => None,
+    }
+}
+
+fn of_step(event: &Event) -> Option<(MomentKind, String)> {
+    let actor = || event.actor.as_ref().map_or_else(|| "somebody".to_owned(), |actor| format!("@{}", actor.login));
+    let said = |kind, text: String| Some((kind, text));
+    match &event.kind {
+        EventKind::StepStarted { .. } if event.attempt.is_some_and(|attempt| attempt > 1) => {
+            said(MomentKind::Neutral, format!("attempt {}", event.attempt.unwrap_or_default()))
+        }
+        EventKind::StepWaiting { waiting } => said(MomentKind::Waits, waits(waiting)),
+        EventKind::StepRetrying { error, .. } => {
+            said(MomentKind::Bad, format!("{}; it is tried again", failure(error)))
+        }
+        EventKind::StepCompleted { output, .. } => said(MomentKind::Good, format!("completed {}", shown(output))),
+        EventKind::StepFailed { error, .. } => said(MomentKind::Bad, format!("failed: {}", failure(error))),
+        EventKind::StepSkipped { reason } => said(MomentKind::Skipped, format!("skipped: {}", reason.words())),
+        EventKind::StepCancelled => said(MomentKind::Bad, "cancelled".to_owned()),
+        EventKind::DecisionRecorded { decision } => {
+            let word = match decision.decision {
+                DecisionKind::Approve => "approves",
+                DecisionKind::Reject => "rejects",
+                DecisionKind::Withdraw => "takes back what was said",
+            };
+            let note = decision.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            said(MomentKind::Neutral, format!("@{} {word}{note}", decision.person.login))
+        }
+        EventKind::DecisionsDismissed { people, .. } if !people.is_empty() => {
+            let names: Vec<String> = people.iter().map(|person| format!("@{}", person.login)).collect();
+            said(MomentKind::Neutral, format!("a push dismisses what {} said", names.join(", ")))
+        }
+        EventKind::Escalated { .. } => said(MomentKind::Neutral, "escalated: more people are asked".to_owned()),
+        EventKind::Reminded => said(MomentKind::Neutral, "people are reminded".to_owned()),
+        EventKind::FormAnswered { .. } => said(MomentKind::Neutral, format!("{} answers", actor())),
+        _ => None,
+    }
+}
+
+fn waits(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Approval(request) => format!("asks {}", who(&request.requirement)),
+        Waiting::Form(request) => match &request.assignees {
+            Some(assignees) => format!("asks {}", who(assignees)),
+            None => "asks whoever may write".to_owned(),
+        },
+        Waiting::Timer { until } => format!("waits until {until}"),
+        Waiting::Retry { at } => format!("waits until {at}"),
+    }
+}
+
+fn failure(error: &StepError) -> String {
+    let class = serde_json::to_value(error.class).ok();
+    match (error.class, class.as_ref().and_then(Value::as_str)) {
+        // These tell nothing that the message does not.
+        (ErrorClass::Rejected | ErrorClass::Expression | ErrorClass::Refused, _) | (_, None) => error.message.clone(),
+        (_, Some(class)) => format!("{} ({class})", error.message),
+    }
+}
+
+/// A value on one line, cut where it is long.
+fn shown(value: &Value) -> String {
+    let text = flow(value);
+    let start: String = text.chars().take(SHOWN).collect();
+    if start.len() < text.len() { format!("{start} …") } else { text }
+}
