@@ -11,5 +11,6 @@ pub mod graph;
 pub mod guarantee;
 pub mod simulation;
 pub mod source;
+pub mod types;
 pub mod validate;
 pub mod value;

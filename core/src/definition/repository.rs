@@ -143,7 +143,7 @@ impl FileKind {
 }
 
 /// The part of a path below its `.flow/`.
-fn below_flow(path: &str) -> Option<&str> {
+pub(crate) fn below_flow(path: &str) -> Option<&str> {
     path.strip_prefix(".flow/").or_else(|| path.split_once("/.flow/").map(|(_, inside)| inside))
 }
 

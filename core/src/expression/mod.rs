@@ -5,6 +5,7 @@ mod context;
 mod engine;
 mod reference;
 mod render;
+pub mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use context::Context;
-pub use engine::{Callable, CallableKind, Parameter, catalogue};
+pub use engine::{Callable, CallableKind, Gives, Parameter, Takes, catalogue};
+pub(crate) use engine::{find_callable, nearest as nearest_callable};
 pub use reference::{Key, Reference, Segment};
 pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json};
 
@@ -142,6 +144,19 @@ impl Template {
     /// `with` are not among it.
     pub fn references(&self) -> &[Reference] {
         self.parsed.outline.as_ref().map_or(&[], |outline| &outline.references)
+    }
+
+    /// What the text says, part by part; nothing where it [is literal](Self::is_literal).
+    pub fn statements(&self) -> &[tree::Statement] {
+        self.parsed.outline.as_ref().map_or(&[], |outline| &outline.statements)
+    }
+
+    /// The reference that stands at this range of the text.
+    pub fn reference_at(&self, range: &Range<usize>) -> Option<&Reference> {
+        let references = self.references();
+        let at = |reference: &Reference| (reference.range.start, reference.range.end);
+        let place = references.binary_search_by_key(&(range.start, range.end), at).ok()?;
+        references.get(place)
     }
 
     /// The value of the text: of its own type where it [is native](Self::is_native), otherwise a text.

@@ -42,6 +42,15 @@ impl ScalarMap {
         Span::new(start, end.max(start))
     }
 
+    /// The byte of the decoded value that stands at a byte of the file; nothing outside of the scalar, and where the way
+    /// back is not known.
+    pub fn offset(&self, at: usize) -> Option<usize> {
+        let index = self.pieces.partition_point(|piece| piece.source + piece.source_length < at);
+        let piece = self.pieces.get(index)?;
+        let inside = at.checked_sub(piece.source)?;
+        Some(piece.value + if piece.is_verbatim() { inside } else { inside.min(piece.value_length) })
+    }
+
     fn start_of(&self, offset: usize) -> usize {
         let index = self.pieces.partition_point(|piece| piece.value + piece.value_length <= offset);
         match self.pieces.get(index) {

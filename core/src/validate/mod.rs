@@ -6,14 +6,11 @@ mod documentation;
 mod finding;
 mod fingerprint;
 mod mend;
-mod output;
 mod reference;
 mod rule;
 pub mod rules;
 mod scope;
-mod shape;
 mod suppression;
-mod text;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +22,7 @@ use serde::Serialize;
 use crate::definition::repository::Repository;
 use crate::definition::settings::Level;
 use crate::source::Span;
+pub(crate) use crate::types::text;
 
 pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use super::Options;
 use super::reference::{self, Problem};
-use super::text::Texts;
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
 use crate::source::{Document, Kind, Node, NodeId, Span};
+use crate::types::Types;
+use crate::types::text::Texts;
 
 /// Deepest nesting of `foreach` bodies that is looked into.
 const MAX_BODIES: usize = 16;
@@ -23,10 +24,14 @@ pub struct Scope<'r> {
     pub options: &'r Options<'r>,
     /// What can be referred to.
     pub names: Names,
+    /// What is known about values.
+    pub types: Types<'r>,
     /// Every process that could be read.
     pub processes: Vec<ProcessScope<'r>>,
     /// Which data reaches where, once somebody asked.
     flows: OnceLock<Flows>,
+    /// What is wrong with what prompts read, with their files.
+    pub prompts: Vec<(&'r File, Vec<Problem>)>,
 }
 
 /// What there is, by name; files that could not be read count, for their faults are told elsewhere.
@@ -53,7 +58,7 @@ pub struct ProcessScope<'r> {
     /// The same ids, for looking up.
     known_ids: BTreeSet<String>,
     /// Every text with an expression.
-    pub texts: Texts,
+    pub texts: Arc<Texts>,
     /// What is wrong with what they read.
     pub problems: Vec<Problem>,
 }
@@ -61,21 +66,23 @@ pub struct ProcessScope<'r> {
 impl<'r> Scope<'r> {
     pub(crate) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
         let names = Names::of(repository);
+        let types = Types::of(repository);
         let mut processes: Vec<ProcessScope<'r>> = repository
             .processes()
             .map(|(file, process)| {
                 let graph = Graph::of(process);
                 let missing = Missing::of(&graph);
                 let ids = written_ids(&file.document, process.node);
-                let texts = Texts::of(&file.document, process.node);
+                let texts = types.process(file.source.path()).map(|own| own.shared_texts()).unwrap_or_default();
                 let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
                 ProcessScope { file, process, graph, missing, ids, known_ids, texts, problems: Vec::new() }
             })
             .collect();
         for process in &mut processes {
-            process.problems = reference::problems(repository, process);
+            process.problems = reference::problems(&types, process);
         }
-        Self { repository, options, names, processes, flows: OnceLock::new() }
+        let prompts = types.prompts().map(|prompt| (prompt.file, reference::prompt_problems(prompt))).collect();
+        Self { repository, options, names, types, processes, prompts, flows: OnceLock::new() }
     }
 
     /// Which data reaches where in a process. Worked out for all processes when the first is asked about.

@@ -237,7 +237,7 @@ fn what_expressions_read() {
     {{ steps.pause.output.at }} {{ steps.pause.output.payload }}
       unknown-name `payload` `steps.pause.output` has no field `payload`
     {{ steps.review.output.decision }} {{ steps.review.output.decisions[0].person.login }}
-      nothing
+      unknown-name `login` `steps.review.output.decisions[0].person` is a text and has no field `login`
     {{ steps.review.output.decisions[0].who }}
       unknown-name `who` `steps.review.output.decisions[0]` has no field `who`
     {{ steps.route.output.taken }} {{ steps.route.error.message }} {{ steps.route.attempts }}
@@ -249,7 +249,7 @@ fn what_expressions_read() {
     {{ context.nested.a.b }} {{ context.nested.list[0].x }} {{ context.nested.a.c }}
       unknown-name `c` `context.nested.a` has no field `c`
     {{ inputs['maybe'] }}
-      may-be-missing `maybe` `inputs.maybe` may be missing
+      may-be-missing `maybe` `inputs['maybe']` may be missing
     {{ inputs.maybe if inputs.maybe is defined else 'none' }}
       nothing
     {% if inputs.maybe is defined %}{{ inputs.maybe }}{% endif %}

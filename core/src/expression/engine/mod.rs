@@ -9,6 +9,7 @@ mod explain;
 mod filters;
 mod guards;
 mod known;
+mod outline;
 mod scan;
 mod values;
 mod walk;
@@ -22,10 +23,12 @@ use minijinja::value::{Enumerator, Object};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value as Json;
 
-pub use catalogue::{Callable, CallableKind, Parameter, catalogue};
+pub use catalogue::{Callable, CallableKind, Gives, Parameter, Takes, catalogue};
+pub(crate) use catalogue::{find as find_callable, nearest};
 pub(super) use minijinja::Value;
 pub(super) use values::from_json;
 
+use super::tree::Statement;
 use super::{Context, EvaluationError, ExpressionError, FUEL, MAX_OUTPUT, Reference, SecretPart};
 
 /// What [`read`] found in a text.
@@ -35,6 +38,7 @@ pub(super) struct Outline {
     pub(super) has_statements: bool,
     /// Whether the text is one `{{ … }}` and at most line breaks after it.
     pub(super) is_native: bool,
+    pub(super) statements: Vec<Statement>,
 }
 
 /// Parses a text and checks what can be checked without running it.
@@ -50,7 +54,8 @@ pub(super) fn read(text: &str) -> Result<Outline, ExpressionError> {
         _ => false,
     };
     let references = walk::walk(text, statements)?.references;
-    Ok(Outline { references, has_statements, is_native })
+    let statements = outline::statements(text, statements);
+    Ok(Outline { references, has_statements, is_native, statements })
 }
 
 /// Runs a text that [`read`] has accepted. A native text gives its value and no parts, unless it is a secret.

@@ -334,40 +334,49 @@ impl<'a> Walk<'a> {
     }
 
     fn link_range(&self, link: &Link<'_, 'a>) -> Range<usize> {
-        match link {
-            Link::Name(_, range) => range.clone(),
-            Link::Index(index) => {
-                let range = self.range(index);
-                let source = self.text.get(range.clone()).unwrap_or_default();
-                let quoted = source.len() > 2 && matches!(index, Expr::Const(_)) && source.starts_with(['"', '\'']);
-                if quoted { range.start + 1..range.end - 1 } else { range }
-            }
-        }
+        link_range(self.text, link)
     }
 
     // Places
 
-    /// Where an expression stands. minijinja's spans of chains, comparisons and choices begin elsewhere.
+    /// Where an expression stands.
     pub(super) fn range(&self, expr: &Expr<'_>) -> Range<usize> {
-        let end = range_of(self.text, expr.span()).end;
-        let mut first = expr;
-        loop {
-            let range = range_of(self.text, first.span());
-            let is_prefix =
-                |range: &Range<usize>| ["not", "-"].iter().any(|word| self.text[range.clone()].starts_with(word));
-            first = match first {
-                Expr::Filter(filter) if let Some(of) = &filter.expr => of,
-                Expr::Test(test) => &test.expr,
-                Expr::GetAttr(chain) => &chain.expr,
-                Expr::GetItem(chain) => &chain.expr,
-                Expr::Slice(slice) => &slice.expr,
-                Expr::Call(call) => &call.expr,
-                Expr::IfExpr(choice) => &choice.true_expr,
-                Expr::Compare(compare) => &compare.expr,
-                Expr::BinOp(operation) if comparison(operation.op).is_some() => &operation.left,
-                Expr::UnaryOp(not) if !is_prefix(&range) => &not.expr,
-                _ => return range.start.min(end)..end,
-            };
+        range_in(self.text, expr)
+    }
+}
+
+/// Where an expression stands. minijinja's spans of chains, comparisons and choices begin elsewhere.
+pub(super) fn range_in(text: &str, expr: &Expr<'_>) -> Range<usize> {
+    let end = range_of(text, expr.span()).end;
+    let mut first = expr;
+    loop {
+        let range = range_of(text, first.span());
+        let is_prefix = |range: &Range<usize>| ["not", "-"].iter().any(|word| text[range.clone()].starts_with(word));
+        first = match first {
+            Expr::Filter(filter) if let Some(of) = &filter.expr => of,
+            Expr::Test(test) => &test.expr,
+            Expr::GetAttr(chain) => &chain.expr,
+            Expr::GetItem(chain) => &chain.expr,
+            Expr::Slice(slice) => &slice.expr,
+            Expr::Call(call) => &call.expr,
+            Expr::IfExpr(choice) => &choice.true_expr,
+            Expr::Compare(compare) => &compare.expr,
+            Expr::BinOp(operation) if comparison(operation.op).is_some() => &operation.left,
+            Expr::UnaryOp(not) if !is_prefix(&range) => &not.expr,
+            _ => return range.start.min(end)..end,
+        };
+    }
+}
+
+/// Where a part of a chain stands; a quoted key without its quotes.
+pub(super) fn link_range(text: &str, link: &Link<'_, '_>) -> Range<usize> {
+    match link {
+        Link::Name(_, range) => range.clone(),
+        Link::Index(index) => {
+            let range = range_in(text, index);
+            let source = text.get(range.clone()).unwrap_or_default();
+            let quoted = source.len() > 2 && matches!(index, Expr::Const(_)) && source.starts_with(['"', '\'']);
+            if quoted { range.start + 1..range.end - 1 } else { range }
         }
     }
 }

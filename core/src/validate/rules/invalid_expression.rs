@@ -3,8 +3,6 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use crate::definition::repository::{Definition, FileKind};
-use crate::expression::Template;
 use crate::source::Span;
 
 /// The rule.
@@ -47,11 +45,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             findings.add(process.file, span, error.message.clone()).maybe_help(error.help.clone());
         }
     }
-    for file in scope.files(FileKind::Prompt) {
-        let Some(Definition::Prompt(prompt)) = &file.definition else { continue };
-        let Err(error) = Template::parse(&prompt.template) else { continue };
-        let start = prompt.template_start as usize;
+    for prompt in scope.types.prompts() {
+        let Err(error) = prompt.template() else { continue };
+        let start = prompt.prompt.template_start as usize;
         let span = Span::new(start + error.range.start, start + error.range.end);
-        findings.add(file, span, error.message).maybe_help(error.help);
+        findings.add(prompt.file, span, error.message.clone()).maybe_help(error.help.clone());
     }
 }

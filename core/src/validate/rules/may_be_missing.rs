@@ -1,11 +1,10 @@
 //! A value that may be missing is read without a default.
 
 use super::super::finding::Severity;
-use super::super::reference::{ProblemKind, prompt_problems};
+use super::super::reference::ProblemKind;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::tell_problems;
-use crate::definition::repository::{Definition, FileKind};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -56,12 +55,4 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     tell_problems(scope, findings, ProblemKind::MayBeMissing);
-    for file in scope.files(FileKind::Prompt) {
-        let Some(Definition::Prompt(prompt)) = &file.definition else { continue };
-        for (span, wrong) in prompt_problems(prompt) {
-            if wrong.kind == ProblemKind::MayBeMissing {
-                findings.add(file, span, wrong.message).maybe_help(wrong.help);
-            }
-        }
-    }
 }

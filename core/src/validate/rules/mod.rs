@@ -1,9 +1,11 @@
 //! The rules, one file each, and the list of them. To add one: its file, its line in [`RULES`], its module here.
 
 pub mod archived_with_triggers;
+pub mod argument_does_not_fit;
 pub mod circular_dependency;
 pub mod comment_word_taken;
 pub mod comparison_of_types;
+pub mod condition_not_boolean;
 pub mod contradicting_limits;
 pub mod contradicting_pauses;
 pub mod default_does_not_fit;
@@ -11,6 +13,7 @@ pub mod duplicate_key;
 pub mod duplicate_process_name;
 pub mod duplicate_step_id;
 pub mod empty_file;
+pub mod filter_does_not_fit;
 pub mod front_matter_never_closed;
 pub mod gateway_without_otherwise;
 pub mod impossible_approval;
@@ -18,10 +21,13 @@ pub mod invalid_expression;
 pub mod invalid_json;
 pub mod invalid_schema;
 pub mod invalid_yaml;
+pub mod items_not_a_list;
 pub mod late_escalation;
 pub mod late_reminder;
+pub mod list_in_address;
 pub mod malformed_pattern;
 pub mod may_be_missing;
+pub mod may_be_null;
 pub mod misplaced_otherwise;
 pub mod misplaced_secret;
 pub mod missing_escalation;
@@ -33,6 +39,7 @@ pub mod no_regular_file;
 pub mod not_performed_yet;
 pub mod not_utf_8;
 pub mod one_of_keys;
+pub mod operator_does_not_fit;
 pub mod outcome_without_timeout;
 pub mod process_contains_itself;
 pub mod prompt_variables;
@@ -67,6 +74,7 @@ pub mod unused_compensation;
 pub mod unused_input;
 pub mod unused_suppression;
 pub mod url_without_scheme;
+pub mod value_does_not_fit;
 pub mod version_not_raised;
 pub mod wrong_type;
 pub mod wrong_value;
@@ -134,6 +142,14 @@ pub const RULES: &[&Rule] = &[
     &unused_input::RULE,
     &template_in_literal::RULE,
     &prompt_variables::RULE,
+    &condition_not_boolean::RULE,
+    &filter_does_not_fit::RULE,
+    &argument_does_not_fit::RULE,
+    &operator_does_not_fit::RULE,
+    &items_not_a_list::RULE,
+    &may_be_null::RULE,
+    &value_does_not_fit::RULE,
+    &list_in_address::RULE,
     &impossible_approval::RULE,
     &missing_escalation::RULE,
     &late_escalation::RULE,
@@ -256,14 +272,16 @@ fn with_items<'r>(file: &'r File, field: &'r Field, look: &mut dyn FnMut(&'r Fil
     }
 }
 
-/// Tells the problems of one kind with what expressions read.
+/// Tells the problems of one kind with what expressions read and do.
 fn tell_problems(scope: &Scope<'_>, findings: &mut Findings, kind: ProblemKind) {
-    for process in &scope.processes {
-        for problem in process.problems.iter().filter(|problem| problem.kind == kind) {
-            let finding = findings.add(process.file, problem.span, problem.message.clone());
+    let of_processes = scope.processes.iter().map(|process| (process.file, &process.problems));
+    let of_prompts = scope.prompts.iter().map(|(file, problems)| (&**file, problems));
+    for (file, problems) in of_processes.chain(of_prompts) {
+        for problem in problems.iter().filter(|problem| problem.kind == kind) {
+            let finding = findings.add(file, problem.span, problem.message.clone());
             finding.maybe_help(problem.help.clone());
             if let Some(meant) = &problem.meant {
-                finding.fix(process.file, Applicability::Unsafe, problem.span, meant.clone());
+                finding.fix(file, Applicability::Unsafe, problem.span, meant.clone());
             }
         }
     }

@@ -2,13 +2,10 @@
 
 use super::super::finding::Applicability;
 use super::super::finding::Severity;
-use super::super::reference::Roots;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::shape::Shape;
 use super::super::text::{Usage, has_markup};
 use crate::definition::repository::File;
-use crate::expression::{Reference, Template};
 use crate::source::{Node, Resolved};
 
 /// The rule.
@@ -54,16 +51,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for node in &process.texts.conditions {
             literal(process.file, document.node(*node), findings);
         }
-        let roots = Roots::of(scope.repository, process);
         for text in process.texts.texts.iter().filter(|text| text.role.usage == Usage::Condition) {
-            let Ok(template) = &text.template else { continue };
-            let whole = document.node(text.node).span();
-            if !template.is_native() {
+            if text.template.as_ref().is_ok_and(|template| !template.is_native()) {
                 let message = "text around an expression makes a text of it, and a text is no condition";
+                let whole = document.node(text.node).span();
                 findings.add(process.file, whole, message).help("write exactly one `{{ … }}`");
-            } else if let Some(noun) = only_reference(template).and_then(|reference| not_boolean(&roots, reference)) {
-                let message = format!("a condition must be true or false, this is {noun}");
-                findings.add(process.file, whole, message).help("compare it with something");
             }
         }
     }
@@ -84,19 +76,5 @@ fn literal(file: &File, when: Node<'_>, findings: &mut Findings) {
         _ => {
             findings.add(file, when.span(), "a condition must be true or false").help("write one `{{ … }}` in quotes");
         }
-    }
-}
-
-/// The reference that is all of an expression.
-fn only_reference(template: &Template) -> Option<&Reference> {
-    let [reference] = template.references() else { return None };
-    let inside = template.text().trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    (template.text().get(reference.range.clone())? == inside).then_some(reference)
-}
-
-fn not_boolean(roots: &Roots<'_, '_>, reference: &Reference) -> Option<&'static str> {
-    match roots.shape(reference) {
-        Shape::Boolean | Shape::Unknown => None,
-        other => other.noun(),
     }
 }

@@ -31,9 +31,36 @@ pub enum Owner {
     Step {
         /// Its id, where it has one.
         id: Option<String>,
-        /// The names of items, from the outermost `foreach` around it.
-        items: Vec<String>,
+        /// What its body of `foreach` is run for, from the outermost around it.
+        items: Vec<Item>,
     },
+}
+
+/// What a body of `foreach` is run for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its name in expressions.
+    pub name: String,
+    /// The mapping of the `foreach`.
+    pub foreach: NodeId,
+}
+
+impl Owner {
+    /// The step's id, where it is a step's and that has one.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Step { id, .. } => id.as_deref(),
+            Self::Outputs | Self::Concurrency => None,
+        }
+    }
+
+    /// What the bodies around it are run for.
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Self::Step { items, .. } => items,
+            Self::Outputs | Self::Concurrency => &[],
+        }
+    }
 }
 
 /// What may stand at a place.
@@ -41,6 +68,8 @@ pub enum Owner {
 pub struct Role {
     /// How the result is used.
     pub usage: Usage,
+    /// What the result must be.
+    pub wants: Wants,
     /// Whether secrets may be printed.
     pub secrets: bool,
     /// Whether it is a step's own `when`.
@@ -60,9 +89,31 @@ pub enum Usage {
     Condition,
 }
 
-const TEXT: Role = Role { usage: Usage::Text, secrets: false, is_when: false, event: false };
-const VALUE: Role = Role { usage: Usage::Value, ..TEXT };
-const CONDITION: Role = Role { usage: Usage::Condition, ..TEXT };
+/// What the result of a text must be, beyond how it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// Anything.
+    Anything,
+    /// Something to print: not null.
+    Text,
+    /// A duration in words.
+    Duration,
+    /// A moment in words.
+    Moment,
+    /// An address: what is printed into it is no list and no mapping.
+    Address,
+    /// A name, or a list of names.
+    Names,
+    /// A list.
+    List,
+}
+
+pub(super) const TEXT: Role =
+    Role { usage: Usage::Text, wants: Wants::Text, secrets: false, is_when: false, event: false };
+const VALUE: Role = Role { usage: Usage::Value, wants: Wants::Anything, ..TEXT };
+const NAMES: Role = Role { wants: Wants::Names, ..VALUE };
+const DURATION: Role = Role { wants: Wants::Duration, ..VALUE };
+const CONDITION: Role = Role { usage: Usage::Condition, wants: Wants::Anything, ..TEXT };
 const SECRET_TEXT: Role = Role { secrets: true, ..TEXT };
 const SECRET_VALUE: Role = Role { secrets: true, ..VALUE };
 
@@ -72,18 +123,21 @@ fn role(step_type: StepType, key: &str) -> Option<Role> {
     Some(match (step_type, key) {
         (_, "name") => TEXT,
         (_, "when") => Role { is_when: true, ..CONDITION },
-        (_, "timeout") => VALUE,
+        (_, "timeout") => DURATION,
         (Type::AgentTask, "message") => TEXT,
         (Type::AiGenerate, "prompt" | "system") => TEXT,
-        (Type::AiGenerate, "model" | "variables") => VALUE,
+        (Type::AiGenerate, "model") => Role { wants: Wants::Text, ..VALUE },
+        (Type::AiGenerate, "variables") => VALUE,
         (Type::HumanApproval | Type::Form, "title" | "description") => TEXT,
-        (Type::HumanApproval, "approvers" | "escalate") | (Type::Form, "assignees" | "escalate") => VALUE,
-        (Type::ApiCall, "url" | "headers" | "body" | "body_text") => SECRET_TEXT,
+        (Type::HumanApproval, "approvers" | "escalate") | (Type::Form, "assignees" | "escalate") => NAMES,
+        (Type::ApiCall, "url") => Role { wants: Wants::Address, ..SECRET_TEXT },
+        (Type::ApiCall, "headers" | "body" | "body_text") => Role { wants: Wants::Anything, ..SECRET_TEXT },
         (Type::ApiCall, "query") | (Type::McpCall, "arguments") => SECRET_VALUE,
         (Type::Workflow, "ref") => TEXT,
         (Type::Workflow | Type::Process, "inputs") => VALUE,
-        (Type::Foreach, "items" | "result") => VALUE,
-        (Type::Wait, "for" | "until") => VALUE,
+        (Type::Foreach, "items") => Role { wants: Wants::List, ..VALUE },
+        (Type::Wait, "for") => DURATION,
+        (Type::Wait, "until") => Role { wants: Wants::Moment, ..VALUE },
         (Type::Set, "values") => VALUE,
         (Type::Notify, "to") => SECRET_VALUE,
         (Type::Notify, "subject" | "message") => SECRET_TEXT,
@@ -130,13 +184,13 @@ struct Walk {
 const MAX_BODIES: usize = 16;
 
 impl Walk {
-    fn steps(&mut self, list: Node<'_>, items: &[String], depth: usize) {
+    fn steps(&mut self, list: Node<'_>, items: &[Item], depth: usize) {
         for step in list.items().into_iter().flatten().filter(|step| step.kind() == Kind::Mapping) {
             self.step(step, items, depth);
         }
     }
 
-    fn step(&mut self, step: Node<'_>, items: &[String], depth: usize) {
+    fn step(&mut self, step: Node<'_>, items: &[Item], depth: usize) {
         let written = step.get("type").and_then(Node::as_str);
         let Some(step_type) = written.and_then(StepType::from_name) else { return };
         let id = step.get("id").and_then(Node::as_str).map(str::to_owned);
@@ -144,7 +198,7 @@ impl Walk {
         let inside = || {
             let name = step.get("as").and_then(Node::as_str).unwrap_or("item");
             let mut items = items.to_vec();
-            items.push(name.to_owned());
+            items.push(Item { name: name.to_owned(), foreach: step.id() });
             items
         };
         for (key, value) in step.entries() {
@@ -182,7 +236,7 @@ impl Walk {
             match key.as_str() {
                 Some("name") => self.below(value, owner, TEXT),
                 Some("match") => self.below(value, owner, Role { event: true, ..CONDITION }),
-                Some("timeout") => self.below(value, owner, VALUE),
+                Some("timeout") => self.below(value, owner, DURATION),
                 _ => {}
             }
         }
@@ -201,6 +255,9 @@ impl Walk {
             let (node, template) = (value.id(), Template::parse(text));
             self.found.texts.push(Text { node, template, owner: owner.clone(), role });
         }
+        // What a value as a whole must be says nothing about its parts, but each name of several is a name.
+        let wants = if role.wants == Wants::Names { Wants::Names } else { Wants::Anything };
+        let role = Role { wants, ..role };
         value.items().into_iter().flatten().for_each(|item| self.below(item, owner, role));
         value.entries().for_each(|(_, value)| self.below(value, owner, role));
     }

@@ -1,0 +1,153 @@
+//! What is known about a chain where a test has come out one way: that it exists, that it is not null, of which kind it
+//! is. `and`, `or`, `not`, `if` and the tests are understood; anything else says nothing.
+
+use serde_json::Value;
+
+use super::{Check, Kinds, Type};
+use crate::expression::Key;
+use crate::expression::tree::{Link, Node, Operator, Relation, Root, What};
+
+/// What is known about one chain.
+#[derive(Debug, Clone)]
+pub(super) struct Fact<'t> {
+    chain: Path<'t>,
+    /// The kinds that it can still be.
+    kinds: Kinds,
+}
+
+/// A chain from a name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path<'t> {
+    pub(super) root: &'t str,
+    /// Which of the text's own names the root is, if it is one.
+    pub(super) local: Option<usize>,
+    pub(super) links: &'t [Link],
+}
+
+impl Path<'_> {
+    /// Whether this is a beginning of the other, or all of it. What is computed is never known to be the same.
+    fn begins(&self, other: &Path<'_>) -> bool {
+        let same = |(left, right): (&Link, &Link)| left.key == right.key && left.key != Key::Dynamic;
+        self.root == other.root
+            && self.local == other.local
+            && self.links.len() <= other.links.len()
+            && self.links.iter().zip(other.links).all(same)
+    }
+}
+
+impl<'t> Check<'t> {
+    /// Walks what is reached only where `test` has come out as `outcome`.
+    pub(super) fn knowing<T>(&mut self, test: &'t Node, outcome: bool, walk: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.facts.len();
+        self.learn(test, outcome);
+        let result = walk(self);
+        self.facts.truncate(before);
+        result
+    }
+
+    /// What is left of a type by what is known about its chain.
+    pub(super) fn narrowed(&self, path: Path<'_>, of: Type) -> Type {
+        let mut of = of;
+        for fact in &self.facts {
+            if path.begins(&fact.chain) {
+                // What has a field that was looked at is not null itself.
+                let is_whole = path.links.len() == fact.chain.links.len();
+                of = of.only(if is_whole { fact.kinds } else { Kinds::ALL.without(Kinds::NULL) });
+            }
+        }
+        of
+    }
+
+    /// Whether it is known that there is such a value.
+    pub(super) fn exists(&self, path: Path<'_>) -> bool {
+        self.facts.iter().any(|fact| path.begins(&fact.chain))
+    }
+
+    fn learn(&mut self, test: &'t Node, outcome: bool) {
+        let not_null = Kinds::ALL.without(Kinds::NULL);
+        match &test.what {
+            What::Not(of) => self.learn(of, !outcome),
+            What::Operation(Operator::And, left, right) if outcome => {
+                self.learn(left, true);
+                self.learn(right, true);
+            }
+            What::Operation(Operator::Or, left, right) if !outcome => {
+                self.learn(left, false);
+                self.learn(right, false);
+            }
+            // A value that counts as false may be anything but is there.
+            What::Chain(..) => self.add(test, if outcome { not_null } else { Kinds::ALL }),
+            What::Call(call) => {
+                let Some(subject) = &call.subject else { return };
+                let kinds = match (call.callable.name, outcome) {
+                    ("defined", true) | ("undefined", false) => Kinds::ALL,
+                    ("none", true) => Kinds::NULL,
+                    ("none" | "empty", false) => not_null,
+                    ("string", true) => Kinds::TEXT,
+                    ("string", false) => Kinds::ALL.without(Kinds::TEXT),
+                    ("number" | "integer" | "float" | "odd" | "even" | "divisibleby", true) => Kinds::NUMBER,
+                    ("number", false) => Kinds::ALL.without(Kinds::NUMBER),
+                    ("boolean" | "true" | "false", true) => Kinds::BOOLEAN,
+                    ("boolean", false) => Kinds::ALL.without(Kinds::BOOLEAN),
+                    ("sequence", true) => Kinds::LIST,
+                    ("sequence", false) => Kinds::ALL.without(Kinds::LIST),
+                    ("mapping", true) => Kinds::RECORD,
+                    ("mapping", false) => Kinds::ALL.without(Kinds::RECORD),
+                    ("default", true) if call.arguments.iter().all(|(_, fallback)| is_false(fallback)) => not_null,
+                    _ => return,
+                };
+                self.add(subject, kinds);
+            }
+            What::Comparison(first, links) => {
+                let [(relation, other)] = links.as_slice() else { return };
+                let (of, constant) = match (&first.what, &other.what) {
+                    (_, What::Constant(constant)) => (&**first, constant),
+                    (What::Constant(constant), _) => (other, constant),
+                    (_, What::List(_)) if *relation == Relation::In && outcome => {
+                        return self.add(first, if holds_no_null(other) { not_null } else { Kinds::ALL });
+                    }
+                    _ => return,
+                };
+                let is_equal = match relation {
+                    Relation::Equal => outcome,
+                    Relation::Unequal => !outcome,
+                    _ => return,
+                };
+                match (constant, is_equal) {
+                    (Value::Null, true) => self.add(of, Kinds::NULL),
+                    (Value::Null, false) => self.add(of, not_null),
+                    (constant, true) => self.add(of, Type::of_constant(constant).kinds()),
+                    (_, false) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, of: &'t Node, kinds: Kinds) {
+        let What::Chain(Root::Name(root, _), links) = &of.what else { return };
+        let chain = Path { root, local: self.local(root), links };
+        self.facts.push(Fact { chain, kinds });
+    }
+
+    /// Which of the text's own names this is.
+    pub(super) fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|(known, _)| *known == name)
+    }
+}
+
+/// Whether a list that is written out holds nothing but constants that are not null.
+fn holds_no_null(list: &Node) -> bool {
+    let What::List(items) = &list.what else { return false };
+    items.iter().all(|item| matches!(&item.what, What::Constant(value) if !value.is_null()))
+}
+
+fn is_false(node: &Node) -> bool {
+    match &node.what {
+        What::Constant(Value::Null | Value::Bool(false)) => true,
+        What::Constant(Value::String(text)) => text.is_empty(),
+        What::Constant(Value::Number(number)) => number.as_f64() == Some(0.0),
+        What::List(items) => items.is_empty(),
+        _ => false,
+    }
+}

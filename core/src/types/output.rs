@@ -1,0 +1,103 @@
+//! What each type of step gives, as far as its definition says so by itself. What is computed by expressions (`set`,
+//! `foreach`, sub-processes) is put together in [`super::process`].
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::Types;
+use super::kind::{Others, Part, Type};
+use super::trigger::with_written;
+use crate::definition::repository::File;
+use crate::definition::step::form::FormTimeout;
+use crate::definition::{Step, StepKind};
+use crate::source::Spanned;
+
+/// How a step has ended when it can be read.
+const STATUSES: [&str; 4] = ["completed", "failed", "skipped", "cancelled"];
+
+/// `steps.ID` of a step that has ended, by what it gives.
+pub(super) fn step(output: Type) -> Type {
+    static ERROR: LazyLock<Type> = LazyLock::new(|| {
+        let text = |optional| Part { of: Type::TEXT, optional, description: None };
+        Type::record([("class", text(false)), ("message", text(false)), ("step", text(true))], Others::Any)
+    });
+    static STATUS: LazyLock<Type> = LazyLock::new(|| Type::words(STATUSES));
+    let part = |of: Type, description: &str| Part { of, optional: false, description: Some(description.into()) };
+    Type::record(
+        [
+            ("output", part(output, "What the step gave.")),
+            ("status", part(STATUS.clone(), "How it ended.")),
+            ("error", part(ERROR.clone(), "What went wrong, where it failed; null otherwise.")),
+            ("attempts", part(Type::Integer, "How many attempts it took.")),
+        ],
+        Others::None,
+    )
+}
+
+/// What a step gives; nothing where expressions decide that.
+pub(super) fn of(types: &Types<'_>, file: &File, step: &Step) -> Option<Type> {
+    Some(match &step.kind {
+        StepKind::AgentTask(task) => match &task.output_schema {
+            Some(schema) => of_schema(types, schema),
+            None => Type::TEXT,
+        },
+        StepKind::AiGenerate(generate) => of_schema(types, &generate.output_schema),
+        StepKind::HumanApproval(_) => APPROVAL.clone(),
+        StepKind::Form(form) => {
+            let of = Type::of_fields(&form.fields, form.on_timeout == FormTimeout::Continue);
+            with_written(of, file.document.node(step.node).get("fields"))
+        }
+        StepKind::Gateway(_) => Type::closed([("taken", Type::list(Type::TEXT))]),
+        StepKind::ApiCall(call) => {
+            let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+            let body = schema.map_or(Type::Unknown, |schema| of_schema(types, schema));
+            let headers = Type::record([], Others::Of(Type::TEXT));
+            Type::closed([("status", Type::Integer), ("headers", headers), ("body", body)])
+        }
+        StepKind::McpCall(call) => {
+            let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
+            schema.map_or(Type::Unknown, |schema| of_schema(types, schema))
+        }
+        StepKind::Workflow(_) => WORKFLOW.clone(),
+        StepKind::Process(call) if !call.wait => Type::closed([("execution", Type::Unknown)]),
+        StepKind::Process(call) => types.outputs(call.process.as_str()),
+        StepKind::Wait(wait) => {
+            let payload = wait.event.as_ref().map(|_| ("payload", Type::Unknown));
+            Type::closed([("at", Type::TEXT)].into_iter().chain(payload))
+        }
+        StepKind::Notify(_) => Type::closed([("delivered", Type::Unknown)]),
+        StepKind::Set(_) | StepKind::Foreach(_) => return None,
+    })
+}
+
+static WORKFLOW: LazyLock<Type> = LazyLock::new(|| {
+    Type::closed([
+        ("run_id", Type::Integer),
+        ("conclusion", Type::TEXT),
+        ("url", Type::TEXT),
+        ("output", Type::Unknown),
+    ])
+});
+
+static APPROVAL: LazyLock<Type> = LazyLock::new(|| {
+    let maybe = || Type::TEXT.or_null();
+    let decision = Type::closed([
+        ("person", Type::TEXT),
+        ("decision", Type::words(["approve", "reject", "withdraw"])),
+        ("at", Type::TEXT),
+        ("note", maybe()),
+        ("source", maybe()),
+        ("commit", maybe()),
+    ]);
+    let words = Type::words(["approved", "rejected", "expired"]);
+    Type::closed([("decision", words), ("decisions", Type::list(decision))])
+});
+
+/// The values of an inline schema, or of a file below `.flow/schemas/`.
+fn of_schema(types: &Types<'_>, schema: &Spanned<Value>) -> Type {
+    match &schema.value {
+        Value::String(path) => types.schema(path),
+        inline => Type::of_schema(inline),
+    }
+}

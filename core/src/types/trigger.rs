@@ -1,0 +1,166 @@
+//! The roots of expressions that do not depend on steps: inputs, constants, the trigger, the execution.
+
+use serde_json::Value;
+
+use super::kind::{Others, Part, Record, Type};
+use super::payload;
+use crate::definition::repository::File;
+use crate::definition::{Field, FieldType, Fields, Process, Trigger};
+use crate::source::{Document, Kind, Node, NodeId, Resolved};
+
+/// Nodes of one written value that are looked at, aliases followed; of larger values nothing is known.
+const MAX_NODES: u64 = 5_000;
+
+impl Type {
+    /// The values that a mapping of fields accepts. `only_defaults`: what is required need not be there all the same.
+    pub fn of_fields(fields: &Fields, only_defaults: bool) -> Self {
+        let part = |field: &Field| {
+            let is_there = field.default.is_some() || (field.required && !only_defaults);
+            let description = field.description.as_deref().or(field.title.as_deref()).map(Into::into);
+            Part { of: Self::of_field(field), optional: !is_there, description }
+        };
+        Self::record(fields.iter().map(|(name, field)| (name.as_str(), part(field))), Others::None)
+    }
+
+    /// The values that a field accepts.
+    pub fn of_field(field: &Field) -> Self {
+        match field.kind.value {
+            FieldType::String => match &field.choices {
+                Some(choices) => Self::words(choices.iter().filter_map(Value::as_str)),
+                None => Self::TEXT,
+            },
+            FieldType::Date => Self::TEXT,
+            FieldType::Integer => Self::Integer,
+            FieldType::Number => Self::Number,
+            FieldType::Boolean => Self::Boolean,
+            FieldType::List => Self::list(field.items.as_ref().map_or(Self::Unknown, |items| Self::of_field(items))),
+            FieldType::Object => Self::any_record(),
+        }
+    }
+}
+
+/// What a value in a file is. `computed` says what a text with markup gives. What is written out may be changed
+/// tomorrow: a text is any text, not only this one.
+pub(super) fn of_node(document: &Document, node: NodeId, computed: &dyn Fn(NodeId) -> Type) -> Type {
+    if document.data(node).weight > MAX_NODES {
+        return Type::Unknown;
+    }
+    of_written(document.node(node), computed)
+}
+
+fn of_written(node: Node<'_>, computed: &dyn Fn(NodeId) -> Type) -> Type {
+    match node.kind() {
+        Kind::Scalar => match node.resolved() {
+            Some(Resolved::Null) | None => Type::Null,
+            Some(Resolved::Boolean(_)) => Type::Boolean,
+            Some(Resolved::Integer(_)) => Type::Integer,
+            Some(Resolved::Float(_)) => Type::Number,
+            Some(Resolved::Text(text)) if super::text::has_markup(text) => computed(node.id()),
+            Some(Resolved::Text(_)) => Type::TEXT,
+        },
+        Kind::Sequence => {
+            let items = node.items().into_iter().flatten().map(|item| of_written(item, computed));
+            Type::list(Type::any_of(items.collect::<Vec<_>>()))
+        }
+        Kind::Mapping => {
+            let fields =
+                node.entries().filter_map(|(key, value)| Some((key.as_str()?, Part::of(of_written(value, computed)))));
+            Type::record(fields.collect::<Vec<_>>(), Others::None)
+        }
+    }
+}
+
+/// Fields that were written and could not be read exist all the same; what they hold is unknown.
+pub(super) fn with_written(of: Type, mapping: Option<Node<'_>>) -> Type {
+    let (Type::Record(record), Some(mapping)) = (&of, mapping) else { return of };
+    let names = mapping.entries().filter_map(|(key, _)| key.as_str());
+    let unknown: Vec<&str> = names.filter(|name| !record.fields.contains_key(*name)).collect();
+    if unknown.is_empty() {
+        return of;
+    }
+    let mut record = Record::clone(record);
+    record.fields.extend(unknown.into_iter().map(|name| (name.into(), Part::of(Type::Unknown))));
+    Type::Record(record.into())
+}
+
+/// `inputs`: a field that is not required and has no default may be missing.
+pub(super) fn inputs(file: &File, process: &Process) -> Type {
+    let of = Type::of_fields(&process.header.inputs, false);
+    with_written(of, file.document.node(process.node).get("inputs"))
+}
+
+/// `context`.
+pub(super) fn context(file: &File, process: &Process) -> Type {
+    match file.document.node(process.node).get("context") {
+        Some(context) => of_node(&file.document, context.id(), &|_| Type::TEXT),
+        None => Type::record([], Others::None),
+    }
+}
+
+/// `trigger`. A comment and a start by hand are taken to be made on a pull request.
+pub(super) fn trigger(process: &Process) -> Type {
+    let triggers = process.header.triggers.as_deref().unwrap_or_default();
+    let mut kinds: Vec<&str> = triggers.iter().map(|trigger| trigger.key()).collect();
+    // Any process may be a part of another, and one without triggers is started by hand.
+    kinds.push("process");
+    if process.starts_by_hand() {
+        kinds.push("manual");
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    let nobody = |trigger: &Trigger| {
+        matches!(trigger, Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) | Trigger::Process(_))
+    };
+    let actor = if triggers.iter().any(|trigger| nobody(trigger)) { Type::TEXT.or_null() } else { Type::TEXT };
+    let mut fields = vec![
+        ("type", described(Type::words(kinds), "What started the execution.")),
+        ("actor", described(actor, "The login of who started it.")),
+        ("payload", described(payload::of(triggers), "What came with the trigger.")),
+    ];
+    if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
+        let optional = triggers.iter().any(|trigger| !may_have_pull_request(trigger));
+        let of = pull_request();
+        fields.push(("pull_request", Part { optional, ..described(of, "The pull request that it is about.") }));
+    }
+    Type::record(fields, Others::None)
+}
+
+fn described(of: Type, description: &str) -> Part {
+    Part { of, optional: false, description: Some(description.into()) }
+}
+
+fn may_have_pull_request(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::PullRequest(_) | Trigger::Comment(_) | Trigger::Manual)
+}
+
+fn pull_request() -> Type {
+    Type::record(
+        [
+            ("number", described(Type::Integer, "Its number.")),
+            ("title", described(Type::TEXT, "Its title.")),
+            ("author", described(Type::TEXT, "The login of who opened it.")),
+            ("head_sha", described(Type::TEXT, "Its newest commit.")),
+            ("head", described(Type::TEXT, "Its branch.")),
+            ("base", described(Type::TEXT, "The branch that it is to be merged into.")),
+            ("labels", described(Type::list(Type::TEXT), "The names of its labels.")),
+            ("url", described(Type::TEXT, "Its page.")),
+        ],
+        Others::None,
+    )
+}
+
+/// `execution`.
+pub(super) fn execution() -> Type {
+    Type::record(
+        [
+            ("id", described(Type::TEXT, "The execution's id.")),
+            ("process", described(Type::TEXT, "The process's name.")),
+            ("version", described(Type::Integer, "The process's version.")),
+            ("revision", described(Type::TEXT, "The commit whose definition it follows.")),
+            ("repository", described(Type::TEXT, "The repository, `owner/name`.")),
+            ("url", described(Type::TEXT, "Its page.")),
+            ("started_at", described(Type::TEXT, "When it started, RFC 3339.")),
+        ],
+        Others::None,
+    )
+}
