@@ -75,7 +75,10 @@ impl Part {
 /// of the document that all its nodes share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Content {
-    Scalar { text: ScalarText, style: ScalarStyle },
+    Scalar {
+        text: ScalarText,
+        style: ScalarStyle,
+    },
     /// In `items`.
     Sequence(Part),
     /// In `entries`, and in `order` at the same place.

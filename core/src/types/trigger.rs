@@ -9,7 +9,7 @@ use crate::definition::{Field, FieldType, Fields, Process, Trigger};
 use crate::source::{Document, Kind, Node, NodeId, Resolved};
 
 /// Nodes of one written value that are looked at, aliases followed; of larger values nothing is known.
-const MAX_NODES: u64 = 5_000;
+const MAX_NODES: u32 = 5_000;
 
 impl Type {
     /// The values that a mapping of fields accepts. `only_defaults`: what is required need not be there all the same.
