@@ -21,8 +21,8 @@ use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, parse_shared, to_json};
 
-/// Fewer files than this are read one after the other.
-const FEW: usize = 16;
+/// Fewer files than this are worked on one after the other: waking other cores up costs more.
+pub(crate) const FEW: usize = 16;
 
 /// Every definition of a repository.
 #[derive(Debug, Default, Clone)]

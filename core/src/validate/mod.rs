@@ -17,9 +17,10 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::definition::repository::Repository;
+use crate::definition::repository::{FEW, Repository};
 use crate::definition::settings::Level;
 use crate::source::Span;
 pub(crate) use crate::types::text;
@@ -100,11 +101,15 @@ impl Report {
 /// Looks at a repository with every rule; suppressions and levels are applied.
 pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
     let scope = Scope::new(repository, options);
-    let mut findings = Findings::new(rules::RULES[0]);
-    for rule in rules::RULES {
-        (rule.check)(&scope, findings.of(rule));
-    }
-    let mut found = findings.into_found();
+    let check = |rule: &&'static Rule| {
+        let mut findings = Findings::new(rule);
+        (rule.check)(&scope, &mut findings);
+        findings.into_found()
+    };
+    let mut found: Vec<Finding> = match repository.files.len() {
+        0..FEW => rules::RULES.iter().flat_map(check).collect(),
+        _ => rules::RULES.par_iter().flat_map_iter(check).collect(),
+    };
     tidy(&mut found);
     yield_to_others(&mut found);
     suppression::apply(repository, &mut found);

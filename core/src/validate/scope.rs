@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use super::Options;
 use super::reference::{self, Problem};
 use crate::dataflow::{Flow, Flows};
-use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
+use crate::definition::repository::{Definition, FEW, File, FileKind, Repository, stem};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
 use crate::source::{Document, Kind, Node, NodeId, Span};
@@ -67,20 +69,12 @@ impl<'r> Scope<'r> {
     pub(crate) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
         let names = Names::of(repository);
         let types = Types::of(repository);
-        let mut processes: Vec<ProcessScope<'r>> = repository
-            .processes()
-            .map(|(file, process)| {
-                let graph = Graph::of(process);
-                let missing = Missing::of(&graph);
-                let ids = written_ids(&file.document, process.node);
-                let texts = types.process(file.source.path()).map(|own| own.shared_texts()).unwrap_or_default();
-                let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
-                ProcessScope { file, process, graph, missing, ids, known_ids, texts, problems: Vec::new() }
-            })
-            .collect();
-        for process in &mut processes {
-            process.problems = reference::problems(&types, process);
-        }
+        let processes: Vec<_> = repository.processes().collect();
+        let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process);
+        let processes = match processes.len() {
+            0..FEW => processes.iter().map(look).collect(),
+            _ => processes.par_iter().map(look).collect(),
+        };
         let prompts = types.prompts().map(|prompt| (prompt.file, reference::prompt_problems(prompt))).collect();
         Self { repository, options, names, types, processes, prompts, flows: OnceLock::new() }
     }
@@ -139,6 +133,19 @@ impl Names {
 pub fn below<'path>(path: &'path str, folder: &str) -> &'path str {
     let inside = path.strip_prefix(".flow/").or_else(|| path.split_once("/.flow/").map(|(_, inside)| inside));
     inside.and_then(|inside| inside.strip_prefix(folder)).unwrap_or(path)
+}
+
+impl<'r> ProcessScope<'r> {
+    fn new(types: &Types<'r>, file: &'r File, process: &'r Arc<Process>) -> Self {
+        let graph = Graph::of(process);
+        let missing = Missing::of(&graph);
+        let ids = written_ids(&file.document, process.node);
+        let texts = types.process(file.source.path()).map(|own| own.shared_texts()).unwrap_or_default();
+        let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
+        let mut scope = Self { file, process, graph, missing, ids, known_ids, texts, problems: Vec::new() };
+        scope.problems = reference::problems(types, &scope);
+        scope
+    }
 }
 
 impl ProcessScope<'_> {
