@@ -1,5 +1,8 @@
 //! What can be typed. The texts here are what `--help` teaches.
 
+mod graph;
+mod validate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::terminal::Colour;
+
+pub use graph::{GraphArguments, GraphFormat};
+pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done; what was looked at is sound
@@ -55,45 +61,6 @@ pub enum Command {
     Man,
 }
 
-/// `validate`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  flowctl validate                          the repository around this folder
-  flowctl validate .flow/processes/a.yaml   one file
-  flowctl validate '**/*.yaml'              a glob
-  cat a.yaml | flowctl validate -           standard input
-  flowctl validate --format github          annotations in a GitHub Actions job")]
-pub struct ValidateArguments {
-    /// A repository, a folder, a file, a glob, or `-` for standard input
-    #[arg(value_hint = ValueHint::AnyPath)]
-    pub path: Vec<String>,
-    /// How findings are printed
-    #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
-    pub format: FindingFormat,
-    /// Only what changed since this revision; versions are compared with it too
-    #[arg(long, value_name = "REV")]
-    pub changed_since: Option<String>,
-    /// The path that standard input stands for
-    #[arg(long, value_name = "NAME", default_value = ".flow/processes/stdin.yaml")]
-    pub stdin_filename: String,
-    /// End with 1 also where there are only warnings
-    #[arg(long)]
-    pub deny_warnings: bool,
-}
-
-/// How findings are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FindingFormat {
-    /// With the lines of the file, for people
-    Human,
-    /// One line a finding
-    Concise,
-    /// One JSON document
-    Json,
-    /// GitHub Actions annotations
-    Github,
-}
-
 /// `explain`
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
@@ -110,25 +77,6 @@ pub struct SchemaArguments {
     /// The kind of file
     #[arg(value_parser = flowctl_core::definition::schema::KINDS, default_value = "process")]
     pub kind: String,
-}
-
-/// `graph`
-#[derive(Debug, Args)]
-pub struct GraphArguments {
-    /// A process's name, or a path to its file
-    pub process: String,
-    /// How it is drawn
-    #[arg(long, value_enum, default_value_t = GraphFormat::Ascii)]
-    pub format: GraphFormat,
-}
-
-/// How a graph is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GraphFormat {
-    /// With letters
-    Ascii,
-    /// For Markdown on GitHub
-    Mermaid,
 }
 
 /// `run`

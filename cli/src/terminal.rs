@@ -57,3 +57,21 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     output.flush()?;
     Ok(())
 }
+
+/// Prints a text as it is.
+///
+/// # Errors
+/// Where nobody reads any more.
+pub fn print_exactly(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(())
+}
+
+/// Columns that a text may take: those of the terminal, at most 120; 80 where there is none.
+pub fn width() -> usize {
+    let of_terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    of_terminal.unwrap_or(80).clamp(40, 120)
+}

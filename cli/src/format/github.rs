@@ -3,9 +3,11 @@
 
 use flowctl_core::validate::{Finding, Severity};
 
+use super::Outcome;
+
 /// One workflow command a finding.
-pub fn github(findings: &[Finding]) -> String {
-    findings.iter().map(annotation).collect()
+pub fn github(outcome: &Outcome) -> String {
+    outcome.found.iter().map(|found| annotation(&found.finding)).collect()
 }
 
 fn annotation(finding: &Finding) -> String {

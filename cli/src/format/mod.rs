@@ -1,54 +1,144 @@
-//! How findings are printed: one file a format.
+//! How findings are printed: one file a format. A format takes what was found and gives a text; it decides nothing.
 
 mod concise;
 mod github;
 mod human;
 mod json;
+mod junit;
+mod sarif;
+mod statistics;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use flowctl_core::definition::repository::Repository;
-use flowctl_core::validate::{Finding, Severity};
-
-use crate::repository::Checkout;
+use flowctl_core::source::SourceFile;
+use flowctl_core::validate::baseline::Known;
+use flowctl_core::validate::{Applicability, Finding, Severity};
+use serde::Serialize;
 
 pub use concise::concise;
 pub use github::github;
 pub use human::human;
-pub use json::json;
+pub use json::{json, json_line};
+pub use junit::junit;
+pub use sarif::sarif;
+pub use statistics::statistics;
 
-/// The texts of the files, by the paths that are printed.
+/// What one look gave.
 #[derive(Debug, Default)]
-pub struct Sources(BTreeMap<String, String>);
+pub struct Outcome {
+    /// How many files were looked at.
+    pub files: usize,
+    /// Those files: where they are, and how a person would type that.
+    pub looked_at: BTreeMap<PathBuf, String>,
+    /// The repositories' folders.
+    pub roots: Vec<PathBuf>,
+    /// What is told.
+    pub found: Vec<Found>,
+    /// The texts that findings stand in.
+    pub sources: Sources,
+    /// How many findings the baseline knows, where there is one.
+    pub known: Option<usize>,
+    /// What the baseline knows and is not there any more.
+    pub gone: Vec<Known>,
+    /// What was fixed, where that was asked for.
+    pub fixed: Option<Vec<Fixed>>,
+}
 
-impl Sources {
-    /// Adds the files of a repository.
-    pub fn add(&mut self, checkout: &Checkout, definitions: &Repository) {
-        for (path, file) in &definitions.files {
-            self.0.insert(checkout.shown(path), file.source.text().to_owned());
-        }
-    }
+/// A finding as it is told: its paths are as a person in the working directory would type them.
+#[derive(Debug)]
+pub struct Found {
+    /// The finding.
+    pub finding: Finding,
+    /// What identifies it from one revision to the next.
+    pub fingerprint: String,
+    /// Its file.
+    pub location: PathBuf,
+}
 
-    fn text(&self, path: &str) -> &str {
-        self.0.get(path).map_or("", String::as_str)
+/// A fix that was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fixed {
+    /// The rule's code.
+    pub code: &'static str,
+    /// What was wrong.
+    pub message: String,
+    /// The file.
+    pub path: String,
+    /// The line, from 1, before the fix.
+    pub line: u32,
+}
+
+impl Fixed {
+    /// The fix of a finding whose path a person would type so.
+    pub fn of(finding: &Finding, path: &str) -> Self {
+        let line = finding.range.start.line;
+        Self { code: finding.code, message: finding.message.clone(), path: path.to_owned(), line }
     }
 }
 
-/// How many findings of each severity there are.
-#[derive(Debug, Default, Clone, Copy)]
+/// The texts of files, by the paths that are printed.
+#[derive(Debug, Default)]
+pub struct Sources(BTreeMap<String, SourceFile>);
+
+impl Sources {
+    /// Adds a file.
+    pub fn add(&mut self, shown: String, source: &SourceFile) {
+        self.0.entry(shown).or_insert_with(|| source.clone());
+    }
+
+    fn text(&self, path: &str) -> &str {
+        self.0.get(path).map_or("", SourceFile::text)
+    }
+}
+
+/// How many findings of each severity there are, and how many could be fixed.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
 struct Counts {
     errors: usize,
     warnings: usize,
     infos: usize,
+    #[serde(skip)]
+    safe: usize,
+    #[serde(skip)]
+    guessed: usize,
 }
 
 impl Counts {
-    fn of(findings: &[Finding]) -> Self {
-        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-        Self { errors: count(Severity::Error), warnings: count(Severity::Warning), infos: count(Severity::Info) }
+    fn of(found: &[Found]) -> Self {
+        let mut counts = Self::default();
+        for Found { finding, .. } in found {
+            match finding.severity {
+                Severity::Error => counts.errors += 1,
+                Severity::Warning => counts.warnings += 1,
+                Severity::Info => counts.infos += 1,
+            }
+            if finding.is_fixable(Applicability::Safe) {
+                counts.safe += 1;
+            } else if finding.is_fixable(Applicability::Unsafe) {
+                counts.guessed += 1;
+            }
+        }
+        counts
     }
 }
 
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+/// A count with its word.
+pub fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A text on one line that no terminal obeys: what is quoted from a file may hold anything.
+fn tame(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' | '\t' => tamed.push(' '),
+            // Marks that turn the direction of a text make it read as something else.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => tamed.push('\u{fffd}'),
+            character if character.is_control() => tamed.push('\u{fffd}'),
+            character => tamed.push(character),
+        }
+    }
+    tamed
 }

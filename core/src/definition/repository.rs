@@ -253,6 +253,17 @@ impl Repository {
         resources
     }
 
+    /// The digest of every process, by name: what it is made of, with all that it refers to.
+    pub fn digests(&self) -> BTreeMap<&str, String> {
+        let resources = self.resources();
+        let mut digests = BTreeMap::new();
+        for (file, process) in self.processes() {
+            let written = || digest::of(&to_json(&file.document, process.node), process, &resources);
+            digests.entry(process.header.name.as_str()).or_insert_with(written);
+        }
+        digests
+    }
+
     /// The process with this name made ready for the engine to run.
     ///
     /// # Errors

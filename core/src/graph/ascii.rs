@@ -1,8 +1,8 @@
 //! A process as a picture of text: time runs downwards, every step is a line, lines between them are edges.
 //! Widths are counted in characters; nothing here knows a terminal.
 
-use super::mermaid::bare;
-use super::{Graph, StepIndex};
+use super::words::{bare, short};
+use super::{Graph, Marks, StepIndex};
 use crate::definition::step::{Join, RunOn, StepKind};
 use crate::definition::{Process, Step};
 
@@ -11,12 +11,17 @@ const SHOWN: usize = 72;
 
 /// The picture, each line ending with a line break.
 pub fn ascii(process: &Process) -> String {
+    ascii_marked(process, &Marks::none())
+}
+
+/// The same with steps marked that have findings.
+pub fn ascii_marked(process: &Process, marks: &Marks) -> String {
     let graph = Graph::of(process);
     let mut places = vec![None; graph.len()];
     for (place, step) in graph.order().iter().enumerate() {
         places[*step] = Some(place);
     }
-    let mut picture = Picture { graph, places, lanes: Vec::new(), lines: Vec::new() };
+    let mut picture = Picture { graph, marks, places, lanes: Vec::new(), lines: Vec::new() };
     for index in picture.graph.order().to_vec() {
         picture.step(index);
     }
@@ -31,6 +36,7 @@ pub fn ascii(process: &Process) -> String {
 
 struct Picture<'process> {
     graph: Graph<'process>,
+    marks: &'process Marks,
     /// Each step's place in the order; none for steps on a circle.
     places: Vec<Option<usize>>,
     /// Columns from the left: the step that the line in it leads to.
@@ -52,7 +58,7 @@ impl Picture<'_> {
         self.lanes[lane] = Some(index);
         self.trim();
         let step = self.graph.step(index);
-        self.row(|at, lane_of| if at == lane { '●' } else { rail(lane_of) }, &headline(step));
+        self.row(|at, lane_of| if at == lane { '●' } else { rail(lane_of) }, &headline(step, self.marks));
         let targets = self.targets(index);
         let below = !targets.is_empty();
         let notes = self.notes(step);
@@ -136,7 +142,7 @@ impl Picture<'_> {
         let mut notes = Vec::new();
         if let Some(when) = &step.when {
             let text = when.as_str().map_or_else(|| when.value.to_string(), bare);
-            notes.push(format!("when {}", short(&text)));
+            notes.push(format!("when {}", short(&text, SHOWN)));
         }
         match &step.kind {
             StepKind::Gateway(gateway) => {
@@ -146,11 +152,15 @@ impl Picture<'_> {
                         Some(when) => when.as_str().map_or_else(|| when.value.to_string(), bare),
                         None => "otherwise".to_owned(),
                     };
-                    notes.push(format!("{} → {}", short(&words), to.join(", ")));
+                    notes.push(format!("{} → {}", short(&words, SHOWN), to.join(", ")));
                 }
             }
             StepKind::Foreach(foreach) => {
-                let body: Vec<&str> = foreach.steps.iter().map(|step| step.id.as_str()).collect();
+                let marked = |step: &Step| match self.marks.at(step) {
+                    Some(mark) => format!("{} {} {}", step.id.as_str(), mark.sign(), mark.words()),
+                    None => step.id.as_str().to_owned(),
+                };
+                let body: Vec<String> = foreach.steps.iter().map(marked).collect();
                 notes.push(format!("for each item: {}", body.join(", ")));
             }
             _ => {}
@@ -166,7 +176,11 @@ impl Picture<'_> {
         for index in (0..self.graph.len()).filter(|index| self.places[*index].is_none()) {
             let waits: Vec<&str> =
                 self.graph.before(index).iter().map(|edge| self.graph.step(edge.from).id.as_str()).collect();
-            let line = format!("↺ {}  waits for {} in a circle", headline(self.graph.step(index)), waits.join(", "));
+            let line = format!(
+                "↺ {}  waits for {} in a circle",
+                headline(self.graph.step(index), self.marks),
+                waits.join(", ")
+            );
             self.lines.push(line);
         }
     }
@@ -176,7 +190,7 @@ fn rail(lane: Option<StepIndex>) -> char {
     if lane.is_some() { '│' } else { ' ' }
 }
 
-fn headline(step: &Step) -> String {
+fn headline(step: &Step, marks: &Marks) -> String {
     let mut text = format!("{} ({})", step.id.as_str(), step.step_type());
     match step.run_on {
         RunOn::Success => {}
@@ -189,16 +203,10 @@ fn headline(step: &Step) -> String {
     }
     if let Some(name) = &step.name {
         text.push_str(": ");
-        text.push_str(&short(name));
+        text.push_str(&short(name, SHOWN));
+    }
+    if let Some(mark) = marks.at(step) {
+        text.push_str(&format!("  {} {}", mark.sign(), mark.words()));
     }
     text
-}
-
-/// One line, not too long.
-fn short(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

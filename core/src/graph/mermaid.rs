@@ -2,28 +2,51 @@
 
 use std::fmt::Write;
 
-use super::Graph;
+use super::words::condition;
+use super::{Graph, Marks};
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Process, Step};
 
 /// The flowchart's source (<https://mermaid.js.org/syntax/flowchart.html>).
 pub fn mermaid(process: &Process) -> String {
+    mermaid_marked(process, &Marks::none())
+}
+
+/// The same with steps marked that have findings.
+pub fn mermaid_marked(process: &Process, marks: &Marks) -> String {
     let mut text = String::from("flowchart TD\n");
-    steps(&mut text, &process.steps, 1);
+    steps(&mut text, &process.steps, marks, 1);
+    let classes = marked(process, marks);
+    if !classes.is_empty() {
+        text.push_str("  classDef error stroke:#cf222e,stroke-width:3px\n");
+        text.push_str("  classDef warning stroke:#9a6700,stroke-width:3px\n");
+        text.push_str("  classDef info stroke:#0969da,stroke-width:3px\n");
+        text.push_str(&classes);
+    }
     text
 }
 
-fn steps(text: &mut String, steps: &[Step], depth: usize) {
+fn marked(process: &Process, marks: &Marks) -> String {
+    let mut text = String::new();
+    for step in process.all_steps() {
+        if let Some(mark) = marks.at(step) {
+            let _ = writeln!(text, "  class {} {}", node(step), mark.severity);
+        }
+    }
+    text
+}
+
+fn steps(text: &mut String, steps: &[Step], marks: &Marks, depth: usize) {
     let graph = Graph::of_steps(steps);
     let indent = "  ".repeat(depth);
     for step in graph.steps() {
         if let StepKind::Foreach(foreach) = &step.kind {
-            let _ = writeln!(text, "{indent}subgraph {}[\"{}\"]", node(step), label(step));
-            self::steps(text, &foreach.steps, depth + 1);
+            let _ = writeln!(text, "{indent}subgraph {}[\"{}\"]", node(step), label(step, marks));
+            self::steps(text, &foreach.steps, marks, depth + 1);
             let _ = writeln!(text, "{indent}end");
         } else {
             let (open, close) = shape(step);
-            let _ = writeln!(text, "{indent}{}{open}\"{}\"{close}", node(step), label(step));
+            let _ = writeln!(text, "{indent}{}{open}\"{}\"{close}", node(step), label(step, marks));
         }
     }
     for (index, step) in graph.steps().enumerate() {
@@ -54,12 +77,16 @@ fn shape(step: &Step) -> (&'static str, &'static str) {
     }
 }
 
-fn label(step: &Step) -> String {
+fn label(step: &Step, marks: &Marks) -> String {
     let id = escape(step.id.as_str());
-    match &step.name {
+    let mut label = match &step.name {
         Some(name) => format!("{}<br/><i>{id}: {}</i>", escape(name), step.step_type()),
         None => format!("{id}<br/><i>{}</i>", step.step_type()),
+    };
+    if let Some(mark) = marks.at(step) {
+        let _ = write!(label, "<br/>{} {}", mark.sign(), mark.words());
     }
+    label
 }
 
 fn run_on(step: &Step) -> Option<&'static str> {
@@ -68,23 +95,6 @@ fn run_on(step: &Step) -> Option<&'static str> {
         RunOn::Failure => Some("on failure"),
         RunOn::Always => Some("always"),
     }
-}
-
-/// The condition of the branch that leads from a gateway to a step.
-fn condition(gateway: &Step, target: &Step) -> Option<String> {
-    let StepKind::Gateway(fields) = &gateway.kind else { return None };
-    let branch = fields.branches.iter().find(|branch| branch.to.iter().any(|to| to.value == target.id.value))?;
-    Some(match &branch.when {
-        Some(when) => when.as_str().map_or_else(|| when.value.to_string(), bare),
-        None => "otherwise".to_owned(),
-    })
-}
-
-/// A condition without its braces.
-pub(super) fn bare(template: &str) -> String {
-    let trimmed = template.trim();
-    let inside = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-    inside.filter(|inside| !inside.contains("{{")).unwrap_or(trimmed).trim().to_owned()
 }
 
 /// A text inside quotes of a flowchart: what Mermaid or HTML would read as markup becomes an entity, line breaks spaces.

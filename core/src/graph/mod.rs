@@ -3,7 +3,12 @@
 
 mod ascii;
 mod circle;
+mod dot;
+mod layout;
+mod marks;
 mod mermaid;
+mod svg;
+mod words;
 mod worlds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
 
-pub use ascii::ascii;
-pub use mermaid::mermaid;
+pub use ascii::{ascii, ascii_marked};
+pub use dot::dot;
+pub use marks::{Mark, Marks};
+pub use mermaid::{mermaid, mermaid_marked};
+pub use svg::svg;
 pub use worlds::{Missing, Moment};
 
 /// A step's place among the steps of its graph, from 0.

@@ -195,3 +195,126 @@ fn labels_of_flowcharts_are_escaped() {
       step_end["say #34;hi#34; #60;b#62; #38; #35;1; #96;x#96;<br/><i>end: set</i>"]
     "#);
 }
+
+const EVERY_TYPE: &str = "  - {id: draft, type: ai_generate, model: mock, prompt: hi, output_schema: {type: object}}
+  - {id: call, type: api_call, url: 'https://a.example', depends_on: draft, compensate_with: undo}
+  - id: route
+    type: gateway
+    depends_on: call
+    branches:
+      - {when: \"{{ inputs.a < 1 and inputs.b == 'x \\\\ y' }}\", to: [leads, each]}
+      - {otherwise: true, to: [pause]}
+  - {id: leads, type: human_approval, name: 'Say \"hi\" <b>&amp;</b>', approvers: {team: leads}}
+  - id: each
+    type: foreach
+    items: '{{ inputs.list }}'
+    steps:
+      - {id: inner, type: set, values: {a: 1}}
+      - {id: after, type: form, depends_on: inner, fields: {x: {type: string}}}
+  - {id: pause, type: wait, for: 1h, when: '{{ inputs.late }}'}
+  - {id: told, type: set, depends_on: [leads, each, pause], run_on: failure, join: any, values: {a: 1}}
+  - {id: undo, type: set, run_on: compensation, values: {a: 1}}
+";
+
+fn marked(steps: &str) -> (Arc<Process>, Marks) {
+    let text = format!("name: hello\nversion: 1\nsteps:\n{steps}");
+    let repository = crate::definition::repository::Repository::read([(".flow/processes/hello.yaml".to_owned(), text)]);
+    let options = crate::validate::Options { performed_only: false, ..Default::default() };
+    let report = crate::validate::validate(&repository, &options);
+    let (file, process) = repository.processes().next().unwrap();
+    (Arc::clone(process), Marks::of(file, process, &report.findings))
+}
+
+#[test]
+fn a_graph_for_graphviz() {
+    insta::assert_snapshot!(dot(&process(EVERY_TYPE), &Marks::none()), @"");
+}
+
+#[test]
+fn a_picture_that_stands_alone() {
+    let picture = svg(&process(EVERY_TYPE), &Marks::none());
+    assert!(picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{picture}");
+    for part in ["role=\"img\"", "<title id=\"flow-title\">Process hello</title>", "prefers-color-scheme:dark"] {
+        assert!(picture.contains(part), "{part}");
+    }
+    for part in ["<script", "http://", "https://", "url(h"] {
+        let rest = picture.replacen("http://www.w3.org/2000/svg", "", 1);
+        assert!(!rest.contains(part), "nothing is loaded: {part}");
+    }
+    let description = picture.split("<desc id=\"flow-desc\">").nth(1).unwrap().split("</desc>").next().unwrap();
+    insta::assert_snapshot!(description, @"10 steps. draft (ai_generate). call (api_call) after draft. route (gateway) after call. leads (human_approval) after route. each (foreach) after route. pause (wait) after route. told (set) after leads, each, pause. undo (set).");
+    well_formed(&picture);
+}
+
+/// Every tag is closed, and no bare `<` or `&` is left.
+fn well_formed(picture: &str) {
+    let mut open = Vec::new();
+    let mut rest = picture;
+    while let Some((text, tag)) = rest.split_once('<') {
+        assert!(!text.contains('>') || open.last() == Some(&"style"), "{text}");
+        for entity in text.split('&').skip(1) {
+            let known = ["amp;", "lt;", "gt;", "quot;", "#39;"];
+            assert!(known.iter().any(|name| entity.starts_with(name)), "{text}");
+        }
+        let (tag, after) = tag.split_once('>').unwrap();
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
+        match (tag.starts_with('/'), tag.ends_with('/')) {
+            (true, _) => assert_eq!(open.pop(), Some(name)),
+            (false, true) => {}
+            (false, false) => open.push(name),
+        }
+        rest = after;
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn steps_with_findings_are_marked_in_every_picture() {
+    let steps = "  - {id: sound, type: set, values: {a: 1}}
+  - {id: wrong, type: set, values: {a: '{{ inputs.a }} {{ inputs.b }}'}, depends_on: sound}
+  - id: each
+    type: foreach
+    items: '{{ [1] }}'
+    depends_on: wrong
+    steps:
+      - {id: inner, type: gateway, branches: [{when: '{{ item > 1 }}', to: [deep]}]}
+      - {id: deep, type: set, values: {a: 1}}
+";
+    let (process, marks) = marked(steps);
+    insta::assert_snapshot!(ascii_marked(&process, &marks), @r#"
+    ● sound (set)
+    ● wrong (set)  ✗ 2 errors
+    ● each (foreach)
+        for each item: inner ! 1 warning, deep
+    "#);
+    for picture in [svg(&process, &marks), dot(&process, &marks), mermaid_marked(&process, &marks)] {
+        assert_eq!(picture.matches("\u{2717} 2 errors").count(), 1, "{picture}");
+        assert_eq!(picture.matches("! 1 warning").count(), 1, "{picture}");
+    }
+    well_formed(&svg(&process, &marks));
+}
+
+#[test]
+fn an_id_that_is_there_twice_is_two_boxes() {
+    let twice = "  - {id: a, type: set, values: {a: 1}}\n  - {id: a, type: wait, for: 1s}\n";
+    let picture = dot(&process(twice), &Marks::none());
+    assert!(picture.contains("\"a\" [shape=note") && picture.contains("\"a #1\" [shape=ellipse"), "{picture}");
+    assert_eq!(svg(&process(twice), &Marks::none()).matches("class=\"name\"").count(), 2);
+}
+
+#[test]
+fn a_body_in_a_body_in_a_body_is_drawn_to_a_depth_and_no_further() {
+    let mut steps = String::new();
+    for depth in 0..40 {
+        let indent = "    ".repeat(depth);
+        steps += &format!(
+            "{indent}  - id: s{depth}\n{indent}    type: foreach\n{indent}    items: []\n{indent}    steps:\n"
+        );
+    }
+    steps += &format!("{}  - {{id: end, type: set, values: {{a: 1}}}}\n", "    ".repeat(40));
+    let text = format!("name: hello\nversion: 1\nsteps:\n{steps}");
+    let file = File::read(".flow/processes/hello.yaml", &text);
+    if let Some(Definition::Process(process)) = &file.definition {
+        well_formed(&svg(process, &Marks::none()));
+    }
+}

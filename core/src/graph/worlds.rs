@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mermaid::bare;
+use super::words::bare;
 use super::{Graph, StepIndex};
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Join, OnFailure, RunOn, Step, StepKind};

@@ -545,6 +545,8 @@ mod properties {
             for (_, process) in repository.processes() {
                 let _ = crate::graph::ascii(process);
                 let _ = crate::graph::mermaid(process);
+                let _ = crate::graph::dot(process, &crate::graph::Marks::none());
+                let _ = crate::graph::svg(process, &crate::graph::Marks::none());
             }
         }
     }

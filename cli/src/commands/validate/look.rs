@@ -1,0 +1,154 @@
+//! One look at everything that was asked for: reads, validates, narrows, compares with the baseline. Prints nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::validate::baseline::{Baseline, Known};
+use flowctl_core::validate::{Options, Report, fingerprints, validate};
+
+use super::fixing::{Fixing, Round};
+use super::selection::Selection;
+use crate::arguments::ValidateArguments;
+use crate::format::{Found, Outcome};
+use crate::repository::{Checkout, checkouts, relative};
+
+/// What was seen, and what fixing would change or has changed.
+pub struct Seen {
+    /// What is told.
+    pub outcome: Outcome,
+    /// The files as they are after fixing; empty where nothing is fixed.
+    pub fixing: Fixing,
+}
+
+/// Looks once.
+pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Result<Seen> {
+    let baseline = read_baseline(arguments)?;
+    let mut outcome = Outcome::default();
+    let mut fixing = Fixing::of(&arguments.fixing);
+    for mut checkout in checkouts(&arguments.path, &arguments.scope.stdin_filename)? {
+        outcome.roots.push(checkout.root.clone());
+        let mut definitions = checkout.definitions();
+        let workflow_files = checkout.workflow_files();
+        let base = match &arguments.scope.changed_since {
+            Some(revision) => checkout.at(Some(revision))?,
+            None => checkout.changed_from_head()?,
+        };
+        let options = Options { base: base.as_ref(), workflow_files: workflow_files.as_ref(), ..Options::default() };
+        let mut report = validate(&definitions, &options);
+        if let (Some(_), Some(base)) = (&arguments.scope.changed_since, &base) {
+            let before = validate(base, &Options { base: None, ..options.clone() });
+            checkout.wanted = Some(touched(&checkout, (&definitions, &report), (base, &before)));
+        }
+        let mut round = Round { checkout: &checkout, definitions: &mut definitions, report: &mut report };
+        fixing.make(&mut round, selection, &options)?;
+        outcome.files += definitions.files.keys().filter(|path| checkout.wants(path)).count();
+        add(&checkout, &definitions, report, selection, &mut outcome);
+    }
+    if let Some((path, baseline)) = baseline {
+        compare(&path, &baseline, &mut outcome, arguments);
+    }
+    Ok(Seen { outcome, fixing })
+}
+
+/// The files of which findings are told with `--changed-since`: those that changed, and those that depend on what did:
+/// processes that mean something else now, and files in which something is found that was not found before.
+fn touched(
+    checkout: &Checkout,
+    (now, report): (&Repository, &Report),
+    (base, before): (&Repository, &Report),
+) -> BTreeSet<String> {
+    let mut changed: BTreeSet<String> = now
+        .files
+        .iter()
+        .filter(|(path, file)| {
+            let same = |before: &flowctl_core::definition::repository::File| {
+                before.form == file.form && before.source.text() == file.source.text()
+            };
+            !base.files.get(*path).is_some_and(|before| same(before))
+        })
+        .map(|(path, _)| path.to_string())
+        .collect();
+    let (digests, digests_before) = (now.digests(), base.digests());
+    for (file, process) in now.processes() {
+        let name = process.header.name.as_str();
+        if digests.get(name) != digests_before.get(name) {
+            changed.insert(file.source.path().to_owned());
+        }
+    }
+    let old: BTreeSet<(&str, String)> = told(base, before).collect();
+    changed.extend(told(now, report).filter(|told| !old.contains(told)).map(|(path, _)| path.to_owned()));
+    changed.retain(|path| checkout.wants(path));
+    changed
+}
+
+fn told<'r>(repository: &Repository, report: &'r Report) -> impl Iterator<Item = (&'r str, String)> {
+    let prints = fingerprints(repository, &report.findings);
+    report.findings.iter().map(|finding| finding.path.as_str()).zip(prints)
+}
+
+/// Adds the findings that are told, with paths as the person would type them.
+fn add(checkout: &Checkout, definitions: &Repository, report: Report, selection: &Selection, outcome: &mut Outcome) {
+    let prints = fingerprints(definitions, &report.findings);
+    for (mut finding, fingerprint) in report.findings.into_iter().zip(prints) {
+        if !checkout.wants(&finding.path) || !selection.wants(&finding) {
+            continue;
+        }
+        let inside = finding.path.clone();
+        let related = finding.related.iter().map(|related| related.path.clone());
+        for path in related.chain([inside]) {
+            if let Some(file) = definitions.files.get(path.as_str()) {
+                outcome.sources.add(checkout.shown(&path), &file.source);
+            }
+        }
+        let location = checkout.root.join(&finding.path);
+        finding.path = checkout.shown(&finding.path);
+        for related in &mut finding.related {
+            related.path = checkout.shown(&related.path);
+        }
+        outcome.found.push(Found { finding, fingerprint, location });
+    }
+    let looked_at = definitions.files.keys().filter(|path| checkout.wants(path));
+    outcome.looked_at.extend(looked_at.map(|path| (checkout.root.join(&**path), checkout.shown(path))));
+}
+
+fn read_baseline(arguments: &ValidateArguments) -> anyhow::Result<Option<(std::path::PathBuf, Baseline)>> {
+    let Some(path) = &arguments.baseline.baseline else { return Ok(None) };
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}; `--write-baseline {}` writes it", path.display(), path.display()))?;
+    let baseline = Baseline::parse(&text).with_context(|| format!("{}", path.display()))?;
+    Ok(Some((path.clone(), baseline)))
+}
+
+/// Takes known findings away, and notes what is known and not there any more: of files that were looked at, and of files
+/// that there are not.
+fn compare(path: &Path, baseline: &Baseline, outcome: &mut Outcome, arguments: &ValidateArguments) {
+    let folder = folder_of(path);
+    let found = std::mem::take(&mut outcome.found);
+    let compared = baseline.compare(found, |found| entry(found, &folder));
+    outcome.found = compared.new;
+    outcome.known = Some(compared.known);
+    let selection = &arguments.output;
+    if selection.select.is_empty() && selection.ignore.is_empty() {
+        let looked_at = |known: &Known| outcome.looked_at.contains_key(&folder.join(&known.path));
+        outcome.gone =
+            compared.gone.into_iter().filter(|known| looked_at(known) || !folder.join(&known.path).exists()).collect();
+    }
+}
+
+/// The baseline of what was found, for a file at a path.
+pub fn baseline_of(outcome: &Outcome, path: &Path) -> Baseline {
+    let folder = folder_of(path);
+    Baseline::of(outcome.found.iter().map(|found| entry(found, &folder)))
+}
+
+/// What a finding is in a baseline in a folder: its path is relative to that, wherever the program was called.
+fn entry(found: &Found, folder: &Path) -> Known {
+    Known::of(&found.finding, relative(&found.location, folder), &found.fingerprint)
+}
+
+fn folder_of(path: &Path) -> std::path::PathBuf {
+    crate::repository::absolute(path).parent().map(Path::to_owned).unwrap_or_default()
+}

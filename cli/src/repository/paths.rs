@@ -1,0 +1,144 @@
+//! What the paths of a command line mean: folders, files, globs, standard input.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use globset::{Glob, GlobBuilder, GlobMatcher};
+
+use super::{Checkout, FLOW, absolute, around, slashed, walk};
+
+/// What the paths of a command line mean; no path means the repository around the working directory.
+pub fn checkouts(paths: &[String], stdin_filename: &str) -> anyhow::Result<Vec<Checkout>> {
+    let mut found: BTreeMap<PathBuf, Checkout> = BTreeMap::new();
+    if paths.is_empty() {
+        let root = around(Path::new("."))
+            .context("there is no `.flow/` here or above; `flowctl init` lays one out, or name a path")?;
+        found.insert(root.clone(), Checkout::open(&root)?);
+    }
+    for path in paths {
+        if path == "-" {
+            add_stdin(stdin_filename, &mut found)?;
+            continue;
+        }
+        let on_disk = absolute(Path::new(path));
+        if on_disk.is_dir() {
+            add_folder(&on_disk, &mut found)?;
+        } else if on_disk.is_file() || on_disk.is_symlink() {
+            add_file(&on_disk, &mut found)?;
+        } else if path.contains(['*', '?', '[', '{']) {
+            add_glob(path, &mut found)?;
+        } else {
+            bail!("there is no file or folder `{path}`");
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// A folder: the repositories in it, or, where it lies inside of one, the files below it.
+fn add_folder(folder: &Path, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+    if let (Some(root), true) = (folder.parent(), folder.file_name().is_some_and(|name| name == FLOW)) {
+        return want(root, None, found);
+    }
+    let mut roots = BTreeSet::new();
+    for entry in walk(folder) {
+        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        // Also where it is a link to a folder: that nothing is read there on GitHub is what has to be said.
+        let is_flow = entry.file_name() == FLOW && entry.path().is_dir();
+        if let (true, Some(root)) = (is_flow, entry.path().parent()) {
+            roots.insert(root.to_owned());
+        }
+    }
+    if !roots.is_empty() {
+        for root in roots {
+            want(&root, None, found)?;
+        }
+        return Ok(());
+    }
+    let Some(root) = around(folder) else { return Ok(()) };
+    let inside = slashed(folder.strip_prefix(&root).unwrap_or(folder));
+    let whole = Checkout::open(&root)?;
+    let paths = whole.files.keys().chain(whole.irregular.keys());
+    let below = paths.filter(|path| path.starts_with(&format!("{inside}/")) || **path == inside).cloned().collect();
+    want(&root, Some(below), found)
+}
+
+/// A file: with the repository around it for context, or alone.
+fn add_file(file: &Path, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    if let Some(root) = around(folder) {
+        let inside = slashed(file.strip_prefix(&root).unwrap_or(file));
+        if inside.starts_with(".flow/") {
+            return want(&root, Some(BTreeSet::from([inside])), found);
+        }
+    }
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let alone = found.entry(folder.join(&name)).or_insert_with(|| Checkout::empty(folder));
+    alone.files.insert(name, bytes);
+    Ok(())
+}
+
+fn add_glob(pattern: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+    let matcher: GlobMatcher = GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .build()
+        .or_else(|_| Glob::new(pattern))
+        .with_context(|| format!("`{pattern}` is no pattern"))?
+        .compile_matcher();
+    let here = std::env::current_dir()?;
+    for entry in walk(&here) {
+        let entry = entry?;
+        let path = entry.path();
+        let name = path.strip_prefix(&here).unwrap_or(path);
+        if entry.file_type().is_some_and(|kind| kind.is_file())
+            && matcher.is_match(name)
+            && name.iter().any(|part| part == FLOW)
+        {
+            add_file(path, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Standard input stands for a file of the repository around the working directory.
+fn add_stdin(name: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    let path = absolute(Path::new(name));
+    let root = around(path.parent().unwrap_or(Path::new("/")));
+    let (root, inside) = match root {
+        Some(root) => {
+            let inside = slashed(path.strip_prefix(&root).unwrap_or(&path));
+            (root, inside)
+        }
+        None => (absolute(Path::new(".")), slashed(Path::new(name))),
+    };
+    if root.join(FLOW).is_dir() {
+        want(&root, Some(BTreeSet::from([inside.clone()])), found)?;
+    }
+    let checkout = found.entry(root.clone()).or_insert_with(|| Checkout::empty(&root));
+    checkout.irregular.remove(&inside);
+    checkout.files.insert(inside.clone(), bytes);
+    checkout.stdin = Some(inside);
+    Ok(())
+}
+
+/// Adds to what is wanted of a repository; `None`: all of it.
+fn want(root: &Path, files: Option<BTreeSet<String>>, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+    if let Some(known) = found.get_mut(root) {
+        known.wanted = match (known.wanted.take(), files) {
+            (Some(mut wanted), Some(more)) => {
+                wanted.extend(more);
+                Some(wanted)
+            }
+            _ => None,
+        };
+        return Ok(());
+    }
+    let checkout = Checkout { wanted: files, ..Checkout::open(root)? };
+    found.insert(root.to_owned(), checkout);
+    Ok(())
+}
