@@ -227,7 +227,36 @@ fn marked(steps: &str) -> (Arc<Process>, Marks) {
 
 #[test]
 fn a_graph_for_graphviz() {
-    insta::assert_snapshot!(dot(&process(EVERY_TYPE), &Marks::none()), @"");
+    insta::assert_snapshot!(dot(&process(EVERY_TYPE), &Marks::none()), @r#"
+    digraph "hello" {
+      graph [fontname="Helvetica", compound=true];
+      node [fontname="Helvetica", shape=box];
+      edge [fontname="Helvetica", fontsize=10];
+      "draft" [shape=component, label="draft\nai_generate"];
+      "call" [shape=cds, label="call\napi_call"];
+      "route" [shape=diamond, label="route\ngateway"];
+      "leads" [shape=box, style=rounded, label="Say \"hi\" <b>&amp;</b>\nleads: human_approval"];
+      subgraph "cluster_each" {
+        style=dashed;
+        "each" [shape=plaintext, label="each\nforeach"];
+        "inner" [shape=note, label="inner\nset"];
+        "after" [shape=box, style=rounded, label="after\nform"];
+        "inner" -> "after";
+      }
+      "pause" [shape=ellipse, label="pause\nwait\nwhen inputs.late"];
+      "told" [shape=note, label="told\nset\non failure\nafter the first"];
+      "undo" [shape=note, label="undo\nset\nto undo"];
+      "draft" -> "call";
+      "call" -> "route";
+      "route" -> "leads" [label="inputs.a < 1 and inputs.b == 'x \\ y'"];
+      "route" -> "each" [label="inputs.a < 1 and inputs.b == 'x \\ y'"];
+      "route" -> "pause" [label="otherwise"];
+      "leads" -> "told" [style=dashed];
+      "each" -> "told" [style=dashed];
+      "pause" -> "told" [style=dashed];
+      "call" -> "undo" [style=dotted, label="undone by"];
+    }
+    "#);
 }
 
 #[test]
@@ -242,7 +271,7 @@ fn a_picture_that_stands_alone() {
         assert!(!rest.contains(part), "nothing is loaded: {part}");
     }
     let description = picture.split("<desc id=\"flow-desc\">").nth(1).unwrap().split("</desc>").next().unwrap();
-    insta::assert_snapshot!(description, @"10 steps. draft (ai_generate). call (api_call) after draft. route (gateway) after call. leads (human_approval) after route. each (foreach) after route. pause (wait) after route. told (set) after leads, each, pause. undo (set).");
+    insta::assert_snapshot!(description, @"10 steps. draft (ai_generate). call (api_call) after draft. route (gateway) after call. leads (human_approval) after route. each (foreach) after route. For each item of each: inner (set). after (form) after inner. pause (wait) after route. told (set) after leads, each, pause. undo (set).");
     well_formed(&picture);
 }
 
