@@ -20,7 +20,7 @@ pub fn run(arguments: &GraphArguments, quiet: bool) -> anyhow::Result<Exit> {
     let (checkout, definitions) = read(&arguments.process)?;
     let (file, process) = find(&arguments.process, &checkout, &definitions)?;
     let workflow_files = checkout.workflow_files();
-    let options = Options { workflow_files: workflow_files.as_ref(), ..Options::default() };
+    let options = Options { performed_only: false, workflow_files: workflow_files.as_ref(), ..Options::default() };
     let report = validate(&definitions, &options).only(|path| path == file.source.path());
     let marks = if arguments.findings { Marks::of(file, process, &report.findings) } else { Marks::none() };
     let picture = match arguments.format {

@@ -51,10 +51,13 @@ pub struct Policy {
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// The days: mon, tue, wed, thu, fri, sat, sun.
+    #[schemars(length(min = 1))]
     pub days: Vec<Weekday>,
     /// From this time of day, `09:00`.
+    #[schemars(schema_with = "time_of_day")]
     pub from: Spanned<String>,
-    /// To this time of day.
+    /// To this time of day; `24:00` is the end of the day.
+    #[schemars(schema_with = "time_of_day")]
     pub to: Spanned<String>,
     /// An IANA time zone (UTC).
     #[serde(default)]
@@ -80,8 +83,10 @@ pub enum Weekday {
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     /// The first moment or day.
+    #[schemars(schema_with = "moment_or_day")]
     pub from: Spanned<String>,
     /// The last moment or day.
+    #[schemars(schema_with = "moment_or_day")]
     pub to: Spanned<String>,
     /// Why.
     #[serde(default)]
@@ -94,9 +99,11 @@ pub struct Freeze {
 pub struct Quotas {
     /// Executions at one time.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub concurrent_executions: Option<u32>,
     /// Executions a day.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub executions_per_day: Option<u32>,
     /// Money an execution.
     #[serde(default)]
@@ -104,4 +111,12 @@ pub struct Quotas {
     /// Further limits by name, in whole numbers.
     #[serde(default)]
     pub limits: IndexMap<Spanned<String>, u64>,
+}
+
+fn time_of_day(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"})
+}
+
+fn moment_or_day(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]})
 }

@@ -141,4 +141,20 @@ impl Finding {
         self.fix = Some(Fix { applicability, edits: vec![edit] });
         self
     }
+
+    /// Adds the removal of a span that mends it, where it is known what to remove.
+    pub(super) fn remove(&mut self, file: &File, applicability: Applicability, span: Option<Span>) -> &mut Self {
+        match span {
+            Some(span) => self.fix(file, applicability, span, ""),
+            None => self,
+        }
+    }
+
+    /// Adds the name that was probably meant, as help and as a change that a person has to agree to.
+    pub(super) fn meant(&mut self, file: &File, span: Span, name: Option<&str>) -> &mut Self {
+        match name {
+            Some(name) => self.help(format!("did you mean `{name}`?")).fix(file, Applicability::Unsafe, span, name),
+            None => self,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod baseline;
 mod documentation;
+mod edit;
 mod finding;
 mod fingerprint;
 mod mend;
@@ -41,11 +42,13 @@ pub struct Options<'r> {
     pub base: Option<&'r Repository>,
     /// The file names in `.github/workflows/`, where they are known.
     pub workflow_files: Option<&'r BTreeSet<String>>,
+    /// Whether the definitions are all that there are (false), so that what nothing refers to is used by nobody.
+    pub is_whole: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { performed_only: true, base: None, workflow_files: None }
+        Self { performed_only: true, base: None, workflow_files: None, is_whole: false }
     }
 }
 

@@ -34,6 +34,10 @@ pub struct Scope<'r> {
     flows: OnceLock<Flows>,
     /// What is wrong with what prompts read, with their files.
     pub prompts: Vec<(&'r File, Vec<Problem>)>,
+    /// Their places by name; the first by path where two share it.
+    by_name: BTreeMap<&'r str, usize>,
+    /// The files that others name, by kind and name.
+    files_by_name: BTreeMap<(FileKind, &'r str), &'r File>,
 }
 
 /// What there is, by name; files that could not be read count, for their faults are told elsewhere.
@@ -76,7 +80,26 @@ impl<'r> Scope<'r> {
             _ => processes.par_iter().map(look).collect(),
         };
         let prompts = types.prompts().map(|prompt| (prompt.file, reference::prompt_problems(prompt))).collect();
-        Self { repository, options, names, types, processes, prompts, flows: OnceLock::new() }
+        let mut by_name = BTreeMap::new();
+        for (place, process) in processes.iter().enumerate() {
+            by_name.entry(process.process.header.name.as_str()).or_insert(place);
+        }
+        let mut files_by_name = BTreeMap::new();
+        for (path, file) in &repository.files {
+            let name = if file.kind == FileKind::Schema { below(path, "schemas/") } else { stem(path) };
+            files_by_name.entry((file.kind, name)).or_insert(&**file);
+        }
+        Self { repository, options, names, types, processes, prompts, by_name, files_by_name, flows: OnceLock::new() }
+    }
+
+    /// The process with this name.
+    pub fn process(&self, name: &str) -> Option<&ProcessScope<'r>> {
+        self.by_name.get(name).map(|place| &self.processes[*place])
+    }
+
+    /// The file of a kind that is called so: by its name without ending, a schema by its path below `.flow/schemas/`.
+    pub fn file(&self, kind: FileKind, name: &str) -> Option<&'r File> {
+        self.files_by_name.get(&(kind, name)).copied()
     }
 
     /// Which data reaches where in a process. Worked out for all processes when the first is asked about.

@@ -22,6 +22,41 @@ impl Cron {
     }
 }
 
+impl Cron {
+    /// Whether no year has such a day: one beyond the end of every month that is named. Words and marks that stand for
+    /// several days (`*`, `L`, `W`) always find one.
+    pub fn never_fires(&self) -> bool {
+        let fields: Vec<&str> = self.text.split_whitespace().collect();
+        let &[_, _, day, month, "*" | "?"] = fields.as_slice() else { return false };
+        let days: Option<Vec<u32>> = day.split(',').map(|part| first_of(part)?.parse().ok()).collect();
+        let months: Option<Vec<u32>> = month.split(',').map(last_day_of).collect();
+        match (days, months) {
+            (Some(days), Some(months)) => days.iter().all(|day| months.iter().all(|last| day > last)),
+            _ => false,
+        }
+    }
+}
+
+/// Where a part such as `3`, `3-5` or `3/2` begins.
+fn first_of(part: &str) -> Option<&str> {
+    part.split(['-', '/']).next()
+}
+
+/// The last day of the longest month of a part; nothing where it names none.
+fn last_day_of(part: &str) -> Option<u32> {
+    const NAMES: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+    // A range or a series has a long month in it as soon as it has two months.
+    if part.contains(['-', '/']) {
+        return None;
+    }
+    let named = NAMES.iter().position(|name| name.eq_ignore_ascii_case(part)).map(|place| place + 1);
+    match named.or_else(|| part.parse().ok())? {
+        2 => Some(29),
+        4 | 6 | 9 | 11 => Some(30),
+        _ => Some(31),
+    }
+}
+
 impl PartialEq for Cron {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

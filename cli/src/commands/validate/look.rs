@@ -36,7 +36,13 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
             Some(revision) => checkout.at(Some(revision))?,
             None => checkout.changed_from_head()?,
         };
-        let options = Options { base: base.as_ref(), workflow_files: workflow_files.as_ref(), ..Options::default() };
+        // What is sound, not what this version performs: whoever runs a definition says that.
+        let options = Options {
+            performed_only: false,
+            base: base.as_ref(),
+            workflow_files: workflow_files.as_ref(),
+            is_whole: true,
+        };
         let mut report = validate(&definitions, &options);
         if let (Some(_), Some(base)) = (&arguments.scope.changed_since, &base) {
             let before = validate(base, &Options { base: None, ..options.clone() });

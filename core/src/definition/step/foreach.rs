@@ -16,6 +16,7 @@ pub struct Foreach {
     pub items: Spanned<Value>,
     /// The item's name in expressions (item).
     #[serde(rename = "as", default)]
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub item_name: Option<Spanned<String>>,
     /// How many items at a time (4).
     #[serde(default = "four")]

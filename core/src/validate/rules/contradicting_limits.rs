@@ -44,7 +44,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    each_field(scope, &mut |file, field| {
+    each_field(scope, &mut |file, field, _| {
         foreign_keys(file, field, findings);
         contradictions(file, field, findings);
     });

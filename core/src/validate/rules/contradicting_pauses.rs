@@ -23,8 +23,8 @@ name: hello
 version: 1
 steps:
   - id: note
-    type: set
-    values: {text: hello}
+    type: api_call
+    url: https://api.example/things
     retry: {max_attempts: 3, initial: 10m, max: 5m}
 "#,
     right: r#"
@@ -33,8 +33,8 @@ name: hello
 version: 1
 steps:
   - id: note
-    type: set
-    values: {text: hello}
+    type: api_call
+    url: https://api.example/things
     retry: {max_attempts: 3, initial: 5m, max: 10m}
 "#,
     check,

@@ -41,7 +41,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    each_field(scope, &mut |file, field| {
+    each_field(scope, &mut |file, field, _| {
         let Some(default) = &field.default else { return };
         let Ok(schema) = Schema::compile(&field.to_schema()) else { return };
         if let Some(fault) = schema.check(&file.document, default.node).into_iter().next() {

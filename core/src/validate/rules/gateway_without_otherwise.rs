@@ -3,7 +3,9 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::constant;
 use crate::definition::step::StepKind;
+use crate::definition::step::gateway::Branch;
 use crate::source::Node;
 
 /// The rule.
@@ -65,6 +67,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             // Also of a branch that could not be read.
             let written = process.node(step).get("branches").and_then(Node::items);
             let covered = written.into_iter().flatten().any(|branch| branch.get("otherwise").is_some());
+            // A branch that always holds takes everything else, and is told as such.
+            let always = |branch: &Branch| branch.when.as_ref().and_then(|when| constant(&when.value)) == Some(true);
+            let covered = covered || gateway.branches.iter().any(|branch| always(&branch.value));
             if complete && !covered && !gateway.branches.is_empty() {
                 let message = format!("gateway `{}` has no way for everything else", step.id.as_str());
                 let help = "add a last branch `{otherwise: true, to: [STEP]}`";

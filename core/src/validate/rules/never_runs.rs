@@ -3,10 +3,9 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use serde_json::Value;
 
 use super::super::scope::ProcessScope;
-use super::each_list;
+use super::{constant, each_list};
 use crate::definition::Step;
 use crate::definition::step::{OnFailure, RunOn};
 use crate::graph::{Edge, Graph, StepIndex};
@@ -65,7 +64,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 fn tell(process: &ProcessScope<'_>, graph: &Graph<'_>, index: StepIndex, step: &Step, findings: &mut Findings) {
     let file = process.file;
     if let Some(when) = &step.when
-        && is_false(&when.value)
+        && constant(&when.value) == Some(false)
     {
         let message = format!("step `{}` never runs: its condition is always false", step.id.as_str());
         findings.add(file, when.span, message).help("remove the step, or give it a condition that can hold");
@@ -87,17 +86,5 @@ fn tell(process: &ProcessScope<'_>, graph: &Graph<'_>, index: StepIndex, step: &
     } else if !edges.is_empty() && step.depends_on.len() <= edges.len() && edges.iter().all(tolerated) {
         let message = format!("step `{id}` never runs: every failure that it waits for is tolerated");
         findings.add(file, span, message).help(help);
-    }
-}
-
-/// `false`, or an expression that says nothing else.
-fn is_false(when: &Value) -> bool {
-    match when {
-        Value::Bool(truth) => !truth,
-        Value::String(text) => {
-            let inside = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-            inside.is_some_and(|inside| inside.trim() == "false")
-        }
-        _ => false,
     }
 }

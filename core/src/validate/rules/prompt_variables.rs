@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::reference::listed;
 use super::super::scope::ProcessScope;
 use crate::definition::prompt::Prompt;
-use crate::definition::repository::{Definition, File, FileKind, stem};
+use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::{Fields, Step};
 use crate::source::{Spanned, closest};
@@ -78,7 +78,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 
 /// The prompt of this name, where it could be read without a fault.
 fn prompt<'r>(scope: &Scope<'r>, name: &str) -> Option<(&'r File, &'r Prompt)> {
-    let file = scope.files(FileKind::Prompt).find(|file| stem(file.source.path()) == name)?;
+    let file = scope.file(FileKind::Prompt, name)?;
     match &file.definition {
         Some(Definition::Prompt(prompt)) if file.faults.is_empty() && file.structure.is_empty() => Some((file, prompt)),
         _ => None,

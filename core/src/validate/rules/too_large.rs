@@ -36,7 +36,7 @@ context:
 steps:
   - id: note
     type: set
-    values: {text: hello}
+    values: {text: "{{ context.deep }}"}
 "#,
     check,
 };

@@ -5,11 +5,11 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use serde_json::Value;
 
-use super::super::finding::Applicability;
 use crate::definition::Step;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
-use crate::source::{Spanned, closest};
+use crate::definition::step::api_call::Expect;
+use crate::source::{Span, Spanned, closest};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -62,58 +62,75 @@ Say hello to {{ variables.who }}.
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
-        match &file.definition {
-            Some(Definition::Process(process)) => {
-                process.all_steps().for_each(|step| of_step(scope, file, step, findings));
+        references(file).into_iter().for_each(|reference| tell(scope, file, &reference, findings));
+    }
+}
+
+/// A file that another one names.
+pub(super) struct Reference<'r> {
+    /// Its kind.
+    pub(super) kind: FileKind,
+    /// Its name; of a schema its path.
+    pub(super) name: &'r str,
+    /// Where that is said.
+    span: Span,
+}
+
+/// Every file that a file names.
+pub(super) fn references(file: &File) -> Vec<Reference<'_>> {
+    let mut found = Named(Vec::new());
+    match &file.definition {
+        Some(Definition::Process(process)) => process.all_steps().for_each(|step| found.of_step(step)),
+        Some(Definition::Agent(agent)) => agent.tools.iter().for_each(|tool| found.add(FileKind::Tool, tool)),
+        Some(Definition::Policy(policy)) => {
+            policy.extends.iter().for_each(|other| found.add(FileKind::Policy, other));
+        }
+        Some(Definition::Tool(tool)) => found.schema(tool.input_schema.as_ref()),
+        _ => {}
+    }
+    found.0
+}
+
+struct Named<'r>(Vec<Reference<'r>>);
+
+impl<'r> Named<'r> {
+    fn add(&mut self, kind: FileKind, name: &'r Spanned<String>) {
+        self.0.push(Reference { kind, name: &name.value, span: name.span });
+    }
+
+    fn schema(&mut self, schema: Option<&'r Spanned<Value>>) {
+        if let Some(Spanned { value: Value::String(name), span, .. }) = schema {
+            self.0.push(Reference { kind: FileKind::Schema, name, span: *span });
+        }
+    }
+
+    fn of_step(&mut self, step: &'r Step) {
+        let expected = |expect: &'r Option<Expect>| expect.as_ref().and_then(|expect| expect.schema.as_ref());
+        match &step.kind {
+            StepKind::AgentTask(task) => {
+                self.add(FileKind::Agent, &task.agent);
+                task.tools.iter().flatten().for_each(|tool| self.add(FileKind::Tool, tool));
+                self.schema(task.output_schema.as_ref());
             }
-            Some(Definition::Agent(agent)) => {
-                agent.tools.iter().for_each(|tool| named(scope, file, FileKind::Tool, tool, findings));
+            StepKind::AiGenerate(generate) => {
+                generate.template.iter().for_each(|prompt| self.add(FileKind::Prompt, prompt));
+                self.schema(Some(&generate.output_schema));
             }
-            Some(Definition::Policy(policy)) => {
-                policy.extends.iter().for_each(|other| named(scope, file, FileKind::Policy, other, findings));
+            StepKind::HumanApproval(approval) => {
+                approval.policy.iter().for_each(|policy| self.add(FileKind::Policy, policy));
             }
-            Some(Definition::Tool(tool)) => tool.input_schema.iter().for_each(|one| schema(scope, file, one, findings)),
+            StepKind::McpCall(call) => {
+                self.add(FileKind::Tool, &call.tool);
+                self.schema(expected(&call.expect));
+            }
+            StepKind::ApiCall(call) => self.schema(expected(&call.expect)),
             _ => {}
         }
     }
 }
 
-fn of_step(scope: &Scope<'_>, file: &File, step: &Step, findings: &mut Findings) {
-    let mut look = |kind: FileKind, name: &Spanned<String>| named(scope, file, kind, name, findings);
-    match &step.kind {
-        StepKind::AgentTask(task) => {
-            look(FileKind::Agent, &task.agent);
-            task.tools.iter().flatten().for_each(|tool| look(FileKind::Tool, tool));
-            task.output_schema.iter().for_each(|one| schema(scope, file, one, findings));
-        }
-        StepKind::AiGenerate(generate) => {
-            generate.template.iter().for_each(|prompt| look(FileKind::Prompt, prompt));
-            schema(scope, file, &generate.output_schema, findings);
-        }
-        StepKind::HumanApproval(approval) => {
-            approval.policy.iter().for_each(|policy| look(FileKind::Policy, policy));
-        }
-        StepKind::McpCall(call) => {
-            look(FileKind::Tool, &call.tool);
-            let schemas = call.expect.iter().filter_map(|expect| expect.schema.as_ref());
-            schemas.for_each(|one| schema(scope, file, one, findings));
-        }
-        StepKind::ApiCall(call) => {
-            let schemas = call.expect.iter().filter_map(|expect| expect.schema.as_ref());
-            schemas.for_each(|one| schema(scope, file, one, findings));
-        }
-        _ => {}
-    }
-}
-
-fn schema(scope: &Scope<'_>, file: &File, schema: &Spanned<Value>, findings: &mut Findings) {
-    if let Value::String(path) = &schema.value {
-        let name = Spanned { value: path.clone(), node: schema.node, span: schema.span };
-        named(scope, file, FileKind::Schema, &name, findings);
-    }
-}
-
-fn named(scope: &Scope<'_>, file: &File, kind: FileKind, name: &Spanned<String>, findings: &mut Findings) {
+fn tell(scope: &Scope<'_>, file: &File, reference: &Reference<'_>, findings: &mut Findings) {
+    let Reference { kind, name, span } = *reference;
     if scope.names.has(kind, name) {
         return;
     }
@@ -124,11 +141,9 @@ fn named(scope: &Scope<'_>, file: &File, kind: FileKind, name: &Spanned<String>,
         FileKind::Schema => ("schema", "schemas", ""),
         _ => ("prompt", "prompts", ".md"),
     };
-    let finding = findings.add(file, name.span, format!("there is no {word} `{}`", name.value));
+    let finding = findings.add(file, span, format!("there is no {word} `{name}`"));
     match closest(name, scope.names.of_kind(kind)) {
-        Some(meant) => {
-            finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, name.span, meant);
-        }
-        None => drop(finding.help(format!("it would be `.flow/{folder}/{}{ending}`", name.value))),
+        Some(meant) => drop(finding.meant(file, span, Some(meant))),
+        None => drop(finding.help(format!("it would be `.flow/{folder}/{name}{ending}`"))),
     }
 }

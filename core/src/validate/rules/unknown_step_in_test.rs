@@ -57,7 +57,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.files(FileKind::Test) {
         let Some(Definition::Test(test)) = &file.definition else { continue };
         let name = test.process.as_str();
-        let Some(process) = scope.processes.iter().find(|it| it.process.header.name.as_str() == name) else { continue };
+        let Some(process) = scope.process(name) else { continue };
         for id in test.cases.iter().flat_map(|case| named(&case.value)).filter(|id| !process.has_id(id.as_str())) {
             let message = format!("process `{name}` has no step `{}`", id.as_str());
             let finding = findings.add(file, id.span, message);

@@ -44,7 +44,7 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
-        let Some(used) = used(process) else { continue };
+        let Some(used) = used(process, "inputs") else { continue };
         for name in process.process.header.inputs.keys() {
             if !used.contains(name.as_str()) {
                 let message = format!("nothing reads the input `{}`", name.as_str());
@@ -56,16 +56,19 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-/// The inputs that are read; nothing where that cannot be known: a text or a step could not be read, or something reads
+/// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something reads
 /// all of them.
-fn used<'p>(process: &'p ProcessScope<'_>) -> Option<BTreeSet<&'p str>> {
+pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<&'p str>> {
     let mut used = BTreeSet::new();
-    if process.all_ids().count() > process.steps().count() || !process.file.structure.is_empty() {
+    if process.all_ids().count() > process.steps().count()
+        || !process.file.structure.is_empty()
+        || !process.file.faults.is_empty()
+    {
         return None;
     }
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
-        for reference in template.references().iter().filter(|reference| reference.root() == "inputs") {
+        for reference in template.references().iter().filter(|reference| reference.root() == root) {
             used.insert(reference.name(1)?);
         }
     }

@@ -1,0 +1,126 @@
+//! An output in a test that the process does not give.
+
+use super::super::finding::Severity;
+use super::super::reference::listed;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::Scope;
+use super::each_case;
+use crate::source::{Node, closest};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    code: "FLOW426",
+    name: "unknown-output-in-test",
+    severity: Severity::Error,
+    summary: "An output in a test that the process does not give",
+    reason: r"
+The expectation can never come true. Usually the name is misspelt, or the output was renamed.
+",
+    wrong: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  who: {type: string, default: world}
+steps:
+  - id: draft
+    type: ai_generate
+    model: mock
+    prompt: "Greet {{ inputs.who }}."
+    output_schema: {type: object, required: [text], properties: {text: {type: string}}}
+  - id: facts
+    type: form
+    depends_on: draft
+    fields:
+      size: {type: integer, minimum: 1, required: true}
+  - id: review
+    type: human_approval
+    depends_on: facts
+    title: "{{ steps.draft.output.text }} {{ steps.facts.output.size }}"
+    approvers: {team: leads}
+outputs:
+  text: "{{ steps.draft.output.text }}"
+
+# .flow/tests/hello.yaml
+process: hello
+people:
+  users: {alice: write}
+  teams: {leads: [bob]}
+cases:
+  - name: two people agree
+    inputs: {who: you}
+    stubs:
+      draft: {output: {text: hello}}
+    answers:
+      - {by: alice, step: facts, values: {size: 3}}
+    decisions:
+      - {by: bob, step: review, decision: approve}
+    expect:
+      status: completed
+      path: [draft, facts, review]
+      outputs: {txt: hello}
+"#,
+    right: r#"
+# .flow/processes/hello.yaml
+name: hello
+version: 1
+inputs:
+  who: {type: string, default: world}
+steps:
+  - id: draft
+    type: ai_generate
+    model: mock
+    prompt: "Greet {{ inputs.who }}."
+    output_schema: {type: object, required: [text], properties: {text: {type: string}}}
+  - id: facts
+    type: form
+    depends_on: draft
+    fields:
+      size: {type: integer, minimum: 1, required: true}
+  - id: review
+    type: human_approval
+    depends_on: facts
+    title: "{{ steps.draft.output.text }} {{ steps.facts.output.size }}"
+    approvers: {team: leads}
+outputs:
+  text: "{{ steps.draft.output.text }}"
+
+# .flow/tests/hello.yaml
+process: hello
+people:
+  users: {alice: write}
+  teams: {leads: [bob]}
+cases:
+  - name: two people agree
+    inputs: {who: you}
+    stubs:
+      draft: {output: {text: hello}}
+    answers:
+      - {by: alice, step: facts, values: {size: 3}}
+    decisions:
+      - {by: bob, step: review, decision: approve}
+    expect:
+      status: completed
+      path: [draft, facts, review]
+      outputs: {text: hello}
+"#,
+    check,
+};
+
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    each_case(scope, &mut |file, process, case| {
+        let header = &process.scope.process.header;
+        let known: Vec<&str> = header.outputs.keys().map(|name| name.as_str()).collect();
+        let expected = case.get("expect").and_then(|expect| expect.get("outputs"));
+        for (name, _) in expected.into_iter().flat_map(Node::entries) {
+            let Some(text) = name.as_str().filter(|text| !known.contains(text)) else { continue };
+            let message = format!("process `{}` has no output `{text}`", header.name.as_str());
+            let finding = findings.add(file, name.span(), message);
+            match closest(text, known.iter().copied()) {
+                Some(meant) => drop(finding.meant(file, name.span(), Some(meant))),
+                None if known.is_empty() => drop(finding.help("it gives none")),
+                None => drop(finding.help(format!("it has {}", listed(&known)))),
+            }
+        }
+    });
+}
