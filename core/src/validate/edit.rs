@@ -44,7 +44,7 @@ pub(super) fn of_item(file: &SourceFile, item: Span) -> Option<Span> {
 }
 
 /// Where the next thing begins behind a comma that follows.
-fn past_comma(text: &str, end: usize) -> Option<usize> {
+pub(super) fn past_comma(text: &str, end: usize) -> Option<usize> {
     let after = text.get(end..)?.trim_start_matches(' ').strip_prefix(',')?;
     Some(text.len() - after.trim_start_matches(' ').len())
 }

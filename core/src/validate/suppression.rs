@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::Finding;
+use super::edit;
+use super::finding::{Applicability, Finding};
 use super::rule::Findings;
 use super::rules::{self, suppression_without_reason, unknown_code, unused_suppression};
 use crate::definition::repository::{File, Repository};
@@ -14,6 +15,8 @@ struct Suppression {
     code: String,
     code_span: Span,
     comment: Span,
+    /// What to take out so that this code is gone, and where it is the only one, the whole comment.
+    removal: Option<Span>,
     /// The lines that it speaks about.
     lines: Vec<u32>,
     has_reason: bool,
@@ -48,14 +51,14 @@ pub(super) fn apply(repository: &Repository, findings: &mut Vec<Finding>) {
 
 /// One finding at most: a code that does not exist hides nothing, and what hides nothing needs no reason.
 fn tell(file: &File, suppression: &Suppression, used: bool, about: &mut Findings) {
-    let Suppression { code, code_span, comment, has_reason, .. } = suppression;
+    let Suppression { code, code_span, comment, removal, has_reason, .. } = suppression;
     if rules::find(code).is_none() {
         let message = format!("there is no rule `{code}`");
-        let help = rules::closest_name(code).map(|meant| format!("did you mean `{meant}`?"));
-        about.of(&unknown_code::RULE).add(file, *code_span, message).maybe_help(help);
+        about.of(&unknown_code::RULE).add(file, *code_span, message).meant(file, *code_span, rules::closest_name(code));
     } else if !used {
         let message = format!("nothing here is found by `{code}`");
-        about.of(&unused_suppression::RULE).add(file, *code_span, message).help("remove the suppression");
+        let finding = about.of(&unused_suppression::RULE).add(file, *code_span, message);
+        finding.help("remove the suppression").remove(file, Applicability::Safe, *removal);
     } else if !has_reason {
         let message = format!("`{code}` is suppressed without a reason");
         let help = format!("say why it is fine here: `# flowctl: ignore[{code}] because …`");
@@ -100,12 +103,21 @@ fn read(file: &File, comment: &Comment, alone: &BTreeSet<u32>) -> Vec<Suppressio
     let mut offset = list_start;
     for code in list.split(',') {
         let start = comment.span.start as usize + offset + (code.len() - code.trim_start().len());
+        let is_first = found.is_empty();
         offset += code.len() + 1;
         let code = code.trim();
+        let code_span = Span::new(start, start + code.len());
         found.push(Suppression {
             code: code.to_owned(),
-            code_span: Span::new(start, start + code.len()),
+            code_span,
             comment: comment.span,
+            removal: match list.contains(',') {
+                true if is_first => {
+                    edit::past_comma(file.source.text(), start + code.len()).map(|end| Span::new(start, end))
+                }
+                true => edit::of_item(&file.source, code_span),
+                false => Some(edit::of_comment(&file.source, comment)),
+            },
             lines: lines.clone(),
             has_reason: reason.trim().chars().any(char::is_alphanumeric),
         });

@@ -133,10 +133,11 @@ pub mod wait_beyond_deadline;
 pub mod wrong_type;
 pub mod wrong_value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::edit;
 use super::finding::Applicability;
 use super::reference::ProblemKind;
 use super::rule::{Findings, Rule};
@@ -145,7 +146,7 @@ use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::{Approvers, Field, Fields, Process, Step};
 use crate::graph::Graph;
-use crate::source::{FaultKind, Node, SchemaFaultKind, Span, Spanned, closest};
+use crate::source::{FaultKind, Node, SchemaFault, SchemaFaultKind, Span, Spanned, closest};
 use crate::value::Duration;
 
 /// Every rule, by code.
@@ -330,9 +331,36 @@ fn tell_structure(scope: &Scope<'_>, findings: &mut Findings, is_ours: impl Fn(&
             let meant = fault.help.as_deref().and_then(|help| help.strip_prefix("did you mean `")?.strip_suffix("`?"));
             if let Some(meant) = meant {
                 finding.fix(file, Applicability::Unsafe, fault.span, meant);
+            } else if let Some((span, text)) =
+                without_quotes(fault, node).or_else(|| without_repetition(file, node, fault))
+            {
+                finding.fix(file, Applicability::Safe, span, text);
             }
         }
     }
+}
+
+/// A number or a boolean that quotes make a text of, where one of those is wanted.
+fn without_quotes(fault: &SchemaFault, node: Node<'_>) -> Option<(Span, String)> {
+    let SchemaFaultKind::WrongType { expected, .. } = &fault.kind else { return None };
+    let text = node.as_scalar().filter(|scalar| scalar.is_quoted()).and(node.as_text())?;
+    let fits = match expected.as_str() {
+        "true or false" => matches!(text, "true" | "false"),
+        "a whole number" => text.parse::<u32>().is_ok_and(|number| number.to_string() == text),
+        _ => false,
+    };
+    let whole = node.outer_span();
+    (fits && whole.len() == text.len() + 2).then(|| (whole, text.to_owned()))
+}
+
+/// A list of different values that holds one twice.
+fn without_repetition(file: &File, list: Node<'_>, fault: &SchemaFault) -> Option<(Span, String)> {
+    if fault.kind != SchemaFaultKind::Other {
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let again = list.items()?.find(|item| item.as_str().is_some_and(|text| !seen.insert(text)))?;
+    edit::of_item(&file.source, again.outer_span()).map(|span| (span, String::new()))
 }
 
 /// Calls `look` with each list of steps: the process's own, then bodies of `foreach`.

@@ -111,7 +111,7 @@ fn tell(
         let finding = findings.add(process.file, name.span, message);
         let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
         match closest(name, known.iter().copied()) {
-            Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+            Some(meant) => finding.meant(process.file, name.span, Some(meant)),
             None if known.is_empty() => finding.help("it declares none; add it to its front matter"),
             None => finding.help(format!("it has {}", listed(&known))),
         };

@@ -49,7 +49,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let Some(Definition::Settings(settings)) = &file.definition else { continue };
         for name in settings.validate.levels.keys().filter(|name| find(name).is_none()) {
             let finding = findings.add(file, name.span, format!("there is no rule `{}`", name.value));
-            finding.maybe_help(closest_name(name).map(|meant| format!("did you mean `{meant}`?")));
+            finding.meant(file, name.span, closest_name(name));
         }
     }
 }

@@ -53,8 +53,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let name = undo.as_str();
             if !process.has_id(name) {
                 let message = format!("step `{}` is undone by `{name}`, which does not exist", step.id.as_str());
-                let help = closest(name, process.all_ids()).map(|meant| format!("did you mean `{meant}`?"));
-                findings.add(process.file, undo.span, message).maybe_help(help);
+                let meant = closest(name, process.all_ids());
+                findings.add(process.file, undo.span, message).meant(process.file, undo.span, meant);
             } else if let Some(other) = process.process.step(name).filter(|it| it.run_on != RunOn::Compensation) {
                 let message = format!("step `{name}` is no compensation");
                 let finding = findings.add(process.file, undo.span, message);

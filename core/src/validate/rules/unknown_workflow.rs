@@ -44,9 +44,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let name = &workflow.workflow;
             if !known.contains(&name.value) {
                 let message = format!("there is no workflow `{}` in `.github/workflows/`", name.value);
-                let help =
-                    closest(name, known.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"));
-                findings.add(process.file, name.span, message).maybe_help(help);
+                let meant = closest(name, known.iter().map(String::as_str));
+                findings.add(process.file, name.span, message).meant(process.file, name.span, meant);
             }
         }
     }

@@ -46,8 +46,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let (version, before) = (&process.process.header.version, old.header.version.get());
         let changed = steps(process.file, process.process.node) != steps(old_file, old.node);
         if version.get() < before {
+            let next = before.saturating_add(1).to_string();
             let message = format!("the version was {before} already");
-            findings.add(process.file, version.span, message).help(format!("raise it to {}", before.saturating_add(1)));
+            let finding = findings.add(process.file, version.span, message);
+            finding.help(format!("raise it to {next}")).fix(process.file, Applicability::Safe, version.span, next);
         } else if changed && version.get() == before {
             let next = before.saturating_add(1).to_string();
             let message = format!("the steps have changed, but the version is still {before}");
