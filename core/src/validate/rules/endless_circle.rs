@@ -51,14 +51,14 @@ steps:
 };
 
 /// What starts a process: the end of another one, or a step of it.
-struct Start<'p> {
-    process: &'p ProcessScope<'p>,
+struct Start<'p, 'r> {
+    process: &'p ProcessScope<'r>,
     /// Where a trigger says so; nothing for a step.
     trigger: Option<Span>,
 }
 
-fn check<'s>(scope: &'s Scope<'s>, findings: &mut Findings) {
-    let mut leads_to: BTreeMap<&str, Vec<Start<'_>>> = BTreeMap::new();
+fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let mut leads_to: BTreeMap<&str, Vec<Start<'_, '_>>> = BTreeMap::new();
     for process in scope.processes.iter().filter(|it| it.process.header.status == ProcessStatus::Published) {
         for trigger in process.process.header.triggers.iter().flatten() {
             if let Trigger::Process(other) = &trigger.value {
@@ -105,8 +105,8 @@ fn check<'s>(scope: &'s Scope<'s>, findings: &mut Findings) {
 }
 
 /// A shortest way from a process back to itself, the last start being its own.
-fn circle<'p>(own: &str, leads_to: &'p BTreeMap<&str, Vec<Start<'p>>>) -> Option<Vec<&'p Start<'p>>> {
-    let mut came_by: BTreeMap<&str, (&str, &Start<'_>)> = BTreeMap::new();
+fn circle<'s, 'p, 'r>(own: &str, leads_to: &'s BTreeMap<&str, Vec<Start<'p, 'r>>>) -> Option<Vec<&'s Start<'p, 'r>>> {
+    let mut came_by: BTreeMap<&str, (&str, &Start<'_, '_>)> = BTreeMap::new();
     let mut open = std::collections::VecDeque::from([own]);
     while let Some(name) = open.pop_front() {
         for start in leads_to.get(name).into_iter().flatten() {
@@ -124,7 +124,7 @@ fn circle<'p>(own: &str, leads_to: &'p BTreeMap<&str, Vec<Start<'p>>>) -> Option
     None
 }
 
-fn back<'p>(own: &str, came_by: &BTreeMap<&str, (&str, &'p Start<'p>)>) -> Vec<&'p Start<'p>> {
+fn back<'s, 'p, 'r>(own: &str, came_by: &BTreeMap<&str, (&str, &'s Start<'p, 'r>)>) -> Vec<&'s Start<'p, 'r>> {
     let mut way = Vec::new();
     let mut at = own;
     while let Some((before, start)) = came_by.get(at) {

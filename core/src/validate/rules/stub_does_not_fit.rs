@@ -1,11 +1,11 @@
 //! A stub in a test that its step could never give.
 
 use super::super::finding::Severity;
-use super::super::output::schema_file;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::Step;
+use crate::definition::repository::{Definition, FileKind};
 use crate::definition::step::StepKind;
 use crate::source::{Node, Schema};
 use serde_json::Value;
@@ -118,7 +118,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let output = stub.get("output").and_then(|output| if inside { output.get("body") } else { Some(output) });
             let Some(output) = output else { continue };
             let schema = match schema {
-                Value::String(path) => schema_file(scope.repository, path),
+                Value::String(path) => match scope.file(FileKind::Schema, path).map(|file| &file.definition) {
+                    Some(Some(Definition::Schema(schema))) => Some(schema),
+                    _ => None,
+                },
                 inline => Some(inline),
             };
             let Some(Ok(schema)) = schema.map(Schema::compile) else { continue };
