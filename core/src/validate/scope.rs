@@ -75,7 +75,7 @@ impl<'r> Scope<'r> {
         let types = Types::of(repository);
         let processes: Vec<_> = repository.processes().collect();
         let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process);
-        let processes = match processes.len() {
+        let processes: Vec<ProcessScope<'r>> = match processes.len() {
             0..FEW => processes.iter().map(look).collect(),
             _ => processes.par_iter().map(look).collect(),
         };
