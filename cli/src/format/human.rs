@@ -143,7 +143,8 @@ fn summary(outcome: &Outcome) -> String {
         Some(known) if known > 0 => format!(", {known} known"),
         _ => String::new(),
     };
-    let Some(first) = outcome.found.first() else {
+    let worst = outcome.found.iter().min_by_key(|found| found.finding.severity);
+    let Some(worst) = worst else {
         let fixed = fixed(outcome);
         let none = if known.is_empty() { "no findings" } else { "no new findings" };
         return format!("{GOOD}sound{GOOD:#}: {files}, {none}{known}{fixed}");
@@ -168,7 +169,7 @@ fn summary(outcome: &Outcome) -> String {
         }
     };
     text.push_str(&fixable);
-    text.push_str(&format!("\n{BOLD}flowctl explain {}{BOLD:#} says more", first.finding.code));
+    text.push_str(&format!("\n{BOLD}flowctl explain {}{BOLD:#} says more", worst.finding.code));
     text
 }
 

@@ -80,11 +80,12 @@ impl Checkout {
         self.wanted.as_ref().is_none_or(|wanted| wanted.contains(path))
     }
 
-    /// A file's path as a person in the working directory would type it.
+    /// A file's path as a person in the working directory would type it; of a file far away its whole path.
     pub fn shown(&self, path: &str) -> String {
         let here = std::env::current_dir().unwrap_or_default();
         let full = self.root.join(path);
-        slashed(full.strip_prefix(&here).unwrap_or(&full))
+        let is_near = full.components().nth(1) == here.components().nth(1);
+        if is_near { relative(&full, &here) } else { slashed(&full) }
     }
 
     /// The names of the workflow files; nothing where the root is no git work tree's.
