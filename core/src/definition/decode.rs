@@ -1,15 +1,17 @@
 //! From nodes to definitions, leniently: what is wrong in one place is reported and left out, the rest is read.
 //! Each structure is checked against its own JSON Schema first, then decoded by serde from the same nodes.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::process::{Process, ProcessHeader};
-use super::schema::{compiled, keys_of_kind};
+use super::schema::{compiled, keys_of_kind, of_step};
 use super::step::{Step, StepCommon, StepKind, StepType};
-use crate::source::{Document, Kind, NodeId, Pruned, Schema, SchemaFault, SchemaFaultKind, closest, from_node};
+use crate::source::{Document, Kind, Node, NodeId, Pruned, Schema, SchemaFault, SchemaFaultKind, closest, from_node};
 
 /// How many faults of values are collected for one mapping before it is given up.
 const MAX_VALUE_FAULTS: usize = 64;
@@ -26,6 +28,14 @@ static KIND_KEYS: LazyLock<IndexMap<StepType, Vec<String>>> = LazyLock::new(|| {
             (step_type, keys)
         })
         .collect()
+});
+
+/// The keys of all types of steps together.
+static STEP_KEYS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let schemas = StepType::ALL.into_iter().map(of_step);
+    let keys =
+        schemas.flat_map(|schema| schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
+    keys.map(|(key, _)| key).collect()
 });
 
 /// Reads a file whose kind has one type.
@@ -103,7 +113,10 @@ fn step(document: &Document, node: NodeId, faults: &mut Vec<SchemaFault>) -> Opt
 fn unknown_type(document: &Document, node: NodeId, faults: &mut Vec<SchemaFault>) {
     let before = faults.len();
     check(document, node, &compiled::COMMON, &mut Pruned::none(), faults);
-    let Some(written) = document.node(node).get("type") else { return };
+    let Some(written) = document.node(node).get("type") else {
+        misspelt_type(document.node(node), faults);
+        return;
+    };
     let Some(name) = written.as_str() else { return };
     let names: Vec<&str> = StepType::ALL.iter().map(|step_type| step_type.as_str()).collect();
     let help = match closest(name, names.iter().copied()) {
@@ -115,6 +128,26 @@ fn unknown_type(document: &Document, node: NodeId, faults: &mut Vec<SchemaFault>
         fault.message = format!("`{name}` is not a type of step");
         fault.help = Some(help);
     }
+}
+
+/// The key that was meant to be `type`, where there is one: it is told instead of the one that is missing.
+fn misspelt_type(step: Node<'_>, faults: &mut Vec<SchemaFault>) {
+    let known = &*STEP_KEYS;
+    let near = |key: &str| !known.contains(key) && closest(key, known.iter().map(String::as_str)) == Some("type");
+    let Some(key) = step.entries().map(|(key, _)| key).find(|key| key.as_str().is_some_and(near)) else { return };
+    let is_missing = |fault: &SchemaFault| {
+        fault.node == step.id() && matches!(&fault.kind, SchemaFaultKind::MissingKey { key } if key == "type")
+    };
+    faults.retain(|fault| !is_missing(fault));
+    let written = key.as_str().unwrap_or_default();
+    faults.push(SchemaFault {
+        node: key.id(),
+        kind: SchemaFaultKind::UnknownKey { key: written.to_owned(), known: vec!["type".to_owned()] },
+        span: key.span(),
+        path: String::new(),
+        message: format!("unknown key `{written}`"),
+        help: Some("did you mean `type`?".to_owned()),
+    });
 }
 
 fn kind(

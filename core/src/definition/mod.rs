@@ -13,6 +13,7 @@ pub mod repository;
 pub mod retry;
 pub mod schema;
 pub mod settings;
+mod slips;
 pub mod step;
 pub mod templated;
 pub mod test;

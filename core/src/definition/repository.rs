@@ -1,6 +1,6 @@
 //! All definitions of a repository at one commit: every file below `.flow/`, read once, by path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,10 +16,12 @@ use super::settings::FlowSettings;
 use super::step::StepKind;
 use super::test::ProcessTest;
 use super::tool::Tool;
-use super::{Approvers, Process, Step, decode, digest};
+use super::{Approvers, Process, Step, decode, digest, slips};
 use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
-use crate::source::{Document, Fault, NodeId, SchemaFault, SourceFile, Spanned, parse, parse_shared, to_json};
+use crate::source::{
+    Document, Fault, NodeId, Parsed, SchemaFault, SchemaFaultKind, SourceFile, Spanned, parse, parse_shared, to_json,
+};
 
 /// Fewer files than this are worked on one after the other: waking other cores up costs more.
 pub(crate) const FEW: usize = 16;
@@ -371,16 +373,30 @@ impl File {
     }
 
     fn yaml(source: SourceFile, kind: FileKind) -> Self {
-        let parsed = parse_shared(source.shared_text());
+        let Parsed { mut document, faults } = parse_shared(source.shared_text());
         let mut structure = Vec::new();
         // What a broken file lacks says nothing; what it has is not trusted.
-        let broken = parsed.faults.iter().any(|fault| fault.kind.ends_parsing());
-        let definition = parsed
-            .document
-            .root()
-            .filter(|_| !broken)
-            .and_then(|root| definition(kind, &parsed.document, root, &mut structure));
-        Self { source, kind, form: Form::Text, document: parsed.document, faults: parsed.faults, structure, definition }
+        let broken = faults.iter().any(|fault| fault.kind.ends_parsing());
+        let root = document.root().filter(|_| !broken);
+        let mut read = root.and_then(|root| definition(kind, &document, root, &mut structure));
+        let mut told: Vec<SchemaFault> = Vec::new();
+        for _ in 1..slips::MAX_READINGS {
+            let meant = slips::of(&document, &structure);
+            let (Some(root), false) = (root, meant.is_empty()) else { break };
+            told.extend(structure.drain(..).filter(|fault| meant.contains_key(&fault.node)));
+            document.amend(&meant);
+            read = definition(kind, &document, root, &mut structure);
+            // What a step of another type would have needed nobody knows.
+            let owners =
+                document.mappings().filter(|step| step.get("type").is_some_and(|it| meant.contains_key(&it.id())));
+            let guessed: BTreeSet<NodeId> = owners.map(|step| step.id()).collect();
+            structure.retain(|fault| {
+                !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) || !guessed.contains(&fault.node)
+            });
+        }
+        structure.extend(told);
+        structure.sort_by_key(|fault| fault.span);
+        Self { source, kind, form: Form::Text, document, faults, structure, definition: read }
     }
 
     /// A prompt: front matter between two lines of `---`, then the template.

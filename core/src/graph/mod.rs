@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
+use crate::source::closest;
 
 pub use ascii::{ascii, ascii_marked};
 pub use dot::dot;
@@ -35,7 +36,8 @@ pub struct Edge {
     pub gateway: bool,
 }
 
-/// Steps and the edges between them. Names of steps that do not exist make no edge; of steps with one id the first counts.
+/// Steps and the edges between them. A misspelt name makes the edge that was meant, so that one mistake does not bring
+/// others with it; a name like no step's makes none. Of steps with one id the first counts.
 #[derive(Debug)]
 pub struct Graph<'process> {
     steps: Vec<&'process Step>,
@@ -58,16 +60,22 @@ impl<'process> Graph<'process> {
             by_id.entry(step.id.as_str()).or_insert(index);
         }
         let mut before: Vec<BTreeMap<StepIndex, bool>> = vec![BTreeMap::new(); steps.len()];
+        let mut misspelt: BTreeMap<&str, Option<StepIndex>> = BTreeMap::new();
         for (index, step) in steps.iter().enumerate() {
+            let mut meant = |name: &'process str| {
+                let near = || closest(name, steps.iter().map(|step| step.id.as_str())).map(|id| by_id[id]);
+                let mut near = || *misspelt.entry(name).or_insert_with(near);
+                by_id.get(name).copied().or_else(|| near().filter(|near| *near != index))
+            };
             for name in &step.depends_on {
-                if let Some(from) = by_id.get(name.as_str()) {
-                    before[index].entry(*from).or_insert(false);
+                if let Some(from) = meant(name.as_str()) {
+                    before[index].entry(from).or_insert(false);
                 }
             }
             let StepKind::Gateway(gateway) = &step.kind else { continue };
             for target in gateway.branches.iter().flat_map(|branch| &branch.to) {
-                if let Some(to) = by_id.get(target.as_str()) {
-                    before[*to].insert(index, true);
+                if let Some(to) = meant(target.as_str()) {
+                    before[to].insert(index, true);
                 }
             }
         }
@@ -108,6 +116,11 @@ impl<'process> Graph<'process> {
     /// The place of the step with this id.
     pub fn find(&self, id: &str) -> Option<StepIndex> {
         self.by_id.get(id).copied()
+    }
+
+    /// The place of the step that a name means: the one with this id, or the one whose id is near to it.
+    pub fn meant(&self, name: &str) -> Option<StepIndex> {
+        self.find(name).or_else(|| closest(name, self.by_id.keys().copied()).and_then(|id| self.find(id)))
     }
 
     /// What a step waits for.

@@ -134,7 +134,7 @@ impl<'graph, 'process> Play<'graph, 'process> {
             }
             if let StepKind::Gateway(gateway) = &step.kind {
                 let ways = gateway.branches.iter().map(|branch| {
-                    let targets = branch.to.iter().filter_map(|id| graph.find(id.as_str())).collect();
+                    let targets = branch.to.iter().filter_map(|id| graph.meant(id.as_str())).collect();
                     (branch.when.as_ref().map(|when| atoms.condition(graph, when)), targets)
                 });
                 branches.insert(index, ways.collect());

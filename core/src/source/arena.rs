@@ -1,6 +1,7 @@
 //! The arena of nodes that one parse makes: data only. Aliases share a node, so ids name texts, not places in a tree.
 //! Reading goes through `Node`; only the parser writes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -264,6 +265,39 @@ impl Document {
 
     pub(crate) fn order_of(&self, part: Part) -> &[u32] {
         part.of(&self.order)
+    }
+
+    /// The mappings, in the order of the text.
+    pub fn mappings(&self) -> impl Iterator<Item = Node<'_>> {
+        let of_mapping = |(_, data): &(u32, &NodeData)| matches!(data.content, Content::Mapping(_));
+        (0..).zip(&self.nodes).filter(of_mapping).map(|(index, _)| Node { document: self, id: NodeId(index) })
+    }
+
+    /// Lets scalars say something else than what is written: what their author meant. Their places stay.
+    pub fn amend(&mut self, meant: &BTreeMap<NodeId, String>) {
+        for (id, word) in meant {
+            let content = self.scalar(Some(word), ScalarStyle::Plain);
+            if let Some(data) = self.nodes.get_mut(id.0 as usize) {
+                data.content = content;
+            }
+        }
+        let is_amended = |entry: &Entry| meant.contains_key(&entry.key);
+        let parts: Vec<Part> = self
+            .nodes
+            .iter()
+            .filter_map(|data| match data.content {
+                Content::Mapping(part) if self.entries_of(part).iter().any(is_amended) => Some(part),
+                _ => None,
+            })
+            .collect();
+        for part in parts {
+            let entries = self.entries_of(part);
+            let order = super::merge::sorted(self, entries);
+            let start = part.start as usize;
+            if let Some(place) = self.order.get_mut(start..start + order.len()) {
+                place.copy_from_slice(&order);
+            }
+        }
     }
 
     /// Gives back what was reserved for more nodes: documents are kept.

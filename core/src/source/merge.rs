@@ -38,7 +38,8 @@ fn text(document: &Document, key: NodeId) -> &str {
     document.node(key).as_str().unwrap_or_default()
 }
 
-fn sorted(document: &Document, entries: &[Entry]) -> Vec<u32> {
+/// The places of entries, sorted by key.
+pub(super) fn sorted(document: &Document, entries: &[Entry]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).collect();
     order.sort_by_key(|index| entries.get(*index as usize).map_or("", |entry| text(document, entry.key)));
     order

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::scope::ProcessScope;
 use crate::definition::schema::MAX_STEPS;
 use crate::definition::step::RunOn;
-use crate::expression::{Key, Reference, Segment};
+use crate::expression::{Key, Reference, Segment, Template};
 use crate::graph::{Moment, StepIndex};
 use crate::source::{NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
@@ -46,6 +46,7 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
                 merge(&mut mistakes, wrong, &reference.range);
             }
         }
+        mistakes.retain(|mistake| mistake.kind != MistakeKind::MayBeMissing || !readers.is_misread(template, mistake));
         if mistakes.is_empty() {
             continue;
         }
@@ -112,6 +113,29 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         }
     }
 
+    /// Whether what a chain reads was itself not understood: then nobody can say what it lacks.
+    fn is_misread(&self, template: &Template, mistake: &Mistake) -> bool {
+        let process = self.process;
+        if process.file.structure.is_empty() {
+            return false;
+        }
+        let chain = template
+            .references()
+            .iter()
+            .find(|reference| reference.range.start <= mistake.range.start && mistake.range.end <= reference.range.end);
+        match chain.map(|chain| (chain.root(), chain.name(1))) {
+            Some(("steps", Some(id))) => {
+                process.graph.find(id).is_some_and(|at| process.is_faulty(process.graph.step(at)))
+            }
+            Some(("inputs", _)) => {
+                let inputs = process.file.document.node(process.process.node).get("inputs");
+                let within = |whole: Span| process.file.structure.iter().any(|fault| whole.contains(fault.span));
+                inputs.is_some_and(|inputs| within(inputs.outer_span()))
+            }
+            _ => false,
+        }
+    }
+
     fn unknown_root(&self, inputs: &Type, text: &Text, segment: &Segment, name: &str, items: &[Item]) -> Mistake {
         let wrong = wrong(MistakeKind::UnknownName, segment, format!("there is no `{name}` to read here"));
         if matches!(name, "item" | "index") {
@@ -162,6 +186,9 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         let graph = &self.process.graph;
         let from = self.process.graph.find(reader)?;
         let Some(read) = graph.find(id) else { return self.inside_foreach(segment, id) };
+        if self.process.has_loose_ends {
+            return None;
+        }
         let before = self.readable(from)?;
         if before.contains(&read) {
             return None;
@@ -200,14 +227,20 @@ impl<'scope, 'r> Readers<'scope, 'r> {
                 return None;
             }
         }
-        let unresolved = |index: StepIndex| {
-            let step = graph.step(index);
-            step.depends_on.iter().any(|id| graph.find(id.as_str()).is_none())
-                || step.depends_on.is_empty()
-                    && self.process.node(step).get("depends_on").is_some_and(|n| !n.is_empty())
-        };
-        let known = !unresolved(reader) && !readable.iter().any(|index| unresolved(*index));
+        let known = !self.is_unresolved(reader) && !readable.iter().any(|index| self.is_unresolved(*index));
         known.then_some(readable)
+    }
+
+    /// Whether it is unknown what a step waits for, because that could not be read or names no step.
+    fn is_unresolved(&self, index: StepIndex) -> bool {
+        let (graph, step) = (&self.process.graph, self.process.graph.step(index));
+        let written = self.process.node(step).get("depends_on");
+        match step.depends_on.is_empty() {
+            true => {
+                written.is_some_and(|written| !written.is_null() && written.items().is_none_or(|ids| ids.len() > 0))
+            }
+            false => step.depends_on.iter().any(|id| graph.meant(id.as_str()).is_none()),
+        }
     }
 
     /// A step whose output is missing in some world in which the text is evaluated.
@@ -217,6 +250,10 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         }
         let graph = &self.process.graph;
         let read = graph.find(id)?;
+        let unresolved_before = || self.ancestors.get(read).into_iter().flatten().any(|step| self.is_unresolved(*step));
+        if self.process.has_loose_ends || self.is_unresolved(read) || unresolved_before() {
+            return None;
+        }
         let missing = &self.process.missing;
         let (may_be, whose) = match &text.owner {
             Owner::Outputs => (missing.may_be(read, Moment::End), "the process completes".to_owned()),

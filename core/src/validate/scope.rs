@@ -9,11 +9,13 @@ use super::Options;
 use super::reference::{self, Problem};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, FEW, File, FileKind, Repository, stem};
+use crate::definition::step::{StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
 use crate::source::{Document, Kind, Node, NodeId, Span};
 use crate::types::Types;
 use crate::types::text::Texts;
+use crate::value::StepId;
 
 /// Deepest nesting of `foreach` bodies that is looked into.
 const MAX_BODIES: usize = 16;
@@ -63,6 +65,10 @@ pub struct ProcessScope<'r> {
     pub ids: Vec<(String, NodeId)>,
     /// The same ids, for looking up.
     known_ids: BTreeSet<String>,
+    /// Whether there is a step whose id cannot be read: whoever names an unknown step may mean it.
+    pub has_nameless_step: bool,
+    /// Whether it is unknown where some gateway leads: then nobody can say what has run before a step.
+    pub has_loose_ends: bool,
     /// Every text with an expression.
     pub texts: Arc<Texts>,
     /// What is wrong with what they read.
@@ -165,7 +171,19 @@ impl<'r> ProcessScope<'r> {
         let ids = written_ids(&file.document, process.node);
         let texts = types.process(file.source.path()).map(|own| own.shared_texts()).unwrap_or_default();
         let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
-        let mut scope = Self { file, process, graph, missing, ids, known_ids, texts, problems: Vec::new() };
+        let mut scope = Self {
+            file,
+            process,
+            graph,
+            missing,
+            ids,
+            known_ids,
+            has_nameless_step: has_nameless_step(file.document.node(process.node), 0),
+            has_loose_ends: false,
+            texts,
+            problems: Vec::new(),
+        };
+        scope.has_loose_ends = scope.has_nameless_step || scope.loose_ends();
         scope.problems = reference::problems(types, &scope);
         scope
     }
@@ -177,9 +195,36 @@ impl ProcessScope<'_> {
         self.known_ids.iter().map(String::as_str)
     }
 
-    /// Whether a step with this id was written.
+    /// Whether a step with this id was written, or may have been.
     pub fn has_id(&self, id: &str) -> bool {
-        self.known_ids.contains(id)
+        self.has_nameless_step || self.known_ids.contains(id)
+    }
+
+    /// Whether something in a step could not be read as it is written.
+    pub fn is_faulty(&self, step: &Step) -> bool {
+        let whole = self.node(step).outer_span();
+        self.file.structure.iter().any(|fault| whole.contains(fault.span))
+    }
+
+    /// Whether a gateway leads to a step that is not there, or what may be a gateway could not be read.
+    fn loose_ends(&self) -> bool {
+        let leads_nowhere = |step: &Step| match &step.kind {
+            StepKind::Gateway(gateway) => {
+                let mut targets = gateway.branches.iter().flat_map(|branch| &branch.to);
+                targets.any(|target| self.graph.meant(target.as_str()).is_none()) || self.is_faulty(step)
+            }
+            _ => false,
+        };
+        let list = self.file.document.node(self.process.node).get("steps");
+        let unread = list.and_then(Node::items).into_iter().flatten().filter(|step| {
+            let id = step.get("id").and_then(Node::as_str);
+            id.is_some_and(|id| self.graph.find(id).is_none())
+        });
+        let may_be_gateway = |step: Node<'_>| match step.get("type").and_then(Node::as_str) {
+            Some(written) => StepType::from_name(written).is_none_or(|kind| kind == StepType::Gateway),
+            None => true,
+        };
+        self.process.steps.iter().any(leads_nowhere) || unread.into_iter().any(may_be_gateway)
     }
 
     /// Every step that could be decoded, bodies of `foreach` included.
@@ -208,6 +253,16 @@ fn written_ids(document: &Document, root: NodeId) -> Vec<(String, NodeId)> {
     let steps = document.node(root).get("steps");
     steps.into_iter().for_each(|list| collect_ids(list, 0, &mut ids));
     ids
+}
+
+/// Whether there is a step without an id that can be read, or no list of steps.
+fn has_nameless_step(owner: Node<'_>, depth: usize) -> bool {
+    let Some(list) = owner.get("steps") else { return depth == 0 };
+    let Some(mut steps) = list.items() else { return true };
+    steps.any(|step| {
+        let is_named = step.get("id").and_then(Node::as_text).is_some_and(|id| id.parse::<StepId>().is_ok());
+        !is_named || (depth < MAX_BODIES && step.get("steps").is_some() && has_nameless_step(step, depth + 1))
+    })
 }
 
 fn collect_ids(list: Node<'_>, depth: usize, ids: &mut Vec<(String, NodeId)>) {

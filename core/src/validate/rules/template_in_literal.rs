@@ -1,10 +1,11 @@
 //! An expression where none is evaluated.
 
+use std::collections::BTreeSet;
+
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use std::collections::BTreeSet;
-
+use crate::definition::repository::File;
 use crate::source::{Node, NodeId};
 
 /// The rule.
@@ -45,8 +46,8 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         let document = &process.file.document;
-        let told: BTreeSet<NodeId> = process.file.structure.iter().map(|fault| fault.node).collect();
         let root = document.node(process.process.node);
+        let told = told(process.file, root);
         let webhook_secrets = root.get("triggers").into_iter().flat_map(below);
         let rules_of_notify = root.get("notify").into_iter().flat_map(below);
         let description = root.get("description").map(Node::id);
@@ -56,6 +57,30 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             finding.help("write the value itself, or compute it in a step");
         }
     }
+}
+
+/// What other findings speak about: faulty values, and what stands below unknown keys.
+fn told(file: &File, root: Node<'_>) -> BTreeSet<NodeId> {
+    let faulty: BTreeSet<NodeId> = file.structure.iter().map(|fault| fault.node).collect();
+    let mut told = faulty.clone();
+    if faulty.is_empty() {
+        return told;
+    }
+    let mut open = vec![root];
+    let mut seen = BTreeSet::new();
+    while let Some(node) = open.pop() {
+        if !seen.insert(node.id()) {
+            continue;
+        }
+        open.extend(node.items().into_iter().flatten());
+        for (key, value) in node.entries() {
+            match faulty.contains(&key.id()) {
+                true => told.extend(below(value)),
+                false => open.push(value),
+            }
+        }
+    }
+    told
 }
 
 /// Every node below one, and itself.

@@ -51,7 +51,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    for process in &scope.processes {
+    for process in scope.processes.iter().filter(|process| !process.has_nameless_step) {
         let inside = ids_of_bodies(process);
         let known: BTreeSet<&str> = process.all_ids().filter(|id| !inside.contains_key(id)).collect();
         each_list(process.process, &mut |steps, body| {

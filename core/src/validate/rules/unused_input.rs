@@ -1,11 +1,12 @@
 //! An input that nothing reads.
 
-use super::super::finding::Severity;
-use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
 use std::collections::BTreeSet;
 
-use super::super::scope::ProcessScope;
+use super::super::finding::Severity;
+use super::super::rule::{Findings, Rule};
+use super::super::scope::{ProcessScope, Scope};
+use crate::expression::Reference;
+use crate::source::{NodeId, closest};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -56,8 +57,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-/// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something reads
-/// all of them.
+/// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something
+/// reads all of them.
 pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<&'p str>> {
     let mut used = BTreeSet::new();
     if process.all_ids().count() > process.steps().count()
@@ -66,9 +67,14 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
     {
         return None;
     }
+    let is_text = |node: &NodeId| process.file.document.node(*node).as_scalar().is_some();
+    if !process.texts.conditions.iter().all(is_text) {
+        return None;
+    }
+    let means_root = |reference: &&Reference| closest(reference.root(), [root]).is_some();
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
-        for reference in template.references().iter().filter(|reference| reference.root() == root) {
+        for reference in template.references().iter().filter(means_root) {
             used.insert(reference.name(1)?);
         }
     }

@@ -1,0 +1,44 @@
+//! Slips of the pen: a misspelt key or word is told once and then taken as what it was meant to be, so that one mistake
+//! does not bring others with it. Changes what later readers see, never the text and never a place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, closest};
+
+/// How often a file is read anew after slips were found: behind a misspelt `type` there are other keys to look at.
+pub(super) const MAX_READINGS: usize = 4;
+
+/// What each misspelt key or word of these faults was meant to be. A key that is there already is nobody's slip.
+pub(super) fn of(document: &Document, faults: &[SchemaFault]) -> BTreeMap<NodeId, String> {
+    let mut meant = BTreeMap::new();
+    let mut keys: BTreeMap<NodeId, &[String]> = BTreeMap::new();
+    for fault in faults {
+        match &fault.kind {
+            SchemaFaultKind::UnknownKey { known, .. } => {
+                keys.insert(fault.node, known);
+            }
+            SchemaFaultKind::NotOneOf { allowed } => {
+                let written = document.node(fault.node).as_text();
+                let word = written.and_then(|written| closest(written, allowed.iter().map(String::as_str)));
+                meant.extend(word.map(|word| (fault.node, word.to_owned())));
+            }
+            _ => {}
+        }
+    }
+    if !keys.is_empty() {
+        document.mappings().for_each(|mapping| meant_keys(mapping, &keys, &mut meant));
+    }
+    meant
+}
+
+fn meant_keys(mapping: Node<'_>, unknown: &BTreeMap<NodeId, &[String]>, meant: &mut BTreeMap<NodeId, String>) {
+    let mut taken: BTreeSet<&str> = BTreeSet::new();
+    for (key, _) in mapping.entries() {
+        let Some(known) = unknown.get(&key.id()) else { continue };
+        let free = known.iter().map(String::as_str).filter(|word| mapping.get(word).is_none() && !taken.contains(word));
+        if let Some(word) = closest(key.as_str().unwrap_or_default(), free) {
+            taken.insert(word);
+            meant.entry(key.id()).or_insert_with(|| word.to_owned());
+        }
+    }
+}
