@@ -5,6 +5,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use crate::definition::step::StepKind;
 use crate::definition::step::human_approval::OnReject;
+use crate::source::closest;
 use std::collections::BTreeSet;
 
 /// The rule.
@@ -74,7 +75,8 @@ fn steps_read<'p>(process: &'p ProcessScope<'_>) -> Option<BTreeSet<&'p str>> {
     }
     let mut read = BTreeSet::new();
     for text in &process.texts.texts {
-        for reference in text.template.as_ref().ok()?.references().iter().filter(|one| one.root() == "steps") {
+        let template = text.template.as_ref().ok()?;
+        for reference in template.references().iter().filter(|one| closest(one.root(), ["steps"]).is_some()) {
             read.insert(reference.name(1)?);
         }
     }
