@@ -1,6 +1,7 @@
 //! What can be typed. The texts here are what `--help` teaches.
 
 mod graph;
+mod test;
 mod validate;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use crate::terminal::Colour;
 
 pub use graph::{GraphArguments, GraphFormat};
+pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -41,6 +43,8 @@ pub struct Arguments {
 pub enum Command {
     /// Prove processes sound: structure, graph, data flow, people
     Validate(ValidateArguments),
+    /// Play the tests of processes: stubs, people, virtual time
+    Test(TestArguments),
     /// Explain a rule by its code
     Explain(ExplainArguments),
     /// Print the JSON Schema of a kind of file, for editors

@@ -50,6 +50,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Explain(explain) => commands::explain::run(&explain),
         Command::Schema(schema) => commands::schema::run(&schema),
         Command::Graph(graph) => commands::graph::run(&graph, quiet),
+        Command::Test(test) => commands::test::run(&test, quiet),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),

@@ -8,4 +8,5 @@ pub mod init;
 pub mod run;
 pub mod schema;
 pub mod serve;
+pub mod test;
 pub mod validate;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::fault::CaseFault;
 use super::run::{Run, Spoken, SpokenOutcome};
 use crate::definition::test::{
     ExpectedRefusal, ExpectedStatus, ExpectedStep, ExpectedStepStatus, TestCase, TestExpectation,
@@ -29,6 +30,12 @@ pub struct Difference {
     pub expected: String,
     /// What was found.
     pub found: String,
+}
+
+impl From<CaseFault> for Failure {
+    fn from(fault: CaseFault) -> Self {
+        Self { span: fault.span, message: fault.message, difference: None, help: fault.help }
+    }
 }
 
 impl Failure {

@@ -13,16 +13,18 @@ mod play;
 mod run;
 mod stage;
 mod stub;
+mod suite;
 mod timeline;
 mod trigger;
 mod words;
 
 pub use coverage::Coverage;
 pub use expectation::{Difference, Failure, judge};
-pub use fault::CaseFault;
+pub use fault::{CaseFault, start_faults};
 pub use play::simulate;
 pub use run::{Cut, MissingStub, Run, Spoken, SpokenOutcome};
 pub use stage::Stage;
+pub use suite::{Played, Suite, SuiteFile};
 pub use timeline::{Moment, MomentKind};
 
 #[cfg(test)]

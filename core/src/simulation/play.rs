@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::fault::CaseFault;
+use super::fault::{CaseFault, faults_of, inputs, moment};
 use super::people::{People, person};
 use super::run::{Cut, MissingStub, Run, Spoken, SpokenOutcome, between};
 use super::stage::Stage;
@@ -19,13 +19,10 @@ use crate::definition::test::{
     RefusalReason, Stub, TestAnswer, TestCase, TestDecision, TestPeople, TestPush, TestWord,
 };
 use crate::execution::{
-    Event, Execution, NewExecution, Plan, Refusal, Signal, StartError, StepError, StepStatus, TenantId, Waiting,
-    create, decide,
+    Event, Execution, NewExecution, Plan, Refusal, Signal, StepError, StepStatus, TenantId, Waiting, create, decide,
 };
 use crate::value::Duration;
 
-/// When a case starts where it does not say so: a Monday morning.
-const START: &str = "2026-01-05T09:00:00Z";
 /// The most signals of one case: a process of the greatest size whose every step is tried a few times stays below.
 pub const MAX_SIGNALS: usize = 10_000;
 /// The id of every case's execution: pauses with `jitter` depend on it, and are the same each time.
@@ -42,6 +39,10 @@ pub fn simulate(stage: &Stage, process: &str, people: &TestPeople, case: &TestCa
         Some(Err(error)) => return Err(fault(error.to_string())),
         None => return Err(fault(format!("there is no process `{process}`"))),
     };
+    let faults = faults_of(&plan.process, case);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let now = moment(case).map_err(|fault| vec![fault])?;
     let start = trigger::start(&plan.process, case).map_err(|fault| vec![fault])?;
     let contributors = start.contributors.clone();
@@ -52,17 +53,7 @@ pub fn simulate(stage: &Stage, process: &str, people: &TestPeople, case: &TestCa
     Ok(play.into_run())
 }
 
-fn moment(case: &TestCase) -> Result<Timestamp, CaseFault> {
-    let usual = || START.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-    let Some(at) = &case.at else { return Ok(usual()) };
-    at.parse().map_err(|_| {
-        CaseFault::new(at.span, format!("`{}` is no moment", at.value)).help("write one such as 2026-01-05T09:00:00Z")
-    })
-}
-
 fn created(plan: &Plan, case: &TestCase, start: Start, now: Timestamp) -> Result<(Execution, Event), Vec<CaseFault>> {
-    let inputs: Map<String, Value> =
-        case.inputs.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect();
     let new = NewExecution {
         id: Uuid::from_u128(EXECUTION),
         tenant: TenantId::local(),
@@ -70,25 +61,10 @@ fn created(plan: &Plan, case: &TestCase, start: Start, now: Timestamp) -> Result
         revision: REVISION.to_owned(),
         trigger: start.trigger,
         subject: Some(start.subject),
-        inputs,
+        inputs: inputs(case),
         url: Some(format!("https://flowctl.example/executions/{}", Uuid::from_u128(EXECUTION))),
     };
-    create(plan, new, now).map_err(|StartError::WrongInputs { faults }| {
-        let place = |field: &str| {
-            let top = field.split('.').next().unwrap_or_default();
-            let given = case.inputs.iter().find(|(name, _)| name.as_str() == top);
-            given.map_or(
-                case.name.span,
-                |(name, value)| if top == field && !is_foreign(plan, top) { value.span } else { name.span },
-            )
-        };
-        faults.iter().map(|(field, fault)| CaseFault::new(place(field), format!("input `{field}` {fault}"))).collect()
-    })
-}
-
-/// Whether the process has no such input: then its name is wrong, not its value.
-fn is_foreign(plan: &Plan, input: &str) -> bool {
-    !plan.process.header.inputs.keys().any(|name| name.as_str() == input)
+    create(plan, new, now).map_err(|error| vec![CaseFault::new(case.name.span, error.to_string())])
 }
 
 /// Something that a test has happen.

@@ -6,7 +6,7 @@ use super::run::{Run, Spoken, SpokenOutcome};
 use super::stub::flow;
 use super::words::who;
 use crate::approval::DecisionKind;
-use crate::definition::ErrorClass;
+use crate::definition::{ErrorClass, StepType};
 use crate::execution::{Event, EventKind, Execution, StepError, Waiting};
 use crate::value::Duration;
 
@@ -76,7 +76,7 @@ impl Run {
     /// The timeline as plain text, a line each, with times and steps in columns.
     pub fn timeline_text(&self) -> String {
         let moments = self.timeline();
-        let width = columns(&moments);
+        let width = Moment::columns(&moments);
         moments.iter().map(|moment| format!("{}\n", moment.line(width))).collect()
     }
 
@@ -95,21 +95,21 @@ impl Run {
 
     fn moment(&self, event: &Event) -> Option<Moment> {
         let (kind, text) = match &event.step {
-            Some(_) => of_step(event)?,
+            Some(step) => of_step(event, self.execution.steps.get(step).map(|state| state.step_type))?,
             None => of_execution(event, &self.execution)?,
         };
         Some(Moment { after: self.since_start(event.at), step: event.step.clone(), kind, text })
     }
 }
 
-/// How wide the columns of times and steps are.
-pub(super) fn columns(moments: &[Moment]) -> (usize, usize) {
-    let widest = |width: &dyn Fn(&Moment) -> usize| moments.iter().map(width).max().unwrap_or(0);
-    let times = widest(&|moment| moment.after.to_string().len());
-    (times, widest(&|moment| moment.step.as_ref().map_or(0, String::len)))
-}
-
 impl Moment {
+    /// How wide the columns of times and of steps have to be.
+    pub fn columns(moments: &[Self]) -> (usize, usize) {
+        let times = moments.iter().map(|moment| moment.after.to_string().len()).max();
+        let steps = moments.iter().filter_map(|moment| moment.step.as_ref()).map(String::len).max();
+        (times.unwrap_or(0), steps.unwrap_or(0))
+    }
+
     /// The line of a timeline whose columns are so wide.
     pub fn line(&self, (times, steps): (usize, usize)) -> String {
         let after = format!("{:>times$}", self.after.to_string());
@@ -141,7 +141,7 @@ fn of_execution(event: &Event, execution: &Execution) -> Option<(MomentKind, Str
     }
 }
 
-fn of_step(event: &Event) -> Option<(MomentKind, String)> {
+fn of_step(event: &Event, step_type: Option<StepType>) -> Option<(MomentKind, String)> {
     let actor = || event.actor.as_ref().map_or_else(|| "somebody".to_owned(), |actor| format!("@{}", actor.login));
     let said = |kind, text: String| Some((kind, text));
     match &event.kind {
@@ -152,7 +152,7 @@ fn of_step(event: &Event) -> Option<(MomentKind, String)> {
         EventKind::StepRetrying { error, .. } => {
             said(MomentKind::Bad, format!("{}; it is tried again", failure(error)))
         }
-        EventKind::StepCompleted { output, .. } => said(MomentKind::Good, format!("completed {}", shown(output))),
+        EventKind::StepCompleted { output, .. } => said(MomentKind::Good, completed(step_type, output)),
         EventKind::StepFailed { error, .. } => said(MomentKind::Bad, format!("failed: {}", failure(error))),
         EventKind::StepSkipped { reason } => said(MomentKind::Skipped, format!("skipped: {}", reason.words())),
         EventKind::StepCancelled => said(MomentKind::Bad, "cancelled".to_owned()),
@@ -173,6 +173,18 @@ fn of_step(event: &Event) -> Option<(MomentKind, String)> {
         EventKind::Reminded => said(MomentKind::Neutral, "people are reminded".to_owned()),
         EventKind::FormAnswered { .. } => said(MomentKind::Neutral, format!("{} answers", actor())),
         _ => None,
+    }
+}
+
+fn completed(step_type: Option<StepType>, output: &Value) -> String {
+    let taken = output.get("taken").and_then(Value::as_array);
+    match (step_type, taken, output.get("decision").and_then(Value::as_str)) {
+        (Some(StepType::HumanApproval), _, Some(decision)) => decision.to_owned(),
+        (Some(StepType::Gateway), Some(taken), _) => {
+            let taken: Vec<&str> = taken.iter().filter_map(Value::as_str).collect();
+            format!("goes to {}", taken.join(", "))
+        }
+        _ => format!("completed {}", shown(output)),
     }
 }
 

@@ -65,7 +65,7 @@ fn people_are_weighed_as_in_production() {
     1h  · ask   people are reminded
     4h  · ask   escalated: more people are asked
     5h  · ask   @cleo approves
-    5h  ✓ ask   completed {decision: approved, decisions: [{person: cleo, decision: approve, at: "2026-01-05T14:00:00Z", note: …
+    5h  ✓ ask   approved
     5h  ✓ ship  completed {base: trunk, label: ship}
     5h  completed with {ship: {base: trunk, label: ship}}
     6h  ✗ ask   @ben's approve does not count: the execution had ended: it was completed

@@ -114,6 +114,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let step = answer.get("step").and_then(Node::as_str).and_then(|id| process.steps.get(id));
             let (Some(step), Some(values)) = (step, answer.get("values")) else { continue };
             let StepKind::Form(form) = &step.kind else { continue };
+            // A test may show just that.
+            if answer.get("refused").is_some() {
+                continue;
+            }
             // A question that could not be read is there all the same.
             if process.scope.node(step).get("fields").map_or(0, Node::len) != form.fields.len() {
                 continue;

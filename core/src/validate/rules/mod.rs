@@ -11,6 +11,7 @@ pub mod budget_above_agent;
 pub mod budget_of_zero;
 pub mod budgets_over_quota;
 pub mod bypassed_gate;
+pub mod case_cannot_start;
 pub mod choice_does_not_fit;
 pub mod circular_dependency;
 pub mod circular_policy;
@@ -21,6 +22,7 @@ pub mod condition_not_boolean;
 pub mod contradicting_expectation;
 pub mod contradicting_limits;
 pub mod contradicting_pauses;
+pub mod contradicting_stub;
 pub mod default_does_not_fit;
 pub mod default_of_required_field;
 pub mod duplicate_case;
@@ -84,6 +86,7 @@ pub mod self_approval;
 pub mod shadowed_name;
 pub mod step_not_before;
 pub mod stub_does_not_fit;
+pub mod stub_without_effect;
 pub mod suppression_without_reason;
 pub mod tag_in_value;
 pub mod template_in_key;
@@ -144,6 +147,7 @@ use super::rule::{Findings, Rule};
 use super::scope::{ProcessScope, Scope};
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
+use crate::definition::test::ProcessTest;
 use crate::definition::{Approvers, Field, Fields, Process, Step};
 use crate::graph::Graph;
 use crate::source::{FaultKind, Node, SchemaFault, SchemaFaultKind, Span, Spanned, closest};
@@ -270,6 +274,9 @@ pub const RULES: &[&Rule] = &[
     &inputs_of_test::RULE,
     &unknown_output_in_test::RULE,
     &contradicting_expectation::RULE,
+    &stub_without_effect::RULE,
+    &contradicting_stub::RULE,
+    &case_cannot_start::RULE,
     &secret_in_plain_text::RULE,
     &misplaced_secret::RULE,
     &foreach_without_budget::RULE,
@@ -525,4 +532,12 @@ fn deadline(process: &ProcessScope<'_>, step: &Step) -> Option<(Duration, Span)>
         Some(timeout) => timeout.literal().map(|literal| (literal, timeout.span)),
         None => process.process.header.defaults.timeout.as_ref().map(|timeout| (timeout.value, timeout.span)),
     }
+}
+
+/// Every test that could be read, with its process where that could be read.
+fn tests<'s, 'r>(scope: &'s Scope<'r>) -> impl Iterator<Item = (&'r File, &'r ProcessTest, &'s ProcessScope<'r>)> + 's {
+    scope.files(FileKind::Test).filter_map(|file| {
+        let Some(Definition::Test(test)) = &file.definition else { return None };
+        Some((file, &**test, scope.process(test.process.as_str())?))
+    })
 }

@@ -24,14 +24,14 @@ name: hello
 version: 1
 steps:
   - id: note
-    type: set
-    values: {text: hello}
+    type: api_call
+    url: https://example.com/hello
 
 # .flow/tests/hello.yaml
 process: hello
 cases:
   - name: says hello
-    stubs: {nota: {output: {text: hi}}}
+    stubs: {nota: {output: {body: hi}}}
     expect: {status: completed}
 "#,
     right: r#"
@@ -40,14 +40,14 @@ name: hello
 version: 1
 steps:
   - id: note
-    type: set
-    values: {text: hello}
+    type: api_call
+    url: https://example.com/hello
 
 # .flow/tests/hello.yaml
 process: hello
 cases:
   - name: says hello
-    stubs: {note: {output: {text: hi}}}
+    stubs: {note: {output: {body: hi}}}
     expect: {status: completed}
 "#,
     check,
