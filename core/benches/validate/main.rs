@@ -5,9 +5,11 @@
 //! `cargo bench -p flowctl-core --bench validate -- [DIR]`
 //!
 //! DIR: a folder with a `.flow/` to measure instead of the generated definitions. `--corpus DIR` writes those, so that
-//! other programs can be measured on the same bytes.
+//! other programs can be measured on the same bytes. `--hostile [NAME]` measures files that try to cost more than they
+//! weigh; with a name one of them, so that the peak of memory is its own.
 
 mod corpus;
+mod hostile;
 
 use std::error::Error;
 use std::fs;
@@ -32,6 +34,7 @@ fn main() -> Result<(), Failure> {
     match arguments.as_slice() {
         [] => generated(),
         [flag, folder] if flag == "--corpus" => write(Path::new(folder)),
+        [flag, name @ ..] if flag == "--hostile" => hostile(name.first()),
         [folder] if !folder.starts_with('-') => {
             let files = read(Path::new(folder))?;
             if files.is_empty() {
@@ -59,6 +62,20 @@ fn generated() -> Result<(), Failure> {
         let steps = format!("1 file of {count} steps");
         print("one_file_ms", &steps, milliseconds(median(|| validated(&long))));
         print("one_file_raw_parse_ms", &steps, milliseconds(median(|| events(&long))));
+    }
+    Ok(())
+}
+
+fn hostile(only: Option<&String>) -> Result<(), Failure> {
+    for (name, text) in hostile::files(hostile::Size::Full) {
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        let file = vec![(".flow/processes/a.yaml".to_owned(), text)];
+        let start = Instant::now();
+        validated(&file);
+        print("hostile_ms", name, milliseconds(start.elapsed()));
+        print("peak_rss_mib", name, peak_rss());
     }
     Ok(())
 }

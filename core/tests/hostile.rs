@@ -1,0 +1,45 @@
+//! Hostile files end in a finding: whatever a file holds, validation comes back, says something with a place inside the
+//! file, and neither panics nor hangs. How long it takes and how much memory is measured by the bench, not here.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::fmt::Write;
+
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::validate::{Options, Report, validate};
+
+#[path = "../benches/validate/hostile.rs"]
+mod hostile;
+
+fn judged(path: &str, text: String) -> Report {
+    let length = u32::try_from(text.len()).unwrap();
+    let repository = Repository::read([(path.to_owned(), text)]);
+    let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
+    for finding in &report.findings {
+        assert!(finding.span.start <= finding.span.end && finding.span.end <= length, "{}: {:?}", path, finding.span);
+    }
+    report
+}
+
+#[test]
+fn hostile_files_end_in_a_finding() {
+    let mut said = String::new();
+    for (name, text) in hostile::files(hostile::Size::Small) {
+        let report = judged(".flow/processes/a.yaml", text);
+        let first = report.findings.first();
+        let first = first.map_or("nothing".to_owned(), |finding| format!("{} {}", finding.code, finding.message));
+        let _ = writeln!(said, "{name}: {first}");
+        assert!(!report.findings.is_empty(), "{name} is no sound process");
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn every_kind_of_file_may_be_hostile() {
+    let folders = ["flow", "agents/a", "tools/a", "policies/a", "tests/a", "schemas/a"];
+    for folder in folders {
+        for (name, text) in hostile::files(hostile::Size::Small) {
+            let report = judged(&format!(".flow/{folder}.yaml"), text);
+            assert!(folder.starts_with("schemas") || !report.findings.is_empty(), "{name} as {folder}");
+        }
+    }
+}
