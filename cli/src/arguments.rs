@@ -1,5 +1,6 @@
 //! What can be typed. The texts here are what `--help` teaches.
 
+mod diff;
 mod graph;
 mod test;
 mod validate;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 use crate::terminal::Colour;
 
+pub use diff::{DiffArguments, DiffFormat};
 pub use graph::{GraphArguments, GraphFormat};
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
@@ -51,6 +53,8 @@ pub enum Command {
     Schema(SchemaArguments),
     /// Draw a process
     Graph(GraphArguments),
+    /// Show what differs in meaning between two commits, and what asks less than before
+    Diff(DiffArguments),
     /// Run a process here, on an embedded database
     Run(RunArguments),
     /// Try the whole GitHub loop on this machine: a sandbox GitHub, the App, and a pull-request page

@@ -51,6 +51,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Schema(schema) => commands::schema::run(&schema),
         Command::Graph(graph) => commands::graph::run(&graph, quiet),
         Command::Test(test) => commands::test::run(&test, quiet),
+        Command::Diff(diff) => commands::diff::run(&diff),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),

@@ -5,6 +5,7 @@ pub mod approval;
 pub mod command;
 pub mod dataflow;
 pub mod definition;
+pub mod diff;
 pub mod execution;
 pub mod expression;
 pub mod graph;

@@ -1,6 +1,7 @@
 //! How findings are printed: one file a format. A format takes what was found and gives a text; it decides nothing.
 
 mod concise;
+mod difference;
 mod github;
 mod human;
 mod json;
@@ -17,6 +18,7 @@ use flowctl_core::validate::{Applicability, Finding, Severity};
 use serde::Serialize;
 
 pub use concise::concise;
+pub use difference::difference;
 pub use github::github;
 pub use human::human;
 pub use json::{json, json_line};

@@ -38,6 +38,15 @@ impl Checkout {
         })
     }
 
+    /// The best common ancestor of two revisions, by its id.
+    pub fn common_ancestor(&self, one: &str, other: &str) -> anyhow::Result<String> {
+        let git = git2::Repository::discover(&self.root)
+            .with_context(|| format!("{} is in no git repository", self.root.display()))?;
+        let commit = |revision: &str| commit_of(&git, revision).map_err(|error| unknown(&git, revision, &error));
+        let base = git.merge_base(commit(one)?.id(), commit(other)?.id());
+        Ok(base.with_context(|| format!("`{one}` and `{other}` have no commit in common"))?.to_string())
+    }
+
     fn read_at(
         &self,
         revision: Option<&str>,

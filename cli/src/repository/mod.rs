@@ -144,7 +144,8 @@ pub fn absolute(path: &Path) -> PathBuf {
     clean
 }
 
-fn slashed(path: &Path) -> String {
+/// A path with `/`.
+pub fn slashed(path: &Path) -> String {
     path.components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()

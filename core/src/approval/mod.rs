@@ -4,12 +4,14 @@
 mod decision;
 mod implies;
 mod requirement;
+mod strength;
 mod verdict;
 mod weigh;
 
 pub use decision::{Decision, DecisionKind, Person, Source, SourceKind};
 pub use implies::{Demand, at_least_as_strict};
 pub use requirement::{Group, LeafIndex, Requirement, RequirementError};
+pub use strength::{Loosening, adds_nobody, whoever_may_write};
 pub use verdict::{Missing, Outcome, Verdict, evaluate};
 pub use weigh::{Ineligible, PersonFacts, Weighed, weigh};
 

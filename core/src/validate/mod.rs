@@ -32,6 +32,7 @@ pub use fingerprint::fingerprints;
 pub use mend::{Mended, mend};
 pub use rule::{Example, Findings, Rule, examples};
 pub use scope::{Names, ProcessScope, Scope};
+pub(crate) use suppression::suppressed;
 
 /// What is asked for.
 #[derive(Debug, Clone)]

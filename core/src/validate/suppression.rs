@@ -49,6 +49,11 @@ pub(super) fn apply(repository: &Repository, findings: &mut Vec<Finding>) {
     findings.extend(about.into_found());
 }
 
+/// What a file suppresses: each code or name as written, with its place.
+pub(crate) fn suppressed(file: &File) -> Vec<(String, Span)> {
+    suppressions(file).into_iter().map(|one| (one.code, one.code_span)).collect()
+}
+
 /// One finding at most: a code that does not exist hides nothing, and what hides nothing needs no reason.
 fn tell(file: &File, suppression: &Suppression, used: bool, about: &mut Findings) {
     let Suppression { code, code_span, comment, removal, has_reason, .. } = suppression;

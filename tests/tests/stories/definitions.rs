@@ -27,7 +27,35 @@ async fn a_pull_request_cannot_approve_itself_by_changing_the_process() {
     assert!(asks.summary.unwrap().contains("2 of team `leads`"));
     let answer = stage.comment(number, "/approve leads").by("alice").await;
     assert!(answer.contains("The author of a change cannot approve it"), "{answer}");
-    stage.concluded(number, "validate", "success").await;
+    let validated = stage.concluded(number, "validate", "success").await;
+    assert_eq!(validated.title.as_deref(), Some("1 weakening"));
+    let summary = validated.summary.unwrap();
+    let opening: Vec<&str> = summary.lines().filter(|line| !line.is_empty()).take(2).collect();
+    insta::assert_snapshot!(opening.join("\n"), @r"
+    ### ⚠️ 1 place asks less than before
+    - **Fewer people are needed**: step `leads` of process `release`, `.flow/processes/release.yaml:12`. `approvers`\: `{team: leads, count: 2}` became `{users: [alice]}`. (`fewer-approvers`)
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weakening_fails_the_check_where_the_repository_says_so_and_cannot_take_that_back() {
+    let strict = "validate: {fail_on_weakening: true}\n";
+    let stage = Stage::raise_with(&[("release", RELEASE)], &[(".flow/flow.yaml", strict)]).await;
+    let lax = RELEASE.replace("note_required: on_reject", "allow_author: true").replace("version: 1", "version: 2");
+    let files = BTreeMap::from([
+        (".flow/processes/release.yaml".to_owned(), Some(lax)),
+        (".flow/flow.yaml".to_owned(), Some("models: {default: mock}\n".to_owned())),
+    ]);
+    let new =
+        OpenPullRequest { title: "Faster".to_owned(), head: "change".to_owned(), files, ..OpenPullRequest::default() };
+    let number = stage.hub.open_pull_request(REPOSITORY, "alice", &new).unwrap();
+    let validated = stage.concluded(number, "validate", "failure").await;
+    assert_eq!(validated.title.as_deref(), Some("3 weakenings"));
+    let summary = validated.summary.unwrap();
+    for kind in ["author-allowed", "note-not-required", "weakening-allowed"] {
+        assert!(summary.contains(kind), "{kind} in {summary}");
+    }
+    assert!(summary.contains("`validate.fail_on_weakening` of `flow.yaml` makes the weakenings a failure."));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,11 @@ pub struct Stage {
 impl Stage {
     /// alice opens pull requests; bob and dave are leads, so is alice; carol may read; gina owns everything.
     pub async fn raise(definitions: &[(&str, &str)]) -> Self {
+        Self::raise_with(definitions, &[]).await
+    }
+
+    /// The same with further files by path.
+    pub async fn raise_with(definitions: &[(&str, &str)], others: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::builder().rate_limits(RateLimits::off()).start().unwrap();
         let hub = sandbox.hub();
         hub.create_organization("octo-org").unwrap();
@@ -78,6 +83,7 @@ impl Stage {
         let mut files: Files =
             definitions.iter().map(|(name, yaml)| (format!(".flow/processes/{name}.yaml"), text(yaml))).collect();
         files.insert("README.md".to_owned(), text("# Shop\n"));
+        files.extend(others.iter().map(|(path, content)| ((*path).to_owned(), text(content))));
         hub.create_repository(REPOSITORY, &files).unwrap();
         for (login, permission) in [
             ("alice", Permission::Write),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use flowctl_core::definition::repository::{FileKind, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::{Process, Role, Trigger};
+use flowctl_core::diff::{Difference, compare};
 use flowctl_core::execution::TenantId;
 use flowctl_core::validate::{Options, Report, validate};
 
@@ -86,6 +87,17 @@ pub enum Change {
     },
 }
 
+/// What is found in the definitions that a change leads to.
+#[derive(Debug)]
+pub struct Validation {
+    /// What validation finds.
+    pub report: Report,
+    /// What differs from before.
+    pub difference: Difference,
+    /// Whether a weakening fails the check.
+    pub fails_on_weakening: bool,
+}
+
 /// Reads repositories.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
@@ -101,7 +113,7 @@ pub trait Source: Send + Sync + 'static {
     ) -> Result<BTreeSet<String>, SourceError>;
 
     /// What validation finds in the definitions that a change leads to, held against those before it.
-    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Report, SourceError>;
+    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Validation, SourceError>;
 
     /// Whether two commits of a pull request hold the same files.
     async fn same_tree(
@@ -148,7 +160,7 @@ impl Source for Repositories {
         Ok(mirror.changed_paths(&from, &to).await?)
     }
 
-    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Report, SourceError> {
+    async fn validated(&self, tenant: &TenantId, repository: &str, change: &Change) -> Result<Validation, SourceError> {
         let mirror = self.mirror(tenant, repository).await?;
         let (from, to) = commits(&mirror, change).await?;
         let (before, after) = (self.at(tenant, repository, &from).await?, self.at(tenant, repository, &to).await?);
@@ -157,7 +169,14 @@ impl Source for Repositories {
         let workflow_files: BTreeSet<String> = workflows.iter().map(|file| name(&file.path)).collect();
         let options =
             Options { base: Some(&before.repository), workflow_files: Some(&workflow_files), ..Options::default() };
-        Ok(validate(&after.repository, &options))
+        let report = validate(&after.repository, &options);
+        let difference = compare(&before.repository, &after.repository);
+        // A change cannot turn off what it is judged by.
+        let asked = |definitions: &DefinitionsAt| {
+            definitions.repository.settings().is_some_and(|settings| settings.validate.fail_on_weakening)
+        };
+        let fails_on_weakening = asked(&before) || asked(&after);
+        Ok(Validation { report, difference, fails_on_weakening })
     }
 
     async fn same_tree(

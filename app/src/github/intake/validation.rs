@@ -5,6 +5,7 @@ use flowctl_core::validate::{Report, Severity};
 
 use super::Trouble;
 use super::scope::Scope;
+use super::source::Validation;
 use crate::github::client::PullRequest;
 use crate::github::outbox::{Effect, Level, Remark, Validated};
 use crate::github::wording::validate::{remark, summary, title};
@@ -19,15 +20,17 @@ pub(super) async fn show(
     instead_of: Option<u64>,
 ) -> Result<(), Trouble> {
     let source = &scope.inner.source;
-    let report = source.validated(&scope.tenant, &scope.name(), &super::pull_request::change(pull_request)).await?;
+    let found = source.validated(&scope.tenant, &scope.name(), &super::pull_request::change(pull_request)).await?;
+    let Validation { report, difference, fails_on_weakening } = &found;
+    let weakened = *fails_on_weakening && !difference.weakenings.is_empty();
     let validated = Validated {
         repository: scope.repository.clone(),
         head_sha: pull_request.head.sha.clone(),
         instead_of,
-        is_sound: report.summary.errors == 0,
-        title: title(&report),
-        summary: summary(&report),
-        remarks: remarks(&report),
+        is_sound: report.summary.errors == 0 && !weakened,
+        title: title(report, difference),
+        summary: summary(report, difference, *fails_on_weakening),
+        remarks: remarks(report),
     };
     scope.tell(vec![scope.show(&Effect::Validated(Box::new(validated)))]).await
 }

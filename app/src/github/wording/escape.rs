@@ -71,6 +71,26 @@ fn spaced(text: &str) -> String {
     format!("{}{line}{}", space(before), space(after))
 }
 
+/// A text where HTML is read and Markdown is not: in a `<summary>`.
+pub fn html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 8);
+    let line = one_line(text);
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            other => safe.push(other),
+        }
+        if breaks_after(character, characters.peek().copied()) {
+            safe.push(INVISIBLE);
+        }
+    }
+    safe
+}
+
 /// A text in a fence that it cannot end.
 pub fn fenced(info: &str, text: &str) -> String {
     let ticks = "`".repeat((longest_run(text, '`') + 1).max(3));
@@ -132,7 +152,7 @@ fn one_line(text: &str) -> String {
 /// Control characters, those that reorder text (Unicode Standard Annex 9) and those that take no room
 /// (`Default_Ignorable_Code_Point` in the Unicode Character Database): a note must not look like another one. Joiners
 /// and variation selectors stay, since scripts and emoji are spelt with them.
-fn is_unseen(character: char) -> bool {
+pub(super) fn is_unseen(character: char) -> bool {
     character.is_control() && character != '\t'
         || matches!(
             character,

@@ -3,6 +3,7 @@
 
 mod check;
 mod comment;
+mod difference;
 mod escape;
 mod format;
 mod marker;
@@ -16,6 +17,7 @@ pub mod validate;
 
 pub use check::{CheckText, check, moved};
 pub use comment::{comment, reminder};
+pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};
 pub use reply::{Answer, Refused, help, reply, status};

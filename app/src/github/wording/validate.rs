@@ -1,8 +1,10 @@
 //! The check run `flowctl / validate`: what validation finds in a pull request's definitions, which are looked at and
 //! never run.
 
+use flowctl_core::diff::Difference;
 use flowctl_core::validate::{Finding, Report, Severity};
 
+use super::difference::{self, difference};
 use super::escape::{code, message, shorten};
 use super::page::{CHECK_TEXT, Page};
 
@@ -12,6 +14,8 @@ const LISTED: usize = 100;
 const WORDS: usize = 500;
 /// Characters of an annotation's words.
 const ANNOTATION: usize = 4_000;
+/// Bytes of the summary that the difference may take; the rest is for findings.
+const DIFFERENCE: usize = 40_000;
 
 /// A remark on lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +34,16 @@ pub struct Remark {
     pub message: String,
 }
 
-/// The title: how many findings of each kind.
-pub fn title(report: &Report) -> String {
+/// The title: how many weakenings, and how many findings of each kind.
+pub fn title(report: &Report, changes: &Difference) -> String {
+    match difference::count(changes) {
+        None => findings(report),
+        Some(weakenings) if report.findings.is_empty() => weakenings,
+        Some(weakenings) => format!("{weakenings}, {}", findings(report)),
+    }
+}
+
+fn findings(report: &Report) -> String {
     let count = |count: usize, one: &str| match count {
         0 => None,
         1 => Some(format!("1 {one}")),
@@ -43,10 +55,15 @@ pub fn title(report: &Report) -> String {
     if parts.is_empty() { "nothing to complain about".to_owned() } else { parts.join(", ") }
 }
 
-/// The summary: every finding with its place.
-pub fn summary(report: &Report) -> String {
+/// The summary: what differs from the base, weakenings first, and every finding with its place. `fails`: whether
+/// weakenings fail the check.
+pub fn summary(report: &Report, changes: &Difference, fails: bool) -> String {
+    let mut page = Page::new(CHECK_TEXT, difference(changes, DIFFERENCE));
+    if fails && !changes.weakenings.is_empty() {
+        page.section("`validate.fail_on_weakening` of `flow.yaml` makes the weakenings a failure.");
+    }
     let sign = if report.summary.errors > 0 { "❌" } else { "✅" };
-    let mut page = Page::new(CHECK_TEXT, format!("{sign} **{}** in {}.", title(report), files(report.files)));
+    page.section(&format!("{sign} **{}** in {}.", findings(report), files(report.files)));
     let lines: Vec<String> = report.findings.iter().take(LISTED).map(line).collect();
     page.section(&lines.join("\n"));
     if report.findings.len() > LISTED {
@@ -103,6 +120,12 @@ mod tests {
 
     use super::*;
 
+    const NO_CHANGE: &str = "The definitions mean the same as before.\n\n";
+
+    fn nothing() -> Difference {
+        flowctl_core::diff::compare(&Repository::default(), &Repository::default())
+    }
+
     fn report(text: &str) -> Report {
         let files = [(".flow/processes/p.yaml".to_owned(), text.to_owned())];
         validate(&Repository::read(files), &Options::default())
@@ -113,8 +136,8 @@ mod tests {
         let report = report(
             "name: p\nversion: 1\nsteps:\n  - {id: a, type: set, values: {x: 1}}\n  - {id: b, type: set, depends_on: c, values: {x: '{{ steps.a.output.y }}'}}\n",
         );
-        insta::assert_snapshot!(title(&report), @"2 errors");
-        insta::assert_snapshot!(summary(&report), @r"
+        insta::assert_snapshot!(title(&report, &nothing()), @"2 errors");
+        insta::assert_snapshot!(summary(&report, &nothing(), true).strip_prefix(NO_CHANGE).unwrap(), @r"
         ❌ **2 errors** in 1 file.
 
         - `.flow/processes/p.yaml:5:36` ❌ **FLOW012** step `b` depends on `c`, which does not exist
@@ -140,7 +163,7 @@ mod tests {
     #[test]
     fn sound_definitions_are_said_to_be_sound() {
         let report = report("name: p\nversion: 1\nsteps:\n  - {id: a, type: set, values: {x: 1}}\n");
-        insta::assert_snapshot!(summary(&report), @r"
+        insta::assert_snapshot!(summary(&report, &nothing(), true).strip_prefix(NO_CHANGE).unwrap(), @r"
         ✅ **nothing to complain about** in 1 file.
 
         <sub>Definitions of a pull request are looked at; only those of the default branch run.</sub>

@@ -58,9 +58,6 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for key in ["channels", "integrations"] {
             tell(file, root, key, findings);
         }
-        if let Some(validate) = root.get("validate") {
-            tell(file, validate, "fail_on_weakening", findings);
-        }
     }
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };

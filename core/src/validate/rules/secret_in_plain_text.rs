@@ -66,19 +66,35 @@ static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
-        let text = file.source.text();
-        let mut told: Vec<Range<usize>> = Vec::new();
-        for ((what, _), pattern) in FORMS.iter().zip(PATTERNS.iter()) {
-            for found in pattern.find_iter(text) {
-                // A key of one house may have the form of another's.
-                if told.iter().any(|range| range.start < found.end() && found.start() < range.end) {
-                    continue;
-                }
-                told.push(found.range());
-                let span = Span::new(found.start(), found.end());
-                let finding = findings.add(file, span, format!("this looks like {what}"));
-                finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
+        for (what, found) in occurrences(file.source.text()) {
+            let span = Span::new(found.start, found.end);
+            let finding = findings.add(file, span, format!("this looks like {what}"));
+            finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
+        }
+    }
+}
+
+/// What looks like a secret in a text: its form and its place in bytes.
+pub(crate) fn occurrences(text: &str) -> Vec<(&'static str, Range<usize>)> {
+    let mut told: Vec<(&'static str, Range<usize>)> = Vec::new();
+    for ((what, _), pattern) in FORMS.iter().zip(PATTERNS.iter()) {
+        for found in pattern.find_iter(text) {
+            // A key of one house may have the form of another's.
+            if !told.iter().any(|(_, range)| range.start < found.end() && found.start() < range.end) {
+                told.push((*what, found.range()));
             }
         }
     }
+    told
+}
+
+/// The text with asterisks where something looks like a secret.
+pub(crate) fn masked(text: &str) -> String {
+    let mut found: Vec<Range<usize>> = occurrences(text).into_iter().map(|(_, range)| range).collect();
+    found.sort_by_key(|range| range.start);
+    let mut safe = text.to_owned();
+    for range in found.into_iter().rev() {
+        safe.replace_range(range, "***");
+    }
+    safe
 }

@@ -1,0 +1,291 @@
+//! Approvals and forms, step by step: who must act, and what happens when nobody does or somebody says no.
+
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path};
+use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
+use crate::definition::Step;
+use crate::definition::step::form::FormTimeout;
+use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
+use crate::definition::step::{Form, HumanApproval, OnFailure, StepKind};
+use crate::diff::kind::WeakeningKind as Kind;
+use crate::diff::text::shown;
+use crate::source::Spanned;
+use crate::value::Duration;
+
+/// Looks at every approval of the processes that are in both commits.
+pub(super) fn find(view: &View<'_>, found: &mut Found) {
+    for pair in &view.processes {
+        removed(pair, found);
+        for (before, after) in pair.steps() {
+            match (&before.kind, &after.kind) {
+                (StepKind::HumanApproval(was), StepKind::HumanApproval(is)) => {
+                    let both = Both { view, pair, before, after };
+                    both.approvers(was, is, found);
+                    both.policy(was, is, found);
+                    both.outcomes(was, is, found);
+                    both.escalations(was, is, found);
+                    both.conditions(found);
+                }
+                (StepKind::Form(was), StepKind::Form(is)) => {
+                    let both = Both { view, pair, before, after };
+                    both.assignees(was, is, found);
+                }
+                _ => {}
+            }
+        }
+        path::conditions(pair, found);
+    }
+}
+
+/// What an approval step asks: its own approvers, its policy with what that extends, and policies that govern the
+/// process.
+pub(super) fn requirement(commit: &Commit<'_>, process: &str, approval: &HumanApproval) -> Requirement {
+    let mut of: Vec<Requirement> = Vec::new();
+    of.extend(approval.approvers.as_ref().map(|approvers| Requirement::as_written(approvers)));
+    of.extend(approval.policy.iter().map(|policy| commit.asked_by(&policy.value)));
+    of.extend(commit.governing(process).into_iter().map(|policy| commit.asked_by(policy)));
+    flat(of)
+}
+
+/// One requirement of several, without layers that say nothing.
+fn flat(of: Vec<Requirement>) -> Requirement {
+    let mut parts = Vec::new();
+    for requirement in of {
+        match requirement {
+            Requirement::All { of } => parts.extend(of),
+            other => parts.push(other),
+        }
+    }
+    if parts.len() == 1 { parts.remove(0) } else { Requirement::All { of: parts } }
+}
+
+/// The kind of weakening that a loosening is.
+pub(super) fn kind(loosening: Loosening) -> Kind {
+    match loosening {
+        Loosening::Fewer => Kind::FewerApprovers,
+        Loosening::Wider => Kind::WiderApprovers,
+        Loosening::AnyInsteadOfAll => Kind::AnyInsteadOfAll,
+        Loosening::AnyOwner => Kind::AnyOwner,
+        Loosening::LowerRole => Kind::LowerRole,
+        Loosening::Others => Kind::OtherApprovers,
+    }
+}
+
+fn removed(pair: &ProcessPair<'_>, found: &mut Found) {
+    for (place, was) in pair.matches.after.iter().enumerate() {
+        let Some(before) = pair.before.step_at(place) else { continue };
+        if !matches!(before.kind, StepKind::HumanApproval(_)) {
+            continue;
+        }
+        let now =
+            was.and_then(|now| Some((pair.after.step_at(now)?, pair.after.place(pair.after.step_at(now)?, "type"))));
+        match now {
+            Some((step, _)) if matches!(step.kind, StepKind::HumanApproval(_)) => {}
+            Some((step, place)) => {
+                let message =
+                    format!("`{}` was an approval and is a step of type `{}`", before.id.as_str(), step.step_type());
+                let was = pair.before.place(before, "type");
+                found.tell(Kind::ApprovalRemoved, Subject::step(pair.definition(), step), message, place, Some(was));
+            }
+            None => {
+                let place = pair.before.place(before, "id");
+                let message = format!("the approval `{}` is gone", before.id.as_str());
+                found.tell(Kind::ApprovalRemoved, Subject::step(pair.definition(), before), message, place, None);
+            }
+        }
+    }
+}
+
+/// One step before and after.
+struct Both<'a, 'r> {
+    view: &'a View<'r>,
+    pair: &'a ProcessPair<'r>,
+    before: &'r Step,
+    after: &'r Step,
+}
+
+impl Both<'_, '_> {
+    fn tell(&self, kind: Kind, key: &str, message: String, found: &mut Found) {
+        let Self { pair, before, after, .. } = self;
+        let subject = Subject::step(pair.definition(), after);
+        let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
+        found.tell(kind, subject, message, place, Some(was));
+    }
+
+    /// What is written under a key, for a message.
+    fn written(at: &ProcessAt<'_>, step: &Step, key: &str) -> String {
+        at.node(step).get(key).map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", shown(value)))
+    }
+
+    fn was_is(&self, key: &str) -> String {
+        let was = Self::written(&self.pair.before, self.before, key);
+        let is = Self::written(&self.pair.after, self.after, key);
+        format!("{was} became {is}")
+    }
+
+    fn approvers(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
+        let View { before, after, .. } = self.view;
+        let (process_before, process_after) = (self.pair.before.name(), self.pair.after.name());
+        let asked = requirement(before, process_before, was);
+        let asks = requirement(after, process_after, is);
+        let Some(loosening) = asks.loosened_since(&asked) else { return };
+        let own = |approval: &HumanApproval| approval.approvers.as_ref().map(|own| Requirement::as_written(own));
+        let name = |policy: &Option<Spanned<String>>| policy.as_ref().map(|policy| policy.value.clone());
+        if own(was) != own(is) {
+            let message = format!("`approvers`: {}", self.was_is("approvers"));
+            self.tell(kind(loosening), "approvers", message, found);
+        } else if name(&was.policy) != name(&is.policy) {
+            let message = format!("`policy`: {}", self.was_is("policy"));
+            self.tell(kind(loosening), "policy", message, found);
+        } else if !self.told_at_its_policy(is) {
+            let message = "a policy that governs it asks less".to_owned();
+            self.tell(kind(loosening), "policy", message, found);
+        }
+    }
+
+    /// Whether the policy that the step names asks less: then it is told there, once for all that name it.
+    fn told_at_its_policy(&self, is: &HumanApproval) -> bool {
+        let View { before, after, .. } = self.view;
+        is.policy.as_ref().is_some_and(|policy| {
+            let is_there = before.policies.contains_key(policy.value.as_str());
+            is_there && after.asked_by(&policy.value).loosened_since(&before.asked_by(&policy.value)).is_some()
+        })
+    }
+
+    /// Its policy has more to say than approvers.
+    fn policy(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
+        let Some(lost) = &was.policy else { return };
+        let names = |name: &str| {
+            self.view.after.chain(name).iter().map(|(file, _)| file.source.path().to_owned()).collect::<Vec<_>>()
+        };
+        let still = is.policy.as_ref().is_some_and(|policy| {
+            policy.value == lost.value || {
+                let now = names(&policy.value);
+                names(&lost.value).first().is_some_and(|path| now.contains(path))
+            }
+        });
+        // A policy that has another name now is the same one.
+        let renamed = is.policy.as_ref().is_some_and(|policy| self.is_renamed(&lost.value, &policy.value));
+        if !still && !renamed {
+            self.tell(Kind::PolicyRemoved, "policy", format!("`policy`: {}", self.was_is("policy")), found);
+        }
+    }
+
+    fn is_renamed(&self, old: &str, new: &str) -> bool {
+        let file =
+            |commit: &Commit<'_>, name: &str| commit.policies.get(name).map(|(file, _)| file.source.path().to_owned());
+        let (old, new) = (file(&self.view.before, old), file(&self.view.after, new));
+        self.view.matches.iter().any(|matched| {
+            let path =
+                |file: Option<&crate::definition::repository::File>| file.map(|file| file.source.path().to_owned());
+            old.is_some() && path(matched.before) == old && path(matched.after) == new
+        })
+    }
+
+    fn outcomes(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
+        if !was.allow_author && is.allow_author {
+            let message = "`allow_author: true`: who wrote the change may approve it".to_owned();
+            self.tell(Kind::AuthorAllowed, "allow_author", message, found);
+        }
+        let goes_on = |outcome: OnTimeout| matches!(outcome, OnTimeout::Approve | OnTimeout::Continue);
+        let graver = was.on_timeout == OnTimeout::Continue && is.on_timeout == OnTimeout::Approve;
+        if goes_on(is.on_timeout) && (!goes_on(was.on_timeout) || graver) {
+            self.tell(
+                Kind::TimeoutApproves,
+                "on_timeout",
+                format!("`on_timeout`: {}", self.was_is("on_timeout")),
+                found,
+            );
+        }
+        if was.on_reject == OnReject::Fail && is.on_reject == OnReject::Continue {
+            self.tell(
+                Kind::RejectionContinues,
+                "on_reject",
+                format!("`on_reject`: {}", self.was_is("on_reject")),
+                found,
+            );
+        }
+        if self.before.on_failure == OnFailure::Fail && self.after.on_failure == OnFailure::Continue {
+            let message = "`on_failure: continue`: a rejection or a missed deadline is tolerated".to_owned();
+            self.tell(Kind::RejectionContinues, "on_failure", message, found);
+        }
+        let kept = |keep: KeepOnPush| match keep {
+            KeepOnPush::Never => 0,
+            KeepOnPush::SameTree => 1,
+            KeepOnPush::Always => 2,
+        };
+        if kept(is.keep_on_push) > kept(was.keep_on_push) {
+            let message = format!("`keep_on_push`: {}", self.was_is("keep_on_push"));
+            self.tell(Kind::KeptOnPush, "keep_on_push", message, found);
+        }
+        let noted = |note: NoteRequired| match note {
+            NoteRequired::Never => 0,
+            NoteRequired::OnReject => 1,
+            NoteRequired::Always => 2,
+        };
+        if noted(is.note_required) < noted(was.note_required) {
+            let message = format!("`note_required`: {}", self.was_is("note_required"));
+            self.tell(Kind::NoteNotRequired, "note_required", message, found);
+        }
+    }
+
+    /// An escalation adds people: whoever could act no earlier before is more than there was.
+    fn escalations(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
+        let View { before, after, .. } = self.view;
+        let asked = requirement(before, self.pair.before.name(), was);
+        let (had, has) = (levels(before, was), levels(after, is));
+        for (due, to, _) in has.iter().filter(|(_, _, own)| *own) {
+            let sooner = had.iter().filter(|(known, _, _)| known <= due).map(|(_, to, _)| to);
+            let known: Vec<&Requirement> = std::iter::once(&asked).chain(sooner).collect();
+            if !adds_nobody(to, &known) {
+                let message = format!("`escalate`: {}", self.was_is("escalate"));
+                self.tell(Kind::EscalationWider, "escalate", message, found);
+                return;
+            }
+        }
+        let escalates = |outcome: OnTimeout| outcome == OnTimeout::Escalate;
+        if escalates(is.on_timeout) && !escalates(was.on_timeout) && !has.is_empty() {
+            let message = "`on_timeout: escalate`: the deadline starts anew with more people".to_owned();
+            self.tell(Kind::EscalationWider, "on_timeout", message, found);
+        }
+    }
+
+    /// Its own condition, and after which ends it runs.
+    fn conditions(&self, found: &mut Found) {
+        let text = |at: &ProcessAt<'_>, step: &Step| at.node(step).get("when").map(shown);
+        let was = text(&self.pair.before, self.before).map(|when| self.pair.renames.applied(&when, false));
+        let is = text(&self.pair.after, self.after);
+        if is.is_some() && was != is {
+            self.tell(Kind::ApprovalConditional, "when", format!("`when`: {}", self.was_is("when")), found);
+        }
+        if self.before.run_on != self.after.run_on {
+            self.tell(Kind::ApprovalConditional, "run_on", format!("`run_on`: {}", self.was_is("run_on")), found);
+        }
+    }
+
+    fn assignees(&self, was: &Form, is: &Form, found: &mut Found) {
+        let asks = |form: &Form| {
+            form.assignees.as_ref().map_or_else(whoever_may_write, |people| Requirement::as_written(people))
+        };
+        if asks(is).loosened_since(&asks(was)).is_some() {
+            self.tell(Kind::AssigneesWider, "assignees", format!("`assignees`: {}", self.was_is("assignees")), found);
+        }
+        if was.on_timeout == FormTimeout::Fail && is.on_timeout == FormTimeout::Continue {
+            self.tell(
+                Kind::AssigneesWider,
+                "on_timeout",
+                format!("`on_timeout`: {}", self.was_is("on_timeout")),
+                found,
+            );
+        }
+    }
+}
+
+/// When whom an escalation adds, and whether the step itself says so.
+fn levels(commit: &Commit<'_>, approval: &HumanApproval) -> Vec<(Duration, Requirement, bool)> {
+    let level =
+        |own: bool| move |level: &Spanned<Escalation>| (level.after.value, Requirement::as_written(&level.to), own);
+    let mut levels: Vec<_> = approval.escalate.iter().map(level(true)).collect();
+    let policies = approval.policy.iter().flat_map(|policy| commit.chain(&policy.value));
+    levels.extend(policies.flat_map(|(_, policy)| policy.escalate.iter().map(level(false)).collect::<Vec<_>>()));
+    levels
+}

@@ -1,0 +1,229 @@
+//! Where less is asked than before. Everything is resolved first (own approvers with policies and what those extend,
+//! timeouts with defaults, approvals over all paths), so that a text that moved elsewhere hides nothing.
+
+mod approval;
+mod budget;
+mod effect;
+mod guarantee;
+mod path;
+mod policy;
+mod secret;
+mod settings;
+mod timeout;
+mod tool;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::kind::WeakeningKind;
+use super::matching::{Match, Renames, StepMatches, Written, name, steps, written_steps};
+use super::model::{Place, Side, Weakening};
+use crate::approval::Requirement;
+use crate::definition::policy::Policy;
+use crate::definition::process::Defaults;
+use crate::definition::repository::{Definition, File, Repository, stem};
+use crate::definition::{Process, Step};
+use crate::source::{Node, NodeId, Span};
+use crate::value::any_matches;
+
+/// Every weakening between two commits.
+pub(super) fn find<'r>(before: &'r Repository, after: &'r Repository, matches: &'r [Match<'r>]) -> Vec<Weakening> {
+    let view = View {
+        before: Commit::of(before),
+        after: Commit::of(after),
+        matches,
+        processes: matches.iter().filter_map(ProcessPair::of).collect(),
+    };
+    let mut found = Found::default();
+    approval::find(&view, &mut found);
+    effect::find(&view, &mut found);
+    policy::find(&view, &mut found);
+    timeout::find(&view, &mut found);
+    secret::find(&view, &mut found);
+    tool::find(&view, &mut found);
+    budget::find(&view, &mut found);
+    guarantee::find(&view, &mut found);
+    settings::find(&view, &mut found);
+    found.0
+}
+
+/// Both commits, and what in them belongs together.
+struct View<'r> {
+    before: Commit<'r>,
+    after: Commit<'r>,
+    matches: &'r [Match<'r>],
+    processes: Vec<ProcessPair<'r>>,
+}
+
+/// One commit with what processes refer to.
+struct Commit<'r> {
+    repository: &'r Repository,
+    policies: BTreeMap<&'r str, (&'r File, &'r Policy)>,
+    defaults: Defaults,
+}
+
+impl<'r> Commit<'r> {
+    fn of(repository: &'r Repository) -> Self {
+        let policies = repository.files.iter().filter_map(|(path, file)| match &file.definition {
+            Some(Definition::Policy(policy)) => Some((stem(path), (&**file, &**policy))),
+            _ => None,
+        });
+        let defaults = repository.settings().map(|settings| settings.defaults.clone()).unwrap_or_default();
+        Self { repository, policies: policies.collect(), defaults }
+    }
+
+    /// A policy and all that it extends, nearest first.
+    fn chain(&self, policy: &str) -> Vec<(&'r File, &'r Policy)> {
+        let mut names = vec![policy.to_owned()];
+        let mut chain = Vec::new();
+        let mut next = 0;
+        while let Some(name) = names.get(next).cloned() {
+            next += 1;
+            let Some((file, policy)) = self.policies.get(name.as_str()).copied() else { continue };
+            chain.push((file, policy));
+            for extended in &policy.extends {
+                if !names.contains(&extended.value) {
+                    names.push(extended.value.clone());
+                }
+            }
+        }
+        chain
+    }
+
+    /// The policies that govern a process by their `applies_to`.
+    fn governing(&self, process: &str) -> Vec<&'r str> {
+        let governs = |policy: &Policy| any_matches(policy.applies_to.iter().map(|glob| &glob.value), process);
+        self.policies.iter().filter(|(_, (_, policy))| governs(policy)).map(|(name, _)| *name).collect()
+    }
+
+    /// What a policy asks of approvals, with all that it extends.
+    fn asked_by(&self, policy: &str) -> Requirement {
+        let approvers = self.chain(policy).into_iter().filter_map(|(_, policy)| policy.approvers.as_ref());
+        Requirement::All { of: approvers.map(|approvers| Requirement::as_written(approvers)).collect() }
+    }
+}
+
+/// A process of both commits.
+struct ProcessPair<'r> {
+    before: ProcessAt<'r>,
+    after: ProcessAt<'r>,
+    matches: StepMatches,
+    renames: Renames,
+}
+
+/// A process in its file.
+struct ProcessAt<'r> {
+    side: Side,
+    file: &'r File,
+    process: &'r Arc<Process>,
+    written: Vec<Written<'r>>,
+    by_node: BTreeMap<NodeId, &'r Step>,
+}
+
+impl<'r> ProcessAt<'r> {
+    fn of(side: Side, file: &'r File) -> Option<Self> {
+        let Some(Definition::Process(process)) = &file.definition else { return None };
+        let by_node = process.all_steps().map(|step| (step.node, step)).collect();
+        Some(Self { side, file, process, written: written_steps(file), by_node })
+    }
+
+    fn name(&self) -> &'r str {
+        self.process.header.name.as_str()
+    }
+
+    fn node(&self, step: &Step) -> Node<'r> {
+        self.file.document.node(step.node)
+    }
+
+    /// The place of a step's key, or of the step where it has no such key.
+    fn place(&self, step: &Step, key: &str) -> Place {
+        let node = self.node(step);
+        let span = node.key_node(key).or_else(|| node.get("id")).map_or_else(|| node.pointing_span(), Node::span);
+        Place::of(self.side, self.file, span)
+    }
+
+    fn step_at(&self, place: usize) -> Option<&'r Step> {
+        self.by_node.get(&self.written.get(place)?.node.id()).copied()
+    }
+}
+
+impl<'r> ProcessPair<'r> {
+    fn of(matched: &Match<'r>) -> Option<Self> {
+        let before = ProcessAt::of(Side::Before, matched.before?)?;
+        let after = ProcessAt::of(Side::After, matched.after?)?;
+        let (matches, renames) = steps((before.file, &before.written), (after.file, &after.written));
+        Some(Self { before, after, matches, renames })
+    }
+
+    /// Steps that could be read on both sides.
+    fn steps(&self) -> impl Iterator<Item = (&'r Step, &'r Step)> + '_ {
+        let pairs = self.matches.before.iter().enumerate();
+        pairs.filter_map(|(now, was)| Some((self.before.step_at((*was)?)?, self.after.step_at(now)?)))
+    }
+
+    /// The step after that a step before has become.
+    fn now(&self, before: &Step) -> Option<&'r Step> {
+        let place = self.before.written.iter().position(|written| written.node.id() == before.node)?;
+        self.after.step_at(self.matches.after.get(place).copied().flatten()?)
+    }
+
+    /// `process release`
+    fn definition(&self) -> String {
+        format!("process {}", self.after.name())
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found(Vec<Weakening>);
+
+/// Whose weakening it is.
+struct Subject {
+    definition: String,
+    step: Option<String>,
+}
+
+impl Subject {
+    fn of(definition: impl Into<String>) -> Self {
+        Self { definition: definition.into(), step: None }
+    }
+
+    fn step(definition: impl Into<String>, step: &Step) -> Self {
+        Self { definition: definition.into(), step: Some(step.id.as_str().to_owned()) }
+    }
+
+    fn file(file: &File) -> Self {
+        Self::of(format!("{} {}", file.kind.as_str(), name(file)))
+    }
+}
+
+impl Found {
+    fn tell(
+        &mut self,
+        kind: WeakeningKind,
+        subject: Subject,
+        message: impl Into<String>,
+        place: Place,
+        place_before: Option<Place>,
+    ) {
+        let Subject { definition, step } = subject;
+        self.0.push(Weakening { kind, definition, step, message: message.into(), place, place_before });
+    }
+}
+
+/// The place of a key in a file's mapping, or of the file's first line.
+fn key_place(side: Side, file: &File, key: &str) -> Place {
+    let root = file.document.root().map(|root| file.document.node(root));
+    let span = root.and_then(|root| root.key_node(key)).map_or_else(Span::default, Node::span);
+    Place::of(side, file, span)
+}
+
+/// Pairs of definitions of one type, those that are new with nothing before.
+fn typed<'r, T>(
+    view: &View<'r>,
+    read: impl Fn(&'r Definition) -> Option<&'r T>,
+) -> Vec<(Option<(&'r File, &'r T)>, Option<(&'r File, &'r T)>)> {
+    let of = |file: Option<&'r File>| file.and_then(|file| Some((file, read(file.definition.as_ref()?)?)));
+    let pairs = view.matches.iter().map(|matched| (of(matched.before), of(matched.after)));
+    pairs.filter(|(before, after)| before.is_some() || after.is_some()).collect()
+}

@@ -1,0 +1,281 @@
+//! Which approvals every path to a step passes: a requirement for each step, computed along the edges by the edge rule
+//! of the language. What cannot be said for certain counts as not asked.
+
+use std::collections::BTreeMap;
+
+use super::{Found, ProcessAt, ProcessPair, Subject};
+use crate::approval::Requirement;
+use crate::definition::step::{Join, RunOn, StepKind};
+use crate::definition::{Process, Step};
+use crate::diff::kind::WeakeningKind as Kind;
+use crate::diff::text::shown;
+use crate::graph::{Graph, StepIndex};
+
+/// LANGUAGE allows no more steps, and what has more does not run.
+const MAX_STEPS: usize = 1_000;
+/// Parts of one step's requirement; beyond that only what is asked on every path is kept.
+const MAX_PARTS: usize = 64;
+
+/// A set of steps.
+type Bits = Vec<u64>;
+
+fn has(bits: &Bits, index: usize) -> bool {
+    bits.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
+}
+
+fn add(bits: &mut Bits, index: usize) {
+    if let Some(word) = bits.get_mut(index / 64) {
+        *word |= 1 << (index % 64);
+    }
+}
+
+/// What each step of a process has passed when it runs, by its id; bodies of `foreach` included.
+pub(super) fn passed(process: &Process, asks: &dyn Fn(&Step) -> Option<Requirement>) -> BTreeMap<String, Requirement> {
+    let mut passed = BTreeMap::new();
+    of_list(&process.steps, &Requirement::NOTHING, asks, &mut passed);
+    passed
+}
+
+fn of_list(
+    steps: &[Step],
+    around: &Requirement,
+    asks: &dyn Fn(&Step) -> Option<Requirement>,
+    passed: &mut BTreeMap<String, Requirement>,
+) {
+    if steps.len() > MAX_STEPS {
+        return;
+    }
+    let graph = Graph::of_steps(steps);
+    let asked: Vec<Option<Requirement>> = graph.steps().map(asks).collect();
+    let certain = certain(&graph);
+    let mut own: Vec<Requirement> = vec![Requirement::NOTHING; graph.len()];
+    for index in graph.order().iter().copied() {
+        own[index] = of_step(&graph, index, &certain[index], &asked, &own);
+    }
+    for (index, step) in graph.steps().enumerate() {
+        let whole = both(around, &own[index]);
+        if let StepKind::Foreach(foreach) = &step.kind {
+            of_list(&foreach.steps, &whole, asks, passed);
+        }
+        passed.insert(step.id.as_str().to_owned(), whole);
+    }
+}
+
+/// What a step has passed: what each of the steps asks that certainly completed before it, and of its edges, of which
+/// one at least was ok, what one of them stands for.
+fn of_step(
+    graph: &Graph<'_>,
+    index: StepIndex,
+    certain: &Bits,
+    asked: &[Option<Requirement>],
+    own: &[Requirement],
+) -> Requirement {
+    let step = graph.step(index);
+    let mut parts: Vec<Requirement> = Vec::new();
+    for (before, asked) in asked.iter().enumerate() {
+        if has(certain, before) {
+            parts.extend(asked.iter().cloned());
+        }
+    }
+    if step.run_on == RunOn::Success {
+        let through = |from: StepIndex| both(&own[from], asked[from].as_ref().unwrap_or(&Requirement::NOTHING));
+        let mut ways: Vec<Requirement> = Vec::new();
+        for edge in graph.before(index) {
+            let way = through(edge.from);
+            if ways.len() <= MAX_PARTS && !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        let free = ways.is_empty() || ways.iter().any(Requirement::asks_nothing);
+        let size: usize = ways.iter().map(size).sum();
+        match ways.len() {
+            _ if free || size > MAX_PARTS => {}
+            1 => parts.extend(ways),
+            _ => parts.push(Requirement::Any { of: ways, count: 1 }),
+        }
+    }
+    all(parts)
+}
+
+fn size(requirement: &Requirement) -> usize {
+    match requirement {
+        Requirement::People { .. } => 1,
+        Requirement::Any { of, .. } | Requirement::All { of } => 1 + of.iter().map(size).sum::<usize>(),
+    }
+}
+
+/// Both requirements as one.
+fn both(one: &Requirement, other: &Requirement) -> Requirement {
+    all(vec![one.clone(), other.clone()])
+}
+
+fn all(parts: Vec<Requirement>) -> Requirement {
+    let mut kept: Vec<Requirement> = Vec::new();
+    for part in parts {
+        let inner = match part {
+            Requirement::All { of } => of,
+            other => vec![other],
+        };
+        for part in inner {
+            if kept.len() > MAX_PARTS || !kept.contains(&part) {
+                kept.push(part);
+            }
+        }
+    }
+    if kept.len() == 1 { kept.remove(0) } else { Requirement::All { of: kept } }
+}
+
+/// For each step, the steps that completed whenever it runs.
+fn certain(graph: &Graph<'_>) -> Vec<Bits> {
+    let words = graph.len().div_ceil(64);
+    let mut certain: Vec<Bits> = vec![vec![0; words]; graph.len()];
+    let mut place = vec![usize::MAX; graph.len()];
+    for (at, index) in graph.order().iter().enumerate() {
+        place[*index] = at;
+    }
+    for index in graph.order().iter().copied() {
+        let step = graph.step(index);
+        if step.run_on != RunOn::Success {
+            continue;
+        }
+        let mut edges: Vec<_> = graph.before(index).to_vec();
+        edges.sort_by_key(|edge| place[edge.from]);
+        let with = |from: StepIndex, certain: &[Bits]| {
+            let mut bits = certain[from].clone();
+            add(&mut bits, from);
+            bits
+        };
+        let mut own: Bits = match edges.first() {
+            Some(edge) => with(edge.from, &certain),
+            None => vec![0; words],
+        };
+        for edge in edges.iter().skip(1) {
+            let way = with(edge.from, &certain);
+            own.iter_mut().zip(way).for_each(|(own, way)| *own &= way);
+        }
+        if step.join == Join::All {
+            // Twice: what a later edge makes certain may make an earlier one certain.
+            for edge in edges.iter().chain(&edges) {
+                if !edge.gateway && !has(&own, edge.from) && cannot_be_skipped(graph, edge.from, &own) {
+                    let way = with(edge.from, &certain);
+                    own.iter_mut().zip(way).for_each(|(own, way)| *own |= way);
+                }
+            }
+        }
+        certain[index] = own;
+    }
+    certain
+}
+
+/// Whether a step ran, given the steps that completed: nothing could have made it skip.
+fn cannot_be_skipped(graph: &Graph<'_>, index: StepIndex, completed: &Bits) -> bool {
+    let step = graph.step(index);
+    let edges = graph.before(index);
+    step.when.is_none()
+        && step.run_on == RunOn::Success
+        && edges.iter().all(|edge| !edge.gateway && has(completed, edge.from))
+}
+
+/// Each step of a process with all that come before it.
+pub(super) fn before(process: &Process) -> Vec<(&Step, Vec<&Step>)> {
+    if process.steps.len() > MAX_STEPS {
+        return Vec::new();
+    }
+    let graph = Graph::of(process);
+    let mut before: Vec<Bits> = vec![vec![0; graph.len().div_ceil(64)]; graph.len()];
+    for index in graph.order().iter().copied() {
+        let mut own = std::mem::take(&mut before[index]);
+        for edge in graph.before(index) {
+            own.iter_mut().zip(&before[edge.from]).for_each(|(own, more)| *own |= more);
+            add(&mut own, edge.from);
+        }
+        before[index] = own;
+    }
+    let steps =
+        |bits: &Bits| (0..graph.len()).filter(|index| has(bits, *index)).map(|index| graph.step(index)).collect();
+    before.iter().enumerate().map(|(index, bits)| (graph.step(index), steps(bits))).collect()
+}
+
+/// What is asked on the way to a process's successful end: approvals that cannot be skipped.
+pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requirement>) -> Requirement {
+    if process.steps.len() > MAX_STEPS {
+        return Requirement::NOTHING;
+    }
+    let graph = Graph::of(process);
+    let mut completed: Bits = vec![0; graph.len().div_ceil(64)];
+    let mut parts = Vec::new();
+    for index in graph.order().iter().copied() {
+        if cannot_be_skipped(&graph, index, &completed) {
+            add(&mut completed, index);
+            parts.extend(asks(graph.step(index)));
+        }
+    }
+    all(parts)
+}
+
+/// Gateways that decide whether an approval is asked for, and decide otherwise than before.
+pub(super) fn conditions(pair: &ProcessPair<'_>, found: &mut Found) {
+    for (before, after) in pair.steps() {
+        let (StepKind::Gateway(_), StepKind::Gateway(_)) = (&before.kind, &after.kind) else { continue };
+        let was: Vec<String> =
+            branches(&pair.before, before).into_iter().map(|branch| pair.renames.applied(&branch, false)).collect();
+        if was == branches(&pair.after, after) {
+            continue;
+        }
+        let mut decided = decided(&pair.before, before);
+        decided.retain(|approval| pair.now(approval).is_some_and(|now| matches!(now.kind, StepKind::HumanApproval(_))));
+        let names: Vec<String> = decided.iter().map(|step| format!("`{}`", step.id.as_str())).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let message = format!("the branches that decide about {} changed", names.join(", "));
+        let (place, was) = (pair.after.place(after, "branches"), pair.before.place(before, "branches"));
+        found.tell(Kind::ApprovalConditional, Subject::step(pair.definition(), after), message, place, Some(was));
+    }
+}
+
+/// The conditions of a gateway, in their order, and its mode.
+fn branches(at: &ProcessAt<'_>, step: &Step) -> Vec<String> {
+    let node = at.node(step);
+    let list = node.get("branches").into_iter().flat_map(|list| list.items().into_iter().flatten());
+    let told = list.map(|branch| {
+        let when = branch.get("when").and_then(|when| when.as_str()).unwrap_or("otherwise");
+        let to = branch.get("to").map(shown).unwrap_or_default();
+        format!("{when} → {to}")
+    });
+    let mode = node.get("mode").and_then(|mode| mode.as_str()).unwrap_or("first").to_owned();
+    told.chain(std::iter::once(mode)).collect()
+}
+
+/// The approvals that some branches of a gateway lead to and others do not.
+fn decided<'r>(at: &ProcessAt<'r>, gateway: &Step) -> Vec<&'r Step> {
+    let StepKind::Gateway(fields) = &gateway.kind else { return Vec::new() };
+    let process: &'r Process = at.process;
+    if process.steps.len() > MAX_STEPS || fields.branches.len() > MAX_STEPS {
+        return Vec::new();
+    }
+    let graph = Graph::of(process);
+    let reached: Vec<Bits> = fields
+        .branches
+        .iter()
+        .map(|branch| reach(&graph, branch.to.iter().filter_map(|id| graph.find(id.as_str()))))
+        .collect();
+    let is_decided = |index: usize| {
+        let through = reached.iter().filter(|bits| has(bits, index)).count();
+        through > 0 && (through < reached.len() || reached.len() == 1)
+    };
+    let steps = (0..graph.len()).filter(|index| is_decided(*index)).map(|index| graph.step(index));
+    steps.filter(|step| matches!(step.kind, StepKind::HumanApproval(_))).collect()
+}
+
+fn reach(graph: &Graph<'_>, from: impl Iterator<Item = StepIndex>) -> Bits {
+    let mut bits: Bits = vec![0; graph.len().div_ceil(64)];
+    let mut open: Vec<StepIndex> = from.collect();
+    while let Some(step) = open.pop() {
+        if !has(&bits, step) {
+            add(&mut bits, step);
+            open.extend(graph.after(step));
+        }
+    }
+    bits
+}

@@ -1,0 +1,291 @@
+//! Secrets: who reads which, to which host it goes, and what stands in plain text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Found, Subject, View};
+use crate::definition::Step;
+use crate::definition::repository::{Definition, File, FileKind, Repository};
+use crate::definition::step::StepKind;
+use crate::diff::kind::WeakeningKind as Kind;
+use crate::diff::matching::{name, written_steps};
+use crate::diff::model::{Place, Side};
+use crate::expression::Template;
+use crate::source::{Kind as NodeKind, Node, Span};
+use crate::validate::rules::secret_in_plain_text::occurrences;
+
+/// One reading of a secret.
+#[derive(Debug, Clone)]
+struct Reading<'r> {
+    secret: String,
+    /// Who reads it: a step, or a part of another definition; by its name now.
+    reader: String,
+    /// The host that it goes to, where an address says so.
+    host: Option<String>,
+    file: &'r File,
+    step: Option<String>,
+    span: Span,
+}
+
+/// Looks at every secret that is read.
+pub(super) fn find(view: &View<'_>, found: &mut Found) {
+    let mut before = readings(view.before.repository);
+    // Readers are compared by the names that they have now.
+    for reading in &mut before {
+        reading.reader = reader_now(view, reading);
+    }
+    let known: BTreeSet<&str> = before.iter().map(|reading| reading.secret.as_str()).collect();
+    let mut of_reader: BTreeMap<(&str, &str), Vec<&Reading<'_>>> = BTreeMap::new();
+    for reading in &before {
+        of_reader.entry((&reading.reader, &reading.secret)).or_default().push(reading);
+    }
+    let mut told = BTreeSet::new();
+    for reading in readings(view.after.repository) {
+        let was = of_reader.get(&(reading.reader.as_str(), reading.secret.as_str()));
+        let same_host = was.is_some_and(|was| was.iter().any(|was| was.host == reading.host));
+        if same_host || !told.insert((reading.reader.clone(), reading.secret.clone(), reading.host.clone())) {
+            continue;
+        }
+        tell(&reading, was.and_then(|was| was.first().copied()), &known, found);
+    }
+    plain_text(view, found);
+}
+
+fn tell(reading: &Reading<'_>, was: Option<&Reading<'_>>, known: &BTreeSet<&str>, found: &mut Found) {
+    let subject = Subject {
+        definition: format!("{} {}", reading.file.kind.as_str(), name(reading.file)),
+        step: reading.step.clone(),
+    };
+    let place = Place::of(Side::After, reading.file, reading.span);
+    let to = |host: &Option<String>| host.clone().unwrap_or_else(|| "nowhere that is known".to_owned());
+    match was {
+        Some(was) => {
+            let message =
+                format!("`secrets.{}` went to `{}` and goes to `{}`", reading.secret, to(&was.host), to(&reading.host));
+            let place_before = Place::of(Side::Before, was.file, was.span);
+            found.tell(Kind::SecretHostChanged, subject, message, place, Some(place_before));
+        }
+        None => {
+            let host = reading.host.as_ref().map(|host| format!(" and sends it to `{host}`")).unwrap_or_default();
+            let others = if known.contains(reading.secret.as_str()) {
+                "others read it before"
+            } else {
+                "nothing read it before"
+            };
+            let message = format!("{} reads `secrets.{}`{host}; {others}", reading.reader, reading.secret);
+            found.tell(Kind::SecretRead, subject, message, place, None);
+        }
+    }
+}
+
+/// Who a reader is now.
+fn reader_now(view: &View<'_>, reading: &Reading<'_>) -> String {
+    let matched =
+        view.matches.iter().find(|matched| matched.before.is_some_and(|file| std::ptr::eq(file, reading.file)));
+    let Some(after) = matched.and_then(|matched| matched.after) else { return reading.reader.clone() };
+    let pair = view.processes.iter().find(|pair| std::ptr::eq(pair.before.file, reading.file));
+    let step = match (&reading.step, pair) {
+        (Some(step), Some(pair)) => Some(pair.renames.of(step).to_owned()),
+        (step, _) => step.clone(),
+    };
+    let part = reading.reader.rsplit_once(" / ").map(|(_, part)| part);
+    reader(after, step.as_deref(), part)
+}
+
+fn reader(file: &File, step: Option<&str>, part: Option<&str>) -> String {
+    let owner = format!("{} `{}`", file.kind.as_str(), name(file));
+    match (step, part) {
+        (Some(step), _) => format!("step `{step}` of {owner}"),
+        (None, Some(part)) => format!("{owner} / {part}"),
+        (None, None) => owner,
+    }
+}
+
+/// Every secret that the definitions of a commit read.
+fn readings(repository: &Repository) -> Vec<Reading<'_>> {
+    let mut found = Vec::new();
+    let integrations = integrations(repository);
+    for file in repository.files.values().filter(|file| file.kind != FileKind::Test) {
+        let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
+        match file.kind {
+            FileKind::Process => of_process(file, root, &integrations, &mut found),
+            FileKind::Settings => {
+                for (group, entries) in
+                    root.entries().filter(|(key, _)| matches!(key.as_str(), Some("channels" | "integrations")))
+                {
+                    for (key, part) in entries.entries() {
+                        let title =
+                            format!("{} {}", group.as_str().unwrap_or_default(), key.as_str().unwrap_or_default());
+                        let host = part.get("url").or_else(|| part.get("to")).and_then(|url| host(url.as_str()?));
+                        let owner = reader(file, None, Some(&title));
+                        collect(file, part, &Owner { reader: owner, step: None, host }, &mut found);
+                    }
+                }
+            }
+            _ => {
+                let host = root.get("url").and_then(|url| host(url.as_str()?));
+                let owner = Owner { reader: reader(file, None, None), step: None, host };
+                collect(file, root, &owner, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn integrations(repository: &Repository) -> BTreeMap<String, String> {
+    let integrations = repository.settings().into_iter().flat_map(|settings| &settings.integrations);
+    integrations.filter_map(|(name, integration)| Some((name.value.clone(), host(&integration.url.value)?))).collect()
+}
+
+struct Owner {
+    reader: String,
+    step: Option<String>,
+    host: Option<String>,
+}
+
+fn of_process<'r>(
+    file: &'r File,
+    root: Node<'r>,
+    integrations: &BTreeMap<String, String>,
+    found: &mut Vec<Reading<'r>>,
+) {
+    let typed: BTreeMap<_, &Step> = match &file.definition {
+        Some(Definition::Process(process)) => process.all_steps().map(|step| (step.node, step)).collect(),
+        _ => BTreeMap::new(),
+    };
+    for (key, value) in root.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
+        let part = key.as_str().unwrap_or_default();
+        collect(file, value, &Owner { reader: reader(file, None, Some(part)), step: None, host: None }, found);
+    }
+    for step in written_steps(file) {
+        let host = typed.get(&step.node.id()).and_then(|step| match &step.kind {
+            StepKind::ApiCall(call) => match &call.integration {
+                Some(name) => integrations.get(&name.value).cloned().or_else(|| host(&call.url.value)),
+                None => host(&call.url.value),
+            },
+            StepKind::McpCall(call) => Some(format!("tool {}", call.tool.value)),
+            _ => receiver(step),
+        });
+        let owner = Owner { reader: reader(file, Some(&step.id), None), step: Some(step.id.clone()), host };
+        for (_, value) in step.node.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
+            collect(file, value, &owner, found);
+        }
+    }
+}
+
+/// Where a notification goes.
+fn receiver(step: &Step) -> Option<String> {
+    let StepKind::Notify(notify) = &step.kind else { return None };
+    let to = notify.to.as_ref()?;
+    Some(match to.value.as_str() {
+        Some(text) => host(text).unwrap_or_else(|| text.to_owned()),
+        None => to.value.to_string(),
+    })
+}
+
+/// Every secret below a node. Iterative; nodes that aliases share are looked at once.
+fn collect<'r>(file: &'r File, node: Node<'r>, owner: &Owner, found: &mut Vec<Reading<'r>>) {
+    let mut open = vec![node];
+    let mut seen = BTreeSet::new();
+    while let Some(node) = open.pop() {
+        if !seen.insert(node.id()) {
+            continue;
+        }
+        match node.kind() {
+            NodeKind::Scalar => {
+                let text = node.as_str().unwrap_or_default();
+                for (secret, range) in secrets_in(text) {
+                    let span = range.map_or_else(|| node.span(), |range| file.document.span_within(node.id(), range));
+                    let Owner { reader, step, host } = owner;
+                    let (reader, step, host) = (reader.clone(), step.clone(), host.clone());
+                    found.push(Reading { secret, reader, host, file, step, span });
+                }
+            }
+            NodeKind::Sequence => open.extend(node.items().into_iter().flatten()),
+            NodeKind::Mapping => open.extend(node.entries().map(|(_, value)| value)),
+        }
+    }
+}
+
+/// The secrets that a text reads. One that cannot be read as a template is searched for the word.
+fn secrets_in(text: &str) -> Vec<(String, Option<std::ops::Range<usize>>)> {
+    if !text.contains("secrets") {
+        return Vec::new();
+    }
+    match Template::parse(text) {
+        Ok(template) => template
+            .references()
+            .iter()
+            .filter(|reference| reference.root() == "secrets")
+            .map(|reference| (reference.name(1).unwrap_or("*").to_owned(), Some(reference.range.clone())))
+            .collect(),
+        Err(_) => text
+            .match_indices("secrets.")
+            .map(|(at, word)| {
+                let rest = &text[at + word.len()..];
+                let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                (name, None)
+            })
+            .collect(),
+    }
+}
+
+/// The host of an address with its port, as written: a part that is computed stays a template.
+fn host(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let mut depth = 0_u32;
+    let mut end = rest.len();
+    let bytes = rest.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b'/' | b'?' | b'#' | b'\\' if depth == 0 => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    let authority = rest.get(..end)?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    (!host.is_empty()).then(|| if host.contains("{{") { host.to_owned() } else { host.to_ascii_lowercase() })
+}
+
+/// What looks like a secret now and stood nowhere before.
+fn plain_text(view: &View<'_>, found: &mut Found) {
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for file in view.before.repository.files.values() {
+        let text = file.source.text();
+        known.extend(occurrences(text).into_iter().filter_map(|(_, range)| text.get(range)));
+    }
+    for file in view.after.repository.files.values() {
+        let text = file.source.text();
+        for (what, range) in occurrences(text) {
+            if text.get(range.clone()).is_some_and(|secret| !known.contains(secret)) {
+                let place = Place::of(Side::After, file, Span::new(range.start, range.end));
+                let message = format!("this looks like {what}");
+                found.tell(Kind::SecretInPlainText, Subject::file(file), message, place, None);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_host_is_what_an_address_is_sent_to() {
+        for (url, expected) in [
+            ("https://API.example/x", Some("api.example")),
+            ("https://api.example:8443?x=/", Some("api.example:8443")),
+            ("https://good.example@evil.example/x", Some("evil.example")),
+            ("https://{{ inputs.host }}/x", Some("{{ inputs.host }}")),
+            ("{{ inputs.base }}/vendors", Some("{{ inputs.base }}")),
+            ("https://evil.example\\@good.example", Some("evil.example")),
+            ("", None),
+        ] {
+            assert_eq!(host(url).as_deref(), expected, "{url}");
+        }
+    }
+}

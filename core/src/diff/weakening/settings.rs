@@ -1,0 +1,153 @@
+//! How strictly a repository is looked at: levels of rules, suppressions, commands, and whether weakenings count.
+
+use std::collections::BTreeMap;
+
+use super::{Found, Subject, View, key_place};
+use crate::definition::repository::{Definition, File, FileKind};
+use crate::definition::settings::{FlowSettings, Level};
+use crate::diff::kind::WeakeningKind as Kind;
+use crate::diff::model::{Place, Side};
+use crate::source::Node;
+use crate::validate::{Severity, rules, suppressed};
+
+/// Looks at `flow.yaml` and at suppressions in every file.
+pub(super) fn find(view: &View<'_>, found: &mut Found) {
+    let none = FlowSettings::default();
+    let settings = |file: Option<&'_ File>| match file.and_then(|file| file.definition.as_ref()) {
+        Some(Definition::Settings(settings)) => (**settings).clone(),
+        _ => none.clone(),
+    };
+    for matched in view.matches {
+        let is_settings = matched.before.or(matched.after).is_some_and(|file| file.kind == FileKind::Settings);
+        if is_settings {
+            let pair = Pair {
+                files: (matched.before, matched.after),
+                was: settings(matched.before),
+                is: settings(matched.after),
+            };
+            pair.levels(found);
+            pair.commands(found);
+            pair.fails(found);
+        }
+        suppressions(matched.before, matched.after, found);
+    }
+}
+
+struct Pair<'r> {
+    files: (Option<&'r File>, Option<&'r File>),
+    was: FlowSettings,
+    is: FlowSettings,
+}
+
+impl Pair<'_> {
+    fn tell(&self, kind: Kind, path: &[&str], message: String, found: &mut Found) {
+        let at = |side: Side, file: &File| {
+            let mut node = file.document.root().map(|root| file.document.node(root));
+            let mut span = None;
+            for key in path {
+                span = node.and_then(|node| node.key_node(key)).map(Node::span).or(span);
+                node = node.and_then(|node| node.get(key));
+            }
+            span.map_or_else(|| key_place(side, file, "validate"), |span| Place::of(side, file, span))
+        };
+        let was = self.files.0.map(|file| at(Side::Before, file));
+        let is = self.files.1.map(|file| at(Side::After, file));
+        let (place, before) = match (is, was) {
+            (Some(is), was) => (is, was),
+            (None, Some(was)) => (was, None),
+            (None, None) => return,
+        };
+        found.tell(kind, Subject::of("settings flow.yaml"), message, place, before);
+    }
+
+    fn levels(&self, found: &mut Found) {
+        let (was, is) = (levels(&self.was), levels(&self.is));
+        for rule in rules::RULES {
+            let usual = of_severity(rule.severity);
+            let named = |levels: &BTreeMap<&'static str, (Level, String)>| levels.get(rule.code).cloned();
+            let (had, has) = (named(&was), named(&is));
+            let level = |one: &Option<(Level, String)>| one.as_ref().map_or(usual, |(level, _)| *level);
+            if strictness(level(&has)) >= strictness(level(&had)) {
+                continue;
+            }
+            let message =
+                format!("`{}` ({}): {} became {}", rule.code, rule.name, word(level(&had)), word(level(&has)));
+            let key = has.or(had).map(|(_, key)| key).unwrap_or_default();
+            self.tell(Kind::LevelLowered, &["validate", "levels", &key], message, found);
+        }
+    }
+
+    fn commands(&self, found: &mut Found) {
+        for (name, was) in &self.was.commands {
+            let verb = |name: &str| name.trim_start_matches('/').to_owned();
+            let is = self.is.commands.iter().find(|(known, _)| verb(&known.value) == verb(&name.value));
+            let is = is.map(|(_, command)| command.role);
+            if is.is_none_or(|is| is < was.role) {
+                let now =
+                    is.map_or_else(|| "what it needs by itself".to_owned(), |is| format!("{is:?}").to_lowercase());
+                let message =
+                    format!("`/{}`: {} became {now}", verb(&name.value), format!("{:?}", was.role).to_lowercase());
+                self.tell(Kind::CommandRoleLowered, &["commands", &name.value, "role"], message, found);
+            }
+        }
+    }
+
+    fn fails(&self, found: &mut Found) {
+        if self.was.validate.fail_on_weakening && !self.is.validate.fail_on_weakening {
+            let message = "`fail_on_weakening` was turned off".to_owned();
+            self.tell(Kind::WeakeningAllowed, &["validate", "fail_on_weakening"], message, found);
+        }
+    }
+}
+
+/// The levels that are set, by the rule's code, with the name that was written.
+fn levels(settings: &FlowSettings) -> BTreeMap<&'static str, (Level, String)> {
+    let levels = settings.validate.levels.iter();
+    levels.filter_map(|(name, level)| Some((rules::find(&name.value)?.code, (*level, name.value.clone())))).collect()
+}
+
+fn of_severity(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::Error,
+        Severity::Warning => Level::Warning,
+        Severity::Info => Level::Info,
+    }
+}
+
+fn strictness(level: Level) -> u8 {
+    match level {
+        Level::Off => 0,
+        Level::Info => 1,
+        Level::Warning => 2,
+        Level::Error => 3,
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Off => "off",
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}
+
+/// Suppressions of a file that are more than there were, by the rule that they name.
+fn suppressions(before: Option<&File>, after: Option<&File>, found: &mut Found) {
+    let Some(after) = after else { return };
+    let code = |written: &str| rules::find(written).map_or_else(|| written.to_owned(), |rule| rule.code.to_owned());
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for (written, _) in before.map(suppressed).unwrap_or_default() {
+        *known.entry(code(&written)).or_default() += 1;
+    }
+    for (written, span) in suppressed(after) {
+        match known.get_mut(&code(&written)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => {
+                let message = format!("findings of `{written}` are hidden here");
+                let place = Place::of(Side::After, after, span);
+                found.tell(Kind::SuppressionAdded, Subject::file(after), message, place, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Deadlines that are later or gone: of steps with the defaults that hold for them, of executions, and the defaults.
+
+use super::{Found, ProcessAt, ProcessPair, Subject, View, key_place};
+use crate::definition::Step;
+use crate::definition::process::Defaults;
+use crate::definition::repository::{File, FileKind};
+use crate::definition::step::StepKind;
+use crate::definition::templated::Templated;
+use crate::diff::kind::WeakeningKind as Kind;
+use crate::diff::model::{Place, Side};
+use crate::source::Spanned;
+use crate::value::Duration;
+
+/// Looks at every deadline.
+pub(super) fn find(view: &View<'_>, found: &mut Found) {
+    for pair in &view.processes {
+        let was = pair.before.process.header.defaults.clone().or(&view.before.defaults);
+        let is = pair.after.process.header.defaults.clone().or(&view.after.defaults);
+        for (before, after) in pair.steps() {
+            of_step(pair, (before, &was), (after, &is), found);
+        }
+        of_defaults(pair, found);
+    }
+    of_repository(view, found);
+}
+
+/// A deadline: a length of time, or a template.
+type Deadline = Option<Templated<Duration>>;
+
+fn is_later(was: &Deadline, is: &Deadline) -> bool {
+    match (was, is) {
+        (Some(Templated::Literal(was)), Some(Templated::Literal(is))) => is > was,
+        (Some(_), None) => true,
+        // What is computed may be anything; that it changed is told as a change.
+        _ => false,
+    }
+}
+
+fn told(deadline: &Deadline) -> String {
+    match deadline {
+        Some(Templated::Literal(duration)) => format!("`{duration}`"),
+        Some(Templated::Template(text)) => format!("`{text}`"),
+        None => "no deadline".to_owned(),
+    }
+}
+
+/// A step that says or said something itself; those that follow the defaults are told there.
+fn of_step(
+    pair: &ProcessPair<'_>,
+    (before, was): (&Step, &Defaults),
+    (after, is): (&Step, &Defaults),
+    found: &mut Found,
+) {
+    let own = |step: &Step| step.timeout.as_ref().map(|timeout| timeout.value.clone());
+    let effective = |step: &Step, defaults: &Defaults| {
+        own(step).or_else(|| defaults.timeout.as_ref().map(|timeout| Templated::Literal(timeout.value)))
+    };
+    if own(before).is_some() || own(after).is_some() {
+        let (was, is) = (effective(before, was), effective(after, is));
+        if is_later(&was, &is) {
+            tell_step(pair, before, after, "timeout", (&was, &is), found);
+        }
+    }
+    let event = |step: &Step| match &step.kind {
+        StepKind::Wait(wait) => {
+            wait.event.as_ref().and_then(|event| event.timeout.as_ref()).map(|timeout| timeout.value.clone())
+        }
+        _ => None,
+    };
+    let (was, is) = (event(before), event(after));
+    if is_later(&was, &is) {
+        tell_step(pair, before, after, "event", (&was, &is), found);
+    }
+}
+
+fn tell_step(
+    pair: &ProcessPair<'_>,
+    before: &Step,
+    after: &Step,
+    key: &str,
+    (was, is): (&Deadline, &Deadline),
+    found: &mut Found,
+) {
+    let message = format!("`timeout`: {} became {}", told(was), told(is));
+    let (place, place_before) = (pair.after.place(after, key), pair.before.place(before, key));
+    found.tell(Kind::TimeoutLonger, Subject::step(pair.definition(), after), message, place, Some(place_before));
+}
+
+/// The lengths of time that defaults know, by their keys.
+fn lengths(defaults: &Defaults) -> [(&'static str, Option<Spanned<Duration>>); 2] {
+    [("timeout", defaults.timeout), ("execution_timeout", defaults.execution_timeout)]
+}
+
+fn of_defaults(pair: &ProcessPair<'_>, found: &mut Found) {
+    let header = |at: &ProcessAt<'_>| at.process.header.defaults.clone();
+    let subject = || Subject::of(pair.definition());
+    compare(&header(&pair.before), &header(&pair.after), (pair.before.file, pair.after.file), &subject, found);
+}
+
+fn of_repository(view: &View<'_>, found: &mut Found) {
+    let settings = |file: Option<&'_ File>| file.is_some_and(|file| file.kind == FileKind::Settings);
+    for matched in view.matches.iter().filter(|matched| settings(matched.before)) {
+        let Some(before) = matched.before else { continue };
+        let subject = || Subject::of("settings flow.yaml");
+        match matched.after {
+            Some(after) => compare(&view.before.defaults, &view.after.defaults, (before, after), &subject, found),
+            None => {
+                for (key, was) in lengths(&view.before.defaults) {
+                    if let Some(was) = was {
+                        let message = format!("`defaults.{key}`: `{}` is gone", was.value);
+                        let place = Place::of(Side::Before, before, was.span);
+                        found.tell(Kind::TimeoutLonger, subject(), message, place, None);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn compare(
+    was: &Defaults,
+    is: &Defaults,
+    (before, after): (&File, &File),
+    subject: &dyn Fn() -> Subject,
+    found: &mut Found,
+) {
+    for ((key, was), (_, is)) in lengths(was).into_iter().zip(lengths(is)) {
+        let Some(was) = was else { continue };
+        if is.is_some_and(|is| is.value <= was.value) {
+            continue;
+        }
+        let now = is.map_or_else(|| "no deadline".to_owned(), |is| format!("`{}`", is.value));
+        let message = format!("`defaults.{key}`: `{}` became {now}", was.value);
+        let place =
+            is.map_or_else(|| key_place(Side::After, after, "defaults"), |is| Place::of(Side::After, after, is.span));
+        found.tell(Kind::TimeoutLonger, subject(), message, place, Some(Place::of(Side::Before, before, was.span)));
+    }
+}
