@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// An execution. Times are RFC 3339 in UTC, durations milliseconds up to `now` for what is under way.
 pub fn execution(execution: &Execution, now: Timestamp) -> Value {
-    let timeline = Timeline::of(execution, now);
+    let timeline = Timeline::of_all(execution, now);
     let steps: Vec<Value> = timeline
         .rows
         .iter()
@@ -79,6 +79,13 @@ fn waiting_for(state: &StepState) -> Option<Value> {
         }),
         Waiting::Timer { until } => json!({"kind": "timer", "due_at": until}),
         Waiting::Retry { at } => json!({"kind": "retry", "due_at": at}),
+        Waiting::Event { name, due_at, .. } => json!({"kind": "event", "name": name, "due_at": due_at}),
+        Waiting::Process { execution, due_at } => json!({"kind": "process", "execution": execution, "due_at": due_at}),
+        Waiting::Items { due_at } => {
+            let items = state.items.as_ref();
+            let (total, ended) = (items.map(|items| items.total), items.map(|items| items.ended()));
+            json!({"kind": "items", "total": total, "ended": ended, "due_at": due_at})
+        }
     };
     Some(waiting)
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::lines::Fence;
 use super::words::{self, Fault, Word};
 use super::{Command, StepRef};
+use crate::execution::address::{innermost, items_of, step_of};
 
 /// The verbs of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,9 +369,15 @@ fn yaml(block: &Fence, body: &str, pairs: &[(String, String)]) -> Result<String,
     Ok(block.content.clone())
 }
 
+/// A step's id, or the key of a step inside of items: `deploy`, `deploy[2]`, `deploy[2][0]`.
 fn is_step(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    let (id, mut items) = (step_of(text), items_of(text));
+    while let Some((around, _)) = innermost(items) {
+        items = around;
+    }
+    items.is_empty()
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_commit(text: &str) -> bool {

@@ -16,7 +16,7 @@ pub use words::parse_arguments;
 /// Most commands (and faults in commands) that are read of one comment; each may lead to a reply.
 pub const MAX_COMMANDS: usize = 20;
 
-/// The id of a step: `[a-z][a-z0-9_]*`.
+/// The id of a step, `[a-z][a-z0-9_]*`; inside of the items of a `foreach` with their places, as in `deploy[2]`.
 pub type StepRef = String;
 
 /// Everything that a comment says to flowctl.

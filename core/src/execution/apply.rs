@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::address;
 use super::event::{Event, EventKind};
+use super::items::{BodyStep, Item, Items};
 use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
 use super::waiting::Waiting;
 use crate::approval::{Decision, DecisionKind, Person, Source, SourceKind};
@@ -21,11 +23,8 @@ impl Execution {
 
     /// Folds one event.
     pub fn apply(&mut self, event: &Event) {
-        if let Some(id) = &event.step {
-            let completion = self.steps.values().map(|step| step.completion).max().unwrap_or(0) + 1;
-            if let Some(step) = self.steps.get_mut(id) {
-                step.apply(event, completion);
-            }
+        if let Some(key) = &event.step {
+            self.apply_to_step(key, event);
             return;
         }
         match &event.kind {
@@ -62,6 +61,37 @@ impl Execution {
         }
     }
 
+    fn apply_to_step(&mut self, key: &str, event: &Event) {
+        match &event.kind {
+            EventKind::StepCompleted { .. } => {
+                // States from before completions were counted have none.
+                if self.completions == 0 {
+                    self.completions = self.steps.values().map(|step| step.completion).max().unwrap_or(0);
+                }
+                self.completions += 1;
+            }
+            EventKind::ItemStarted { index } => self.begin_item(key, *index),
+            EventKind::ItemsResumed { steps, .. } => {
+                let attempt = self.steps.get(key).map_or(0, |step| step.attempt);
+                self.begin_steps_again(steps, &format!("resumed:{key}:{attempt}"), event.at);
+            }
+            _ => {}
+        }
+        if let Some(step) = self.steps.get_mut(key) {
+            step.apply(event, self.completions);
+        }
+    }
+
+    /// The steps of an item, pending; those that are there already go on as they stand.
+    fn begin_item(&mut self, foreach: &str, index: u32) {
+        let items = address::inside(address::items_of(foreach), index);
+        let body = self.steps.get(foreach).and_then(|step| step.items.as_ref()).map(|items| items.body.clone());
+        for BodyStep { id, step_type, name, on_failure } in body.unwrap_or_default() {
+            let pending = || StepState::pending(step_type, name, on_failure);
+            self.steps.entry(address::key(&id, &items)).or_insert_with(pending);
+        }
+    }
+
     fn end(&mut self, status: ExecutionStatus, event: &Event) {
         self.status = status;
         self.completed_at = Some(event.at);
@@ -74,11 +104,15 @@ impl Execution {
         self.error = None;
         self.ending = None;
         self.retries += 1;
-        for id in steps {
-            if let Some(step) = self.steps.get_mut(id) {
+        self.begin_steps_again(steps, &format!("retried:{}", self.retries), at);
+    }
+
+    fn begin_steps_again(&mut self, steps: &[String], source: &str, at: Timestamp) {
+        for key in steps {
+            if let Some(step) = self.steps.get_mut(key) {
                 // What people said was said about another question; they are asked anew, and the record keeps it.
                 let people: Vec<Person> = step.decisions.iter().map(|decision| decision.person.clone()).collect();
-                step.withdraw(&people, "asked anew", &format!("retried:{}", self.retries), at);
+                step.withdraw(&people, "asked anew", source, at);
                 let fresh = StepState::pending(step.step_type, step.name.clone(), step.on_failure);
                 let (attempt, decisions) = (step.attempt, std::mem::take(&mut step.decisions));
                 *step = StepState { attempt, decisions, ..fresh };
@@ -103,6 +137,7 @@ impl StepState {
             EventKind::StepWaiting { waiting } => self.wait(waiting.clone()),
             EventKind::StepRetrying { error, at } => {
                 self.error = Some(error.clone());
+                self.items.iter_mut().for_each(|items| items.cancel_open());
                 self.wait(Waiting::Retry { at: *at });
             }
             EventKind::StepCompleted { output, usage } => {
@@ -110,6 +145,7 @@ impl StepState {
                 self.error = None;
                 self.usage = usage.clone().or(self.usage.take());
                 self.completion = completion;
+                self.items.iter_mut().for_each(|items| items.drop_results());
                 self.end(StepStatus::Completed, event);
             }
             EventKind::StepFailed { error, usage } => {
@@ -122,6 +158,17 @@ impl StepState {
                 self.end(StepStatus::Skipped, event);
             }
             EventKind::StepCancelled => self.end(StepStatus::Cancelled, event),
+            EventKind::ItemsOpened { total, body, due_at } => {
+                let (total, body, due_at) = (*total, body.clone(), *due_at);
+                let (begun, open, again) = (Vec::new(), Vec::new(), Vec::new());
+                self.items = Some(Box::new(Items { total, begun, open, again, body, due_at }));
+                self.wait(Waiting::Items { due_at });
+            }
+            EventKind::ItemsResumed { items: again, due_at, .. } => self.resume_items(again, *due_at),
+            EventKind::ItemStarted { .. }
+            | EventKind::ItemCompleted { .. }
+            | EventKind::ItemFailed { .. }
+            | EventKind::ItemCancelled { .. } => self.apply_to_items(&event.kind),
             EventKind::DecisionRecorded { decision } => self.decisions.push(decision.clone()),
             EventKind::DecisionsDismissed { people, head_sha } => self.dismiss(people, head_sha, event),
             EventKind::Escalated { due_at } => {
@@ -140,6 +187,35 @@ impl StepState {
         }
     }
 
+    fn apply_to_items(&mut self, kind: &EventKind) {
+        let Some(items) = &mut self.items else { return };
+        let ended = |status| Item { status, result: None, error: None };
+        match kind {
+            EventKind::ItemStarted { index } => items.begin(*index),
+            EventKind::ItemCompleted { index, result } => {
+                items.end(*index, Item { result: Some(result.clone()), ..ended(StepStatus::Completed) });
+            }
+            EventKind::ItemFailed { index, error } => {
+                items.end(*index, Item { error: Some(error.clone()), ..ended(StepStatus::Failed) });
+            }
+            EventKind::ItemCancelled { index } => items.end(*index, ended(StepStatus::Cancelled)),
+            _ => {}
+        }
+    }
+
+    /// Another attempt of a `foreach`, which keeps what its items gave that do not begin again.
+    fn resume_items(&mut self, again: &[u32], due_at: Option<Timestamp>) {
+        self.attempt += 1;
+        self.tries = if self.status.is_final() { 1 } else { self.tries + 1 };
+        self.completed_at = None;
+        self.error = None;
+        let output = self.output.take();
+        if let Some(items) = &mut self.items {
+            items.begin_again(again, output, due_at);
+        }
+        self.wait(Waiting::Items { due_at });
+    }
+
     fn wait(&mut self, waiting: Waiting) {
         self.status = StepStatus::Waiting;
         self.timeout_ms = None;
@@ -151,6 +227,7 @@ impl StepState {
         self.waiting = None;
         self.timeout_ms = None;
         self.completed_at = Some(event.at);
+        self.items.iter_mut().for_each(|items| items.cancel_open());
     }
 
     /// Takes back what these people had said, on the record, and asks about the new commit.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::event::{Event, EventKind};
 use super::plan::Plan;
+use super::received::Received;
 use super::signal::Signal;
 use super::state::{Ending, Execution, ExecutionStatus};
-use super::{advance, people, perform, retry};
+use super::{advance, children, people, perform, received, retry};
 use crate::approval::Person;
 
 /// Why nothing follows from a signal.
@@ -110,7 +111,8 @@ impl<'plan> Transition<'plan> {
     /// Records a fact about a step.
     pub(super) fn emit_step(&mut self, step: &str, actor: Option<Person>, kind: EventKind) {
         let current = self.execution.steps.get(step).map_or(0, |state| state.attempt);
-        let attempt = if matches!(kind, EventKind::StepStarted { .. }) { current + 1 } else { current };
+        let begins = matches!(kind, EventKind::StepStarted { .. } | EventKind::ItemsResumed { .. });
+        let attempt = if begins { current + 1 } else { current };
         let attempt = (attempt > 0).then_some(attempt);
         self.record(Event { at: self.now, step: Some(step.to_owned()), attempt, actor, kind });
     }
@@ -129,6 +131,11 @@ impl<'plan> Transition<'plan> {
                 self.end_when_overdue();
             }
             Signal::StepEnded { step, attempt, result, usage } => perform::ended(self, &step, attempt, result, usage)?,
+            Signal::ChildStarted { step, attempt, execution } => children::started(self, &step, attempt, execution)?,
+            Signal::ChildEnded { step, execution, result } => children::ended(self, &step, execution, result)?,
+            Signal::EventReceived { name, id, at, payload } => {
+                received::received(self, &Received { name, id, at, payload });
+            }
             Signal::StepRepeated { step, attempt } => perform::repeated(self, &step, attempt)?,
             Signal::Decide { step, decision } => people::decided(self, &step, decision)?,
             Signal::Answer { step, person, values, source } => people::answered(self, &step, person, values, source)?,
@@ -171,14 +178,13 @@ impl<'plan> Transition<'plan> {
         }
     }
 
-    /// Cancels every step that has not ended, but for those that run whatever happens.
+    /// Cancels every step that has not ended, but for those that run whatever happens, and what those are inside of.
     fn interrupt(&mut self) {
+        let kept = advance::outlive_the_end(self.plan, &self.execution);
         let open: Vec<String> =
-            self.execution.steps.iter().filter(|(_, s)| !s.status.is_final()).map(|(id, _)| id.clone()).collect();
-        for id in open {
-            if !advance::outlives_the_end(self.plan, &self.execution, &id) {
-                self.emit_step(&id, None, EventKind::StepCancelled);
-            }
+            self.execution.steps.iter().filter(|(_, s)| !s.status.is_final()).map(|(key, _)| key.clone()).collect();
+        for key in open.into_iter().filter(|key| !kept.contains(key)) {
+            self.emit_step(&key, None, EventKind::StepCancelled);
         }
     }
 }

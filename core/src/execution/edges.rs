@@ -1,6 +1,7 @@
 //! The edge rule of the language: how an edge ends, and what a step does about the ends of its edges.
 //! `docs/edges.md` shows it as a truth table, and a test runs that table against this file.
 
+use super::address::{self, items_of, step_of};
 use super::event::SkipReason;
 use super::plan::Edge;
 use super::state::{Execution, StepState, StepStatus};
@@ -28,11 +29,12 @@ pub enum Readiness {
     Skip(SkipReason),
 }
 
-/// How this edge of `step` ended; nothing while the step before it has not.
-pub fn edge_end(execution: &Execution, edge: &Edge, step: &str) -> Option<EdgeEnd> {
-    let from = execution.steps.get(&edge.from)?;
+/// How this edge of the step with this key ended; nothing while the step before it has not. Inside of an item it is
+/// the step before it in the same item.
+pub fn edge_end(execution: &Execution, edge: &Edge, key: &str) -> Option<EdgeEnd> {
+    let from = before(execution, edge, key)?;
     let end = match from.status {
-        StepStatus::Completed if edge.gateway => taken(from, step),
+        StepStatus::Completed if edge.gateway => taken(from, step_of(key)),
         StepStatus::Completed => EdgeEnd::Ok,
         StepStatus::Skipped => EdgeEnd::Neutral,
         StepStatus::Failed if from.on_failure == OnFailure::Continue && edge.gateway => EdgeEnd::Neutral,
@@ -41,6 +43,13 @@ pub fn edge_end(execution: &Execution, edge: &Edge, step: &str) -> Option<EdgeEn
         StepStatus::Pending | StepStatus::Running | StepStatus::Waiting => return None,
     };
     Some(end)
+}
+
+fn before<'e>(execution: &'e Execution, edge: &Edge, key: &str) -> Option<&'e StepState> {
+    match items_of(key) {
+        "" => execution.steps.get(&edge.from),
+        items => execution.steps.get(&address::key(&edge.from, items)),
+    }
 }
 
 fn taken(gateway: &StepState, target: &str) -> EdgeEnd {
@@ -74,9 +83,9 @@ pub fn readiness(join: Join, run_on: RunOn, ends: &[Option<EdgeEnd>]) -> Readine
 }
 
 /// Why a step whose edges are all neutral was skipped: a gateway's choice is told apart from a skipped chain.
-pub(super) fn refine(execution: &Execution, edges: &[Edge], reason: SkipReason) -> SkipReason {
+pub(super) fn refine(execution: &Execution, edges: &[Edge], key: &str, reason: SkipReason) -> SkipReason {
     let gateway_chose = edges.iter().any(|edge| {
-        edge.gateway && execution.steps.get(&edge.from).is_some_and(|from| from.status == StepStatus::Completed)
+        edge.gateway && before(execution, edge, key).is_some_and(|from| from.status == StepStatus::Completed)
     });
     if reason == SkipReason::DependencySkipped && gateway_chose { SkipReason::NotTaken } else { reason }
 }

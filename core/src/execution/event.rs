@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::items::BodyStep;
 use super::state::{Execution, StepError, Usage};
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
@@ -82,6 +83,24 @@ pub enum EventKind {
     /// It ended badly.
     #[serde(rename = "step.failed")]
     StepFailed { error: StepError, usage: Option<Usage> },
+    /// The list of a `foreach` is known; its items can begin.
+    #[serde(rename = "foreach.opened")]
+    ItemsOpened { total: u32, body: Vec<BodyStep>, due_at: Option<Timestamp> },
+    /// An item of a `foreach` began.
+    #[serde(rename = "foreach.item_started")]
+    ItemStarted { index: u32 },
+    /// All steps of an item ended well.
+    #[serde(rename = "foreach.item_completed")]
+    ItemCompleted { index: u32, result: Value },
+    /// A step of an item failed that nothing tolerated.
+    #[serde(rename = "foreach.item_failed")]
+    ItemFailed { index: u32, error: StepError },
+    /// An item was interrupted.
+    #[serde(rename = "foreach.item_cancelled")]
+    ItemCancelled { index: u32 },
+    /// A `foreach` goes on with these items, in which these steps begin again.
+    #[serde(rename = "foreach.resumed")]
+    ItemsResumed { items: Vec<u32>, steps: Vec<String>, due_at: Option<Timestamp> },
     /// It was not due.
     #[serde(rename = "step.skipped")]
     StepSkipped { reason: SkipReason },
@@ -157,6 +176,12 @@ impl EventKind {
             Self::StepRetrying { .. } => "step.retrying",
             Self::StepCompleted { .. } => "step.completed",
             Self::StepFailed { .. } => "step.failed",
+            Self::ItemsOpened { .. } => "foreach.opened",
+            Self::ItemStarted { .. } => "foreach.item_started",
+            Self::ItemCompleted { .. } => "foreach.item_completed",
+            Self::ItemFailed { .. } => "foreach.item_failed",
+            Self::ItemCancelled { .. } => "foreach.item_cancelled",
+            Self::ItemsResumed { .. } => "foreach.resumed",
             Self::StepSkipped { .. } => "step.skipped",
             Self::StepCancelled => "step.cancelled",
             Self::DecisionRecorded { .. } => "approval.decided",

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::address::{depth, items_of};
+use super::advance;
 use super::context;
 use super::decide::Transition;
 use super::event::{EventKind, SkipReason};
@@ -27,19 +29,21 @@ pub(super) fn proceed(transition: &mut Transition<'_>) -> bool {
         return true;
     }
     if transition.execution.ending.is_some() && open_steps(transition).next().is_some() {
-        return skip_or_release(transition);
+        return release(transition);
     }
     skip_unused_compensations(transition);
     conclude(transition);
     false
 }
 
-/// Whether a step runs, waits, or is still to come by its edges.
+/// Whether a step runs, waits, or is still to come by its edges. While the execution ends, a `foreach` is as far as
+/// the steps inside of it are.
 fn under_way(transition: &Transition<'_>) -> bool {
     let ending = transition.execution.ending.is_some();
-    transition.execution.steps.iter().any(|(id, step)| match step.status {
-        StepStatus::Running | StepStatus::Waiting => true,
-        StepStatus::Pending => !ending && !is_compensation(transition, id),
+    transition.execution.steps.iter().any(|(key, step)| match step.status {
+        StepStatus::Running => true,
+        StepStatus::Waiting => !ending || !matches!(step.waiting, Some(Waiting::Items { .. })),
+        StepStatus::Pending => !ending && items_of(key).is_empty() && !is_compensation(transition, key),
         _ => false,
     })
 }
@@ -50,14 +54,17 @@ fn is_compensation(transition: &Transition<'_>, id: &str) -> bool {
 
 fn open_steps<'t>(transition: &'t Transition<'_>) -> impl Iterator<Item = &'t String> {
     let pending = transition.execution.steps.iter().filter(|(_, step)| step.status == StepStatus::Pending);
-    pending.filter(|(id, _)| !is_compensation(transition, id)).map(|(id, _)| id)
+    let pending = pending.filter(|(key, _)| !is_compensation(transition, key)).map(|(key, _)| key);
+    pending.filter(|key| advance::is_open(&transition.execution, key, transition.plan))
 }
 
-/// What is pending at the end and cannot become due any more is cancelled.
-fn skip_or_release(transition: &mut Transition<'_>) -> bool {
-    let open: Vec<String> = open_steps(transition).cloned().collect();
-    for id in open {
-        transition.emit_step(&id, None, EventKind::StepCancelled);
+/// What is pending at the end and cannot become due any more is cancelled; the innermost first, since what its end
+/// brings about may become due.
+fn release(transition: &mut Transition<'_>) -> bool {
+    let deepest = open_steps(transition).map(|key| depth(items_of(key))).max().unwrap_or(0);
+    let open: Vec<String> = open_steps(transition).filter(|key| depth(items_of(key)) == deepest).cloned().collect();
+    for key in open {
+        transition.emit_step(&key, None, EventKind::StepCancelled);
     }
     true
 }
@@ -72,12 +79,12 @@ pub(super) fn is_compensating(transition: &Transition<'_>) -> bool {
 
 fn start_next_compensation(transition: &mut Transition<'_>) -> bool {
     let Some((undo, planned)) = next_compensation(transition) else { return false };
-    perform::start(transition, undo, planned);
+    perform::start(transition, &undo, planned);
     true
 }
 
 /// The compensation of the step that completed last and has not been undone. They run one at a time.
-fn next_compensation<'plan>(transition: &Transition<'plan>) -> Option<(&'plan str, &'plan PlannedStep)> {
+fn next_compensation<'plan>(transition: &Transition<'plan>) -> Option<(String, &'plan PlannedStep)> {
     let mut completed: Vec<(u32, &String)> = transition
         .execution
         .steps
@@ -89,7 +96,7 @@ fn next_compensation<'plan>(transition: &Transition<'plan>) -> Option<(&'plan st
     let plan = transition.plan;
     completed.into_iter().find_map(|(_, id)| {
         let (undo, planned) = compensation(plan, id)?;
-        let pending = transition.execution.steps.get(undo).is_some_and(|s| s.status == StepStatus::Pending);
+        let pending = transition.execution.steps.get(&undo).is_some_and(|s| s.status == StepStatus::Pending);
         pending.then_some((undo, planned))
     })
 }
@@ -107,13 +114,15 @@ fn skip_unused_compensations(transition: &mut Transition<'_>) {
     }
 }
 
-/// The first step, in the order of the definition, whose failure nothing tolerates.
-fn failed_step(transition: &Transition<'_>) -> Option<(String, StepError)> {
-    transition.execution.steps.iter().find_map(|(id, step)| {
+/// The first step, in the order of the definition, whose failure nothing tolerates. One inside of a `foreach` fails
+/// that, or nothing.
+fn failed_step(transition: &Transition<'_>) -> Option<StepError> {
+    transition.plan.steps.keys().find_map(|id| {
+        let step = transition.execution.steps.get(id)?;
         let fails =
             step.status == StepStatus::Failed && step.on_failure == OnFailure::Fail && !is_compensation(transition, id);
-        let error = step.error.clone()?;
-        fails.then(|| (id.clone(), StepError { step: Some(id.clone()), ..error }))
+        let error = step.error.clone().filter(|_| fails)?;
+        Some(StepError { step: error.step.or_else(|| Some(id.clone())), ..error })
     })
 }
 
@@ -124,7 +133,7 @@ fn conclude(transition: &mut Transition<'_>) {
             error: StepError::new(ErrorClass::Timeout, "it took longer than `defaults.execution_timeout` allows"),
         },
         Some(Ending::Failed) | None => match failed_step(transition) {
-            Some((_, error)) => EventKind::ExecutionFailed { error },
+            Some(error) => EventKind::ExecutionFailed { error },
             None => match outputs(transition) {
                 Ok(outputs) => EventKind::ExecutionCompleted { outputs },
                 Err(error) => EventKind::ExecutionFailed { error },
@@ -135,7 +144,7 @@ fn conclude(transition: &mut Transition<'_>) {
 }
 
 fn outputs(transition: &Transition<'_>) -> Result<Value, StepError> {
-    let context = context::of(transition.plan, &transition.execution);
+    let context = context::of_outputs(transition.plan, &transition.execution);
     let mut outputs = Map::new();
     for (name, expression) in &transition.plan.process.header.outputs {
         let rendered = evaluate_json(&expression.value, &context)

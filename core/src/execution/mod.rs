@@ -1,10 +1,12 @@
 //! An execution as a pure state machine: `decide` says what follows from a signal, `apply` folds an event into the
 //! state. Nothing here does I/O; `now` and ids are arguments, so the same inputs give the same events.
 
+pub mod address;
 pub mod context;
 pub mod decide;
 pub mod edges;
 pub mod event;
+pub mod items;
 pub mod performable;
 pub mod plan;
 pub mod signal;
@@ -15,21 +17,28 @@ pub mod waiting;
 
 mod advance;
 mod apply;
+mod children;
 mod finish;
+mod foreach;
 mod input;
 mod people;
 mod perform;
+mod reads;
+mod received;
 mod retry;
 
+pub use children::MAX_DEPTH;
 pub use decide::{Refusal, decide};
 pub use event::{Event, EventKind, SkipReason};
+pub use foreach::{MAX_ITEMS, MAX_STEPS};
+pub use items::{BodyStep, Item, Items};
 pub use performable::Performable;
 pub use plan::{Plan, PlanError};
 pub use signal::Signal;
-pub use start::{NewExecution, StartError, create};
+pub use start::{NewExecution, StartError, create, create_child};
 pub use state::{
-    Execution, ExecutionId, ExecutionStatus, PullRequestInfo, StepError, StepState, StepStatus, Subject, TenantId,
-    TriggerInfo, Usage,
+    Execution, ExecutionId, ExecutionStatus, Parent, PullRequestInfo, StepError, StepState, StepStatus, Subject,
+    TenantId, TriggerInfo, Usage,
 };
 pub use waiting::{ApprovalRequest, FormRequest, Waiting};
 

@@ -5,14 +5,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::context;
+use super::context::{self, Place};
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
+use super::foreach;
 use super::input;
 use super::people;
 use super::plan::PlannedStep;
-use super::state::{StepError, StepStatus, Usage};
+use super::state::{StepError, StepState, StepStatus, Usage};
 use super::waiting::Waiting;
+use super::{children, received};
+use crate::definition::process::Timeout;
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Gateway, StepKind, Wait};
 use crate::definition::{Backoff, ErrorClass, Retry, Templated};
@@ -27,11 +30,13 @@ enum Prepared {
     Work { rendered: Rendered, timeout: Option<Duration> },
     /// It waits.
     Wait { input: Value, waiting: Waiting },
+    /// Its steps run once per item.
+    Items { items: Vec<Value>, due_at: Option<Timestamp> },
 }
 
 /// Starts an attempt of a step, whatever the state of its edges.
 pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &PlannedStep) {
-    let context = context::of(transition.plan, &transition.execution);
+    let context = context::reading(transition.plan, &transition.execution, Place::at(id), &planned.reads);
     match prepare(transition, planned, &context) {
         Ok(Prepared::Done { input, output }) => {
             transition.emit_step(id, None, started(input));
@@ -44,6 +49,11 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
         Ok(Prepared::Work { rendered: Rendered { value: input, secret_texts, .. }, timeout }) => {
             let timeout_ms = timeout.map(Duration::as_millis);
             transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, timeout_ms });
+        }
+        Ok(Prepared::Items { items, due_at }) => {
+            let total = items.len();
+            transition.emit_step(id, None, started(json!({"items": items})));
+            foreach::open(transition, id, planned, total, due_at);
         }
         Err(error) => {
             transition.emit_step(id, None, started(Value::Null));
@@ -68,6 +78,14 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
             let output = json!({"taken": branches_taken(gateway, context)?});
             Ok(Prepared::Done { input: Value::Null, output })
         }
+        StepKind::Wait(Wait { event: Some(event), .. }) => {
+            let name = evaluate_text("event.name", &event.name, context)?;
+            let timeout = event.timeout.as_ref();
+            let due_at = moment(transition.now, "event.timeout", timeout, context)?;
+            let since = transition.execution.started_at.unwrap_or(transition.execution.created_at);
+            let input = json!({"event": name});
+            Ok(Prepared::Wait { input, waiting: Waiting::Event { name, since, due_at } })
+        }
         StepKind::Wait(wait) => {
             let until = wait_until(wait, context, transition.now)?;
             Ok(Prepared::Wait { input: json!({"until": until.to_string()}), waiting: Waiting::Timer { until } })
@@ -82,8 +100,10 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
             let input = json!({"title": request.title, "description": request.description});
             Ok(Prepared::Wait { input, waiting: Waiting::Form(Box::new(request)) })
         }
-        StepKind::Foreach(_) => {
-            Err(StepError::new(ErrorClass::Refused, "steps of type `foreach` are not performed yet"))
+        StepKind::Foreach(fields) => {
+            let items = foreach::items(transition, fields, context)?;
+            let due_at = moment(transition.now, "timeout", planned.step.timeout.as_ref(), context)?;
+            Ok(Prepared::Items { items, due_at })
         }
         _ => {
             let rendered = input::of(planned, context)?;
@@ -138,6 +158,28 @@ fn timeout(
     }
 }
 
+/// When a step that has no usual timeout must have ended.
+fn moment(
+    now: Timestamp,
+    field: &str,
+    timeout: Option<&Timeout>,
+    context: &Context,
+) -> Result<Option<Timestamp>, StepError> {
+    let timeout = timeout.map(|timeout| evaluate_duration(field, timeout, context)).transpose()?;
+    Ok(timeout.and_then(|timeout| after(now, timeout.as_millis())))
+}
+
+/// The same for an attempt that goes on from an earlier one, which evaluated it before.
+pub(super) fn due_at(transition: &Transition<'_>, key: &str, planned: &PlannedStep) -> Option<Timestamp> {
+    let context = context::reading(transition.plan, &transition.execution, Place::at(key), &planned.reads);
+    moment(transition.now, "timeout", planned.step.timeout.as_ref(), &context).ok().flatten()
+}
+
+/// The moment so many milliseconds after `now`; nothing past the end of time.
+pub(super) fn after(now: Timestamp, millis: u64) -> Option<Timestamp> {
+    now.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
+}
+
 fn branches_taken(gateway: &Gateway, context: &Context) -> Result<Vec<String>, StepError> {
     let mut taken: Vec<String> = Vec::new();
     for (index, branch) in gateway.branches.iter().enumerate() {
@@ -179,7 +221,7 @@ fn wait_until(wait: &Wait, context: &Context, now: Timestamp) -> Result<Timestam
             )
         });
     }
-    Err(StepError::new(ErrorClass::Refused, "waiting for events is not performed yet"))
+    Err(StepError::new(ErrorClass::Expression, "none of `for`, `until` and `event` is given"))
 }
 
 /// An attempt ended.
@@ -190,10 +232,7 @@ pub(super) fn ended(
     result: Result<Value, StepError>,
     usage: Option<Usage>,
 ) -> Result<(), Refusal> {
-    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
-    if state.status != StepStatus::Running || state.attempt != attempt {
-        return Err(Refusal::Stale { step: id.to_owned(), attempt });
-    }
+    running(transition, id, attempt)?;
     match result {
         Ok(output) => transition.emit_step(id, None, EventKind::StepCompleted { output, usage }),
         Err(error) => failed(transition, id, error, usage),
@@ -203,16 +242,22 @@ pub(super) fn ended(
 
 /// An attempt is made again after a crash: told, and not counted.
 pub(super) fn repeated(transition: &mut Transition<'_>, id: &str, attempt: u32) -> Result<(), Refusal> {
-    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
-    if state.status != StepStatus::Running || state.attempt != attempt {
-        return Err(Refusal::Stale { step: id.to_owned(), attempt });
-    }
+    running(transition, id, attempt)?;
     transition.emit_step(id, None, EventKind::StepRepeated);
     Ok(())
 }
 
+/// The step that runs this attempt.
+pub(super) fn running<'t>(transition: &'t Transition<'_>, id: &str, attempt: u32) -> Result<&'t StepState, Refusal> {
+    let state = transition.execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: id.to_owned() })?;
+    if state.status != StepStatus::Running || state.attempt != attempt {
+        return Err(Refusal::Stale { step: id.to_owned(), attempt });
+    }
+    Ok(state)
+}
+
 /// An attempt failed: another one follows where `retry` says so.
-fn failed(transition: &mut Transition<'_>, id: &str, error: StepError, usage: Option<Usage>) {
+pub(super) fn failed(transition: &mut Transition<'_>, id: &str, error: StepError, usage: Option<Usage>) {
     let at = retry_at(transition, id, &error);
     match at {
         Some(at) => transition.emit_step(id, None, EventKind::StepRetrying { error, at }),
@@ -230,7 +275,7 @@ fn retry_at(transition: &Transition<'_>, id: &str, error: &StepError) -> Option<
     }
     let seed = format!("{}/{id}/{}", transition.execution.id, state.attempt);
     let pause = pause(retry, state.tries, &seed).max(error.retry_after_ms.unwrap_or(0));
-    transition.now.checked_add(SignedDuration::from_millis(i64::try_from(pause).ok()?)).ok()
+    after(transition.now, pause)
 }
 
 /// The pause before the next attempt, in milliseconds. Jitter takes up to half of it away, by a hash of `seed`: `core`
@@ -250,24 +295,53 @@ fn pause(retry: &Retry, tries: u32, seed: &str) -> u64 {
     pause - pause / 2 * part / u64::from(u16::MAX)
 }
 
+/// What is due of a single step.
+enum Due {
+    TimerOver,
+    NextAttempt,
+    NoEvent(String),
+    ChildLate,
+    ItemsLate,
+}
+
 /// Whatever is due of single steps: waits that are over, attempts to be made again. An attempt under way is ended by
 /// whoever performs it, also when it takes too long: only they know when it began.
 pub(super) fn wake(transition: &mut Transition<'_>) {
     let plan = transition.plan;
-    let ids: Vec<String> = transition.execution.steps.keys().cloned().collect();
-    for id in ids {
-        let Some(state) = transition.execution.steps.get(&id) else { continue };
-        match (state.status, &state.waiting) {
-            (StepStatus::Waiting, Some(Waiting::Timer { until })) if *until <= transition.now => {
+    let keys: Vec<String> = transition.execution.steps.keys().cloned().collect();
+    for key in keys {
+        let due = transition.execution.steps.get(&key).and_then(|state| due(state, transition.now));
+        let (Some(due), Some(planned)) = (due, plan.step(&key)) else { continue };
+        match due {
+            Due::TimerOver => {
                 let output = json!({"at": transition.now.to_string()});
-                transition.emit_step(&id, None, EventKind::StepCompleted { output, usage: None });
+                transition.emit_step(&key, None, EventKind::StepCompleted { output, usage: None });
             }
-            (StepStatus::Waiting, Some(Waiting::Retry { at })) if *at <= transition.now => {
-                if let Some(planned) = plan.step(&id) {
-                    start(transition, &id, planned);
-                }
-            }
-            _ => {}
+            Due::NextAttempt => start_again(transition, &key, planned),
+            Due::NoEvent(name) => received::expire(transition, &key, &name),
+            Due::ChildLate => children::expire(transition, &key),
+            Due::ItemsLate => foreach::expire(transition, &key),
         }
+    }
+}
+
+fn due(state: &StepState, now: Timestamp) -> Option<Due> {
+    let late = |due_at: &Option<Timestamp>| due_at.is_some_and(|due_at| due_at <= now);
+    match state.waiting.as_ref().filter(|_| state.status == StepStatus::Waiting)? {
+        Waiting::Timer { until } if *until <= now => Some(Due::TimerOver),
+        Waiting::Retry { at } if *at <= now => Some(Due::NextAttempt),
+        Waiting::Event { name, due_at, .. } if late(due_at) => Some(Due::NoEvent(name.clone())),
+        Waiting::Process { due_at, .. } if late(due_at) => Some(Due::ChildLate),
+        Waiting::Items { due_at } if late(due_at) => Some(Due::ItemsLate),
+        _ => None,
+    }
+}
+
+/// The next attempt; that of a `foreach` whose list is known goes on with the items that failed.
+fn start_again(transition: &mut Transition<'_>, key: &str, planned: &PlannedStep) {
+    if transition.execution.steps.get(key).is_some_and(|state| state.items.is_some()) {
+        foreach::again(transition, key, planned);
+    } else {
+        start(transition, key, planned);
     }
 }

@@ -1,12 +1,15 @@
 //! A process made ready to run: its graph, and every file that it refers to, read at one commit.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::address::{items_of, key, step_of};
 use super::performable::Performable;
+use super::reads::Reads;
 use crate::definition::process::Defaults;
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
@@ -19,9 +22,16 @@ pub struct Plan {
     pub process: Arc<Process>,
     /// The digest of the process with all that it refers to.
     pub digest: String,
-    /// The steps in the order of the definition.
+    /// The steps in the order of the definition; those inside of a `foreach` are in its body.
     pub steps: IndexMap<String, PlannedStep>,
+    /// Where each step is, bodies included.
+    places: IndexMap<String, Place>,
+    /// What the outputs read.
+    pub(super) outputs_read: Reads,
 }
+
+/// Where a step is: the places of the `foreach` steps around it, outermost first, and its own.
+type Place = Vec<usize>;
 
 /// A step with its edges and what it refers to.
 #[derive(Debug, Clone)]
@@ -36,6 +46,17 @@ pub struct PlannedStep {
     pub prompt: Option<PromptTemplate>,
     /// The approvers that its policy demands.
     pub policy: Vec<Spanned<Approvers>>,
+    /// The steps that a `foreach` runs for each item.
+    pub body: IndexMap<String, PlannedStep>,
+    /// What its fields read.
+    pub(super) reads: Reads,
+}
+
+impl PlannedStep {
+    /// Its name for people. One that has to be computed is not known beforehand; the id stands for it.
+    pub(super) fn literal_name(&self) -> Option<String> {
+        self.step.name.as_ref().map(|name| name.value.clone()).filter(|name| !name.contains("{{"))
+    }
 }
 
 /// An edge to a step.
@@ -123,45 +144,104 @@ impl Plan {
             let step_type = step.step_type().as_str();
             return Err(PlanError::NotPerformed { step: step.id.as_str().to_owned(), step_type });
         }
-        let mut steps = IndexMap::new();
-        for step in &process.steps {
-            let id = step.id.as_str().to_owned();
-            let planned = planned(&process, step, resources)?;
-            steps.insert(id, planned);
-        }
-        let plan = Self { process, digest, steps };
-        plan.refuse_circles()?;
-        Ok(plan)
+        let steps = scope(&process.steps, resources)?;
+        let mut places = IndexMap::new();
+        locate(&steps, &mut Vec::new(), &mut places);
+        let mut outputs_read = Reads::default();
+        outputs_read.add(&process.header.outputs);
+        Ok(Self { process, digest, steps, places, outputs_read })
     }
 
-    /// The step that `id` names.
-    pub fn step(&self, id: &str) -> Option<&PlannedStep> {
-        self.steps.get(id)
+    /// The step that `key` names: an id, or the key of a step inside of items such as `deploy[2]`.
+    pub fn step(&self, key: &str) -> Option<&PlannedStep> {
+        self.at(self.place(key)?)
     }
 
-    fn refuse_circles(&self) -> Result<(), PlanError> {
-        let mut ended: Vec<&str> = Vec::new();
-        let mut rest: Vec<(&str, &PlannedStep)> = self.steps.iter().map(|(id, step)| (id.as_str(), step)).collect();
-        loop {
-            let before = rest.len();
-            rest.retain(|(id, step)| {
-                let free = step.edges.iter().all(|edge| ended.contains(&edge.from.as_str()));
-                if free {
-                    ended.push(id);
-                }
-                !free
-            });
-            if rest.is_empty() {
-                return Ok(());
-            }
-            if rest.len() == before {
-                return Err(PlanError::Circle { steps: rest.iter().map(|(id, _)| (*id).to_owned()).collect() });
-            }
+    fn place(&self, key: &str) -> Option<&[usize]> {
+        self.places.get(step_of(key)).map(Vec::as_slice)
+    }
+
+    fn at(&self, place: &[usize]) -> Option<&PlannedStep> {
+        let (own, around) = place.split_last()?;
+        let mut steps = &self.steps;
+        for foreach in around {
+            steps = &steps.get_index(*foreach)?.1.body;
         }
+        steps.get_index(*own).map(|(_, planned)| planned)
+    }
+
+    /// The `foreach` steps around the step that `key` names, outermost first.
+    pub(super) fn around(&self, key: &str) -> Vec<&PlannedStep> {
+        let place = self.place(key).unwrap_or_default();
+        (1..place.len()).filter_map(|depth| self.at(&place[..depth])).collect()
+    }
+
+    /// The key under which a step inside of `items` reaches the step `id`; nothing where it is out of reach: inside of
+    /// a body that is not around the one who asks. `from` is the step that asks, `within` whether it asks from inside
+    /// of its own body, as `result` does.
+    pub(super) fn reach(&self, from: &str, within: bool, items: &str, id: &str) -> Option<String> {
+        let (from, to) = (self.place(from)?, self.place(id)?);
+        let around = if within { from } else { &from[..from.len() - 1] };
+        let bodies = &to[..to.len() - 1];
+        let shared = around.starts_with(bodies);
+        shared.then(|| key(id, super::address::outermost(items, bodies.len())))
+    }
+
+    /// The ids of all steps, each `foreach` before its body.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
     }
 }
 
-fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<PlannedStep, PlanError> {
+/// Makes the steps of a process or of a body ready.
+fn scope(steps: &[Step], resources: &Resources) -> Result<IndexMap<String, PlannedStep>, PlanError> {
+    let mut edges = edges(steps)?;
+    refuse_circle(&edges)?;
+    steps
+        .iter()
+        .map(|step| {
+            let edges = edges.swap_remove(step.id.as_str()).unwrap_or_default();
+            Ok((step.id.as_str().to_owned(), planned(step, edges, resources)?))
+        })
+        .collect()
+}
+
+fn locate(steps: &IndexMap<String, PlannedStep>, around: &mut Vec<usize>, places: &mut IndexMap<String, Place>) {
+    for (index, (id, planned)) in steps.iter().enumerate() {
+        around.push(index);
+        places.insert(id.clone(), around.clone());
+        locate(&planned.body, around, places);
+        around.pop();
+    }
+}
+
+/// Takes away what waits for nothing that is left, again and again; what remains waits for itself.
+fn refuse_circle(edges: &IndexMap<&str, Vec<Edge>>) -> Result<(), PlanError> {
+    let mut open: HashMap<&str, usize> = edges.iter().map(|(id, edges)| (*id, edges.len())).collect();
+    let mut after: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (id, edges) in edges {
+        edges.iter().for_each(|edge| after.entry(edge.from.as_str()).or_default().push(id));
+    }
+    let mut free: VecDeque<&str> = edges.iter().filter(|(_, edges)| edges.is_empty()).map(|(id, _)| *id).collect();
+    while let Some(id) = free.pop_front() {
+        open.remove(id);
+        for next in after.get(id).into_iter().flatten() {
+            if let Some(left) = open.get_mut(next) {
+                *left -= 1;
+                if *left == 0 {
+                    free.push_back(next);
+                }
+            }
+        }
+    }
+    if open.is_empty() {
+        return Ok(());
+    }
+    let steps = edges.keys().filter(|id| open.contains_key(**id)).map(|id| (*id).to_owned());
+    Err(PlanError::Circle { steps: steps.collect() })
+}
+
+fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<PlannedStep, PlanError> {
     let id = step.id.as_str();
     let unknown = |kind, name: &str| PlanError::UnknownFile { step: id.to_owned(), kind, name: name.to_owned() };
     let schema_of = |schema: &Value| match schema {
@@ -170,10 +250,12 @@ fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<Plan
     };
     let mut planned = PlannedStep {
         step: step.clone(),
-        edges: edges(process, step)?,
+        edges,
         schema: None,
         prompt: None,
         policy: Vec::new(),
+        body: IndexMap::new(),
+        reads: Reads::of_step(step),
     };
     match &step.kind {
         StepKind::AiGenerate(generate) => {
@@ -202,8 +284,10 @@ fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<Plan
             if let Some(name) = &approval.policy {
                 let policy = resources.policies.get(&name.value);
                 planned.policy = policy.cloned().ok_or_else(|| unknown("policy", name))?;
+                planned.reads.add(&planned.policy);
             }
         }
+        StepKind::Foreach(foreach) => planned.body = scope(&foreach.steps, resources)?,
         _ => {}
     }
     if let StepKind::AiGenerate(generate) = &mut planned.step.kind
@@ -214,34 +298,39 @@ fn planned(process: &Process, step: &Step, resources: &Resources) -> Result<Plan
     Ok(planned)
 }
 
-/// What a step waits for: what it depends on, and every gateway that names it.
-fn edges(process: &Process, step: &Step) -> Result<Vec<Edge>, PlanError> {
-    let id = step.id.as_str();
-    let mut edges: Vec<Edge> = Vec::new();
-    for before in &step.depends_on {
-        if !process.steps.iter().any(|other| other.id.value == before.value) {
-            let missing = before.as_str().to_owned();
-            return Err(PlanError::UnknownStep { step: id.to_owned(), missing });
+/// What each step waits for: what it depends on, and every gateway that names it.
+fn edges(steps: &[Step]) -> Result<IndexMap<&str, Vec<Edge>>, PlanError> {
+    let mut edges: IndexMap<&str, IndexMap<&str, bool>> =
+        steps.iter().map(|step| (step.id.as_str(), IndexMap::new())).collect();
+    for step in steps {
+        for before in &step.depends_on {
+            if !edges.contains_key(before.as_str()) {
+                let (step, missing) = (step.id.as_str().to_owned(), before.as_str().to_owned());
+                return Err(PlanError::UnknownStep { step, missing });
+            }
+            if let Some(own) = edges.get_mut(step.id.as_str()) {
+                own.entry(before.as_str()).or_insert(false);
+            }
         }
-        edges.push(Edge { from: before.as_str().to_owned(), gateway: false });
     }
-    for gateway in &process.steps {
+    for gateway in steps {
         let StepKind::Gateway(fields) = &gateway.kind else { continue };
-        if !fields.branches.iter().any(|branch| branch.to.iter().any(|to| to.value == step.id.value)) {
-            continue;
-        }
-        let from = gateway.id.as_str().to_owned();
-        match edges.iter_mut().find(|edge| edge.from == from) {
-            Some(edge) => edge.gateway = true,
-            None => edges.push(Edge { from, gateway: true }),
+        for target in fields.branches.iter().flat_map(|branch| &branch.to) {
+            if let Some(own) = edges.get_mut(target.as_str()) {
+                own.insert(gateway.id.as_str(), true);
+            }
         }
     }
-    Ok(edges)
+    let edges = edges.into_iter().map(|(id, before)| {
+        let before = before.into_iter().map(|(from, gateway)| Edge { from: from.to_owned(), gateway });
+        (id, before.collect())
+    });
+    Ok(edges.collect())
 }
 
-/// The step that undoes `step`, where it has one that may.
-pub(super) fn compensation<'plan>(plan: &'plan Plan, step: &str) -> Option<(&'plan str, &'plan PlannedStep)> {
-    let undo = plan.step(step)?.step.compensate_with.as_ref()?;
-    let (id, planned) = plan.steps.get_key_value(undo.as_str())?;
-    (planned.step.run_on == RunOn::Compensation).then_some((id.as_str(), planned))
+/// The step that undoes the step of this key, where it has one that may: its key, and the step.
+pub(super) fn compensation<'plan>(plan: &'plan Plan, of: &str) -> Option<(String, &'plan PlannedStep)> {
+    let undo = plan.step(of)?.step.compensate_with.as_ref()?;
+    let planned = plan.step(undo.as_str())?;
+    (planned.step.run_on == RunOn::Compensation).then(|| (key(undo.as_str(), items_of(of)), planned))
 }

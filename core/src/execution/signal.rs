@@ -1,12 +1,15 @@
 //! Signals: something that happened to an execution.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::state::{StepError, Usage};
+use super::state::{ExecutionId, StepError, Usage};
 use crate::approval::{Decision, Person, Source};
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Signal {
     /// It was accepted and may start.
     Start,
@@ -22,6 +25,35 @@ pub enum Signal {
         result: Result<Value, StepError>,
         /// What it used.
         usage: Option<Usage>,
+    },
+    /// The sub-process of an attempt runs, and the step waits for its end.
+    ChildStarted {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// The sub-process's execution.
+        execution: ExecutionId,
+    },
+    /// The sub-process that a step waits for ended.
+    ChildEnded {
+        /// The step.
+        step: String,
+        /// The sub-process's execution.
+        execution: ExecutionId,
+        /// Its outputs, or why there are none.
+        result: Result<Value, StepError>,
+    },
+    /// An event was given to the API.
+    EventReceived {
+        /// Its name.
+        name: String,
+        /// Its id, unique in the tenant.
+        id: String,
+        /// When it came.
+        at: Timestamp,
+        /// What came with it.
+        payload: Value,
     },
     /// An attempt is made again after the server stopped in the middle of it.
     StepRepeated {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::event::{Event, EventKind};
 use super::plan::Plan;
-use super::state::{Execution, ExecutionId, ExecutionStatus, StepState, Subject, TenantId, TriggerInfo};
+use super::state::{Execution, ExecutionId, ExecutionStatus, Parent, StepState, Subject, TenantId, TriggerInfo};
 use crate::definition::field::{defaults, faults, schema_of_fields};
 
 /// What is needed to make an execution.
@@ -45,6 +45,28 @@ pub enum StartError {
 /// # Errors
 /// Where the inputs do not fit the process.
 pub fn create(plan: &Plan, new: NewExecution, now: Timestamp) -> Result<(Execution, Event), StartError> {
+    create_for(plan, new, None, now)
+}
+
+/// Makes the execution of a sub-process and its first event.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_child(
+    plan: &Plan,
+    new: NewExecution,
+    parent: Parent,
+    now: Timestamp,
+) -> Result<(Execution, Event), StartError> {
+    create_for(plan, new, Some(parent), now)
+}
+
+fn create_for(
+    plan: &Plan,
+    new: NewExecution,
+    parent: Option<Parent>,
+    now: Timestamp,
+) -> Result<(Execution, Event), StartError> {
     let header = &plan.process.header;
     let mut inputs = defaults(&header.inputs);
     inputs.extend(new.inputs);
@@ -53,9 +75,7 @@ pub fn create(plan: &Plan, new: NewExecution, now: Timestamp) -> Result<(Executi
         return Err(StartError::WrongInputs { faults });
     }
     let steps = plan.steps.iter().map(|(id, planned)| {
-        // A name that has to be computed is not known yet; the id stands for it.
-        let name = planned.step.name.as_ref().map(|name| name.value.clone()).filter(|name| !name.contains("{{"));
-        (id.clone(), StepState::pending(planned.step.step_type(), name, planned.step.on_failure))
+        (id.clone(), StepState::pending(planned.step.step_type(), planned.literal_name(), planned.step.on_failure))
     });
     let execution = Execution {
         id: new.id,
@@ -78,6 +98,8 @@ pub fn create(plan: &Plan, new: NewExecution, now: Timestamp) -> Result<(Executi
         due_at: None,
         retries: 0,
         ending: None,
+        completions: 0,
+        parent,
         steps: steps.collect(),
     };
     let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };

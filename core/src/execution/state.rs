@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::event::SkipReason;
+use super::items::Items;
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
 use crate::definition::ErrorClass;
@@ -85,8 +86,30 @@ pub struct Execution {
     /// Whether it is on its way to an end that was asked for or has become certain: why.
     #[serde(default)]
     pub ending: Option<Ending>,
-    /// The steps in the order of the definition.
+    /// How many steps have completed so far; what numbers [`StepState::completion`].
+    #[serde(default)]
+    pub completions: u32,
+    /// The step that started it, where it is a sub-process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The steps in the order of the definition, by id; after them those inside of bodies, by keys such as
+    /// `deploy[2]`, as their items start.
     pub steps: IndexMap<String, StepState>,
+}
+
+/// The step that started a sub-process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its execution.
+    pub execution: ExecutionId,
+    /// The step's key.
+    pub step: String,
+    /// The step's attempt.
+    pub attempt: u32,
+    /// How many executions are above, this one included: from 1.
+    pub depth: u32,
+    /// Whether the step waits for the end.
+    pub waits: bool,
 }
 
 /// An end that is certain although steps are still due.
@@ -287,6 +310,9 @@ pub struct StepState {
     /// The place in the order of completion, from 1; compensations run backwards along it.
     #[serde(default)]
     pub completion: u32,
+    /// The items of a `foreach`, once it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Box<Items>>,
 }
 
 /// Why a step or an execution failed.
@@ -383,6 +409,7 @@ impl StepState {
             answered_by: None,
             usage: None,
             completion: 0,
+            items: None,
         }
     }
 

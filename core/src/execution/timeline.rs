@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::address::items_of;
 use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
 use super::waiting::Waiting;
 use crate::approval::{Decision, Missing, Requirement, evaluate};
+
+/// Steps inside of items that are shown at most.
+const SHOWN_INSIDE: usize = 20;
 
 /// An execution as a person reads it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +21,7 @@ pub struct Timeline {
     pub done: usize,
     /// Steps in all.
     pub total: usize,
-    /// One row a step, in the order of the definition.
+    /// One row a step, in the order of the definition; then some of those inside of items.
     pub rows: Vec<Row>,
     /// From the start to the end, or to now, in milliseconds.
     pub duration_ms: Option<u64>,
@@ -59,17 +63,40 @@ pub struct Row {
 impl Timeline {
     /// The timeline of an execution as it stands at `now`.
     pub fn of(execution: &Execution, now: Timestamp) -> Self {
-        let rows: Vec<Row> = execution.steps.iter().map(|(id, step)| Row::of(id, step, now)).collect();
-        let done = rows.iter().filter(|row| row.status.is_final()).count();
+        Self::with_rows(execution, shown(execution), now)
+    }
+
+    /// The same with every step inside of items.
+    pub fn of_all(execution: &Execution, now: Timestamp) -> Self {
+        let steps = execution.steps.iter().map(|(key, step)| (key.as_str(), step));
+        Self::with_rows(execution, steps.collect(), now)
+    }
+
+    fn with_rows(execution: &Execution, steps: Vec<(&str, &StepState)>, now: Timestamp) -> Self {
+        let own = || execution.steps.iter().filter(|(key, _)| items_of(key).is_empty());
+        let done = own().filter(|(_, step)| step.status.is_final()).count();
+        let total = own().count();
+        let rows: Vec<Row> = steps.into_iter().map(|(key, step)| Row::of(key, step, now)).collect();
         Self {
-            title: title(execution, &rows, done),
+            title: title(execution, &rows, done, total),
             status: execution.status,
             done,
-            total: rows.len(),
+            total,
             duration_ms: span_ms(execution.started_at, execution.completed_at, now),
             rows,
         }
     }
+}
+
+/// The steps of the process, and after them those inside of items that somebody may ask about: what runs, waits or
+/// went wrong. The others are told by their `foreach`.
+fn shown(execution: &Execution) -> Vec<(&str, &StepState)> {
+    let steps = || execution.steps.iter().map(|(key, step)| (key.as_str(), step));
+    let asked_about = |status| {
+        matches!(status, StepStatus::Running | StepStatus::Waiting | StepStatus::Failed | StepStatus::Cancelled)
+    };
+    let inside = steps().filter(|(key, step)| !items_of(key).is_empty() && asked_about(step.status)).take(SHOWN_INSIDE);
+    steps().filter(|(key, _)| items_of(key).is_empty()).chain(inside).collect()
 }
 
 impl Row {
@@ -81,6 +108,7 @@ impl Row {
             Some(Waiting::Form(request)) => (Vec::new(), request.due_at),
             Some(Waiting::Timer { until }) => (Vec::new(), Some(*until)),
             Some(Waiting::Retry { at }) => (Vec::new(), Some(*at)),
+            Some(waiting) => (Vec::new(), waiting.due_at()),
             None => (Vec::new(), None),
         };
         let any_suffices = matches!(
@@ -89,8 +117,12 @@ impl Row {
         );
         let note = match step.status {
             StepStatus::Skipped => step.skipped.map(|reason| reason.words().to_owned()),
-            _ => step.error.as_ref().map(|error| error.message.clone()),
+            StepStatus::Waiting => {
+                step.items.as_ref().map(|items| format!("{} of {} items", items.ended(), items.total))
+            }
+            _ => None,
         };
+        let note = note.or_else(|| step.error.as_ref().map(|error| error.message.clone()));
         Self {
             id: id.to_owned(),
             name: step.name.clone().unwrap_or_else(|| id.replace('_', " ")),
@@ -117,8 +149,7 @@ fn standing(decisions: &[Decision]) -> Vec<Decision> {
     evaluate(&nobody, decisions).standing
 }
 
-fn title(execution: &Execution, rows: &[Row], done: usize) -> String {
-    let total = rows.len();
+fn title(execution: &Execution, rows: &[Row], done: usize, total: usize) -> String {
     match execution.status {
         ExecutionStatus::Pending => "queued".to_owned(),
         ExecutionStatus::Completed => format!("completed · {}", steps(total)),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::state::ExecutionId;
 use crate::approval::Requirement;
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
@@ -25,6 +26,30 @@ pub enum Waiting {
     Retry {
         /// When it starts.
         at: Timestamp,
+    },
+    /// An event given to the API.
+    Event {
+        /// Its name.
+        name: String,
+        /// Events count from here on.
+        since: Timestamp,
+        /// When the step fails.
+        #[serde(default)]
+        due_at: Option<Timestamp>,
+    },
+    /// The end of a sub-process.
+    Process {
+        /// Its execution.
+        execution: ExecutionId,
+        /// When the step fails, and the sub-process is cancelled.
+        #[serde(default)]
+        due_at: Option<Timestamp>,
+    },
+    /// The items of a `foreach`.
+    Items {
+        /// When the step fails, and its items are cancelled.
+        #[serde(default)]
+        due_at: Option<Timestamp>,
     },
 }
 
@@ -117,6 +142,7 @@ impl Waiting {
             Self::Form(request) => first(request.due_at, &request.escalate, &request.reminders),
             Self::Timer { until } => Some(*until),
             Self::Retry { at } => Some(*at),
+            Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
         }
     }
 
@@ -125,6 +151,7 @@ impl Waiting {
         match self {
             Self::Approval(request) => request.due_at,
             Self::Form(request) => request.due_at,
+            Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
             Self::Timer { .. } | Self::Retry { .. } => None,
         }
     }
@@ -134,7 +161,7 @@ impl Waiting {
         match self {
             Self::Approval(request) => request.reminders.retain(|at| *at > now),
             Self::Form(request) => request.reminders.retain(|at| *at > now),
-            Self::Timer { .. } | Self::Retry { .. } => {}
+            _ => {}
         }
     }
 

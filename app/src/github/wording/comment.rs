@@ -49,7 +49,7 @@ pub fn reminder(execution: &Execution, id: &str, step: &StepState, to: &str) -> 
             let who = request.assignees.as_ref().map(|assignees| naming.requirement(assignees));
             (&request.title, who.unwrap_or_else(|| "anybody with write permission".to_owned()), request.due_at)
         }
-        Waiting::Timer { .. } | Waiting::Retry { .. } => return None,
+        _ => return None,
     };
     let until = due_at.map(|due_at| format!(" It waits until {}.", moment(due_at))).unwrap_or_default();
     Some(format!(

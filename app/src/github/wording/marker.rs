@@ -22,7 +22,7 @@ impl Ask {
                 let since = match step.waiting.as_ref()? {
                     Waiting::Approval(request) => request.requested_at,
                     Waiting::Form(request) => request.requested_at,
-                    Waiting::Timer { .. } | Waiting::Retry { .. } => return None,
+                    _ => return None,
                 };
                 Some(Self { step: id.to_owned(), since: since.as_millisecond() })
             })

@@ -26,7 +26,7 @@ pub fn prompt(execution: &Execution, id: &str, step: &StepState, names: Names) -
     match step.waiting.as_ref()? {
         Waiting::Approval(request) => Some(approval(execution, id, step, request, naming)),
         Waiting::Form(request) => Some(form(id, request, naming)),
-        Waiting::Timer { .. } | Waiting::Retry { .. } => None,
+        _ => None,
     }
 }
 

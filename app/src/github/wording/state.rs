@@ -5,7 +5,7 @@ use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus};
 
 use super::escape::{code, inline, message, shorten};
 use super::format::{duration, listed, moment, short_commit};
-use super::steps::waits_for_time;
+use super::steps::{waits_for_others, waits_for_time};
 
 /// Characters of an error that are shown.
 const ERROR: usize = 1_000;
@@ -44,7 +44,7 @@ fn retry(execution: &Execution) -> String {
 }
 
 fn under_way(execution: &Execution) -> String {
-    let people: Vec<String> = execution.waiting_for_people().map(|(id, _)| code(id)).collect();
+    let people: Vec<String> = execution.waiting_for_people().take(10).map(|(id, _)| code(id)).collect();
     if !people.is_empty() {
         let waits = if people.len() == 1 { "waits" } else { "wait" };
         return format!("🟡 **A person is needed:** {} {waits}.", listed(&people, "and"));
@@ -54,9 +54,10 @@ fn under_way(execution: &Execution) -> String {
         let runs = if running.len() == 1 { "runs" } else { "run" };
         return format!("🔵 **Running:** {} {runs}.", listed(&running, "and"));
     }
-    match waits_for_time(execution) {
-        Some((what, until)) => format!("🟡 **Waiting:** {what} until {}.", moment(until)),
-        None => "🔵 **Running.**".to_owned(),
+    match (waits_for_others(execution), waits_for_time(execution)) {
+        (Some(what), _) => format!("🟡 **Waiting:** {what}."),
+        (None, Some((what, until))) => format!("🟡 **Waiting:** {what} until {}.", moment(until)),
+        (None, None) => "🔵 **Running.**".to_owned(),
     }
 }
 

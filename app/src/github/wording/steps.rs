@@ -2,6 +2,7 @@
 
 use flowctl_core::approval::DecisionKind;
 use flowctl_core::definition::StepType;
+use flowctl_core::execution::address::items_of;
 use flowctl_core::execution::timeline::{Row, Timeline};
 use flowctl_core::execution::{Execution, StepStatus, Waiting};
 use jiff::Timestamp;
@@ -171,12 +172,13 @@ fn position(millis: u64, total: u64) -> usize {
     usize::try_from(scaled).unwrap_or(BAR)
 }
 
-/// What completed steps gave, one fold each; the table tells already who approved.
+/// What completed steps gave, one fold each; the table tells already who approved, and a `foreach` what its items gave.
 pub fn outputs(execution: &Execution) -> Vec<String> {
     let given = execution
         .steps
         .iter()
-        .filter(|(_, step)| step.status == StepStatus::Completed && step.step_type != StepType::HumanApproval);
+        .filter(|(key, step)| items_of(key).is_empty() && step.status == StepStatus::Completed)
+        .filter(|(_, step)| step.step_type != StepType::HumanApproval);
     let told = given.filter_map(|(id, step)| Some((id, step.output.as_ref()?)));
     told.filter(|(_, output)| !is_empty(output))
         .map(|(id, output)| fold(&format!("Output of <code>{}</code>", tag_text(id)), &value(output)))
@@ -211,7 +213,7 @@ fn is_empty(value: &Value) -> bool {
 
 /// Text inside an HTML tag of ours: only what ids are made of.
 fn tag_text(id: &str) -> String {
-    id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')).collect()
+    id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']')).collect()
 }
 
 /// What is waited for that is no person: a moment, another attempt.
@@ -219,7 +221,18 @@ pub fn waits_for_time(execution: &Execution) -> Option<(String, Timestamp)> {
     let waits = execution.steps.iter().filter_map(|(id, step)| match step.waiting.as_ref()? {
         Waiting::Timer { until } => Some((format!("{} waits", code(id)), *until)),
         Waiting::Retry { at } => Some((format!("{} is tried again", code(id)), *at)),
-        Waiting::Approval(_) | Waiting::Form(_) => None,
+        _ => None,
     });
     waits.min_by_key(|(_, at)| *at)
+}
+
+/// What is waited for that is neither a person nor a moment: an event, a sub-process.
+pub fn waits_for_others(execution: &Execution) -> Option<String> {
+    execution.steps.iter().find_map(|(id, step)| match step.waiting.as_ref()? {
+        Waiting::Event { name, .. } => Some(format!("{} waits for the event {}", code(id), code(name))),
+        Waiting::Process { execution, .. } => {
+            Some(format!("{} waits for the sub-process {}", code(id), code(&execution.to_string())))
+        }
+        _ => None,
+    })
 }

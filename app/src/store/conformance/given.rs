@@ -87,6 +87,8 @@ impl Story {
             due_at: None,
             retries: 0,
             ending: None,
+            completions: 0,
+            parent: None,
             steps: steps.into_iter().collect(),
         };
         let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };

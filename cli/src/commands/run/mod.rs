@@ -45,7 +45,7 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
         None => bench.start(arguments, &said).await?,
     };
     let known = bench.load(id).await?;
-    said.check_names(known.steps.iter().map(|(id, step)| (id.as_str(), step.step_type)))?;
+    said.check_names(known.steps.iter().flat_map(|(key, step)| people::named_by(key, step)))?;
     let shutdown = CancellationToken::new();
     let working = tokio::spawn({
         let (engine, shutdown) = (bench.engine.clone(), shutdown.clone());
@@ -129,7 +129,7 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
 
 fn waits_for_time(step: &flowctl_core::execution::StepState) -> bool {
     use flowctl_core::execution::Waiting;
-    matches!(step.waiting, Some(Waiting::Timer { .. } | Waiting::Retry { .. }))
+    matches!(step.waiting, Some(Waiting::Timer { .. } | Waiting::Retry { .. } | Waiting::Process { .. }))
 }
 
 /// What an execution needs on this machine.
@@ -185,7 +185,7 @@ impl Bench {
             bail!("there is no process `{process}`; {}", crate::commands::graph::names(&definitions.repository));
         }
         let plan = definitions.plan(process)?;
-        said.check_names(plan.steps.iter().map(|(id, planned)| (id.as_str(), planned.step.step_type())))?;
+        said.check_names(plan.process.all_steps().map(|step| (step.id.as_str(), step.step_type())))?;
         if !plan.process.starts_by_hand() {
             anstream::eprintln!("note: `{process}` has no trigger `manual`; a server would not start it by hand");
         }

@@ -9,6 +9,7 @@ use dialoguer::{Confirm, Input, Select};
 use flowctl_app::engine::{Along, SignalFailure};
 use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, SourceKind, evaluate};
 use flowctl_core::definition::StepType;
+use flowctl_core::execution::address::step_of;
 use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Refusal, Signal, StepState, TenantId, Waiting};
 use serde_json::{Map, Value};
 
@@ -43,6 +44,12 @@ pub fn how_to_act(step: &str, state: &StepState) -> String {
     }
 }
 
+/// The steps that the state of a step names: itself, and those that the items of a `foreach` run.
+pub fn named_by<'step>(key: &'step str, step: &'step StepState) -> impl Iterator<Item = (&'step str, StepType)> {
+    let body = step.items.iter().flat_map(|items| &items.body);
+    std::iter::once((step_of(key), step.step_type)).chain(body.map(|step| (step.id.as_str(), step.step_type)))
+}
+
 impl Said {
     /// Reads the flags.
     pub fn read(arguments: &RunArguments) -> anyhow::Result<Self> {
@@ -71,7 +78,7 @@ impl Said {
         let known: BTreeMap<&str, StepType> = steps.collect();
         let names = self.decisions.keys().map(|step| (step, StepType::HumanApproval, "an approval"));
         for (step, step_type, what) in names.chain(self.answers.keys().map(|step| (step, StepType::Form, "a form"))) {
-            match known.get(step.as_str()) {
+            match known.get(step_of(step)) {
                 Some(found) if *found == step_type => {}
                 Some(_) => bail!("step `{step}` is not {what}"),
                 None => {

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod edges;
+mod foreach;
 mod people;
 mod properties;
 mod stories;
+mod waits;
 
 use std::sync::Arc;
 

@@ -1,0 +1,108 @@
+//! Waiting for events and for sub-processes, and what a retry does after a compensation.
+
+use super::*;
+use crate::definition::ErrorClass;
+
+impl World {
+    fn receives(&mut self, name: &str, payload: Value) {
+        let at = self.now;
+        self.signal(Signal::EventReceived { name: name.to_owned(), id: "1".to_owned(), at, payload }).unwrap();
+    }
+}
+
+#[test]
+fn a_wait_ends_with_the_event_that_matches() {
+    let mut world = World::with(
+        "- {id: paid, type: wait, event: {name: payment, match: '{{ event.payload.order == inputs.order }}', timeout: 1h}}",
+        "inputs: {order: {type: integer, default: 7}}\noutputs: {by: '{{ steps.paid.output.payload.by }}'}",
+        json!({}),
+    );
+    assert_eq!(world.picture(), "waiting | paid:waiting");
+    world.receives("refund", json!({"order": 7}));
+    world.receives("payment", json!({"order": 8}));
+    world.receives("payment", json!("something else"));
+    assert_eq!(world.status("paid"), "waiting", "one that the expression cannot be evaluated for does not match");
+    world.receives("payment", json!({"order": 7, "by": "ann"}));
+    assert_eq!(world.execution.outputs, Some(json!({"by": "ann"})));
+    assert_eq!(world.execution.steps["paid"].output.as_ref().unwrap()["at"], "2026-03-02T09:00:00Z");
+}
+
+#[test]
+fn an_event_of_before_the_start_does_not_count_and_time_fails_the_wait() {
+    let mut world = World::start("- {id: paid, type: wait, event: {name: payment, timeout: 1h}}");
+    let at = world.now.checked_sub(SignedDuration::from_secs(1)).unwrap();
+    let early = Signal::EventReceived { name: "payment".to_owned(), id: "0".to_owned(), at, payload: Value::Null };
+    world.signal(early).unwrap();
+    assert_eq!(world.status("paid"), "waiting");
+    world.passes(3600);
+    let error = world.execution.error.unwrap();
+    assert_eq!((error.class, error.message.as_str()), (ErrorClass::Timeout, "no event `payment` came in time"));
+}
+
+fn child() -> ExecutionId {
+    uuid::Uuid::from_u128(99)
+}
+
+fn with_child(more: &str) -> World {
+    let mut world = World::start(&format!(
+        "
+- {{id: sub, type: process, process: notes, {more}}}
+- {{id: after, type: set, depends_on: sub, values: {{notes: '{{{{ steps.sub.output.notes }}}}'}}}}
+"
+    ));
+    let started = Signal::ChildStarted { step: "sub".to_owned(), attempt: 1, execution: child() };
+    world.signal(started.clone()).unwrap();
+    assert!(matches!(world.signal(started), Err(Refusal::Stale { .. })), "a child is started once");
+    world
+}
+
+fn ended(result: Result<Value, StepError>) -> Signal {
+    Signal::ChildEnded { step: "sub".to_owned(), execution: child(), result }
+}
+
+#[test]
+fn a_step_waits_for_its_child_and_takes_its_outputs() {
+    let mut world = with_child("timeout: 1h");
+    assert_eq!(world.picture(), "waiting | sub:waiting after:pending");
+    let other = uuid::Uuid::from_u128(5);
+    let stranger = Signal::ChildEnded { step: "sub".to_owned(), execution: other, result: Ok(Value::Null) };
+    assert!(matches!(world.signal(stranger), Err(Refusal::Stale { .. })));
+    world.signal(ended(Ok(json!({"notes": "new"})))).unwrap();
+    assert_eq!(world.execution.steps["after"].output, Some(json!({"notes": "new"})));
+    let again = world.signal(ended(Ok(Value::Null)));
+    assert!(matches!(again, Err(Refusal::Stale { .. })), "its end counts once");
+}
+
+#[test]
+fn a_failed_child_fails_the_step_and_so_does_one_that_takes_too_long() {
+    let mut world = with_child("timeout: 1h");
+    world.signal(ended(Err(StepError::new(ErrorClass::Refused, "it failed")))).unwrap();
+    assert_eq!(world.execution.error.as_ref().unwrap().message, "it failed");
+    let mut late = with_child("timeout: 1h");
+    late.passes(3600);
+    assert_eq!(late.execution.error.as_ref().unwrap().class, ErrorClass::Timeout);
+}
+
+#[test]
+fn a_retry_after_compensations_does_again_what_was_undone() {
+    let mut world = World::start(
+        "
+- {id: reserve, type: set, compensate_with: release, values: {x: 1}}
+- {id: other, type: set, values: {x: 1}}
+- {id: label, type: set, depends_on: reserve, values: {x: 1}}
+- {id: pay, type: api_call, depends_on: [label, other], url: 'http://127.0.0.1/'}
+- {id: release, type: set, run_on: compensation, values: {x: 1}}
+",
+    );
+    world.ends("pay", Err(StepError::new(ErrorClass::Refused, "no")));
+    assert_eq!(
+        world.picture(),
+        "failed | reserve:completed other:completed label:completed pay:failed release:completed"
+    );
+    world.signal(Signal::Retry { actor: None, step: None }).unwrap();
+    let attempts: Vec<(&str, u32)> =
+        world.execution.steps.iter().map(|(id, step)| (id.as_str(), step.attempt)).collect();
+    assert_eq!(attempts, [("reserve", 2), ("other", 1), ("label", 2), ("pay", 2), ("release", 1)]);
+    world.ends("pay", Err(StepError::new(ErrorClass::Refused, "no")));
+    assert_eq!(world.execution.steps["release"].attempt, 2, "and it is undone again");
+}
