@@ -197,6 +197,9 @@ fn waits(waiting: &Waiting) -> String {
         },
         Waiting::Timer { until } => format!("waits until {until}"),
         Waiting::Retry { at } => format!("waits until {at}"),
+        Waiting::Event { name, .. } => format!("waits for the event `{name}`"),
+        Waiting::Process { execution, .. } => format!("waits for the execution {execution}"),
+        Waiting::Items { .. } => "waits for its items".to_owned(),
     }
 }
 

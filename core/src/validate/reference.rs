@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::scope::ProcessScope;
 use crate::definition::schema::MAX_STEPS;
 use crate::definition::step::RunOn;
+use crate::definition::{Step, StepKind};
 use crate::expression::{Key, Reference, Segment, Template};
 use crate::graph::{Moment, StepIndex};
 use crate::source::{NodeId, Span, closest};
@@ -185,7 +186,13 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         }
         let graph = &self.process.graph;
         let from = self.process.graph.find(reader)?;
-        let Some(read) = graph.find(id) else { return self.inside_foreach(segment, id) };
+        let Some(read) = graph.find(id) else {
+            // A step of the process has items around it only in its `result`, which reads the steps of its body.
+            let is_result = matches!(&text.owner, Owner::Step { items, .. } if !items.is_empty());
+            let in_body = |step: &Step| matches!(&step.kind, StepKind::Foreach(it) if it.steps.iter().any(|s| s.id.as_str() == id));
+            let reads_own = is_result && in_body(graph.step(from));
+            return if reads_own { None } else { self.inside_foreach(segment, id) };
+        };
         if self.process.has_loose_ends {
             return None;
         }
