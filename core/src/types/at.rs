@@ -153,7 +153,7 @@ impl<'r> Types<'r> {
             let name = step.name.as_ref().map_or(String::new(), |name| format!(": {}", name.value));
             Some(FieldAt {
                 name: id.to_owned(),
-                of: Type::any_record(),
+                of: process.step_type(self, id),
                 optional: false,
                 description: Some(format!("`{}`{name}", step.step_type())),
             })
@@ -190,11 +190,28 @@ fn chain_before(text: &str) -> Range<usize> {
         let before = &text[..start];
         let names = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
         start = names.len();
-        match names.ends_with(']').then(|| names.rfind('[')).flatten() {
+        let opened = match names.chars().next_back() {
+            Some(']') => names.rfind('['),
+            Some(')') => opening(names),
+            _ => None,
+        };
+        match opened {
             Some(bracket) => start = bracket,
             None => return start..text.len(),
         }
     }
+}
+
+/// Where the parenthesis was opened that closes at the end.
+fn opening(text: &str) -> Option<usize> {
+    let mut closed = 0;
+    for (at, bracket) in text.char_indices().rev().filter(|(_, c)| matches!(c, '(' | ')')) {
+        closed = if bracket == ')' { closed + 1 } else { closed - 1 };
+        if closed == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// The type of what stands at `base`, before a dot. The text is tried as it stands without that dot and what follows it,
@@ -213,7 +230,13 @@ fn type_of(place: &Place<'_>, base: Range<usize>) -> Type {
     for (text, range) in attempts {
         let Ok(template) = Template::parse(&text) else { continue };
         let parts = check::parts(&template, &*place.environment, place.role);
-        if let Some(part) = parts.into_iter().rev().find(|part| part.range == range) {
+        // Brackets around all of it do not belong to the part.
+        let bare = &text[range.clone()];
+        let inside = match bare.strip_prefix('(').and_then(|bare| bare.strip_suffix(')')) {
+            Some(_) => range.start + 1..range.end - 1,
+            None => range.clone(),
+        };
+        if let Some(part) = parts.into_iter().rev().find(|part| part.range == range || part.range == inside) {
             return part.of;
         }
     }

@@ -20,7 +20,9 @@ const STATUSES: [&str; 4] = ["completed", "failed", "skipped", "cancelled"];
 pub(super) fn step(output: Type) -> Type {
     static ERROR: LazyLock<Type> = LazyLock::new(|| {
         let text = |optional| Part { of: Type::TEXT, optional, description: None };
-        Type::record([("class", text(false)), ("message", text(false)), ("step", text(true))], Others::Any)
+        let pause = Part { of: Type::Integer, optional: true, description: None };
+        let fields = [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
+        Type::record(fields, Others::None)
     });
     static STATUS: LazyLock<Type> = LazyLock::new(|| Type::words(STATUSES));
     let part = |of: Type, description: &str| Part { of, optional: false, description: Some(description.into()) };

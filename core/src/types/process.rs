@@ -128,6 +128,12 @@ impl<'r> ProcessTypes<'r> {
         known.of.get_or_init(|| output::of(types, self.file, known.step).map(output::step)).as_ref()
     }
 
+    /// `steps.ID`.
+    pub fn step_type(&self, types: &Types<'r>, id: &str) -> Type {
+        let computed = self.inferred(types).values.steps.get(id);
+        computed.or_else(|| self.step(types, id)).cloned().unwrap_or_default()
+    }
+
     /// The names of the steps, in alphabetical order.
     pub(super) fn step_ids(&self) -> impl Iterator<Item = &'r str> + '_ {
         self.steps().keys().copied()

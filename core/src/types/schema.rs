@@ -152,21 +152,13 @@ impl<'s> Reading<'s> {
     fn required(&mut self, of: Type, schema: &'s Value, depth: usize) -> Type {
         let mut names = Vec::new();
         self.required_names(schema, &mut names, depth);
-        let Type::Record(record) = &of else { return of };
         if names.is_empty() {
             return of;
         }
-        let mut record = Record::clone(record);
-        for name in names {
-            match record.fields.get_mut(name) {
-                Some(part) => part.optional = false,
-                None if matches!(record.others, Others::Any) => {
-                    record.fields.insert(Arc::from(name), Part::of(Type::Unknown));
-                }
-                None => {}
-            }
-        }
-        Type::Record(Arc::new(record))
+        Type::any_of(of.alternatives().iter().map(|one| match one {
+            Type::Record(record) => with_required(record, &names),
+            other => other.clone(),
+        }))
     }
 
     fn required_names(&mut self, schema: &'s Value, names: &mut Vec<&'s str>, depth: usize) {
@@ -254,6 +246,21 @@ impl<'s> Reading<'s> {
         };
         Type::Record(Arc::new(Record { fields, others }))
     }
+}
+
+/// A mapping in which these fields are there.
+fn with_required(record: &Record, names: &[&str]) -> Type {
+    let mut record = Record::clone(record);
+    for name in names {
+        match record.fields.get_mut(*name) {
+            Some(part) => part.optional = false,
+            None if matches!(record.others, Others::Any) => {
+                record.fields.insert(Arc::from(*name), Part::of(Type::Unknown));
+            }
+            None => {}
+        }
+    }
+    Type::Record(Arc::new(record))
 }
 
 /// The list at a keyword.

@@ -110,10 +110,10 @@ pub enum Wants {
 
 pub(super) const TEXT: Role =
     Role { usage: Usage::Text, wants: Wants::Text, secrets: false, is_when: false, event: false };
-const VALUE: Role = Role { usage: Usage::Value, wants: Wants::Anything, ..TEXT };
+pub(super) const VALUE: Role = Role { usage: Usage::Value, wants: Wants::Anything, ..TEXT };
 const NAMES: Role = Role { wants: Wants::Names, ..VALUE };
 const DURATION: Role = Role { wants: Wants::Duration, ..VALUE };
-const CONDITION: Role = Role { usage: Usage::Condition, wants: Wants::Anything, ..TEXT };
+pub(super) const CONDITION: Role = Role { usage: Usage::Condition, wants: Wants::Anything, ..TEXT };
 const SECRET_TEXT: Role = Role { secrets: true, ..TEXT };
 const SECRET_VALUE: Role = Role { secrets: true, ..VALUE };
 

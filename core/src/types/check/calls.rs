@@ -66,7 +66,7 @@ impl<'t> Check<'t> {
             "int" | "float" if !has_fallback => Kinds::TEXT.or(Kinds::NUMBER).or(Kinds::BOOLEAN),
             _ => kinds(takes),
         };
-        if !of.kinds().meets(taken) {
+        if !self.fits(of, taken) {
             let needed = if takes == Takes::Anything { "a text or a number" } else { takes.words() };
             let subject = self.named(subject).replace("the other side", "this");
             let message = format!("`{}` needs {needed}, and {subject} is {of}", callable.name);
@@ -95,7 +95,7 @@ impl<'t> Check<'t> {
         let is_fraction = parameter.takes == Takes::Whole
             && matches!(&node.what, What::Constant(Value::Number(number)) if number.as_f64().is_some_and(|it| it.fract() != 0.0));
         let may_be_left_out = parameter.optional && of.may_be_null();
-        if is_fraction || !(of.kinds().meets(taken) || may_be_left_out) {
+        if is_fraction || !(self.fits(of, taken) || may_be_left_out) {
             let (name, needed) = (callable.name, parameter.takes.words());
             let message = format!("`{}` of `{name}` must be {needed}, this is {of}", parameter.name);
             self.wrong(MistakeKind::ArgumentDoesNotFit, &node.range, message).help =
@@ -140,13 +140,26 @@ impl<'t> Check<'t> {
         for name in path.split('.') {
             let key = name.parse().map_or_else(|_| Key::Name(name.to_owned()), Key::Index);
             let before = at.not_null();
+            let part = range.start + offset..range.start + offset + name.len();
+            let part = if is_verbatim { part } else { range.clone() };
+            self.depends |= at.may_be_null();
             match look_up(&before, &key) {
-                Found::Value { of, .. } => at = of,
-                Found::Unknown => return Some(Type::Unknown),
+                Found::Value { of, optional, .. } => {
+                    at = of;
+                    self.depends |= optional;
+                    if optional && callable.must_have_attribute(given) {
+                        let message = format!("an entry of the list may have no `{name}`");
+                        self.wrong(MistakeKind::MayBeMissing, &part, message).help =
+                            Some("make it required, or give `map` a `default`".to_owned());
+                    }
+                }
+                Found::Unknown => {
+                    self.depends = true;
+                    return Some(Type::Unknown);
+                }
                 Found::Nothing => {
-                    let part = range.start + offset..range.start + offset + name.len();
                     let chain = if offset == 0 { "an entry of the list" } else { &path[..offset - 1] };
-                    let mut mistake = nothing_there(chain, &key, if is_verbatim { &part } else { &range }, &before);
+                    let mut mistake = nothing_there(chain, &key, &part, &before);
                     mistake.message = mistake.message.replace("`an entry of the list`", "an entry of the list");
                     self.mistakes.push(mistake);
                     return None;
@@ -169,7 +182,9 @@ impl<'t> Check<'t> {
             },
             _ => return,
         };
-        if !entry.kinds().meets(taken) && !is_empty(of) {
+        // Null in a list is no number either.
+        self.depends |= entry.may_be_null();
+        if !self.fits(entry, taken) && !is_empty(of) {
             let message = format!("{what}, and an entry of this list is {entry}");
             self.wrong(MistakeKind::FilterDoesNotFit, &call.name, message);
         }
@@ -210,7 +225,7 @@ impl<'t> Check<'t> {
             Gives::Mapped => Type::list(self.mapped(callable, entry, given)),
             Gives::Groups => Type::list(Type::list(of.only(Kinds::LIST).entries())),
             Gives::Pairs => {
-                let pair = List { first: vec![Type::TEXT, values(of)], rest: Type::Unknown };
+                let pair = List { first: vec![Type::TEXT, values(of)], rest: Type::TEXT.or(values(of)) };
                 Type::list(Type::List(Arc::new(pair)))
             }
             Gives::Values => Type::list(values(of)),
@@ -230,6 +245,15 @@ impl<'t> Check<'t> {
             (true, None) => entry.clone(),
             (false, _) => Type::Unknown,
         }
+    }
+}
+
+impl Callable {
+    /// Whether an entry without the attribute that is asked for is an error.
+    fn must_have_attribute(&self, given: &[(usize, &Node, Type)]) -> bool {
+        let is_default = |place: usize| self.parameters.get(place).is_some_and(|parameter| parameter.name == "default");
+        self.parameters.iter().any(|parameter| parameter.takes == Takes::Attribute && parameter.optional)
+            && !given.iter().any(|(place, ..)| is_default(*place))
     }
 }
 
@@ -262,13 +286,12 @@ fn is_empty(of: &Type) -> bool {
 
 /// What comes of the lists and texts among a type.
 fn by_kind(of: &Type, of_list: impl Fn(&List) -> Type) -> Type {
-    Type::any_of(of.alternatives().iter().map(|one| match one {
+    let there = of.alternatives().iter().filter(|one| !matches!(one, Type::Null));
+    Type::any_of(there.map(|one| match one {
         Type::List(list) => of_list(list),
         Type::Text(_) => Type::TEXT,
-        Type::Null => Type::Null,
         _ => Type::Unknown,
     }))
-    .not_null()
 }
 
 /// The values of a mapping.

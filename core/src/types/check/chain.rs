@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::narrow::Path;
-use super::{Check, Kinds, MistakeKind, NEEDED, Type, Use};
+use super::{Check, Kinds, balanced, MistakeKind, NEEDED, Type, Use};
 use crate::expression::Key;
 use crate::expression::tree::{Link, Node, Root};
 use crate::source::closest;
@@ -75,6 +75,7 @@ impl<'t> Check<'t> {
             let before = if is_null { of.clone() } else { of.not_null() };
             match look_up(&before, &link.key) {
                 Found::Unknown => {
+                    self.depends = true;
                     self.mistakes.extend(pending);
                     return Type::Unknown;
                 }
@@ -117,7 +118,7 @@ impl<'t> Check<'t> {
                 None => node.range.end,
             },
         };
-        self.source(&(node.range.start..end)).to_owned()
+        balanced(self.source(&(node.range.start..end)))
     }
 
     fn once(&mut self, chain: String, mistake: impl FnOnce(&str) -> Mistake) -> Option<Mistake> {
@@ -140,7 +141,7 @@ impl<'t> Check<'t> {
     fn null_on_the_way(&mut self, node: &Node, links: &[Link], index: usize) -> Option<Mistake> {
         let range = match index.checked_sub(1) {
             Some(last) => links[last].range.clone(),
-            None => node.range.start..node.range.start + self.written(node, links, 0).len(),
+            None => node.range.start..node.range.start + self.written(node, links, 0).trim_start_matches('(').len(),
         };
         let next = self.source(&links[index].range).to_owned();
         self.once(self.written(node, links, index), |chain| {
@@ -160,7 +161,7 @@ impl<'t> Check<'t> {
     fn computed(&mut self, link: &'t Link) {
         let Some(index) = &link.computed else { return };
         let of = self.node(index, NEEDED);
-        if !of.kinds().meets(Kinds::TEXT.or(Kinds::NUMBER)) {
+        if !self.fits(&of, Kinds::TEXT.or(Kinds::NUMBER)) {
             let message = format!("a part is read with a name or a number in brackets, this is {of}");
             self.wrong(MistakeKind::OperatorDoesNotFit, &index.range, message);
         }

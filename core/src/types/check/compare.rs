@@ -74,17 +74,17 @@ impl<'t> Check<'t> {
 
     fn ordered(&mut self, relation: Relation, left: (&'t Node, &Type), right: (&'t Node, &Type)) {
         for (node, of) in [left, right] {
-            if !of.kinds().meets(ORDERED) {
+            if !self.fits(of, ORDERED) {
                 let message = format!("`{}` compares numbers or texts, this is {of}", relation.as_str());
                 self.wrong(MistakeKind::UnlikeComparison, &node.range, message);
                 return;
             }
         }
         let both = (left.1.kinds(), right.1.kinds());
-        let has_order = [Kinds::NUMBER, Kinds::TEXT].into_iter().any(|kind| both.0.meets(kind) && both.1.meets(kind));
-        if !has_order {
-            return self.unlike(left, right);
-        }
+        let shared = [Kinds::NUMBER, Kinds::TEXT].into_iter().find(|kind| both.0.meets(*kind) && both.1.meets(*kind));
+        let Some(shared) = shared else { return self.unlike(left, right) };
+        self.fits(left.1, shared);
+        self.fits(right.1, shared);
         for (node, of) in [left, right] {
             self.not_null(node, of, &format!("`{}` cannot compare null", relation.as_str()));
         }
@@ -93,14 +93,14 @@ impl<'t> Check<'t> {
     /// `part in whole`.
     fn contains(&mut self, part: (&'t Node, &Type), whole: (&'t Node, &Type)) {
         let places = whole.1.kinds();
-        if !places.meets(Kinds::TEXT.or(Kinds::LIST).or(Kinds::RECORD)) {
+        if !self.fits(whole.1, Kinds::TEXT.or(Kinds::LIST).or(Kinds::RECORD)) {
             let message = format!("`in` looks into a text, a list or a mapping, this is {}", whole.1);
             self.wrong(MistakeKind::OperatorDoesNotFit, &whole.0.range, message);
             return;
         }
         self.not_null(whole.0, whole.1, "`in` cannot look into null");
         if !places.meets(Kinds::LIST) {
-            if !part.1.kinds().meets(Kinds::TEXT) {
+            if !self.fits(part.1, Kinds::TEXT) {
                 let message = format!("`in` looks for a text here, this is {}", part.1);
                 self.wrong(MistakeKind::OperatorDoesNotFit, &part.0.range, message);
             } else {
@@ -109,6 +109,7 @@ impl<'t> Check<'t> {
             return;
         }
         if places.without(Kinds::NULL) != Kinds::LIST {
+            self.depends = true;
             return;
         }
         match &whole.0.what {

@@ -42,6 +42,8 @@ pub struct Read {
     pub of: Type,
     /// What is wrong with it, in the order of the text.
     pub mistakes: Vec<Mistake>,
+    /// Whether something in it fits only if a value is of the right one of several types.
+    pub depends: bool,
 }
 
 /// A part of a text with its type, for editors.
@@ -60,7 +62,7 @@ pub fn read(template: &Template, environment: &dyn Environment, role: Role) -> R
     let mut check = Check::new(template, environment);
     let of = check.template(role);
     check.mistakes.sort_by_key(|mistake| (mistake.range.start, mistake.range.end));
-    Read { of, mistakes: check.mistakes }
+    Read { of, mistakes: check.mistakes, depends: check.depends }
 }
 
 /// Every part of a text with its type, outer parts after those inside them.
@@ -91,6 +93,7 @@ struct Check<'t> {
     /// How many `if` are around.
     branches: usize,
     mistakes: Vec<Mistake>,
+    depends: bool,
     /// Chains of which it has been said that they may be missing or null.
     told: Vec<String>,
     seen: Option<Vec<Seen>>,
@@ -105,6 +108,7 @@ impl<'t> Check<'t> {
             facts: Vec::new(),
             branches: 0,
             mistakes: Vec::new(),
+            depends: false,
             told: Vec::new(),
             seen: None,
         }
@@ -132,6 +136,13 @@ impl<'t> Check<'t> {
         self.mistakes.push(Mistake::new(kind, range.clone(), message));
         #[expect(clippy::expect_used, reason = "it was pushed one line above")]
         self.mistakes.last_mut().expect("there is a mistake")
+    }
+
+    /// Whether a value can be of one of these kinds. Null is asked about separately.
+    fn fits(&mut self, of: &Type, kinds: Kinds) -> bool {
+        let can = of.kinds().meets(kinds);
+        self.depends |= can && !of.kinds().without(Kinds::NULL).within(kinds);
+        can
     }
 
     fn note(&mut self, range: &Range<usize>, of: &Type, description: Option<&Arc<str>>) {
@@ -197,7 +208,7 @@ impl<'t> Check<'t> {
     fn entry_of(&mut self, items: &'t Node) -> Type {
         let of = self.node(items, NEEDED);
         let looped = Kinds::LIST.or(Kinds::RECORD);
-        if !of.kinds().meets(looped) {
+        if !self.fits(&of, looped) {
             let message = format!("`for` goes through a list or a mapping, this is {of}");
             self.wrong(MistakeKind::NotAList, &items.range, message);
             return Type::Unknown;
@@ -275,7 +286,7 @@ impl<'t> Check<'t> {
                 What::Constant(Value::String(name)) => fields.push((name.as_str(), Part::of(of))),
                 _ => {
                     is_known = false;
-                    if !named.kinds().meets(Kinds::TEXT) {
+                    if !self.fits(&named, Kinds::TEXT) {
                         let message = format!("a key must be a text, this is {named}");
                         self.wrong(MistakeKind::OperatorDoesNotFit, &key.range, message);
                     }
@@ -290,14 +301,14 @@ impl<'t> Check<'t> {
         let mut is_right = true;
         for bound in bounds {
             let at = self.node(bound, NEEDED);
-            if !at.kinds().meets(Kinds::NUMBER.or(Kinds::NULL)) {
+            if !self.fits(&at, Kinds::NUMBER.or(Kinds::NULL)) {
                 let message = format!("a part is cut out by whole numbers, this is {at}");
                 self.wrong(MistakeKind::OperatorDoesNotFit, &bound.range, message);
                 is_right = false;
             }
         }
         let fitting = Kinds::LIST.or(Kinds::TEXT);
-        if !cut.kinds().meets(fitting) {
+        if !self.fits(&cut, fitting) {
             let message = format!("only a list or a text can be cut, this is {cut}");
             self.wrong(MistakeKind::OperatorDoesNotFit, &of.range, message);
             return Type::Unknown;
@@ -326,7 +337,7 @@ impl<'t> Check<'t> {
             What::Choice(choice) => self.choice(choice, NEEDED, |check, node, _| check.condition(node)),
             _ => {
                 let of = self.node(node, NEEDED);
-                if of.kinds().meets(Kinds::BOOLEAN) {
+                if self.fits(&of, Kinds::BOOLEAN) {
                     self.not_null(node, &of, "a condition must be true or false, not null");
                 } else {
                     let message = format!("a condition must be true or false, this is {of}");
@@ -418,10 +429,16 @@ impl<'t> Check<'t> {
     fn named(&self, node: &Node) -> String {
         let source = self.source(&node.range);
         match source.chars().nth(40) {
-            None if !source.contains('\n') => format!("`{source}`"),
+            None if !source.contains('\n') => format!("`{}`", balanced(source)),
             _ => "the other side".to_owned(),
         }
     }
+}
+
+/// A part with the brackets that stand before it: places begin after them.
+fn balanced(source: &str) -> String {
+    let missing = source.matches(')').count().saturating_sub(source.matches('(').count());
+    "(".repeat(missing) + source
 }
 
 /// `loop` inside `{% for %}`.

@@ -3,7 +3,7 @@
 use super::{Check, Kinds, MistakeKind, NEEDED, Type};
 use crate::expression::tree::{Node, Operator};
 
-/// What counts as a number in arithmetic: true is 1.
+/// What counts as a number in arithmetic: true is 1, but not where texts and lists could be repeated.
 const NUMBERS: Kinds = Kinds::NUMBER.or(Kinds::BOOLEAN);
 
 impl Operator {
@@ -49,14 +49,20 @@ impl<'t> Check<'t> {
 
     pub(super) fn negative(&mut self, of: &'t Node) -> Type {
         let operand = self.node(of, NEEDED);
-        match self.is_number(Operator::Subtract, of, &operand) {
+        let is_boolean = operand.kinds().without(Kinds::NULL) == Kinds::BOOLEAN;
+        if is_boolean {
+            let message = format!("`-` needs a number, this is {operand}");
+            self.wrong(MistakeKind::OperatorDoesNotFit, &of.range, message);
+        }
+        match !is_boolean && self.is_number(Operator::Subtract, of, &operand) {
             true => number(&operand, &Type::Integer),
             false => Type::Unknown,
         }
     }
 
     fn is_number(&mut self, operator: Operator, node: &'t Node, of: &Type) -> bool {
-        if of.kinds().meets(NUMBERS) {
+        let taken = if operator == Operator::Multiply { Kinds::NUMBER } else { NUMBERS };
+        if self.fits(of, taken) {
             self.not_null(node, of, &format!("`{}` needs numbers", operator.as_str()));
             return true;
         }
@@ -71,9 +77,8 @@ impl<'t> Check<'t> {
     fn add_up(&mut self, left: &'t Node, first: &Type, right: &'t Node, second: &Type) -> Type {
         let fitting = [NUMBERS, Kinds::TEXT, Kinds::LIST];
         let (one, two) = (first.kinds(), second.kinds());
-        let adds = |kinds: Kinds| fitting.iter().any(|fit| kinds.meets(*fit));
         for (node, of) in [(left, first), (right, second)] {
-            if !adds(of.kinds()) {
+            if !self.fits(of, NUMBERS.or(Kinds::TEXT).or(Kinds::LIST)) {
                 let message = format!("`+` needs numbers, texts or lists, this is {of}");
                 self.wrong(MistakeKind::OperatorDoesNotFit, &node.range, message);
                 return Type::Unknown;
@@ -88,6 +93,8 @@ impl<'t> Check<'t> {
         };
         self.not_null(left, first, "`+` cannot work on null");
         self.not_null(right, second, "`+` cannot work on null");
+        self.fits(first, kinds);
+        self.fits(second, kinds);
         // Where several kinds are possible on both sides it is not known which.
         if fitting.iter().filter(|kinds| one.meets(**kinds) && two.meets(**kinds)).count() > 1 {
             return Type::Unknown;
