@@ -20,7 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::definition::repository::{Definition, File, FileKind, Repository, below_flow};
+use crate::definition::repository::{Definition, File, FileKind, Repository, below_flow, stem};
 use crate::definition::{Process, StepKind};
 
 pub use at::{FieldAt, TypeAt};
@@ -41,6 +41,7 @@ pub struct Types<'r> {
     /// The first by path where two share a name.
     by_name: BTreeMap<&'r str, usize>,
     prompts: BTreeMap<&'r str, PromptTypes<'r>>,
+    prompts_by_name: BTreeMap<&'r str, &'r str>,
     /// By the path below `.flow/schemas/`.
     schemas: BTreeMap<&'r str, Schema<'r>>,
     /// How many levels of sub-processes are below each process; nothing where there are too many or a circle.
@@ -61,6 +62,7 @@ impl<'r> Types<'r> {
             by_path: BTreeMap::new(),
             by_name: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            prompts_by_name: BTreeMap::new(),
             schemas: BTreeMap::new(),
             levels: OnceLock::new(),
         };
@@ -79,6 +81,7 @@ impl<'r> Types<'r> {
                 self.processes.push(ProcessTypes::new(file, process));
             }
             Some(Definition::Prompt(prompt)) => {
+                self.prompts_by_name.entry(stem(path)).or_insert(path);
                 self.prompts.insert(path, PromptTypes::new(file, prompt));
             }
             Some(Definition::Schema(written)) if file.kind == FileKind::Schema => {
@@ -102,6 +105,11 @@ impl<'r> Types<'r> {
     /// The types of the prompt in this file.
     pub fn prompt(&self, path: &str) -> Option<&PromptTypes<'r>> {
         self.prompts.get(path)
+    }
+
+    /// The types of the prompt with this name.
+    pub fn prompt_named(&self, name: &str) -> Option<&PromptTypes<'r>> {
+        self.prompts.get(*self.prompts_by_name.get(name)?)
     }
 
     /// The prompts, by path.

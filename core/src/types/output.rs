@@ -21,7 +21,8 @@ pub(super) fn step(output: Type) -> Type {
     static ERROR: LazyLock<Type> = LazyLock::new(|| {
         let text = |optional| Part { of: Type::TEXT, optional, description: None };
         let pause = Part { of: Type::Integer, optional: true, description: None };
-        let fields = [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
+        let fields =
+            [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
         Type::record(fields, Others::None)
     });
     static STATUS: LazyLock<Type> = LazyLock::new(|| Type::words(STATUSES));

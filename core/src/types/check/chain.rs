@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::narrow::Path;
-use super::{Check, Kinds, balanced, MistakeKind, NEEDED, Type, Use};
+use super::{Check, Kinds, MistakeKind, NEEDED, Type, Use, balanced};
 use crate::expression::Key;
 use crate::expression::tree::{Link, Node, Root};
 use crate::source::closest;
