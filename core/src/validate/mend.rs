@@ -53,31 +53,37 @@ impl Finding {
 
 /// The fixes whose edits do not meet those of an earlier one; one that proposes exactly the same is as good as made.
 fn apart<'e>(proposed: &[(usize, &'e [Edit])]) -> Vec<(usize, &'e [Edit])> {
-    let mut taken: Vec<&Edit> = Vec::new();
-    let mut kept = Vec::new();
     let mut order: Vec<&(usize, &'e [Edit])> = proposed.iter().collect();
     order.sort_by_key(|(at, edits)| (edits.iter().map(|edit| edit.span).min(), *at));
+    let mut taken: Vec<&Edit> = Vec::new();
+    let mut end = None;
+    let mut kept = Vec::new();
     for (at, edits) in order {
-        let last = taken.iter().map(|edit| edit.span.end).max();
         let mut own: Vec<&Edit> = edits.iter().collect();
         own.sort_by_key(|edit| edit.span);
-        let among_themselves = own.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start);
-        let first = own.first().map(|edit| edit.span);
-        // Fixes come by their first edit, so what lies behind every edit so far meets none of them.
-        let behind = last.is_none_or(|last| first.is_some_and(|span| span.start > last));
-        let same = own.iter().all(|edit| taken.iter().any(|other| other.span == edit.span && other.text == edit.text));
-        let meets = |edit: &&Edit| {
-            taken.iter().any(|other| edit.span.start <= other.span.end && other.span.start <= edit.span.end)
-        };
-        if !among_themselves || (!same && !behind && own.iter().any(meets)) {
+        if own.windows(2).any(|pair| pair[0].span.end > pair[1].span.start) {
             continue;
         }
-        if !same {
+        // Fixes come by their first edit: mostly one lies behind all that was taken, and nothing has to be compared.
+        let behind = end.is_none_or(|end| own.first().is_some_and(|edit| edit.span.start > end));
+        if !behind && own.iter().all(|edit| taken.iter().any(|other| same(edit, other))) {
+            kept.push((*at, *edits));
+        } else if behind || !own.iter().any(|edit| taken.iter().any(|other| meet(edit, other))) {
+            end = end.max(own.last().map(|edit| edit.span.end));
             taken.extend(own);
+            kept.push((*at, *edits));
         }
-        kept.push((*at, *edits));
     }
     kept
+}
+
+fn same(one: &Edit, other: &Edit) -> bool {
+    one.span == other.span && one.text == other.text
+}
+
+/// Whether two edits change the same text, or texts that touch.
+fn meet(one: &Edit, other: &Edit) -> bool {
+    one.span.start <= other.span.end && other.span.start <= one.span.end
 }
 
 fn make(file: &File, fixes: &[(usize, &[Edit])]) -> Option<Mended> {
