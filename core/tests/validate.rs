@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowctl_core::definition::repository::Repository;
-use flowctl_core::validate::{Options, Report, validate};
+use flowctl_core::validate::rules::RULES;
+use flowctl_core::validate::{Options, Report, Rule, examples as examples_of, validate};
 
 fn fixtures(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder);
@@ -74,6 +75,82 @@ fn every_invalid_repository_has_exactly_one_finding() {
     let expected = fs::read_to_string(path).unwrap_or_default();
     let changed: Vec<&str> = all.split("\n\n").filter(|one| !expected.contains(one)).collect();
     assert!(all == expected, "run with UPDATE_SNAPSHOTS=1 and read what changed:\n{}", changed.join("\n\n"));
+}
+
+/// What a rule is checked with, for its examples.
+fn look(rule: &Rule, example: &str) -> Report {
+    let files = |text: &str| examples_of(text).into_iter().map(|file| (file.path, file.text)).collect::<Vec<_>>();
+    let before = "# .flow/processes/hello.yaml\nname: hello\nversion: 3\nsteps:\n  - {id: note, type: set, values: {text: hello}}\n";
+    let before = Repository::read(files(before));
+    let workflows = std::collections::BTreeSet::from(["release.yml".to_owned()]);
+    let options = Options {
+        performed_only: rule.name == "not-performed-yet",
+        base: (rule.name == "version-not-raised").then_some(&before),
+        workflow_files: Some(&workflows),
+        is_whole: rule.name == "unused-file",
+    };
+    validate(&Repository::read(files(example)), &options)
+}
+
+#[test]
+fn what_people_read_about_each_wrong_example() {
+    let mut all = String::new();
+    for rule in RULES {
+        let report = look(rule, rule.wrong);
+        let _ = writeln!(all, "## {} {}\n{}", rule.code, rule.name, shown(&report));
+        for fix in report.findings.iter().filter_map(|finding| finding.fix.as_ref()) {
+            for edit in &fix.edits {
+                let (start, end) = (edit.range.start, edit.range.end);
+                let place = format!("{}:{}-{}:{}", start.line, start.column, end.line, end.column);
+                let _ = writeln!(all, "fix ({:?}): {place} becomes {:?}\n", fix.applicability, edit.text);
+            }
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules.snap.md");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(path, &all).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    let changed: Vec<&str> = all.split("\n\n").filter(|one| !expected.contains(one)).collect();
+    assert!(all == expected, "run with UPDATE_SNAPSHOTS=1 and read what changed:\n{}", changed.join("\n\n"));
+}
+
+/// The findings that a file's comments announce: `# finds FLOW012, FLOW209` at the end of the line that they are on.
+fn announced(path: &str, text: &str) -> Vec<String> {
+    let lines = (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, line.split_once("# finds ")?.1)));
+    let mut announced: Vec<String> = lines
+        .flat_map(|(number, codes)| codes.split(',').map(move |code| format!("{path}:{number} {}", code.trim())))
+        .collect();
+    announced.sort();
+    announced
+}
+
+#[test]
+fn several_mistakes_are_several_findings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/mixed");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut wrong = String::new();
+    for path in &paths {
+        let files = examples_of(&fs::read_to_string(path).unwrap());
+        let expected: Vec<String> = files.iter().flat_map(|file| announced(&file.path, &file.text)).collect();
+        let read = Repository::read(files.iter().map(|file| (file.path.clone(), file.text.clone())));
+        let report = validate(&read, &Options { performed_only: false, is_whole: true, ..Options::default() });
+        let mut found: Vec<String> = report
+            .findings
+            .iter()
+            .map(|finding| format!("{}:{} {}", finding.path, finding.range.start.line, finding.code))
+            .collect();
+        found.sort();
+        let missing: Vec<&String> = expected.iter().filter(|one| !found.contains(one)).collect();
+        let unexpected: Vec<&String> = found.iter().filter(|one| !expected.contains(one)).collect();
+        if found.len() != expected.len() || !missing.is_empty() || !unexpected.is_empty() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let _ = writeln!(wrong, "## {name}\nmissing {missing:#?}\nunexpected {unexpected:#?}\n{}", shown(&report));
+        }
+    }
+    assert!(paths.len() >= 20, "there are {} files", paths.len());
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]

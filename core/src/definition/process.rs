@@ -24,11 +24,14 @@ pub struct Process {
 /// Everything of a process but its steps.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Process")]
+#[schemars(rename = "Process", extend("required" = ["name", "version"]))]
 pub struct ProcessHeader {
     /// The process's name: lower-case letters, digits and `-`; the file's name without its ending.
+    // Where it cannot be read the rest is read all the same, so that every fault is told at once.
+    #[serde(default = "unread_name", skip_serializing_if = "is_unread_name")]
     pub name: Spanned<Slug>,
     /// Raised whenever steps change.
+    #[serde(default = "unread_version", skip_serializing_if = "is_unread_version")]
     pub version: Spanned<Version>,
     /// What the process is for.
     #[serde(default)]
@@ -60,6 +63,22 @@ pub struct ProcessHeader {
     /// What validation is to prove.
     #[serde(default)]
     pub guarantees: Vec<Spanned<Guarantee>>,
+}
+
+fn unread_name() -> Spanned<Slug> {
+    Spanned::without_place(Slug::unread())
+}
+
+fn is_unread_name(name: &Spanned<Slug>) -> bool {
+    name.is_unread()
+}
+
+fn unread_version() -> Spanned<Version> {
+    Spanned::without_place(Version::UNREAD)
+}
+
+fn is_unread_version(version: &Spanned<Version>) -> bool {
+    version.value == Version::UNREAD
 }
 
 /// Whether a process may be started.
@@ -234,6 +253,11 @@ pub struct Unless {
 }
 
 impl Process {
+    /// Whether its name and version could be read. Another one is judged, and never runs.
+    pub fn is_identified(&self) -> bool {
+        !is_unread_name(&self.header.name) && !is_unread_version(&self.header.version)
+    }
+
     /// The step with this id, also inside `foreach` bodies.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.all_steps().find(|step| step.id.as_str() == id)

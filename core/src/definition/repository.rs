@@ -173,8 +173,13 @@ impl Repository {
         self.files.insert(Arc::from(file.source.path()), Arc::new(file));
     }
 
-    /// Every process that could be read, by path.
+    /// Every process that could be read with its name and version, by path.
     pub fn processes(&self) -> impl Iterator<Item = (&File, &Arc<Process>)> {
+        self.all_processes().filter(|(_, process)| process.is_identified())
+    }
+
+    /// Every process that could be read at all, by path: also those of which nobody knows the name or the version.
+    pub fn all_processes(&self) -> impl Iterator<Item = (&File, &Arc<Process>)> {
         self.files.values().filter_map(|file| match &file.definition {
             Some(Definition::Process(process)) => Some((&**file, process)),
             _ => None,

@@ -7,6 +7,7 @@ mod edit;
 mod finding;
 mod fingerprint;
 mod mend;
+mod reaching;
 mod reference;
 mod rule;
 pub mod rules;

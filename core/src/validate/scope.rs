@@ -79,7 +79,7 @@ impl<'r> Scope<'r> {
     pub(crate) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
         let names = Names::of(repository);
         let types = Types::of(repository);
-        let processes: Vec<_> = repository.processes().collect();
+        let processes: Vec<_> = repository.all_processes().collect();
         let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process);
         let processes: Vec<ProcessScope<'r>> = match processes.len() {
             0..FEW => processes.iter().map(look).collect(),
@@ -133,7 +133,7 @@ impl Names {
                 (_, FileKind::Schema) => {
                     known.insert(below(path, "schemas/").to_owned());
                 }
-                (Some(Definition::Process(process)), _) => {
+                (Some(Definition::Process(process)), _) if !process.header.name.is_unread() => {
                     known.insert(process.header.name.as_str().to_owned());
                 }
                 _ => {

@@ -16,6 +16,18 @@ pub struct StepId(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slug(String);
 
+impl Slug {
+    /// Stands for a name that could not be read; no text gives it.
+    pub const fn unread() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether it stands for a name that could not be read.
+    pub fn is_unread(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 macro_rules! name {
     ($name:ident, $what:literal, $joiner:literal) => {
         impl $name {

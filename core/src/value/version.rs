@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub struct Version(u32);
 
 impl Version {
+    /// Stands for a version that could not be read; no number gives it.
+    pub const UNREAD: Self = Self(0);
+
     /// The number; nothing for 0.
     pub fn new(number: u32) -> Option<Self> {
         (number > 0).then_some(Self(number))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowctl_core::definition::repository::{FileKind, stem};
+use flowctl_core::definition::repository::{Definition, FileKind, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::{Process, Role, Trigger};
 use flowctl_core::diff::{Difference, compare};
@@ -201,7 +201,10 @@ impl Source for Repositories {
 fn unreadable(definitions: &DefinitionsAt) -> Vec<(String, String)> {
     let processes =
         definitions.repository.files.values().map(AsRef::as_ref).filter(|file| file.kind == FileKind::Process);
-    let lost = processes.filter(|file| file.definition.is_none());
+    let lost = processes.filter(|file| match &file.definition {
+        Some(Definition::Process(process)) => !process.is_identified(),
+        _ => true,
+    });
     lost.map(|file| {
         let path = file.source.path();
         let fault = definitions.fault_of(|other| std::ptr::eq(other, file));

@@ -56,7 +56,7 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let mut first: BTreeMap<&str, &ProcessScope<'_>> = BTreeMap::new();
-    for process in &scope.processes {
+    for process in scope.processes.iter().filter(|process| !process.process.header.name.is_unread()) {
         let name = &process.process.header.name;
         match first.entry(name.as_str()) {
             Entry::Vacant(place) => drop(place.insert(process)),

@@ -4,6 +4,10 @@ use super::super::edit;
 use super::super::finding::{Applicability, Severity};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use crate::definition::digest::canonical;
+use crate::source::{Node, to_json};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -42,18 +46,22 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
-        let Some(triggers) = &process.process.header.triggers else { continue };
-        for (place, trigger) in triggers.iter().enumerate().take(MAX_COMPARED) {
-            let Some(first) = triggers[..place].iter().find(|earlier| earlier.value == trigger.value) else { continue };
-            let node = process.file.document.node(trigger.node);
-            let key = node.key_node(trigger.key()).unwrap_or(node);
-            let finding = findings.add(process.file, key.span(), "this trigger stands here already");
-            finding.help("remove it, or write what was meant").also(process.file, first.span, "the first one");
-            let item = edit::of_item(&process.file.source, node.outer_span());
-            finding.remove(process.file, Applicability::Safe, item);
+        let document = &process.file.document;
+        let triggers = document.node(process.process.node).get("triggers");
+        let mut first: BTreeMap<String, Node<'_>> = BTreeMap::new();
+        for trigger in triggers.and_then(Node::items).into_iter().flatten() {
+            let key = trigger.entries().next().map_or(trigger, |(key, _)| key);
+            // As it is written: what could not be read may be the difference.
+            match first.entry(canonical(&to_json(document, trigger.id()))) {
+                Entry::Vacant(place) => drop(place.insert(key)),
+                Entry::Occupied(earlier) => {
+                    let finding = findings.add(process.file, key.span(), "this trigger stands here already");
+                    finding.help("remove it, or write what was meant");
+                    finding.also(process.file, earlier.get().span(), "the first one");
+                    let item = edit::of_item(&process.file.source, trigger.outer_span());
+                    finding.remove(process.file, Applicability::Safe, item);
+                }
+            }
         }
     }
 }
-
-/// Each trigger is compared with those before it; nobody writes more than this by hand.
-const MAX_COMPARED: usize = 200;

@@ -13,6 +13,10 @@ pub mod budgets_over_quota;
 pub mod bypassed_gate;
 pub mod case_cannot_start;
 pub mod choice_does_not_fit;
+pub mod chosen_approver;
+pub mod chosen_host;
+pub mod chosen_receiver;
+pub mod chosen_revision;
 pub mod circular_dependency;
 pub mod circular_policy;
 pub mod comment_word_taken;
@@ -23,6 +27,7 @@ pub mod contradicting_expectation;
 pub mod contradicting_limits;
 pub mod contradicting_pauses;
 pub mod contradicting_stub;
+pub mod credentials_in_address;
 pub mod default_does_not_fit;
 pub mod default_of_required_field;
 pub mod duplicate_case;
@@ -75,13 +80,19 @@ pub mod not_utf_8;
 pub mod one_of_keys;
 pub mod operator_does_not_fit;
 pub mod outcome_without_timeout;
+pub mod private_address;
 pub mod process_contains_itself;
 pub mod process_inputs;
+pub mod prompt_injection;
 pub mod prompt_variables;
 pub mod redundant_dependency;
 pub mod repeated_write;
 pub mod retry_outlasts_execution;
+pub mod secret_in_message;
 pub mod secret_in_plain_text;
+pub mod secret_not_by_name;
+pub mod secret_over_http;
+pub mod secret_to_chosen_host;
 pub mod self_approval;
 pub mod shadowed_name;
 pub mod step_not_before;
@@ -92,6 +103,7 @@ pub mod tag_in_value;
 pub mod template_in_key;
 pub mod template_in_literal;
 pub mod test_of_other_step;
+pub mod text_in_header;
 pub mod timeout_approves;
 pub mod timeout_of_zero;
 pub mod too_large;
@@ -279,6 +291,18 @@ pub const RULES: &[&Rule] = &[
     &case_cannot_start::RULE,
     &secret_in_plain_text::RULE,
     &misplaced_secret::RULE,
+    &secret_over_http::RULE,
+    &private_address::RULE,
+    &chosen_host::RULE,
+    &secret_to_chosen_host::RULE,
+    &chosen_approver::RULE,
+    &chosen_revision::RULE,
+    &chosen_receiver::RULE,
+    &text_in_header::RULE,
+    &secret_in_message::RULE,
+    &prompt_injection::RULE,
+    &credentials_in_address::RULE,
+    &secret_not_by_name::RULE,
     &foreach_without_budget::RULE,
     &unlimited_agent::RULE,
     &repeated_write::RULE,

@@ -39,7 +39,9 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
         let (name, span) = match &file.definition {
-            Some(Definition::Process(process)) => (process.header.name.as_str(), process.header.name.span),
+            Some(Definition::Process(process)) if !process.header.name.is_unread() => {
+                (process.header.name.as_str(), process.header.name.span)
+            }
             Some(Definition::Agent(agent)) => (agent.name.as_str(), agent.name.span),
             Some(Definition::Tool(tool)) => (tool.name.as_str(), tool.name.span),
             Some(Definition::Policy(policy)) => match &policy.name {

@@ -6,9 +6,10 @@ use super::super::scope::Scope;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
-use crate::source::Span;
+use crate::definition::repository::{File, FileKind};
+use crate::source::{Node, Span};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -44,19 +45,40 @@ steps:
 };
 
 /// Forms of secrets that say themselves what they are, from the pages of those who issue them.
-const FORMS: [(&str, &str); 12] = [
+const FORMS: [(&str, &str); 33] = [
     ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
     ("an AWS access key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    ("a private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("a Slack webhook", r"https://hooks\.slack\.com/services/T[A-Za-z0-9_]+/B[A-Za-z0-9_]+/[A-Za-z0-9_]{20,}"),
     ("an API key of Anthropic", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
     ("an API key of OpenAI", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,}"),
     ("an API key of Google", r"\bAIza[A-Za-z0-9_-]{35}\b"),
     ("a Stripe key", r"\b(?:sk|rk)_live_[A-Za-z0-9]{20,}"),
-    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    ("a GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft)-[A-Za-z0-9_-]{20,}"),
     ("an npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("a password in an address", r"\bhttps?://[^\s/:@{}]+:[^\s/:@{}]+@"),
+    ("a PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,}"),
+    ("a token of crates.io", r"\bcio[A-Za-z0-9]{32}\b"),
+    ("a Docker token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}"),
+    ("a token of Hugging Face", r"\bhf_[A-Za-z0-9]{34}\b"),
+    ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b"),
+    ("a Twilio key", r"\bSK[0-9a-f]{32}\b"),
+    ("a DigitalOcean token", r"\bdo[por]_v1_[0-9a-f]{64}\b"),
+    ("a HashiCorp Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
+    ("a Terraform Cloud token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
+    ("an Atlassian token", r"\bATATT3[A-Za-z0-9_=-]{100,}"),
+    ("a Shopify token", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
+    ("a Linear key", r"\blin_api_[A-Za-z0-9]{40}\b"),
+    ("a Notion token", r"\bntn_[A-Za-z0-9]{40,}"),
+    ("a New Relic key", r"\bNRAK-[A-Z0-9]{27}\b"),
+    ("a Databricks token", r"\bdapi[0-9a-f]{32}\b"),
+    ("an OAuth token of Google", r"\bya29\.[A-Za-z0-9_-]{40,}"),
+    ("a key of an Azure account", r"\bAccountKey=[A-Za-z0-9+/]{86}=="),
+    ("a Discord webhook", r"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{60,}"),
+    ("a Telegram bot's token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+    ("an age key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
+    ("a signed token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
+    ("a password in an address", r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@{}"']+:[^\s/:@{}"']+@"#),
 ];
 
 #[expect(clippy::expect_used, reason = "the patterns are constants; a test of every rule compiles them")]
@@ -64,20 +86,109 @@ static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     FORMS.iter().map(|(_, pattern)| Regex::new(pattern).expect("a constant pattern compiles")).collect()
 });
 
+/// All of them at once: files without a secret, nearly all, are read through once.
+#[expect(clippy::expect_used, reason = "the patterns are constants; a test of every rule compiles them")]
+static ANY: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(FORMS.iter().map(|(_, pattern)| *pattern)).expect("constant patterns compile"));
+
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
+        let mut told: Vec<Range<usize>> = Vec::new();
         for (what, found) in occurrences(file.source.text()) {
             let span = Span::new(found.start, found.end);
             let finding = findings.add(file, span, format!("this looks like {what}"));
             finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
+            told.push(found);
+        }
+        // Tests and schemas hold values that are made up.
+        if matches!(file.kind, FileKind::Process | FileKind::Settings | FileKind::Tool | FileKind::Agent) {
+            let root = file.document.root().map(|root| file.document.node(root));
+            root.into_iter().for_each(|root| by_name(file, root, 0, &mut told, findings));
         }
     }
+}
+
+/// Values nest; deeper than this nobody writes them.
+const MAX_DEPTH: usize = 64;
+
+/// Values of keys that are called as secrets are, where they look as if a machine had made them.
+fn by_name(file: &File, node: Node<'_>, depth: usize, told: &mut Vec<Range<usize>>, findings: &mut Findings) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for (key, value) in node.entries() {
+        let name = key.as_str().unwrap_or_default();
+        // How a webhook's secret is written is for another rule; a schema describes values and has none.
+        if matches!(name, "triggers" | "channels" | "output_schema" | "input_schema" | "expect") {
+            continue;
+        }
+        if let Some(text) = value.as_text().filter(|text| is_called_secret(name) && looks_made(text)) {
+            let span = value.span();
+            let range = span.range();
+            if !told.iter().any(|other| other.start < range.end && range.start < other.end) && !text.is_empty() {
+                told.push(range);
+                let finding = findings.add(file, span, format!("this looks like the value of a secret: `{name}`"));
+                finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
+            }
+        }
+        by_name(file, value, depth + 1, told, findings);
+    }
+    node.items().into_iter().flatten().for_each(|item| by_name(file, item, depth + 1, told, findings));
+}
+
+fn is_called_secret(key: &str) -> bool {
+    const ENDS: [&str; 12] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "apikey",
+        "api_key",
+        "api-key",
+        "access_key",
+        "private_key",
+        "credentials",
+        "authorization",
+    ];
+    let ends_so = |end: &&str| {
+        let at = key.len().checked_sub(end.len());
+        at.and_then(|at| key.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
+    };
+    ENDS.iter().any(|end| ends_so(&end))
+}
+
+/// Whether a text looks as if a machine had made it: long, without blanks, letters and digits mixed as no word has them.
+fn looks_made(text: &str) -> bool {
+    let text = ["Bearer ", "Basic ", "token "].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-' | '.' | '!' | '#' | '$' | '%');
+    if text.len() < 16 || text.len() > 512 || !text.chars().all(plain) {
+        return false;
+    }
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let letters = text.chars().filter(char::is_ascii_alphabetic).count();
+    // Words that are joined have few changes between letters and digits.
+    let kinds: Vec<bool> = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.is_ascii_digit()).collect();
+    let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    digits >= 3 && letters >= 3 && changes >= 4 && bits_a_letter(text) >= 3.0
+}
+
+/// Shannon's entropy of the letters.
+fn bits_a_letter(text: &str) -> f64 {
+    let mut counts = [0_u32; 128];
+    text.bytes().filter_map(|byte| counts.get_mut(byte as usize).map(|count| *count += 1)).for_each(drop);
+    #[expect(clippy::cast_precision_loss, reason = "at most 512 letters")]
+    let total = text.len() as f64;
+    let share = |count: &u32| f64::from(*count) / total;
+    counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum()
 }
 
 /// What looks like a secret in a text: its form and its place in bytes.
 pub(crate) fn occurrences(text: &str) -> Vec<(&'static str, Range<usize>)> {
     let mut told: Vec<(&'static str, Range<usize>)> = Vec::new();
-    for ((what, _), pattern) in FORMS.iter().zip(PATTERNS.iter()) {
+    for place in &ANY.matches(text) {
+        let (Some(pattern), Some((what, _))) = (PATTERNS.get(place), FORMS.get(place)) else { continue };
         for found in pattern.find_iter(text) {
             // A key of one house may have the form of another's.
             if !told.iter().any(|(_, range)| range.start < found.end() && found.start() < range.end) {
@@ -97,4 +208,26 @@ pub(crate) fn masked(text: &str) -> String {
         safe.replace_range(range, "***");
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_made;
+
+    #[test]
+    fn what_a_machine_made_is_told_from_words() {
+        for made in ["9f86d081884c7d659a2feaa0c55ad015", "Bearer k3Jf92kLm0QpZx7T", "zaCELgL.0imfnc8mVLWwsAawjYr4Rx"] {
+            assert!(looks_made(made), "{made}");
+        }
+        for words in [
+            "release-2026-11-21-final",
+            "https://example.com/token",
+            "the token of the day",
+            "read:packages",
+            "vendor_registry_token_2",
+            "changeme",
+        ] {
+            assert!(!looks_made(words), "{words}");
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
+use crate::definition::repository::File;
 use crate::expression::Reference;
-use crate::source::{NodeId, closest};
+use crate::source::{NodeId, SchemaFault, SchemaFaultKind, Span, closest};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -60,11 +61,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something
 /// reads all of them.
 pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<&'p str>> {
-    let mut used = BTreeSet::new();
-    if process.all_ids().count() > process.steps().count()
-        || !process.file.structure.is_empty()
-        || !process.file.faults.is_empty()
-    {
+    if process.ids.len() > process.steps().count() || hides_texts(process.file, process.process.node) {
         return None;
     }
     let is_text = |node: &NodeId| process.file.document.node(*node).as_scalar().is_some();
@@ -72,6 +69,7 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
         return None;
     }
     let means_root = |reference: &&Reference| closest(reference.root(), [root]).is_some();
+    let mut used = BTreeSet::new();
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
         for reference in template.references().iter().filter(means_root) {
@@ -81,4 +79,13 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
     // What is misspelt was meant, and is told elsewhere.
     used.extend(process.problems.iter().filter_map(|problem| problem.meant.as_deref()));
     Some(used)
+}
+
+/// Whether a fault may hide an expression: a misspelt key, or anything where expressions stand.
+fn hides_texts(file: &File, root: NodeId) -> bool {
+    let root = file.document.node(root);
+    let places = ["steps", "outputs", "concurrency"].map(|key| root.get(key).map(|value| value.outer_span()));
+    let inside = |span: Span| places.iter().flatten().any(|place| place.contains(span));
+    let hides = |fault: &SchemaFault| matches!(fault.kind, SchemaFaultKind::UnknownKey { .. }) || inside(fault.span);
+    !file.faults.is_empty() || file.structure.iter().any(hides)
 }

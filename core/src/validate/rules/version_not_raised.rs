@@ -41,7 +41,7 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let Some(base) = scope.options.base else { return };
-    for process in &scope.processes {
+    for process in scope.processes.iter().filter(|process| process.process.is_identified()) {
         let Some((old_file, old)) = base.process(process.process.header.name.as_str()) else { continue };
         let (version, before) = (&process.process.header.version, old.header.version.get());
         let changed = steps(process.file, process.process.node) != steps(old_file, old.node);
