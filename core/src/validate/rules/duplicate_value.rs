@@ -137,6 +137,10 @@ fn tell(file: &File, list: Option<Node<'_>>, findings: &mut Findings) {
     for item in list.and_then(Node::items).into_iter().flatten() {
         let value = canonical(&to_json(&file.document, item.id()));
         if let Some(earlier) = first.get(&value) {
+            // A misspelt value is taken for what was probably meant, and told as misspelt.
+            if file.structure.iter().any(|fault| fault.node == item.id() || fault.node == earlier.id()) {
+                continue;
+            }
             let span = item.pointing_span();
             let message = match item.as_str() {
                 Some(text) => format!("`{text}` stands in this list already"),

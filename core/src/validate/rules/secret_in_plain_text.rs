@@ -151,11 +151,10 @@ fn is_called_secret(key: &str) -> bool {
         "credentials",
         "authorization",
     ];
-    let ends_so = |end: &&str| {
+    ENDS.iter().any(|end| {
         let at = key.len().checked_sub(end.len());
         at.and_then(|at| key.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
-    };
-    ENDS.iter().any(|end| ends_so(&end))
+    })
 }
 
 /// Whether a text looks as if a machine had made it: long, without blanks, letters and digits mixed as no word has them.

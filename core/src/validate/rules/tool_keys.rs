@@ -79,11 +79,10 @@ fn tell(file: &File, tool: &Tool, root: Node<'_>, findings: &mut Findings) {
         findings.add(file, key.span(), message).help(format!("it has {}", listed(needed).replace(" and ", " or ")));
     }
     for key in ["operations", "command"] {
-        if let Some(list) = root.get(key).filter(|list| list.items().is_some() && list.is_empty()) {
-            if !foreign.contains(&key) {
-                let span = root.key_node(key).map_or(list.span(), Node::span);
-                findings.add(file, span, format!("`{key}` has nothing in it")).help("fill it, or remove it");
-            }
+        let empty = root.get(key).filter(|list| list.items().is_some() && list.is_empty());
+        if let Some(list) = empty.filter(|_| !foreign.contains(&key)) {
+            let span = root.key_node(key).map_or(list.span(), Node::span);
+            findings.add(file, span, format!("`{key}` has nothing in it")).help("fill it, or remove it");
         }
     }
 }
