@@ -166,14 +166,16 @@ fn every_sample_repository_is_sound() {
     assert!(found.is_empty(), "{found}");
 }
 
-/// The files in fenced `yaml` blocks that begin with a line `# .flow/…`.
-fn examples(page: &str) -> Vec<(String, String)> {
+/// The files in fenced blocks that begin with a line `# .flow/…`: in YAML that is a comment, elsewhere it is left out.
+fn blocks(page: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = Vec::new();
-    for block in page.split("```yaml\n# ").skip(1) {
-        let Some((path, rest)) = block.split_once('\n') else { continue };
-        let text = rest.split("\n```").next().unwrap_or_default();
-        if path.starts_with(".flow/") {
-            files.push((path.to_owned(), format!("{text}\n")));
+    for language in ["yaml", "json", "markdown"] {
+        for block in page.split(&format!("```{language}\n# ")).skip(1) {
+            let Some((path, rest)) = block.split_once('\n') else { continue };
+            let text = rest.split("\n```").next().unwrap_or_default();
+            if path.starts_with(".flow/") {
+                files.push((path.to_owned(), format!("{text}\n")));
+            }
         }
     }
     files
@@ -183,22 +185,21 @@ fn examples(page: &str) -> Vec<(String, String)> {
 fn every_example_of_the_pages_is_sound() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = vec![root.join("README.md")];
-    for folder in ["docs", "docs/steps"] {
+    for folder in ["docs", "docs/steps", "docs/files"] {
         pages.extend(fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|ending| ending == "md"));
     pages.sort();
     let (mut found, mut count) = (String::new(), 0);
     for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        for file in examples(&text) {
-            count += 1;
-            // Pages show the whole language, also what is not performed yet.
-            let options = Options { performed_only: false, ..Options::default() };
-            let report = validate(&Repository::read([file]), &options);
-            let _ = write!(found, "{}", shown(&report));
+        // The files of one page belong together.
+        let files = blocks(&fs::read_to_string(&page).unwrap());
+        count += files.len();
+        let report = validate(&Repository::read(files), &Options { performed_only: false, ..Options::default() });
+        if !report.findings.is_empty() {
+            let _ = write!(found, "{}:\n{}", page.display(), shown(&report));
         }
     }
-    assert!(count > 10, "the examples were not found");
+    assert!(count > 30, "the examples were not found");
     assert!(found.is_empty(), "{found}");
 }

@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::each_case;
+use super::{each_case, words};
 use crate::definition::field::schema_of_fields;
 use crate::definition::step::StepKind;
 use crate::source::{Node, Schema};
@@ -110,7 +110,7 @@ cases:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_case(scope, &mut |file, process, case| {
-        for answer in case.get("answers").and_then(Node::items).into_iter().flatten() {
+        for answer in words(case, "answers") {
             let step = answer.get("step").and_then(Node::as_str).and_then(|id| process.steps.get(id));
             let (Some(step), Some(values)) = (step, answer.get("values")) else { continue };
             let StepKind::Form(form) = &step.kind else { continue };

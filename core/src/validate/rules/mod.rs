@@ -522,6 +522,12 @@ fn each_case<'s, 'r>(scope: &'s Scope<'r>, look: &mut dyn FnMut(&'r File, &Teste
     }
 }
 
+/// What people say in a case, under one key. What is expected to be refused is wrong on purpose.
+fn words<'n>(case: Node<'n>, key: &str) -> impl Iterator<Item = Node<'n>> + use<'n> {
+    let all = case.get(key).and_then(Node::items).into_iter().flatten();
+    all.filter(|word| word.get("refused").is_none_or(|refused| refused.as_str() == Some("false")))
+}
+
 /// What a condition always says, where that can be read from it alone.
 fn constant(when: &Value) -> Option<bool> {
     match when {

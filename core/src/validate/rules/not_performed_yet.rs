@@ -18,7 +18,8 @@ pub const RULE: Rule = Rule {
     summary: "Something the language knows and the engine does not perform yet",
     reason: r#"
 It is part of the language, and `flowctl schema` describes it; but this version would accept it and then do nothing.
-So it is refused until it is performed.
+So what runs processes, the App and `flowctl run`, refuses it until it is performed. `flowctl validate` proves the language, and
+does not say this.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml

@@ -14,10 +14,11 @@ use serde_json::Value;
 pub const RULE: Rule = Rule {
     code: "FLOW423",
     name: "stub-does-not-fit",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     summary: "A stub in a test that its step could never give",
     reason: r"
-The output of a step has the shape of its schema. A test that goes on with another one proves nothing about what runs.
+The output of a step has the shape of its schema; with another one the step fails. A failure that is meant is written as
+`error`, with `class: schema`.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml

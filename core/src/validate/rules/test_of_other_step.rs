@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::each_case;
+use super::{each_case, words};
 use crate::definition::StepType;
 use crate::source::Node;
 
@@ -110,7 +110,7 @@ cases:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_case(scope, &mut |file, process, case| {
         for (key, wanted) in [("decisions", StepType::HumanApproval), ("answers", StepType::Form)] {
-            for one in case.get(key).and_then(Node::items).into_iter().flatten() {
+            for one in words(case, key) {
                 let Some(step) = one.get("step").and_then(|step| step.as_str()) else { continue };
                 let Some(found) = process.steps.get(step).map(|step| step.step_type()).filter(|found| *found != wanted)
                 else {

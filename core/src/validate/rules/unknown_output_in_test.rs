@@ -111,8 +111,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_case(scope, &mut |file, process, case| {
         let header = &process.scope.process.header;
         let known: Vec<&str> = header.outputs.keys().map(|name| name.as_str()).collect();
-        let expected = case.get("expect").and_then(|expect| expect.get("outputs"));
-        for (name, _) in expected.into_iter().flat_map(Node::entries) {
+        let expect = case.get("expect");
+        let expected = ["outputs", "outputs_contain"].into_iter().filter_map(|key| expect?.get(key));
+        for (name, _) in expected.flat_map(Node::entries) {
             let Some(text) = name.as_str().filter(|text| !known.contains(text)) else { continue };
             let message = format!("process `{}` has no output `{text}`", header.name.as_str());
             let finding = findings.add(file, name.span(), message);

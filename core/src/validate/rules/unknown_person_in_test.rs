@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::each_case;
+use super::{each_case, words};
 use crate::definition::repository::{Definition, File};
 use crate::source::{Node, closest};
 use std::collections::BTreeSet;
@@ -116,7 +116,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             last = Some((std::ptr::from_ref(file), people(file)));
         }
         let Some((_, known)) = last.as_ref().filter(|(_, known)| !known.is_empty()) else { return };
-        for one in ["decisions", "answers"].into_iter().filter_map(|key| case.get(key)?.items()).flatten() {
+        for one in ["decisions", "answers"].into_iter().flat_map(|key| words(case, key)) {
             let Some(by) = one.get("by") else { continue };
             let Some(login) = by.as_str().filter(|login| !known.contains(&login.to_lowercase())) else { continue };
             let finding = findings.add(file, by.span(), format!("`{login}` is not among the people of this test"));
