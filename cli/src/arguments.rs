@@ -1,6 +1,7 @@
 //! What can be typed. The texts here are what `--help` teaches.
 
 mod diff;
+mod fmt;
 mod graph;
 mod test;
 mod validate;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 use crate::terminal::Colour;
 
 pub use diff::{DiffArguments, DiffFormat};
+pub use fmt::FmtArguments;
 pub use graph::{GraphArguments, GraphFormat};
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
@@ -55,6 +57,8 @@ pub enum Command {
     Graph(GraphArguments),
     /// Show what differs in meaning between two commits, and what asks less than before
     Diff(DiffArguments),
+    /// Write definitions in their one form: order of keys, indentation, quotes
+    Fmt(FmtArguments),
     /// Run a process here, on an embedded database
     Run(RunArguments),
     /// Try the whole GitHub loop on this machine: a sandbox GitHub, the App, and a pull-request page

@@ -52,6 +52,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Graph(graph) => commands::graph::run(&graph, quiet),
         Command::Test(test) => commands::test::run(&test, quiet),
         Command::Diff(diff) => commands::diff::run(&diff),
+        Command::Fmt(fmt) => commands::fmt::run(&fmt, quiet),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),

@@ -8,6 +8,7 @@ pub mod definition;
 pub mod diff;
 pub mod execution;
 pub mod expression;
+pub mod format;
 pub mod graph;
 pub mod guarantee;
 pub mod simulation;

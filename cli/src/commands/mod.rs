@@ -4,6 +4,7 @@ pub mod completions;
 pub mod dev;
 pub mod diff;
 pub mod explain;
+pub mod fmt;
 pub mod graph;
 pub mod init;
 pub mod run;

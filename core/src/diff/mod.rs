@@ -23,7 +23,7 @@ use crate::definition::repository::Repository;
 pub fn compare(before: &Repository, after: &Repository) -> Difference {
     let matches = matching::definitions(before, after);
     let mut definitions: Vec<DefinitionChange> = matches.iter().filter_map(definition::compare).collect();
-    definitions.sort_by(|one, other| one.order().cmp(&other.order()));
+    definitions.sort_by_cached_key(DefinitionChange::order);
     let weakenings = weakening::find(before, after, &matches);
     Difference::new(definitions, weakenings)
 }

@@ -550,7 +550,7 @@ fn template_key(span: Span) -> Fault {
         .help("write the key out; only values are rendered")
 }
 
-fn scalar_style(style: granit_parser::ScalarStyle) -> ScalarStyle {
+pub(super) fn scalar_style(style: granit_parser::ScalarStyle) -> ScalarStyle {
     match style {
         granit_parser::ScalarStyle::Plain => ScalarStyle::Plain,
         granit_parser::ScalarStyle::SingleQuoted => ScalarStyle::SingleQuoted,

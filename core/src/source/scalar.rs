@@ -37,6 +37,11 @@ pub enum Resolved<'a> {
     Text(&'a str),
 }
 
+/// What a text would be without quotes.
+pub fn resolve_plain(value: &str) -> Resolved<'_> {
+    resolve(value, ScalarStyle::Plain)
+}
+
 /// Resolves a scalar; only plain ones can be anything but text.
 pub(crate) fn resolve(value: &str, style: ScalarStyle) -> Resolved<'_> {
     if style != ScalarStyle::Plain {

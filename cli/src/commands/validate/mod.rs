@@ -14,6 +14,8 @@ use crate::terminal::{self, DIM};
 use look::{Seen, look};
 use selection::Selection;
 
+pub use fixing::replace;
+
 /// Validates what the arguments name.
 pub fn run(arguments: &ValidateArguments, quiet: bool) -> anyhow::Result<Exit> {
     let selection = Selection::of(&arguments.output)?;

@@ -129,8 +129,11 @@ fn in_both(view: &View<'_>, pair: &ProcessPair<'_>, found: &mut Found) {
     }
 }
 
+/// Ids of approvals by the id of the step that they come before.
+type Before = BTreeMap<String, Vec<String>>;
+
 /// The approvals that come before each step, whatever the conditions.
-fn approvals_before(process: &Process) -> BTreeMap<String, Vec<String>> {
+fn approvals_before(process: &Process) -> Before {
     let mut found = BTreeMap::new();
     let is_approval = |step: &Step| matches!(step.kind, StepKind::HumanApproval(_));
     for (step, before) in path::before(process) {
@@ -148,7 +151,7 @@ fn lost(
     pair: &ProcessPair<'_>,
     before: &Step,
     after: &Step,
-    behind: &(BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>),
+    behind: &(Before, Before),
     known: &BTreeMap<&str, Requirement>,
     passes: &Requirement,
 ) -> Option<String> {

@@ -218,11 +218,14 @@ fn key_place(side: Side, file: &File, key: &str) -> Place {
     Place::of(side, file, span)
 }
 
+/// A definition with its file, where there is one.
+type InFile<'r, T> = Option<(&'r File, &'r T)>;
+
 /// Pairs of definitions of one type, those that are new with nothing before.
 fn typed<'r, T>(
     view: &View<'r>,
     read: impl Fn(&'r Definition) -> Option<&'r T>,
-) -> Vec<(Option<(&'r File, &'r T)>, Option<(&'r File, &'r T)>)> {
+) -> Vec<(InFile<'r, T>, InFile<'r, T>)> {
     let of = |file: Option<&'r File>| file.and_then(|file| Some((file, read(file.definition.as_ref()?)?)));
     let pairs = view.matches.iter().map(|matched| (of(matched.before), of(matched.after)));
     pairs.filter(|(before, after)| before.is_some() || after.is_some()).collect()
