@@ -7,6 +7,7 @@ mod dot;
 mod layout;
 mod marks;
 mod mermaid;
+mod reach;
 mod svg;
 mod words;
 mod worlds;
@@ -21,6 +22,7 @@ pub use ascii::{ascii, ascii_marked};
 pub use dot::dot;
 pub use marks::{Mark, Marks};
 pub use mermaid::{mermaid, mermaid_marked};
+pub use reach::{Reach, StepSet};
 pub use svg::svg;
 pub use worlds::{Missing, Moment};
 

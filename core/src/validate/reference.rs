@@ -1,7 +1,8 @@
 //! What expressions read, looked up before anything runs: names that cannot exist, steps that have not run by then,
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::scope::ProcessScope;
@@ -9,7 +10,7 @@ use crate::definition::schema::MAX_STEPS;
 use crate::definition::step::RunOn;
 use crate::definition::{Step, StepKind};
 use crate::expression::{Key, Reference, Segment, Template};
-use crate::graph::{Moment, StepIndex};
+use crate::graph::{Moment, Reach, StepIndex, StepSet};
 use crate::source::{NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, PromptTypes, Type, Types};
@@ -79,7 +80,14 @@ fn wrong(kind: MistakeKind, segment: &Segment, message: String) -> Mistake {
 /// Who may read what.
 struct Readers<'scope, 'r> {
     process: &'scope ProcessScope<'r>,
-    ancestors: Vec<BTreeSet<StepIndex>>,
+    /// Nothing where there are more steps than a process may have.
+    reach: Option<Reach>,
+    /// Steps of which it is unknown what they wait for.
+    unresolved: StepSet,
+    /// The step around each step of a body, outermost.
+    bodies: BTreeMap<&'scope str, &'scope str>,
+    /// The steps that each step's own `when` reads.
+    guards: BTreeSet<(&'scope str, &'scope str)>,
 }
 
 /// The roots that every text can read, beside `steps`.
@@ -88,12 +96,18 @@ const ROOTS: [&str; 4] = ["context", "execution", "inputs", "trigger"];
 impl<'scope, 'r> Readers<'scope, 'r> {
     fn of(process: &'scope ProcessScope<'r>) -> Self {
         let graph = &process.graph;
-        let ancestors = if graph.len() <= MAX_STEPS {
-            (0..graph.len()).map(|index| graph.ancestors(index)).collect()
-        } else {
-            Vec::new()
-        };
-        Self { process, ancestors }
+        let reach = (graph.len() <= MAX_STEPS).then(|| Reach::of(graph));
+        let unresolved = StepSet::of(graph.len(), |step| is_unresolved(process, step));
+        let own = process.process.steps.iter().filter(|step| matches!(step.kind, StepKind::Foreach(_)));
+        let inside = own.flat_map(|step| step.with_body().skip(1).map(|inner| (inner.id.as_str(), step.id.as_str())));
+        let bodies = inside.collect();
+        let mut guards = BTreeSet::new();
+        for text in process.texts.texts.iter().filter(|text| text.role.is_when) {
+            let (Some(owner), Ok(template)) = (text.owner.id(), &text.template) else { continue };
+            let read = template.references().iter().filter(|reference| reference.root() == "steps");
+            guards.extend(read.filter_map(|reference| Some((owner, reference.name(1)?))));
+        }
+        Self { process, reach, unresolved, bodies, guards }
     }
 
     fn check(&self, inputs: &Type, text: &Text, reference: &Reference) -> Option<Mistake> {
@@ -196,12 +210,11 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         if self.process.has_loose_ends {
             return None;
         }
-        let before = self.readable(from)?;
-        if before.contains(&read) {
+        if self.readable(from)?.has(read) {
             return None;
         }
         let problem = early(format!("step `{id}` need not have ended when `{reader}` runs"))?;
-        let behind = self.ancestors.get(read).is_some_and(|ancestors| ancestors.contains(&from));
+        let behind = self.reach.as_ref().is_some_and(|reach| reach.before(read).has(from));
         Some(match behind {
             true => problem.help(format!("`{id}` waits for `{reader}`, so it always runs later")),
             false => problem.help(format!("add `{id}` to `depends_on` of `{reader}`")),
@@ -210,44 +223,27 @@ impl<'scope, 'r> Readers<'scope, 'r> {
 
     /// A body's steps end with each item; outside there is only the list of results.
     fn inside_foreach(&self, segment: &Segment, id: &str) -> Option<Mistake> {
-        let step = self
-            .process
-            .process
-            .steps
-            .iter()
-            .find(|step| step.id.as_str() != id && step.with_body().any(|s| s.id.as_str() == id))?;
-        let message = format!("step `{id}` runs once per item of `{}`", step.id.as_str());
-        let help = format!("outside of it read `steps.{}.output`, the list of results", step.id.as_str());
+        let around = self.bodies.get(id)?;
+        let message = format!("step `{id}` runs once per item of `{around}`");
+        let help = format!("outside of it read `steps.{around}.output`, the list of results");
         Some(wrong(MistakeKind::NotBefore, segment, message).help(help))
     }
 
     /// The steps that have ended when a step runs; nothing where another finding makes that unknown.
-    fn readable(&self, reader: StepIndex) -> Option<BTreeSet<StepIndex>> {
-        let graph = &self.process.graph;
-        let mut readable = self.ancestors.get(reader)?.clone();
+    fn readable(&self, reader: StepIndex) -> Option<Cow<'_, StepSet>> {
+        let (graph, reach) = (&self.process.graph, self.reach.as_ref()?);
+        let mut readable = Cow::Borrowed(reach.before(reader));
         if graph.step(reader).run_on == RunOn::Compensation {
             for undone in graph.undone_by(reader) {
-                readable.insert(undone);
-                readable.extend(self.ancestors.get(undone)?);
+                readable.to_mut().add(undone);
+                readable.to_mut().add_all(reach.before(undone));
             }
             if readable.is_empty() {
                 return None;
             }
         }
-        let known = !self.is_unresolved(reader) && !readable.iter().any(|index| self.is_unresolved(*index));
+        let known = !self.unresolved.has(reader) && !readable.meets(&self.unresolved);
         known.then_some(readable)
-    }
-
-    /// Whether it is unknown what a step waits for, because that could not be read or names no step.
-    fn is_unresolved(&self, index: StepIndex) -> bool {
-        let (graph, step) = (&self.process.graph, self.process.graph.step(index));
-        let written = self.process.node(step).get("depends_on");
-        match step.depends_on.is_empty() {
-            true => {
-                written.is_some_and(|written| !written.is_null() && written.items().is_none_or(|ids| ids.len() > 0))
-            }
-            false => step.depends_on.iter().any(|id| graph.meant(id.as_str()).is_none()),
-        }
     }
 
     /// A step whose output is missing in some world in which the text is evaluated.
@@ -257,8 +253,8 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         }
         let graph = &self.process.graph;
         let read = graph.find(id)?;
-        let unresolved_before = || self.ancestors.get(read).into_iter().flatten().any(|step| self.is_unresolved(*step));
-        if self.process.has_loose_ends || self.is_unresolved(read) || unresolved_before() {
+        let unresolved_before = self.reach.as_ref().is_some_and(|reach| reach.before(read).meets(&self.unresolved));
+        if self.process.has_loose_ends || self.unresolved.has(read) || unresolved_before {
             return None;
         }
         let missing = &self.process.missing;
@@ -268,7 +264,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             Owner::Step { id: reader, .. } => {
                 let reader = reader.as_deref()?;
                 let from = graph.find(reader)?;
-                if !text.role.is_when && self.guarded(from, id) {
+                if !text.role.is_when && self.guards.contains(&(reader, id)) {
                     return None;
                 }
                 (self.missing_in_step(read, from, text.role.is_when), format!("`{reader}` runs"))
@@ -288,16 +284,17 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         }
         missing.may_be(read, if is_when { Moment::When(from) } else { Moment::Step(from) })
     }
+}
 
-    /// Whether the step's own `when` already asks about that step.
-    fn guarded(&self, from: StepIndex, id: &str) -> bool {
-        let reader = self.process.graph.step(from).id.as_str();
-        let own = self.process.texts.texts.iter().filter(|text| {
-            text.role.is_when && matches!(&text.owner, Owner::Step { id: Some(owner), .. } if owner == reader)
-        });
-        own.filter_map(|text| text.template.as_ref().ok())
-            .flat_map(|template| template.references())
-            .any(|reference| reference.root() == "steps" && reference.name(1) == Some(id))
+/// Whether it is unknown what a step waits for, because that could not be read or names no step.
+fn is_unresolved(process: &ProcessScope<'_>, index: StepIndex) -> bool {
+    let (graph, step) = (&process.graph, process.graph.step(index));
+    match step.depends_on.is_empty() {
+        true => {
+            let written = process.node(step).get("depends_on");
+            written.is_some_and(|written| !written.is_null() && written.items().is_none_or(|ids| ids.len() > 0))
+        }
+        false => step.depends_on.iter().any(|id| graph.meant(id.as_str()).is_none()),
     }
 }
 

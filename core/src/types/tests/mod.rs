@@ -1,6 +1,7 @@
 //! Tests of the types: what expressions give, what is said of those that are wrong, and that neither is a lie.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod documentation;
 mod expressions;
 mod properties;
 mod sources;
