@@ -6,6 +6,7 @@ pub mod command;
 pub mod dataflow;
 pub mod definition;
 pub mod diff;
+pub mod editor;
 pub mod execution;
 pub mod expression;
 pub mod format;

@@ -20,6 +20,11 @@ impl Cron {
     pub fn next_after(&self, moment: &Zoned) -> Option<Zoned> {
         self.pattern.find_next_occurrence(moment, false).ok()
     }
+
+    /// The time table in English words: "At 09:00, on Monday".
+    pub fn in_words(&self) -> String {
+        self.pattern.describe()
+    }
 }
 
 impl Cron {
