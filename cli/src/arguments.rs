@@ -59,6 +59,8 @@ pub enum Command {
     Diff(DiffArguments),
     /// Write definitions in their one form: order of keys, indentation, quotes
     Fmt(FmtArguments),
+    /// Serve an editor: findings while typing, completion, renames (language server protocol)
+    Lsp,
     /// Run a process here, on an embedded database
     Run(RunArguments),
     /// Try the whole GitHub loop on this machine: a sandbox GitHub, the App, and a pull-request page

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod format;
+mod lsp;
 mod repository;
 mod samples;
 mod terminal;
@@ -53,6 +54,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Test(test) => commands::test::run(&test, quiet),
         Command::Diff(diff) => commands::diff::run(&diff),
         Command::Fmt(fmt) => commands::fmt::run(&fmt, quiet),
+        Command::Lsp => commands::lsp::run(),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),

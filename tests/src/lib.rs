@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 pub mod conformance;
+mod editor;
 mod server;
 mod world;
 
+pub use editor::Editor;
 pub use server::{Server, free_address, program};
 pub use world::{World, root};

@@ -37,7 +37,7 @@ pub struct Checkout {
 
 impl Checkout {
     /// A repository of no files.
-    fn empty(root: &Path) -> Self {
+    pub fn empty(root: &Path) -> Self {
         let (files, irregular) = (BTreeMap::new(), BTreeMap::new());
         Self { root: root.to_owned(), files, irregular, wanted: None, stdin: None }
     }

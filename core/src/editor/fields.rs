@@ -1,15 +1,15 @@
 //! What an expression can read: roots, and the fields of what a chain gives, with their types.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::View;
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Understood};
 use super::outline::Part;
 use super::steps::Steps;
-use crate::definition::Process;
-use crate::definition::repository::{Definition, File};
-use crate::validate::output;
-use crate::validate::shape::Shape;
+use crate::definition::repository::{Definition, Repository};
+use crate::types::text::{Item, Owner};
+use crate::types::{FieldAt, Type, TypeAt, Types};
 
 /// A field that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,24 +44,73 @@ const ROOTS: [(&str, &str); 5] = [
 /// What stands behind a chain of names; behind none, the roots.
 pub fn below(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Vec<Field> {
     let Some((root, rest)) = chain.split_first() else { return roots(cursor) };
-    if cursor.in_template() {
-        return variables(cursor, root, rest);
-    }
-    if root == "steps" && rest.is_empty() {
+    if root == "steps" && rest.is_empty() && !cursor.in_template() {
         return steps(cursor);
     }
-    if root == "secrets" {
-        return Vec::new();
-    }
-    let understood = cursor.understood();
-    let Some(Definition::Process(process)) = &understood.file().definition else { return Vec::new() };
-    shape(view, understood.file(), process, chain).map(|shape| fields_of(&shape)).unwrap_or_default()
+    let path = cursor.file.source.path();
+    let repository = understood(view, cursor);
+    let types = Types::of(&repository);
+    let found = types.fields_of(path, &owner(&repository, cursor), &written(chain));
+    found.into_iter().map(field).collect()
 }
 
-/// The field at the end of a chain, with what is known about it.
+/// What is known about the name at a place: its type, and what its author wrote about it.
 pub fn at(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Option<Field> {
     let (last, before) = chain.split_last()?;
+    let types = Types::of(view.repository);
+    if let Some(TypeAt { of, description, .. }) = types.type_at(cursor.file.source.path(), cursor.offset as usize)
+        && !of.is_unknown()
+    {
+        let listed = below(view, cursor, before).into_iter().find(|field| field.name == *last);
+        let (optional, said) = listed.map_or((false, None), |field| (field.optional, field.description));
+        let description = description.or(said);
+        return Some(Field { optional, description, ..Field::new(last, kind(&of), None) });
+    }
     below(view, cursor, before).into_iter().find(|field| field.name == *last)
+}
+
+/// The repository with the cursor's file as far as it is understood.
+fn understood(view: &View<'_>, cursor: &Cursor<'_>) -> Repository {
+    let mut repository = view.repository.clone();
+    if let Understood::Mended(file) = cursor.understood() {
+        repository.files.insert(Arc::from(cursor.file.source.path()), file);
+    }
+    repository
+}
+
+/// Who reads at the cursor.
+fn owner(repository: &Repository, cursor: &Cursor<'_>) -> Owner {
+    let Some(step) = cursor.step() else { return Owner::Outputs };
+    let file = repository.files.get(cursor.file.source.path());
+    let Some(Definition::Process(process)) = file.and_then(|file| file.definition.as_ref()) else {
+        return Owner::Outputs;
+    };
+    let items = cursor.items().into_iter();
+    let items = items.filter_map(|(name, id)| Some(Item { name, foreach: process.step(id?)?.node })).collect();
+    Owner::Step { id: cursor.scalar_of(step, "id").map(str::to_owned), items }
+}
+
+/// A chain as an expression writes it.
+fn written(chain: &[String]) -> String {
+    let mut text = String::new();
+    for name in chain {
+        let is_word = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match (name.is_empty(), is_word) {
+            (true, _) => text.push_str("[0]"),
+            (false, true) if text.is_empty() => text.push_str(name),
+            (false, true) => text.extend([".", name]),
+            (false, false) => text.push_str(&format!("[{}]", serde_json::Value::from(name.as_str()))),
+        }
+    }
+    text
+}
+
+fn kind(of: &Type) -> Option<String> {
+    (!of.is_unknown()).then(|| of.to_string())
+}
+
+fn field(at: FieldAt) -> Field {
+    Field { optional: at.optional, ..Field::new(at.name, kind(&at.of), at.description.as_deref()) }
 }
 
 fn roots(cursor: &Cursor<'_>) -> Vec<Field> {
@@ -78,10 +127,8 @@ fn roots(cursor: &Cursor<'_>) -> Vec<Field> {
         }
     }
     let path = cursor.spot.as_ref().map(|spot| spot.path.as_slice()).unwrap_or_default();
-    let takes_secrets = path
-        .iter()
-        .any(|part| matches!(part.key(), Some("url" | "query" | "headers" | "body" | "body_text" | "arguments")));
-    if takes_secrets {
+    const SECRET_PLACES: [&str; 6] = ["url", "query", "headers", "body", "body_text", "arguments"];
+    if path.iter().any(|part| part.key().is_some_and(|key| SECRET_PLACES.contains(&key))) {
         found.push(Field { rank: 30, ..Field::new("secrets", None, Some("A secret of the server: `secrets.NAME`.")) });
     }
     if matches!(path, [.., Part::Key(event), Part::Key(matches)] if event == "event" && matches == "match") {
@@ -107,53 +154,4 @@ fn steps(cursor: &Cursor<'_>) -> Vec<Field> {
         found.push(Field { rank, ..Field::new(step.id, Some(format!("{}{late}", step.step_type)), name) });
     }
     found
-}
-
-fn variables(cursor: &Cursor<'_>, root: &str, rest: &[String]) -> Vec<Field> {
-    let Some(Definition::Prompt(prompt)) = &cursor.file.definition else { return Vec::new() };
-    if root != "variables" {
-        return Vec::new();
-    }
-    if !rest.is_empty() {
-        return Vec::new();
-    }
-    let mut fields = fields_of(&Shape::of_fields(&prompt.header.variables, false));
-    for field in &mut fields {
-        let declared =
-            prompt.header.variables.iter().find(|(name, _)| name.value == field.name).map(|(_, field)| field);
-        field.description = declared.and_then(|declared| declared.description.as_ref()).map(ToString::to_string);
-    }
-    fields
-}
-
-fn shape(view: &View<'_>, file: &File, process: &Process, chain: &[String]) -> Option<Shape> {
-    let (root, rest) = chain.split_first()?;
-    let (mut shape, rest) = match root.as_str() {
-        "inputs" => (output::inputs(file, process), rest),
-        "context" => (output::context(file, process), rest),
-        "trigger" => (output::trigger(process), rest),
-        "execution" => (output::execution(), rest),
-        "steps" => {
-            let (id, rest) = rest.split_first()?;
-            (output::step(view.repository, file, process.step(id)?), rest)
-        }
-        _ => return None,
-    };
-    for name in rest {
-        shape = match &shape {
-            Shape::Map(map) => map.fields.get(name)?.shape.clone(),
-            Shape::List(item) if name.is_empty() => (**item).clone(),
-            _ => return None,
-        };
-    }
-    Some(shape)
-}
-
-fn fields_of(shape: &Shape) -> Vec<Field> {
-    let Shape::Map(map) = shape else { return Vec::new() };
-    let fields = map.fields.iter().map(|(name, part)| Field {
-        optional: part.optional,
-        ..Field::new(name.clone(), part.shape.noun().map(str::to_owned), None)
-    });
-    fields.collect()
 }

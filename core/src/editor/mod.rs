@@ -23,6 +23,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::definition::repository::Repository;
+use crate::validate::Finding;
 
 pub use meaning::Sort;
 pub use occurrence::{Occurrence, Symbol, occurrence_at};
@@ -34,4 +35,9 @@ pub struct View<'r> {
     pub repository: &'r Repository,
     /// The file names in `.github/workflows/`, where they are known.
     pub workflow_files: Option<&'r BTreeSet<String>>,
+}
+
+/// Whether a finding is about something that could be left out: editors show it faded.
+pub fn is_unnecessary(finding: &Finding) -> bool {
+    finding.name.starts_with("unused-")
 }

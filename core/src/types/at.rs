@@ -8,7 +8,7 @@ use super::check::{self, Environment, Seen};
 use super::kind::Type;
 use super::process::ProcessTypes;
 use super::prompt::PromptTypes;
-use super::text::{Role, Text};
+use super::text::{Owner, Role, TEXT, Text};
 use crate::expression::Template;
 use crate::source::Span;
 
@@ -76,6 +76,25 @@ impl<'r> Types<'r> {
             }
             Some(dot) => fields(&type_of(&place, chain.start..chain.start + dot)),
         }
+    }
+
+    /// The fields of what a chain gives to its reader, whether such a text is written anywhere or not. In a prompt the
+    /// reader says nothing.
+    pub(crate) fn fields_of(&self, path: &str, reader: &Owner, chain: &str) -> Vec<FieldAt> {
+        let environment: Box<dyn Environment + '_> = match (self.process(path), self.prompt(path)) {
+            (Some(process), _) => Box::new(process.environment(self, reader)),
+            (None, Some(prompt)) => Box::new(prompt.environment()),
+            (None, None) => return Vec::new(),
+        };
+        let place = Place {
+            text: chain,
+            offset: chain.len(),
+            template: None,
+            role: TEXT,
+            environment,
+            span: Box::new(|_| Span::default()),
+        };
+        fields(&type_of(&place, 0..chain.len()))
     }
 
     fn place(&self, path: &str, offset: usize) -> Option<Place<'_>> {

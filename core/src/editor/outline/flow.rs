@@ -177,8 +177,27 @@ impl Reader<'_, '_> {
 
     fn item(&mut self, from: usize, depth: usize) -> Item {
         let start = u32::try_from(self.at).unwrap_or(u32::MAX);
-        let value = self.value(depth);
+        let value = self.pair(from, depth).unwrap_or_else(|| self.value(depth));
         Item { start, value, region: self.region(from) }
+    }
+
+    /// A mapping of one key without brackets of its own: `[manual, comment: /go]`.
+    fn pair(&mut self, from: usize, depth: usize) -> Option<usize> {
+        let start = self.at;
+        if matches!(self.next()?, '{' | '[' | '"' | '\'' | ',') {
+            return None;
+        }
+        let key = self.plain(true);
+        if self.next() != Some(':') {
+            self.at = start;
+            return None;
+        }
+        self.at += 1;
+        let value = self.value(depth);
+        let entry = Entry { key, has_colon: true, value, region: self.region(from) };
+        let end = self.scan.nodes[value].span.end.max(key.end + 1);
+        let mapping = Shape::Mapping(Collection { parts: vec![entry], column: None });
+        Some(self.scan.push(Span::new(start, end as usize), mapping))
     }
 
     /// Up to the comma or bracket that comes next.

@@ -231,7 +231,12 @@ impl Search<'_, '_> {
 
     fn is_closed(&self, node: NodeIndex) -> bool {
         let written = self.outline.slice(self.outline.node(node).span);
-        written.len() > 1 && written.ends_with(if written.starts_with('{') { '}' } else { ']' })
+        let bracket = match written.chars().next() {
+            Some('{') => '}',
+            Some('[') => ']',
+            _ => return false,
+        };
+        written.len() > 1 && written.ends_with(bracket)
     }
 
     /// The word around the offset on its line, without a dash or a key before it.
@@ -323,7 +328,10 @@ impl Search<'_, '_> {
         let at = Span { start: self.offset, end: self.offset };
         match node.shape {
             Shape::Mapping(_) | Shape::Sequence(_) => {
-                let inside = node.span.start < self.offset && (self.offset < node.span.end || !self.is_closed(value));
+                // A pair such as `comment: /go` has no brackets of its own: it begins with its key.
+                let is_pair = !self.outline.slice(node.span).starts_with(['{', '[']);
+                let begun = node.span.start < self.offset || (is_pair && node.span.start == self.offset);
+                let inside = begun && (self.offset < node.span.end || !self.is_closed(value));
                 if inside { self.in_brackets(value) } else { None }
             }
             _ => {

@@ -94,6 +94,9 @@ fn places_in_brackets() {
         ("a: {b: \"x {{ i| }}\"}", "Value /a/b `x {{ i }}`"),
         ("a: {b: \"x {{ i|\nc: 1\n", "Value /a/b `x {{ i`"),
         ("a: [one]|", "nothing"),
+        ("a: [one, b: |]", "Value /a/1/b ``"),
+        ("a: [one, b|b: {c: 1}]", "Key /a/1 `bb`"),
+        ("a: [b: {c: |}, d]", "Value /a/0/b/c ``"),
         ("a: {{ inputs.|", "Value /a `{{ inputs.`"),
     ] {
         assert_eq!(at(text), expected, "{text}");
