@@ -6,7 +6,7 @@ use crate::editor::tests::Stage;
 /// The labels that are offered, best first.
 fn offered(stage: &Stage) -> Vec<String> {
     let mut found = completions(&stage.view(), stage.file(), stage.offset);
-    found.sort_by(|a, b| a.rank.cmp(&b.rank));
+    found.sort_by_key(|one| one.rank);
     found.into_iter().map(|one| one.label).collect()
 }
 
