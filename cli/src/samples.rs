@@ -48,13 +48,23 @@ pub const SAMPLES: [Sample; 5] = [
             "access/README.md",
         ]
     ),
-    sample!("incident", [".flow/processes/incident.yaml", "README.md", "runbooks/database.md", "status.json"]),
+    sample!(
+        "incident",
+        [
+            ".flow/processes/incident.yaml",
+            ".flow/tests/incident.yaml",
+            "README.md",
+            "runbooks/database.md",
+            "status.json",
+        ]
+    ),
     sample!(
         "vendor-onboarding",
         [
             ".flow/flow.yaml",
             ".flow/processes/vendor-onboarding.yaml",
             ".flow/schemas/registry-entry.json",
+            ".flow/tests/vendor-onboarding.yaml",
             "README.md",
             "vendors/paper-mill.yaml",
         ]
@@ -66,6 +76,7 @@ pub const SAMPLES: [Sample; 5] = [
             ".flow/processes/ai-triage.yaml",
             ".flow/prompts/triage.md",
             ".flow/schemas/triage.json",
+            ".flow/tests/ai-triage.yaml",
             "README.md",
             "src/report.md",
         ]

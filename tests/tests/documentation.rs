@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flowctl_core::definition::repository::Repository;
-use flowctl_core::validate::{Options, validate};
+use flowctl_core::simulation::Suite;
+use flowctl_core::validate::{Options, Report, validate};
 use flowctl_tests::program;
 
 fn root() -> PathBuf {
@@ -54,7 +55,7 @@ fn blocks(page: &Path, word: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn every_whole_file_in_the_documentation_is_sound() {
-    let mut checked = 0;
+    let (mut checked, mut played) = (0, 0);
     for page in pages() {
         // The files of one page belong together: a process and the schema that it names.
         let mut files: BTreeMap<String, String> = BTreeMap::new();
@@ -84,8 +85,19 @@ fn every_whole_file_in_the_documentation_is_sound() {
             .map(|f| format!("{}:{}: {} {}", f.path, f.range.start.line, f.code, f.message))
             .collect();
         assert_eq!(findings, Vec::<String>::new(), "{}", page.display());
+        played += play(&page, &repository, &report);
     }
+    assert!(played > 3, "{played} cases were played");
     assert!(checked > 5, "{checked} files were checked");
+}
+
+/// Plays the tests of a page; how many cases there are.
+fn play(page: &Path, repository: &Repository, report: &Report) -> usize {
+    let suite = Suite::of(repository, report, |_| true, |_, _| true);
+    for case in suite.play().into_iter().flatten() {
+        assert_eq!(case.failures, [], "{}: {}", page.display(), case.case.name.value);
+    }
+    suite.len()
 }
 
 #[test]

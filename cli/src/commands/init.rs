@@ -14,6 +14,7 @@ use crate::terminal::{GOOD, TYPE};
 pub const NAMES: [&str; 6] = ["approval", "release", "production-access", "incident", "vendor-onboarding", "ai-triage"];
 
 const APPROVAL: &str = include_str!("../../templates/approval.yaml");
+const APPROVAL_TEST: &str = include_str!("../../templates/approval-test.yaml");
 
 /// Lays out the files.
 pub fn run(arguments: &InitArguments, quiet: bool) -> anyhow::Result<Exit> {
@@ -31,7 +32,8 @@ pub fn run(arguments: &InitArguments, quiet: bool) -> anyhow::Result<Exit> {
     }
     if !quiet {
         anstream::eprintln!(
-            "\nNext: {TYPE}flowctl validate{TYPE:#}, then {TYPE}flowctl dev .{TYPE:#} to try it with people."
+            "\nNext: {TYPE}flowctl validate{TYPE:#} and {TYPE}flowctl test{TYPE:#}, then {TYPE}flowctl dev .{TYPE:#} to try it with \
+             people."
         );
     }
     Ok(Exit::Done)
@@ -41,7 +43,7 @@ pub fn run(arguments: &InitArguments, quiet: bool) -> anyhow::Result<Exit> {
 fn files(template: &str) -> Vec<(&'static str, &'static str)> {
     match SAMPLES.iter().find(|sample| sample.name == template) {
         Some(sample) => sample.files.iter().filter(|(path, _)| path.starts_with(".flow/")).copied().collect(),
-        None => vec![(".flow/processes/approval.yaml", APPROVAL)],
+        None => vec![(".flow/processes/approval.yaml", APPROVAL), (".flow/tests/approval.yaml", APPROVAL_TEST)],
     }
 }
 

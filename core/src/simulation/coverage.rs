@@ -124,10 +124,15 @@ impl Coverage {
     /// Of a process of which nothing was shown yet.
     pub fn of(process: &Process) -> Self {
         let mut coverage = Self { items: Vec::new(), places: BTreeMap::new() };
-        let targets: Vec<&str> = process.all_steps().flat_map(targets).collect();
+        let mut gateways: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (gateway, target) in process.all_steps().flat_map(targets) {
+            gateways.entry(target).or_default().insert(gateway);
+        }
         for step in process.all_steps() {
-            let is_target = targets.contains(&step.id.as_str());
-            for (aspect, span) in aspects(step, is_target) {
+            // A merge behind a gateway runs by its other edges; only a step that has none can be passed over.
+            let naming = gateways.get(step.id.as_str());
+            let passed = naming.is_some_and(|naming| step.depends_on.iter().all(|id| naming.contains(id.as_str())));
+            for (aspect, span) in aspects(step, passed) {
                 coverage.add(step, aspect, span);
             }
         }
@@ -172,18 +177,19 @@ impl Coverage {
     }
 }
 
-/// The steps that a gateway names.
-fn targets(step: &Step) -> Vec<&str> {
+/// The steps that a gateway names, each with the gateway.
+fn targets(step: &Step) -> Vec<(&str, &str)> {
     match &step.kind {
         StepKind::Gateway(gateway) => {
-            gateway.branches.iter().flat_map(|branch| &branch.to).map(|to| to.as_str()).collect()
+            let named = gateway.branches.iter().flat_map(|branch| &branch.to);
+            named.map(|target| (step.id.as_str(), target.as_str())).collect()
         }
         _ => Vec::new(),
     }
 }
 
 /// What there is to show of a step.
-fn aspects(step: &Step, is_target: bool) -> Vec<(Aspect, Span)> {
+fn aspects(step: &Step, may_be_passed: bool) -> Vec<(Aspect, Span)> {
     let id = step.id.span;
     let mut aspects = vec![(Aspect::Ran, id)];
     if let Some(when) = &step.when {
@@ -216,7 +222,7 @@ fn aspects(step: &Step, is_target: bool) -> Vec<(Aspect, Span)> {
         StepKind::Wait(wait) if wait.event.is_none() => {}
         _ => aspects.push(outcome(Outcome::Failed)),
     }
-    if is_target || matches!(step.run_on, RunOn::Failure | RunOn::Compensation) {
+    if may_be_passed || matches!(step.run_on, RunOn::Failure | RunOn::Compensation) {
         aspects.push(outcome(Outcome::Skipped));
     }
     aspects

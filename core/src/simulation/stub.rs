@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::sample;
 use crate::definition::ErrorClass;
 use crate::definition::field::faults;
-use crate::definition::step::StepKind;
+use crate::definition::step::{ApiCall, StepKind};
 use crate::definition::test::{Stub, StubResult};
 use crate::execution::plan::PlannedStep;
 use crate::execution::{StepError, StepState};
@@ -96,10 +96,19 @@ fn example(planned: &PlannedStep) -> Value {
         sample::answer(MODEL, [planned.step.id.as_str()], schema).ok()
     };
     match &planned.step.kind {
-        StepKind::ApiCall(_) => json!({"status": 200, "body": by_schema().unwrap_or_else(|| json!({}))}),
+        StepKind::ApiCall(call) => {
+            json!({"status": expected_status(call), "body": by_schema().unwrap_or_else(|| json!({}))})
+        }
         StepKind::Workflow(_) => json!({"conclusion": "success", "output": {}}),
         _ => by_schema().unwrap_or_else(|| json!({})),
     }
+}
+
+/// A status that a call takes: the first that it expects.
+fn expected_status(call: &ApiCall) -> u64 {
+    let first = call.expect.as_ref().and_then(|expect| expect.status.as_ref()?.first());
+    let class = first.and_then(|status| status.as_str()?.strip_suffix("xx")?.parse::<u64>().ok());
+    class.map(|class| class * 100).or(first.and_then(|status| status.as_u64())).unwrap_or(200)
 }
 
 /// An output as production would take it: what a stub leaves out of an answer is filled in, and what does not fit is
