@@ -33,7 +33,7 @@ impl<'d> Demand<'d> {
 
     /// Whether everybody who satisfies this demand satisfies `required`, for certain.
     pub fn implies(&self, required: &Approvers) -> bool {
-        let together = self.all.iter().any(|own| *own == required)
+        let together = self.all.contains(&required)
             || self
                 .all
                 .iter()
@@ -67,7 +67,7 @@ fn ways_of(approvers: &Approvers) -> Option<Vec<Way<'_>>> {
     let group = |kind, count| Some(vec![Way { people: BTreeSet::new(), groups: vec![(kind, count)] }]);
     match approvers {
         Approvers::Users { users, count } => {
-            let named: BTreeSet<String> = users.iter().map(|user| login(user)).collect();
+            let named: BTreeSet<String> = users.iter().map(login).collect();
             if named.iter().any(|name| is_computed(name)) {
                 return group(Kind::Users(named), *count);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::flow::{Field, Flow, Owner, Part, Place, PlaceIndex, StepFacts, StepNumber};
 use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters};
-use crate::definition::step::{StepKind, StepType};
+use crate::definition::step::{RunOn, StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::expression::{Reference, Template};
 use crate::source::{Document, Node, NodeId};
@@ -186,11 +186,17 @@ impl<'b> Build<'b> {
             }
             if let (StepKind::Foreach(foreach), Some(inside)) = (&step.kind, inside) {
                 if foreach.result.is_none() {
-                    // Without `result` an item gives what its steps gave.
-                    let first = *number;
-                    let count = foreach.steps.iter().map(|step| step.with_body().count()).sum::<usize>();
-                    for body in first..first + count {
-                        self.flow.link(self.outputs[body], self.outputs[own], None);
+                    // Without `result` an item gives what the body's last step gives.
+                    let mut last = None;
+                    let mut next = *number;
+                    for step in &foreach.steps {
+                        if step.run_on != RunOn::Compensation {
+                            last = Some(next);
+                        }
+                        next += step.with_body().count();
+                    }
+                    if let Some(last) = last {
+                        self.flow.link(self.outputs[last], self.outputs[own], None);
                     }
                 }
                 items.push(inside);

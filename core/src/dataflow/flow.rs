@@ -91,7 +91,7 @@ pub(super) enum Place {
     Field(FieldIndex),
 }
 
-pub(super) type PlaceIndex = u32;
+pub(crate) type PlaceIndex = u32;
 
 /// What is read along a link: a text, and which of its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,11 +203,18 @@ impl Flow {
     }
 
     /// The step whose running makes the data at a place, where that is a step's doing.
-    #[expect(dead_code, reason = "the guarantees read it")]
     pub(crate) fn maker(&self, place: PlaceIndex) -> Option<(StepNumber, bool)> {
         match self.places.get(place as usize)? {
             Place::Output(step) | Place::Value(step) => Some((*step, true)),
             Place::Error(step) => Some((*step, false)),
+            _ => None,
+        }
+    }
+
+    /// The field at a place, where it is one.
+    pub(crate) fn field_at(&self, place: PlaceIndex) -> Option<FieldIndex> {
+        match self.places.get(place as usize)? {
+            Place::Field(field) => Some(*field),
             _ => None,
         }
     }
@@ -218,7 +225,6 @@ impl Flow {
     }
 
     /// Where data of a step begins: its output, the parts of it, its error.
-    #[expect(dead_code, reason = "the guarantees read it")]
     pub(crate) fn places_of(&self, step: StepNumber) -> impl Iterator<Item = PlaceIndex> {
         (0..).zip(&self.places).filter_map(move |(index, place)| {
             matches!(place, Place::Output(s) | Place::Value(s) | Place::Error(s) if *s == step).then_some(index)
@@ -226,14 +232,12 @@ impl Flow {
     }
 
     /// What is read, with the text it stands in.
-    #[expect(dead_code, reason = "the guarantees read it")]
     pub(crate) fn reference(&self, reading: Reading) -> Option<(&Template, &Reference)> {
         let (_, template) = self.texts.get(reading.text as usize)?;
         Some((template, template.references().get(reading.reference as usize)?))
     }
 
     /// All that a field reads.
-    #[expect(dead_code, reason = "the guarantees read it")]
     pub(crate) fn readings(&self, field: FieldIndex) -> impl Iterator<Item = Reading> {
         let place = self.field_places.get(field).copied();
         place.into_iter().flat_map(|place| self.into(place)).filter_map(|link| link.reading)
@@ -399,7 +403,6 @@ impl Flow {
 }
 
 /// Whether a chain reads a part of what another one reads, or the same: `steps.a.output.notes[0]` of `steps.a.output`.
-#[expect(dead_code, reason = "the guarantees read it")]
 pub(crate) fn reads_inside(inner: &Reference, outer: &Reference) -> bool {
     let known = |reference: &Reference| reference.path.iter().all(|segment| segment.key != Key::Dynamic);
     let parts = inner.path.iter().map(|s| &s.key).zip(outer.path.iter().map(|s| &s.key));

@@ -12,4 +12,5 @@ mod tests;
 
 pub use across::Flows;
 pub use flow::{Field, FieldIndex, Flow, Hop, Owner, Part, Path, StepNumber};
+pub(crate) use flow::{PlaceIndex, Reading, reads_inside};
 pub use source::{Origin, Origins, Source, TriggerPart};

@@ -17,7 +17,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// How long an attempt may take where nothing is said; nothing: as long as it does.
-pub(super) fn usual_timeout(step_type: StepType) -> Option<Duration> {
+pub(crate) fn usual_timeout(step_type: StepType) -> Option<Duration> {
     let millis = match step_type {
         // LANGUAGE gives `api_call` 30 s; a tool and a receiver of notifications answer as a server does.
         StepType::ApiCall | StepType::McpCall | StepType::Notify => 30 * SECOND,

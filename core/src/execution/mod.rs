@@ -20,7 +20,7 @@ mod apply;
 mod children;
 mod finish;
 mod foreach;
-mod input;
+pub(crate) mod input;
 mod people;
 mod perform;
 mod reads;

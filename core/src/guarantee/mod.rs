@@ -2,6 +2,28 @@
 //! Pure; knows the meaning of the language and no findings. A proof that is claimed holds; where none was found, that is
 //! said and nothing is claimed.
 
+mod conditions;
+mod costliest;
+mod every_path;
+mod governing;
+mod judge;
+mod layout;
+mod model;
+mod money;
+mod quick;
+mod review;
+mod search;
+mod shown;
+mod start;
+mod tell;
+mod time;
+mod verdict;
 mod weakened;
 
+#[cfg(test)]
+mod tests;
+
+pub use governing::{Policies, Stated};
+pub use judge::{Judged, Nameless, judge};
+pub use verdict::{Counterexample, Place, Verdict};
 pub use weakened::{Weakening, weakened};

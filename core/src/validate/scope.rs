@@ -12,6 +12,7 @@ use crate::definition::repository::{Definition, FEW, File, FileKind, Repository,
 use crate::definition::step::{StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
+use crate::guarantee::{Judged, judge};
 use crate::source::{Document, Kind, Node, NodeId, Span};
 use crate::types::Types;
 use crate::types::text::Texts;
@@ -34,6 +35,8 @@ pub struct Scope<'r> {
     pub processes: Vec<ProcessScope<'r>>,
     /// Which data reaches where, once somebody asked.
     flows: OnceLock<Flows>,
+    /// What is proved of guarantees, once somebody asked.
+    judged: OnceLock<Vec<Judged<'r>>>,
     /// What is wrong with what prompts read, with their files.
     pub prompts: Vec<(&'r File, Vec<Problem>)>,
     /// Their places by name; the first by path where two share it.
@@ -95,7 +98,18 @@ impl<'r> Scope<'r> {
             let name = if file.kind == FileKind::Schema { below(path, "schemas/") } else { stem(path) };
             files_by_name.entry((file.kind, name)).or_insert(&**file);
         }
-        Self { repository, options, names, types, processes, prompts, by_name, files_by_name, flows: OnceLock::new() }
+        Self {
+            repository,
+            options,
+            names,
+            types,
+            processes,
+            prompts,
+            by_name,
+            files_by_name,
+            flows: OnceLock::new(),
+            judged: OnceLock::new(),
+        }
     }
 
     /// The process with this name.
@@ -106,6 +120,11 @@ impl<'r> Scope<'r> {
     /// The file of a kind that is called so: by its name without ending, a schema by its path below `.flow/schemas/`.
     pub fn file(&self, kind: FileKind, name: &str) -> Option<&'r File> {
         self.files_by_name.get(&(kind, name)).copied()
+    }
+
+    /// What is proved of every guarantee. Worked out when a rule asks first; without guarantees there is nothing to do.
+    pub fn judged(&self) -> &[Judged<'r>] {
+        self.judged.get_or_init(|| judge(self))
     }
 
     /// Which data reaches where in a process. Worked out for all processes when the first is asked about.

@@ -47,6 +47,11 @@ pub mod filter_does_not_fit;
 pub mod foreach_without_budget;
 pub mod front_matter_never_closed;
 pub mod gateway_without_otherwise;
+pub mod guarantee_does_not_hold;
+pub mod guarantee_incomplete;
+pub mod guarantee_names_nothing;
+pub mod guarantee_not_provable;
+pub mod guarantee_proves_nothing;
 pub mod ignored_decision;
 pub mod impossible_approval;
 pub mod inner_deadline;
@@ -303,6 +308,11 @@ pub const RULES: &[&Rule] = &[
     &prompt_injection::RULE,
     &credentials_in_address::RULE,
     &secret_not_by_name::RULE,
+    &guarantee_does_not_hold::RULE,
+    &guarantee_not_provable::RULE,
+    &guarantee_names_nothing::RULE,
+    &guarantee_proves_nothing::RULE,
+    &guarantee_incomplete::RULE,
     &foreach_without_budget::RULE,
     &unlimited_agent::RULE,
     &repeated_write::RULE,

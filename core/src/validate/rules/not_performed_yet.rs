@@ -62,8 +62,12 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
-        for key in ["guarantees", "windows", "freezes", "escalate", "quotas", "applies_to"] {
+        for key in ["windows", "freezes", "escalate", "quotas"] {
             tell(file, root, key, findings);
+        }
+        // What a policy applies to matters for its guarantees; without them it would be accepted and do nothing.
+        if root.get("guarantees").is_none() {
+            tell(file, root, "applies_to", findings);
         }
         if let Some(approvers) = root.get("approvers") {
             code_owners(file, approvers, 0, findings);
@@ -80,7 +84,7 @@ fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
 
 fn process_keys(process: &ProcessScope<'_>, findings: &mut Findings) {
     let root = process.file.document.node(process.process.node);
-    for key in ["concurrency", "notify", "guarantees"] {
+    for key in ["concurrency", "notify"] {
         tell(process.file, root, key, findings);
     }
 }

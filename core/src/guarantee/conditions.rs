@@ -1,0 +1,328 @@
+//! Conditions as the prover sees them: free truths, where the same text is the same truth everywhere in a run, its
+//! negation the other one, and what asks how a step ended is known from how it ended. A truth has three values, for a
+//! condition that cannot be evaluated fails its step.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::expression::Template;
+use crate::graph::{Graph, StepIndex};
+
+/// The value of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Truth {
+    False,
+    True,
+    /// It cannot be evaluated.
+    Error,
+}
+
+/// A number for each text that is a truth of its own.
+pub(super) type Atom = usize;
+
+/// A condition: parts joined by `and`, evaluated from the left until one is false.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Condition {
+    pub(super) parts: Vec<Part>,
+    /// What an author reads.
+    pub(super) text: String,
+}
+
+/// One part.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) asks: Asks,
+    /// Whether it holds when what it asks is so, or when it is not.
+    pub(super) positive: bool,
+    /// Steps without whose output it cannot be evaluated.
+    pub(super) needs: Vec<StepIndex>,
+    /// Steps that it reads at all.
+    pub(super) reads: Vec<StepIndex>,
+}
+
+/// What a part asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A constant.
+    Literal(Truth),
+    /// Something that is free.
+    Atom(Atom),
+    /// Whether an approval's decision is this word.
+    Decision(StepIndex, String),
+    /// Whether a step's status is this word.
+    Status(StepIndex, String),
+}
+
+/// Truths by the text that they have.
+#[derive(Debug, Default)]
+pub(super) struct Atoms {
+    by_text: BTreeMap<String, Atom>,
+}
+
+impl Atoms {
+    /// A truth that no text shares.
+    pub(super) fn fresh(&mut self) -> Atom {
+        let name = format!("\u{0}{}", self.by_text.len());
+        self.number(&name)
+    }
+
+    fn number(&mut self, text: &str) -> Atom {
+        let next = self.by_text.len();
+        *self.by_text.entry(text.to_owned()).or_insert(next)
+    }
+
+    /// Reads a condition as an author wrote it.
+    pub(super) fn condition(&mut self, graph: &Graph<'_>, written: &Value) -> Condition {
+        let literal = |truth| Condition {
+            parts: vec![Part { asks: Asks::Literal(truth), positive: true, needs: Vec::new(), reads: Vec::new() }],
+            text: written.to_string(),
+        };
+        let text = match written {
+            Value::Bool(true) => return Condition { parts: Vec::new(), text: "true".to_owned() },
+            Value::Bool(false) => return literal(Truth::False),
+            Value::String(text) => text,
+            _ => return literal(Truth::Error),
+        };
+        let bare = bare(text);
+        let parts = split(&bare).into_iter().map(|part| self.part(graph, part)).collect();
+        Condition { parts, text: bare }
+    }
+
+    fn part(&mut self, graph: &Graph<'_>, text: &str) -> Part {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (inner, mut positive) = match words.strip_prefix("not ") {
+            Some(rest) => (rest.to_owned(), false),
+            None => (words, true),
+        };
+        let template = Template::parse(&format!("{{{{ {inner} }}}}")).ok();
+        let references = template.iter().flat_map(Template::references);
+        let read: Vec<_> = references.filter(|reference| reference.root() == "steps").collect();
+        let reads: Vec<StepIndex> = read.iter().filter_map(|one| graph.find(one.name(1)?)).collect();
+        if reads.len() < read.len() {
+            // A step that is not of this list, or all of them: nothing is known of what it reads.
+            return Part { asks: Asks::Atom(self.fresh()), positive, needs: Vec::new(), reads };
+        }
+        let compared = comparison(&inner).filter(|_| !inner.contains('\\'));
+        let asks = compared.as_ref().and_then(|(left, operator, right)| known(graph, left, operator, right));
+        if let Some((asks, negated)) = asks {
+            positive ^= negated;
+            return Part { asks, positive, needs: Vec::new(), reads };
+        }
+        let plain =
+            !inner.contains(['(', '|', '[', '\\']) && !has_word(&inner, &["or", "and", "if", "is", "in", "not"]);
+        let needed = |reference: &&&crate::expression::Reference| {
+            reference.name(2) == Some("output") && reference.path.len() > 3 && !reference.conditional
+        };
+        let needs = if plain {
+            read.iter().filter(needed).filter_map(|one| graph.find(one.name(1)?)).collect()
+        } else {
+            Vec::new()
+        };
+        let asks = match (inner.as_str(), compared) {
+            ("true", _) => Asks::Literal(Truth::True),
+            ("false", _) => Asks::Literal(Truth::False),
+            (_, Some((left, operator, right))) => {
+                let (operator, negated) = positive_operator(operator);
+                positive ^= negated;
+                Asks::Atom(self.number(&format!("{left} {operator} {right}")))
+            }
+            (text, None) => Asks::Atom(self.number(text)),
+        };
+        Part { asks, positive, needs, reads }
+    }
+}
+
+/// What asks only how a step ended, and whether it asks for the opposite.
+fn known(graph: &Graph<'_>, left: &str, operator: &str, right: &str) -> Option<(Asks, bool)> {
+    let negated = match operator {
+        "==" => false,
+        "!=" => true,
+        _ => return None,
+    };
+    let (chain, word) = if let Some(word) = quoted(right) { (left, word) } else { (right, quoted(left)?) };
+    let mut parts = chain.split('.');
+    if parts.next() != Some("steps") {
+        return None;
+    }
+    let step = graph.find(parts.next()?)?;
+    let asks = match (parts.next(), parts.next(), parts.next()) {
+        (Some("status"), None, None) => Asks::Status(step, word.to_owned()),
+        (Some("output"), Some("decision"), None)
+            if matches!(graph.step(step).kind, crate::definition::StepKind::HumanApproval(_)) =>
+        {
+            Asks::Decision(step, word.to_owned())
+        }
+        _ => return None,
+    };
+    Some((asks, negated))
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    let inside = ['"', '\''].into_iter().find_map(|mark| text.strip_prefix(mark)?.strip_suffix(mark))?;
+    (!inside.contains(['"', '\'', '\\'])).then_some(inside)
+}
+
+/// The operator of each pair of opposites that is kept: numbers and texts have an order, and anything else is an error
+/// with either.
+fn positive_operator(operator: &str) -> (&str, bool) {
+    match operator {
+        "!=" => ("==", true),
+        "<=" => (">", true),
+        ">=" => ("<", true),
+        other => (other, false),
+    }
+}
+
+/// A text that is one comparison of two plain things: its sides and its operator.
+fn comparison(text: &str) -> Option<(String, &'static str, String)> {
+    let mut found = None;
+    let mut at = 0;
+    let mut quote: Option<char> = None;
+    while let Some(c) = text[at..].chars().next() {
+        match quote {
+            Some(mark) => quote = (c != mark).then_some(mark),
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if matches!(c, '(' | '[' | '{' | '|' | '~' | '\\') => return None,
+            None => {
+                let operator = ["==", "!=", "<=", ">=", "<", ">"].into_iter().find(|one| text[at..].starts_with(one));
+                if let Some(operator) = operator {
+                    if found.replace((at, operator)).is_some() {
+                        return None;
+                    }
+                    at += operator.len();
+                    continue;
+                }
+            }
+        }
+        at += c.len_utf8();
+    }
+    let (at, operator) = found?;
+    let (left, right) = (text[..at].trim(), text[at + operator.len()..].trim());
+    let logic = ["or", "and", "if", "not", "is", "in"];
+    let plain = |side: &str| !side.is_empty() && (quoted(side).is_some() || !has_word(side, &logic));
+    (plain(left) && plain(right)).then(|| (left.to_owned(), operator, right.to_owned()))
+}
+
+/// Whether one of these words stands outside quotes.
+fn has_word(text: &str, wanted: &[&str]) -> bool {
+    let mut outside = String::with_capacity(text.len());
+    let mut quote: Option<char> = None;
+    for c in text.chars() {
+        match quote {
+            Some(mark) => quote = (c != mark).then_some(mark),
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None => outside.push(c),
+        }
+    }
+    outside.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).any(|word| wanted.contains(&word))
+}
+
+/// The text between `{{` and `}}` where that is all there is.
+pub(super) fn bare(template: &str) -> String {
+    let trimmed = template.trim();
+    let inside = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let inside = inside.filter(|inside| !inside.contains("{{")).unwrap_or(trimmed);
+    inside.trim_start_matches('-').trim_end_matches('-').trim().to_owned()
+}
+
+/// The parts of a conjunction; the whole text where it is no plain one.
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut from, mut at, mut depth) = (0, 0, 0_usize);
+    let mut quote: Option<char> = None;
+    while let Some(c) = text[at..].chars().next() {
+        match quote {
+            Some(_) if c == '\\' => return vec![text],
+            Some(mark) => quote = (c != mark).then_some(mark),
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if matches!(c, '(' | '[' | '{') => depth += 1,
+            None if matches!(c, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            None if depth == 0 && word_at(text, at, "and") => {
+                parts.push(text[from..at].trim());
+                from = at + 3;
+            }
+            None if depth == 0 && ["or", "if", "else"].iter().any(|word| word_at(text, at, word)) => return vec![text],
+            None => {}
+        }
+        at += c.len_utf8();
+    }
+    parts.push(text[from..].trim());
+    if parts.iter().any(|part| part.is_empty()) { vec![text] } else { parts }
+}
+
+fn word_at(text: &str, at: usize, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let before = text[..at].chars().next_back();
+    let after = text[at..].strip_prefix(word).map(|rest| rest.chars().next());
+    !before.is_some_and(is_part) && after.is_some_and(|after| !after.is_some_and(is_part))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::definition::repository::Repository;
+
+    fn read(conditions: &[&str]) -> Vec<String> {
+        let text = "name: story\nversion: 1\nsteps:\n- {id: ask, type: human_approval, approvers: {role: write}}\n- {id: note, type: set, values: {x: 1}}\n";
+        let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
+        let (_, process) = repository.process("story").unwrap();
+        let graph = Graph::of(process);
+        let mut atoms = Atoms::default();
+        let shown = |part: &Part| {
+            let sign = if part.positive { "" } else { "not " };
+            let needs = if part.needs.is_empty() { String::new() } else { format!(" needs {:?}", part.needs) };
+            format!("{sign}{:?}{needs}", part.asks)
+        };
+        conditions
+            .iter()
+            .map(|text| {
+                let condition = atoms.condition(&graph, &Value::String(format!("{{{{ {text} }}}}")));
+                condition.parts.iter().map(shown).collect::<Vec<_>>().join(" and ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn texts_become_truths() {
+        let read = read(&[
+            "inputs.a",
+            "not inputs.a",
+            "inputs.a and  not inputs.b",
+            "inputs.a or inputs.b",
+            "(inputs.a and inputs.b)",
+            "inputs.n > 5",
+            "inputs.n <= 5",
+            "not inputs.n <= 5 and inputs.b",
+            "inputs.word == 'this and that'",
+            "steps.ask.output.decision == 'approved'",
+            "not 'approved' != steps.ask.output.decision",
+            "steps.ask.status != \"completed\"",
+            "steps.note.output.x > 3",
+            "steps.note.output.x | default(0) > 3",
+            "steps.other.output.x",
+            "true",
+        ]);
+        insta::assert_debug_snapshot!(read, @r#"
+        [
+            "Atom(0)",
+            "not Atom(0)",
+            "Atom(0) and not Atom(1)",
+            "Atom(2)",
+            "Atom(3)",
+            "Atom(4)",
+            "not Atom(4)",
+            "Atom(4) and Atom(1)",
+            "Atom(5)",
+            "Decision(0, \"approved\")",
+            "Decision(0, \"approved\")",
+            "not Status(0, \"completed\")",
+            "Atom(6) needs [1]",
+            "Atom(7)",
+            "Atom(8)",
+            "Literal(True)",
+        ]
+        "#);
+    }
+}

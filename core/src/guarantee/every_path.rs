@@ -1,0 +1,298 @@
+//! `every_path_to … passes …`: over the graph of a process, over the bodies of its `foreach` steps and over the processes
+//! that it runs. A step inside starts where the step around it starts and it starts there; it has passed where either has.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::governing::Policies;
+use super::judge::is_whole;
+use super::model::Model;
+use super::quick::proved;
+use super::search::{Found, Goal, Passes, search};
+use super::start::starts;
+use super::tell::{Told, tell};
+use super::verdict::{Counterexample, Verdict};
+use crate::approval::Demand;
+use crate::definition::process::Passes as Passed;
+use crate::definition::step::{HumanApproval, OnFailure, StepKind, StepType};
+use crate::definition::{Approvers, Step};
+use crate::graph::StepIndex;
+use crate::validate::ProcessScope;
+
+/// Most steps that are searched one by one for one guarantee.
+const MAX_SEARCHES: usize = 48;
+/// Of so many steps that a guarantee fails for, the one with the shortest path is told.
+const COMPARED: usize = 6;
+/// Deepest nesting of bodies and processes, as deep as processes may run each other.
+const MAX_DEPTH: usize = 16;
+
+/// What a guarantee speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target<'t> {
+    /// A step of the process by its id.
+    Step(&'t str),
+    /// Every step of a type, also of processes that it runs.
+    Type(StepType),
+}
+
+/// Processes by name and policies: what a proof looks at.
+pub(super) struct World<'w, 'r> {
+    pub(super) processes: &'w BTreeMap<&'r str, &'w ProcessScope<'r>>,
+    pub(super) policies: &'w Policies<'r>,
+    /// How many transitions the searches for one process may still make, all together.
+    pub(super) allowance: Cell<usize>,
+}
+
+/// Proves or refutes.
+pub(super) fn every_path<'r>(
+    world: &World<'_, 'r>,
+    process: &ProcessScope<'r>,
+    target: Target<'_>,
+    passed: &Passed,
+) -> Verdict<'r> {
+    let mut prover = Prover { world, target, passed, searches: 0, passing: BTreeMap::new(), within: BTreeSet::new() };
+    let answer = prover.look(Place { process, steps: &process.process.steps, is_top: true, depth: 0 });
+    match answer {
+        Answer { worst: Some(told), .. } => Verdict::Fails(told.into_counterexample()),
+        Answer { faulty: true, .. } => Verdict::Faulty,
+        Answer { unsure: Some(why), .. } => Verdict::Unproved(why),
+        Answer { ever: false, .. } => Verdict::Idle(match target {
+            Target::Step(id) => format!("no run ever starts `{id}`"),
+            Target::Type(kind) => format!("no run ever starts a step of type `{kind}`"),
+        }),
+        _ => Verdict::Holds,
+    }
+}
+
+/// Whether an approval is given only by people who satisfy what is demanded, where people give it.
+pub(super) fn satisfies(policies: &Policies<'_>, approval: &HumanApproval, step: &Step, required: &Approvers) -> bool {
+    if approval.allow_author {
+        return false;
+    }
+    let own = approval.approvers.as_ref().map(|approvers| &approvers.value);
+    let by_policy = approval.policy.as_ref().map(|name| policies.approvers(&name.value)).unwrap_or_default();
+    let deadline = step.timeout.as_ref().map(|timeout| timeout.literal());
+    let reached = |level: &&crate::source::Spanned<crate::definition::step::human_approval::Escalation>| {
+        use crate::definition::step::human_approval::OnTimeout;
+        // A level behind the deadline is never reached, unless the deadline itself reaches it.
+        approval.on_timeout == OnTimeout::Escalate
+            || deadline.is_none_or(|deadline| deadline.is_none_or(|deadline| level.after.value < deadline))
+    };
+    let or = approval.escalate.iter().filter(reached).map(|level| &level.to.value).collect();
+    Demand { all: own.into_iter().chain(by_policy).collect(), or }.implies(required)
+}
+
+/// A list of steps and where it is.
+#[derive(Clone, Copy)]
+struct Place<'p, 'r> {
+    process: &'p ProcessScope<'r>,
+    steps: &'p [Step],
+    /// Whether ids of the guarantee mean steps of this process.
+    is_top: bool,
+    depth: usize,
+}
+
+/// What was found out about the steps of a list.
+#[derive(Default)]
+struct Answer<'r> {
+    /// Whether some target may start at all.
+    ever: bool,
+    worst: Option<Told<'r>>,
+    unsure: Option<String>,
+    /// Whether processes run each other without end.
+    faulty: bool,
+}
+
+struct Prover<'w, 'p, 'r> {
+    world: &'w World<'p, 'r>,
+    target: Target<'w>,
+    passed: &'w Passed,
+    searches: usize,
+    /// Whether a process that completes has passed, by its name.
+    passing: BTreeMap<String, bool>,
+    /// Processes that are being looked at.
+    within: BTreeSet<String>,
+}
+
+/// A step that is a target, or that has one inside.
+struct Candidate<'r> {
+    step: StepIndex,
+    inside: Option<Answer<'r>>,
+}
+
+impl<'p, 'r> Prover<'_, 'p, 'r> {
+    fn look(&mut self, place: Place<'p, 'r>) -> Answer<'r> {
+        let mut candidates = self.candidates(place);
+        if candidates.is_empty() {
+            return Answer::default();
+        }
+        let model = Model::of(place.steps);
+        let passes: Vec<Passes> = place.steps.iter().map(|step| self.passes(place, step)).collect();
+        let quick = proved(&model, &passes);
+        // Of steps with one id the first is looked at; the others are a fault of their own. Those on a circle never run.
+        candidates.retain(|one| model.place[one.step].is_some());
+        candidates.sort_by_key(|one| model.place[one.step]);
+        let inside = |one: &Candidate<'r>| one.inside.as_ref().is_some_and(|inside| inside.faulty);
+        let mut answer = Answer { faulty: candidates.iter().any(inside), ..Answer::default() };
+        let mut found = 0;
+        for candidate in candidates.iter_mut().filter(|one| !quick[one.step]) {
+            let inside = candidate.inside.as_mut();
+            if inside.as_ref().is_some_and(|inside| inside.worst.is_none() && inside.unsure.is_none()) {
+                continue;
+            }
+            self.searches += 1;
+            let run = if self.searches > MAX_SEARCHES {
+                Found::TooMany
+            } else {
+                starts(&model, candidate.step, &passes, &self.world.allowance)
+            };
+            match run {
+                Found::Nothing => {}
+                Found::TooMany => answer.unsure = answer.unsure.or_else(|| Some(too_many(model.id(candidate.step)))),
+                Found::Run(run) => {
+                    answer.ever |= inside.as_ref().is_none_or(|inside| inside.ever);
+                    let told = || tell(place.process, &model, &run, candidate.step, &passes, self.world, self.passed);
+                    match inside.map(|inside| (inside.worst.take(), inside.unsure.take())) {
+                        None => answer.take(told()),
+                        Some((Some(inner), _)) => answer.take(told().around(inner)),
+                        Some((None, unsure)) => answer.unsure = answer.unsure.or(unsure),
+                    }
+                    found += 1;
+                    if found >= COMPARED {
+                        break;
+                    }
+                }
+            }
+        }
+        if answer.worst.is_none() && !answer.ever {
+            let never = vec![Passes::Never; place.steps.len()];
+            let starts = |one: &Candidate<'r>| {
+                one.inside.as_ref().is_none_or(|inside| inside.ever)
+                    && starts(&model, one.step, &never, &self.world.allowance) != Found::Nothing
+            };
+            answer.ever = candidates.iter().take(MAX_SEARCHES).any(starts) || candidates.len() > MAX_SEARCHES;
+        }
+        answer
+    }
+
+    /// The steps of a list that matter.
+    fn candidates(&mut self, place: Place<'p, 'r>) -> Vec<Candidate<'r>> {
+        let mut candidates = Vec::new();
+        for (index, step) in place.steps.iter().enumerate() {
+            let is_target = match self.target {
+                Target::Step(id) => place.is_top && step.id.as_str() == id,
+                Target::Type(kind) => step.step_type() == kind,
+            };
+            if is_target {
+                candidates.push(Candidate { step: index, inside: None });
+            }
+            let inside = self.inside(place, step);
+            candidates.extend(inside.map(|inside| Candidate { step: index, inside: Some(inside) }));
+        }
+        candidates
+    }
+
+    /// What is inside a step, where there is something.
+    fn inside(&mut self, place: Place<'p, 'r>, step: &'p Step) -> Option<Answer<'r>> {
+        let has_target = |steps: &[Step]| {
+            steps.iter().flat_map(Step::with_body).any(|step| match self.target {
+                Target::Step(id) => place.is_top && step.id.as_str() == id,
+                Target::Type(kind) => step.step_type() == kind || matches!(step.kind, StepKind::Process(_)),
+            })
+        };
+        match &step.kind {
+            StepKind::Foreach(foreach) if has_target(&foreach.steps) => {
+                if place.depth >= MAX_DEPTH {
+                    return Some(Answer { unsure: Some("bodies are nested too deep".to_owned()), ..Answer::default() });
+                }
+                let inner = Place { steps: &foreach.steps, depth: place.depth + 1, ..place };
+                Some(self.look(inner)).filter(Answer::says_something)
+            }
+            StepKind::Process(call) if matches!(self.target, Target::Type(_)) => {
+                let name = call.process.as_str();
+                let Some(child) = self.world.processes.get(name).copied() else {
+                    return Some(Answer { faulty: true, ..Answer::default() });
+                };
+                if place.depth >= MAX_DEPTH || !is_whole(child) || !self.within.insert(name.to_owned()) {
+                    return Some(Answer { faulty: true, ..Answer::default() });
+                }
+                let steps = &child.process.steps;
+                let inner = self.look(Place { process: child, steps, is_top: false, depth: place.depth + 1 });
+                self.within.remove(name);
+                Some(inner).filter(Answer::says_something)
+            }
+            _ => None,
+        }
+    }
+
+    /// Which ends of a step pass.
+    fn passes(&mut self, place: Place<'p, 'r>, step: &'p Step) -> Passes {
+        match (self.passed, &step.kind) {
+            (Passed::Step(id), _) if place.is_top && step.id.as_str() == id => Passes::Completed,
+            (Passed::Approval(required), StepKind::HumanApproval(approval)) => {
+                let satisfies = satisfies(self.world.policies, approval, step, &required.approval);
+                if satisfies { Passes::ByPeople } else { Passes::Never }
+            }
+            (_, StepKind::Foreach(foreach)) => {
+                // Without items nothing inside it runs.
+                let has_items = foreach.items.value.as_array().is_some_and(|items| !items.is_empty());
+                let all = has_items && foreach.on_item_failure == OnFailure::Fail && place.depth < MAX_DEPTH;
+                let inner = Place { steps: &foreach.steps, depth: place.depth + 1, ..place };
+                if all && self.completes_only_passed(inner) { Passes::Completed } else { Passes::Never }
+            }
+            (Passed::Approval(_), StepKind::Process(call)) if call.wait => {
+                if self.process_passes(place, call.process.as_str()) { Passes::Completed } else { Passes::Never }
+            }
+            _ => Passes::Never,
+        }
+    }
+
+    fn process_passes(&mut self, place: Place<'p, 'r>, name: &str) -> bool {
+        if let Some(known) = self.passing.get(name) {
+            return *known;
+        }
+        let Some(child) = self.world.processes.get(name).copied() else { return false };
+        if place.depth >= MAX_DEPTH {
+            return false;
+        }
+        // Where a process runs itself, nothing is claimed of it.
+        self.passing.insert(name.to_owned(), false);
+        let steps = &child.process.steps;
+        let inner = Place { process: child, steps, is_top: false, depth: place.depth + 1 };
+        let passes = self.completes_only_passed(inner);
+        self.passing.insert(name.to_owned(), passes);
+        passes
+    }
+
+    /// Whether a list of steps that completes has passed.
+    fn completes_only_passed(&mut self, place: Place<'p, 'r>) -> bool {
+        let passes: Vec<Passes> = place.steps.iter().map(|step| self.passes(place, step)).collect();
+        self.searches += 1;
+        passes.iter().any(|one| *one != Passes::Never)
+            && self.searches <= MAX_SEARCHES
+            && search(&Model::of(place.steps), Goal::AllEnd, &passes, &[], &self.world.allowance) == Found::Nothing
+    }
+}
+
+impl<'r> Answer<'r> {
+    fn says_something(&self) -> bool {
+        self.ever || self.worst.is_some() || self.unsure.is_some() || self.faulty
+    }
+
+    fn take(&mut self, told: Told<'r>) {
+        if self.worst.as_ref().is_none_or(|worst| told.length() < worst.length()) {
+            self.worst = Some(told);
+        }
+    }
+}
+
+fn too_many(step: &str) -> String {
+    format!("there are too many ways to `{step}` to look at each")
+}
+
+impl<'r> Told<'r> {
+    fn into_counterexample(self) -> Counterexample<'r> {
+        let path = std::iter::once("`start`".to_owned()).chain(self.words).collect::<Vec<_>>().join(" → ");
+        Counterexample { path, notes: self.notes, places: self.places, help: self.help }
+    }
+}

@@ -1,0 +1,206 @@
+//! A list of steps as the prover sees it: edges, conditions, and how each step may end. Follows `execution` step by step:
+//! what may happen there may happen here.
+
+use super::conditions::{Atoms, Condition};
+use crate::definition::step::gateway::GatewayMode;
+use crate::definition::step::human_approval::{OnReject, OnTimeout};
+use crate::definition::step::{Join, OnFailure, RunOn, StepKind};
+use crate::definition::{Step, Templated};
+use crate::graph::{Edge, Graph, StepIndex};
+
+/// How a step stands at some moment of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Fate {
+    /// It has not ended: it waits for its edges, or it runs.
+    Open,
+    /// It completed. An approval: the people who were asked approved.
+    Completed,
+    /// A gateway completed: a bit for each branch that it took.
+    Took(u64),
+    /// An approval: nobody came, and that counts as approved.
+    LapsedApproved,
+    /// An approval: it was rejected, and the process goes on.
+    RejectedOn,
+    /// An approval: nobody came, and the process goes on.
+    Expired,
+    /// It failed, and that is tolerated.
+    Tolerated,
+    /// It failed.
+    Failed,
+    /// It was skipped.
+    Skipped,
+    /// Somebody cancelled the execution before it ended.
+    Cancelled,
+}
+
+impl Fate {
+    /// Whether its status is `completed`, and it has an output.
+    pub(super) fn is_completed(self) -> bool {
+        use Fate::{Completed, Expired, LapsedApproved, RejectedOn, Took};
+        matches!(self, Completed | Took(_) | LapsedApproved | RejectedOn | Expired)
+    }
+
+    /// Whether an approval's decision is `approved`.
+    pub(super) fn decision(self) -> Option<&'static str> {
+        match self {
+            Self::Completed | Self::LapsedApproved => Some("approved"),
+            Self::RejectedOn => Some("rejected"),
+            Self::Expired => Some("expired"),
+            _ => None,
+        }
+    }
+
+    /// The word of its status, once it ended.
+    pub(super) fn status(self) -> Option<&'static str> {
+        match self {
+            Self::Open => None,
+            Self::Tolerated | Self::Failed => Some("failed"),
+            Self::Skipped => Some("skipped"),
+            Self::Cancelled => Some("cancelled"),
+            _ => Some("completed"),
+        }
+    }
+}
+
+/// A step.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) run_on: RunOn,
+    pub(super) join: Join,
+    pub(super) when: Option<Condition>,
+    /// How it may end once it runs; a gateway's ways are in `ways`.
+    pub(super) ends: Vec<Fate>,
+    /// Whether it ends in the moment in which it starts.
+    pub(super) at_once: bool,
+    /// Whether its failure is tolerated.
+    pub(super) tolerant: bool,
+    pub(super) branches: Vec<Way>,
+    pub(super) mode: GatewayMode,
+}
+
+/// A branch of a gateway.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// Nothing for `otherwise`.
+    pub(super) when: Option<Condition>,
+    pub(super) to: Vec<StepIndex>,
+}
+
+/// A list of steps.
+#[derive(Debug)]
+pub(super) struct Model<'p> {
+    pub(super) graph: Graph<'p>,
+    pub(super) nodes: Vec<Node>,
+    /// Every step's place in [`Graph::order`]; nothing for steps on a circle.
+    pub(super) place: Vec<Option<usize>>,
+}
+
+impl<'p> Model<'p> {
+    pub(super) fn of(steps: &'p [Step]) -> Self {
+        let graph = Graph::of_steps(steps);
+        let mut atoms = Atoms::default();
+        let nodes = graph.steps().map(|step| node(&graph, step, &mut atoms)).collect();
+        let mut place = vec![None; graph.len()];
+        for (at, step) in graph.order().iter().enumerate() {
+            place[*step] = Some(at);
+        }
+        Self { graph, nodes, place }
+    }
+
+    pub(super) fn before(&self, step: StepIndex) -> &[Edge] {
+        self.graph.before(step)
+    }
+
+    pub(super) fn id(&self, step: StepIndex) -> &'p str {
+        self.graph.step(step).id.as_str()
+    }
+
+    /// Whether a step's `when` is certain to hold.
+    pub(super) fn always_wanted(&self, step: StepIndex) -> bool {
+        self.nodes[step].when.as_ref().is_none_or(|when| when.parts.is_empty())
+    }
+}
+
+fn node(graph: &Graph<'_>, step: &Step, atoms: &mut Atoms) -> Node {
+    let when = step.when.as_ref().map(|when| atoms.condition(graph, &when.value));
+    let tolerant = step.on_failure == OnFailure::Continue;
+    let (branches, mode) = match &step.kind {
+        StepKind::Gateway(gateway) => {
+            let ways = gateway.branches.iter().map(|branch| Way {
+                when: branch.when.as_ref().map(|when| atoms.condition(graph, &when.value)),
+                to: branch.to.iter().filter_map(|id| graph.find(id.as_str())).collect(),
+            });
+            (ways.collect(), gateway.mode)
+        }
+        _ => (Vec::new(), GatewayMode::First),
+    };
+    let mut ends = completions(step);
+    if can_fail(step) {
+        ends.push(if tolerant { Fate::Tolerated } else { Fate::Failed });
+    }
+    let at_once = matches!(step.kind, StepKind::Set(_) | StepKind::Gateway(_));
+    Node { run_on: step.run_on, join: step.join, when, ends, at_once, tolerant, branches, mode }
+}
+
+/// The ways in which a step completes.
+fn completions(step: &Step) -> Vec<Fate> {
+    let StepKind::HumanApproval(approval) = &step.kind else {
+        return if matches!(step.kind, StepKind::Gateway(_)) { Vec::new() } else { vec![Fate::Completed] };
+    };
+    let mut ends = vec![Fate::Completed];
+    if step.timeout.is_some() {
+        match approval.on_timeout {
+            OnTimeout::Approve => ends.push(Fate::LapsedApproved),
+            OnTimeout::Continue => ends.push(Fate::Expired),
+            OnTimeout::Reject | OnTimeout::Fail | OnTimeout::Escalate => {}
+        }
+    }
+    if approval.on_reject == OnReject::Continue {
+        ends.push(Fate::RejectedOn);
+    }
+    ends
+}
+
+/// Whether a step may fail once it runs. What is only written out and needs nobody cannot.
+fn can_fail(step: &Step) -> bool {
+    use crate::definition::step::form::FormTimeout;
+    let computed = |text: &str| text.contains("{{") || text.contains("{%");
+    match &step.kind {
+        StepKind::Set(set) => set.values.values().any(|value| computed(&value.value.to_string())),
+        StepKind::Wait(wait) => !matches!(wait.duration.as_deref(), Some(Templated::Literal(_))),
+        // Its branches say whether it fails.
+        StepKind::Gateway(_) => false,
+        StepKind::HumanApproval(approval) => {
+            let times_out = step.timeout.is_some() && approval.on_timeout == OnTimeout::Fail;
+            let texts = [&approval.title, &approval.description, &step.common.name];
+            let shown = texts.into_iter().flatten().any(|text| computed(text));
+            let timed = matches!(step.timeout.as_deref(), Some(Templated::Template(_)));
+            approval.on_reject == OnReject::Fail || times_out || shown || timed || names_are_computed(approval)
+        }
+        StepKind::Form(form) => {
+            let times_out = step.timeout.is_some() && form.on_timeout == FormTimeout::Fail;
+            let texts = [&form.title, &form.description, &step.common.name];
+            let shown = texts.into_iter().flatten().any(|text| computed(text));
+            times_out
+                || shown
+                || form.assignees.is_some()
+                || matches!(step.timeout.as_deref(), Some(Templated::Template(_)))
+        }
+        _ => true,
+    }
+}
+
+/// Whether naming the approvers may fail: a template in it, a policy, or more people than are listed.
+fn names_are_computed(approval: &crate::definition::step::HumanApproval) -> bool {
+    use crate::definition::Approvers;
+    let plain = |approvers: &Approvers| match approvers {
+        Approvers::Users { users, count } => users.len() as u64 == u64::from(*count) || *count == 1,
+        Approvers::Role { .. } => true,
+        _ => false,
+    };
+    let text = serde_json::to_string(&approval.approvers).unwrap_or_default();
+    approval.policy.is_some()
+        || !approval.escalate.is_empty()
+        || text.contains("{{")
+        || !approval.approvers.as_ref().is_some_and(|approvers| plain(approvers))
+}

@@ -1,0 +1,5 @@
+//! The prover against the engine, and guarantees told as people would read them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod brute;
+mod stories;

@@ -1,0 +1,405 @@
+//! `ends_within`: the longest that an execution may take by its definition, and the way that takes so long. Every
+//! attempt takes its whole time, every pause is as long as it may be, every person waits for the deadline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::every_path::World;
+use super::judge::is_whole;
+use super::verdict::{Counterexample, Place, Verdict};
+use crate::definition::process::Defaults;
+use crate::definition::step::human_approval::OnTimeout;
+use crate::definition::step::{Foreach, HumanApproval, RunOn, StepKind};
+use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
+use crate::execution::input::usual_timeout;
+use crate::graph::{Graph, StepIndex};
+use crate::source::Spanned;
+use crate::validate::ProcessScope;
+use crate::value::Duration;
+
+/// How long another side may ask to be left alone: what `Retry-After` says is honoured up to a day.
+const LONGEST_RETRY_AFTER: u64 = 24 * 60 * 60 * 1_000;
+/// Deepest nesting of bodies and processes.
+const MAX_DEPTH: usize = 16;
+/// Longer than any duration that can be written.
+const FOREVER: u64 = u64::MAX / 4;
+
+/// Proves or refutes.
+pub(super) fn ends_within<'r>(
+    world: &World<'_, 'r>,
+    defaults: &Defaults,
+    process: &ProcessScope<'r>,
+    bound: Duration,
+) -> Verdict<'r> {
+    let mut clock = Clock { world, defaults, known: BTreeMap::new(), within: BTreeSet::new() };
+    let longest = match clock.execution(process, 0) {
+        Err(Endless { faulty: true, .. }) => return Verdict::Faulty,
+        Ok(longest) if longest.millis <= bound.as_millis() => return Verdict::Holds,
+        longest => longest,
+    };
+    let endless = longest.is_err();
+    let (mut links, help, total) = match longest {
+        Ok(longest) => {
+            let help = "shorten a timeout on this way, or set `defaults.execution_timeout`".to_owned();
+            (longest.links, help, format!("{}, which is longer than {bound}", Duration::from_millis(longest.millis)))
+        }
+        Err(endless) => {
+            let (why, help) = (endless.why, endless.help);
+            (endless.links, help, why)
+        }
+    };
+    let words: Vec<String> = links.iter().map(|link| link.words.clone()).collect();
+    let way = std::iter::once("`start`".to_owned()).chain(words).collect::<Vec<_>>().join(" → ");
+    let path = if endless { format!("{total}: {way}") } else { format!("{way} = {total}") };
+    let places = links.drain(..).map(|link| Place { message: link.words, file: link.file, span: link.span });
+    Verdict::Fails(Counterexample { path, notes: Vec::new(), places: places.collect(), help: Some(help) })
+}
+
+/// How long something takes at most, and the steps that take it.
+#[derive(Debug, Clone, Default)]
+struct Longest<'r> {
+    millis: u64,
+    links: Vec<Link<'r>>,
+}
+
+/// A step on the longest way.
+#[derive(Debug, Clone)]
+struct Link<'r> {
+    words: String,
+    file: &'r crate::definition::repository::File,
+    span: crate::source::Span,
+}
+
+/// What has no bound, and why.
+#[derive(Debug, Clone)]
+struct Endless<'r> {
+    /// Whether a fault is the cause that is told elsewhere.
+    faulty: bool,
+    why: String,
+    help: String,
+    links: Vec<Link<'r>>,
+}
+
+type Bound<'r> = Result<Longest<'r>, Endless<'r>>;
+
+struct Clock<'c, 'w, 'r> {
+    world: &'c World<'w, 'r>,
+    /// The repository's.
+    defaults: &'c Defaults,
+    known: BTreeMap<String, Bound<'r>>,
+    within: BTreeSet<String>,
+}
+
+impl<'w, 'r> Clock<'_, 'w, 'r> {
+    /// A whole execution: the longest way through it, all that is undone one after the other, and what runs whatever
+    /// happens after the execution's own time was over.
+    fn execution(&mut self, process: &ProcessScope<'r>, depth: usize) -> Bound<'r> {
+        let defaults = process.process.header.defaults.clone().or(self.defaults);
+        let context = Context { process, defaults: &defaults, depth };
+        let steps = &process.process.steps;
+        let limit = defaults.execution_timeout.as_ref().map(|timeout| timeout.value.as_millis());
+        let undone = self.undone(&context, steps)?;
+        let course = self.way(&context, steps, &|_| true);
+        let mut longest = match (course, limit) {
+            (Ok(course), None) => course,
+            (Ok(course), Some(limit)) if course.millis <= limit => course,
+            (_, Some(limit)) => {
+                // Only steps that wait for others are still to come when the time is over.
+                let late =
+                    self.way(&context, steps, &|step| step.run_on == RunOn::Always && !step.depends_on.is_empty())?;
+                let name = process.process.header.name.as_str();
+                let timeout = Duration::from_millis(limit);
+                let words = format!("the execution of `{name}` is ended after {timeout}");
+                let span = process.process.header.name.span;
+                let ended = Link { words, file: process.file, span };
+                let millis = limit.saturating_add(late.millis);
+                Longest { millis, links: std::iter::once(ended).chain(late.links).collect() }
+            }
+            (Err(endless), None) => return Err(endless),
+        };
+        longest.millis = longest.millis.saturating_add(undone.millis).min(FOREVER);
+        longest.links.extend(undone.links);
+        Ok(longest)
+    }
+
+    /// All compensations, for they run one after the other.
+    fn undone(&mut self, context: &Context<'_, 'r>, steps: &[Step]) -> Bound<'r> {
+        let graph = Graph::of_steps(steps);
+        let mut longest = Longest::default();
+        for (index, step) in graph.steps().enumerate() {
+            if step.run_on == RunOn::Compensation && graph.undone_by(index).next().is_some() {
+                let one = self.step(context, step)?;
+                longest.millis = longest.millis.saturating_add(one.millis).min(FOREVER);
+                longest.links.extend(one.links);
+            }
+        }
+        Ok(longest)
+    }
+
+    /// The longest way through a list of steps, of which only some are taken.
+    fn way(&mut self, context: &Context<'_, 'r>, steps: &[Step], counts: &dyn Fn(&Step) -> bool) -> Bound<'r> {
+        let graph = Graph::of_steps(steps);
+        let mut ends: Vec<u64> = vec![0; graph.len()];
+        let mut before: Vec<Option<StepIndex>> = vec![None; graph.len()];
+        let mut own: Vec<Vec<Link<'r>>> = vec![Vec::new(); graph.len()];
+        let trace = |last: Option<StepIndex>, before: &[Option<StepIndex>], own: &[Vec<Link<'r>>]| {
+            let mut steps = Vec::new();
+            let mut at = last;
+            while let Some(step) = at {
+                steps.push(step);
+                at = before[step];
+            }
+            steps.iter().rev().flat_map(|step| own[*step].clone()).collect::<Vec<_>>()
+        };
+        let mut last: Option<StepIndex> = None;
+        for index in graph.order().iter().copied() {
+            let step = graph.step(index);
+            if step.run_on == RunOn::Compensation {
+                continue;
+            }
+            let latest =
+                graph.before(index).iter().map(|edge| edge.from).max_by_key(|from| (ends[*from], usize::MAX - from));
+            before[index] = latest;
+            let start = latest.map_or(0, |from| ends[from]);
+            ends[index] = start;
+            if counts(step) {
+                match self.step(context, step) {
+                    Ok(one) => {
+                        ends[index] = start.saturating_add(one.millis).min(FOREVER);
+                        own[index] = one.links;
+                    }
+                    Err(mut endless) => {
+                        let mut links = trace(latest, &before, &own);
+                        links.append(&mut endless.links);
+                        return Err(Endless { links, ..endless });
+                    }
+                }
+            }
+            if last.is_none_or(|last| ends[index] > ends[last]) {
+                last = Some(index);
+            }
+        }
+        Ok(Longest { millis: last.map_or(0, |last| ends[last]), links: trace(last, &before, &own) })
+    }
+
+    /// One step with all its attempts.
+    fn step(&mut self, context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
+        let id = step.id.as_str();
+        let link = |words: String| Link { words, file: context.process.file, span: step.id.span };
+        let plain = |millis: u64, words: String| {
+            let links = if millis == 0 { Vec::new() } else { vec![link(words)] };
+            Ok(Longest { millis, links })
+        };
+        let endless =
+            |why: String, help: String| Err(Endless { faulty: false, why, help, links: vec![link(format!("`{id}`"))] });
+        let no_timeout = || endless(format!("`{id}` has no `timeout`"), format!("give `{id}` a `timeout`"));
+        match &step.kind {
+            StepKind::Set(_) | StepKind::Gateway(_) => Ok(Longest::default()),
+            StepKind::Wait(wait) => match (wait.duration.as_deref(), &wait.until, &wait.event) {
+                (Some(Templated::Literal(pause)), ..) => plain(pause.as_millis(), format!("`{id}` waits {pause}")),
+                (Some(_), ..) => {
+                    endless(format!("how long `{id}` waits is computed"), format!("write out `for` of `{id}`"))
+                }
+                (None, Some(_), _) => {
+                    endless(format!("`{id}` waits for a moment"), format!("wait a length of time in `{id}`: `for`"))
+                }
+                (None, None, Some(event)) => match event.timeout.as_deref() {
+                    Some(Templated::Literal(limit)) => {
+                        plain(limit.as_millis(), format!("`{id}` waits up to {limit} for `{}`", event.name.value))
+                    }
+                    _ => endless(
+                        format!("`{id}` waits for an event without a `timeout`"),
+                        format!("give the event of `{id}` a `timeout`"),
+                    ),
+                },
+                (None, None, None) => Ok(Longest::default()),
+            },
+            StepKind::HumanApproval(approval) => match step.timeout.as_deref() {
+                None => no_timeout(),
+                Some(Templated::Template(_)) => computed(id, link),
+                Some(Templated::Literal(timeout)) => {
+                    let (total, deadlines) = people(approval, *timeout);
+                    let words = match deadlines {
+                        1 => format!("`{id}` waits {timeout} for people"),
+                        many => format!("`{id}` waits {many} times {timeout} for people"),
+                    };
+                    plain(total, words)
+                }
+            },
+            StepKind::Form(_) => match step.timeout.as_deref() {
+                None => no_timeout(),
+                Some(Templated::Template(_)) => computed(id, link),
+                Some(Templated::Literal(timeout)) => {
+                    plain(timeout.as_millis(), format!("`{id}` waits {timeout} for people"))
+                }
+            },
+            StepKind::Foreach(foreach) => {
+                let own = literal(step).map(|timeout| (timeout.as_millis(), timeout));
+                if let Some((millis, timeout)) = own {
+                    return self.attempts(context, step, millis, format!("`{id}` runs up to {timeout}"));
+                }
+                let Some(items) = most_items(context.process.process, foreach) else {
+                    let help = format!("give the list a `max_items`, or `{id}` a `timeout`");
+                    return endless(format!("`{id}` has no bound on its items"), help);
+                };
+                let deeper = Context { depth: context.depth + 1, ..*context };
+                let item = self.way(&deeper, &foreach.steps, &|_| true)?;
+                let rounds = items.div_ceil(u64::from(foreach.max_parallel.max(1)));
+                let words = format!("`{id}` runs {items} items of up to {}", Duration::from_millis(item.millis));
+                self.attempts(context, step, item.millis.saturating_mul(rounds).min(FOREVER), words)
+            }
+            StepKind::Process(call) if call.wait => {
+                if let Some(timeout) = literal(step) {
+                    return self.attempts(context, step, timeout.as_millis(), format!("`{id}` runs up to {timeout}"));
+                }
+                let child = self.child(context, call.process.as_str(), step)?;
+                let words =
+                    format!("`{id}` runs `{}`, up to {}", call.process.as_str(), Duration::from_millis(child.millis));
+                self.attempts(context, step, child.millis, words)
+            }
+            StepKind::Process(_) => Ok(Longest::default()),
+            _ => match (&step.timeout, usual_timeout(step.step_type())) {
+                (Some(timeout), _) => match timeout.literal() {
+                    Some(limit) => {
+                        self.attempts(context, step, limit.as_millis(), format!("`{id}` runs up to {limit}"))
+                    }
+                    None => computed(id, link),
+                },
+                (None, None) => no_timeout(),
+                (None, Some(usual)) => {
+                    let limit = context.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value);
+                    self.attempts(context, step, limit.as_millis(), format!("`{id}` runs up to {limit}"))
+                }
+            },
+        }
+    }
+
+    /// The same thing again as often as `retry` allows, with the pauses between.
+    fn attempts(&self, context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Bound<'r> {
+        let link = |words| Link { words, file: context.process.file, span: step.id.span };
+        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref());
+        let Some(retry) = retry.filter(|retry| retry.max_attempts > 1) else {
+            return Ok(Longest { millis, links: vec![link(words)] });
+        };
+        let asked = asks_for_pauses(step, retry);
+        let pauses = (1..retry.max_attempts).map(|tries| pause(retry, tries).max(asked));
+        let pauses = pauses.fold(0_u64, u64::saturating_add);
+        let total = millis.saturating_mul(u64::from(retry.max_attempts)).saturating_add(pauses).min(FOREVER);
+        let mut words =
+            format!("{words}, {} times, with pauses of {}", retry.max_attempts, Duration::from_millis(pauses));
+        if asked > 0 {
+            words.push_str(" where the other side asks for them");
+        }
+        Ok(Longest { millis: total, links: vec![link(words)] })
+    }
+
+    fn child(&mut self, context: &Context<'_, 'r>, name: &str, step: &Step) -> Bound<'r> {
+        let link = || Link { words: format!("`{}`", step.id), file: context.process.file, span: step.id.span };
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let faulty = || Err(Endless { faulty: true, why: String::new(), help: String::new(), links: Vec::new() });
+        let Some(child) = self.world.processes.get(name).copied() else { return faulty() };
+        if context.depth >= MAX_DEPTH || !is_whole(child) || !self.within.insert(name.to_owned()) {
+            return faulty();
+        }
+        let bound = self.execution(child, context.depth + 1).map_err(|mut endless| {
+            endless.links.insert(0, link());
+            endless
+        });
+        self.within.remove(name);
+        self.known.insert(name.to_owned(), bound.clone());
+        bound
+    }
+}
+
+/// What steps of one list share.
+#[derive(Clone, Copy)]
+struct Context<'c, 'r> {
+    process: &'c ProcessScope<'r>,
+    defaults: &'c Defaults,
+    depth: usize,
+}
+
+fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Bound<'r> {
+    let help = format!("write out the `timeout` of `{id}`");
+    Err(Endless {
+        faulty: false,
+        why: format!("the `timeout` of `{id}` is computed"),
+        help,
+        links: vec![link(format!("`{id}`"))],
+    })
+}
+
+fn literal(step: &Step) -> Option<Duration> {
+    step.timeout.as_ref().and_then(|timeout: &Spanned<Templated<Duration>>| timeout.literal())
+}
+
+/// How long people may take, and how many deadlines that are: with `on_timeout: escalate` each level that is still to
+/// come when the deadline is over starts it anew.
+fn people(approval: &HumanApproval, timeout: Duration) -> (u64, u64) {
+    let patience = timeout.as_millis();
+    let mut levels: Vec<u64> = approval.escalate.iter().map(|level| level.after.value.as_millis()).collect();
+    levels.sort_unstable();
+    let mut due = patience;
+    let mut deadlines = 1;
+    if approval.on_timeout == OnTimeout::Escalate {
+        let mut rest = levels.into_iter().peekable();
+        loop {
+            while rest.next_if(|after| *after <= due).is_some() {}
+            if rest.next().is_none() {
+                break;
+            }
+            due = due.saturating_add(patience).min(FOREVER);
+            deadlines += 1;
+        }
+    }
+    (due, deadlines)
+}
+
+/// The longest pause after so many tries, in milliseconds: jitter only shortens it.
+fn pause(retry: &Retry, tries: u32) -> u64 {
+    let initial = retry.initial.as_millis();
+    let pause = match retry.backoff {
+        Backoff::Fixed => initial,
+        Backoff::Exponential => initial.saturating_mul(1_u64.checked_shl(tries - 1).unwrap_or(u64::MAX)),
+    };
+    pause.min(retry.max.as_millis())
+}
+
+/// How long the other side may ask to be left alone, where its answer is one that is tried again.
+fn asks_for_pauses(step: &Step, retry: &Retry) -> u64 {
+    let called = matches!(
+        step.step_type(),
+        StepType::ApiCall | StepType::McpCall | StepType::AiGenerate | StepType::AgentTask | StepType::Notify
+    );
+    let answers = [ErrorClass::RateLimited, ErrorClass::ServerError, ErrorClass::Refused];
+    if called && answers.into_iter().any(|class| retry.covers(class)) { LONGEST_RETRY_AFTER } else { 0 }
+}
+
+/// How many items a `foreach` has at most, where that is known: a list that is written out, or an input or an answer with
+/// `max_items`.
+pub(super) fn most_items(process: &Process, foreach: &Foreach) -> Option<u64> {
+    use crate::expression::Template;
+    if let Some(items) = foreach.items.value.as_array() {
+        return Some(items.len() as u64);
+    }
+    let template = Template::parse(foreach.items.value.as_str()?).ok().filter(Template::is_native)?;
+    let [reference] = template.references() else { return None };
+    let inside = super::conditions::bare(template.text());
+    if inside != template.text().get(reference.range.clone())? {
+        return None;
+    }
+    let field = match (reference.root(), reference.path.len()) {
+        ("inputs", 2) => process.header.inputs.get(reference.name(1)?)?,
+        ("steps", 4) if reference.name(2) == Some("output") => match &process.step(reference.name(1)?)?.kind {
+            StepKind::Form(form) => form.fields.get(reference.name(3)?)?,
+            _ => return None,
+        },
+        ("context", 2) => {
+            let constant = process.header.context.get(reference.name(1)?)?;
+            return constant.value.as_array().map(|items| items.len() as u64);
+        }
+        _ => return None,
+    };
+    field.max_items.as_ref().map(|most| most.value)
+}
