@@ -153,9 +153,9 @@ pub struct NotifyRule {
     pub on: Vec<Spanned<NotifyOccasion>>,
     /// The way.
     pub channel: super::step::notify::Channel,
-    /// The receiver.
+    /// Addresses for e-mail, a channel for Slack, a URL or a channel of `flow.yaml` for a webhook, nothing for a comment.
     #[serde(default)]
-    pub to: Option<Text>,
+    pub to: Option<Spanned<Value>>,
 }
 
 /// An occasion to notify on.

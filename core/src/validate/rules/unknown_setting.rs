@@ -79,8 +79,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
         for rule in process.process.header.notify.iter().filter(|rule| rule.channel == Channel::Webhook) {
-            if let Some(to) = rule.to.as_ref().filter(|to| is_name(to)) {
-                tell(process.file, ("channel", "channels"), to, to.span, &channels, findings);
+            if let Some(to) = &rule.to
+                && let Some(name) = to.as_str().filter(|to| is_name(to))
+            {
+                tell(process.file, ("channel", "channels"), name, to.span, &channels, findings);
             }
         }
     }
