@@ -9,7 +9,7 @@ use crate::expression::EvaluationError;
 pub type LeafIndex = u32;
 
 /// What an approval needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
     /// `count` people of a group.

@@ -113,7 +113,7 @@ pub(super) fn lines(before: &str, after: &str) -> Vec<Line> {
 }
 
 fn line(kind: LineKind, text: &str) -> Line {
-    Line { kind, text: masked(text) }
+    Line { kind, text: text.to_owned() }
 }
 
 /// Leaves out what is far from every change.
@@ -125,7 +125,7 @@ fn around_changes(all: Vec<Line>) -> Vec<Line> {
     let mut kept: Vec<Line> = Vec::new();
     for (line, near) in all.into_iter().zip(near) {
         if near && kept.len() < MAX_LINES {
-            kept.push(line);
+            kept.push(Line { text: masked(&line.text), ..line });
         } else if kept.last().is_none_or(|last| last.kind != LineKind::Gap) {
             kept.push(Line { kind: LineKind::Gap, text: String::new() });
         }

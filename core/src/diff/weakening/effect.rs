@@ -1,7 +1,7 @@
 //! Steps that act outside, and what every path to them passes: told where it is less than it was, also where the step
 //! went to another process or file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, path};
 use crate::approval::Requirement;
@@ -130,14 +130,14 @@ fn in_both(view: &View<'_>, pair: &ProcessPair<'_>, found: &mut Found) {
 }
 
 /// Ids of approvals by the id of the step that they come before.
-type Before = BTreeMap<String, Vec<String>>;
+type Before = BTreeMap<String, BTreeSet<String>>;
 
 /// The approvals that come before each step, whatever the conditions.
 fn approvals_before(process: &Process) -> Before {
     let mut found = BTreeMap::new();
     let is_approval = |step: &Step| matches!(step.kind, StepKind::HumanApproval(_));
     for (step, before) in path::before(process) {
-        let ids: Vec<String> =
+        let ids: BTreeSet<String> =
             before.into_iter().filter(|step| is_approval(step)).map(|step| step.id.as_str().to_owned()).collect();
         for inner in step.with_body() {
             found.insert(inner.id.as_str().to_owned(), ids.clone());
@@ -159,7 +159,7 @@ fn lost(
     let has = behind.1.get(after.id.as_str())?;
     had.iter().map(|id| pair.renames.of(id)).find_map(|id| {
         let asked = known.get(id)?;
-        (!has.iter().any(|now| now == id) && !passes.is_at_least(asked)).then(|| id.to_owned())
+        (!has.contains(id) && !passes.is_at_least(asked)).then(|| id.to_owned())
     })
 }
 

@@ -49,8 +49,10 @@ fn of_list(
     let asked: Vec<Option<Requirement>> = graph.steps().map(asks).collect();
     let certain = certain(&graph);
     let mut own: Vec<Requirement> = vec![Requirement::NOTHING; graph.len()];
+    let mut sizes: Vec<usize> = vec![0; graph.len()];
     for index in graph.order().iter().copied() {
-        own[index] = of_step(&graph, index, &certain[index], &asked, &own);
+        own[index] = of_step(&graph, index, &certain[index], &asked, (&own, &sizes));
+        sizes[index] = size(&own[index]);
     }
     for (index, step) in graph.steps().enumerate() {
         let whole = both(around, &own[index]);
@@ -68,7 +70,7 @@ fn of_step(
     index: StepIndex,
     certain: &Bits,
     asked: &[Option<Requirement>],
-    own: &[Requirement],
+    (own, sizes): (&[Requirement], &[usize]),
 ) -> Requirement {
     let step = graph.step(index);
     let mut parts: Vec<Requirement> = Vec::new();
@@ -77,20 +79,19 @@ fn of_step(
             parts.extend(asked.iter().cloned());
         }
     }
-    if step.run_on == RunOn::Success {
+    let edges = graph.before(index);
+    let whole: usize = edges.iter().map(|edge| sizes[edge.from] + asked[edge.from].as_ref().map_or(0, size)).sum();
+    if step.run_on == RunOn::Success && whole <= MAX_PARTS {
         let through = |from: StepIndex| both(&own[from], asked[from].as_ref().unwrap_or(&Requirement::NOTHING));
         let mut ways: Vec<Requirement> = Vec::new();
-        for edge in graph.before(index) {
-            let way = through(edge.from);
-            if ways.len() <= MAX_PARTS && !ways.contains(&way) {
+        for way in edges.iter().map(|edge| through(edge.from)) {
+            if !ways.contains(&way) {
                 ways.push(way);
             }
         }
-        let free = ways.is_empty() || ways.iter().any(Requirement::asks_nothing);
-        let size: usize = ways.iter().map(size).sum();
         match ways.len() {
-            _ if free || size > MAX_PARTS => {}
-            1 => parts.extend(ways),
+            _ if ways.iter().any(Requirement::asks_nothing) => {}
+            0 | 1 => parts.extend(ways),
             _ => parts.push(Requirement::Any { of: ways, count: 1 }),
         }
     }
@@ -278,4 +279,119 @@ fn reach(graph: &Graph<'_>, from: impl Iterator<Item = StepIndex>) -> Bits {
         }
     }
     bits
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::approval::Group;
+    use crate::definition::repository::Repository;
+    use crate::execution::edges::{EdgeEnd, Readiness, readiness};
+
+    /// Each approval asks a team of its own, named like the step.
+    fn asks(step: &Step) -> Option<Requirement> {
+        let team = Group::Team(step.id.as_str().to_owned());
+        matches!(step.kind, StepKind::HumanApproval(_)).then_some(Requirement::People { group: team, count: 1 })
+    }
+
+    fn holds(requirement: &Requirement, approved: &BTreeSet<String>) -> bool {
+        match requirement {
+            Requirement::People { group: Group::Team(team), .. } => approved.contains(team),
+            Requirement::People { .. } => false,
+            Requirement::Any { of, count } => of.iter().filter(|part| holds(part, approved)).count() >= *count as usize,
+            Requirement::All { of } => of.iter().all(|part| holds(part, approved)),
+        }
+    }
+
+    /// A process of up to six steps: what each is, what it waits for, and how it runs.
+    fn process() -> impl Strategy<Value = String> {
+        let step = (0..4_u8, any::<u8>(), any::<bool>(), 0..8_u8, any::<bool>());
+        proptest::collection::vec(step, 2..7).prop_map(|steps| {
+            let mut text = "name: p\nversion: 1\nsteps:\n".to_owned();
+            let count = steps.len();
+            for (place, (kind, before, when, run_on, join)) in steps.into_iter().enumerate() {
+                let waits: Vec<String> =
+                    (0..place).filter(|other| before & (1 << other) != 0).map(|other| format!("s{other}")).collect();
+                let targets: Vec<usize> = (place + 1..count).take(2).collect();
+                let fields = match kind {
+                    0 | 1 => "type: human_approval, approvers: {team: x}".to_owned(),
+                    2 if !targets.is_empty() => {
+                        let ways: Vec<String> =
+                            targets.iter().map(|to| format!("{{when: '{{{{ inputs.x }}}}', to: [s{to}]}}")).collect();
+                        format!("type: gateway, branches: [{}]", ways.join(", "))
+                    }
+                    _ => "type: set, values: {x: 1}".to_owned(),
+                };
+                let when = if when { ", when: '{{ inputs.y }}'" } else { "" };
+                let run_on = match run_on {
+                    0 => ", run_on: always",
+                    1 => ", run_on: failure",
+                    _ => "",
+                };
+                let join = if join { ", join: any" } else { "" };
+                text.push_str(&format!(
+                    "  - {{id: s{place}, {fields}, depends_on: [{}]{when}{run_on}{join}}}\n",
+                    waits.join(", ")
+                ));
+            }
+            text
+        })
+    }
+
+    /// Plays one world: for each step two bits, whether its condition holds (for a gateway also which way) and whether
+    /// it succeeds. Tells each step that ran the approvals that had been given.
+    fn play(graph: &Graph<'_>, world: u32, told: &mut dyn FnMut(&Step, &BTreeSet<String>)) {
+        let mut ends: Vec<Option<bool>> = vec![None; graph.len()];
+        let mut ran = vec![false; graph.len()];
+        let mut approved = BTreeSet::new();
+        let bit = |place: usize| world & (1 << place) != 0;
+        for index in graph.order().iter().copied() {
+            let step = graph.step(index);
+            let edge = |edge: &crate::graph::Edge| match (ran[edge.from], ends[edge.from], &graph.step(edge.from).kind)
+            {
+                (true, Some(true), StepKind::Gateway(gateway)) if edge.gateway => {
+                    let way = usize::from(bit(2 * edge.from)) % gateway.branches.len();
+                    let taken = gateway.branches[way].to.iter().any(|to| to.value == step.id.value);
+                    if taken { EdgeEnd::Ok } else { EdgeEnd::Neutral }
+                }
+                (true, Some(true), _) => EdgeEnd::Ok,
+                (true, Some(false), _) => EdgeEnd::Bad,
+                _ => EdgeEnd::Neutral,
+            };
+            let edges: Vec<Option<EdgeEnd>> = graph.before(index).iter().map(|one| Some(edge(one))).collect();
+            if readiness(step.join, step.run_on, &edges) != Readiness::Run || (step.when.is_some() && !bit(2 * index)) {
+                continue;
+            }
+            told(step, &approved);
+            ran[index] = true;
+            ends[index] = Some(bit(2 * index + 1));
+            if bit(2 * index + 1) && asks(step).is_some() {
+                approved.insert(step.id.as_str().to_owned());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_to_have_been_passed_was_passed_in_every_world(text in process()) {
+            let repository = Repository::read([(".flow/processes/p.yaml".to_owned(), text.clone())]);
+            let (_, process) = repository.process("p").unwrap();
+            let passed = passed(process, &asks);
+            let graph = Graph::of(process);
+            let mut wrong = Vec::new();
+            for world in 0..1_u32 << (2 * graph.len()) {
+                play(&graph, world, &mut |step, approved| {
+                    if !holds(&passed[step.id.as_str()], approved) {
+                        wrong.push((step.id.as_str().to_owned(), world));
+                    }
+                });
+            }
+            prop_assert!(wrong.is_empty(), "{:?}\n{text}{passed:?}", wrong.first());
+        }
+    }
 }
