@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Types;
 use super::check::{self, Environment, Seen};
-use super::kind::Type;
+use super::kind::{Others, Part, Type};
 use super::process::ProcessTypes;
 use super::prompt::PromptTypes;
 use super::text::{Owner, Role, TEXT, Text};
@@ -152,6 +152,10 @@ impl<'r> Types<'r> {
         let Some(text) = self.text_at(process, offset) else { return roots };
         if text.role.secrets {
             roots.push(field("secrets", Type::any_record(), "The secrets of the server."));
+        }
+        if text.role.event {
+            let event = Type::record([("payload", Part::of(Type::Unknown))], Others::Any);
+            roots.push(field("event", event, "The event that has come."));
         }
         for item in text.owner.items() {
             let path =

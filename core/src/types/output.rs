@@ -1,12 +1,12 @@
 //! What each type of step gives, as far as its definition says so by itself. What is computed by expressions (`set`,
 //! `foreach`, sub-processes) is put together in [`super::process`].
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
 use super::Types;
-use super::kind::{Others, Part, Type};
+use super::kind::{Others, Part, Record, Type};
 use super::trigger::with_written;
 use crate::definition::repository::File;
 use crate::definition::step::form::FormTimeout;
@@ -18,25 +18,27 @@ const STATUSES: [&str; 4] = ["completed", "failed", "skipped", "cancelled"];
 
 /// `steps.ID` of a step that has ended, by what it gives.
 pub(super) fn step(output: Type) -> Type {
-    static ERROR: LazyLock<Type> = LazyLock::new(|| {
-        let text = |optional| Part { of: Type::TEXT, optional, description: None };
-        let pause = Part { of: Type::Integer, optional: true, description: None };
-        let fields =
-            [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
-        Type::record(fields, Others::None)
-    });
-    static STATUS: LazyLock<Type> = LazyLock::new(|| Type::words(STATUSES));
-    let part = |of: Type, description: &str| Part { of, optional: false, description: Some(description.into()) };
-    Type::record(
-        [
-            ("output", part(output, "What the step gave.")),
-            ("status", part(STATUS.clone(), "How it ended.")),
-            ("error", part(ERROR.clone(), "What went wrong, where it failed; null otherwise.")),
-            ("attempts", part(Type::Integer, "How many attempts it took.")),
-        ],
-        Others::None,
-    )
+    let mut step = STEP.clone();
+    if let Some(part) = step.fields.get_mut("output") {
+        part.of = output;
+    }
+    Type::Record(Arc::new(step))
 }
+
+static STEP: LazyLock<Record> = LazyLock::new(|| {
+    let text = |optional| Part { of: Type::TEXT, optional, description: None };
+    let pause = Part { of: Type::Integer, optional: true, description: None };
+    let fields = [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
+    let error = Type::record(fields, Others::None);
+    let part = |of: Type, description: &str| Part { of, optional: false, description: Some(description.into()) };
+    let fields = [
+        ("output", part(Type::Unknown, "What the step gave.")),
+        ("status", part(Type::words(STATUSES), "How it ended.")),
+        ("error", part(error, "What went wrong, where it failed; null otherwise.")),
+        ("attempts", part(Type::Integer, "How many attempts it took.")),
+    ];
+    Record { fields: fields.into_iter().map(|(name, part)| (name.into(), part)).collect(), others: Others::None }
+});
 
 /// What a step gives; nothing where expressions decide that.
 pub(super) fn of(types: &Types<'_>, file: &File, step: &Step) -> Option<Type> {

@@ -184,6 +184,7 @@ impl Environment for Reader<'_, '_> {
         }
         match root.as_str() {
             "index" if !items.is_empty() => start(Type::Integer, 1),
+            "event" => start(Type::record([("payload", Part::of(Type::Unknown))], Others::Any), 1),
             "secrets" => start(Type::record([], Others::Of(Type::TEXT)), 1),
             _ => start(self.of.root(root)?.clone(), 1),
         }

@@ -155,10 +155,30 @@ impl<'s> Reading<'s> {
         if names.is_empty() {
             return of;
         }
-        Type::any_of(of.alternatives().iter().map(|one| match one {
-            Type::Record(record) => with_required(record, &names),
-            other => other.clone(),
-        }))
+        match of {
+            Type::Record(record) => self.with_required(record, &names),
+            Type::Union(types) => Type::any_of(types.iter().map(|one| match one {
+                Type::Record(record) => self.with_required(Arc::clone(record), &names),
+                other => other.clone(),
+            })),
+            other => other,
+        }
+    }
+
+    /// A mapping in which these fields are there.
+    fn with_required(&mut self, record: Arc<Record>, names: &[&str]) -> Type {
+        self.left = self.left.saturating_sub(if Arc::strong_count(&record) > 1 { record.fields.len() } else { 0 });
+        let mut record = Arc::unwrap_or_clone(record);
+        for name in names {
+            match record.fields.get_mut(*name) {
+                Some(part) => part.optional = false,
+                None if matches!(record.others, Others::Any) => {
+                    record.fields.insert(Arc::from(*name), Part::of(Type::Unknown));
+                }
+                None => {}
+            }
+        }
+        Type::Record(Arc::new(record))
     }
 
     fn required_names(&mut self, schema: &'s Value, names: &mut Vec<&'s str>, depth: usize) {
@@ -202,7 +222,7 @@ impl<'s> Reading<'s> {
                 let rest = self.both(left.rest.clone(), right.rest.clone(), depth + 1);
                 Type::List(Arc::new(List { first, rest }))
             }
-            (Type::Record(left), Type::Record(right)) => self.both_records(&left, &right, depth),
+            (Type::Record(left), Type::Record(right)) => self.both_records(left, &right, depth),
             (left, right) => {
                 let pairs =
                     left.alternatives().iter().flat_map(|one| right.alternatives().iter().map(move |two| (one, two)));
@@ -220,17 +240,19 @@ impl<'s> Reading<'s> {
         }
     }
 
-    fn both_records(&mut self, left: &Arc<Record>, right: &Arc<Record>, depth: usize) -> Type {
+    fn both_records(&mut self, left: Arc<Record>, right: &Arc<Record>, depth: usize) -> Type {
         let says_nothing = |record: &Record| record.fields.is_empty() && matches!(record.others, Others::Any);
-        if says_nothing(right) || Arc::ptr_eq(left, right) {
-            return Type::Record(Arc::clone(left));
+        if says_nothing(right) || Arc::ptr_eq(&left, right) {
+            return Type::Record(left);
         }
-        if says_nothing(left) {
+        if says_nothing(&left) {
             return Type::Record(Arc::clone(right));
         }
-        let mut fields = left.fields.clone();
+        // A record that is nobody else's is added to; a shared one is copied, and that is paid for.
+        self.left = self.left.saturating_sub(if Arc::strong_count(&left) > 1 { left.fields.len() } else { 0 });
+        let mut record = Arc::unwrap_or_clone(left);
         for (name, part) in &right.fields {
-            let merged = match fields.get(name) {
+            let merged = match record.fields.get(name) {
                 None => part.clone(),
                 Some(known) => Part {
                     of: self.both(known.of.clone(), part.of.clone(), depth + 1),
@@ -238,29 +260,13 @@ impl<'s> Reading<'s> {
                     description: known.description.clone().or_else(|| part.description.clone()),
                 },
             };
-            fields.insert(Arc::clone(name), merged);
+            record.fields.insert(Arc::clone(name), merged);
         }
-        let others = match (&left.others, &right.others) {
-            (Others::None, Others::None) => Others::None,
-            _ => Others::Any,
-        };
-        Type::Record(Arc::new(Record { fields, others }))
-    }
-}
-
-/// A mapping in which these fields are there.
-fn with_required(record: &Record, names: &[&str]) -> Type {
-    let mut record = Record::clone(record);
-    for name in names {
-        match record.fields.get_mut(*name) {
-            Some(part) => part.optional = false,
-            None if matches!(record.others, Others::Any) => {
-                record.fields.insert(Arc::from(*name), Part::of(Type::Unknown));
-            }
-            None => {}
+        if !matches!((&record.others, &right.others), (Others::None, Others::None)) {
+            record.others = Others::Any;
         }
+        Type::Record(Arc::new(record))
     }
-    Type::Record(Arc::new(record))
 }
 
 /// The list at a keyword.

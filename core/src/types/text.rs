@@ -1,8 +1,6 @@
 //! Where a process holds expressions, and what may stand there: one walk over the nodes of its file, so that texts of
 //! steps that could not be decoded are looked at all the same.
 
-use std::collections::BTreeSet;
-
 use crate::definition::step::StepType;
 use crate::expression::{ExpressionError, Template};
 use crate::source::{Document, Kind, Node, NodeId};
@@ -159,8 +157,9 @@ pub struct Texts {
 impl Texts {
     /// Walks the file of a process.
     pub fn of(document: &Document, root: NodeId) -> Self {
-        let mut walk = Walk { found: Self::default(), seen: BTreeSet::new() };
+        let mut walk = Walk { found: Self::default(), seen: vec![0; document.len() + 1], owners: 0, owner: 0 };
         for (key, value) in document.node(root).entries() {
+            walk.next_owner();
             match key.as_str().unwrap_or_default() {
                 "outputs" => walk.below(value, &Owner::Outputs, VALUE),
                 "concurrency" => {
@@ -176,14 +175,30 @@ impl Texts {
 
 struct Walk {
     found: Texts,
-    /// Nodes that were looked at for an owner: an anchor that is used twice is looked at for both, once each.
-    seen: BTreeSet<(NodeId, Option<String>)>,
+    /// For each node the owner that it was last looked at for: an anchor that is used twice is looked at for both, once
+    /// each.
+    seen: Vec<u32>,
+    /// How many owners there were, and which is at hand, from 1.
+    owners: u32,
+    owner: u32,
 }
 
 /// Deepest nesting of `foreach` bodies that is walked.
 const MAX_BODIES: usize = 16;
 
 impl Walk {
+    fn next_owner(&mut self) -> u32 {
+        self.owners += 1;
+        self.owner = self.owners;
+        self.owner
+    }
+
+    /// Whether a node is looked at for the first time for this owner.
+    fn is_new(&mut self, node: NodeId) -> bool {
+        let seen = self.seen.get_mut(node.0 as usize);
+        seen.is_some_and(|seen| std::mem::replace(seen, self.owner) != self.owner)
+    }
+
     fn steps(&mut self, list: Node<'_>, items: &[Item], depth: usize) {
         for step in list.items().into_iter().flatten().filter(|step| step.kind() == Kind::Mapping) {
             self.step(step, items, depth);
@@ -201,8 +216,11 @@ impl Walk {
             items.push(Item { name: name.to_owned(), foreach: step.id() });
             items
         };
+        let (own, literal) = (self.next_owner(), self.next_owner());
         for (key, value) in step.entries() {
             let key = key.as_str().unwrap_or_default();
+            // A body has owners of its own.
+            self.owner = own;
             match (step_type, key) {
                 (_, "when") => {
                     self.found.conditions.push(value.id());
@@ -218,7 +236,10 @@ impl Walk {
                 }
                 _ => match role(step_type, key) {
                     Some(role) => self.below(value, &owner, role),
-                    None => self.elsewhere(value),
+                    None => {
+                        self.owner = literal;
+                        self.elsewhere(value);
+                    }
                 },
             }
         }
@@ -244,16 +265,15 @@ impl Walk {
 
     /// Every text of a value, however deep.
     fn below(&mut self, value: Node<'_>, owner: &Owner, role: Role) {
-        let id = match owner {
-            Owner::Step { id, .. } => id.clone(),
-            Owner::Outputs | Owner::Concurrency => None,
-        };
-        if !self.seen.insert((value.id(), id)) {
+        if !self.is_new(value.id()) {
             return;
         }
-        if let Some(text) = value.as_text().filter(|text| has_markup(text)) {
+        if value.as_str().is_some_and(has_markup)
+            && let Some(text) = value.as_text()
+        {
             let (node, template) = (value.id(), Template::parse(text));
             self.found.texts.push(Text { node, template, owner: owner.clone(), role });
+            return;
         }
         // What a value as a whole must be says nothing about its parts, but each name of several is a name.
         let wants = if role.wants == Wants::Names { Wants::Names } else { Wants::Anything };
@@ -263,10 +283,12 @@ impl Walk {
     }
 
     fn elsewhere(&mut self, value: Node<'_>) {
-        if !self.seen.insert((value.id(), Some(String::new()))) {
+        if !self.is_new(value.id()) {
             return;
         }
-        if value.as_text().is_some_and(|text| text.contains("{{") || text.contains("{%")) {
+        if value.as_str().is_some_and(has_markup)
+            && value.as_text().is_some_and(|text| text.contains("{{") || text.contains("{%"))
+        {
             self.found.elsewhere.push(value.id());
         }
         value.items().into_iter().flatten().for_each(|item| self.elsewhere(item));
@@ -277,5 +299,12 @@ impl Walk {
 
 /// Whether a text holds an expression, a tag or a comment of the expression language.
 pub fn has_markup(text: &str) -> bool {
-    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+    let mut rest = text;
+    while let Some(brace) = rest.find('{') {
+        rest = &rest[brace + 1..];
+        if rest.starts_with(['{', '%', '#']) {
+            return true;
+        }
+    }
+    false
 }

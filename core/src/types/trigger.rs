@@ -1,5 +1,7 @@
 //! The roots of expressions that do not depend on steps: inputs, constants, the trigger, the execution.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::kind::{Others, Part, Record, Type};
@@ -119,7 +121,7 @@ pub(super) fn trigger(process: &Process) -> Type {
     ];
     if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
         let optional = triggers.iter().any(|trigger| !may_have_pull_request(trigger));
-        let of = pull_request();
+        let of = PULL_REQUEST.clone();
         fields.push(("pull_request", Part { optional, ..described(of, "The pull request that it is about.") }));
     }
     Type::record(fields, Others::None)
@@ -133,7 +135,7 @@ fn may_have_pull_request(trigger: &Trigger) -> bool {
     matches!(trigger, Trigger::PullRequest(_) | Trigger::Comment(_) | Trigger::Manual)
 }
 
-fn pull_request() -> Type {
+static PULL_REQUEST: LazyLock<Type> = LazyLock::new(|| {
     Type::record(
         [
             ("number", described(Type::Integer, "Its number.")),
@@ -147,7 +149,7 @@ fn pull_request() -> Type {
         ],
         Others::None,
     )
-}
+});
 
 /// `execution`.
 pub(super) fn execution() -> Type {

@@ -92,6 +92,11 @@ fn hostile_schemas() {
         definitions.insert(format!("d{level}"), both);
     }
     Type::of_schema(&json!({"$ref": "#/$defs/d0", "$defs": definitions}));
+    let one = |at: usize| json!({"properties": {format!("a{at}"): true, format!("b{at}"): true}});
+    let many: Vec<Value> = (0..20_000).map(one).collect();
+    Type::of_schema(&json!({"allOf": many}));
+    let properties: serde_json::Map<String, Value> = (0..10_000).map(|at| (format!("a{at}"), json!(true))).collect();
+    Type::of_schema(&json!({"properties": properties, "anyOf": many, "allOf": [{"required": ["a1"]}]}));
     let mut deep = json!({"type": "string"});
     for _ in 0..100 {
         deep = json!({"type": "array", "items": deep});
