@@ -383,3 +383,48 @@ fn a_client_without_abilities_gets_what_it_understands() {
     let key = keys.as_array().unwrap().iter().find(|one| one["label"] == "on_failure").unwrap();
     assert_eq!((&key["textEdit"]["newText"], &key["insertTextFormat"]), (&json!("on_failure: "), &json!(1)));
 }
+
+#[test]
+fn a_document_is_formatted_where_it_can_be_read() {
+    let text = RELEASE.replace("version: 1\n", "version:    1\n");
+    let folder = folder(&[(PROCESS, &text)]);
+    let mut editor = Editor::open(folder.path());
+    editor.open_document(PROCESS, &text);
+    let params = json!({"textDocument": {"uri": editor.uri(PROCESS)}, "options": {"tabSize": 2, "insertSpaces": true}});
+    let edits = editor.request("textDocument/formatting", params.clone()).unwrap();
+    let formatted = editor.edited(&text, edits.as_array().unwrap());
+    assert!(formatted.contains("version: 1\n"), "{formatted}");
+    editor.change_document(PROCESS, 2, &formatted);
+    assert_eq!(editor.request("textDocument/formatting", params.clone()).unwrap(), json!([]));
+    editor.change_document(PROCESS, 3, "name: [\n");
+    assert_eq!(editor.request("textDocument/formatting", params).unwrap(), Value::Null);
+}
+
+#[test]
+fn everything_that_can_be_mended_safely_is_mended_at_once() {
+    let text = "name: release\nversion: 1\nsteps:\n  - {id: one, type: set, values: {x: {{ 1 }}}}\n  - {id: two, type: set, values: {x: {{ 2 }}}}\n";
+    let folder = folder(&[(PROCESS, text)]);
+    let mut editor = Editor::open(folder.path());
+    editor.open_document(PROCESS, text);
+    let start = json!({"line": 0, "character": 0});
+    let asked = json!({"textDocument": {"uri": editor.uri(PROCESS)}, "range": {"start": start, "end": start}, "context": {"diagnostics": [], "only": ["source.fixAll"]}});
+    let actions = editor.request("textDocument/codeAction", asked).unwrap();
+    assert_eq!(actions.as_array().unwrap().len(), 1, "{actions}");
+    assert_eq!(actions[0]["kind"], "source.fixAll");
+    let edits = actions[0]["edit"]["documentChanges"][0]["edits"].as_array().unwrap().clone();
+    let mended = editor.edited(text, &edits);
+    editor.change_document(PROCESS, 2, &mended);
+    assert_eq!(editor.codes(PROCESS, 2), Vec::<String>::new(), "{mended}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_that_dies_is_noticed_though_the_pipe_stays_open() {
+    let folder = folder(&[(PROCESS, RELEASE)]);
+    let mut client = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut editor = Editor::raw(folder.path());
+    editor.request("initialize", json!({"processId": client.id(), "capabilities": {}})).unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert_eq!(editor.wait().code(), Some(1));
+}

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use flowctl_core::editor::actions::{ActionKind, actions};
 use flowctl_core::editor::completion::completions;
+use flowctl_core::editor::formatting::formatting;
 use flowctl_core::editor::hover::hover;
 use flowctl_core::editor::references::{definition, highlights, references_of};
 use flowctl_core::editor::rename::{prepare, rename};
 use flowctl_core::editor::symbols::{folds, search, symbols};
 use flowctl_core::editor::{View, occurrence_at};
+use flowctl_core::format::FormatError;
 use flowctl_core::validate::Finding;
 use tower_lsp_server::jsonrpc::{Error, Result};
 use tower_lsp_server::ls_types::*;
@@ -179,6 +181,7 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
         document_highlight_provider: Some(OneOf::Left(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
         workspace_symbol_provider: Some(OneOf::Left(true)),
+        document_formatting_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
         rename_provider: Some(OneOf::Right(RenameOptions {
             prepare_provider: Some(true),
@@ -406,6 +409,19 @@ impl LanguageServer for Server {
             folds(&snapshot.file).into_iter().map(fold).collect()
         })
         .await
+    }
+
+    async fn formatting(&self, params: DocumentFormattingParams) -> Result<Option<Vec<TextEdit>>> {
+        let formatted = self.about(&params.text_document.uri, |snapshot| match formatting(&snapshot.file) {
+            Ok(changes) => {
+                let edit = |(span, text)| convert::text_edit(snapshot, &snapshot.file.source, span, text);
+                Ok(Some(changes.into_iter().map(edit).collect()))
+            }
+            // What cannot be read is told as a finding already: formatting on save should not say it again.
+            Err(FormatError::Faulty(_)) => Ok(None),
+            Err(error) => Err(Error { message: error.to_string().into(), ..Error::internal_error() }),
+        });
+        Ok(formatted.await?.transpose()?.flatten())
     }
 
     async fn prepare_rename(&self, params: TextDocumentPositionParams) -> Result<Option<PrepareRenameResponse>> {

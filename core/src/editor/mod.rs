@@ -6,6 +6,7 @@ pub mod completion;
 mod cursor;
 mod expression;
 mod fields;
+pub mod formatting;
 pub mod hover;
 mod meaning;
 mod occurrence;
