@@ -125,7 +125,7 @@ fn result(found: &Found, used: &BTreeMap<&str, usize>, sources: &Sources) -> Val
 
 /// Brackets before a parenthesis would be a link (3.11.6).
 fn message(text: &str) -> String {
-    text.replace("](", "]\u{200b}(")
+    text.replace("](", "] (")
 }
 
 fn change(finding: &Finding, fix: &Fix) -> Value {

@@ -468,7 +468,7 @@ fn sarif() {
         "ruleIndex": 0,
         "level": "error",
         "message": {
-          "text": "unknown key `::error::%0A<]]>[x]​(1) [31m `\nknown here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …"
+          "text": "unknown key `::error::%0A<]]>[x] (1) [31m `\nknown here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …"
         },
         "locations": [
           {

@@ -1,5 +1,5 @@
 //! `flowctl validate` and `flowctl graph` as people and scripts use them: the real program in real folders.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 mod baselines;
 mod changes;
