@@ -15,7 +15,7 @@ steps:
   - id: é
     type: set
     values: {x: 1}
-  - {id: two, type: set, values: {x: 1}, depends_on: twoo}
+  - {id: two, type: set, values: {x: 1}, depends_on: elsewhere}
   - {id: two, type: wait, for: 1s}
 \"::error::%0A<]]>[x](1)\\e[31m\\n\": 1
 ";
@@ -70,16 +70,10 @@ fn human() {
       |
       = help: use lower-case letters, digits and `_`
 
-    error[FLOW012]: step `two` depends on `twoo`, which does not exist
-     --> .flow/processes/evil.yaml:7:54
-      |
-    7 |   - {id: two, type: set, values: {x: 1}, depends_on: twoo}
-      |                                                      ^^^^
-
     error[FLOW015]: there is a step `two` already
      --> .flow/processes/evil.yaml:8:10
       |
-    7 |   - {id: two, type: set, values: {x: 1}, depends_on: twoo}
+    7 |   - {id: two, type: set, values: {x: 1}, depends_on: elsewhere}
       |          --- the first one
     8 |   - {id: two, type: wait, for: 1s}
       |          ^^^
@@ -94,7 +88,7 @@ fn human() {
               `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`,
               `guarantees` …
 
-    6 errors, 1 warning in 3 files; --fix --unsafe-fixes mends 1
+    5 errors, 1 warning in 3 files; --fix --unsafe-fixes mends 1
     flowctl explain FLOW016 says more
     "#);
 }
@@ -106,7 +100,6 @@ fn concise() {
     .flow/processes/b c,%.yaml:1:7: error[FLOW016]: there is a process `a` already
     .flow/processes/b c,%.yaml:1:7: error[FLOW017]: the name is `a`, but the file is called `b c,%` (rename one of them)
     .flow/processes/evil.yaml:4:9: error[FLOW014]: a step's id may not contain `é` (use lower-case letters, digits and `_`)
-    .flow/processes/evil.yaml:7:54: error[FLOW012]: step `two` depends on `twoo`, which does not exist
     .flow/processes/evil.yaml:8:10: error[FLOW015]: there is a step `two` already
     .flow/processes/evil.yaml:9:2: error[FLOW010]: unknown key `::error::%0A<]]>[x](1) [31m ` (known here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …)
     "#);
@@ -119,7 +112,6 @@ fn github() {
     ::error file=.flow/processes/b c%2C%25.yaml,line=1,endLine=1,col=7,endColumn=7,title=FLOW016 duplicate-process-name::there is a process `a` already
     ::error file=.flow/processes/b c%2C%25.yaml,line=1,endLine=1,col=7,endColumn=7,title=FLOW017 name-differs-from-file::the name is `a`, but the file is called `b c,%25`%0Arename one of them
     ::error file=.flow/processes/evil.yaml,line=4,endLine=4,col=9,endColumn=9,title=FLOW014 wrong-value::a step's id may not contain `é`%0Ause lower-case letters, digits and `_`
-    ::error file=.flow/processes/evil.yaml,line=7,endLine=7,col=54,endColumn=57,title=FLOW012 unknown-dependency::step `two` depends on `twoo`, which does not exist
     ::error file=.flow/processes/evil.yaml,line=8,endLine=8,col=10,endColumn=12,title=FLOW015 duplicate-step-id::there is a step `two` already
     ::error file=.flow/processes/evil.yaml,line=9,endLine=9,col=2,endColumn=31,title=FLOW010 unknown-key::unknown key `::error::%250A<]]>[x](1) [31m `%0Aknown here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …
     "#);
@@ -129,7 +121,7 @@ fn github() {
 fn junit() {
     insta::assert_snapshot!(many().flowctl(&["validate", "--format", "junit"]).out, @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="flowctl validate" tests="7" skipped="0" failures="6" errors="0">
+    <testsuites name="flowctl validate" tests="6" skipped="0" failures="5" errors="0">
         <testsuite name=".flow/processes/a.yaml" tests="1" skipped="0" errors="0" failures="0">
             <testcase name="FLOW209 unused-input: nothing reads the input `unused`" classname=".flow/processes/a.yaml" file=".flow/processes/a.yaml" line="3">
                 <system-out>.flow/processes/a.yaml:3:10: warning[FLOW209]: nothing reads the input `unused`
@@ -148,15 +140,11 @@ fn junit() {
     https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW017.md</failure>
             </testcase>
         </testsuite>
-        <testsuite name=".flow/processes/evil.yaml" tests="4" skipped="0" errors="0" failures="4">
+        <testsuite name=".flow/processes/evil.yaml" tests="3" skipped="0" errors="0" failures="3">
             <testcase name="FLOW014 wrong-value: a step&apos;s id may not contain `é`" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="4">
                 <failure message="a step&apos;s id may not contain `é`" type="error">.flow/processes/evil.yaml:4:9: error[FLOW014]: a step&apos;s id may not contain `é`
     help: use lower-case letters, digits and `_`
     https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW014.md</failure>
-            </testcase>
-            <testcase name="FLOW012 unknown-dependency: step `two` depends on `twoo`, which does not exist" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="7">
-                <failure message="step `two` depends on `twoo`, which does not exist" type="error">.flow/processes/evil.yaml:7:54: error[FLOW012]: step `two` depends on `twoo`, which does not exist
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW012.md</failure>
             </testcase>
             <testcase name="FLOW015 duplicate-step-id: there is a step `two` already" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="8">
                 <failure message="there is a step `two` already" type="error">.flow/processes/evil.yaml:8:10: error[FLOW015]: there is a step `two` already
@@ -193,7 +181,7 @@ fn sarif() {
     [
       {
         "ruleId": "FLOW209",
-        "ruleIndex": 6,
+        "ruleIndex": 5,
         "level": "warning",
         "message": {
           "text": "nothing reads the input `unused`\nread it as `inputs.unused`, or remove it"
@@ -225,7 +213,7 @@ fn sarif() {
       },
       {
         "ruleId": "FLOW016",
-        "ruleIndex": 4,
+        "ruleIndex": 3,
         "level": "error",
         "message": {
           "text": "there is a process `a` already"
@@ -282,7 +270,7 @@ fn sarif() {
       },
       {
         "ruleId": "FLOW017",
-        "ruleIndex": 5,
+        "ruleIndex": 4,
         "level": "error",
         "message": {
           "text": "the name is `a`, but the file is called `b c,%`\nrename one of them"
@@ -344,7 +332,7 @@ fn sarif() {
       },
       {
         "ruleId": "FLOW014",
-        "ruleIndex": 2,
+        "ruleIndex": 1,
         "level": "error",
         "message": {
           "text": "a step's id may not contain `é`\nuse lower-case letters, digits and `_`"
@@ -375,40 +363,8 @@ fn sarif() {
         }
       },
       {
-        "ruleId": "FLOW012",
-        "ruleIndex": 1,
-        "level": "error",
-        "message": {
-          "text": "step `two` depends on `twoo`, which does not exist"
-        },
-        "locations": [
-          {
-            "physicalLocation": {
-              "artifactLocation": {
-                "uri": ".flow/processes/evil.yaml",
-                "uriBaseId": "%SRCROOT%"
-              },
-              "region": {
-                "startLine": 7,
-                "startColumn": 54,
-                "endLine": 7,
-                "endColumn": 58,
-                "byteOffset": 126,
-                "byteLength": 4,
-                "snippet": {
-                  "text": "twoo"
-                }
-              }
-            }
-          }
-        ],
-        "partialFingerprints": {
-          "flowctlFinding/v1": "353aefa24449e1d2cb107bf15c2e38dd"
-        }
-      },
-      {
         "ruleId": "FLOW015",
-        "ruleIndex": 3,
+        "ruleIndex": 2,
         "level": "error",
         "message": {
           "text": "there is a step `two` already"
@@ -425,7 +381,7 @@ fn sarif() {
                 "startColumn": 10,
                 "endLine": 8,
                 "endColumn": 13,
-                "byteOffset": 141,
+                "byteOffset": 146,
                 "byteLength": 3,
                 "snippet": {
                   "text": "two"
@@ -482,7 +438,7 @@ fn sarif() {
                 "startColumn": 2,
                 "endLine": 9,
                 "endColumn": 32,
-                "byteOffset": 168,
+                "byteOffset": 173,
                 "byteLength": 30,
                 "snippet": {
                   "text": "::error::%0A<]]>[x](1)\\e[31m\\n"
@@ -543,13 +499,12 @@ fn fingerprints_survive_edits_elsewhere() {
 fn counts_by_rule() {
     insta::assert_snapshot!(many().flowctl(&["validate", "--statistics"]).out, @r#"
     1  FLOW010  unknown-key             error
-    1  FLOW012  unknown-dependency      error
     1  FLOW014  wrong-value             error
     1  FLOW015  duplicate-step-id       error
     1  FLOW016  duplicate-process-name  error
     1  FLOW017  name-differs-from-file  error
     1  FLOW209  unused-input            warning
-    7 findings of 7 rules in 3 files
+    6 findings of 6 rules in 3 files
     "#);
     let document = many().flowctl(&["validate", "--statistics", "--format", "json"]).json();
     assert!(document["statistics"].as_array().unwrap().iter().all(|row| row["count"].as_u64() > Some(0)));
