@@ -131,7 +131,8 @@ fn role(step_type: StepType, key: &str) -> Option<Role> {
         (Type::ApiCall, "url") => Role { wants: Wants::Address, ..SECRET_TEXT },
         (Type::ApiCall, "headers" | "body" | "body_text") => Role { wants: Wants::Anything, ..SECRET_TEXT },
         (Type::ApiCall, "query") | (Type::McpCall, "arguments") => SECRET_VALUE,
-        (Type::Workflow, "ref") => TEXT,
+        // Nothing stands for the default branch.
+        (Type::Workflow, "ref") => Role { wants: Wants::Anything, ..TEXT },
         (Type::Workflow | Type::Process, "inputs") => VALUE,
         (Type::Foreach, "items") => Role { wants: Wants::List, ..VALUE },
         (Type::Wait, "for") => DURATION,

@@ -495,6 +495,8 @@ mod properties {
                 "  - {id: c, type: human_approval, depends_on: [a, b], approvers: {users: [é], count: 2}}\n".to_owned()
             ),
             Just("    when: \"{{ inputs.é['ü'].x }}\"\n".to_owned()),
+            Just("  - {id: d, type: set, values: {x: \"\\u00e9\\t{{ inputs.who + 1 }} é {{ \\\"é\\\" | round }}\"}}\n".to_owned()),
+            Just("  - id: e\n    type: human_approval\n    description: >-\n      é {{ inputs.who\n      | join }} ü {% for x in\n\n      inputs.who %}{% endfor %}\n    timeout: '{{ 5 }}'\n".to_owned()),
             Just("    depends_on: a\n".to_owned()),
             Just("# flowctl: ignore[FLOW202,é] why\n".to_owned()),
             Just("outputs: {x: >-\n    {{ steps.a.output.x }}\n    é {{ nothing }}\n  }\n".to_owned()),
