@@ -82,6 +82,12 @@ pub struct TestCase {
     /// What people answer.
     #[serde(default)]
     pub answers: Vec<Spanned<TestAnswer>>,
+    /// What happens in the sub-process that a step starts, where the step has no stub.
+    #[serde(default)]
+    pub children: IndexMap<Spanned<StepId>, TestChild>,
+    /// Events that are given to the API.
+    #[serde(default)]
+    pub events: Vec<Spanned<TestEvent>>,
     /// New commits on the pull request.
     #[serde(default)]
     pub pushes: Vec<Spanned<TestPush>>,
@@ -90,6 +96,38 @@ pub struct TestCase {
     pub cancel: Option<Spanned<TestCancel>>,
     /// What must have happened.
     pub expect: TestExpectation,
+}
+
+/// What happens in a sub-process.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestChild {
+    /// Results of its steps.
+    #[serde(default)]
+    pub stubs: IndexMap<Spanned<StepId>, Spanned<Stub>>,
+    /// What people decide.
+    #[serde(default)]
+    pub decisions: Vec<Spanned<TestDecision>>,
+    /// What people answer.
+    #[serde(default)]
+    pub answers: Vec<Spanned<TestAnswer>>,
+    /// The same for the sub-processes that it starts.
+    #[serde(default)]
+    pub children: IndexMap<Spanned<StepId>, TestChild>,
+}
+
+/// An event that is given to the API.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestEvent {
+    /// How long after the start (0s).
+    #[serde(default)]
+    pub after: Option<Duration>,
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What comes with it.
+    #[serde(default)]
+    pub payload: Option<Spanned<Value>>,
 }
 
 /// What started an execution. A text is a trigger's key and nothing else.
@@ -242,8 +280,11 @@ pub struct TestDecision {
     pub after: Option<Duration>,
     /// Who.
     pub by: Spanned<String>,
-    /// On which step.
+    /// On which step. Inside of a `foreach`: of every item.
     pub step: Spanned<StepId>,
+    /// Only of this item of the `foreach` around the step, from 0.
+    #[serde(default)]
+    pub item: Option<u32>,
     /// What.
     pub decision: Spanned<TestWord>,
     /// With which note.
@@ -275,8 +316,11 @@ pub struct TestAnswer {
     pub after: Option<Duration>,
     /// Who.
     pub by: Spanned<String>,
-    /// Which form.
+    /// Which form. Inside of a `foreach`: of every item.
     pub step: Spanned<StepId>,
+    /// Only of this item of the `foreach` around the step, from 0.
+    #[serde(default)]
+    pub item: Option<u32>,
     /// The answers.
     pub values: IndexMap<Spanned<String>, Spanned<Value>>,
     /// That the answers do not count: `true`, or why.

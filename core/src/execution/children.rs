@@ -1,11 +1,14 @@
 //! Sub-processes in a transition: a step whose child runs waits for its end, and takes over what it gave.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::perform;
-use super::state::{ExecutionId, StepError, StepStatus};
+use super::signal::Signal;
+use super::state::{Execution, ExecutionId, ExecutionStatus, StepError, StepStatus};
 use super::waiting::Waiting;
 use crate::definition::ErrorClass;
 
@@ -49,4 +52,56 @@ pub(super) fn ended(
 pub(super) fn expire(transition: &mut Transition<'_>, key: &str) {
     let error = StepError::new(ErrorClass::Timeout, "the sub-process took longer than the step's `timeout`");
     perform::failed(transition, key, error, None);
+}
+
+/// What other executions have to be told of a transition: a parent that its child ended, a child that nobody waits for
+/// it any more. Whoever runs executions delivers it.
+pub fn signals_to_others(before: Option<&Execution>, after: &Execution) -> Vec<(ExecutionId, Signal)> {
+    let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
+    let to_parent = after.parent.as_ref().filter(|parent| ended && parent.waits).map(|parent| {
+        let signal = Signal::ChildEnded { step: parent.step.clone(), execution: after.id, result: result(after) };
+        (parent.execution, signal)
+    });
+    let still = awaited(after);
+    let given_up = before.into_iter().flat_map(|before| &before.steps).filter_map(|(key, step)| {
+        let Some(Waiting::Process { execution, .. }) = &step.waiting else { return None };
+        let now = after.steps.get(key)?;
+        // A child that ended has told so itself. One whose time was over has not, and one that ended because its own
+        // was is told in vain.
+        let by_itself = match now.status {
+            StepStatus::Completed => true,
+            StepStatus::Failed | StepStatus::Waiting => {
+                now.error.as_ref().is_none_or(|error| error.class != ErrorClass::Timeout)
+            }
+            _ => false,
+        };
+        (!still.contains(execution) && !by_itself).then(|| {
+            let reason = format!("step `{key}` of execution {} no longer waits for it", after.id);
+            (*execution, Signal::Cancel { actor: None, reason })
+        })
+    });
+    to_parent.into_iter().chain(given_up).collect()
+}
+
+fn awaited(execution: &Execution) -> BTreeSet<ExecutionId> {
+    let waiting = execution.steps.values().filter_map(|step| step.waiting.as_ref());
+    let children = waiting.filter_map(|waiting| match waiting {
+        Waiting::Process { execution, .. } => Some(*execution),
+        _ => None,
+    });
+    children.collect()
+}
+
+/// What a step takes from the execution that it waited for.
+fn result(child: &Execution) -> Result<Value, StepError> {
+    let name = &child.process;
+    match (child.status, &child.error) {
+        (ExecutionStatus::Completed, _) => Ok(child.outputs.clone().unwrap_or_else(|| json!({}))),
+        (ExecutionStatus::Failed, Some(error)) => {
+            Err(StepError::new(error.class, format!("the sub-process `{name}` failed: {}", error.message)))
+        }
+        (status, _) => {
+            Err(StepError::new(ErrorClass::Refused, format!("the sub-process `{name}` was {}", status.as_str())))
+        }
+    }
 }

@@ -27,7 +27,7 @@ mod reads;
 mod received;
 mod retry;
 
-pub use children::MAX_DEPTH;
+pub use children::{MAX_DEPTH, signals_to_others};
 pub use decide::{Refusal, decide};
 pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};

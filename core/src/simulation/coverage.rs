@@ -9,6 +9,7 @@ use super::run::Run;
 use crate::definition::step::human_approval::OnTimeout;
 use crate::definition::step::{Gateway, RunOn, StepKind, gateway::GatewayMode};
 use crate::definition::{ErrorClass, Process, Step};
+use crate::execution::address::step_of;
 use crate::execution::{EventKind, Execution, Plan, SkipReason, StepError, Waiting, context};
 use crate::expression::{condition, evaluate_json};
 use crate::source::Span;
@@ -238,7 +239,7 @@ fn shown(process: &Process, plan: &Plan, run: &Run) -> BTreeSet<(String, Aspect)
             continue;
         }
         let Some(state) = &mut state else { break };
-        if let Some(step) = event.step.as_deref().and_then(|id| process.step(id)) {
+        if let Some((key, step)) = event.step.as_deref().and_then(|key| Some((key, process.step(step_of(key))?))) {
             let mut show = |aspect| shown.insert((step.id.as_str().to_owned(), aspect));
             match &event.kind {
                 EventKind::StepStarted { .. } => {
@@ -254,13 +255,13 @@ fn shown(process: &Process, plan: &Plan, run: &Run) -> BTreeSet<(String, Aspect)
                 }
                 EventKind::StepCompleted { output, .. } => match &step.kind {
                     StepKind::Gateway(gateway) => {
-                        branches_taken(gateway, plan, state).into_iter().for_each(|index| {
+                        branches_taken(gateway, output, plan, state).into_iter().for_each(|index| {
                             show(Aspect::Branch(index));
                         });
                     }
                     StepKind::HumanApproval(approval) => {
                         let decision = output.get("decision").and_then(Value::as_str).unwrap_or_default();
-                        let by_time = approval_timed_out(state, step, event.at);
+                        let by_time = approval_timed_out(state, key, event.at);
                         show(Aspect::Outcome(match decision {
                             "rejected" => Outcome::Rejected,
                             "expired" => Outcome::TimedOut,
@@ -269,14 +270,14 @@ fn shown(process: &Process, plan: &Plan, run: &Run) -> BTreeSet<(String, Aspect)
                         }));
                     }
                     StepKind::Form(_) => {
-                        let answered = state.steps.get(step.id.as_str()).is_some_and(|it| it.answered_by.is_some());
+                        let answered = state.steps.get(key).is_some_and(|it| it.answered_by.is_some());
                         show(Aspect::Outcome(if answered { Outcome::Answered } else { Outcome::TimedOut }));
                     }
                     _ => {}
                 },
                 EventKind::StepFailed { error, .. } => {
                     show(Aspect::Outcome(Outcome::Failed));
-                    show(Aspect::Outcome(failed(error, state, step, event.at)));
+                    show(Aspect::Outcome(failed(error, state, key, event.at)));
                 }
                 // The deadline of an approval that escalates passes without an end.
                 EventKind::Escalated { due_at: Some(_) } => {
@@ -290,9 +291,9 @@ fn shown(process: &Process, plan: &Plan, run: &Run) -> BTreeSet<(String, Aspect)
     shown
 }
 
-fn failed(error: &StepError, state: &Execution, step: &Step, at: jiff::Timestamp) -> Outcome {
+fn failed(error: &StepError, state: &Execution, key: &str, at: jiff::Timestamp) -> Outcome {
     match error.class {
-        ErrorClass::Rejected if approval_timed_out(state, step, at) => Outcome::TimedOut,
+        ErrorClass::Rejected if approval_timed_out(state, key, at) => Outcome::TimedOut,
         ErrorClass::Rejected => Outcome::Rejected,
         ErrorClass::Timeout => Outcome::TimedOut,
         _ => Outcome::Failed,
@@ -300,31 +301,43 @@ fn failed(error: &StepError, state: &Execution, step: &Step, at: jiff::Timestamp
 }
 
 /// Whether an approval ends because its deadline has come: nobody's word is the reason.
-fn approval_timed_out(state: &Execution, step: &Step, at: jiff::Timestamp) -> bool {
-    let waiting = state.steps.get(step.id.as_str()).and_then(|state| state.waiting.as_ref());
+fn approval_timed_out(state: &Execution, key: &str, at: jiff::Timestamp) -> bool {
+    let waiting = state.steps.get(key).and_then(|state| state.waiting.as_ref());
     let due = waiting.and_then(Waiting::due_at).is_some_and(|due| due <= at);
-    let last = state.steps.get(step.id.as_str()).and_then(|state| state.decisions.last());
+    let last = state.steps.get(key).and_then(|state| state.decisions.last());
     due && last.is_none_or(|decision| decision.at < at)
 }
 
-/// The branches that a gateway takes in this state. Two of them may name the same steps, so that its output does not
-/// tell.
-fn branches_taken(gateway: &Gateway, plan: &Plan, state: &Execution) -> Vec<usize> {
+/// The branches that a gateway took: those whose steps its output names. Where two of them name the same steps the state
+/// tells which it was; inside of a body, where that is not at hand, it is the first.
+fn branches_taken(gateway: &Gateway, output: &Value, plan: &Plan, state: &Execution) -> Vec<usize> {
+    let taken: Vec<&str> =
+        output.get("taken").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let named = |index: &usize| {
+        let to = &gateway.branches[*index].to;
+        let all = to.iter().all(|id| taken.contains(&id.as_str()));
+        all && (gateway.mode == GatewayMode::All || to.len() == taken.len())
+    };
+    let mut possible: Vec<usize> = (0..gateway.branches.len()).filter(named).collect();
+    let is_plain = possible.iter().map(|index| gateway.branches[*index].to.len()).sum::<usize>() == taken.len();
+    if is_plain || possible.is_empty() {
+        return possible;
+    }
     let context = context::of(plan, state);
-    let holds =
-        |when: &Value| evaluate_json(when, &context).ok().and_then(|it| condition(&it.value).ok()).unwrap_or(false);
-    let mut taken: Vec<usize> = Vec::new();
-    for (index, branch) in gateway.branches.iter().enumerate() {
-        if branch.when.as_ref().is_some_and(|when| holds(&when.value)) {
-            taken.push(index);
-            if gateway.mode == GatewayMode::First {
-                break;
-            }
+    let holds = |index: &usize| {
+        let when = gateway.branches[*index].when.as_ref();
+        let value = when.and_then(|when| evaluate_json(&when.value, &context).ok());
+        value.and_then(|it| condition(&it.value).ok()).unwrap_or(false)
+    };
+    let certain: Vec<usize> = possible.iter().copied().filter(|index| holds(index)).collect();
+    match (certain.is_empty(), gateway.mode) {
+        (false, GatewayMode::All) => certain,
+        (false, GatewayMode::First) => certain[..1].to_vec(),
+        (true, _) => {
+            let otherwise = |index: &usize| gateway.branches[*index].otherwise.as_ref().is_some_and(|yes| yes.value);
+            let otherwise = possible.iter().copied().find(otherwise);
+            possible.truncate(1);
+            otherwise.map_or(possible, |index| vec![index])
         }
     }
-    if taken.is_empty() {
-        let otherwise = gateway.branches.iter().position(|b| b.otherwise.as_ref().is_some_and(|yes| yes.value));
-        taken.extend(otherwise);
-    }
-    taken
 }

@@ -1,14 +1,18 @@
 //! What a test expects against what came of it: each difference with the place that expects it.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::fault::CaseFault;
 use super::run::{Run, Spoken, SpokenOutcome};
 use crate::definition::test::{
-    ExpectedRefusal, ExpectedStatus, ExpectedStep, ExpectedStepStatus, TestCase, TestExpectation,
+    ExpectedRefusal, ExpectedStatus, ExpectedStep, ExpectedStepStatus, TestAnswer, TestCase, TestChild, TestDecision,
+    TestExpectation,
 };
+use crate::execution::address::step_of;
 use crate::execution::{ExecutionStatus, StepState, StepStatus};
 use crate::source::{Span, Spanned};
+use crate::value::StepId;
 
 /// Something that is not as a test expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,32 +58,44 @@ pub fn judge(case: &TestCase, run: &Run) -> Vec<Failure> {
     if let Some(cut) = &run.cut {
         return vec![Failure::new(case.name.span, cut.to_string())];
     }
-    if !run.missing.is_empty() {
-        return missing_stubs(case, run);
+    let missing = missing_stubs(case, run);
+    if !missing.is_empty() {
+        return missing;
     }
     let mut failures = Vec::new();
     let expect = &case.expect;
     of_execution(expect, run, &mut failures);
     of_lists(expect, run, &mut failures);
     for (id, expected) in &expect.steps {
-        of_step(id.as_str(), expected, run, &mut failures);
+        of_step(id, expected, run, &mut failures);
     }
     of_outputs(expect, run, &mut failures);
-    of_words(case, run, &mut failures);
+    of_words(&case.decisions, &case.answers, &case.children, &[run], &mut failures);
     failures
 }
 
 /// What follows from an output that nobody gave proves nothing: only the missing stubs are told.
 fn missing_stubs(case: &TestCase, run: &Run) -> Vec<Failure> {
-    let missing = run.missing.iter();
-    missing
-        .map(|missing| {
+    let mut failures: Vec<Failure> = Vec::new();
+    for (within, run) in run.all() {
+        let place = match within.as_str() {
+            "" => "stubs".to_owned(),
+            within => format!(
+                "{}.stubs",
+                within.split('/').map(|step| format!("children.{}", step_of(step))).collect::<Vec<_>>().join(".")
+            ),
+        };
+        for missing in &run.missing {
             let message =
                 format!("step `{}` ({}) would call the world and has no stub", missing.step, missing.step_type);
-            let help = format!("write below `stubs`, for example: {}", missing.example);
-            Failure { help: Some(help), ..Failure::new(case.name.span, message) }
-        })
-        .collect()
+            let help = format!("write below `{place}`, for example: {}", missing.example);
+            let failure = Failure { help: Some(help), ..Failure::new(case.name.span, message) };
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+    }
+    failures
 }
 
 fn of_execution(expect: &TestExpectation, run: &Run, failures: &mut Vec<Failure>) {
@@ -148,8 +164,21 @@ fn lines<T: AsRef<str>>(words: &[T]) -> String {
     words.iter().map(|word| format!("{}\n", word.as_ref())).collect()
 }
 
-fn of_step(id: &str, expected: &ExpectedStep, run: &Run, failures: &mut Vec<Failure>) {
-    let Some(state) = run.execution.steps.get(id) else { return };
+/// Inside of a `foreach` every item's step must be as it is expected.
+fn of_step(id: &Spanned<StepId>, expected: &ExpectedStep, run: &Run, failures: &mut Vec<Failure>) {
+    let steps = &run.execution.steps;
+    let own = steps.get_key_value(id.as_str());
+    let of_items = steps.iter().filter(|(key, _)| own.is_none() && step_of(key) == id.as_str());
+    let states: Vec<(&String, &StepState)> = own.into_iter().chain(of_items).collect();
+    if states.is_empty() {
+        failures.push(Failure::new(id.span, format!("no item came to step `{}`", id.as_str())));
+    }
+    for (key, state) in states {
+        of_state(key, expected, state, failures);
+    }
+}
+
+fn of_state(id: &str, expected: &ExpectedStep, state: &StepState, failures: &mut Vec<Failure>) {
     if let Some(status) = &expected.status
         && !is_status(status.value, state.status)
     {
@@ -272,18 +301,33 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-/// A word that does not count fails the case unless the test says so, and one that counts where it should not.
-fn of_words(case: &TestCase, run: &Run, failures: &mut Vec<Failure>) {
-    let decisions = case.decisions.iter().map(|it| (it.by.span, it.refused.as_ref()));
-    let answers = case.answers.iter().map(|it| (it.by.span, it.refused.as_ref()));
-    let mut by_place: Vec<Option<&Spoken>> = vec![None; case.decisions.len() + case.answers.len()];
-    for spoken in &run.spoken {
-        if let Some(place) = by_place.get_mut(spoken.place) {
-            *place = Some(spoken);
+/// A word that does not count fails the case unless the test says so, and one that counts where it should not. `runs` are
+/// the executions that the words were said to: several where sub-processes are started inside of a `foreach`.
+fn of_words(
+    decisions: &[Spanned<TestDecision>],
+    answers: &[Spanned<TestAnswer>],
+    children: &IndexMap<Spanned<StepId>, TestChild>,
+    runs: &[&Run],
+    failures: &mut Vec<Failure>,
+) {
+    let decided = decisions.iter().map(|it| (it.by.span, it.refused.as_ref()));
+    let answered = answers.iter().map(|it| (it.by.span, it.refused.as_ref()));
+    let words: Vec<_> = decided.chain(answered).collect();
+    let mut told = vec![false; words.len()];
+    for spoken in runs.iter().flat_map(|run| &run.spoken) {
+        let (Some((by, refused)), Some(told)) = (words.get(spoken.place), told.get_mut(spoken.place)) else { continue };
+        if let Some(failure) = of_word(spoken, *by, *refused).filter(|_| !*told) {
+            *told = true;
+            failures.push(failure);
         }
     }
-    for ((by, refused), spoken) in decisions.chain(answers).zip(by_place) {
-        failures.extend(spoken.and_then(|spoken| of_word(spoken, by, refused)));
+    for (id, child) in children {
+        let of_step = |run: &&Run| run.execution.parent.as_ref().is_some_and(|it| step_of(&it.step) == id.as_str());
+        let inside: Vec<&Run> = runs.iter().flat_map(|run| &run.children).filter(of_step).collect();
+        if inside.is_empty() {
+            failures.push(Failure::new(id.span, format!("step `{}` never started its sub-process", id.as_str())));
+        }
+        of_words(&child.decisions, &child.answers, &child.children, &inside, failures);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod sample;
 
 mod expectation;
 mod fault;
+mod live;
 mod path;
 mod people;
 mod play;

@@ -3,9 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::live::Live;
 use super::path;
 use crate::definition::test::RefusalReason;
-use crate::execution::{Event, Execution, ExecutionStatus, Plan, StepStatus};
+use crate::execution::address::items_of;
+use crate::execution::{Event, Execution, ExecutionStatus, StepStatus};
 use crate::value::Duration;
 
 /// What came of a case.
@@ -15,10 +17,14 @@ pub struct Run {
     pub execution: Execution,
     /// Everything that happened, in order.
     pub events: Vec<Event>,
+    /// The number of each event among those of all executions of the case.
+    pub(super) numbers: Vec<usize>,
     /// Every word that was said, in order.
     pub spoken: Vec<Spoken>,
+    /// The sub-processes, in the order of their start.
+    pub children: Vec<Run>,
     /// The steps that completed or failed, in the order in which they did. Of those at one moment: first what others
-    /// wait for, then as the process lists them.
+    /// wait for, then as the process lists them. Those inside of a `foreach` are left out.
     pub path: Vec<String>,
     /// Steps that would have called the world and have no stub.
     pub missing: Vec<MissingStub>,
@@ -35,11 +41,11 @@ pub struct Spoken {
     pub place: usize,
     /// When.
     pub at: Timestamp,
-    /// How many events there were before.
-    pub after_events: usize,
+    /// The number of the event before which it was said.
+    pub(super) before_event: usize,
     /// Who.
     pub by: String,
-    /// About which step.
+    /// About which step: its key, which inside of a `foreach` names the item too.
     pub step: String,
     /// What: `approve`, `answer` …
     pub word: &'static str,
@@ -104,9 +110,10 @@ impl Run {
         self.execution.outputs.as_ref()
     }
 
-    /// The steps that were skipped, as the process lists them.
+    /// The steps that were skipped, as the process lists them; those inside of a `foreach` left out.
     pub fn skipped(&self) -> Vec<&str> {
-        let skipped = self.execution.steps.iter().filter(|(_, step)| step.status == StepStatus::Skipped);
+        let own = self.execution.steps.iter().filter(|(key, _)| items_of(key).is_empty());
+        let skipped = own.filter(|(_, step)| step.status == StepStatus::Skipped);
         skipped.map(|(id, _)| id.as_str()).collect()
     }
 
@@ -126,9 +133,32 @@ impl Run {
         between(self.execution.created_at, at)
     }
 
-    pub(super) fn new(plan: &Plan, execution: Execution, events: Vec<Event>, now: Timestamp) -> Self {
-        let path = path::path(plan, &events);
-        Self { execution, events, spoken: Vec::new(), path, missing: Vec::new(), cut: None, now }
+    pub(super) fn of(live: Live<'_>, now: Timestamp) -> Self {
+        let (numbers, events): (Vec<usize>, Vec<Event>) = live.events.into_iter().unzip();
+        Self {
+            path: path::path(live.plan, &events),
+            execution: live.execution,
+            events,
+            numbers,
+            spoken: live.spoken,
+            children: Vec::new(),
+            missing: live.missing,
+            cut: None,
+            now,
+        }
+    }
+
+    /// This run, then those of its sub-processes and theirs, each with the steps that started it.
+    pub fn all(&self) -> Vec<(String, &Self)> {
+        let mut all = vec![(String::new(), self)];
+        for child in &self.children {
+            let step = child.execution.parent.as_ref().map_or("", |parent| parent.step.as_str());
+            all.extend(child.all().into_iter().map(|(inside, run)| match inside.as_str() {
+                "" => (step.to_owned(), run),
+                inside => (format!("{step}/{inside}"), run),
+            }));
+        }
+        all
     }
 }
 

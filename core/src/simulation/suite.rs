@@ -154,12 +154,12 @@ impl<'r> Suite<'r> {
             .chain(others)
             .map(|(file, process)| (process.header.name.as_str(), (file, Coverage::of(process))))
             .collect();
-        for (file, cases) in self.files.iter().zip(played) {
-            let name = file.tests.process.as_str();
-            let (Some(Ok(plan)), Some((_, coverage))) = (self.stage.plan(name), coverage.get_mut(name)) else {
-                continue;
-            };
-            cases.iter().filter_map(|case| case.run.as_ref()).for_each(|run| coverage.count(file.process, plan, run));
+        let runs = played.iter().flatten().filter_map(|case| case.run.as_ref());
+        for (_, run) in runs.flat_map(Run::all) {
+            let name = run.execution.process.as_str();
+            if let (Some(Ok(plan)), Some((_, coverage))) = (self.stage.plan(name), coverage.get_mut(name)) {
+                coverage.count(&plan.process, plan, run);
+            }
         }
         coverage
     }

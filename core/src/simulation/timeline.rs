@@ -55,17 +55,26 @@ impl MomentKind {
 }
 
 impl Run {
-    /// What happened, in order.
+    /// What happened, in order, in sub-processes too: their steps are named behind the step that started them.
     pub fn timeline(&self) -> Vec<Moment> {
-        let mut moments = Vec::new();
-        let mut spoken = self.spoken.iter().filter(|spoken| spoken.outcome != SpokenOutcome::Counted).peekable();
-        for (index, event) in self.events.iter().enumerate() {
-            while let Some(refused) = spoken.next_if(|spoken| spoken.after_events <= index) {
-                moments.push(self.refusal(refused));
-            }
-            moments.extend(self.moment(event));
+        let mut numbered: Vec<(usize, usize, Moment)> = Vec::new();
+        for (within, run) in self.all() {
+            let own = run.events.iter().zip(&run.numbers);
+            let events = own.filter_map(|(event, number)| Some((*number, 1, run.moment(event)?)));
+            let refused = run.refused().map(|spoken| (spoken.before_event, 0, run.refusal(spoken)));
+            let moments = events.chain(refused).map(|(number, order, moment)| {
+                let step = match (within.as_str(), moment.step) {
+                    ("", step) => step,
+                    (within, Some(step)) => Some(format!("{within}/{step}")),
+                    (within, None) => Some(within.to_owned()),
+                };
+                let after = added(self.since_start(run.execution.created_at), moment.after);
+                (number, order, Moment { after, step, ..moment })
+            });
+            numbered.extend(moments);
         }
-        moments.extend(spoken.map(|refused| self.refusal(refused)));
+        numbered.sort_by_key(|(number, order, _)| (*number, *order));
+        let mut moments: Vec<Moment> = numbered.into_iter().map(|(_, _, moment)| moment).collect();
         if let Some(cut) = &self.cut {
             let after = self.since_start(self.now);
             moments.push(Moment { after, step: None, kind: MomentKind::Bad, text: cut.to_string() });
@@ -120,6 +129,10 @@ impl Moment {
     }
 }
 
+fn added(one: Duration, other: Duration) -> Duration {
+    Duration::from_millis(one.as_millis().saturating_add(other.as_millis()))
+}
+
 fn of_execution(event: &Event, execution: &Execution) -> Option<(MomentKind, String)> {
     let said = |kind, text: String| Some((kind, text));
     match &event.kind {
@@ -149,6 +162,10 @@ fn of_step(event: &Event, step_type: Option<StepType>) -> Option<(MomentKind, St
             said(MomentKind::Neutral, format!("attempt {}", event.attempt.unwrap_or_default()))
         }
         EventKind::StepWaiting { waiting } => said(MomentKind::Waits, waits(waiting)),
+        EventKind::ItemsOpened { total, .. } => said(MomentKind::Waits, format!("runs once for each of {total} items")),
+        EventKind::ItemFailed { index, error } => {
+            said(MomentKind::Bad, format!("item {index} failed: {}", failure(error)))
+        }
         EventKind::StepRetrying { error, .. } => {
             said(MomentKind::Bad, format!("{}; it is tried again", failure(error)))
         }
@@ -197,9 +214,9 @@ fn waits(waiting: &Waiting) -> String {
         },
         Waiting::Timer { until } => format!("waits until {until}"),
         Waiting::Retry { at } => format!("waits until {at}"),
-        Waiting::Event { name, .. } => format!("waits for the event `{name}`"),
-        Waiting::Process { execution, .. } => format!("waits for the execution {execution}"),
-        Waiting::Items { .. } => "waits for its items".to_owned(),
+        Waiting::Event { name, .. } => format!("waits for the event {name}"),
+        Waiting::Process { .. } => "its sub-process runs".to_owned(),
+        Waiting::Items { .. } => "its items run".to_owned(),
     }
 }
 

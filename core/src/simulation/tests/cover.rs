@@ -35,7 +35,7 @@ cases:
     let share = |measure| coverage.share(measure);
     assert_eq!(
         (share(Measure::Steps), share(Measure::Branches), share(Measure::Outcomes), coverage.total()),
-        ((4, 5), (3, 5), (5, 7), (12, 17))
+        ((4, 5), (3, 5), (4, 6), (11, 16))
     );
     let lacking: String = coverage.lacking().map(|item| format!("{} {}\n", item.step, item.aspect.lacking())).collect();
     insta::assert_snapshot!(lacking, @r#"

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cover;
+mod inside;
 mod judged;
 mod stories;
 

@@ -12,8 +12,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A stub of a step that is performed anyway",
     reason: r#"
-A test performs `set`, `gateway`, `wait`, `human_approval` and `form` as production does: their stub would be ignored. What
-people say is written below `decisions` and `answers`; how long a `wait` lasts costs a test no time.
+A test performs `set`, `gateway`, `wait`, `foreach`, `human_approval` and `form` as production does: their stub would be
+ignored. What people say is written below `decisions` and `answers`; how long a `wait` lasts costs a test no time.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -58,6 +58,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 StepKind::Form(_) => "say below `answers` what people answer",
                 StepKind::Set(_) | StepKind::Gateway(_) => "remove it; `expect.steps` can say what comes of the step",
                 StepKind::Wait(wait) if wait.event.is_none() => "remove it; the clock of a test is virtual",
+                StepKind::Wait(_) => "say below `events` which event comes",
+                StepKind::Foreach(_) => "give stubs to the steps of its body",
                 _ => continue,
             };
             let message =

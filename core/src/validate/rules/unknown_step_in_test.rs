@@ -1,11 +1,14 @@
 //! A test that names a step which does not exist.
 
+use indexmap::IndexMap;
+
 use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
-use crate::definition::repository::{Definition, FileKind};
-use crate::definition::test::TestCase;
+use super::super::scope::{ProcessScope, Scope};
+use crate::definition::repository::File;
+use crate::definition::step::StepKind;
+use crate::definition::test::{TestCase, TestChild};
 use crate::source::{Spanned, closest};
 use crate::value::StepId;
 
@@ -54,17 +57,47 @@ cases:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    for file in scope.files(FileKind::Test) {
-        let Some(Definition::Test(test)) = &file.definition else { continue };
-        let name = test.process.as_str();
-        let Some(process) = scope.process(name) else { continue };
-        for id in test.cases.iter().flat_map(|case| named(&case.value)).filter(|id| !process.has_id(id.as_str())) {
-            let message = format!("process `{name}` has no step `{}`", id.as_str());
-            let finding = findings.add(file, id.span, message);
-            if let Some(meant) = closest(id.as_str(), process.all_ids()) {
-                finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, id.span, meant);
-            }
+    for (file, test, process) in super::tests(scope) {
+        for case in &test.cases {
+            tell(file, process, &named(case), findings);
+            children(scope, file, process, &case.children, findings);
         }
+    }
+}
+
+fn tell(file: &File, process: &ProcessScope<'_>, ids: &[&Spanned<StepId>], findings: &mut Findings) {
+    for id in ids.iter().filter(|id| !process.has_id(id.as_str())) {
+        let message = format!("process `{}` has no step `{}`", process.process.header.name.as_str(), id.as_str());
+        let finding = findings.add(file, id.span, message);
+        if let Some(meant) = closest(id.as_str(), process.all_ids()) {
+            finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, id.span, meant);
+        }
+    }
+}
+
+/// What is said of sub-processes, by the steps that start them.
+fn children(
+    scope: &Scope<'_>,
+    file: &File,
+    process: &ProcessScope<'_>,
+    children: &IndexMap<Spanned<StepId>, TestChild>,
+    findings: &mut Findings,
+) {
+    for (id, child) in children {
+        let Some(step) = process.process.step(id.as_str()) else {
+            tell(file, process, &[id], findings);
+            continue;
+        };
+        let StepKind::Process(call) = &step.kind else {
+            let message = format!("`{}` starts no sub-process: it is a `{}`", id.as_str(), step.step_type());
+            findings.add(file, id.span, message);
+            continue;
+        };
+        let Some(inside) = scope.process(call.process.as_str()) else { continue };
+        let mut ids: Vec<&Spanned<StepId>> = child.stubs.keys().collect();
+        ids.extend(child.decisions.iter().map(|it| &it.step).chain(child.answers.iter().map(|it| &it.step)));
+        tell(file, inside, &ids, findings);
+        self::children(scope, file, inside, &child.children, findings);
     }
 }
 
