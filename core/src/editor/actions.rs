@@ -4,6 +4,9 @@ use crate::definition::repository::File;
 use crate::source::Span;
 use crate::validate::{Applicability, Finding, mend};
 
+/// How many suppressions are offered at most: nobody picks from more, and each is tried on the text.
+const MAX_SUPPRESSIONS: usize = 16;
+
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
@@ -43,7 +46,7 @@ pub fn actions(file: &File, findings: &[Finding], range: Span) -> Vec<Action> {
         let title = format!("Mend everything that can be mended safely ({} changes)", all.len());
         found.push(Action { title, kind: ActionKind::FixAll, preferred: false, edits: all, finding: None });
     }
-    for (index, finding) in &touched {
+    for (index, finding) in touched.iter().take(MAX_SUPPRESSIONS) {
         found.extend(suppress(file, *index, finding));
     }
     found

@@ -80,9 +80,31 @@ impl<'t> Steps<'t> {
         found
     }
 
-    /// Whether one step waits for another, directly or not.
-    pub fn waits_for(&self, step: usize, other: usize) -> bool {
-        self.ancestors(step).contains(&other)
+    /// Every step that waits for this one, directly or not.
+    pub fn descendants(&self, index: usize) -> BTreeSet<usize> {
+        let mut after: Vec<Vec<usize>> = vec![Vec::new(); self.all.len()];
+        for (step, before) in self.before.iter().enumerate() {
+            before.iter().for_each(|earlier| after[*earlier].push(step));
+        }
+        let mut found = BTreeSet::new();
+        let mut open = vec![index];
+        while let Some(step) = open.pop() {
+            for later in after.get(step).into_iter().flatten() {
+                if found.insert(*later) {
+                    open.push(*later);
+                }
+            }
+        }
+        found
+    }
+
+    /// The places of the steps of each body; those of the process first, then by the place of their `foreach`.
+    pub fn by_parent(&self) -> BTreeMap<Option<usize>, Vec<usize>> {
+        let mut bodies: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for (index, step) in self.all.iter().enumerate() {
+            bodies.entry(step.parent).or_default().push(index);
+        }
+        bodies
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a file is made of, as an editor's outline, its folds and its search for names show it. Also of broken files.
 
+use std::collections::BTreeMap;
+
 use super::outline::{NodeIndex, Outline, Shape};
 use super::steps::Steps;
 use crate::definition::repository::{File, FileKind, Repository, stem};
@@ -48,6 +50,7 @@ pub fn symbols(file: &File) -> Vec<FileSymbol> {
         _ => Outline::of(text),
     };
     let steps = Steps::of(&outline);
+    let bodies = steps.by_parent();
     let entries = outline.entries(outline.root());
     entries
         .iter()
@@ -56,7 +59,7 @@ pub fn symbols(file: &File) -> Vec<FileSymbol> {
             let value = outline.node(entry.value);
             let end = end_of(&outline, entry.value).max(entry.key.end);
             let children = match (file.kind, name) {
-                (FileKind::Process, "steps") => of_steps(&outline, &steps, None),
+                (FileKind::Process, "steps") => of_steps(&outline, &steps, &bodies, None),
                 (FileKind::Process, "inputs" | "context" | "outputs") | (FileKind::Prompt, "variables") => {
                     fields(&outline, entry.value)
                 }
@@ -105,19 +108,24 @@ fn end_of(outline: &Outline<'_>, index: NodeIndex) -> u32 {
     u32::try_from(before.trim_end().len()).unwrap_or(end)
 }
 
-fn of_steps(outline: &Outline<'_>, steps: &Steps<'_>, parent: Option<usize>) -> Vec<FileSymbol> {
-    let own = steps.all.iter().enumerate().filter(|(_, step)| step.parent == parent);
+/// The steps of a process or of a body.
+fn of_steps(
+    outline: &Outline<'_>,
+    steps: &Steps<'_>,
+    bodies: &BTreeMap<Option<usize>, Vec<usize>>,
+    parent: Option<usize>,
+) -> Vec<FileSymbol> {
+    let own = bodies.get(&parent).into_iter().flatten().filter_map(|index| Some((*index, steps.all.get(*index)?)));
     own.map(|(index, step)| {
         let start = outline.node(step.node).span.start;
         let end = end_of(outline, step.node).max(step.id_span.end);
-        let is_foreach = step.step_type == "foreach";
         FileSymbol {
             name: if step.id.is_empty() { "(no id)".to_owned() } else { step.id.to_owned() },
             detail: step.step_type.to_owned(),
             kind: SymbolKind::Step,
             span: Span { start: start.min(step.id_span.start), end },
             selection: step.id_span,
-            children: if is_foreach { of_steps(outline, steps, Some(index)) } else { Vec::new() },
+            children: of_steps(outline, steps, bodies, Some(index)),
         }
     })
     .collect()

@@ -1,5 +1,7 @@
 //! The names of what there is: steps that may stand in a list, files, models, operations, each with what it is.
 
+use std::collections::BTreeSet;
+
 use super::View;
 use super::cursor::Cursor;
 use super::meaning::{Meaning, Sort};
@@ -71,16 +73,17 @@ fn steps(cursor: &Cursor<'_>) -> Vec<Named> {
     let own = cursor.step().and_then(|node| steps.at(node));
     let key = cursor.spot.as_ref().and_then(|spot| spot.path.iter().rev().find_map(Part::key)).unwrap_or_default();
     let list = own.and_then(|own| steps.all.get(own)).and_then(|step| step.parent);
+    // Naming one of these would close a circle.
+    let circular = match (key, own) {
+        ("depends_on", Some(own)) => steps.descendants(own),
+        ("to", Some(own)) => steps.ancestors(own),
+        _ => BTreeSet::new(),
+    };
     let mut found = Vec::new();
     for (index, step) in steps.all.iter().enumerate() {
         let mut rank = 20;
         if let Some(own) = own {
-            let circle = match key {
-                "depends_on" => steps.waits_for(index, own),
-                "to" => steps.waits_for(own, index),
-                _ => false,
-            };
-            if index == own || step.parent != list || circle {
+            if index == own || step.parent != list || circular.contains(&index) {
                 continue;
             }
             if key == "compensate_with" && !step.is_compensation {

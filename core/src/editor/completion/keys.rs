@@ -1,5 +1,7 @@
 //! Keys of a mapping that are not there yet, required ones first, each with the shape of its value; whole steps.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Completion, CompletionKind};
@@ -20,7 +22,7 @@ pub(super) fn completions(view: &View<'_>, cursor: &Cursor<'_>, spot: &Spot) -> 
     let mut found: Vec<Completion> = place
         .keys()
         .into_iter()
-        .filter(|key| !there.contains(&key.name))
+        .filter(|key| !there.contains(key.name))
         .map(|key| {
             let value = place.value_of(&key);
             completion(&key, &value, spot)
@@ -61,8 +63,8 @@ fn is_step(kind: FileKind, path: &[Part]) -> bool {
 }
 
 /// The keys that stand there already, the one that is being typed left out.
-fn present<'t>(outline: &Outline<'t>, spot: &Spot) -> Vec<&'t str> {
-    let Some(node) = spot.node.filter(|_| spot.role == Role::Key) else { return Vec::new() };
+fn present<'t>(outline: &Outline<'t>, spot: &Spot) -> BTreeSet<&'t str> {
+    let Some(node) = spot.node.filter(|_| spot.role == Role::Key) else { return BTreeSet::new() };
     let others = outline.entries(node).iter().filter(|entry| entry.key != spot.word);
     others.map(|entry| outline.slice(entry.key)).collect()
 }
@@ -174,13 +176,13 @@ fn skeleton(step_type: StepType) -> &'static str {
 }
 
 /// Keys that are names of something else: the variables of a prompt, the inputs of a sub-process, steps in tests.
-fn names(view: &View<'_>, cursor: &Cursor<'_>, spot: &Spot, there: &[&str]) -> Vec<Completion> {
+fn names(view: &View<'_>, cursor: &Cursor<'_>, spot: &Spot, there: &BTreeSet<&str>) -> Vec<Completion> {
     let Some(meaning) = meaning::of_key(cursor.file.kind, &spot.path, cursor.step_type()) else { return Vec::new() };
     if meaning.defines {
         return Vec::new();
     }
     let named = values_of::named(view, cursor, meaning);
-    let missing = named.into_iter().filter(|name| !there.contains(&name.name.as_str()));
+    let missing = named.into_iter().filter(|name| !there.contains(name.name.as_str()));
     missing
         .map(|name| {
             let kind = if meaning.sort == Sort::Rule { CompletionKind::Code } else { CompletionKind::Name };

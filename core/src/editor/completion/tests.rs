@@ -259,3 +259,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_hostile_file_is_answered_in_time() {
+    // Quadratic work over any of these would take minutes.
+    let steps: String =
+        (0..20_000).map(|n| format!("  - {{id: s{n}, type: set, depends_on: [s{}]}}\n", n.max(1) - 1)).collect();
+    let many = format!("name: a\nsteps:\n{steps}  - {{id: last, type: set, depends_on: [‸]}}\n");
+    assert_eq!(in_process(&many).len(), 20_000);
+    let quoted: String = (0..50_000).map(|n| format!("\"k{n}\": \"v\n")).collect();
+    in_process(&format!("{quoted}‸"));
+    in_process(&format!("a: {}‸", "[".repeat(100_000)));
+    in_process(&format!("a: {}‸", "{b: ".repeat(50_000)));
+    let deep: String = (0..1_000).map(|n| format!("{}k:\n", " ".repeat(n))).collect();
+    in_process(&format!("{deep}‸"));
+    in_process(&format!("name: a\noutputs:\n  x: \"{{{{ {}‸", "inputs.".repeat(20_000)));
+}

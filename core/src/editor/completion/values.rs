@@ -1,5 +1,7 @@
 //! Values: the words that a key takes, examples of how a duration or a time table is written, names of what there is.
 
+use std::collections::BTreeSet;
+
 use super::{Completion, CompletionKind};
 use crate::editor::View;
 use crate::editor::cursor::Cursor;
@@ -23,7 +25,7 @@ pub(super) fn completions(view: &View<'_>, cursor: &Cursor<'_>, spot: &Spot) -> 
         let named = values_of::named(view, cursor, meaning);
         return named
             .into_iter()
-            .filter(|name| !taken.contains(&name.name.as_str()))
+            .filter(|name| !taken.contains(name.name.as_str()))
             .map(|name| {
                 let kind = match meaning.sort {
                     Sort::StepType => CompletionKind::Choice,
@@ -38,7 +40,7 @@ pub(super) fn completions(view: &View<'_>, cursor: &Cursor<'_>, spot: &Spot) -> 
     let Some(root) = schema::of_kind(cursor.file.kind) else { return Vec::new() };
     let place = schema::at(root, &cursor.outline, &spot.path);
     let taken = beside(cursor, &spot.path);
-    let choices = place.choices().into_iter().filter(|choice| !taken.contains(&choice.text.as_str()));
+    let choices = place.choices().into_iter().filter(|choice| !taken.contains(choice.text.as_str()));
     choices
         .map(|choice| {
             let kind = if choice.is_example { CompletionKind::Example } else { CompletionKind::Choice };
@@ -59,9 +61,9 @@ fn spaced(cursor: &Cursor<'_>, spot: &Spot, mut one: Completion) -> Completion {
 }
 
 /// The other items of the list around a place: an item is not offered twice.
-fn beside<'t>(cursor: &Cursor<'t>, path: &[Part]) -> Vec<&'t str> {
-    let Some((Part::Item(own), list)) = path.split_last() else { return Vec::new() };
-    let Some(list) = cursor.outline.at(list) else { return Vec::new() };
+fn beside<'t>(cursor: &Cursor<'t>, path: &[Part]) -> BTreeSet<&'t str> {
+    let Some((Part::Item(own), list)) = path.split_last() else { return BTreeSet::new() };
+    let Some(list) = cursor.outline.at(list) else { return BTreeSet::new() };
     let items = cursor.outline.items(list).iter().enumerate().filter(|(index, _)| index != own);
     items.filter_map(|(_, item)| cursor.outline.scalar(item.value)).collect()
 }

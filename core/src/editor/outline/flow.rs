@@ -20,8 +20,9 @@ fn limit(scan: &Scan<'_>, at: usize, column: usize) -> usize {
         let text = scan.text.get(line..scan.line_end(line)).unwrap_or_default();
         let content = text.trim_start_matches([' ', '\t']);
         let indent = text.len() - content.len();
-        // A closing bracket may stand in its key's own column.
-        if !content.is_empty() && indent <= column && !content.starts_with([']', '}', '"', '\'']) {
+        // What closes brackets or quotes may stand in its key's own column, alone.
+        let closes = content.trim_end().trim_end_matches([']', '}', '"', '\'', ',']).is_empty();
+        if !content.is_empty() && indent <= column && !closes {
             return line;
         }
         line = scan.next_line(line);
