@@ -4,6 +4,7 @@
 pub mod baseline;
 mod documentation;
 mod edit;
+mod faults;
 mod finding;
 mod fingerprint;
 mod mend;
@@ -13,6 +14,7 @@ mod rule;
 pub mod rules;
 mod scope;
 mod suppression;
+mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
 use crate::source::{NodeId, Spanned};
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 /// The rule.
 pub const RULE: Rule = Rule {

@@ -1,0 +1,181 @@
+//! The ways through definitions that several rules go: every field, every group of people, every list of steps, every
+//! case of a test. Judges nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::scope::{ProcessScope, Scope};
+use crate::definition::repository::{Definition, File, FileKind};
+use crate::definition::step::StepKind;
+use crate::definition::test::ProcessTest;
+use crate::definition::{Approvers, Field, Fields, Process, Step};
+use crate::graph::Graph;
+use crate::source::{Node, Span, Spanned};
+use crate::value::Duration;
+
+/// Calls `look` with each list of steps: the process's own, then bodies of `foreach`.
+pub(super) fn each_list<'p>(process: &'p Process, look: &mut dyn FnMut(&'p [Step], bool)) {
+    look(&process.steps, false);
+    each_body(&process.steps, look);
+}
+
+fn each_body<'p>(steps: &'p [Step], look: &mut dyn FnMut(&'p [Step], bool)) {
+    for step in steps {
+        if let StepKind::Foreach(foreach) = &step.kind {
+            look(&foreach.steps, true);
+            each_body(&foreach.steps, look);
+        }
+    }
+}
+
+/// Calls `look` with the graph of each list of steps: the process's own, then those of bodies of `foreach`.
+pub(super) fn each_graph(process: &ProcessScope<'_>, look: &mut dyn FnMut(&Graph<'_>)) {
+    look(&process.graph);
+    each_body(&process.process.steps, &mut |steps, _| look(&Graph::of_steps(steps)));
+}
+
+/// The ids of steps inside bodies of `foreach`, with the `foreach` around them.
+pub(super) fn ids_of_bodies<'p>(process: &'p ProcessScope<'_>) -> BTreeMap<&'p str, &'p str> {
+    let inside = |owner: &'p Step| owner.with_body().skip(1).map(|step| (step.id.as_str(), owner.id.as_str()));
+    process.process.steps.iter().flat_map(inside).collect()
+}
+
+/// Calls `look` with every field and its mapping: inputs, questions of forms, variables of prompts, and what lists hold.
+pub(super) fn each_field<'r>(scope: &Scope<'r>, look: &mut dyn FnMut(&'r File, &'r Field, Node<'r>)) {
+    for file in scope.all_files() {
+        match &file.definition {
+            Some(Definition::Process(process)) => {
+                let root = file.document.node(process.node);
+                fields_of(file, &process.header.inputs, root.get("inputs"), look);
+                for step in process.all_steps() {
+                    if let StepKind::Form(form) = &step.kind {
+                        fields_of(file, &form.fields, file.document.node(step.node).get("fields"), look);
+                    }
+                }
+            }
+            Some(Definition::Prompt(prompt)) => {
+                let root = file.document.root().map(|root| file.document.node(root));
+                fields_of(file, &prompt.header.variables, root.and_then(|root| root.get("variables")), look);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fields_of<'r>(
+    file: &'r File,
+    fields: &'r Fields,
+    mapping: Option<Node<'r>>,
+    look: &mut dyn FnMut(&'r File, &'r Field, Node<'r>),
+) {
+    for (name, field) in fields {
+        let node = mapping.and_then(|mapping| mapping.get(name.as_str()));
+        node.into_iter().for_each(|node| with_items(file, field, node, look));
+    }
+}
+
+fn with_items<'r>(
+    file: &'r File,
+    field: &'r Field,
+    node: Node<'r>,
+    look: &mut dyn FnMut(&'r File, &'r Field, Node<'r>),
+) {
+    look(file, field, node);
+    if let (Some(items), Some(node)) = (&field.items, node.get("items")) {
+        with_items(file, items, node, look);
+    }
+}
+
+/// Calls `look` with every group of people that is named somewhere, groups inside groups after their owner.
+pub(super) fn each_group_of_people<'r>(scope: &Scope<'r>, look: &mut dyn FnMut(&'r File, &'r Spanned<Approvers>)) {
+    for file in scope.all_files() {
+        match &file.definition {
+            Some(Definition::Process(process)) => {
+                for step in process.all_steps() {
+                    let (people, levels) = match &step.kind {
+                        StepKind::HumanApproval(approval) => (&approval.approvers, &approval.escalate),
+                        StepKind::Form(form) => (&form.assignees, &form.escalate),
+                        _ => continue,
+                    };
+                    people
+                        .iter()
+                        .chain(levels.iter().map(|level| &level.to))
+                        .for_each(|one| with_groups(file, one, look));
+                }
+            }
+            Some(Definition::Policy(policy)) => {
+                let levels = policy.escalate.iter().map(|level| &level.to);
+                policy.approvers.iter().chain(levels).for_each(|one| with_groups(file, one, look));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn with_groups<'r>(
+    file: &'r File,
+    people: &'r Spanned<Approvers>,
+    look: &mut dyn FnMut(&'r File, &'r Spanned<Approvers>),
+) {
+    look(file, people);
+    if let Approvers::Any { any: groups, .. } | Approvers::All { all: groups } = &people.value {
+        groups.iter().for_each(|group| with_groups(file, group, look));
+    }
+}
+
+/// The process of a case, with what cases ask about it.
+pub(super) struct Tested<'s, 'r> {
+    /// The process.
+    pub(super) scope: &'s ProcessScope<'r>,
+    /// Its steps by id.
+    pub(super) steps: BTreeMap<&'s str, &'s Step>,
+}
+
+/// Calls `look` with every case of every test of a process that could be read: the test's file, the process, the case.
+pub(super) fn each_case<'s, 'r>(scope: &'s Scope<'r>, look: &mut dyn FnMut(&'r File, &Tested<'s, 'r>, Node<'r>)) {
+    for file in scope.files(FileKind::Test) {
+        let Some(Definition::Test(test)) = &file.definition else { continue };
+        let Some(process) = scope.process(test.process.as_str()) else { continue };
+        let steps = process.process.all_steps().map(|step| (step.id.as_str(), step));
+        let tested = Tested { scope: process, steps: steps.collect() };
+        test.cases.iter().for_each(|case| look(file, &tested, file.document.node(case.node)));
+    }
+}
+
+/// What people say in a case, under one key. What is expected to be refused is wrong on purpose.
+pub(super) fn words<'n>(case: Node<'n>, key: &str) -> impl Iterator<Item = Node<'n>> + use<'n> {
+    let all = case.get(key).and_then(Node::items).into_iter().flatten();
+    all.filter(|word| word.get("refused").is_none_or(|refused| refused.as_str() == Some("false")))
+}
+
+/// What a condition always says, where that can be read from it alone.
+pub(super) fn constant(when: &Value) -> Option<bool> {
+    match when {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => match text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// When a step's deadline is, and where that is written; nothing where it is computed or there is none.
+pub(super) fn deadline(process: &ProcessScope<'_>, step: &Step) -> Option<(Duration, Span)> {
+    match &step.timeout {
+        Some(timeout) => timeout.literal().map(|literal| (literal, timeout.span)),
+        None => process.process.header.defaults.timeout.as_ref().map(|timeout| (timeout.value, timeout.span)),
+    }
+}
+
+/// Every test that could be read, with its process where that could be read.
+pub(super) fn tests<'s, 'r>(
+    scope: &'s Scope<'r>,
+) -> impl Iterator<Item = (&'r File, &'r ProcessTest, &'s ProcessScope<'r>)> + 's {
+    scope.files(FileKind::Test).filter_map(|file| {
+        let Some(Definition::Test(test)) = &file.definition else { return None };
+        Some((file, &**test, scope.process(test.process.as_str())?))
+    })
+}
