@@ -67,7 +67,7 @@ pub(super) fn tell<'r>(
     teller.notes(world, passed, &chain, &mut told);
     // A step that passes is nearer at hand than an approval that would have to be changed.
     told.help = teller
-        .help()
+        .help(&chain)
         .or(told.help)
         .or_else(|| Some(format!("put such a step before `{}`, on every way to it", model.id(target))));
     told
@@ -267,10 +267,11 @@ impl<'r> Teller<'_, 'r> {
     }
 
     /// Which way to close.
-    fn help(&self) -> Option<String> {
+    fn help(&self, chain: &[StepIndex]) -> Option<String> {
         let target = self.model.id(self.target);
         let passing =
             (0..self.model.graph.len()).filter(|step| self.passes[*step] != Passes::Never && *step != self.target);
+        let before = chain.len().checked_sub(2).and_then(|at| chain.get(at)).copied();
         let mut best: Option<(u8, String)> = None;
         for step in passing {
             let id = self.model.id(step);
@@ -290,13 +291,20 @@ impl<'r> Teller<'_, 'r> {
                 Some(Fate::RejectedOn) => {
                     (0, format!("remove `on_reject: continue` of `{id}`, or give `{target}` {guard}"))
                 }
+                _ if node.run_on == RunOn::Compensation => {
+                    let undone = before.map_or("what it undoes", |before| self.model.id(before));
+                    (1, format!("let `{undone}` run only after `{id}`: it is undone whenever the execution fails"))
+                }
                 Some(Fate::Open) if node.join == Join::Any => {
                     (1, format!("let `{target}` wait for every step: `join: all`"))
                 }
-                Some(_) => (1, format!("give `{target}` {guard}")),
-                None if node.run_on == RunOn::Compensation => {
-                    (3, format!("nothing can hold back `{target}`, which undoes"))
-                }
+                Some(_) => match before.filter(|before| matches!(self.fate(*before), Some(Fate::Took(_)))) {
+                    Some(gateway) => {
+                        let gateway = self.model.id(gateway);
+                        (1, format!("lead `{gateway}` to `{id}` instead of `{target}`, or give `{target}` {guard}"))
+                    }
+                    None => (1, format!("give `{target}` {guard}")),
+                },
                 None => (2, format!("add `{id}` to `depends_on` of `{target}`")),
             };
             if best.as_ref().is_none_or(|(known, _)| rank < *known) {

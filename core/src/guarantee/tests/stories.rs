@@ -50,7 +50,7 @@ fn a_gateway_that_goes_around_is_told_with_its_condition() {
     );
     insta::assert_debug_snapshot!(of(LEADS, &steps), @r#"
     [
-        "fails: `start` → `route` takes `ship` (otherwise) → `ship` starts; `leads` was skipped | give `ship` `when: \"{{ steps.leads.status == 'completed' }}\"`",
+        "fails: `start` → `route` takes `ship` (otherwise) → `ship` starts; `leads` was skipped | lead `route` to `leads` instead of `ship`, or give `ship` `when: \"{{ steps.leads.status == 'completed' }}\"`",
     ]
     "#);
 }
@@ -152,7 +152,7 @@ fn who_runs_whatever_happens_runs_without_approval_too() {
             "holds",
         ],
         [
-            "fails: `start` → `build` → the execution fails or is cancelled → `undo` starts; `leads` is not on the way | nothing can hold back `undo`, which undoes",
+            "fails: `start` → `build` → the execution fails or is cancelled → `undo` starts; `leads` is not on the way | let `build` run only after `leads`: it is undone whenever the execution fails",
         ],
     ]
     "#);
