@@ -67,6 +67,6 @@ fn error(file: &File) -> Option<serde_json::Error> {
 }
 
 /// Whether a file should be JSON and is not. What YAML makes of it says nothing then.
-pub(super) fn is_broken(file: &File) -> bool {
+pub(in super::super) fn is_broken(file: &File) -> bool {
     error(file).is_some()
 }

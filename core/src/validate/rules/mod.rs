@@ -156,8 +156,7 @@ pub mod wrong_value;
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{
-    Tested, constant, deadline, each_case, each_field, each_graph, each_group_of_people, each_list, ids_of_bodies,
-    tests, words,
+    constant, deadline, each_case, each_field, each_graph, each_group_of_people, each_list, ids_of_bodies, tests, words,
 };
 use crate::source::closest;
 
