@@ -5,13 +5,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every crash point, in the order in which a delivery passes them.
-pub const CRASH_POINTS: [&str; 9] = [
+pub const CRASH_POINTS: [&str; 15] = [
     "received",
     "delivery.claimed",
     "transition.before_commit",
     "transition.after_commit",
     "work.claimed",
     "work.performed",
+    "child.starting",
+    "child.started",
+    "signal.taking",
+    "signal.taken",
+    "occurrence.claimed",
+    "occurrence.dealt_with",
     "effect.before_write",
     "effect.after_write",
     "effect.recorded",

@@ -3,7 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use flowctl_core::definition::Process;
 use flowctl_core::execution::{Plan, TenantId};
+
+/// The processes that a repository has now, at the head of its default branch.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The commit.
+    pub revision: String,
+    /// The processes.
+    pub processes: Vec<Arc<Process>>,
+}
 
 /// Gives the plan of a process at a commit. The same arguments give the same plan for ever: whoever implements this
 /// may keep what was read.
@@ -20,6 +30,25 @@ pub trait Definitions: Send + Sync {
         revision: &str,
         process: &str,
     ) -> Result<Arc<Plan>, DefinitionError>;
+
+    /// The processes of a repository as they stand now: what may be started by something that happens.
+    ///
+    /// # Errors
+    /// Where the repository is not known or cannot be read now.
+    async fn published(&self, _tenant: &TenantId, repository: &str) -> Result<Published, DefinitionError> {
+        let reason = "nothing here starts by itself".to_owned();
+        Err(DefinitionError::Unavailable { repository: repository.to_owned(), reason })
+    }
+
+    /// Repositories of a tenant that are served although nothing was heard of them yet.
+    fn served(&self, _tenant: &TenantId) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether some process of the repository may start when this one ends, as far as is known without reading.
+    fn may_follow(&self, _tenant: &TenantId, _repository: &str, _process: &str) -> bool {
+        false
+    }
 }
 
 /// Why there is no plan.

@@ -7,10 +7,16 @@
 //! - An attempt is performed at least once and recorded once: its result counts only while its step runs it.
 //! - Two engines may decide for one execution at the same time; the version lets one through, the other decides again.
 
+mod children;
 mod definitions;
 mod effects;
+mod groups;
+mod inbox;
+mod occurrence;
 mod perform;
+mod published;
 mod run;
+mod schedule;
 mod signal;
 mod start;
 mod wake;
@@ -31,8 +37,9 @@ use crate::ids::Ids;
 use crate::steps::Performers;
 use crate::store::{Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
 
-pub use definitions::{DefinitionError, Definitions};
+pub use definitions::{DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
+pub use published::{Event as PublishedEvent, PublishFailure};
 pub use signal::SignalFailure;
 pub use start::{StartFailure, StartRequest, Started};
 
@@ -51,6 +58,8 @@ pub struct EngineOptions {
     pub drain: Duration,
     /// The base of executions' pages, without a slash at its end.
     pub public_url: Option<String>,
+    /// Whether processes start by themselves: by time tables, by events, by the end of others.
+    pub triggers: bool,
 }
 
 impl EngineOptions {
@@ -64,6 +73,7 @@ impl EngineOptions {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             public_url: None,
+            triggers: true,
         }
     }
 }
@@ -77,6 +87,8 @@ pub struct Along {
     pub word: Option<String>,
     /// The delivery that caused it.
     pub delivery: Option<DeliveryId>,
+    /// The signal of another execution, or of an event, that caused it, which is taken once.
+    pub taken: Option<i64>,
 }
 
 /// The engine. Clones are the same engine.
@@ -133,20 +145,43 @@ impl Engine {
         along: Along,
         now: Timestamp,
     ) -> Result<(Execution, Committed), StoreError> {
+        let transition = Transition { start_key, ..self.transition(before, after, events, along, now) };
+        self.store_transition(transition).await
+    }
+
+    /// What is stored for a transition: with what follows from it for the world and for other executions.
+    fn transition(
+        &self,
+        before: Option<&Stored>,
+        after: Execution,
+        events: Vec<Event>,
+        along: Along,
+        now: Timestamp,
+    ) -> Transition {
         let earlier = before.map(|stored| &stored.execution);
         let mut effects = self.inner.effects.plan(earlier, &after, &events, now);
         effects.extend(along.effects);
-        let transition = Transition {
-            tenant: after.tenant.clone(),
-            expected_version: before.map_or(0, |stored| stored.version),
+        Transition {
             work: new_work(earlier, &after),
-            events,
             effects,
-            start_key,
             delivery: along.delivery,
             word: along.word,
-            execution: after.clone(),
-        };
+            taken: along.taken,
+            signals: children::signals(earlier, &after),
+            to_group: groups::to_others(earlier, &after),
+            enters_group: groups::enters(earlier, &after),
+            occurrences: occurrence::of_transition(earlier, &after, now, |it| self.may_follow(it)),
+            ..Transition::of(after, before.map_or(0, |stored| stored.version), events)
+        }
+    }
+
+    fn may_follow(&self, execution: &Execution) -> bool {
+        let Execution { tenant, repository, process, .. } = execution;
+        self.inner.options.triggers && self.inner.definitions.may_follow(tenant, repository, process)
+    }
+
+    async fn store_transition(&self, transition: Transition) -> Result<(Execution, Committed), StoreError> {
+        let after = transition.execution.clone();
         crash_point("transition.before_commit");
         let committed = self.inner.store.commit(transition).await?;
         crash_point("transition.after_commit");
@@ -156,7 +191,7 @@ impl Engine {
 }
 
 fn log(execution: &Execution, committed: &Committed) {
-    if committed.existing.is_some() {
+    if committed.existing.is_some() || committed.busy.is_some() {
         return;
     }
     let (id, process, version) = (execution.id, &execution.process, committed.version);

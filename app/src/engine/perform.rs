@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use flowctl_core::definition::ErrorClass;
+use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
 
@@ -35,6 +35,7 @@ impl Engine {
     pub(super) async fn perform(&self, work: ClaimedWork) {
         crash_point("work.claimed");
         match self.prepare(&work).await {
+            Ok(Some((execution, _))) if is_sub_process(&execution, &work) => self.perform_sub_process(&work).await,
             Ok(Some((execution, attempt))) => {
                 let performed = self.perform_under_lease(&work, &execution, attempt).await;
                 crash_point("work.performed");
@@ -44,14 +45,24 @@ impl Engine {
                 }
             }
             Ok(None) => self.drop_work(&work).await,
-            Err(error) => {
-                tracing::warn!(?work, %error, "an attempt cannot be performed now");
-                let until = self.after(PAUSE_UNPREPARED);
-                let released = self.inner.store.release_work(&work, &self.inner.options.owner, until).await;
-                if let Err(error) = released {
-                    tracing::error!(?work, %error, "an attempt could not be given back; its lease will end");
-                }
-            }
+            Err(error) => self.give_back(&work, &error).await,
+        }
+    }
+
+    /// The child is started here and not by a performer: it exists with the step that waits for it, or not at all.
+    async fn perform_sub_process(&self, work: &ClaimedWork) {
+        match self.start_child(work).await {
+            Ok(()) => {}
+            Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => self.drop_work(work).await,
+            Err(error) => self.give_back(work, &error).await,
+        }
+    }
+
+    async fn give_back(&self, work: &ClaimedWork, error: &SignalFailure) {
+        tracing::warn!(?work, %error, "an attempt cannot be performed now");
+        let until = self.after(PAUSE_UNPREPARED);
+        if let Err(error) = self.inner.store.release_work(work, &self.inner.options.owner, until).await {
+            tracing::error!(?work, %error, "an attempt could not be given back; its lease will end");
         }
     }
 
@@ -167,6 +178,10 @@ impl Engine {
             tracing::warn!(?work, %error, "an attempt could not be dropped; its lease will end");
         }
     }
+}
+
+fn is_sub_process(execution: &Execution, work: &ClaimedWork) -> bool {
+    execution.steps.get(&work.step).is_some_and(|step| step.step_type == StepType::Process)
 }
 
 fn timed_out() -> Performed {

@@ -4,21 +4,31 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
+use super::{Engine, later};
 use crate::store::StoreError;
 
 /// How long timers rest after a hint of the store.
 const HINT_PAUSE: Duration = Duration::from_millis(10);
+/// How long events are kept: an execution that begins to wait looks back to its start, and few wait longer.
+const KEPT_EVENTS: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How often old events are forgotten.
+const FORGETTING: Duration = Duration::from_secs(60 * 60);
 
 impl Engine {
     /// Runs until `shutdown`: then nothing new is claimed, what is under way is finished within
     /// [`drain`](super::EngineOptions::drain), and the rest is left to its leases.
     pub async fn run(&self, shutdown: CancellationToken) {
-        tokio::join!(self.run_wakes(&shutdown), self.run_work(&shutdown));
+        tokio::join!(
+            self.run_wakes(&shutdown),
+            self.run_work(&shutdown),
+            self.run_signals(&shutdown),
+            self.run_schedules(&shutdown),
+        );
     }
 
     /// Does all that can be done now: wakes what is due and performs every attempt, until only people, time or other
@@ -30,8 +40,9 @@ impl Engine {
         let workers = self.inner.options.workers.max(1);
         loop {
             let woken = self.wake_due().await?;
+            let told = self.take_signals().await? + self.deal_with_occurrences().await?;
             let work = self.claim_work(workers).await?;
-            if woken == 0 && work.is_empty() {
+            if woken == 0 && told == 0 && work.is_empty() {
                 return Ok(());
             }
             stream::iter(work).for_each_concurrent(workers, |work| self.perform(work)).await;
@@ -69,6 +80,63 @@ impl Engine {
         // What is due and does not go on is not tried in a tight loop.
         let went_on = self.wake_due().await? > 0;
         Ok((!went_on).then_some(poll))
+    }
+
+    /// Has executions take their signals, deals with what may start others, and forgets old events.
+    async fn run_signals(&self, shutdown: &CancellationToken) {
+        let mut changed = self.inner.store.subscribe();
+        let mut forgotten = self.now();
+        while !shutdown.is_cancelled() {
+            changed.mark_unchanged();
+            match self.pass_on().await {
+                Ok(None) => {}
+                Ok(Some(pause)) => {
+                    wait(&mut changed, pause, shutdown).await;
+                    wait_for(HINT_PAUSE, shutdown).await;
+                }
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "cannot find out what is to be passed on");
+                    wait_for(self.inner.options.poll, shutdown).await;
+                }
+            }
+            if self.now() >= later(forgotten, FORGETTING) {
+                forgotten = self.now();
+                self.forget_events().await;
+            }
+        }
+    }
+
+    /// Passes on what is due. Gives how long to wait until something may be due; nothing where there may be more at
+    /// once.
+    async fn pass_on(&self) -> Result<Option<Duration>, StoreError> {
+        let poll = self.inner.options.poll;
+        let due =
+            |at: Option<Timestamp>| at.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
+        let signal = due(self.inner.store.next_signal().await?);
+        let occurrence = due(self.inner.store.next_occurrence().await?);
+        let mut dealt_with = 0;
+        if signal == Some(Duration::ZERO) {
+            dealt_with += self.take_signals().await?;
+        }
+        if occurrence == Some(Duration::ZERO) {
+            dealt_with += self.deal_with_occurrences().await?;
+        }
+        if dealt_with > 0 {
+            return Ok(None);
+        }
+        // What is due and does not go on is not tried in a tight loop.
+        let next = signal.into_iter().chain(occurrence).filter(|pause| !pause.is_zero()).min();
+        Ok(Some(next.map_or(poll, |next| next.min(poll))))
+    }
+
+    async fn forget_events(&self) {
+        let before = self.now().checked_sub(KEPT_EVENTS).unwrap_or(Timestamp::MIN);
+        match self.inner.store.forget_events(before).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "old events were forgotten"),
+            Err(error) => tracing::warn!(%error, "old events could not be forgotten"),
+        }
     }
 
     async fn run_work(&self, shutdown: &CancellationToken) {

@@ -1,13 +1,13 @@
 //! Signals: load, decide, fold, commit; and again where somebody else was faster.
 
-use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, decide};
+use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon, decide};
 
 use super::{Along, DefinitionError, Engine};
 use crate::store::{StoreError, Stored};
 
 /// How often a decision is made anew because the execution moved meanwhile. Each time somebody else got something
 /// done, so this many in a row mean that something is wrong.
-const MAX_CONFLICTS: u32 = 32;
+pub(super) const MAX_CONFLICTS: u32 = 32;
 
 /// Why a signal led to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum SignalFailure {
     /// There is no such execution.
     #[error("there is no such execution")]
     NotFound,
+    /// Another execution of its concurrency group is under way: it waits for its turn, or cannot be retried yet.
+    #[error("another execution of its concurrency group is under way: {running}")]
+    GroupBusy {
+        /// That one.
+        running: ExecutionId,
+    },
     /// The definition that it follows cannot be had.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -81,9 +87,19 @@ impl Engine {
     }
 
     async fn transit_once(&self, stored: Stored, signal: Signal, along: Along) -> Result<Moved, SignalFailure> {
-        let plan = self.inner.plan_of(&stored.execution).await?;
         let now = self.now();
-        let events = decide(&plan, &stored.execution, signal, now)?;
+        let events = match (self.inner.plan_of(&stored.execution).await, signal) {
+            (Ok(plan), signal) => decide(&plan, &stored.execution, signal, now)?,
+            (Err(error), Signal::Cancel { actor, reason }) if !matches!(error, DefinitionError::Unavailable { .. }) => {
+                let status = stored.execution.status;
+                if status.is_final() {
+                    return Err(Refusal::Ended { status }.into());
+                }
+                let reason = format!("{reason} (nothing was undone, since its definition cannot be had: {error})");
+                abandon(&stored.execution, actor, &reason, now)
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
         if events.is_empty() && along.word.is_none() {
             self.inner.store.add_effects(along.effects).await?;
             return Ok(Moved { stored, progressed: false });
@@ -92,6 +108,9 @@ impl Engine {
         let mut execution = stored.execution.clone();
         events.iter().for_each(|event| execution.apply(event));
         let (execution, committed) = self.commit(Some(&stored), execution, events, None, along, now).await?;
+        if let Some(running) = committed.busy {
+            return Err(SignalFailure::GroupBusy { running });
+        }
         Ok(Moved { stored: Stored { execution, version: committed.version }, progressed })
     }
 }

@@ -1,7 +1,8 @@
 //! How executions start: once per start key, with their first steps already under way when they are stored.
 
 use flowctl_core::execution::{
-    Execution, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo, create, decide,
+    Execution, ExecutionId, ExecutionStatus, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo,
+    create, decide,
 };
 use serde_json::{Map, Value};
 
@@ -55,6 +56,12 @@ pub enum StartFailure {
     /// The first steps cannot start.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Its concurrency group says `skip`, and another one of it has not ended.
+    #[error("another execution of its concurrency group is under way: {running}")]
+    GroupBusy {
+        /// That one.
+        running: ExecutionId,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -94,19 +101,48 @@ impl Engine {
         let plan = self.inner.definitions.plan(&tenant, &repository, &revision, &process).await?;
         let now = self.now();
         let id = self.inner.ids.execution(now);
-        let url = url.or_else(|| Some(format!("{}/executions/{id}", self.inner.options.public_url.as_ref()?)));
+        let url = url.or_else(|| self.url_of(id));
         let new = NewExecution { id, tenant, repository, revision, trigger, subject, inputs, url };
         let (mut execution, created) = create(&plan, new, now)?;
-        let started = decide(&plan, &execution, Signal::Start, now)?;
-        started.iter().for_each(|event| execution.apply(event));
-        let events = std::iter::once(created).chain(started).collect();
+        let mut events = vec![created];
+        // One of a group is stored first: whether it may go is decided among those that are stored.
+        if execution.group.is_none() {
+            let started = decide(&plan, &execution, Signal::Start, now)?;
+            started.iter().for_each(|event| execution.apply(event));
+            events.extend(started);
+        }
         let tenant = execution.tenant.clone();
         let (execution, committed) = self.commit(None, execution, events, start_key, along, now).await?;
-        let Some(existing) = committed.existing else { return Ok(Started { execution, is_new: true }) };
+        if let Some(running) = committed.busy {
+            return Err(StartFailure::GroupBusy { running });
+        }
+        let Some(existing) = committed.existing else {
+            return Ok(Started { execution: self.go_on(execution).await, is_new: true });
+        };
         match self.inner.load(&tenant, existing).await? {
             Some(stored) => Ok(Started { execution: stored.execution, is_new: false }),
             None => Err(StartFailure::Store(StoreError::Conflict)),
         }
+    }
+
+    /// Lets a new execution of a group go, where its turn has come already.
+    async fn go_on(&self, execution: Execution) -> Execution {
+        if execution.status != ExecutionStatus::Pending {
+            return execution;
+        }
+        match self.signal(&execution.tenant, execution.id, Signal::Start, Along::default()).await {
+            Ok(started) => started,
+            // It is stored and due: the engine's loops try again what failed here.
+            Err(error) => {
+                tracing::debug!(execution = %execution.id, %error, "an execution waits for its turn");
+                execution
+            }
+        }
+    }
+
+    /// The page of an execution.
+    pub(super) fn url_of(&self, id: ExecutionId) -> Option<String> {
+        Some(format!("{}/executions/{id}", self.inner.options.public_url.as_ref()?))
     }
 
     async fn started_before(&self, tenant: &TenantId, key: &str) -> Result<Option<Started>, StoreError> {

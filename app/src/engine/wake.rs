@@ -44,6 +44,10 @@ impl Engine {
                 tracing::debug!(execution = %id, version = stored.version, "nothing was due");
                 PAUSE_WITHOUT_EVENTS
             }
+            Err(SignalFailure::GroupBusy { running }) => {
+                tracing::debug!(execution = %id, %running, "an execution waits for its turn");
+                return false;
+            }
             Err(SignalFailure::Definition(error)) => {
                 tracing::warn!(execution = %id, %error, "an execution that is due cannot go on");
                 PAUSE_WITHOUT_DEFINITION

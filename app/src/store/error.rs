@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The word was recorded before; nothing was stored.
     #[error("this word was recorded before")]
     WordKnown,
+    /// The signal was taken before; nothing was stored.
+    #[error("this signal was taken before")]
+    SignalTaken,
     /// The cursor is none of ours.
     #[error("the cursor is not one that a list gave")]
     WrongCursor,

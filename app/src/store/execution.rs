@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, TenantId};
+use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Signal, TenantId};
 use jiff::Timestamp;
 
-use super::{DeliveryId, NewEffect, Work};
+use super::{DeliveryId, NewEffect, NewOccurrence, NewSignal, Work};
 
 /// One transition of one execution: stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,41 @@ pub struct Transition {
     /// The word that caused it, unique per tenant: a comment's id with the command's position, a review's id with its
     /// state, a button's press. A word is recorded once.
     pub word: Option<String>,
+    /// What other executions of the tenant are now told.
+    pub signals: Vec<NewSignal>,
+    /// The signal that it came from, which is taken with it.
+    pub taken: Option<i64>,
+    /// New executions that exist with it or not at all: sub-processes.
+    pub starts: Vec<Transition>,
+    /// Where the execution belongs to a group: what every other one of it that has not ended is told.
+    pub to_group: Option<Signal>,
+    /// Whether it sets an execution going that was not: queued, or ended and retried. Only one of a group may.
+    pub enters_group: bool,
+    /// What may now start other executions, or is to be told to somebody.
+    pub occurrences: Vec<NewOccurrence>,
+}
+
+impl Transition {
+    /// The transition to this state by these events, with nothing else.
+    pub fn of(execution: Execution, expected_version: u64, events: Vec<Event>) -> Self {
+        Self {
+            tenant: execution.tenant.clone(),
+            execution,
+            expected_version,
+            events,
+            work: Vec::new(),
+            effects: Vec::new(),
+            start_key: None,
+            delivery: None,
+            word: None,
+            signals: Vec::new(),
+            taken: None,
+            starts: Vec::new(),
+            to_group: None,
+            enters_group: false,
+            occurrences: Vec::new(),
+        }
+    }
 }
 
 /// What a commit led to.
@@ -40,6 +75,9 @@ pub struct Committed {
     pub seqs: Range<u64>,
     /// The start key was known: the execution that it belongs to. Then nothing was stored.
     pub existing: Option<ExecutionId>,
+    /// Another execution of the group stands in the way. Then nothing was stored; one that is queued is told when its
+    /// turn comes.
+    pub busy: Option<ExecutionId>,
 }
 
 /// An execution as it stands.

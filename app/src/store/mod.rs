@@ -7,6 +7,7 @@ mod error;
 mod execution;
 mod github_object;
 mod installation;
+mod signal;
 pub mod sqlite;
 mod work;
 
@@ -24,6 +25,7 @@ pub use error::StoreError;
 pub use execution::{Committed, ExecutionFilter, Page, Stored, StoredEvent, Transition};
 pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
+pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
 pub use work::{ClaimedWork, Work};
 
@@ -53,7 +55,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the execution is no longer at the expected version, [`StoreError::WordKnown`]
-    /// where the word was recorded before.
+    /// where the word was recorded before, [`StoreError::SignalTaken`] where the signal was.
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError>;
 
     /// An execution as it stands.
@@ -99,6 +101,58 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives an attempt back, to be claimed again not before `until`.
     async fn release_work(&self, work: &ClaimedWork, owner: &str, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Signals that executions have not taken yet and that may be by `now`: of each execution the oldest.
+    async fn signals(&self, now: Timestamp, limit: u32) -> Result<Vec<PendingSignal>, StoreError>;
+
+    /// When the next signal may be taken, be it in the past.
+    async fn next_signal(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Drops a signal from which nothing follows.
+    async fn drop_signal(&self, id: i64) -> Result<(), StoreError>;
+
+    /// Puts a signal off that cannot be taken now; those behind it to the same execution wait with it.
+    async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Records an event, once per id, together with what may start because of it; every execution that waits for one of
+    /// this name is told.
+    async fn publish(
+        &self,
+        tenant: &TenantId,
+        event: ApiEvent,
+        occurrences: Vec<NewOccurrence>,
+    ) -> Result<Receipt, StoreError>;
+
+    /// Forgets events that came before this moment, but for those that somebody is still to be told of; how many.
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Claims up to `limit` occurrences, those due longest first.
+    async fn claim_occurrences(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedOccurrence>, StoreError>;
+
+    /// Says how dealing with a claimed occurrence ended; whether the claim still held.
+    async fn finish_occurrence(&self, occurrence: &ClaimedOccurrence, end: OccurrenceEnd) -> Result<bool, StoreError>;
+
+    /// When the next occurrence that nobody has may be claimed, be it in the past.
+    async fn next_occurrence(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The tenants that have repositories.
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+
+    /// The repositories of a tenant that something was heard of: a delivery, an execution.
+    async fn repositories(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError>;
+
+    /// Records that the slots of a time table up to this moment have been dealt with, which never goes back; gives the
+    /// moment that stands then.
+    async fn schedule_handled(&self, key: &ScheduleKey, until: Timestamp) -> Result<Timestamp, StoreError>;
+
+    /// Up to when the slots of a time table have been dealt with; nothing for one that is new.
+    async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError>;
 
     /// Adds effects that belong to no transition.
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError>;

@@ -19,7 +19,9 @@ use crate::expression::{condition, evaluate_json};
 
 /// Starts and skips whatever is due, then ends the execution or says that it waits.
 pub(super) fn settle(transition: &mut Transition<'_>) {
-    if transition.execution.status == ExecutionStatus::Pending || transition.execution.status.is_final() {
+    // One that was cancelled before it started has an end and nothing to do until then.
+    let queued = transition.execution.status == ExecutionStatus::Pending && transition.execution.ending.is_none();
+    if queued || transition.execution.status.is_final() {
         return;
     }
     loop {

@@ -75,6 +75,11 @@ pub(super) fn of_outputs(plan: &Plan, execution: &Execution) -> Context {
     context
 }
 
+/// What is known of an execution before any of its steps.
+pub(super) fn of_start(plan: &Plan, execution: &Execution) -> Context {
+    roots(plan, execution, &plan.group_reads)
+}
+
 fn roots(plan: &Plan, execution: &Execution, reads: &Reads) -> Context {
     let mut context = Context::new();
     if reads.root("inputs") {

@@ -85,6 +85,27 @@ pub fn decide(plan: &Plan, execution: &Execution, signal: Signal, now: Timestamp
     Ok(transition.events)
 }
 
+/// The end of an execution whose definition cannot be had any more: it is cancelled as it stands, without what its
+/// definition would have it undo. An empty list: it has ended already.
+pub fn abandon(execution: &Execution, actor: Option<Person>, reason: &str, now: Timestamp) -> Vec<Event> {
+    if execution.status.is_final() {
+        return Vec::new();
+    }
+    let event = |step: Option<&String>, actor, kind| {
+        let attempt = step.and_then(|step| execution.steps.get(step)).map(|state| state.attempt).filter(|it| *it > 0);
+        Event { at: now, step: step.cloned(), attempt, actor, kind }
+    };
+    let mut events = Vec::new();
+    if execution.ending.is_none() {
+        let ending = Ending::Cancelled { reason: reason.to_owned() };
+        events.push(event(None, actor, EventKind::ExecutionEnding { ending }));
+    }
+    let open = execution.steps.iter().filter(|(_, step)| !step.status.is_final());
+    events.extend(open.map(|(key, _)| event(Some(key), None, EventKind::StepCancelled)));
+    events.push(event(None, None, EventKind::ExecutionCancelled { reason: reason.to_owned() }));
+    events
+}
+
 /// A transition under way: a working copy of the state, and the events that led to it.
 pub(super) struct Transition<'plan> {
     pub(super) plan: &'plan Plan,

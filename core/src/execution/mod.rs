@@ -28,7 +28,7 @@ mod received;
 mod retry;
 
 pub use children::{MAX_DEPTH, signals_to_others};
-pub use decide::{Refusal, decide};
+pub use decide::{Refusal, abandon, decide};
 pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};
 pub use items::{BodyStep, Item, Items};
@@ -37,7 +37,7 @@ pub use plan::{Plan, PlanError};
 pub use signal::Signal;
 pub use start::{NewExecution, StartError, create, create_child};
 pub use state::{
-    Execution, ExecutionId, ExecutionStatus, Parent, PullRequestInfo, StepError, StepState, StepStatus, Subject,
+    Execution, ExecutionId, ExecutionStatus, Group, Parent, PullRequestInfo, StepError, StepState, StepStatus, Subject,
     TenantId, TriggerInfo, Usage,
 };
 pub use waiting::{ApprovalRequest, FormRequest, Waiting};

@@ -20,8 +20,9 @@ impl Performable {
 
     /// What this version's engine performs. `validate` refuses the others.
     pub fn engine() -> Self {
-        use StepType::{AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Set, Wait};
-        Self { types: [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Foreach, Wait, Set].into_iter().collect() }
+        use StepType::{AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Process, Set, Wait};
+        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set];
+        Self { types: types.into_iter().collect() }
     }
 
     /// The same with one type more.

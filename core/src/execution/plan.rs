@@ -28,6 +28,8 @@ pub struct Plan {
     places: IndexMap<String, Place>,
     /// What the outputs read.
     pub(super) outputs_read: Reads,
+    /// What the concurrency group reads.
+    pub(super) group_reads: Reads,
 }
 
 /// Where a step is: the places of the `foreach` steps around it, outermost first, and its own.
@@ -149,7 +151,9 @@ impl Plan {
         locate(&steps, &mut Vec::new(), &mut places);
         let mut outputs_read = Reads::default();
         outputs_read.add(&process.header.outputs);
-        Ok(Self { process, digest, steps, places, outputs_read })
+        let mut group_reads = Reads::default();
+        group_reads.add(&process.header.concurrency);
+        Ok(Self { process, digest, steps, places, outputs_read, group_reads })
     }
 
     /// The step that `key` names: an id, or the key of a step inside of items such as `deploy[2]`.

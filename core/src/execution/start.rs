@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::context;
 use super::event::{Event, EventKind};
 use super::plan::Plan;
-use super::state::{Execution, ExecutionId, ExecutionStatus, Parent, StepState, Subject, TenantId, TriggerInfo};
+use super::state::{Execution, ExecutionId, ExecutionStatus, Group, Parent, StepState, Subject, TenantId, TriggerInfo};
 use crate::definition::field::{defaults, faults, schema_of_fields};
+use crate::expression::evaluate_json;
 
 /// What is needed to make an execution.
 #[derive(Debug, Clone)]
@@ -38,7 +40,16 @@ pub enum StartError {
         /// Each fault with its input.
         faults: Vec<(String, String)>,
     },
+    /// The group that it belongs to cannot be told.
+    #[error("`concurrency.group`: {reason}")]
+    Group {
+        /// Why.
+        reason: String,
+    },
 }
+
+/// Characters of a group's key; it is an index of the database.
+const MAX_GROUP: usize = 200;
 
 /// Makes an execution and its first event.
 ///
@@ -77,7 +88,7 @@ fn create_for(
     let steps = plan.steps.iter().map(|(id, planned)| {
         (id.clone(), StepState::pending(planned.step.step_type(), planned.literal_name(), planned.step.on_failure))
     });
-    let execution = Execution {
+    let mut execution = Execution {
         id: new.id,
         tenant: new.tenant,
         repository: new.repository,
@@ -99,10 +110,28 @@ fn create_for(
         retries: 0,
         ending: None,
         completions: 0,
+        group: None,
         parent,
         steps: steps.collect(),
     };
+    execution.group = group(plan, &execution)?;
     let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };
     let actor = execution.trigger.actor.clone();
     Ok((execution, Event { at: now, step: None, attempt: None, actor, kind }))
+}
+
+fn group(plan: &Plan, execution: &Execution) -> Result<Option<Group>, StartError> {
+    let Some(concurrency) = &plan.process.header.concurrency else { return Ok(None) };
+    let wrong = |reason: String| StartError::Group { reason };
+    let context = context::of_start(plan, execution);
+    let key = evaluate_json(&Value::String(concurrency.group.value.clone()), &context);
+    let key = match key.map_err(|error| wrong(error.to_string()))?.value {
+        Value::String(key) => key,
+        Value::Null => return Err(wrong("it is empty (null)".to_owned())),
+        other => other.to_string(),
+    };
+    if key.is_empty() || key.chars().count() > MAX_GROUP {
+        return Err(wrong(format!("it must have 1 to {MAX_GROUP} characters, and has {}", key.chars().count())));
+    }
+    Ok(Some(Group { key, on_conflict: concurrency.on_conflict }))
 }

@@ -11,6 +11,7 @@ use super::items::Items;
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
 use crate::definition::ErrorClass;
+use crate::definition::process::OnConflict;
 use crate::definition::step::{OnFailure, StepType};
 use crate::expression::SecretText;
 
@@ -89,12 +90,24 @@ pub struct Execution {
     /// How many steps have completed so far; what numbers [`StepState::completion`].
     #[serde(default)]
     pub completions: u32,
+    /// The group whose executions run one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// The step that started it, where it is a sub-process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
     /// The steps in the order of the definition, by id; after them those inside of bodies, by keys such as
     /// `deploy[2]`, as their items start.
     pub steps: IndexMap<String, StepState>,
+}
+
+/// A concurrency group, evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// What its executions have in common, within the repository.
+    pub key: String,
+    /// What happens when two meet.
+    pub on_conflict: OnConflict,
 }
 
 /// The step that started a sub-process.

@@ -4,8 +4,13 @@
 
 mod attempts;
 mod calls;
+mod children;
+mod events;
+mod groups;
+mod items;
 mod loops;
 mod people;
+mod schedules;
 mod starts;
 mod time;
 
@@ -111,6 +116,23 @@ impl World {
         }
     }
 
+    /// Starts another process of the same commit, and does all that can be done.
+    async fn started_as(&self, process: &str, inputs: Value) -> ExecutionId {
+        let inputs = inputs.as_object().cloned().unwrap();
+        let request = StartRequest { process: process.to_owned(), inputs, ..self.request() };
+        let id = self.engine.start(request).await.unwrap().execution.id;
+        self.engine.settle().await.unwrap();
+        id
+    }
+
+    /// The executions of a process, oldest first.
+    async fn all_of(&self, process: &str) -> Vec<Execution> {
+        let filter = ExecutionFilter { process: Some(process.to_owned()), ..ExecutionFilter::default() };
+        let mut page = self.store.list(None, &filter, 1000, None).await.unwrap();
+        page.items.reverse();
+        page.items
+    }
+
     fn passes(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
@@ -202,6 +224,13 @@ impl Written {
     }
 
     /// The same commit gives another definition: what must never happen.
+    /// Another process of the same commit.
+    fn also(&self, process: &str) {
+        let plan = plan(process);
+        let name = plan.process.header.name.as_str().to_owned();
+        self.plans.lock().unwrap().insert((REVISION.to_owned(), name), Arc::new(plan));
+    }
+
     fn rewrite(&self, process: &str) {
         let key = (REVISION.to_owned(), self.name.clone());
         self.plans.lock().unwrap().insert(key, Arc::new(plan(process)));
@@ -234,6 +263,23 @@ impl Definitions for Written {
             repository: repository.to_owned(),
             revision: revision.to_owned(),
         })
+    }
+
+    async fn published(&self, _tenant: &TenantId, _repository: &str) -> Result<Published, DefinitionError> {
+        if let Some(error) = self.fails_with.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let plans = self.plans.lock().unwrap();
+        let processes = plans.values().map(|plan| Arc::clone(&plan.process)).collect();
+        Ok(Published { revision: REVISION.to_owned(), processes })
+    }
+
+    fn served(&self, tenant: &TenantId) -> Vec<String> {
+        if *tenant == TenantId::local() { vec!["shop".to_owned()] } else { Vec::new() }
+    }
+
+    fn may_follow(&self, _tenant: &TenantId, _repository: &str, _process: &str) -> bool {
+        true
     }
 }
 

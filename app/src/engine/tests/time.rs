@@ -75,17 +75,7 @@ async fn an_execution_that_was_only_accepted_is_started() {
     };
     let (execution, created) = flowctl_core::execution::create(&plan, new, world.clock.now()).unwrap();
     let id = execution.id;
-    let transition = Transition {
-        tenant: execution.tenant.clone(),
-        execution,
-        expected_version: 0,
-        events: vec![created],
-        work: Vec::new(),
-        effects: Vec::new(),
-        start_key: None,
-        delivery: None,
-        word: None,
-    };
+    let transition = Transition::of(execution, 0, vec![created]);
     world.store.commit(transition).await.unwrap();
     world.engine.settle().await.unwrap();
     assert_eq!(world.picture(id).await, "waiting | draft:completed sign:waiting pause:pending");

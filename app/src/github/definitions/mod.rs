@@ -1,18 +1,19 @@
 //! The definitions of a repository at a commit, read from its mirror and kept while they are in use. Only commits that
 //! somebody pinned are read; which commit may run is decided by whoever starts an execution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use flowctl_core::definition::Trigger;
 use flowctl_core::definition::repository::{File, Form, Repository};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::engine::{DefinitionError, Definitions};
+use crate::engine::{DefinitionError, Definitions, Published};
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::mirror::{Content, Mirror, MirrorError, Mirrors, Reference};
 use crate::store::{Store, StoreError};
@@ -75,6 +76,17 @@ pub struct DefinitionsAt {
     pub report: Report,
     plans: Mutex<BTreeMap<String, Arc<Plan>>>,
     name: String,
+    /// The processes whose end starts others.
+    followed: BTreeSet<String>,
+}
+
+fn followed(repository: &Repository) -> BTreeSet<String> {
+    let triggers = repository.processes().flat_map(|(_, process)| process.header.triggers.iter().flatten());
+    let names = triggers.filter_map(|trigger| match &trigger.value {
+        Trigger::Process(trigger) => Some(trigger.name.value.as_str().to_owned()),
+        _ => None,
+    });
+    names.collect()
 }
 
 impl DefinitionsAt {
@@ -211,7 +223,9 @@ impl Repositories {
             });
         }
         let report = validate(&read, &Options::default());
+        let followed = followed(&read);
         let definitions = Arc::new(DefinitionsAt {
+            followed,
             revision: revision.to_owned(),
             repository: read,
             report,
@@ -253,6 +267,26 @@ impl Definitions for Repositories {
             DefinitionError::Unavailable { repository: repository.to_owned(), reason: error.to_string() }
         })?;
         definitions.plan(process)
+    }
+
+    async fn published(&self, tenant: &TenantId, repository: &str) -> Result<Published, DefinitionError> {
+        let current = self.current(tenant, repository).await.map_err(|error| DefinitionError::Unavailable {
+            repository: repository.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let processes = current.repository.processes().map(|(_, process)| Arc::clone(process)).collect();
+        Ok(Published { revision: current.revision.clone(), processes })
+    }
+
+    fn served(&self, tenant: &TenantId) -> Vec<String> {
+        if *tenant == TenantId::local() { self.local.keys().cloned().collect() } else { Vec::new() }
+    }
+
+    fn may_follow(&self, tenant: &TenantId, repository: &str, process: &str) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = kept.iter().filter(|((of, name, _), _)| of == tenant && name == repository).peekable();
+        // Where nothing was read lately nothing can be ruled out.
+        known.peek().is_none() || known.any(|(_, definitions)| definitions.followed.contains(process))
     }
 }
 

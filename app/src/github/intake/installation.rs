@@ -94,17 +94,7 @@ mod tests {
     use crate::store::{EffectEnd, SqliteStore, Transition};
 
     fn created(execution: &Execution) -> Transition {
-        Transition {
-            tenant: execution.tenant.clone(),
-            execution: execution.clone(),
-            expected_version: 0,
-            events: Vec::new(),
-            work: Vec::new(),
-            effects: Vec::new(),
-            start_key: None,
-            delivery: None,
-            word: None,
-        }
+        Transition::of(execution.clone(), 0, Vec::new())
     }
 
     #[tokio::test]

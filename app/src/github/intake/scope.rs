@@ -66,7 +66,7 @@ impl<'a> Scope<'a> {
 
     /// What is stored with a transition that a person's word causes: the word itself, so that it counts once.
     pub(super) fn along(&self, word: String, effects: Vec<NewEffect>) -> Along {
-        Along { effects, word: Some(word), delivery: Some(self.delivery.clone()) }
+        Along { effects, word: Some(word), delivery: Some(self.delivery.clone()), ..Along::default() }
     }
 
     /// Whether all of a word was done before: the delivery is being handled again, and what the word was about has

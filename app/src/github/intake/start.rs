@@ -82,6 +82,7 @@ impl Scope<'_> {
             Some(place) => place.subject(&revision),
             None => Subject { number: None, is_pull_request: false, head_sha: revision.clone(), author: None },
         };
+        let by_hand = matches!(occasion.trigger.kind.as_str(), "manual" | "comment");
         let request = StartRequest {
             tenant: self.tenant.clone(),
             repository: self.name(),
@@ -93,7 +94,8 @@ impl Scope<'_> {
             inputs,
             url: None,
         };
-        let along = Along { effects: occasion.done, word: None, delivery: Some(self.delivery.clone()) };
+        let delivery = Some(self.delivery.clone());
+        let along = Along { effects: occasion.done, delivery, ..Along::default() };
         match self.inner.engine.start_along(request, along).await {
             Ok(started) => {
                 let execution = started.execution;
@@ -104,6 +106,12 @@ impl Scope<'_> {
             Err(StartFailure::Inputs(StartError::WrongInputs { faults })) => Ok(Err(Refused::WrongInputs { faults })),
             Err(StartFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
                 Ok(Err(Refused::Definition { reason: error.to_string() }))
+            }
+            // Who asked is told; what happened by itself starts nothing, as `skip` says.
+            Err(StartFailure::GroupBusy { running }) if by_hand => Ok(Err(Refused::GroupBusy { running })),
+            Err(StartFailure::GroupBusy { running }) => {
+                tracing::info!(%running, "nothing was started: another execution of the group is under way");
+                Ok(Ok(()))
             }
             Err(StartFailure::Refused(refusal)) => Ok(Err(Refused::Execution { step: None, refusal })),
             Err(failure) => Err(failure.into()),

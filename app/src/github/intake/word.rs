@@ -168,6 +168,7 @@ pub(super) fn settled(step: Option<&str>, outcome: Result<Execution, SignalFailu
     match outcome {
         Ok(_) | Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
         Err(SignalFailure::Refused(refusal)) => Ok(refused(step, refusal)),
+        Err(SignalFailure::GroupBusy { running }) => Ok(Err(Refused::GroupBusy { running })),
         Err(SignalFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
             Ok(Err(Refused::Definition { reason: error.to_string() }))
         }

@@ -4,7 +4,7 @@ use flowctl_core::approval::{Ineligible, Requirement};
 use flowctl_core::command::CommandHelp;
 use flowctl_core::definition::Role;
 use flowctl_core::execution::timeline::Timeline;
-use flowctl_core::execution::{Execution, ExecutionStatus, Refusal};
+use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Refusal};
 use jiff::Timestamp;
 
 use super::escape::{code, inline, message, shorten};
@@ -134,6 +134,11 @@ pub enum Refused {
     AccountChanged,
     /// The button belongs to something that was asked before.
     OldButton,
+    /// Another execution of the concurrency group is under way.
+    GroupBusy {
+        /// That one.
+        running: ExecutionId,
+    },
 }
 
 impl Refused {
@@ -179,6 +184,10 @@ impl Refused {
             }
             Self::DidYouMean { meant } => format!("Did you mean {}? `/help` lists the commands.", code(meant)),
             Self::AccountChanged => "The account has been renamed since. Please say it again.".to_owned(),
+            Self::GroupBusy { running } => format!(
+                "Another execution of the same concurrency group is under way: {}. Try again once it has ended.",
+                code(&running.to_string())
+            ),
             Self::OldButton => {
                 "That button belongs to a question that is no longer asked. The newest check run has the ones that count."
                     .to_owned()

@@ -88,6 +88,7 @@ impl Story {
             retries: 0,
             ending: None,
             completions: 0,
+            group: None,
             parent: None,
             steps: steps.into_iter().collect(),
         };
@@ -150,17 +151,7 @@ impl Story {
     pub(super) fn transition(&mut self) -> Transition {
         let expected_version = self.version;
         self.version += 1;
-        Transition {
-            tenant: self.execution.tenant.clone(),
-            execution: self.execution.clone(),
-            expected_version,
-            events: std::mem::take(&mut self.events),
-            work: Vec::new(),
-            effects: Vec::new(),
-            start_key: None,
-            delivery: None,
-            word: None,
-        }
+        Transition::of(self.execution.clone(), expected_version, std::mem::take(&mut self.events))
     }
 }
 

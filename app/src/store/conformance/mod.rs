@@ -5,6 +5,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod effects;
 pub(crate) mod executions;
+pub(crate) mod signals;
 pub(crate) mod tenants;
 pub(crate) mod transitions;
 pub(crate) mod work;
@@ -75,6 +76,19 @@ macro_rules! store_conformance {
                 a_stale_owner_cannot_finish_an_effect
                 an_earlier_claim_of_the_same_owner_can_neither_write_nor_finish_an_effect
                 what_stands_on_github_is_remembered
+            ]
+            signals: [
+                a_signal_is_stored_with_what_caused_it_and_taken_with_what_follows
+                a_signal_of_a_refused_transition_is_not_stored
+                a_child_is_stored_with_its_parents_transition_or_not_at_all
+                an_event_is_told_to_those_that_wait_for_it
+                who_begins_to_wait_is_told_of_events_since_its_start
+                one_of_a_group_goes_and_the_next_is_due_when_it_ends
+                a_group_that_skips_stores_no_second_one
+                a_newcomer_tells_the_others_of_its_group
+                an_occurrence_is_dealt_with_under_a_lease
+                a_time_table_never_goes_back
+                repositories_are_known_by_what_was_heard_of_them
             ]
             tenants: [
                 a_row_of_another_tenant_is_never_returned

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::{micros, signed, small, tenant, timestamp, unsigned};
+use super::signals;
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, StoreError};
 
 /// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it. Its attempts
@@ -20,6 +21,9 @@ const RECEIVE: &str = "
       where deliveries.status = 'failed'";
 
 pub(super) async fn receive(connection: &mut SqliteConnection, delivery: NewDelivery) -> Result<Receipt, StoreError> {
+    if let (Some(tenant), Some(repository)) = (&delivery.tenant, &delivery.repository) {
+        signals::learn(connection, tenant, repository).await?;
+    }
     let installation_id = delivery.installation_id.map(|id| signed("the installation's id", id)).transpose()?;
     let result = sqlx::query(RECEIVE)
         .bind(delivery.id.0)

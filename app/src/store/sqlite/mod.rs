@@ -7,6 +7,7 @@ mod effects;
 mod github_objects;
 mod installations;
 mod queries;
+mod signals;
 mod transitions;
 mod work;
 mod writer;
@@ -30,9 +31,10 @@ use tokio::sync::watch;
 
 use self::writer::{Hint, Writer};
 use super::{
-    Backlog, ClaimedDelivery, ClaimedEffect, ClaimedWork, Committed, DeliveryEnd, DeliveryId, EffectEnd,
-    ExecutionFilter, GitHubObject, GitHubObjects, Installation, NewDelivery, NewEffect, Page, Receipt, Store,
-    StoreError, Stored, StoredEvent, Transition,
+    ApiEvent, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork, Committed, DeliveryEnd,
+    DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation, NewDelivery, NewEffect,
+    NewOccurrence, OccurrenceEnd, Page, PendingSignal, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent,
+    Transition,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -101,7 +103,8 @@ impl SqliteStore {
 }
 
 /// Nobody has anything any more; what rests until a moment goes on resting.
-const FORGET_LEASES: [&str; 3] = [
+const FORGET_LEASES: [&str; 4] = [
+    "update occurrences set lease_owner = null, lease_until = null where lease_owner is not null",
     "update deliveries set lease_owner = null, lease_until = null where lease_owner is not null",
     "update work set lease_owner = null, lease_until = null where lease_owner is not null",
     "update effects set lease_owner = null, lease_until = null where lease_owner is not null",
@@ -237,6 +240,77 @@ impl Store for SqliteStore {
     async fn release_work(&self, work: &ClaimedWork, owner: &str, until: Timestamp) -> Result<bool, StoreError> {
         let (work, owner) = (work.clone(), owner.to_owned());
         self.writer.write(Hint::Quiet, move |connection| work::release(connection, work, owner, until).boxed()).await
+    }
+
+    async fn signals(&self, now: Timestamp, limit: u32) -> Result<Vec<PendingSignal>, StoreError> {
+        signals::due(&self.readers, now, limit).await
+    }
+
+    async fn next_signal(&self) -> Result<Option<Timestamp>, StoreError> {
+        signals::next(&self.readers).await
+    }
+
+    async fn drop_signal(&self, id: i64) -> Result<(), StoreError> {
+        self.writer.write(Hint::Tell, move |connection| signals::drop(connection, id).boxed()).await
+    }
+
+    async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Hint::Quiet, move |connection| signals::postpone(connection, id, until).boxed()).await
+    }
+
+    async fn publish(
+        &self,
+        tenant: &TenantId,
+        event: ApiEvent,
+        occurrences: Vec<NewOccurrence>,
+    ) -> Result<Receipt, StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(Hint::Tell, move |connection| signals::publish(connection, tenant, event, occurrences).boxed())
+            .await
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before).boxed()).await
+    }
+
+    async fn claim_occurrences(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedOccurrence>, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(Hint::Quiet, move |connection| signals::claim(connection, owner, limit, now, lease_until).boxed())
+            .await
+    }
+
+    async fn finish_occurrence(&self, occurrence: &ClaimedOccurrence, end: OccurrenceEnd) -> Result<bool, StoreError> {
+        let occurrence = occurrence.clone();
+        self.writer.write(Hint::Tell, move |connection| signals::finish(connection, occurrence, end).boxed()).await
+    }
+
+    async fn next_occurrence(&self) -> Result<Option<Timestamp>, StoreError> {
+        signals::next_occurrence(&self.readers).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        signals::tenants(&self.readers).await
+    }
+
+    async fn repositories(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError> {
+        signals::repositories(&self.readers, tenant).await
+    }
+
+    async fn schedule_handled(&self, key: &ScheduleKey, until: Timestamp) -> Result<Timestamp, StoreError> {
+        let key = key.clone();
+        self.writer.write(Hint::Quiet, move |connection| signals::handled(connection, key, until).boxed()).await
+    }
+
+    async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError> {
+        signals::handled_until(&self.readers, key).await
     }
 
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError> {

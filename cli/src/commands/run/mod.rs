@@ -18,7 +18,10 @@ use flowctl_app::ids::RandomIds;
 use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
 use flowctl_app::store::{SqliteStore, Store};
-use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, TenantId, TriggerInfo};
+use flowctl_core::definition::StepType;
+use flowctl_core::execution::{
+    Execution, ExecutionId, ExecutionStatus, StepState, StepStatus, TenantId, TriggerInfo, Waiting,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +48,11 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
         None => bench.start(arguments, &said).await?,
     };
     let known = bench.load(id).await?;
-    said.check_names(known.steps.iter().flat_map(|(key, step)| people::named_by(key, step)))?;
+    let family = if arguments.resume.is_some() { bench.with_children(&known).await? } else { Vec::new() };
+    let steps = family.iter().flat_map(|member| &member.steps);
+    if arguments.resume.is_some() {
+        said.check_names(steps.flat_map(|(key, step)| people::named_by(key, step)))?;
+    }
     let shutdown = CancellationToken::new();
     let working = tokio::spawn({
         let (engine, shutdown) = (bench.engine.clone(), shutdown.clone());
@@ -112,13 +119,20 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
             let good = execution.status == ExecutionStatus::Completed;
             return Ok(Some(if good { Exit::Done } else { Exit::Findings }));
         }
-        if said.act(bench, &execution).await? {
+        let family = bench.with_children(&execution).await?;
+        let mut acted = false;
+        for member in &family {
+            acted = said.act(bench, member).await?;
+            if acted {
+                break;
+            }
+        }
+        if acted {
             continue;
         }
-        let only_people = execution
-            .steps
-            .values()
-            .all(|step| !matches!(step.status, flowctl_core::execution::StepStatus::Running) && !waits_for_time(step));
+        let mut steps = family.iter().flat_map(|member| member.steps.values());
+        let only_people = steps.all(|step| step.status != StepStatus::Running && !goes_on_by_itself(step))
+            && family.iter().all(|member| member.status == ExecutionStatus::Waiting || member.status.is_final());
         if execution.status == ExecutionStatus::Waiting && only_people {
             return Ok(Some(Exit::Waiting));
         }
@@ -127,9 +141,8 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
     }
 }
 
-fn waits_for_time(step: &flowctl_core::execution::StepState) -> bool {
-    use flowctl_core::execution::Waiting;
-    matches!(step.waiting, Some(Waiting::Timer { .. } | Waiting::Retry { .. } | Waiting::Process { .. }))
+fn goes_on_by_itself(step: &StepState) -> bool {
+    matches!(step.waiting, Some(Waiting::Timer { .. } | Waiting::Retry { .. }))
 }
 
 /// What an execution needs on this machine.
@@ -169,10 +182,31 @@ impl Bench {
             Arc::clone(&clock),
             Arc::new(RandomIds::new()),
             Arc::new(()),
-            EngineOptions::new(format!("run-{}", std::process::id())),
+            // What was asked for runs, and nothing else by itself.
+            EngineOptions { triggers: false, ..EngineOptions::new(format!("run-{}", std::process::id())) },
         );
         let data_words = arguments.data.as_ref().map(|data| format!(" --data {}", data.display())).unwrap_or_default();
         Ok(Self { engine, store, clock, repositories, snapshots, data_words })
+    }
+
+    /// An execution and the sub-processes that it waits for, with theirs.
+    async fn with_children(&self, execution: &Execution) -> anyhow::Result<Vec<Execution>> {
+        let mut family = vec![execution.clone()];
+        let mut next = 0;
+        while let Some(member) = family.get(next) {
+            let waiting = member.steps.values().filter_map(|step| step.waiting.as_ref());
+            let children: Vec<ExecutionId> = waiting
+                .filter_map(|waiting| match waiting {
+                    Waiting::Process { execution, .. } => Some(*execution),
+                    _ => None,
+                })
+                .collect();
+            for child in children {
+                family.push(self.load(child).await?);
+            }
+            next += 1;
+        }
+        Ok(family)
     }
 
     async fn start(&self, arguments: &RunArguments, said: &people::Said) -> anyhow::Result<ExecutionId> {
@@ -185,7 +219,11 @@ impl Bench {
             bail!("there is no process `{process}`; {}", crate::commands::graph::names(&definitions.repository));
         }
         let plan = definitions.plan(process)?;
-        said.check_names(plan.process.all_steps().map(|step| (step.id.as_str(), step.step_type())))?;
+        let own = plan.process.all_steps();
+        // A word may also be for a step of a sub-process.
+        let calls = plan.process.all_steps().any(|step| step.step_type() == StepType::Process);
+        let others = definitions.repository.processes().filter(|_| calls).flat_map(|(_, process)| process.all_steps());
+        said.check_names(others.chain(own).map(|step| (step.id.as_str(), step.step_type())))?;
         if !plan.process.starts_by_hand() {
             anstream::eprintln!("note: `{process}` has no trigger `manual`; a server would not start it by hand");
         }

@@ -106,3 +106,44 @@ fn a_retry_after_compensations_does_again_what_was_undone() {
     world.ends("pay", Err(StepError::new(ErrorClass::Refused, "no")));
     assert_eq!(world.execution.steps["release"].attempt, 2, "and it is undone again");
 }
+
+#[test]
+fn an_execution_that_was_never_started_is_cancelled_at_once() {
+    let plan = plan("- {id: a, type: set, values: {x: 1}}\n- {id: b, type: wait, for: 1h, run_on: always}", "");
+    let (mut execution, created) = create(&plan, new_execution(json!({})), Timestamp::UNIX_EPOCH).unwrap();
+    let cancel = Signal::Cancel { actor: None, reason: "not needed".to_owned() };
+    let events = decide(&plan, &execution, cancel, Timestamp::UNIX_EPOCH).unwrap();
+    events.iter().for_each(|event| execution.apply(event));
+    assert_eq!(Execution::fold(std::iter::once(&created).chain(&events)).as_ref(), Some(&execution));
+    assert_eq!(execution.steps["a"].status, StepStatus::Cancelled);
+    assert_eq!(execution.steps["b"].status, StepStatus::Waiting, "what always runs does so");
+}
+
+#[test]
+fn an_execution_without_a_definition_can_be_abandoned() {
+    let world = World::start(
+        "
+- id: each
+  type: foreach
+  items: [1, 2]
+  steps: [{id: sign, type: human_approval, approvers: {users: [ann]}}]
+- {id: tidy, type: set, depends_on: each, run_on: always, values: {x: 1}}
+",
+    );
+    let events = abandon(&world.execution, None, "its definition is gone", world.now);
+    let mut execution = world.execution.clone();
+    events.iter().for_each(|event| execution.apply(event));
+    assert_eq!(execution.status, ExecutionStatus::Cancelled);
+    assert!(execution.steps.values().all(|step| step.status == StepStatus::Cancelled));
+    assert_eq!(abandon(&execution, None, "again", world.now), []);
+}
+
+#[test]
+fn the_group_of_an_execution_is_what_its_template_gives() {
+    let more = "inputs: {env: {type: string, default: live}}\nconcurrency: {group: 'deploy-{{ inputs.env }}', on_conflict: skip}";
+    let world = World::with("- {id: a, type: set, values: {x: 1}}", more, json!({}));
+    assert_eq!(world.execution.group.as_ref().unwrap().key, "deploy-live");
+    let plan = plan("- {id: a, type: set, values: {x: 1}}", "concurrency: {group: '{{ inputs.nothing }}'}");
+    let refused = create(&plan, new_execution(json!({})), Timestamp::UNIX_EPOCH).unwrap_err();
+    assert!(refused.to_string().starts_with("`concurrency.group`: "), "{refused}");
+}

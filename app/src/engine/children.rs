@@ -1,0 +1,191 @@
+//! Sub-processes: an attempt of a `process` step starts its child in the transaction in which it goes on to wait for
+//! it, and the child's end is told in the transaction that ends it. So neither is ever without the other.
+
+use std::collections::BTreeSet;
+
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{
+    Execution, ExecutionId, ExecutionStatus, MAX_DEPTH, NewExecution, Parent, Signal, StepError, StepStatus,
+    TriggerInfo, Waiting, create_child, decide,
+};
+use serde_json::{Map, Value, json};
+
+use super::signal::{MAX_CONFLICTS, SignalFailure};
+use super::{Along, DefinitionError, Engine};
+use crate::crash_point;
+use crate::store::{ClaimedWork, NewSignal, StoreError, Stored, Transition};
+
+/// What other executions are told of a transition: a parent that its child ended, a child that nobody waits for it.
+pub(super) fn signals(before: Option<&Execution>, after: &Execution) -> Vec<NewSignal> {
+    let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
+    let to_parent = after.parent.as_ref().filter(|parent| ended && parent.waits).map(|parent| NewSignal {
+        execution: parent.execution,
+        signal: Signal::ChildEnded { step: parent.step.clone(), execution: after.id, result: result(after) },
+    });
+    let still = awaited(after);
+    let given_up = before.into_iter().flat_map(|before| &before.steps).filter_map(|(key, step)| {
+        let Some(Waiting::Process { execution, .. }) = &step.waiting else { return None };
+        let now = after.steps.get(key)?;
+        // A child that ended has told so itself. One whose time was over has not, and one that ended because its own
+        // was is told in vain.
+        let by_itself = match now.status {
+            StepStatus::Completed => true,
+            StepStatus::Failed | StepStatus::Waiting => !is_timeout(now.error.as_ref()),
+            _ => false,
+        };
+        (!still.contains(execution) && !by_itself).then(|| {
+            let reason = format!("step `{key}` of execution {} no longer waits for it", after.id);
+            NewSignal { execution: *execution, signal: Signal::Cancel { actor: None, reason } }
+        })
+    });
+    to_parent.into_iter().chain(given_up).collect()
+}
+
+fn is_timeout(error: Option<&StepError>) -> bool {
+    error.is_some_and(|error| error.class == ErrorClass::Timeout)
+}
+
+fn awaited(execution: &Execution) -> BTreeSet<ExecutionId> {
+    let waiting = execution.steps.values().filter_map(|step| step.waiting.as_ref());
+    let children = waiting.filter_map(|waiting| match waiting {
+        Waiting::Process { execution, .. } => Some(*execution),
+        _ => None,
+    });
+    children.collect()
+}
+
+/// What a step takes from the execution that it waited for.
+fn result(child: &Execution) -> Result<Value, StepError> {
+    let name = &child.process;
+    match (child.status, &child.error) {
+        (ExecutionStatus::Completed, _) => Ok(child.outputs.clone().unwrap_or_else(|| json!({}))),
+        (ExecutionStatus::Failed, Some(error)) => {
+            Err(StepError::new(error.class, format!("the sub-process `{name}` failed: {}", error.message)))
+        }
+        (status, _) => {
+            Err(StepError::new(ErrorClass::Refused, format!("the sub-process `{name}` was {}", status.as_str())))
+        }
+    }
+}
+
+/// What an attempt of a `process` step says.
+struct Call {
+    process: String,
+    inputs: Map<String, Value>,
+    waits: bool,
+}
+
+impl Call {
+    fn of(input: &Value) -> Self {
+        Self {
+            process: input.get("process").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            inputs: input.get("inputs").and_then(Value::as_object).cloned().unwrap_or_default(),
+            waits: input.get("wait").and_then(Value::as_bool).unwrap_or(true),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the child of an attempt, or ends the attempt where that cannot be. Nothing is left to do where the step
+    /// does not run the attempt any more.
+    pub(super) async fn start_child(&self, work: &ClaimedWork) -> Result<(), SignalFailure> {
+        for _ in 0..MAX_CONFLICTS {
+            let stored = self.inner.load(&work.tenant, work.execution).await?.ok_or(SignalFailure::NotFound)?;
+            match self.start_child_once(work, &stored).await {
+                Err(SignalFailure::Store(StoreError::Conflict)) => {}
+                done => return done,
+            }
+        }
+        Err(SignalFailure::Store(StoreError::Conflict))
+    }
+
+    async fn start_child_once(&self, work: &ClaimedWork, stored: &Stored) -> Result<(), SignalFailure> {
+        let parent = &stored.execution;
+        let Some(step) = parent.steps.get(&work.step) else { return Ok(()) };
+        let call = Call::of(&step.input);
+        let now = self.now();
+        let child = match self.child(work, parent, &call).await? {
+            Ok(child) => child,
+            Err(error) => return self.refuse_child(work, error).await,
+        };
+        let id = child.execution.id;
+        let (step, attempt) = (work.step.clone(), work.attempt);
+        let signal = if call.waits {
+            Signal::ChildStarted { step, attempt, execution: id }
+        } else {
+            Signal::StepEnded { step, attempt, result: Ok(json!({"execution": id})), usage: None }
+        };
+        let plan = self.inner.plan_of(parent).await?;
+        let events = decide(&plan, parent, signal, now)?;
+        let mut after = parent.clone();
+        events.iter().for_each(|event| after.apply(event));
+        let transition = self.transition(Some(stored), after, events, Along::default(), now);
+        crash_point("child.starting");
+        let (_, committed) = self.store_transition(Transition { starts: vec![child], ..transition }).await?;
+        crash_point("child.started");
+        match committed.busy {
+            Some(busy) => {
+                let message = format!("another execution of its concurrency group is under way: {busy}");
+                self.refuse_child(work, StepError::new(ErrorClass::Refused, message)).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn refuse_child(&self, work: &ClaimedWork, error: StepError) -> Result<(), SignalFailure> {
+        let ended =
+            Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result: Err(error), usage: None };
+        self.signal(&work.tenant, work.execution, ended, Along::default()).await.map(drop)
+    }
+
+    /// The child's first transition, or why there is no child.
+    async fn child(
+        &self,
+        work: &ClaimedWork,
+        parent: &Execution,
+        call: &Call,
+    ) -> Result<Result<Transition, StepError>, SignalFailure> {
+        let refused = |message: String| Ok(Err(StepError::new(ErrorClass::Refused, message)));
+        let depth = parent.parent.as_ref().map_or(0, |above| above.depth) + 1;
+        if depth > MAX_DEPTH {
+            return refused(format!("sub-processes may be {MAX_DEPTH} deep at most"));
+        }
+        let Execution { tenant, repository, revision, .. } = parent;
+        let plan = match self.inner.definitions.plan(tenant, repository, revision, &call.process).await {
+            Ok(plan) => plan,
+            Err(error @ DefinitionError::Unavailable { .. }) => return Err(error.into()),
+            Err(error) => return refused(error.to_string()),
+        };
+        let now = self.now();
+        let id = self.inner.ids.execution(now);
+        let new = NewExecution {
+            id,
+            tenant: tenant.clone(),
+            repository: repository.clone(),
+            revision: revision.clone(),
+            trigger: TriggerInfo {
+                kind: "process".to_owned(),
+                actor: parent.trigger.actor.clone(),
+                payload: json!({"process": parent.process, "execution": parent.id, "step": work.step}),
+                pull_request: parent.trigger.pull_request.clone(),
+            },
+            subject: parent.subject.clone(),
+            inputs: call.inputs.clone(),
+            url: self.url_of(id),
+        };
+        let of =
+            Parent { execution: parent.id, step: work.step.clone(), attempt: work.attempt, depth, waits: call.waits };
+        let (mut execution, created) = match create_child(&plan, new, of, now) {
+            Ok(created) => created,
+            Err(error) => return refused(format!("the sub-process `{}` cannot start: {error}", call.process)),
+        };
+        let mut events = vec![created];
+        if execution.group.is_none() {
+            let started = decide(&plan, &execution, Signal::Start, now)?;
+            started.iter().for_each(|event| execution.apply(event));
+            events.extend(started);
+        }
+        let start_key = Some(format!("child:{}/{}/{}", parent.id, work.step, work.attempt));
+        Ok(Ok(Transition { start_key, ..self.transition(None, execution, events, Along::default(), now) }))
+    }
+}

@@ -1,0 +1,67 @@
+//! Signals that executions have for each other, and events for those that wait: taken in their order, each once.
+
+use std::time::Duration;
+
+use flowctl_core::execution::{Refusal, Signal};
+use futures_util::{StreamExt, stream};
+
+use super::signal::{Moved, SignalFailure};
+use super::{Along, Engine};
+use crate::crash_point;
+use crate::store::{PendingSignal, StoreError};
+
+/// Signals that are asked for at a time: one of each execution.
+const BATCH: u32 = 256;
+/// How long a signal is left alone that cannot be taken now.
+const PAUSE: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Has executions take the signals that wait for them; how many were dealt with.
+    ///
+    /// # Errors
+    /// Where the store cannot say which there are.
+    pub async fn take_signals(&self) -> Result<usize, StoreError> {
+        let pending = self.inner.store.signals(self.now(), BATCH).await?;
+        let taken = stream::iter(pending)
+            .map(|pending| async move { self.take_signal(pending).await })
+            .buffer_unordered(self.inner.options.workers.max(1));
+        Ok(taken.filter(|taken| std::future::ready(*taken)).count().await)
+    }
+
+    async fn take_signal(&self, pending: PendingSignal) -> bool {
+        let PendingSignal { id, tenant, execution, signal } = pending;
+        crash_point("signal.taking");
+        let along = Along { taken: Some(id), ..Along::default() };
+        let moved = self.transit(&tenant, execution, along, |_| signal.clone()).await;
+        let dropped = match moved {
+            Ok(Moved { progressed: true, .. }) => {
+                crash_point("signal.taken");
+                return true;
+            }
+            // Somebody else took it at the same time.
+            Err(SignalFailure::Store(StoreError::SignalTaken)) => return true,
+            Ok(_) | Err(SignalFailure::NotFound) => self.inner.store.drop_signal(id).await,
+            Err(SignalFailure::Refused(refusal)) => {
+                told_in_vain(&signal, &refusal);
+                self.inner.store.drop_signal(id).await
+            }
+            Err(error) => {
+                tracing::warn!(%execution, %error, "a signal cannot be taken now");
+                let until = self.after(PAUSE);
+                if let Err(error) = self.inner.store.postpone_signal(id, until).await {
+                    tracing::error!(%execution, %error, "a signal could not be put off");
+                }
+                return false;
+            }
+        };
+        if let Err(error) = &dropped {
+            tracing::error!(%execution, %error, "a signal from which nothing follows could not be dropped");
+        }
+        dropped.is_ok()
+    }
+}
+
+/// A child that ended while its parent was cancelled, a cancelled one that has ended: nothing is lost.
+fn told_in_vain(signal: &Signal, refusal: &Refusal) {
+    tracing::debug!(?signal, %refusal, "a signal came too late");
+}

@@ -1,0 +1,248 @@
+//! What may start processes: an event given to the API, the end of another execution. Looked at once it is stored, and
+//! again until it has been dealt with; each process starts once because of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flowctl_core::definition::process::ProcessStatus;
+use flowctl_core::definition::trigger::ProcessEnd;
+use flowctl_core::definition::{Process, Trigger};
+use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Subject, TenantId, TriggerInfo};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{DefinitionError, Engine, Published, StartFailure, StartRequest};
+use crate::crash_point;
+use crate::store::{ApiEvent, ClaimedOccurrence, NewOccurrence, OccurrenceEnd, StoreError};
+
+/// Occurrences that are claimed at a time.
+const BATCH: u32 = 64;
+/// How long an occurrence is left alone that cannot be dealt with now.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How often an occurrence is looked at. Definitions that cannot be read for hours are given up.
+const MAX_ATTEMPTS: u32 = 240;
+
+/// Something that may start processes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Happening {
+    /// An event was given to the API.
+    Event(ApiEvent),
+    /// An execution ended.
+    Ended(Ended),
+}
+
+/// An execution that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    repository: String,
+    process: String,
+    execution: ExecutionId,
+    /// How often it was retried: each end is another one.
+    retries: u32,
+    status: ExecutionStatus,
+    outputs: Option<Value>,
+    error: Option<String>,
+}
+
+impl Happening {
+    /// As it is stored.
+    pub(super) fn into_body(self) -> Value {
+        json!(self)
+    }
+
+    /// Whether a trigger takes it.
+    fn starts(&self, trigger: &Trigger) -> bool {
+        match (self, trigger) {
+            (Self::Event(event), Trigger::Event(name)) => event.name == name.value,
+            (Self::Ended(ended), Trigger::Process(wanted)) => {
+                let status = match wanted.on {
+                    ProcessEnd::Completed => ExecutionStatus::Completed,
+                    ProcessEnd::Failed => ExecutionStatus::Failed,
+                };
+                ended.process == wanted.name.value.as_str() && ended.status == status
+            }
+            _ => false,
+        }
+    }
+
+    /// The repository whose processes it may start; nothing: any of the tenant.
+    fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Event(_) => None,
+            Self::Ended(ended) => Some(&ended.repository),
+        }
+    }
+
+    /// What tells it apart from every other.
+    fn key(&self) -> String {
+        match self {
+            Self::Event(event) => format!("event:{}", event.id),
+            Self::Ended(ended) => format!("ended:{}:{}", ended.execution, ended.retries),
+        }
+    }
+
+    fn trigger(&self) -> TriggerInfo {
+        let (kind, payload) = match self {
+            Self::Event(event) => ("event", event.payload.clone()),
+            Self::Ended(ended) => ("process", json!(ended)),
+        };
+        TriggerInfo { kind: kind.to_owned(), actor: None, payload, pull_request: None }
+    }
+}
+
+/// What may start because of a transition. Whether anything does is seen later; `may_follow` says where nothing can.
+pub(super) fn of_transition(
+    before: Option<&Execution>,
+    after: &Execution,
+    now: Timestamp,
+    may_follow: impl Fn(&Execution) -> bool,
+) -> Vec<NewOccurrence> {
+    let ended = matches!(after.status, ExecutionStatus::Completed | ExecutionStatus::Failed)
+        && before.is_none_or(|before| !before.status.is_final());
+    if !ended || !may_follow(after) {
+        return Vec::new();
+    }
+    let happening = Happening::Ended(Ended {
+        repository: after.repository.clone(),
+        process: after.process.clone(),
+        execution: after.id,
+        retries: after.retries,
+        status: after.status,
+        outputs: after.outputs.clone(),
+        error: after.error.as_ref().map(|error| error.message.clone()),
+    });
+    vec![NewOccurrence { tenant: after.tenant.clone(), body: happening.into_body(), not_before: now }]
+}
+
+/// The processes that something starts, published ones only.
+pub(super) fn started_by<'p>(
+    published: &'p Published,
+    starts: impl Fn(&Trigger) -> bool + 'p,
+) -> impl Iterator<Item = &'p Process> {
+    published.processes.iter().map(AsRef::as_ref).filter(move |process| {
+        let mut triggers = process.header.triggers.iter().flatten();
+        process.header.status == ProcessStatus::Published && triggers.any(|trigger| starts(&trigger.value))
+    })
+}
+
+impl Engine {
+    /// Deals with what may start processes; how many occurrences were dealt with.
+    ///
+    /// # Errors
+    /// Where the store cannot say what there is.
+    pub async fn deal_with_occurrences(&self) -> Result<usize, StoreError> {
+        let (owner, until) = (&self.inner.options.owner, self.after(self.inner.options.lease));
+        let claimed = self.inner.store.claim_occurrences(owner, BATCH, self.now(), until).await?;
+        let dealt = stream::iter(claimed)
+            .map(|occurrence| async move { self.deal_with(occurrence).await })
+            .buffer_unordered(self.inner.options.workers.max(1));
+        Ok(dealt.filter(|dealt| std::future::ready(*dealt)).count().await)
+    }
+
+    async fn deal_with(&self, occurrence: ClaimedOccurrence) -> bool {
+        crash_point("occurrence.claimed");
+        let happening = serde_json::from_value::<Happening>(occurrence.body.clone());
+        let end = match happening {
+            Ok(happening) => match self.start_because_of(&occurrence.tenant, &happening).await {
+                Ok(()) => OccurrenceEnd::Done,
+                Err(error) if occurrence.attempts < MAX_ATTEMPTS => {
+                    tracing::warn!(%error, key = happening.key(), "what something starts cannot be told now");
+                    OccurrenceEnd::RetryAt(self.after(PAUSE))
+                }
+                Err(error) => {
+                    tracing::error!(%error, key = happening.key(), "what something starts could not be told; given up");
+                    OccurrenceEnd::Done
+                }
+            },
+            Err(error) => {
+                tracing::error!(%error, "an occurrence cannot be read");
+                OccurrenceEnd::Done
+            }
+        };
+        let done = end == OccurrenceEnd::Done;
+        crash_point("occurrence.dealt_with");
+        match self.inner.store.finish_occurrence(&occurrence, end).await {
+            Ok(_) => done,
+            Err(error) => {
+                tracing::error!(%error, "an occurrence could not be finished; its lease will end");
+                false
+            }
+        }
+    }
+
+    async fn start_because_of(&self, tenant: &TenantId, happening: &Happening) -> Result<(), StartFailure> {
+        let repositories = match happening.repository() {
+            Some(repository) => BTreeSet::from([repository.to_owned()]),
+            None => self.repositories(tenant).await?,
+        };
+        let mut trouble = None;
+        for repository in repositories {
+            let published = match self.inner.definitions.published(tenant, &repository).await {
+                Ok(published) => published,
+                Err(error) => {
+                    trouble = Some(error.into());
+                    continue;
+                }
+            };
+            for process in started_by(&published, |trigger| happening.starts(trigger)) {
+                let key = format!("{}:{repository}", happening.key());
+                let started =
+                    self.start_by_itself(tenant, &repository, &published, process, key, happening.trigger()).await;
+                trouble = started.err().or(trouble);
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Every repository of a tenant that is known.
+    pub(super) async fn repositories(&self, tenant: &TenantId) -> Result<BTreeSet<String>, StoreError> {
+        let mut repositories: BTreeSet<String> = self.inner.definitions.served(tenant).into_iter().collect();
+        repositories.extend(self.inner.store.repositories(tenant).await?);
+        Ok(repositories)
+    }
+
+    /// Starts a process without anybody's doing, once per key.
+    ///
+    /// # Errors
+    /// What may pass. A process that cannot start as it is written is told in the log.
+    pub(super) async fn start_by_itself(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        published: &Published,
+        process: &Process,
+        key: String,
+        trigger: TriggerInfo,
+    ) -> Result<(), StartFailure> {
+        let name = process.header.name.as_str();
+        let head_sha = published.revision.clone();
+        let request = StartRequest {
+            tenant: tenant.clone(),
+            repository: repository.to_owned(),
+            revision: published.revision.clone(),
+            process: name.to_owned(),
+            trigger,
+            subject: Some(Subject { number: None, is_pull_request: false, head_sha, author: None }),
+            inputs: Map::new(),
+            start_key: Some(format!("{key}:{name}")),
+            url: None,
+        };
+        match self.start(request).await {
+            Ok(started) => {
+                let (execution, is_new) = (started.execution.id, started.is_new);
+                tracing::info!(%execution, process = name, repository, is_new, "started by itself");
+                Ok(())
+            }
+            Err(error @ (StartFailure::Store(_) | StartFailure::Definition(DefinitionError::Unavailable { .. }))) => {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::warn!(process = name, repository, %error, "a process did not start");
+                Ok(())
+            }
+        }
+    }
+}
