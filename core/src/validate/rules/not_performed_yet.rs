@@ -84,22 +84,23 @@ fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
 
 fn process_keys(process: &ProcessScope<'_>, findings: &mut Findings) {
     let root = process.file.document.node(process.process.node);
-    for key in ["concurrency", "notify"] {
-        tell(process.file, root, key, findings);
-    }
+    tell(process.file, root, "notify", findings);
 }
 
 fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
     for trigger in process.process.header.triggers.iter().flatten() {
-        use Trigger::{Comment, Manual, PullRequest, Push};
-        if matches!(trigger.value, Manual | PullRequest(_) | Push(_) | Comment(_)) {
+        use Trigger::{Comment, Event, Manual, Process, PullRequest, Push, Schedule};
+        if matches!(trigger.value, Manual | PullRequest(_) | Push(_) | Comment(_) | Schedule(_) | Event(_) | Process(_))
+        {
             continue;
         }
         let node = process.file.document.node(trigger.node);
         let written = node.key_node(trigger.value.key()).unwrap_or(node);
         let message = format!("the trigger `{}` is not performed yet", trigger.value.key());
         let finding = findings.add(process.file, written.span(), message);
-        finding.help("`manual`, `pull_request`, `push` and `comment` are").yield_inside(node.span());
+        finding
+            .help("`manual`, `pull_request`, `push`, `comment`, `schedule`, `event` and `process` are")
+            .yield_inside(node.span());
     }
 }
 
@@ -113,7 +114,6 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
         return;
     }
     let keys: &[&str] = match step.step_type() {
-        StepType::Wait => &["event"],
         StepType::ApiCall => &["integration"],
         StepType::AiGenerate => &["budget"],
         _ => &[],
