@@ -1,12 +1,9 @@
 //! Sub-processes: an attempt of a `process` step starts its child in the transaction in which it goes on to wait for
 //! it, and the child's end is told in the transaction that ends it. So neither is ever without the other.
 
-use std::collections::BTreeSet;
-
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{
-    Execution, ExecutionId, ExecutionStatus, MAX_DEPTH, NewExecution, Parent, Signal, StepError, StepStatus,
-    TriggerInfo, Waiting, create_child, decide,
+    Execution, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child, decide, signals_to_others,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,55 +14,8 @@ use crate::store::{ClaimedWork, NewSignal, StoreError, Stored, Transition};
 
 /// What other executions are told of a transition: a parent that its child ended, a child that nobody waits for it.
 pub(super) fn signals(before: Option<&Execution>, after: &Execution) -> Vec<NewSignal> {
-    let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
-    let to_parent = after.parent.as_ref().filter(|parent| ended && parent.waits).map(|parent| NewSignal {
-        execution: parent.execution,
-        signal: Signal::ChildEnded { step: parent.step.clone(), execution: after.id, result: result(after) },
-    });
-    let still = awaited(after);
-    let given_up = before.into_iter().flat_map(|before| &before.steps).filter_map(|(key, step)| {
-        let Some(Waiting::Process { execution, .. }) = &step.waiting else { return None };
-        let now = after.steps.get(key)?;
-        // A child that ended has told so itself. One whose time was over has not, and one that ended because its own
-        // was is told in vain.
-        let by_itself = match now.status {
-            StepStatus::Completed => true,
-            StepStatus::Failed | StepStatus::Waiting => !is_timeout(now.error.as_ref()),
-            _ => false,
-        };
-        (!still.contains(execution) && !by_itself).then(|| {
-            let reason = format!("step `{key}` of execution {} no longer waits for it", after.id);
-            NewSignal { execution: *execution, signal: Signal::Cancel { actor: None, reason } }
-        })
-    });
-    to_parent.into_iter().chain(given_up).collect()
-}
-
-fn is_timeout(error: Option<&StepError>) -> bool {
-    error.is_some_and(|error| error.class == ErrorClass::Timeout)
-}
-
-fn awaited(execution: &Execution) -> BTreeSet<ExecutionId> {
-    let waiting = execution.steps.values().filter_map(|step| step.waiting.as_ref());
-    let children = waiting.filter_map(|waiting| match waiting {
-        Waiting::Process { execution, .. } => Some(*execution),
-        _ => None,
-    });
-    children.collect()
-}
-
-/// What a step takes from the execution that it waited for.
-fn result(child: &Execution) -> Result<Value, StepError> {
-    let name = &child.process;
-    match (child.status, &child.error) {
-        (ExecutionStatus::Completed, _) => Ok(child.outputs.clone().unwrap_or_else(|| json!({}))),
-        (ExecutionStatus::Failed, Some(error)) => {
-            Err(StepError::new(error.class, format!("the sub-process `{name}` failed: {}", error.message)))
-        }
-        (status, _) => {
-            Err(StepError::new(ErrorClass::Refused, format!("the sub-process `{name}` was {}", status.as_str())))
-        }
-    }
+    let told = signals_to_others(before, after).into_iter();
+    told.map(|(execution, signal)| NewSignal { execution, signal }).collect()
 }
 
 /// What an attempt of a `process` step says.
