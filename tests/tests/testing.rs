@@ -198,10 +198,10 @@ fn coverage_names_what_no_case_shows() {
             .flow/processes/ship.yaml:10  step `draft` never fails
             .flow/processes/ship.yaml:27  step `route` never takes branch 2
             .flow/processes/ship.yaml:30  step `approval` is never approved
-            .flow/processes/ship.yaml:37  step `approval` never times out
+            .flow/processes/ship.yaml:35  step `approval` never times out
             .flow/processes/ship.yaml:30  step `approval` is never skipped
             .flow/processes/ship.yaml:42  step `publish` never runs
-            .flow/processes/ship.yaml:51  step `apologize` is never skipped
+            .flow/processes/ship.yaml:52  step `apologize` is never skipped
 
     1 passed
     the cases show 42% of the processes, and 90% are asked for

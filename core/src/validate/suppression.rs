@@ -22,6 +22,9 @@ struct Suppression {
     has_reason: bool,
 }
 
+/// Findings about expressions that say nothing, since they cannot be read or name what is not there.
+const NOT_UNDERSTOOD: [&str; 3] = ["FLOW201", "FLOW202", "FLOW203"];
+
 /// Takes suppressed findings away and adds those about suppressions.
 pub(super) fn apply(repository: &Repository, findings: &mut Vec<Finding>) {
     let mut about = Findings::new(rules::RULES[0]);
@@ -43,7 +46,14 @@ pub(super) fn apply(repository: &Repository, findings: &mut Vec<Finding>) {
             by.is_none()
         });
         for (index, suppression) in suppressions.iter().enumerate() {
-            tell(file, suppression, used.contains(&index), &mut about);
+            // What it would hide cannot be said while what it speaks about was not understood.
+            let follows_data = rules::find(&suppression.code).is_some_and(|rule| rule.code.starts_with("FLOW5"));
+            let unknown = |finding: &Finding| {
+                let here = finding.path == path && suppression.lines.contains(&finding.range.start.line);
+                here && follows_data && NOT_UNDERSTOOD.contains(&finding.code)
+            };
+            let is_understood = file.faults.is_empty() && file.structure.is_empty() && !findings.iter().any(unknown);
+            tell(file, suppression, used.contains(&index), is_understood, &mut about);
         }
     }
     findings.extend(about.into_found());
@@ -55,12 +65,15 @@ pub(crate) fn suppressed(file: &File) -> Vec<(String, Span)> {
 }
 
 /// One finding at most: a code that does not exist hides nothing, and what hides nothing needs no reason.
-fn tell(file: &File, suppression: &Suppression, used: bool, about: &mut Findings) {
+fn tell(file: &File, suppression: &Suppression, used: bool, is_understood: bool, about: &mut Findings) {
     let Suppression { code, code_span, comment, removal, has_reason, .. } = suppression;
     if rules::find(code).is_none() {
         let message = format!("there is no rule `{code}`");
         about.of(&unknown_code::RULE).add(file, *code_span, message).meant(file, *code_span, rules::closest_name(code));
     } else if !used {
+        if !is_understood {
+            return;
+        }
         let message = format!("nothing here is found by `{code}`");
         let finding = about.of(&unused_suppression::RULE).add(file, *code_span, message);
         finding.help("remove the suppression").remove(file, Applicability::Safe, *removal);

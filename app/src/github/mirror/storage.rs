@@ -20,6 +20,9 @@ const MOST_HAVES: usize = 256;
 /// Longer than any fetch takes.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
+/// Longer than anybody holds the lock of a reference, which is written in one go.
+const LOCK_AGE: Duration = Duration::from_secs(5);
+
 /// A part of a pack on its way to the disk. A channel that closes without `End` has broken off.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -144,6 +147,27 @@ impl Storage {
         Ok(())
     }
 
+    /// Removes the lock of a reference whose holder was killed: git's own would lie there for ever. See `LOCK_AGE`.
+    fn break_left_lock(&self, name: &str) -> Result<(), MirrorError> {
+        if !self.owned {
+            return Ok(());
+        }
+        let locks = [format!("{name}.lock"), "packed-refs.lock".to_owned()];
+        for lock in locks.iter().map(|lock| self.path.join(lock)) {
+            let age = fs::metadata(&lock).and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+            if !matches!(age, Ok(Ok(age)) if age > LOCK_AGE) {
+                continue;
+            }
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(self.storage(format!("{} cannot be removed: {error}", lock.display())));
+                }
+                _ => tracing::warn!(lock = %lock.display(), "removed a lock that its holder left behind"),
+            }
+        }
+        Ok(())
+    }
+
     /// Points a reference at a commit, or removes it.
     pub(super) fn point(&self, repository: &Repository, name: &str, commit: Option<&str>) -> Result<(), MirrorError> {
         let Some(commit) = commit else { return self.unpoint(repository, name) };
@@ -151,6 +175,7 @@ impl Storage {
         if repository.reference(name, id, true, "fetched").is_ok() {
             return Ok(());
         }
+        self.break_left_lock(name)?;
         // `a` and `a/b` cannot be there together; what the server has now takes the place of what it had.
         let in_the_way = |other: &str| {
             let below = |one: &str, other: &str| other.strip_prefix(one).is_some_and(|rest| rest.starts_with('/'));
@@ -168,7 +193,10 @@ impl Storage {
 
     fn unpoint(&self, repository: &Repository, name: &str) -> Result<(), MirrorError> {
         match repository.find_reference(name) {
-            Ok(mut reference) => reference.delete().map_err(|error| self.failed(&error)),
+            Ok(mut reference) => {
+                self.break_left_lock(name)?;
+                reference.delete().map_err(|error| self.failed(&error))
+            }
             Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(()),
             Err(error) => Err(self.damaged(&error)),
         }

@@ -207,6 +207,21 @@ async fn force_pushes_and_deleted_branches_are_followed() {
 }
 
 #[tokio::test]
+async fn a_lock_whose_holder_was_killed_does_not_stop_later_fetches() {
+    let world = World::new().await;
+    world.commit("refs/heads/main", &[("x", "1")]);
+    let mirror = world.mirror();
+    mirror.fetch(&[branch("main")]).await.unwrap();
+    let lock = world.copy().join("refs/heads/main.lock");
+    let left = std::fs::File::create(&lock).unwrap();
+    left.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    let second = world.commit("refs/heads/main", &[("x", "2")]);
+    let fetched = mirror.fetch(&[branch("main")]).await.unwrap();
+    assert_eq!(fetched.commit(&branch("main")), Some(second.as_str()));
+    assert!(!lock.exists());
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_has_is_told_without_spoiling_the_rest() {
     let world = World::new().await;
     let commit = world.commit("refs/heads/main", &[("x", "1")]);

@@ -2,7 +2,8 @@
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
+use super::super::scope::{ProcessScope, Scope};
+use crate::definition::step::StepKind;
 use crate::guarantee::{Judged, Verdict};
 
 /// The rule.
@@ -66,6 +67,10 @@ const MAX_PLACES: usize = 12;
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for judged in scope.judged() {
         let Some(Verdict::Fails(against)) = &judged.verdict else { continue };
+        // What an approval asks for is not known where nothing says it; that is told by itself.
+        if asks_nobody(&scope.processes[judged.process]) {
+            continue;
+        }
         let finding = match place(judged) {
             Place::Process => findings.add(
                 judged.stated.file,
@@ -90,6 +95,13 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             finding.also(place.file, place.span, place.message.clone());
         }
     }
+}
+
+fn asks_nobody(process: &ProcessScope<'_>) -> bool {
+    process.steps().any(|step| match &step.kind {
+        StepKind::HumanApproval(approval) => approval.approvers.is_none() && approval.policy.is_none(),
+        _ => false,
+    })
 }
 
 /// Whose guarantee it is.
