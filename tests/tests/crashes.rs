@@ -95,6 +95,10 @@ async fn demo_with_a_crash(point: &str, nth: u32) -> (Outcome, bool) {
     (outcome(&world), died.load(Ordering::SeqCst))
 }
 
+/// Points that only sub-processes, events and time tables pass, which have no part in the demo.
+const NOT_IN_THE_DEMO: [&str; 6] =
+    ["child.starting", "child.started", "signal.taking", "signal.taken", "occurrence.claimed", "occurrence.dealt_with"];
+
 /// How many passings of each point are tried: all of them with `FLOWCTL_TEST_ALL_CRASHES`, else enough to meet each
 /// kind of transition.
 fn most() -> u32 {
@@ -118,7 +122,7 @@ async fn a_server_killed_at_any_point_of_the_demo_ends_in_the_same_timeline() {
             met = true;
             crashes += 1;
         }
-        assert!(met, "the demo passes {point}");
+        assert_ne!(met, NOT_IN_THE_DEMO.contains(&point), "whether the demo passes {point}");
     }
     println!("{crashes} crashes were survived");
 }
