@@ -3,7 +3,8 @@
 
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{
-    Execution, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child, decide, signals_to_others,
+    Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child, decide,
+    signals_to_others,
 };
 use serde_json::{Map, Value, json};
 
@@ -88,6 +89,26 @@ impl Engine {
         self.signal(&work.tenant, work.execution, ended, Along::default()).await.map(drop)
     }
 
+    /// The execution above a child that waits for it and is of its concurrency group: neither could ever go on.
+    async fn above_in_group(
+        &self,
+        parent: &Execution,
+        child: &Execution,
+        waits: bool,
+    ) -> Result<Option<ExecutionId>, StoreError> {
+        let Some(group) = &child.group else { return Ok(None) };
+        let (mut above, mut waits) = (parent.clone(), waits);
+        while waits {
+            if above.group.as_ref().is_some_and(|other| other.key == group.key) {
+                return Ok(Some(above.id));
+            }
+            let Some(next) = above.parent.take() else { break };
+            let Some(stored) = self.inner.load(&child.tenant, next.execution).await? else { break };
+            (above, waits) = (stored.execution, next.waits);
+        }
+        Ok(None)
+    }
+
     /// The child's first transition, or why there is no child.
     async fn child(
         &self,
@@ -129,6 +150,14 @@ impl Engine {
             Ok(created) => created,
             Err(error) => return refused(format!("the sub-process `{}` cannot start: {error}", call.process)),
         };
+        if let Some(above) = self.above_in_group(parent, &execution, call.waits).await? {
+            let key = execution.group.map(|group| group.key).unwrap_or_default();
+            return refused(format!(
+                "the sub-process `{}` is of the concurrency group `{key}`, which execution {above} has until it ends, \
+                 and that waits for the sub-process",
+                call.process
+            ));
+        }
         let mut events = vec![created];
         if execution.group.is_none() {
             let started = decide(&plan, &execution, Signal::Start, now)?;

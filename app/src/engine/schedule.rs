@@ -35,7 +35,7 @@ pub(super) fn slots(
     now: Timestamp,
 ) -> (Option<Timestamp>, Option<Timestamp>) {
     let zone = trigger.timezone.as_ref().map_or(TimeZone::UTC, |zone| zone.zone().clone());
-    let (mut last, mut at) = (None, from.to_zoned(zone));
+    let (mut last, mut at) = (None, from.to_zoned(zone.clone()));
     for _ in 0..MAX_SLOTS {
         let Some(next) = trigger.cron.next_after(&at) else { return (last, None) };
         if next.timestamp() <= at.timestamp() || next.timestamp() > now {
@@ -44,7 +44,10 @@ pub(super) fn slots(
         last = Some(next.timestamp());
         at = next;
     }
-    (last, Some(now))
+    // So long a time is not counted through: what came last is found from its end.
+    let now = now.to_zoned(zone);
+    let newest = trigger.cron.last_until(&now).map(|newest| newest.timestamp());
+    (newest.max(last), trigger.cron.next_after(&now).map(|next| next.timestamp()))
 }
 
 /// A time table's own name, which begins anew when any of it changes.

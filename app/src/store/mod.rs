@@ -138,7 +138,7 @@ pub trait Store: Send + Sync + 'static {
     /// Says how dealing with a claimed occurrence ended; whether the claim still held.
     async fn finish_occurrence(&self, occurrence: &ClaimedOccurrence, end: OccurrenceEnd) -> Result<bool, StoreError>;
 
-    /// When the next occurrence that nobody has may be claimed, be it in the past.
+    /// When the next occurrence may be claimed, be it in the past; one that somebody has, when the lease ends.
     async fn next_occurrence(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The tenants that have repositories.

@@ -75,11 +75,9 @@ pub(super) fn open(
 
 /// Goes on with what failed or was interrupted: another attempt of the step.
 pub(super) fn again(transition: &mut Transition<'_>, key: &str, planned: &PlannedStep) {
-    let again = retry::items_again(transition, key);
-    let due_at = perform::due_at(transition, key, planned);
-    for resumed in again {
-        // Only the step's own time begins anew; a `foreach` within has that of its own step.
-        let due_at = if resumed.foreach == key { due_at } else { None };
+    let plan = transition.plan;
+    for resumed in retry::items_again(transition, key, planned) {
+        let due_at = plan.step(&resumed.foreach).and_then(|it| perform::due_at(transition, &resumed.foreach, it));
         let kind = EventKind::ItemsResumed { items: resumed.items, steps: resumed.steps, due_at };
         transition.emit_step(&resumed.foreach, None, kind);
     }

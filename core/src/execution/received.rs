@@ -8,7 +8,7 @@ use super::decide::Transition;
 use super::event::EventKind;
 use super::perform;
 use super::plan::PlannedStep;
-use super::state::{StepError, StepStatus};
+use super::state::{StepError, StepState, StepStatus};
 use super::waiting::Waiting;
 use crate::definition::step::wait::WaitEvent;
 use crate::definition::{ErrorClass, StepKind};
@@ -25,10 +25,14 @@ pub(super) struct Received {
 /// Every step that waits for this event and that it matches goes on.
 pub(super) fn received(transition: &mut Transition<'_>, event: &Received) {
     let plan = transition.plan;
-    let waiting: Vec<String> = transition.execution.steps.iter().filter(|(_, step)| {
-        matches!(&step.waiting, Some(Waiting::Event { name, since, .. }) if *name == event.name && *since <= event.at)
+    // Whether it came since the execution started is known to the store, which tells only of those that did. Its order
+    // is the truth: by their times two servers may disagree, and a clock may be set back.
+    let waits = |step: &StepState| {
+        matches!(&step.waiting, Some(Waiting::Event { name, .. }) if *name == event.name)
             && step.status == StepStatus::Waiting
-    }).map(|(key, _)| key.clone()).collect();
+    };
+    let steps = transition.execution.steps.iter().filter(|(_, step)| waits(step));
+    let waiting: Vec<String> = steps.map(|(key, _)| key.clone()).collect();
     for key in waiting {
         let Some(planned) = plan.step(&key) else { continue };
         let StepKind::Wait(wait) = &planned.step.kind else { continue };

@@ -63,11 +63,9 @@ pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only
 }
 
 /// The items of a `foreach` that failed or were interrupted, and those of every one inside of them; outermost first.
-pub(super) fn items_again(transition: &Transition<'_>, key: &str) -> Vec<Resumed> {
+pub(super) fn items_again(transition: &Transition<'_>, key: &str, planned: &PlannedStep) -> Vec<Resumed> {
     let mut again = Again::new(transition.plan, &transition.execution);
-    if let Some(planned) = transition.plan.step(key) {
-        again.items(key, planned);
-    }
+    again.items(key, planned);
     // Whose steps begin again is told with the outermost; the state knows them all by key.
     let Again { mut resumed, steps, .. } = again;
     if let Some(outermost) = resumed.first_mut() {

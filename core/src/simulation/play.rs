@@ -208,7 +208,8 @@ impl<'t> Play<'t> {
         if self.given.is_empty() || !is_new {
             return;
         }
-        for given in self.given.clone() {
+        let since = after.started_at.unwrap_or(after.created_at);
+        for given in self.given.clone().into_iter().filter(|given| given.at >= since) {
             let _ = self.take(live, given.signal());
         }
     }

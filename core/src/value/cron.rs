@@ -21,6 +21,11 @@ impl Cron {
         self.pattern.find_next_occurrence(moment, false).ok()
     }
 
+    /// The last moment of the time table up to this one, in its zone; nothing where there is none.
+    pub fn last_until(&self, moment: &Zoned) -> Option<Zoned> {
+        self.pattern.find_previous_occurrence(moment, true).ok()
+    }
+
     /// The time table in English words: "At 09:00, on Monday".
     pub fn in_words(&self) -> String {
         self.pattern.describe()

@@ -61,6 +61,37 @@ async fn an_event_that_came_since_the_start_counts_and_an_earlier_one_does_not()
 }
 
 #[tokio::test]
+async fn an_event_counts_for_who_waits_already_although_the_clock_was_set_back() {
+    let world = World::of(&PAID.replace("depends_on: pack, ", "")).await;
+    world.passes(60);
+    let id = world.started().await;
+    world.passes(-30);
+    world.publishes("payment", "a", json!({"order": 7, "by": "ann"})).await;
+    assert_eq!(world.picture(id).await, "waiting | pack:waiting paid:completed");
+}
+
+#[tokio::test]
+async fn what_a_dead_server_had_claimed_starts_its_process_all_the_same() {
+    let world = World::of(FOLLOWER).await;
+    let event = PublishedEvent { name: "shipped".to_owned(), payload: json!({}), id: Some("a".to_owned()) };
+    world.engine.publish(&TenantId::local(), event).await.unwrap();
+    let lease = world.clock.now().checked_add(SignedDuration::from_secs(30)).unwrap();
+    let claimed = world.store.claim_occurrences("who died", 9, world.clock.now(), lease).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn({
+        let options = EngineOptions { poll: Duration::from_millis(5), ..EngineOptions::new("another") };
+        let engine = world.another_with(options);
+        let shutdown = shutdown.clone();
+        async move { engine.run(shutdown).await }
+    });
+    world.passes(31);
+    eventually("the process starts", async || !world.all_of("follow").await.is_empty()).await;
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn old_events_are_forgotten_but_for_those_still_to_be_told() {
     let world = World::of(PAID).await;
     let id = world.started().await;

@@ -45,6 +45,66 @@ async fn one_of_a_group_waits_for_the_one_before_it() {
 }
 
 #[tokio::test]
+async fn nobody_overtakes_who_has_waited_longer() {
+    let world = World::of(&process("queue")).await;
+    let first = world.started().await;
+    world.started().await;
+    // The first one ends, and before anybody has woken the second one a third one comes.
+    world.signal(first, world.approval("alice", "1")).await.unwrap();
+    world.engine.start(world.request()).await.unwrap();
+    assert_eq!(statuses(&world).await, "completed pending pending");
+    world.engine.settle().await.unwrap();
+    assert_eq!(statuses(&world).await, "completed waiting pending");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_sub_process_of_the_group_of_one_above_it_fails_instead_of_waiting_for_ever() {
+    for on_conflict in ["queue", "cancel", "skip"] {
+        let concurrency = format!("concurrency: {{group: deploy, on_conflict: {on_conflict}}}");
+        let above = format!(
+            "name: above\nversion: 1\n{concurrency}\nsteps:\n  - {{id: between, type: process, process: between}}\n"
+        );
+        let world = World::of(&above).await;
+        world.definitions.also("name: between\nversion: 1\nsteps:\n  - {id: below, type: process, process: below}\n");
+        world.definitions.also(&format!(
+            "name: below\nversion: 1\n{concurrency}\nsteps:\n  - {{id: done, type: set, values: {{x: 1}}}}\n"
+        ));
+        let id = world.started().await;
+        let error = world.execution(id).await.error.unwrap().message;
+        let expected = format!("is of the concurrency group `deploy`, which execution {id} has until it ends");
+        assert!(error.contains(&expected), "{on_conflict}: {error}");
+        assert!(world.all_of("below").await.is_empty());
+        world.check().await;
+    }
+}
+
+#[tokio::test]
+async fn a_queued_sub_process_waits_for_its_turn_and_is_cancelled_with_the_step_that_waits() {
+    let world = World::of(&process("queue")).await;
+    world
+        .definitions
+        .also("name: release\nversion: 1\nsteps:\n  - {id: deploy, type: process, process: deploy, timeout: 1h}\n");
+    let first = world.started().await;
+    let one = world.started_as("release", json!({})).await;
+    let two = world.started_as("release", json!({})).await;
+    assert_eq!(statuses(&world).await, "waiting pending pending");
+    // The first parent's time is over while its child is still queued.
+    world.signal(one, Signal::Cancel { actor: None, reason: String::new() }).await.unwrap();
+    world.engine.settle().await.unwrap();
+    assert_eq!(statuses(&world).await, "waiting cancelled pending");
+    world.signal(first, world.approval("alice", "1")).await.unwrap();
+    world.engine.settle().await.unwrap();
+    assert_eq!(statuses(&world).await, "completed cancelled waiting");
+    world.passes(3600);
+    world.engine.settle().await.unwrap();
+    assert_eq!(statuses(&world).await, "completed cancelled cancelled");
+    assert_eq!(world.picture(one).await, "cancelled | deploy:cancelled");
+    assert_eq!(world.picture(two).await, "failed | deploy:failed");
+    world.check().await;
+}
+
+#[tokio::test]
 async fn one_that_waits_for_its_turn_can_be_cancelled_and_lets_nobody_go_early() {
     let world = World::of(&process("queue")).await;
     let first = world.started().await;

@@ -90,9 +90,13 @@ impl World {
 
     /// Another engine over the same store: another process, or the same one started again.
     fn another(&self, owner: &str) -> Engine {
+        self.another_with(EngineOptions::new(owner))
+    }
+
+    fn another_with(&self, options: EngineOptions) -> Engine {
         let (store, definitions, performer) = (self.store.clone(), self.definitions.clone(), self.performer.clone());
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        engine(store, definitions, performer, clock, ids, EngineOptions::new(owner))
+        engine(store, definitions, performer, clock, ids, options)
     }
 
     /// Starts the process and does all that can be done.

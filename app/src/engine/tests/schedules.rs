@@ -119,6 +119,57 @@ fn clocks_that_change_neither_lose_nor_double_a_daily_slot() {
     }
 }
 
+/// The slots of a time table within some hours, as people of the zone would write them.
+fn told(cron: &str, zone: &str, from: &str, hours: i64) -> Vec<String> {
+    let trigger = trigger(cron, zone);
+    let mut from: Timestamp = from.parse().unwrap();
+    let end = from.checked_add(SignedDuration::from_hours(hours)).unwrap();
+    let mut slots_told = Vec::new();
+    while let (_, Some(next)) = slots(&trigger, from, from) {
+        if next > end {
+            break;
+        }
+        assert!(next > from, "{cron} {zone}: time goes forwards");
+        slots_told.push(next.to_zoned(jiff::tz::TimeZone::get(zone).unwrap()).strftime("%dT%H:%M%:z").to_string());
+        from = next;
+    }
+    slots_told
+}
+
+#[test]
+fn days_that_begin_at_one_and_half_hours_that_come_twice_are_told_as_people_expect() {
+    // In Sao Paulo midnight of 4 November 2018 did not exist; on 18 February 2018 the last hour of the 17th came twice.
+    assert_eq!(
+        told("0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", 44),
+        ["04T01:00-02:00", "05T00:00-02:00"]
+    );
+    assert_eq!(
+        told("30 23 * * *", "America/Sao_Paulo", "2018-02-17T12:00:00Z", 44),
+        ["17T23:30-02:00", "18T23:30-03:00"]
+    );
+    // Lord Howe moves by half an hour: from 02:00 to 02:30 on 4 October 2026, from 02:00 back to 01:30 on 5 April.
+    assert_eq!(
+        told("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", 44),
+        ["04T02:30+11:00", "05T02:15+11:00"]
+    );
+    assert_eq!(
+        told("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", 44),
+        ["05T01:45+11:00", "06T01:45+10:30"]
+    );
+}
+
+#[test]
+fn a_week_of_downtime_is_one_missed_run() {
+    let every = trigger("*/5 * * * *", "Europe/Berlin");
+    let from: Timestamp = "2026-03-25T12:01:00Z".parse().unwrap();
+    let (last, next) = slots(&every, from, "2026-04-01T12:01:30Z".parse().unwrap());
+    assert_eq!((last, next), ("2026-04-01T12:00:00Z".parse().ok(), "2026-04-01T12:05:00Z".parse().ok()));
+    // As many slots as nobody counts through: the newest one counts all the same.
+    let every = trigger("* * * * *", "UTC");
+    let (last, next) = slots(&every, from, "2027-04-01T12:01:30Z".parse().unwrap());
+    assert_eq!((last, next), ("2027-04-01T12:01:00Z".parse().ok(), "2027-04-01T12:02:00Z".parse().ok()));
+}
+
 #[test]
 fn a_table_that_never_comes_again_is_no_loop() {
     let never = trigger("0 0 30 2 *", "UTC");

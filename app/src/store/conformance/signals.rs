@@ -144,6 +144,11 @@ pub(crate) async fn one_of_a_group_goes_and_the_next_is_due_when_it_ends(store: 
     assert!(due(store.due(at(9), 9).await.unwrap()).is_empty());
     store.commit(one.completed().transition()).await.unwrap();
     assert_eq!(due(store.due(at(9), 9).await.unwrap()), [two.execution.id]);
+    let mut three = of_group(3, OnConflict::Queue);
+    store.commit(three.transition()).await.unwrap();
+    let overtaking = three.clone().drafting().transition();
+    let held_up = store.commit(Transition { enters_group: true, ..overtaking }).await.unwrap();
+    assert_eq!(held_up.busy, Some(two.execution.id), "nobody overtakes who has waited longer");
     let gone = store.commit(Transition { enters_group: true, ..two.drafting().transition() }).await.unwrap();
     assert_eq!(gone.busy, None);
 }
@@ -181,6 +186,7 @@ pub(crate) async fn an_occurrence_is_dealt_with_under_a_lease(store: &impl Store
     assert_eq!(store.next_occurrence().await.unwrap(), Some(at(1)));
     let claimed = store.claim_occurrences("one", 9, at(9), at(30)).await.unwrap();
     assert_eq!(claimed.iter().map(|it| it.body["name"].as_str().unwrap()).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(store.next_occurrence().await.unwrap(), Some(at(30)), "who claimed them may have died");
     assert_eq!(store.claim_occurrences("two", 9, at(29), at(60)).await.unwrap(), []);
     assert!(store.finish_occurrence(&claimed[0], OccurrenceEnd::Done).await.unwrap());
     let taken_over = store.claim_occurrences("two", 9, at(31), at(60)).await.unwrap();

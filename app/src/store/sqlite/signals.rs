@@ -145,9 +145,10 @@ pub(super) async fn postpone(connection: &mut SqliteConnection, id: i64, until: 
 
 const RECORD: &str = "
     insert into api_events (tenant, id, name, payload, at) values ($1, $2, $3, $4, $5) on conflict do nothing";
+/// Who waits already is told whatever the clocks of two servers say: the event came after the wait began.
 const TELL: &str = "
     insert into signals (tenant, execution, event, not_before)
-    select distinct tenant, execution, $2, $4 from event_waits where tenant = $1 and name = $3 and since <= $4
+    select distinct tenant, execution, $2, $4 from event_waits where tenant = $1 and name = $3
     on conflict do nothing";
 
 /// Records an event and tells whoever waits for it.
@@ -256,7 +257,8 @@ pub(super) async fn finish(
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
-const NEXT_OCCURRENCE: &str = "select min(not_before) from occurrences where lease_until is null";
+/// One under lease may be claimed once that has ended: whoever claimed it may be dead.
+const NEXT_OCCURRENCE: &str = "select min(max(not_before, coalesce(lease_until, not_before))) from occurrences";
 
 pub(super) async fn next_occurrence(readers: &SqlitePool) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = sqlx::query_scalar(NEXT_OCCURRENCE).fetch_one(readers).await?;
@@ -317,9 +319,11 @@ fn of_schedule<'q>(sql: &'static str, key: &'q ScheduleKey) -> Scalar<'q> {
 
 const BUSY: &str = "
     select id from executions
-    where tenant = $1 and concurrency_group = $2 and open = 1 and id <> $3 and ($4 or status <> 'pending') limit 1";
+    where tenant = $1 and concurrency_group = $2 and open = 1 and id <> $3
+      and ($4 or status <> 'pending' or rowid < (select own.rowid from executions own where own.tenant = $1 and own.id = $3))
+    limit 1";
 
-/// Another execution of a group that has not ended. Without `queued`: one that has started.
+/// Another execution of a group that has not ended. Without `queued`: one that has started, or has waited longer.
 pub(super) async fn other_of_group(
     connection: &mut SqliteConnection,
     transition: &Transition,

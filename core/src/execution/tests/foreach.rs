@@ -333,6 +333,33 @@ fn attempts_of_the_whole_repeat_the_failed_items_only() {
 }
 
 #[test]
+fn a_list_within_keeps_a_deadline_of_its_own_when_the_one_around_it_is_tried_again() {
+    let mut world = World::start(
+        "
+- id: outer
+  type: foreach
+  items: [1]
+  retry: {max_attempts: 2, initial: 1s, jitter: false, on: [any]}
+  steps:
+    - id: inner
+      type: foreach
+      items: [1]
+      timeout: 1h
+      steps:
+        - {id: sign, type: human_approval, approvers: {users: [ann]}}
+",
+    );
+    world.passes(3600);
+    assert_eq!(world.status("inner[0]"), "failed");
+    world.passes(1);
+    assert_eq!(world.status("sign[0][0]"), "waiting");
+    let now = world.now;
+    assert_eq!(world.execution.wake_at(), now.checked_add(SignedDuration::from_hours(1)).ok());
+    world.passes(3600);
+    assert_eq!(world.status("outer"), "failed");
+}
+
+#[test]
 fn the_time_of_the_whole_ends_its_items() {
     let mut world = calls(3, 1, "timeout: 1m");
     world.passes(59);
