@@ -42,7 +42,8 @@ pub(super) fn outlive_the_end(plan: &Plan, execution: &Execution) -> BTreeSet<St
             Some(RunOn::Compensation) => {
                 kept.insert(key.clone());
             }
-            Some(RunOn::Always) if is_open(execution, key, plan) => {
+            // One that never started has nothing to clear up.
+            Some(RunOn::Always) if execution.status != ExecutionStatus::Pending && is_open(execution, key, plan) => {
                 kept.insert(key.clone());
                 kept.extend(around(plan, key));
             }

@@ -197,11 +197,7 @@ fn conclude(transition: &mut Transition<'_>, key: &str, foreach: &Foreach) -> bo
         Some((index, error)) => {
             let error = error.unwrap_or_else(|| StepError::new(ErrorClass::Refused, "it failed"));
             let error = StepError { message: format!("item {index}: {}", error.message), ..error };
-            if transition.execution.ending.is_some() {
-                transition.emit_step(key, None, EventKind::StepFailed { error, usage: None });
-            } else {
-                perform::failed(transition, key, error, None);
-            }
+            fail(transition, key, error);
         }
         None if is_complete => {
             let output = Value::Array(results);
@@ -212,13 +208,22 @@ fn conclude(transition: &mut Transition<'_>, key: &str, foreach: &Foreach) -> bo
     true
 }
 
+/// The step failed. While the execution ends its items are not tried again.
+fn fail(transition: &mut Transition<'_>, key: &str, error: StepError) {
+    if transition.execution.ending.is_some() {
+        transition.emit_step(key, None, EventKind::StepFailed { error, usage: None });
+    } else {
+        perform::failed(transition, key, error, None);
+    }
+}
+
 /// The step's time is over: its items go no further.
 pub(super) fn expire(transition: &mut Transition<'_>, key: &str) {
     for step in steps_within(transition, key) {
         transition.emit_step(&step, None, EventKind::StepCancelled);
     }
     let error = StepError::new(ErrorClass::Timeout, "its items took longer than the step's `timeout`");
-    perform::failed(transition, key, error, None);
+    fail(transition, key, error);
 }
 
 /// The keys of the steps inside of a `foreach` that have not ended, compensations left out.

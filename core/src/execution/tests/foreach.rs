@@ -360,6 +360,26 @@ fn a_list_within_keeps_a_deadline_of_its_own_when_the_one_around_it_is_tried_aga
 }
 
 #[test]
+fn a_list_whose_time_is_over_while_the_execution_ends_is_not_tried_again() {
+    let mut world = World::start(
+        "
+- id: each
+  type: foreach
+  items: [1]
+  timeout: 2h
+  retry: {max_attempts: 2, initial: 1s, on: [any]}
+  steps:
+    - {id: work, type: wait, for: 9h}
+    - {id: tidy, type: wait, for: 9h, depends_on: work, run_on: always}
+",
+    );
+    world.signal(Signal::Cancel { actor: None, reason: String::new() }).unwrap();
+    assert_eq!(world.picture(), "waiting | each:waiting work[0]:cancelled tidy[0]:waiting");
+    world.passes(2 * 3600);
+    assert_eq!(world.picture(), "cancelled | each:failed work[0]:cancelled tidy[0]:cancelled");
+}
+
+#[test]
 fn the_time_of_the_whole_ends_its_items() {
     let mut world = calls(3, 1, "timeout: 1m");
     world.passes(59);
