@@ -19,6 +19,10 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 use exit::Exit;
 
+/// Definitions become millions of small pieces, on every core at once: the system's allocator is what that waits for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

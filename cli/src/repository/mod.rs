@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use flowctl_core::definition::repository::{File, FileKind, Form, Repository};
+use flowctl_core::definition::repository::{FileKind, Form, Repository};
+use flowctl_core::validate::Texts;
 use ignore::WalkBuilder;
 use rayon::prelude::*;
 
@@ -66,13 +67,20 @@ impl Checkout {
         Ok(checkout)
     }
 
+    /// The definitions as texts.
+    pub fn texts(&self) -> Texts<'_> {
+        Texts { files: &self.files, irregular: &self.irregular }
+    }
+
     /// The definitions.
     pub fn definitions(&self) -> Repository {
-        let mut definitions = Repository::read_bytes(&self.files);
-        for (path, form) in &self.irregular {
-            definitions.insert(File::irregular(path, *form));
-        }
-        definitions
+        self.texts().repository()
+    }
+
+    /// The paths of files, and of what lies in the place of some; each once.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let irregular = self.irregular.keys().filter(|path| !self.files.contains_key(*path));
+        self.files.keys().chain(irregular).map(String::as_str)
     }
 
     /// Whether findings of this file are wanted.

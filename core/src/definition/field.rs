@@ -143,6 +143,33 @@ impl Field {
         put("items", self.items.as_ref().map(|v| v.to_schema()));
         Value::Object(schema)
     }
+
+    /// Whether a value certainly fits, told without a schema: its type, its choices and whole limits are looked at.
+    /// Where this says no, [`Field::to_schema`] knows.
+    pub fn plainly_accepts(&self, value: &Value) -> bool {
+        if self.pattern.is_some() || self.format.is_some() {
+            return false;
+        }
+        let fits = match self.kind.value {
+            FieldType::String => value.as_str().is_some_and(|text| self.takes_length(text)),
+            FieldType::Boolean => value.is_boolean(),
+            FieldType::Integer | FieldType::Number => value.as_i64().is_some_and(|number| self.takes_number(number)),
+            FieldType::List => value.as_array().is_some_and(Vec::is_empty) && self.min_items.is_none(),
+            FieldType::Date | FieldType::Object => false,
+        };
+        fits && self.choices.as_ref().is_none_or(|choices| choices.contains(value))
+    }
+
+    fn takes_length(&self, text: &str) -> bool {
+        let length = text.chars().count() as u64;
+        let least = self.min_length.as_ref().is_none_or(|least| length >= least.value);
+        least && self.max_length.as_ref().is_none_or(|most| length <= most.value)
+    }
+
+    fn takes_number(&self, number: i64) -> bool {
+        let least = self.minimum.as_ref().is_none_or(|least| least.value.as_i64().is_some_and(|it| number >= it));
+        least && self.maximum.as_ref().is_none_or(|most| most.value.as_i64().is_some_and(|it| number <= it))
+    }
 }
 
 /// The values of fields where nothing is given.
@@ -234,5 +261,65 @@ fn type_in_words(kind: &jsonschema::error::TypeKind) -> String {
         TypeKind::Multiple(many) => {
             many.iter().map(|one| word(&one.to_string()).to_owned()).collect::<Vec<_>>().join(" or ")
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::definition::repository::{Definition, Repository};
+    use crate::source::Schema;
+
+    #[test]
+    fn what_fits_at_a_glance_fits_by_its_schema() {
+        let fields = [
+            "{type: string}",
+            "{type: string, min_length: 2, max_length: 3}",
+            "{type: string, pattern: '^a'}",
+            "{type: string, enum: [ab, c]}",
+            "{type: integer}",
+            "{type: integer, minimum: -1, maximum: 3}",
+            "{type: number, minimum: 0.5}",
+            "{type: number, maximum: 2}",
+            "{type: boolean}",
+            "{type: date}",
+            "{type: list, items: {type: string}}",
+            "{type: list, items: {type: string}, min_items: 1}",
+        ];
+        let values = [
+            json!("ab"),
+            json!("é"),
+            json!("abcd"),
+            json!(""),
+            json!(-2),
+            json!(0),
+            json!(3),
+            json!(4),
+            json!(1.5),
+            json!(true),
+            json!([]),
+            json!(["a"]),
+            json!({}),
+            Value::Null,
+            json!("2026-11-21"),
+        ];
+        let mut plain = 0;
+        for field in fields {
+            let text = format!(
+                "name: p\nversion: 1\ninputs: {{f: {field}}}\nsteps: [{{id: a, type: set, values: {{x: 1}}}}]\n"
+            );
+            let repository = Repository::read([(".flow/processes/p.yaml".to_owned(), text)]);
+            let definition = &repository.files.values().next().unwrap().definition;
+            let Some(Definition::Process(process)) = definition else { panic!("{field}") };
+            let field = process.header.inputs.values().next().unwrap();
+            let schema = Schema::compile(&field.to_schema()).unwrap();
+            for value in &values {
+                let accepted = field.plainly_accepts(value);
+                plain += usize::from(accepted);
+                assert!(!accepted || schema.accepts(value), "{value} is no {}", field.to_schema());
+            }
+        }
+        assert_eq!(plain, 17, "what is common is told at a glance");
     }
 }

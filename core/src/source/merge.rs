@@ -14,7 +14,12 @@ pub(super) struct Finished {
 }
 
 pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight: u32, height: u16) -> Finished {
-    let mut entries = without_duplicates(builder, entries);
+    let order = sorted(&builder.document, &entries);
+    let merge = entries.iter().position(|entry| is_merge_key(&builder.document, entry.key));
+    if merge.is_none() && !repeats(&builder.document, &entries, &order) {
+        return Finished { content: builder.document.mapping(&entries, &order), weight, height };
+    }
+    let mut entries = without_duplicates(builder, entries, order);
     let (mut weight, mut height) = (weight, height);
     let merge = entries.iter().position(|entry| is_merge_key(&builder.document, entry.key));
     if let Some(place) = merge {
@@ -45,9 +50,14 @@ pub(super) fn sorted(document: &Document, entries: &[Entry]) -> Vec<u32> {
     order
 }
 
+/// Whether a key is there twice.
+fn repeats(document: &Document, entries: &[Entry], order: &[u32]) -> bool {
+    let key = |place: &u32| entries.get(*place as usize).map_or("", |entry| text(document, entry.key));
+    order.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]))
+}
+
 /// Reports each repeated key at its later place and keeps the first.
-fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>) -> Vec<Entry> {
-    let order = sorted(&builder.document, &entries);
+fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>, order: Vec<u32>) -> Vec<Entry> {
     let mut repeated: Vec<(u32, u32)> = Vec::new();
     let mut first: Option<(u32, Entry)> = None;
     for index in order {

@@ -8,6 +8,7 @@ mod faults;
 mod finding;
 mod fingerprint;
 mod mend;
+mod portions;
 mod reaching;
 mod reference;
 mod rule;
@@ -33,6 +34,8 @@ pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
 pub use fingerprint::fingerprints;
 pub use mend::{Mended, mend};
+pub(crate) use portions::Elsewhere;
+pub use portions::{Texts, validate_texts};
 pub use rule::{Example, Findings, Rule, examples};
 pub use scope::{Names, ProcessScope, Scope};
 pub(crate) use suppression::suppressed;
@@ -107,22 +110,28 @@ impl Report {
 
 /// Looks at a repository with every rule; suppressions and levels are applied.
 pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
-    let scope = Scope::new(repository, options);
+    let spread = repository.files.len() >= FEW;
+    Report::new(repository.files.len(), judge(repository, options, &Elsewhere::default(), spread))
+}
+
+/// What is found in a repository, given what is known of others beside it; on all cores or on this one.
+fn judge(repository: &Repository, options: &Options<'_>, elsewhere: &Elsewhere, spread: bool) -> Vec<Finding> {
+    let scope = Scope::beside(repository, options, elsewhere, spread);
     let check = |rule: &&'static Rule| {
         let mut findings = Findings::new(rule);
         (rule.check)(&scope, &mut findings);
         findings.into_found()
     };
-    let mut found: Vec<Finding> = match repository.files.len() {
-        0..FEW => rules::RULES.iter().flat_map(check).collect(),
-        _ => rules::RULES.par_iter().flat_map_iter(check).collect(),
+    let mut found: Vec<Finding> = match spread {
+        false => rules::RULES.iter().flat_map(check).collect(),
+        true => rules::RULES.par_iter().flat_map_iter(check).collect(),
     };
     tidy(&mut found);
     yield_to_others(&mut found);
     suppression::apply(repository, &mut found);
     apply_levels(repository, &mut found);
     tidy(&mut found);
-    Report::new(repository.files.len(), found)
+    found
 }
 
 /// By path, place and code; what an anchor or an alias makes appear twice is told once.

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::Options;
 use super::reference::{self, Problem};
+use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
-use crate::definition::repository::{Definition, FEW, File, FileKind, Repository, stem};
+use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::step::{StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
@@ -27,6 +27,8 @@ pub struct Scope<'r> {
     pub repository: &'r Repository,
     /// What was asked for.
     pub options: &'r Options<'r>,
+    /// What is known of files that are not among these.
+    pub(crate) elsewhere: &'r Elsewhere,
     /// What can be referred to.
     pub names: Names,
     /// What is known about values.
@@ -79,14 +81,20 @@ pub struct ProcessScope<'r> {
 }
 
 impl<'r> Scope<'r> {
-    pub(crate) fn new(repository: &'r Repository, options: &'r Options<'r>) -> Self {
-        let names = Names::of(repository);
+    /// What there is to look at; a process each on all cores, or all on this one.
+    pub(crate) fn beside(
+        repository: &'r Repository,
+        options: &'r Options<'r>,
+        elsewhere: &'r Elsewhere,
+        spread: bool,
+    ) -> Self {
+        let names = Names::of(repository, elsewhere);
         let types = Types::of(repository);
         let processes: Vec<_> = repository.all_processes().collect();
         let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process);
-        let processes: Vec<ProcessScope<'r>> = match processes.len() {
-            0..FEW => processes.iter().map(look).collect(),
-            _ => processes.par_iter().map(look).collect(),
+        let processes: Vec<ProcessScope<'r>> = match spread {
+            false => processes.iter().map(look).collect(),
+            true => processes.par_iter().map(look).collect(),
         };
         let prompts = types.prompts().map(|prompt| (prompt.file, reference::prompt_problems(prompt))).collect();
         let mut by_name = BTreeMap::new();
@@ -101,6 +109,7 @@ impl<'r> Scope<'r> {
         Self {
             repository,
             options,
+            elsewhere,
             names,
             types,
             processes,
@@ -144,8 +153,9 @@ impl<'r> Scope<'r> {
 }
 
 impl Names {
-    fn of(repository: &Repository) -> Self {
+    fn of(repository: &Repository, elsewhere: &Elsewhere) -> Self {
         let mut names = Self::default();
+        names.by_kind.insert(FileKind::Process, elsewhere.names.clone());
         for (path, file) in &repository.files {
             let known = names.by_kind.entry(file.kind).or_default();
             match (&file.definition, file.kind) {

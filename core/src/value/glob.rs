@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use regex::Regex;
 
@@ -14,13 +15,19 @@ use super::{ValueError, written_as_text};
 pub struct Glob {
     text: String,
     excludes: bool,
-    regex: Regex,
+    /// Built when something is first matched: most patterns are only read.
+    regex: OnceLock<Option<Regex>>,
 }
 
 impl Glob {
     /// Whether the pattern, without its `!`, matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        let regex = self.regex.get_or_init(|| Regex::new(&translated(self.pattern())).ok());
+        regex.as_ref().is_some_and(|regex| regex.is_match(text))
+    }
+
+    fn pattern(&self) -> &str {
+        self.text.strip_prefix('!').unwrap_or(&self.text)
     }
 
     /// Whether it excludes what it matches.
@@ -48,11 +55,11 @@ impl FromStr for Glob {
         if pattern.is_empty() {
             return Err(ValueError::whole("the pattern is empty", text));
         }
-        let regex = Regex::new(&translated(pattern)).map_err(|_| {
+        regex_syntax::parse(&translated(pattern)).map_err(|_| {
             ValueError::whole(format!("`{text}` is no pattern"), text)
                 .help("`*` and `**` stand for any text, `?` makes a character optional, `[a-z]` is a choice")
         })?;
-        Ok(Self { text: text.to_owned(), excludes, regex })
+        Ok(Self { text: text.to_owned(), excludes, regex: OnceLock::new() })
     }
 }
 

@@ -57,6 +57,11 @@ impl Fixing {
         Self { allowed: asked.then_some(allowed), ..Self::default() }
     }
 
+    /// Whether anything is to be fixed.
+    pub fn is_asked_for(&self) -> bool {
+        self.allowed.is_some()
+    }
+
     /// Makes the fixes of a repository until nothing changes, in memory.
     pub fn make(&mut self, round: &mut Round<'_>, selection: &Selection, options: &Options<'_>) -> anyhow::Result<()> {
         let Some(allowed) = self.allowed else { return Ok(()) };

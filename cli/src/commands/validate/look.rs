@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::validate::baseline::{Baseline, Known};
-use flowctl_core::validate::{Options, Report, fingerprints, validate};
+use flowctl_core::validate::{Options, Report, fingerprints, validate, validate_texts};
 
 use super::fixing::{Fixing, Round};
 use super::selection::Selection;
@@ -30,7 +30,6 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
     let mut fixing = Fixing::of(&arguments.fixing);
     for mut checkout in checkouts(&arguments.path, &arguments.scope.stdin_filename)? {
         outcome.roots.push(checkout.root.clone());
-        let mut definitions = checkout.definitions();
         let workflow_files = checkout.workflow_files();
         let base = match &arguments.scope.changed_since {
             Some(revision) => checkout.at(Some(revision))?,
@@ -43,20 +42,37 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
             workflow_files: workflow_files.as_ref(),
             is_whole: true,
         };
-        let mut report = validate(&definitions, &options);
-        if let (Some(_), Some(base)) = (&arguments.scope.changed_since, &base) {
-            let before = validate(base, &Options { base: None, ..options.clone() });
-            checkout.wanted = Some(touched(&checkout, (&definitions, &report), (base, &before)));
-        }
-        let mut round = Round { checkout: &checkout, definitions: &mut definitions, report: &mut report };
-        fixing.make(&mut round, selection, &options)?;
-        outcome.files += definitions.files.keys().filter(|path| checkout.wants(path)).count();
+        let since = base.as_ref().filter(|_| arguments.scope.changed_since.is_some());
+        let (definitions, report) = if since.is_some() || fixing.is_asked_for() {
+            let mut definitions = checkout.definitions();
+            let mut report = validate(&definitions, &options);
+            if let Some(base) = since {
+                let before = validate(base, &Options { base: None, ..options.clone() });
+                checkout.wanted = Some(touched(&checkout, (&definitions, &report), (base, &before)));
+            }
+            let mut round = Round { checkout: &checkout, definitions: &mut definitions, report: &mut report };
+            fixing.make(&mut round, selection, &options)?;
+            (definitions, report)
+        } else {
+            let report = validate_texts(checkout.texts(), &options);
+            (named(&checkout, &report), report)
+        };
+        outcome.files += checkout.paths().filter(|path| checkout.wants(path)).count();
         add(&checkout, &definitions, report, selection, &mut outcome);
     }
     if let Some((path, baseline)) = baseline {
         compare(&path, &baseline, &mut outcome, arguments);
     }
     Ok(Seen { outcome, fixing })
+}
+
+/// The files that findings name: few of many are read a second time, so that not all have to be kept.
+fn named(checkout: &Checkout, report: &Report) -> Repository {
+    let related = report.findings.iter().flat_map(|finding| &finding.related).map(|related| related.path.as_str());
+    let paths: BTreeSet<&str> = report.findings.iter().map(|finding| finding.path.as_str()).chain(related).collect();
+    let mut repository = Repository::default();
+    paths.into_iter().filter_map(|path| checkout.texts().read(path)).for_each(|file| repository.insert(file));
+    repository
 }
 
 /// The files of which findings are told with `--changed-since`: those that changed, and those that depend on what did:
@@ -116,8 +132,8 @@ fn add(checkout: &Checkout, definitions: &Repository, report: Report, selection:
         }
         outcome.found.push(Found { finding, fingerprint, location });
     }
-    let looked_at = definitions.files.keys().filter(|path| checkout.wants(path));
-    outcome.looked_at.extend(looked_at.map(|path| (checkout.root.join(&**path), checkout.shown(path))));
+    let looked_at = checkout.paths().filter(|path| checkout.wants(path));
+    outcome.looked_at.extend(looked_at.map(|path| (checkout.root.join(path), checkout.shown(path))));
 }
 
 fn read_baseline(arguments: &ValidateArguments) -> anyhow::Result<Option<(std::path::PathBuf, Baseline)>> {

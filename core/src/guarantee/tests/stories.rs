@@ -2,7 +2,7 @@
 
 use super::super::{Verdict, judge};
 use crate::definition::repository::Repository;
-use crate::validate::{Options, Scope};
+use crate::validate::{Elsewhere, Options, Scope};
 
 /// What the prover says of every guarantee: a line each.
 fn told(files: &[(&str, &str)]) -> Vec<String> {
@@ -11,7 +11,8 @@ fn told(files: &[(&str, &str)]) -> Vec<String> {
         assert!(file.faults.is_empty() && file.structure.is_empty(), "{:?} {:?}", file.faults, file.structure);
     }
     let options = Options::default();
-    let scope = Scope::new(&repository, &options);
+    let nothing = Elsewhere::default();
+    let scope = Scope::beside(&repository, &options, &nothing, false);
     let judged = judge(&scope);
     judged
         .iter()

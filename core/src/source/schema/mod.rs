@@ -2,6 +2,7 @@
 //! Nothing is fetched: a `$ref` leads inside the schema, or compiling fails.
 
 mod branch;
+mod plain;
 mod prepare;
 mod report;
 
@@ -103,6 +104,14 @@ impl Schema {
             .build(schema)
             .map_err(|error| report::schema_error(schema, &error))?;
         Ok(Self { source: Arc::new(schema.clone()), validator })
+    }
+
+    /// Whether a schema could be compiled, at less than the price of doing it: most are plain.
+    ///
+    /// # Errors
+    /// As [`Schema::compile`].
+    pub fn verify(schema: &Value) -> Result<(), SchemaError> {
+        if plain::is_plain(schema) { Ok(()) } else { Self::compile(schema).map(drop) }
     }
 
     /// Compiles a schema that was derived from our own types, for checking files that are decoded afterwards: texts

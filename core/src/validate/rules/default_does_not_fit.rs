@@ -42,7 +42,9 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_field(scope, &mut |file, field, _| {
-        let Some(default) = &field.default else { return };
+        let Some(default) = field.default.as_ref().filter(|default| !field.plainly_accepts(&default.value)) else {
+            return;
+        };
         let Ok(schema) = Schema::compile(&field.to_schema()) else { return };
         if let Some(fault) = schema.check(&file.document, default.node).into_iter().next() {
             let message = format!("the default does not fit its field: {}", fault.message);

@@ -133,6 +133,7 @@ fn distinct(list: Node<'_>) -> usize {
 }
 
 fn tell(file: &File, list: Option<Node<'_>>, findings: &mut Findings) {
+    let list = list.filter(|list| list.len() > 1);
     let mut first: BTreeMap<String, Node<'_>> = BTreeMap::new();
     for item in list.and_then(Node::items).into_iter().flatten() {
         let value = canonical(&to_json(&file.document, item.id()));

@@ -81,7 +81,7 @@ fn inline(file: &File, schema: &Spanned<Value>, findings: &mut Findings) {
 }
 
 fn tell(file: &File, node: Option<NodeId>, schema: &Value, findings: &mut Findings) {
-    let Err(error) = Schema::compile(schema) else { return };
+    let Err(error) = Schema::verify(schema) else { return };
     let node = node.unwrap_or_default();
     let place = file.document.pointer(node, &error.pointer).unwrap_or(node);
     let mut span = file.document.node(place).span();

@@ -128,7 +128,7 @@ fn by_name(file: &File, node: Node<'_>, depth: usize, told: &mut Vec<Range<usize
         if matches!(name, "triggers" | "channels" | "output_schema" | "input_schema" | "expect") {
             continue;
         }
-        if let Some(text) = value.as_text().filter(|text| is_called_secret(name) && looks_made(text)) {
+        if let Some(text) = value.as_text().filter(|text| looks_made(text) && is_called_secret(name)) {
             let span = value.span();
             let range = span.range();
             if !told.iter().any(|other| other.start < range.end && range.start < other.end) && !text.is_empty() {

@@ -67,17 +67,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 /// A file that another one names.
-pub(super) struct Reference<'r> {
+pub(in super::super) struct Reference<'r> {
     /// Its kind.
-    pub(super) kind: FileKind,
+    pub(in super::super) kind: FileKind,
     /// Its name; of a schema its path.
-    pub(super) name: &'r str,
+    pub(in super::super) name: &'r str,
     /// Where that is said.
     span: Span,
 }
 
 /// Every file that a file names.
-pub(super) fn references(file: &File) -> Vec<Reference<'_>> {
+pub(in super::super) fn references(file: &File) -> Vec<Reference<'_>> {
     let mut found = Named(Vec::new());
     match &file.definition {
         Some(Definition::Process(process)) => process.all_steps().for_each(|step| found.of_step(step)),

@@ -50,13 +50,15 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     // What could not be read may refer to anything.
     let sound = |file: &File| file.faults.is_empty() && file.structure.is_empty();
-    if !scope.options.is_whole || !scope.all_files().all(sound) {
+    if !scope.options.is_whole || scope.elsewhere.is_faulty || !scope.all_files().all(sound) {
         return;
     }
     let mut used: BTreeSet<(FileKind, &str)> = BTreeSet::new();
     // Where a name leads nowhere, any file of its kind may have been meant.
     let mut unclear: BTreeSet<FileKind> = BTreeSet::new();
-    for Reference { kind, name, .. } in scope.all_files().flat_map(references) {
+    let elsewhere = scope.elsewhere.used.iter().map(|(kind, name)| (*kind, name.as_str()));
+    let here = scope.all_files().flat_map(references).map(|Reference { kind, name, .. }| (kind, name));
+    for (kind, name) in here.chain(elsewhere) {
         used.insert((kind, name));
         if !scope.names.has(kind, name) {
             unclear.insert(kind);

@@ -1,9 +1,12 @@
 //! Steps that changed without a higher version.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::finding::Applicability;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use crate::definition::Process;
 use crate::definition::digest::canonical;
 use crate::definition::repository::File;
 use crate::source::{NodeId, to_json};
@@ -41,8 +44,14 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let Some(base) = scope.options.base else { return };
-    for process in scope.processes.iter().filter(|process| process.process.is_identified()) {
-        let Some((old_file, old)) = base.process(process.process.header.name.as_str()) else { continue };
+    let identified = || scope.processes.iter().filter(|process| process.process.is_identified());
+    let names: BTreeSet<&str> = identified().map(|process| process.process.header.name.as_str()).collect();
+    let mut before: BTreeMap<&str, (&File, &Process)> = BTreeMap::new();
+    for (file, process) in base.processes().filter(|(_, process)| names.contains(process.header.name.as_str())) {
+        before.entry(process.header.name.as_str()).or_insert((file, process));
+    }
+    for process in identified() {
+        let Some((old_file, old)) = before.get(process.process.header.name.as_str()) else { continue };
         let (version, before) = (&process.process.header.version, old.header.version.get());
         let changed = steps(process.file, process.process.node) != steps(old_file, old.node);
         if version.get() < before {
