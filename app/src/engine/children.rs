@@ -3,15 +3,16 @@
 
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{
-    Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child, decide,
-    signals_to_others,
+    Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child,
+    decide_and_apply, signals_to_others,
 };
 use serde_json::{Map, Value, json};
 
+use super::recent::Standing;
 use super::signal::{MAX_CONFLICTS, SignalFailure};
 use super::{Along, DefinitionError, Engine};
 use crate::crash_point;
-use crate::store::{ClaimedWork, NewSignal, StoreError, Stored, Transition};
+use crate::store::{ClaimedWork, NewSignal, StoreError, Transition};
 
 /// What other executions are told of a transition: a parent that its child ended, a child that nobody waits for it.
 pub(super) fn signals(before: Option<&Execution>, after: &Execution) -> Vec<NewSignal> {
@@ -42,7 +43,7 @@ impl Engine {
     pub(super) async fn start_child(&self, work: &ClaimedWork) -> Result<(), SignalFailure> {
         for _ in 0..MAX_CONFLICTS {
             let stored = self.inner.load(&work.tenant, work.execution).await?.ok_or(SignalFailure::NotFound)?;
-            match self.start_child_once(work, &stored).await {
+            match self.start_child_once(work, &stored.into()).await {
                 Err(SignalFailure::Store(StoreError::Conflict)) => {}
                 done => return done,
             }
@@ -50,8 +51,8 @@ impl Engine {
         Err(SignalFailure::Store(StoreError::Conflict))
     }
 
-    async fn start_child_once(&self, work: &ClaimedWork, stored: &Stored) -> Result<(), SignalFailure> {
-        let parent = &stored.execution;
+    async fn start_child_once(&self, work: &ClaimedWork, before: &Standing) -> Result<(), SignalFailure> {
+        let parent = &*before.execution;
         let Some(step) = parent.steps.get(&work.step) else { return Ok(()) };
         let call = Call::of(&step.input);
         let now = self.now();
@@ -67,12 +68,11 @@ impl Engine {
             Signal::StepEnded { step, attempt, result: Ok(json!({"execution": id})), usage: None }
         };
         let plan = self.inner.plan_of(parent).await?;
-        let events = decide(&plan, parent, signal, now)?;
-        let mut after = parent.clone();
-        events.iter().for_each(|event| after.apply(event));
-        let transition = self.transition(Some(stored), after, events, Along::default(), now);
+        let (after, events) = decide_and_apply(&plan, parent.clone(), signal, now)?;
+        let transition = self.transition(Some(before), after, events, Along::default(), now);
         crash_point("child.starting");
-        let (_, committed) = self.store_transition(Transition { starts: vec![child], ..transition }).await?;
+        let transition = Transition { starts: vec![child], ..transition };
+        let (_, committed) = self.store_transition(transition, &mut None).await?;
         crash_point("child.started");
         match committed.busy {
             Some(busy) => {
@@ -160,8 +160,8 @@ impl Engine {
         }
         let mut events = vec![created];
         if execution.group.is_none() {
-            let started = decide(&plan, &execution, Signal::Start, now)?;
-            started.iter().for_each(|event| execution.apply(event));
+            let (running, started) = decide_and_apply(&plan, execution, Signal::Start, now)?;
+            execution = running;
             events.extend(started);
         }
         let start_key = Some(format!("child:{}/{}/{}", parent.id, work.step, work.attempt));

@@ -10,6 +10,10 @@ use crate::store::NewEffect;
 pub trait EffectPlanner: Send + Sync {
     /// What follows for the world from `events`, which led from `before` (nothing for a new execution) to `after`.
     fn plan(&self, before: Option<&Execution>, after: &Execution, events: &[Event], now: Timestamp) -> Vec<NewEffect>;
+
+    /// A transition was committed. A hint for whoever watches this process: it does not come where the process dies
+    /// right after the commit.
+    fn committed(&self, _after: &Execution) {}
 }
 
 /// Nobody is told: for runs without GitHub.

@@ -32,7 +32,7 @@ impl Engine {
         let PendingSignal { id, tenant, execution, signal } = pending;
         crash_point("signal.taking");
         let along = Along { taken: Some(id), ..Along::default() };
-        let moved = self.transit(&tenant, execution, along, |_| signal.clone()).await;
+        let moved = self.transit(&tenant, execution, along, &mut None, |_| signal.clone()).await;
         let dropped = match moved {
             Ok(Moved { progressed: true, .. }) => {
                 crash_point("signal.taken");

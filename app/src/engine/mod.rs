@@ -3,6 +3,8 @@
 //! replaced by any other that opens the same store.
 //!
 //! What holds, whenever the process is killed:
+//! - A state that is remembered from the transition before counts only for a transition that the store takes at its
+//!   version; see `recent`.
 //! - A transition is committed before anything is told or performed because of it.
 //! - An attempt is performed at least once and recorded once: its result counts only while its step runs it.
 //! - Two engines may decide for one execution at the same time; the version lets one through, the other decides again.
@@ -11,10 +13,12 @@ mod children;
 mod definitions;
 mod effects;
 mod groups;
+mod hands;
 mod inbox;
 mod occurrence;
 mod perform;
 mod published;
+mod recent;
 mod run;
 mod schedule;
 mod signal;
@@ -27,7 +31,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Plan, StepStatus, TenantId};
+use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, ExecutionStatus, Plan, StepStatus, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -35,7 +39,9 @@ use crate::clock::Clock;
 use crate::crash_point;
 use crate::ids::Ids;
 use crate::steps::Performers;
-use crate::store::{Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
+use self::hands::{Hand, Hands};
+use self::recent::{Recent, Standing};
+use crate::store::{Claim, ClaimedWork, Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
 
 pub use definitions::{DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
@@ -105,6 +111,8 @@ struct Inner {
     ids: Arc<dyn Ids>,
     effects: Arc<dyn EffectPlanner>,
     options: EngineOptions,
+    hands: Hands,
+    recent: Recent,
 }
 
 impl Engine {
@@ -119,7 +127,9 @@ impl Engine {
         effects: Arc<dyn EffectPlanner>,
         options: EngineOptions,
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, definitions, performers, clock, ids, effects, options }) }
+        let (hands, recent) = (Hands::new(options.workers), Recent::default());
+        let inner = Inner { store, definitions, performers, clock, ids, effects, options, hands, recent };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The store that it works on.
@@ -135,34 +145,21 @@ impl Engine {
         later(self.now(), pause)
     }
 
-    /// Commits what follows from a signal. `before` is nothing for a new execution.
-    async fn commit(
-        &self,
-        before: Option<&Stored>,
-        after: Execution,
-        events: Vec<Event>,
-        start_key: Option<String>,
-        along: Along,
-        now: Timestamp,
-    ) -> Result<(Execution, Committed), StoreError> {
-        let transition = Transition { start_key, ..self.transition(before, after, events, along, now) };
-        self.store_transition(transition).await
-    }
-
-    /// What is stored for a transition: with what follows from it for the world and for other executions.
+    /// What is stored for a transition: with what follows from it for the world and for other executions. `before` is
+    /// nothing for a new execution.
     fn transition(
         &self,
-        before: Option<&Stored>,
-        after: Execution,
+        before: Option<&Standing>,
+        after: impl Into<Arc<Execution>>,
         events: Vec<Event>,
         along: Along,
         now: Timestamp,
     ) -> Transition {
-        let earlier = before.map(|stored| &stored.execution);
+        let (earlier, after) = (before.map(|standing| &*standing.execution), after.into());
         let mut effects = self.inner.effects.plan(earlier, &after, &events, now);
         effects.extend(along.effects);
         Transition {
-            work: new_work(earlier, &after),
+            work: new_work(&after, &events),
             effects,
             delivery: along.delivery,
             word: along.word,
@@ -171,7 +168,7 @@ impl Engine {
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),
             occurrences: occurrence::of_transition(earlier, &after, now, |it| self.may_follow(it)),
-            ..Transition::of(after, before.map_or(0, |stored| stored.version), events)
+            ..Transition::of(after, before.map_or(0, |standing| standing.version), events)
         }
     }
 
@@ -180,12 +177,34 @@ impl Engine {
         self.inner.options.triggers && self.inner.definitions.may_follow(tenant, repository, process)
     }
 
-    async fn store_transition(&self, transition: Transition) -> Result<(Execution, Committed), StoreError> {
-        let after = transition.execution.clone();
+    /// Stores a transition, and has performed what it starts where hands are free; `own` is one that is about to be.
+    async fn store_transition(
+        &self,
+        mut transition: Transition,
+        own: &mut Option<Hand>,
+    ) -> Result<(Arc<Execution>, Committed), StoreError> {
+        let after = Arc::clone(&transition.execution);
+        let hands = self.inner.hands.take(transition.work.len(), own);
+        let work = if hands.is_empty() { Vec::new() } else { transition.work.clone() };
+        if !hands.is_empty() {
+            let (owner, until) = (self.inner.options.owner.clone(), self.after(self.inner.options.lease));
+            transition.claim = Some(Claim { owner, until });
+        } else if !transition.work.is_empty() {
+            self.inner.hands.set_queue(true);
+        }
         crash_point("transition.before_commit");
         let committed = self.inner.store.commit(transition).await?;
         crash_point("transition.after_commit");
         log(&after, &committed);
+        if committed.existing.is_none() && committed.busy.is_none() {
+            self.inner.effects.committed(&after);
+            self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });
+            for (work, hand) in work.into_iter().zip(hands) {
+                let (tenant, execution) = (after.tenant.clone(), after.id);
+                let Work { step, attempt } = work;
+                self.perform_with(ClaimedWork { tenant, execution, step, attempt, claims: 1 }, hand);
+            }
+        }
         Ok((after, committed))
     }
 }
@@ -207,17 +226,15 @@ fn log(execution: &Execution, committed: &Committed) {
     }
 }
 
-/// Attempts that run after a transition and did not before: somebody must perform them.
-fn new_work(before: Option<&Execution>, after: &Execution) -> Vec<Work> {
-    let ran_before = |id: &str, attempt: u32| {
-        let step = before.and_then(|execution| execution.steps.get(id));
-        step.is_some_and(|step| step.status == StepStatus::Running && step.attempt == attempt)
-    };
-    after
-        .steps
-        .iter()
-        .filter(|(id, step)| step.status == StepStatus::Running && !ran_before(id, step.attempt))
-        .map(|(id, step)| Work { step: id.clone(), attempt: step.attempt })
+/// Attempts that begin with these events: somebody must perform them.
+fn new_work(after: &Execution, events: &[Event]) -> Vec<Work> {
+    let begun = events.iter().filter(|event| matches!(event.kind, EventKind::StepStarted { .. }));
+    begun
+        .filter_map(|event| {
+            let (step, attempt) = (event.step.as_ref()?, event.attempt?);
+            let runs = after.steps.get(step).filter(|it| it.status == StepStatus::Running && it.attempt == attempt);
+            runs.map(|_| Work { step: step.clone(), attempt })
+        })
         .collect()
 }
 

@@ -1,12 +1,14 @@
 //! Attempts: claimed by lease, performed, recorded. A result whose step has gone on meanwhile is dropped.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
 
+use super::hands::Hand;
 use super::signal::SignalFailure;
 use super::{Along, Engine, idempotency_key, later};
 use crate::crash_point;
@@ -31,16 +33,30 @@ impl Engine {
         self.inner.store.claim_work(owner, limit, self.now(), lease_until).await
     }
 
-    /// Performs a claimed attempt and records its result.
-    pub(super) async fn perform(&self, work: ClaimedWork) {
+    /// Has a claimed attempt performed by a hand, beside all else.
+    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Hand) {
+        let engine = self.clone();
+        self.inner.hands.tasks.spawn(async move {
+            let given_up = engine.inner.hands.given_up.clone();
+            tokio::select! {
+                ended = AssertUnwindSafe(engine.perform(work, Some(hand))).catch_unwind() => if ended.is_err() {
+                    tracing::error!("an attempt ended badly; its lease will end");
+                },
+                () = given_up.cancelled() => {}
+            }
+        });
+    }
+
+    /// Performs a claimed attempt and records its result. The hand goes on to the next step where one follows.
+    pub(super) async fn perform(&self, work: ClaimedWork, mut hand: Option<Hand>) {
         crash_point("work.claimed");
         match self.prepare(&work).await {
-            Ok(Some((execution, _))) if is_sub_process(&execution, &work) => self.perform_sub_process(&work).await,
-            Ok(Some((execution, attempt))) => {
-                let performed = self.perform_under_lease(&work, &execution, attempt).await;
+            Ok(Some((StepType::Process, _))) => self.perform_sub_process(&work).await,
+            Ok(Some((step_type, attempt))) => {
+                let performed = self.perform_under_lease(&work, step_type, attempt).await;
                 crash_point("work.performed");
                 match performed {
-                    Some(performed) => self.record(&work, performed).await,
+                    Some(performed) => self.record(&work, performed, &mut hand).await,
                     None => tracing::info!(?work, "an attempt was given up: its step went on without it"),
                 }
             }
@@ -68,24 +84,25 @@ impl Engine {
 
     /// What is to be performed; nothing where the step no longer runs this attempt. A repetition after a crash is
     /// recorded first.
-    pub(super) async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(Execution, Attempt)>, SignalFailure> {
+    pub(super) async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(StepType, Attempt)>, SignalFailure> {
         let execution = if work.claims > 1 {
-            let repeated = Signal::StepRepeated { step: work.step.clone(), attempt: work.attempt };
-            match self.signal(&work.tenant, work.execution, repeated, Along::default()).await {
-                Ok(execution) => execution,
+            let repeated = |_: &Execution| Signal::StepRepeated { step: work.step.clone(), attempt: work.attempt };
+            match self.transit(&work.tenant, work.execution, Along::default(), &mut None, repeated).await {
+                Ok(moved) => moved.execution,
                 Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => return Ok(None),
                 Err(error) => return Err(error),
             }
         } else {
-            match self.inner.load(&work.tenant, work.execution).await? {
-                Some(stored) => stored.execution,
-                None => return Ok(None),
+            // The claim says that the step runs this attempt; what it is given never changes.
+            match self.inner.recent.get(&work.tenant, work.execution).filter(|known| runs(&known.execution, work)) {
+                Some(known) => known.execution,
+                None => match self.inner.load(&work.tenant, work.execution).await? {
+                    Some(stored) => Arc::new(stored.execution),
+                    None => return Ok(None),
+                },
             }
         };
-        let Some(step) = execution.steps.get(&work.step) else { return Ok(None) };
-        if step.status != StepStatus::Running || step.attempt != work.attempt {
-            return Ok(None);
-        }
+        let Some(step) = execution.steps.get(&work.step).filter(|_| runs(&execution, work)) else { return Ok(None) };
         let attempt = Attempt {
             tenant: work.tenant.clone(),
             execution: work.execution,
@@ -96,7 +113,7 @@ impl Engine {
             deadline: step.timeout_ms.map(|timeout| later(self.now(), Duration::from_millis(timeout))),
             idempotency_key: idempotency_key(&execution, &work.step),
         };
-        Ok(Some((execution, attempt)))
+        Ok(Some((step.step_type, attempt)))
     }
 
     /// Performs an attempt while renewing its lease; nothing where the lease was lost, because the step ended
@@ -104,10 +121,9 @@ impl Engine {
     pub(super) async fn perform_under_lease(
         &self,
         work: &ClaimedWork,
-        execution: &Execution,
+        step_type: StepType,
         attempt: Attempt,
     ) -> Option<Performed> {
-        let step_type = execution.steps.get(&work.step)?.step_type;
         let Some(performer) = self.inner.performers.of(step_type) else {
             let message = format!("this server does not perform steps of type `{step_type}`");
             return Some(Performed::from(Err(StepError::new(ErrorClass::Refused, message))));
@@ -149,12 +165,13 @@ impl Engine {
         }
     }
 
-    async fn record(&self, work: &ClaimedWork, performed: Performed) {
+    async fn record(&self, work: &ClaimedWork, performed: Performed, hand: &mut Option<Hand>) {
         let Performed { result, usage } = performed;
         let ended = Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result, usage };
         let mut pauses = RECORDING_PAUSES.into_iter();
         loop {
-            match self.signal(&work.tenant, work.execution, ended.clone(), Along::default()).await {
+            let recorded = self.transit(&work.tenant, work.execution, Along::default(), hand, |_| ended.clone()).await;
+            match recorded {
                 Ok(_) => return,
                 Err(SignalFailure::Refused(refusal)) => {
                     tracing::info!(?work, %refusal, "a result came too late");
@@ -180,8 +197,9 @@ impl Engine {
     }
 }
 
-fn is_sub_process(execution: &Execution, work: &ClaimedWork) -> bool {
-    execution.steps.get(&work.step).is_some_and(|step| step.step_type == StepType::Process)
+fn runs(execution: &Execution, work: &ClaimedWork) -> bool {
+    let step = execution.steps.get(&work.step);
+    step.is_some_and(|step| step.status == StepStatus::Running && step.attempt == work.attempt)
 }
 
 fn timed_out() -> Performed {

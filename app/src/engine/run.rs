@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, later};
@@ -45,7 +44,7 @@ impl Engine {
             if woken == 0 && told == 0 && work.is_empty() {
                 return Ok(());
             }
-            stream::iter(work).for_each_concurrent(workers, |work| self.perform(work)).await;
+            stream::iter(work).for_each_concurrent(workers, |work| self.perform(work, None)).await;
         }
     }
 
@@ -139,43 +138,54 @@ impl Engine {
         }
     }
 
+    /// Fills free hands from the queue: with what found none when it began, and with what others left.
     async fn run_work(&self, shutdown: &CancellationToken) {
         let mut changed = self.inner.store.subscribe();
-        let mut under_way: JoinSet<()> = JoinSet::new();
+        self.inner.hands.set_working(true);
         while !shutdown.is_cancelled() {
             changed.mark_unchanged();
-            let free = self.inner.options.workers.max(1).saturating_sub(under_way.len());
-            if free > 0 {
-                match self.claim_work(free).await {
-                    Ok(claimed) => {
-                        for work in claimed {
-                            let engine = self.clone();
-                            under_way.spawn(async move { engine.perform(work).await });
-                        }
-                    }
-                    Err(StoreError::Closed) => break,
-                    Err(error) => tracing::error!(%error, "cannot claim attempts"),
+            match self.fill_hands(shutdown).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    wait(&mut changed, self.inner.options.poll, shutdown).await;
+                    wait_for(HINT_PAUSE, shutdown).await;
+                }
+                Err(StoreError::Closed) => break,
+                Err(error) => {
+                    tracing::error!(%error, "cannot claim attempts");
+                    wait_for(self.inner.options.poll, shutdown).await;
                 }
             }
-            let full = under_way.len() >= self.inner.options.workers.max(1);
-            tokio::select! {
-                Some(ended) = under_way.join_next() => report(ended),
-                () = wait(&mut changed, self.inner.options.poll, shutdown), if !full => {}
-                () = shutdown.cancelled() => {}
-            }
         }
-        self.drain(under_way).await;
+        self.inner.hands.set_working(false);
+        self.drain().await;
     }
 
-    async fn drain(&self, mut under_way: JoinSet<()>) {
-        let finish = async {
-            while let Some(ended) = under_way.join_next().await {
-                report(ended);
-            }
+    /// Claims for every free hand, once there is one; whether there may be more to claim at once.
+    async fn fill_hands(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
+        let next = self.inner.store.next_work().await?;
+        let waits = next.is_some_and(|next| next <= self.now());
+        self.inner.hands.set_queue(waits);
+        if !waits {
+            return Ok(false);
+        }
+        let hands = tokio::select! {
+            hands = self.inner.hands.all_free() => hands,
+            () = shutdown.cancelled() => return Ok(false),
         };
-        if tokio::time::timeout(self.inner.options.drain, finish).await.is_err() {
-            tracing::warn!(attempts = under_way.len(), "attempts under way are left to their leases");
-            under_way.shutdown().await;
+        let claimed = self.claim_work(hands.len()).await?;
+        let more = claimed.len() == hands.len();
+        claimed.into_iter().zip(hands).for_each(|(work, hand)| self.perform_with(work, hand));
+        Ok(more)
+    }
+
+    async fn drain(&self) {
+        let hands = &self.inner.hands;
+        hands.tasks.close();
+        if tokio::time::timeout(self.inner.options.drain, hands.tasks.wait()).await.is_err() {
+            tracing::warn!(attempts = hands.tasks.len(), "attempts under way are left to their leases");
+            hands.given_up.cancel();
+            hands.tasks.wait().await;
         }
     }
 }
@@ -193,11 +203,5 @@ async fn wait_for(pause: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = shutdown.cancelled() => {}
-    }
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "an attempt ended badly; its lease will end");
     }
 }

@@ -1,9 +1,13 @@
-//! Signals: load, decide, fold, commit; and again where somebody else was faster.
+//! Signals: look, decide, fold, commit; and again where somebody else was faster.
 
-use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon, decide};
+use std::sync::Arc;
 
+use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon, decide_and_apply};
+
+use super::hands::Hand;
+use super::recent::Standing;
 use super::{Along, DefinitionError, Engine};
-use crate::store::{StoreError, Stored};
+use crate::store::StoreError;
 
 /// How often a decision is made anew because the execution moved meanwhile. Each time somebody else got something
 /// done, so this many in a row mean that something is wrong.
@@ -43,8 +47,8 @@ impl From<StoreError> for SignalFailure {
 
 /// What a signal led to.
 pub(super) struct Moved {
-    /// The execution now, with its version.
-    pub(super) stored: Stored,
+    /// The execution now.
+    pub(super) execution: Arc<Execution>,
     /// Whether anything happened.
     pub(super) progressed: bool,
 }
@@ -63,54 +67,74 @@ impl Engine {
         signal: Signal,
         along: Along,
     ) -> Result<Execution, SignalFailure> {
-        let moved = self.transit(tenant, id, along, |_| signal.clone()).await?;
-        Ok(moved.stored.execution)
+        let moved = self.transit(tenant, id, along, &mut None, |_| signal.clone()).await?;
+        Ok(Arc::unwrap_or_clone(moved.execution))
     }
 
-    /// The same with a signal that depends on how the execution stands.
+    /// The same with a signal that depends on how the execution stands, from a hand that is about to be free.
     pub(super) async fn transit(
         &self,
         tenant: &TenantId,
         id: ExecutionId,
         along: Along,
+        hand: &mut Option<Hand>,
         signal: impl Fn(&Execution) -> Signal + Send + Sync,
     ) -> Result<Moved, SignalFailure> {
+        let mut remembered = self.inner.recent.get(tenant, id);
         for _ in 0..MAX_CONFLICTS {
-            let stored = self.inner.load(tenant, id).await?.ok_or(SignalFailure::NotFound)?;
-            let signal = signal(&stored.execution);
-            match self.transit_once(stored, signal, along.clone()).await {
+            let (certain, standing) = match remembered.take() {
+                Some(standing) => (false, standing),
+                None => (true, self.inner.load(tenant, id).await?.ok_or(SignalFailure::NotFound)?.into()),
+            };
+            let signal = signal(&standing.execution);
+            match self.transit_once(standing, certain, signal, along.clone(), hand).await {
                 Err(SignalFailure::Store(StoreError::Conflict)) => {}
+                // What is only remembered may be outdated: nothing is refused because of it.
+                Err(SignalFailure::Refused(_)) if !certain => {}
                 done => return done,
             }
+            self.inner.recent.forget(id);
         }
         Err(SignalFailure::Store(StoreError::Conflict))
     }
 
-    async fn transit_once(&self, stored: Stored, signal: Signal, along: Along) -> Result<Moved, SignalFailure> {
+    async fn transit_once(
+        &self,
+        before: Standing,
+        certain: bool,
+        signal: Signal,
+        along: Along,
+        hand: &mut Option<Hand>,
+    ) -> Result<Moved, SignalFailure> {
         let now = self.now();
-        let events = match (self.inner.plan_of(&stored.execution).await, signal) {
-            (Ok(plan), signal) => decide(&plan, &stored.execution, signal, now)?,
+        let (after, events) = match (self.inner.plan_of(&before.execution).await, signal) {
+            (Ok(plan), signal) => decide_and_apply(&plan, Execution::clone(&before.execution), signal, now)?,
             (Err(error), Signal::Cancel { actor, reason }) if !matches!(error, DefinitionError::Unavailable { .. }) => {
-                let status = stored.execution.status;
+                let status = before.execution.status;
                 if status.is_final() {
                     return Err(Refusal::Ended { status }.into());
                 }
                 let reason = format!("{reason} (nothing was undone, since its definition cannot be had: {error})");
-                abandon(&stored.execution, actor, &reason, now)
+                let events = abandon(&before.execution, actor, &reason, now);
+                let mut after = Execution::clone(&before.execution);
+                events.iter().for_each(|event| after.apply(event));
+                (after, events)
             }
             (Err(error), _) => return Err(error.into()),
         };
         if events.is_empty() && along.word.is_none() {
+            if !certain {
+                return Err(SignalFailure::Store(StoreError::Conflict));
+            }
             self.inner.store.add_effects(along.effects).await?;
-            return Ok(Moved { stored, progressed: false });
+            return Ok(Moved { execution: before.execution, progressed: false });
         }
         let progressed = !events.is_empty();
-        let mut execution = stored.execution.clone();
-        events.iter().for_each(|event| execution.apply(event));
-        let (execution, committed) = self.commit(Some(&stored), execution, events, None, along, now).await?;
+        let transition = self.transition(Some(&before), after, events, along, now);
+        let (execution, committed) = self.store_transition(transition, hand).await?;
         if let Some(running) = committed.busy {
             return Err(SignalFailure::GroupBusy { running });
         }
-        Ok(Moved { stored: Stored { execution, version: committed.version }, progressed })
+        Ok(Moved { execution, progressed })
     }
 }

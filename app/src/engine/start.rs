@@ -1,13 +1,15 @@
 //! How executions start: once per start key, with their first steps already under way when they are stored.
 
+use std::sync::Arc;
+
 use flowctl_core::execution::{
     Execution, ExecutionId, ExecutionStatus, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo,
-    create, decide,
+    create, decide_and_apply,
 };
 use serde_json::{Map, Value};
 
 use super::{Along, DefinitionError, Engine};
-use crate::store::StoreError;
+use crate::store::{StoreError, Transition};
 
 /// A process that is to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,17 +109,18 @@ impl Engine {
         let mut events = vec![created];
         // One of a group is stored first: whether it may go is decided among those that are stored.
         if execution.group.is_none() {
-            let started = decide(&plan, &execution, Signal::Start, now)?;
-            started.iter().for_each(|event| execution.apply(event));
+            let (running, started) = decide_and_apply(&plan, execution, Signal::Start, now)?;
+            execution = running;
             events.extend(started);
         }
         let tenant = execution.tenant.clone();
-        let (execution, committed) = self.commit(None, execution, events, start_key, along, now).await?;
+        let transition = Transition { start_key, ..self.transition(None, execution, events, along, now) };
+        let (execution, committed) = self.store_transition(transition, &mut None).await?;
         if let Some(running) = committed.busy {
             return Err(StartFailure::GroupBusy { running });
         }
         let Some(existing) = committed.existing else {
-            return Ok(Started { execution: self.go_on(execution).await, is_new: true });
+            return Ok(Started { execution: self.go_on(Arc::unwrap_or_clone(execution)).await, is_new: true });
         };
         match self.inner.load(&tenant, existing).await? {
             Some(stored) => Ok(Started { execution: stored.execution, is_new: false }),

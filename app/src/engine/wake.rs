@@ -32,16 +32,16 @@ impl Engine {
 
     async fn wake(&self, tenant: &TenantId, id: ExecutionId) -> bool {
         let moved = self
-            .transit(tenant, id, Along::default(), |execution| match execution.status {
+            .transit(tenant, id, Along::default(), &mut None, |execution| match execution.status {
                 ExecutionStatus::Pending => Signal::Start,
                 _ => Signal::Wake,
             })
             .await;
         let pause = match moved {
             Ok(Moved { progressed: true, .. }) => return true,
-            Ok(Moved { stored, .. }) => {
+            Ok(_) => {
                 // Woken by two engines at once, or by a time that means nothing to it any more.
-                tracing::debug!(execution = %id, version = stored.version, "nothing was due");
+                tracing::debug!(execution = %id, "nothing was due");
                 PAUSE_WITHOUT_EVENTS
             }
             Err(SignalFailure::GroupBusy { running }) => {

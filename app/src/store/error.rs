@@ -63,6 +63,9 @@ pub enum StoreError {
     /// The database failed. Nothing of the request is stored.
     #[error("the database failed: {0}")]
     Database(#[source] Arc<sqlx::Error>),
+    /// SQLite failed while it wrote. Nothing of the request is stored.
+    #[error("the database failed: {0}")]
+    Sqlite(#[source] Arc<rusqlite::Error>),
     /// Something stored cannot be read back.
     #[error("{what} in the database cannot be read: {reason}")]
     Corrupt {
@@ -88,6 +91,12 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolClosed => Self::Closed,
             other => Self::Database(Arc::new(other)),
         }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
     }
 }
 

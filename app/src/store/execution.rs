@@ -1,11 +1,12 @@
 //! A transition as it is stored, and executions as they are read back.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Signal, TenantId};
 use jiff::Timestamp;
 
-use super::{DeliveryId, NewEffect, NewOccurrence, NewSignal, Work};
+use super::{Claim, DeliveryId, NewEffect, NewOccurrence, NewSignal, Work};
 
 /// One transition of one execution: stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,13 +14,16 @@ pub struct Transition {
     /// Whose it is.
     pub tenant: TenantId,
     /// The new state: the old one with `events` folded in.
-    pub execution: Execution,
+    pub execution: Arc<Execution>,
     /// The version that the transition was decided for; 0 creates the execution.
     pub expected_version: u64,
     /// What happened, in order.
     pub events: Vec<Event>,
     /// Attempts that somebody must now perform.
     pub work: Vec<Work>,
+    /// Whose that work is from the start: it is stored as claimed for the first time, and nobody else is given it
+    /// before the lease ends. Nothing: whoever claims it.
+    pub claim: Option<Claim>,
     /// What the world must now be told.
     pub effects: Vec<NewEffect>,
     /// For a new execution: a key that is unique per tenant. Starting twice with one key is starting once.
@@ -45,13 +49,15 @@ pub struct Transition {
 
 impl Transition {
     /// The transition to this state by these events, with nothing else.
-    pub fn of(execution: Execution, expected_version: u64, events: Vec<Event>) -> Self {
+    pub fn of(execution: impl Into<Arc<Execution>>, expected_version: u64, events: Vec<Event>) -> Self {
+        let execution = execution.into();
         Self {
             tenant: execution.tenant.clone(),
             execution,
             expected_version,
             events,
             work: Vec::new(),
+            claim: None,
             effects: Vec::new(),
             start_key: None,
             delivery: None,

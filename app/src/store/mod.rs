@@ -27,7 +27,7 @@ pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
-pub use work::{ClaimedWork, Work};
+pub use work::{Claim, ClaimedWork, Work};
 
 /// The store. Every method that changes something returns after it is durable.
 ///
@@ -91,6 +91,10 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Vec<ClaimedWork>, StoreError>;
+
+    /// When the next attempt may be claimed, be it in the past; nothing where there is none. One that nobody has may
+    /// be claimed from the beginning of time.
+    async fn next_work(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Extends the lease of an attempt; `false` where it is no longer this claim's: it was taken over, or its step
     /// is no longer running.

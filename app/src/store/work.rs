@@ -1,6 +1,7 @@
 //! The work queue's rows: attempts that somebody must perform.
 
 use flowctl_core::execution::{ExecutionId, TenantId};
+use jiff::Timestamp;
 
 /// An attempt of a step that somebody must perform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +10,15 @@ pub struct Work {
     pub step: String,
     /// The attempt, from 1.
     pub attempt: u32,
+}
+
+/// Who has work, and until when nobody else is given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who.
+    pub owner: String,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// An attempt under lease.

@@ -141,7 +141,8 @@ impl StepState {
                 self.wait(Waiting::Retry { at: *at });
             }
             EventKind::StepCompleted { output, usage } => {
-                self.output = Some(output.clone());
+                // JSON tells an absent value and `null` apart no longer once it is stored.
+                self.output = Some(output.clone()).filter(|output| !output.is_null());
                 self.error = None;
                 self.usage = usage.clone().or(self.usage.take());
                 self.completion = completion;

@@ -174,8 +174,8 @@ fn ended_step(step: &StepState) -> Value {
     let mut value = Map::new();
     value.insert("status".to_owned(), json!(step.status));
     value.insert("attempts".to_owned(), json!(step.attempt));
-    if let (StepStatus::Completed, Some(output)) = (step.status, &step.output) {
-        value.insert("output".to_owned(), output.clone());
+    if step.status == StepStatus::Completed {
+        value.insert("output".to_owned(), step.output.clone().unwrap_or_default());
     }
     let error = step.error.as_ref().filter(|_| step.status == StepStatus::Failed);
     value.insert("error".to_owned(), json!(error));

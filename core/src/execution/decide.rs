@@ -79,10 +79,23 @@ pub enum Refusal {
 /// # Errors
 /// Where the signal cannot be taken; nothing has happened then.
 pub fn decide(plan: &Plan, execution: &Execution, signal: Signal, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    let mut transition = Transition::new(plan, execution, now);
+    decide_and_apply(plan, execution.clone(), signal, now).map(|(_, events)| events)
+}
+
+/// What follows from a signal, with the state that it leads to: that of folding the events into `execution`.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_and_apply(
+    plan: &Plan,
+    execution: Execution,
+    signal: Signal,
+    now: Timestamp,
+) -> Result<(Execution, Vec<Event>), Refusal> {
+    let mut transition = Transition { plan, execution, events: Vec::new(), now };
     transition.take(signal)?;
     advance::settle(&mut transition);
-    Ok(transition.events)
+    Ok((transition.execution, transition.events))
 }
 
 /// The end of an execution whose definition cannot be had any more: it is cancelled as it stands, without what its
@@ -114,11 +127,7 @@ pub(super) struct Transition<'plan> {
     pub(super) now: Timestamp,
 }
 
-impl<'plan> Transition<'plan> {
-    pub(super) fn new(plan: &'plan Plan, execution: &Execution, now: Timestamp) -> Self {
-        Self { plan, execution: execution.clone(), events: Vec::new(), now }
-    }
-
+impl Transition<'_> {
     /// Records a fact about the execution.
     pub(super) fn emit(&mut self, kind: EventKind) {
         self.record(Event { at: self.now, step: None, attempt: None, actor: None, kind });

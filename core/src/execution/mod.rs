@@ -28,7 +28,7 @@ mod received;
 mod retry;
 
 pub use children::{MAX_DEPTH, signals_to_others};
-pub use decide::{Refusal, abandon, decide};
+pub use decide::{Refusal, abandon, decide, decide_and_apply};
 pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};
 pub use items::{BodyStep, Item, Items};

@@ -15,6 +15,11 @@ use crate::definition::process::OnConflict;
 use crate::definition::step::{OnFailure, StepType};
 use crate::expression::SecretText;
 
+/// What a state leaves out of its JSON: most steps have not begun, and every state is kept with its first event.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// An execution's id: a UUIDv7.
 pub type ExecutionId = Uuid;
 
@@ -57,38 +62,38 @@ pub struct Execution {
     /// What started it.
     pub trigger: TriggerInfo,
     /// The pull request or commit that it is shown on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
     /// Its inputs, defaults filled in.
     pub inputs: Map<String, Value>,
     /// Its outputs, once it completed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Value>,
     /// Why it failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
     /// Its page.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When its first step could start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// When it must have ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// How often it was retried by hand; part of idempotency keys.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub retries: u32,
     /// Whether it is on its way to an end that was asked for or has become certain: why.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
     /// How many steps have completed so far; what numbers [`StepState::completion`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub completions: u32,
     /// The group whose executions run one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,13 +229,13 @@ pub struct TriggerInfo {
     #[serde(rename = "type")]
     pub kind: String,
     /// Who caused it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Person>,
     /// What came with it, reduced to what definitions may read.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub payload: Value,
     /// The pull request, where there is one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequestInfo>,
 }
 
@@ -252,7 +257,7 @@ pub struct PullRequestInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// The pull request's or issue's number; none for an execution of a branch.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     /// Whether the number is a pull request.
     #[serde(default)]
@@ -260,7 +265,7 @@ pub struct Subject {
     /// The commit that carries the check run: the head, or the commit of the definition.
     pub head_sha: String,
     /// Who opened the pull request.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Person>,
 }
 
@@ -270,46 +275,46 @@ pub struct StepState {
     /// Its type.
     pub step_type: StepType,
     /// Its name for people, as written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How it stands.
     pub status: StepStatus,
     /// Whether its failure fails the execution.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
     /// The attempt under way or the last one; 0 before the first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attempt: u32,
     /// Attempts since the last retry by hand; what `max_attempts` counts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub tries: u32,
     /// When its first attempt started.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// How long the attempt under way may take, in milliseconds from when somebody performs it. Who performs it ends
     /// it; time spent in the queue or lost with a server that died does not count.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// What the attempt was given; secrets are `***`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub input: Value,
     /// Where secrets go into the input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_texts: Vec<SecretText>,
     /// What it gave.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// Why it failed, or why the last attempt did.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
     /// Why it was skipped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<SkipReason>,
     /// What it waits for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// Every word said about it, in order; never rewritten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -321,7 +326,7 @@ pub struct StepState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// The place in the order of completion, from 1; compensations run backwards along it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub completion: u32,
     /// The items of a `foreach`, once it has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -362,7 +367,7 @@ pub struct Usage {
     /// Tokens written.
     pub output_tokens: u64,
     /// What it cost, as `0.0123 USD`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
     /// Calls of the model, repairs included.
     pub calls: u32,

@@ -78,7 +78,7 @@ async fn a_result_that_two_servers_bring_is_recorded_once() {
     let (begun, end) = world.performer.waits();
     let slow = world.another("slow");
     let work = slow.claim_work(1).await.unwrap().remove(0);
-    let performing = tokio::spawn(async move { slow.perform(work).await });
+    let performing = tokio::spawn(async move { slow.perform(work, None).await });
     begun.await.unwrap();
     world.passes(30);
     world.engine.settle().await.unwrap();
@@ -142,7 +142,7 @@ async fn a_cancelled_step_stops_its_performer() {
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
     let (begun, end) = world.performer.waits();
     let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
-    let performing = tokio::spawn(async move { engine.perform(work).await });
+    let performing = tokio::spawn(async move { engine.perform(work, None).await });
     begun.await.unwrap();
     world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
     // The performer is dropped, and with it its end of the channel; nobody told it to end.
@@ -158,7 +158,7 @@ async fn an_attempt_that_was_cancelled_after_it_was_claimed_is_not_performed() {
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
     let work = world.engine.claim_work(1).await.unwrap().remove(0);
     world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
-    world.engine.perform(work).await;
+    world.engine.perform(work, None).await;
     assert_eq!(world.performer.seen().len(), 0);
     world.check().await;
 }

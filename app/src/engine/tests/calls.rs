@@ -112,8 +112,8 @@ async fn a_call_whose_server_died_is_repeated_with_the_same_key() {
     // Performed, and killed before the result was recorded: as if the process had ended here.
     let dying = with_real_performers(&world, "dies");
     let work = dying.claim_work(1).await.unwrap().remove(0);
-    let (execution, attempt) = dying.prepare(&work).await.unwrap().unwrap();
-    dying.perform_under_lease(&work, &execution, attempt).await.unwrap().result.unwrap();
+    let (step_type, attempt) = dying.prepare(&work).await.unwrap().unwrap();
+    dying.perform_under_lease(&work, step_type, attempt).await.unwrap().result.unwrap();
     world.passes(30);
     engine.settle().await.unwrap();
     assert_eq!(world.execution(id).await.status.as_str(), "completed");

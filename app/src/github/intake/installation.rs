@@ -89,12 +89,16 @@ pub(super) async fn learn(inner: &Inner, tenant: &TenantId, installation: u64) -
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use flowctl_core::execution::{Event, EventKind};
+
     use super::*;
     use crate::github::wording::sample::Sample;
     use crate::store::{EffectEnd, SqliteStore, Transition};
 
     fn created(execution: &Execution) -> Transition {
-        Transition::of(execution.clone(), 0, Vec::new())
+        let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };
+        let event = Event { at: execution.created_at, step: None, attempt: None, actor: None, kind };
+        Transition::of(execution.clone(), 0, vec![event])
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ pub(crate) async fn a_transition_cannot_touch_another_tenants_execution(store: &
     store.commit(story.transition()).await.unwrap();
     let mut foreign = story.clone().drafting().transition();
     foreign.tenant = globex();
-    foreign.execution.tenant = globex();
+    std::sync::Arc::make_mut(&mut foreign.execution).tenant = globex();
     assert!(matches!(store.commit(foreign).await, Err(StoreError::Conflict)));
     store.postpone(&globex(), story.execution.id, 1, at(999)).await.unwrap();
     assert_eq!(store.next_wake().await.unwrap(), Some(at(0)));

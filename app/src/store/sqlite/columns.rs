@@ -1,7 +1,9 @@
-//! How values become columns and come back: times as microseconds, unsigned numbers as signed ones, JSON as text.
+//! How values become columns and come back: times as microseconds, unsigned numbers as signed ones, JSON as text; and
+//! how the writer runs its statements.
 
 use flowctl_core::execution::{ExecutionId, TenantId};
 use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -52,4 +54,35 @@ pub(super) fn execution_id(text: &str) -> Result<ExecutionId, StoreError> {
 
 pub(super) fn tenant(text: String) -> TenantId {
     TenantId(text)
+}
+
+/// Runs a statement, prepared once per connection; how many rows it changed.
+pub(super) fn execute(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
+}
+
+/// The row that a statement gives, if it gives one.
+pub(super) fn optional<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    connection.prepare_cached(sql)?.query_row(values, read).optional()
+}
+
+/// Every row that a statement gives.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    let mut read_rows = Vec::new();
+    while let Some(row) = rows.next()? {
+        read_rows.push(read(row)?);
+    }
+    Ok(read_rows)
 }

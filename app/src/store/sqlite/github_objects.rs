@@ -1,17 +1,18 @@
 //! What stands on GitHub, in SQL.
 
 use flowctl_core::execution::{ExecutionId, TenantId};
+use rusqlite::{Connection, params};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqlitePool};
 
-use super::columns::{signed, small, unsigned};
+use super::columns::{execute, signed, small, unsigned};
 use crate::store::{CheckRunRow, GitHubObject, GitHubObjects, StoreError};
 
 const COMMENT: &str = "
-    select comment_id, rendered_version from github_comments where tenant = $1 and execution = $2";
+    select comment_id, rendered_version from github_comments where tenant = ?1 and execution = ?2";
 const CHECK_RUNS: &str = "
     select seq, id, head_sha, status, conclusion, rendered_version from github_check_runs
-    where tenant = $1 and execution = $2 order by seq";
+    where tenant = ?1 and execution = ?2 order by seq";
 
 pub(super) async fn of(
     readers: &SqlitePool,
@@ -42,35 +43,34 @@ fn check_run(row: &SqliteRow) -> Result<CheckRunRow, StoreError> {
 }
 
 const SAVE_COMMENT: &str = "
-    insert into github_comments (tenant, execution, comment_id, rendered_version) values ($1, $2, $3, $4)
+    insert into github_comments (tenant, execution, comment_id, rendered_version) values (?1, ?2, ?3, ?4)
     on conflict (tenant, execution) do update
       set comment_id = excluded.comment_id, rendered_version = excluded.rendered_version";
 const SAVE_CHECK_RUN: &str = "
     insert into github_check_runs (tenant, execution, seq, id, head_sha, status, conclusion, rendered_version)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     on conflict (tenant, execution, seq) do update
       set id = excluded.id, head_sha = excluded.head_sha, status = excluded.status,
         conclusion = excluded.conclusion, rendered_version = excluded.rendered_version";
 
-pub(super) async fn save(
-    connection: &mut SqliteConnection,
-    tenant: TenantId,
+pub(super) fn save(
+    connection: &Connection,
+    tenant: &TenantId,
     execution: ExecutionId,
-    object: GitHubObject,
+    object: &GitHubObject,
 ) -> Result<(), StoreError> {
-    let of = |sql| sqlx::query(sql).bind(tenant.as_str()).bind(execution.to_string());
-    let query = match object {
+    let (tenant, execution) = (tenant.as_str(), execution.to_string());
+    match object {
         GitHubObject::Comment { id, rendered_version } => {
-            of(SAVE_COMMENT).bind(signed("the comment's id", id)?).bind(signed("the version", rendered_version)?)
+            let (id, version) = (signed("the comment's id", *id)?, signed("the version", *rendered_version)?);
+            execute(connection, SAVE_COMMENT, params![tenant, execution, id, version])?;
         }
-        GitHubObject::CheckRun(run) => of(SAVE_CHECK_RUN)
-            .bind(run.seq)
-            .bind(signed("the check run's id", run.id)?)
-            .bind(run.head_sha)
-            .bind(run.status)
-            .bind(run.conclusion)
-            .bind(signed("the version", run.rendered_version)?),
-    };
-    query.execute(connection).await?;
+        GitHubObject::CheckRun(run) => {
+            let (id, version) = (signed("the check run's id", run.id)?, signed("the version", run.rendered_version)?);
+            let CheckRunRow { seq, head_sha, status, conclusion, .. } = run;
+            let values = params![tenant, execution, seq, id, head_sha, status, conclusion, version];
+            execute(connection, SAVE_CHECK_RUN, values)?;
+        }
+    }
     Ok(())
 }

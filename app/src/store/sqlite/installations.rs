@@ -1,30 +1,27 @@
 //! Installations in SQL.
 
 use flowctl_core::execution::TenantId;
+use rusqlite::{Connection, params};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqlitePool};
 
-use super::columns::{signed, tenant, unsigned};
+use super::columns::{execute, signed, tenant, unsigned};
 use crate::store::{Installation, StoreError};
 
 const UPSERT: &str = "
-    insert into installations (id, tenant, suspended, deleted) values ($1, $2, $3, $4)
+    insert into installations (id, tenant, suspended, deleted) values (?1, ?2, ?3, ?4)
     on conflict (id) do update
       set tenant = excluded.tenant, suspended = excluded.suspended, deleted = excluded.deleted";
 
-pub(super) async fn upsert(connection: &mut SqliteConnection, installation: Installation) -> Result<(), StoreError> {
-    sqlx::query(UPSERT)
-        .bind(signed("the installation's id", installation.id)?)
-        .bind(installation.account.0)
-        .bind(installation.suspended)
-        .bind(installation.deleted)
-        .execute(connection)
-        .await?;
+pub(super) fn upsert(connection: &Connection, installation: &Installation) -> Result<(), StoreError> {
+    let id = signed("the installation's id", installation.id)?;
+    let Installation { account, suspended, deleted, .. } = installation;
+    execute(connection, UPSERT, params![id, account.as_str(), suspended, deleted])?;
     Ok(())
 }
 
 const OF_TENANT: &str = "
-    select id, tenant, suspended, deleted from installations where tenant = $1 order by deleted, id desc limit 1";
+    select id, tenant, suspended, deleted from installations where tenant = ?1 order by deleted, id desc limit 1";
 
 pub(super) async fn of_tenant(readers: &SqlitePool, tenant: &TenantId) -> Result<Option<Installation>, StoreError> {
     let row = sqlx::query(OF_TENANT).bind(tenant.as_str()).fetch_optional(readers).await?;

@@ -16,19 +16,19 @@ mod writer;
 mod tests;
 
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 
+use self::columns::execute;
 use self::writer::{Hint, Writer};
 use super::{
     ApiEvent, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork, Committed, DeliveryEnd,
@@ -41,6 +41,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Memory for pages that the writer keeps, in KiB: those that executions under way change again and again.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// Pages of the log after which it is brought into the file; pages that change often are brought there once.
+const CHECKPOINT_PAGES: i64 = 4096;
+/// Statements that the writer keeps prepared: more than there are.
+const STATEMENTS: usize = 128;
 /// Connections that read at the same time.
 const READERS: u32 = 4;
 
@@ -71,7 +77,7 @@ impl SqliteStore {
             Err(TryLockError::Error(source)) => return Err(lock_failed(source)),
         }
         let mut store = Self::open(url).await?;
-        store.writer.write(Hint::Tell, |connection| forget_leases(connection).boxed()).await?;
+        store.writer.write(Hint::Tell, |connection| forget_leases(connection)).await?;
         store._alone = Some(lock);
         Ok(store)
     }
@@ -85,15 +91,23 @@ impl SqliteStore {
         let options = options(url)?;
         let path: PathBuf = options.get_filename().to_owned();
         let failed = |source| StoreError::Open { path: path.clone(), source };
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        // Migrations replace tables that others refer to.
+        let migrating = options.clone().foreign_keys(false);
+        let mut connection = SqliteConnection::connect_with(&migrating).await.map_err(failed)?;
         migrate(&mut connection).await?;
+        connection.close().await.map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.clone().create_if_missing(false))
             .await
             .map_err(failed)?;
         let (changed, _) = watch::channel(0);
-        Ok(Self { writer: Writer::start(connection, changed.clone()), readers, changed, _alone: None })
+        let connection = writing(&path)?;
+        let writer = Writer::start(connection, changed.clone()).map_err(|source| StoreError::Open {
+            path: path.clone(),
+            source: sqlx::Error::Io(source),
+        })?;
+        Ok(Self { writer, readers, changed, _alone: None })
     }
 
     /// How many transactions were committed since the store was opened.
@@ -110,9 +124,9 @@ const FORGET_LEASES: [&str; 4] = [
     "update effects set lease_owner = null, lease_until = null where lease_owner is not null",
 ];
 
-async fn forget_leases(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+fn forget_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
     for statement in FORGET_LEASES {
-        sqlx::query(statement).execute(&mut *connection).await?;
+        execute(connection, statement, [])?;
     }
     Ok(())
 }
@@ -139,6 +153,18 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .busy_timeout(BUSY_TIMEOUT))
 }
 
+/// The writer's connection, with what holds for every other one.
+fn writing(path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     match MIGRATIONS.run(&mut *connection).await {
         Ok(()) => Ok(()),
@@ -153,7 +179,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn receive(&self, delivery: NewDelivery) -> Result<Receipt, StoreError> {
-        self.writer.write(Hint::Tell, move |connection| deliveries::receive(connection, delivery).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| deliveries::receive(connection, &delivery)).await
     }
 
     async fn claim_deliveries(
@@ -165,18 +191,18 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Hint::Quiet, move |connection| deliveries::claim(connection, owner, limit, now, lease_until).boxed())
+            .write(Hint::Quiet, move |connection| deliveries::claim(connection, &owner, limit, now, lease_until))
             .await
     }
 
     async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError> {
         let (id, owner) = (id.clone(), owner.to_owned());
-        self.writer.write(Hint::Tell, move |connection| deliveries::finish(connection, id, owner, end).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| deliveries::finish(connection, &id, &owner, end)).await
     }
 
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
         let prepared = transitions::Prepared::new(transition)?;
-        self.writer.write(Hint::Tell, move |connection| transitions::commit(connection, prepared).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| transitions::commit(connection, prepared)).await
     }
 
     async fn load(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Stored>, StoreError> {
@@ -208,7 +234,7 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let tenant = tenant.clone();
         self.writer
-            .write(Hint::Quiet, move |connection| transitions::postpone(connection, tenant, id, version, until).boxed())
+            .write(Hint::Quiet, move |connection| transitions::postpone(connection, &tenant, id, version, until))
             .await
     }
 
@@ -221,25 +247,29 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ClaimedWork>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Hint::Quiet, move |connection| work::claim(connection, owner, limit, now, lease_until).boxed())
+            .write(Hint::Quiet, move |connection| work::claim(connection, &owner, limit, now, lease_until))
             .await
+    }
+
+    async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
+        work::next(&self.readers).await
     }
 
     async fn renew_work(&self, work: &ClaimedWork, owner: &str, lease_until: Timestamp) -> Result<bool, StoreError> {
         let (work, owner) = (work.clone(), owner.to_owned());
         self.writer
-            .write(Hint::Quiet, move |connection| work::renew(connection, work, owner, lease_until).boxed())
+            .write(Hint::Quiet, move |connection| work::renew(connection, &work, &owner, lease_until))
             .await
     }
 
     async fn finish_work(&self, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError> {
         let (work, owner) = (work.clone(), owner.to_owned());
-        self.writer.write(Hint::Tell, move |connection| work::finish(connection, work, owner).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| work::finish(connection, &work, &owner)).await
     }
 
     async fn release_work(&self, work: &ClaimedWork, owner: &str, until: Timestamp) -> Result<bool, StoreError> {
         let (work, owner) = (work.clone(), owner.to_owned());
-        self.writer.write(Hint::Quiet, move |connection| work::release(connection, work, owner, until).boxed()).await
+        self.writer.write(Hint::Quiet, move |connection| work::release(connection, &work, &owner, until)).await
     }
 
     async fn signals(&self, now: Timestamp, limit: u32) -> Result<Vec<PendingSignal>, StoreError> {
@@ -251,11 +281,11 @@ impl Store for SqliteStore {
     }
 
     async fn drop_signal(&self, id: i64) -> Result<(), StoreError> {
-        self.writer.write(Hint::Tell, move |connection| signals::drop(connection, id).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| signals::drop(connection, id)).await
     }
 
     async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {
-        self.writer.write(Hint::Quiet, move |connection| signals::postpone(connection, id, until).boxed()).await
+        self.writer.write(Hint::Quiet, move |connection| signals::postpone(connection, id, until)).await
     }
 
     async fn publish(
@@ -266,12 +296,12 @@ impl Store for SqliteStore {
     ) -> Result<Receipt, StoreError> {
         let tenant = tenant.clone();
         self.writer
-            .write(Hint::Tell, move |connection| signals::publish(connection, tenant, event, occurrences).boxed())
+            .write(Hint::Tell, move |connection| signals::publish(connection, &tenant, &event, &occurrences))
             .await
     }
 
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before).boxed()).await
+        self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before)).await
     }
 
     async fn claim_occurrences(
@@ -283,13 +313,13 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ClaimedOccurrence>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Hint::Quiet, move |connection| signals::claim(connection, owner, limit, now, lease_until).boxed())
+            .write(Hint::Quiet, move |connection| signals::claim(connection, &owner, limit, now, lease_until))
             .await
     }
 
     async fn finish_occurrence(&self, occurrence: &ClaimedOccurrence, end: OccurrenceEnd) -> Result<bool, StoreError> {
         let occurrence = occurrence.clone();
-        self.writer.write(Hint::Tell, move |connection| signals::finish(connection, occurrence, end).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| signals::finish(connection, &occurrence, &end)).await
     }
 
     async fn next_occurrence(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -306,7 +336,7 @@ impl Store for SqliteStore {
 
     async fn schedule_handled(&self, key: &ScheduleKey, until: Timestamp) -> Result<Timestamp, StoreError> {
         let key = key.clone();
-        self.writer.write(Hint::Quiet, move |connection| signals::handled(connection, key, until).boxed()).await
+        self.writer.write(Hint::Quiet, move |connection| signals::handled(connection, &key, until)).await
     }
 
     async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError> {
@@ -314,7 +344,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError> {
-        self.writer.write(Hint::Tell, move |connection| effects::add(connection, effects).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| effects::add(connection, effects)).await
     }
 
     async fn claim_effects(
@@ -326,18 +356,18 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ClaimedEffect>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Hint::Quiet, move |connection| effects::claim(connection, owner, limit, now, lease_until).boxed())
+            .write(Hint::Quiet, move |connection| effects::claim(connection, &owner, limit, now, lease_until))
             .await
     }
 
     async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError> {
         let (id, claims, owner) = (effect.id, effect.claims, owner.to_owned());
-        self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, owner, claims).boxed()).await
+        self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, &owner, claims)).await
     }
 
     async fn finish_effect(&self, effect: &ClaimedEffect, owner: &str, end: EffectEnd) -> Result<bool, StoreError> {
         let (effect, owner) = (effect.clone(), owner.to_owned());
-        self.writer.write(Hint::Tell, move |connection| effects::finish(connection, effect, owner, end).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| effects::finish(connection, &effect, &owner, &end)).await
     }
 
     async fn next_effect(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -356,7 +386,7 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let tenant = tenant.clone();
         self.writer
-            .write(Hint::Quiet, move |connection| github_objects::save(connection, tenant, execution, object).boxed())
+            .write(Hint::Quiet, move |connection| github_objects::save(connection, &tenant, execution, &object))
             .await
     }
 
@@ -391,7 +421,7 @@ impl Store for SqliteStore {
     }
 
     async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError> {
-        self.writer.write(Hint::Tell, move |connection| installations::upsert(connection, installation).boxed()).await
+        self.writer.write(Hint::Tell, move |connection| installations::upsert(connection, &installation)).await
     }
 
     async fn installation(&self, tenant: &TenantId) -> Result<Option<Installation>, StoreError> {
@@ -412,7 +442,7 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         queries::ping(&self.readers).await?;
-        self.writer.write(Hint::Quiet, |_| async { Ok(()) }.boxed()).await
+        self.writer.write(Hint::Quiet, |_| Ok(())).await
     }
 
     async fn close(&self) {

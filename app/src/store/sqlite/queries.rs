@@ -1,6 +1,6 @@
 //! What is read of executions, in SQL. Nothing here changes anything.
 
-use flowctl_core::execution::{Execution, ExecutionId, TenantId};
+use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
@@ -8,20 +8,67 @@ use sqlx::{Row, SqlitePool};
 use super::columns::{execution_id, from_json, micros, micros_after, signed, tenant as tenant_of, timestamp, unsigned};
 use crate::store::{Backlog, DeliveryId, ExecutionFilter, Page, StoreError, Stored, StoredEvent};
 
-const LOAD: &str = "select version, state from executions where tenant = $1 and id = $2";
+/// Of the executions that `$chosen` selects (position, id, version) the last snapshot and the events since, in one
+/// statement, so that they belong together. What [`states`] reads.
+macro_rules! states_of {
+    ($chosen:expr) => {
+        concat!(
+            "with chosen as materialized (",
+            $chosen,
+            ")
+            select chosen.position, 0 as seq, chosen.version, snapshots.state as text
+            from chosen left join snapshots on snapshots.execution = chosen.position
+            union all
+            select chosen.position, events.seq, 0, events.events
+            from chosen join events on events.execution = chosen.position
+            where events.seq > coalesce((select seq from snapshots where execution = chosen.position), 0)
+            order by 1, 2"
+        )
+    };
+}
+
+/// The executions of such rows, in the order of their creation in this database.
+fn states(rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
+    let mut read = Vec::new();
+    let mut under_way: Option<(u64, Option<Execution>)> = None;
+    for row in rows {
+        let text: Option<&str> = row.try_get("text")?;
+        if row.try_get::<i64, _>("seq")? == 0 {
+            read.extend(under_way.take().map(whole).transpose()?);
+            let snapshot = text.map(|text| from_json("an execution", text)).transpose()?;
+            under_way = Some((unsigned("a version", row.try_get("version")?)?, snapshot));
+        } else if let Some((_, state)) = &mut under_way {
+            fold(state, from_json("events", text.unwrap_or_default())?);
+        }
+    }
+    read.extend(under_way.map(whole).transpose()?);
+    Ok(read)
+}
+
+fn fold(state: &mut Option<Execution>, events: Vec<Event>) {
+    for event in events {
+        match (&mut *state, event.kind) {
+            (None, EventKind::ExecutionCreated { execution }) => *state = Some(*execution),
+            (None, _) => {}
+            (Some(state), kind) => state.apply(&Event { kind, ..event }),
+        }
+    }
+}
+
+fn whole((version, state): (u64, Option<Execution>)) -> Result<Stored, StoreError> {
+    let execution = state.ok_or_else(|| StoreError::corrupt("an execution", "it has neither snapshot nor beginning"))?;
+    Ok(Stored { execution, version })
+}
+
+const LOAD: &str = states_of!("select position, version from executions where tenant = $1 and id = $2");
 
 pub(super) async fn load(
     readers: &SqlitePool,
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Result<Option<Stored>, StoreError> {
-    let row = sqlx::query(LOAD).bind(tenant.as_str()).bind(id.to_string()).fetch_optional(readers).await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Stored { execution: execution(&row)?, version: unsigned("a version", row.try_get("version")?)? }))
-}
-
-fn execution(row: &SqliteRow) -> Result<Execution, StoreError> {
-    from_json("an execution", row.try_get("state")?)
+    let rows = sqlx::query(LOAD).bind(tenant.as_str()).bind(id.to_string()).fetch_all(readers).await?;
+    Ok(states(&rows)?.pop())
 }
 
 const BY_START_KEY: &str = "select id from executions where tenant = $1 and start_key = $2";
@@ -62,10 +109,10 @@ pub(super) async fn next_wake(readers: &SqlitePool) -> Result<Option<Timestamp>,
     next.map(timestamp).transpose()
 }
 
-const EXECUTIONS_OF: &str = "
-    select state from executions
-    where tenant = $1 and repository = $2 and ($3 is null or number = $3) and open >= $4
-    order by created_at, id";
+const EXECUTIONS_OF: &str = states_of!(
+    "select position, version from executions
+    where tenant = $1 and repository = $2 and ($3 is null or number = $3) and open >= $4"
+);
 
 pub(super) async fn executions_of(
     readers: &SqlitePool,
@@ -81,14 +128,16 @@ pub(super) async fn executions_of(
         .bind(open_only)
         .fetch_all(readers)
         .await?;
-    rows.iter().map(execution).collect()
+    let mut executions: Vec<Execution> = states(&rows)?.into_iter().map(|stored| stored.execution).collect();
+    executions.sort_by_key(|execution| (execution.created_at, execution.id));
+    Ok(executions)
 }
 
 /// Ids are UUIDv7: by time, and unique. So an id is the cursor too.
 macro_rules! list {
     ($scope:literal) => {
         concat!(
-            "select state from executions where ",
+            "select position, version from executions where ",
             $scope,
             " and ($2 is null or repository = $2)
               and ($3 is null or process = $3)
@@ -101,8 +150,8 @@ macro_rules! list {
         )
     };
 }
-const LIST_OF_TENANT: &str = list!("tenant = $1");
-const LIST_OF_ALL: &str = list!("$1 is null");
+const LIST_OF_TENANT: &str = states_of!(list!("tenant = $1"));
+const LIST_OF_ALL: &str = states_of!(list!("$1 is null"));
 
 pub(super) async fn list(
     readers: &SqlitePool,
@@ -125,7 +174,8 @@ pub(super) async fn list(
         .bind(i64::from(limit) + 1)
         .fetch_all(readers)
         .await?;
-    let mut items: Vec<Execution> = rows.iter().map(execution).collect::<Result<_, _>>()?;
+    let mut items: Vec<Execution> = states(&rows)?.into_iter().map(|stored| stored.execution).collect();
+    items.sort_by_key(|execution| std::cmp::Reverse(execution.id));
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     let next = items.last().filter(|_| more).map(|last| last.id.to_string());
@@ -138,8 +188,11 @@ fn containing(text: &str) -> String {
     format!("%{escaped}%")
 }
 
+/// A row holds at least one event: so many rows are enough.
 const EVENTS: &str = "
-    select seq, delivery, event from events where tenant = $1 and execution = $2 and seq > $3 order by seq limit $4";
+    select seq, delivery, events from events
+    where execution = (select position from executions where tenant = $1 and id = $2) and seq > $3
+    order by seq limit $4";
 
 pub(super) async fn events(
     readers: &SqlitePool,
@@ -155,15 +208,17 @@ pub(super) async fn events(
         .bind(limit)
         .fetch_all(readers)
         .await?;
-    rows.iter().map(event).collect()
-}
-
-fn event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
-    Ok(StoredEvent {
-        seq: unsigned("a sequence number", row.try_get("seq")?)?,
-        event: from_json("an event", row.try_get("event")?)?,
-        delivery: row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId),
-    })
+    let mut found = Vec::new();
+    for row in &rows {
+        let events: Vec<Event> = from_json("events", row.try_get("events")?)?;
+        let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
+        let end = unsigned("a sequence number", row.try_get("seq")?)? + 1;
+        let first = end.saturating_sub(events.len() as u64);
+        let numbered = (first..).zip(events).filter(|(seq, _)| *seq > after_seq);
+        found.extend(numbered.map(|(seq, event)| StoredEvent { seq, event, delivery: delivery.clone() }));
+    }
+    found.truncate(limit as usize);
+    Ok(found)
 }
 
 const BACKLOG: &str = "

@@ -1,35 +1,56 @@
-//! The one transaction of a transition: state, events, work and effects together, guarded by the version.
+//! The one transaction of a transition: the execution's row, events, work and effects together, guarded by the version.
+//! A step changes a small row and adds its events; the state is what they fold to, from the last snapshot on.
 
 use flowctl_core::definition::process::OnConflict;
-use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, StepStatus, TenantId};
+use flowctl_core::execution::{EventKind, Execution, ExecutionId, ExecutionStatus, StepStatus, TenantId};
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, params};
 
-use super::columns::{execution_id, json, micros, micros_after, signed, small, unsigned};
+use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
 use super::{effects, signals};
-use crate::store::{Committed, StoreError, Transition, Work};
+use crate::store::{Committed, StoreError, Transition};
+
+/// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
+/// snapshot itself is larger, twice its size. So what is read stays in proportion to the state, and what is written to
+/// the events.
+const MAX_TAIL: i64 = 64 * 1024;
 
 /// A transition with its texts made, which needs no database and so is done before the writer's turn.
 pub(super) struct Prepared {
     transition: Transition,
-    state: String,
-    events: Vec<String>,
+    id: String,
+    /// Of one that has ended: it is read more often than it changes from now on.
+    state: Option<String>,
+    events: String,
     starts: Vec<Prepared>,
 }
 
 impl Prepared {
     pub(super) fn new(mut transition: Transition) -> Result<Self, StoreError> {
         let starts: Result<_, _> = std::mem::take(&mut transition.starts).into_iter().map(Self::new).collect();
-        let state = json("the execution", &transition.execution)?;
-        let events: Result<_, _> = transition.events.iter().map(|event| json("an event", event)).collect();
-        Ok(Self { state, events: events?, starts: starts?, transition })
+        let ended = transition.execution.status.is_final();
+        let state = ended.then(|| json("the execution", &*transition.execution)).transpose()?;
+        let events = json("the events", &transition.events)?;
+        Ok(Self { id: transition.execution.id.to_string(), state, events, starts: starts?, transition })
+    }
+
+    fn tenant(&self) -> &str {
+        self.transition.tenant.as_str()
     }
 }
 
-pub(super) async fn commit(connection: &mut SqliteConnection, prepared: Prepared) -> Result<Committed, StoreError> {
-    let Prepared { transition, state, events, starts } = prepared;
-    for start in starts {
-        let started = Box::pin(commit(connection, start)).await?;
+/// An execution's row, as far as a transition needs it.
+struct Stands {
+    position: i64,
+    version: i64,
+    last_seq: i64,
+    base_bytes: i64,
+    tail_bytes: i64,
+}
+
+pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<Committed, StoreError> {
+    for start in std::mem::take(&mut prepared.starts) {
+        let started = commit(connection, start)?;
         if started.busy.is_some() {
             return Ok(started);
         }
@@ -38,31 +59,32 @@ pub(super) async fn commit(connection: &mut SqliteConnection, prepared: Prepared
             return Err(StoreError::Conflict);
         }
     }
-    let group = group_of(&transition.execution);
-    let (version, last_seq) = if transition.expected_version == 0 {
-        match insert(connection, &transition, &state, group.as_deref()).await? {
-            Some(instead) => return Ok(instead),
-            None => (1, 0),
+    let group = group_of(&prepared.transition.execution);
+    let stands = if prepared.transition.expected_version == 0 {
+        match insert(connection, &prepared, group.as_deref())? {
+            Inserted::Instead(instead) => return Ok(instead),
+            Inserted::New(stands) => stands,
         }
     } else {
-        if let Some(busy) = held_up(connection, &transition, group.as_deref()).await? {
+        if let Some(busy) = held_up(connection, &prepared, group.as_deref())? {
             return Ok(busy);
         }
-        update(connection, &transition, &state).await?
+        update(connection, &prepared)?
     };
-    record_word(connection, &transition).await?;
-    record_events(connection, &transition, &events, last_seq).await?;
-    drop_ended_work(connection, &transition).await?;
-    add_work(connection, &transition).await?;
+    record_word(connection, &prepared)?;
+    record_events(connection, &prepared, &stands)?;
+    drop_ended_work(connection, &prepared.transition, stands.position)?;
+    add_work(connection, &prepared.transition, stands.position)?;
+    let transition = prepared.transition;
     let at = transition.events.last().map_or(0, |event| micros(event.at));
-    signals::of_transition(connection, &transition, group.as_deref(), at).await?;
+    signals::of_transition(connection, &transition, &prepared.id, group.as_deref(), at)?;
     if let (Some(group), true) = (&group, transition.execution.status.is_final()) {
-        signals::wake_next_of_group(connection, &transition, group, at).await?;
+        signals::wake_next_of_group(connection, &transition, group, at)?;
     }
-    effects::add(connection, transition.effects).await?;
-    let first = unsigned("a sequence number", last_seq)? + 1;
-    let seqs = first..first + events.len() as u64;
-    Ok(Committed { version: unsigned("a version", version)?, seqs, existing: None, busy: None })
+    effects::add(connection, transition.effects)?;
+    let end = unsigned("a sequence number", stands.last_seq)? + 1;
+    let seqs = end - transition.events.len() as u64..end;
+    Ok(Committed { version: unsigned("a version", stands.version)?, seqs, existing: None, busy: None })
 }
 
 /// Groups are within a repository.
@@ -71,129 +93,159 @@ fn group_of(execution: &Execution) -> Option<String> {
 }
 
 const REST: &str = "
-    update executions set wake_at = null where tenant = $1 and id = $2 and version = $3 and status = 'pending'";
+    update executions set wake_at = null where tenant = ?1 and id = ?2 and version = ?3 and status = 'pending'";
 
 /// Whether another execution of the group is under way that this one would have to run beside. Then it rests until it
 /// is told.
-async fn held_up(
-    connection: &mut SqliteConnection,
-    transition: &Transition,
-    group: Option<&str>,
-) -> Result<Option<Committed>, StoreError> {
+fn held_up(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> Result<Option<Committed>, StoreError> {
+    let transition = &prepared.transition;
     let Some(group) = group.filter(|_| transition.enters_group) else { return Ok(None) };
-    let Some(busy) = signals::other_of_group(connection, transition, group, false).await? else { return Ok(None) };
-    sqlx::query(REST)
-        .bind(transition.tenant.as_str())
-        .bind(transition.execution.id.to_string())
-        .bind(signed("the version", transition.expected_version)?)
-        .execute(connection)
-        .await?;
+    let Some(busy) = signals::other_of_group(connection, transition, group, false)? else { return Ok(None) };
     let version = transition.expected_version;
+    execute(connection, REST, params![prepared.tenant(), prepared.id, signed("the version", version)?])?;
     Ok(Some(Committed { version, seqs: 0..0, existing: None, busy: Some(busy) }))
+}
+
+enum Inserted {
+    New(Stands),
+    /// The start key belongs to another one already, or another one stands in the way.
+    Instead(Committed),
 }
 
 const INSERT: &str = "
     insert into executions
-      (tenant, id, version, repository, process, status, open, number, start_key, created_at, wake_at, last_seq, state,
-       concurrency_group)
-    values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+      (tenant, id, version, repository, process, status, open, number, start_key, created_at, ended_at, wake_at,
+       last_seq, concurrency_group, base_bytes, tail_bytes)
+    values (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0)
     on conflict do nothing";
-const BY_START_KEY: &str = "select id from executions where tenant = $1 and start_key = $2";
-const VERSION: &str = "select version from executions where tenant = $1 and id = $2";
+const SNAPSHOT: &str = "
+    insert into snapshots (execution, seq, state) values (?1, ?2, ?3)
+    on conflict (execution) do update set seq = excluded.seq, state = excluded.state";
 
-/// Inserts a new execution; gives the one that the start key belongs to already, or that stands in the way, if there is
-/// one.
-async fn insert(
-    connection: &mut SqliteConnection,
-    transition: &Transition,
-    state: &str,
-    group: Option<&str>,
-) -> Result<Option<Committed>, StoreError> {
+fn insert(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> Result<Inserted, StoreError> {
+    let transition = &prepared.transition;
     let execution = &transition.execution;
     let other = match group {
-        Some(group) => signals::other_of_group(connection, transition, group, true).await?,
+        Some(group) => signals::other_of_group(connection, transition, group, true)?,
         None => None,
     };
     let skips = execution.group.as_ref().is_some_and(|group| group.on_conflict == OnConflict::Skip);
     if let Some(other) = other.filter(|_| skips) {
         // The same start again is no other one.
-        if let Some(known) = known(connection, transition).await? {
-            return Ok(Some(known));
-        }
-        return Ok(Some(Committed { version: 0, seqs: 0..0, existing: None, busy: Some(other) }));
+        let busy = || Committed { version: 0, seqs: 0..0, existing: None, busy: Some(other) };
+        return Ok(Inserted::Instead(known(connection, transition)?.unwrap_or_else(busy)));
     }
     // One that is queued is woken by the end of the one before it.
     let wake_at =
         if other.is_some() && execution.status == ExecutionStatus::Pending { None } else { wake_at(execution) };
-    signals::learn(connection, &transition.tenant, &execution.repository).await?;
+    signals::learn(connection, &transition.tenant, &execution.repository)?;
     let number = execution.subject.as_ref().and_then(|subject| subject.number);
-    let inserted = sqlx::query(INSERT)
-        .bind(transition.tenant.as_str())
-        .bind(execution.id.to_string())
-        .bind(&execution.repository)
-        .bind(&execution.process)
-        .bind(execution.status.as_str())
-        .bind(!execution.status.is_final())
-        .bind(number.map(|number| signed("the number", number)).transpose()?)
-        .bind(&transition.start_key)
-        .bind(micros(execution.created_at))
-        .bind(wake_at)
-        .bind(signed("the number of events", transition.events.len() as u64)?)
-        .bind(state)
-        .bind(group)
-        .execute(&mut *connection)
-        .await?;
-    if inserted.rows_affected() == 1 {
-        return Ok(None);
+    let last_seq = signed("the number of events", transition.events.len() as u64)?;
+    let base_bytes = bytes(prepared.state.as_ref().unwrap_or(&prepared.events))?;
+    let values = params![
+        prepared.tenant(),
+        prepared.id,
+        execution.repository,
+        execution.process,
+        execution.status.as_str(),
+        !execution.status.is_final(),
+        number.map(|number| signed("the number", number)).transpose()?,
+        transition.start_key,
+        micros(execution.created_at),
+        execution.completed_at.map(micros),
+        wake_at,
+        last_seq,
+        group,
+        base_bytes,
+    ];
+    if execute(connection, INSERT, values)? != 1 {
+        return known(connection, transition)?.ok_or(StoreError::Conflict).map(Inserted::Instead);
     }
-    known(connection, transition).await?.ok_or(StoreError::Conflict).map(Some)
+    let position = connection.last_insert_rowid();
+    if let Some(state) = &prepared.state {
+        execute(connection, SNAPSHOT, params![position, last_seq, state])?;
+    }
+    Ok(Inserted::New(Stands { position, version: 1, last_seq, base_bytes, tail_bytes: 0 }))
 }
 
+fn bytes(text: &str) -> Result<i64, StoreError> {
+    signed("the size of an execution", text.len() as u64)
+}
+
+const BY_START_KEY: &str = "select id, version from executions where tenant = ?1 and start_key = ?2";
+
 /// The execution that the start key belongs to.
-async fn known(connection: &mut SqliteConnection, transition: &Transition) -> Result<Option<Committed>, StoreError> {
+fn known(connection: &Connection, transition: &Transition) -> Result<Option<Committed>, StoreError> {
     let Some(key) = &transition.start_key else { return Ok(None) };
-    let existing: Option<String> = sqlx::query_scalar(BY_START_KEY)
-        .bind(transition.tenant.as_str())
-        .bind(key)
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(existing) = existing else { return Ok(None) };
-    let version: i64 =
-        sqlx::query_scalar(VERSION).bind(transition.tenant.as_str()).bind(&existing).fetch_one(connection).await?;
-    let (version, existing) = (unsigned("a version", version)?, Some(execution_id(&existing)?));
+    let existing = optional(connection, BY_START_KEY, params![transition.tenant.as_str(), key], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
+    let Some((id, version)) = existing else { return Ok(None) };
+    let (version, existing) = (unsigned("a version", version)?, Some(execution_id(&id)?));
     Ok(Some(Committed { version, seqs: 0..0, existing, busy: None }))
 }
 
-const UPDATE: &str = "
+const STANDS: &str = "
+    select position, version, last_seq, base_bytes, tail_bytes, status, wake_at from executions
+    where tenant = ?1 and id = ?2";
+/// Most steps change neither the status nor when something is due: then no index changes.
+const STEP: &str = "
+    update executions set version = ?2, last_seq = ?3, base_bytes = ?4, tail_bytes = ?5 where position = ?1";
+const TURN: &str = "
     update executions
-    set version = version + 1, status = $4, open = $5, number = $6, wake_at = $7, last_seq = last_seq + $8, state = $9
-    where tenant = $1 and id = $2 and version = $3
-    returning version, last_seq";
+    set version = ?2, last_seq = ?3, base_bytes = ?4, tail_bytes = ?5, status = ?6, open = ?7, wake_at = ?8,
+      ended_at = ?9
+    where position = ?1";
 
-/// Replaces the state; gives the new version and the last sequence number before this transition's events.
-async fn update(
-    connection: &mut SqliteConnection,
-    transition: &Transition,
-    state: &str,
-) -> Result<(i64, i64), StoreError> {
+/// Brings the row up to date, and the snapshot where it is time for one.
+fn update(connection: &Connection, prepared: &Prepared) -> Result<Stands, StoreError> {
+    let transition = &prepared.transition;
     let execution = &transition.execution;
-    let number = execution.subject.as_ref().and_then(|subject| subject.number);
-    let events = signed("the number of events", transition.events.len() as u64)?;
-    let row = sqlx::query(UPDATE)
-        .bind(transition.tenant.as_str())
-        .bind(execution.id.to_string())
-        .bind(signed("the version", transition.expected_version)?)
-        .bind(execution.status.as_str())
-        .bind(!execution.status.is_final())
-        .bind(number.map(|number| signed("the number", number)).transpose()?)
-        .bind(wake_at(execution))
-        .bind(events)
-        .bind(state)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(StoreError::Conflict)?;
-    let last_seq: i64 = row.try_get("last_seq")?;
-    Ok((row.try_get("version")?, last_seq - events))
+    let stood = optional(connection, STANDS, params![prepared.tenant(), prepared.id], |row| {
+        let stands = Stands {
+            position: row.get(0)?,
+            version: row.get(1)?,
+            last_seq: row.get(2)?,
+            base_bytes: row.get(3)?,
+            tail_bytes: row.get(4)?,
+        };
+        let goes_on =
+            row.get_ref(5)?.as_str()? == execution.status.as_str() && row.get::<_, Option<i64>>(6)? == wake_at(execution);
+        Ok((stands, goes_on))
+    })?;
+    let (mut stands, goes_on) = stood.ok_or(StoreError::Conflict)?;
+    if unsigned("a version", stands.version)? != transition.expected_version {
+        return Err(StoreError::Conflict);
+    }
+    stands.version += 1;
+    stands.last_seq += signed("the number of events", transition.events.len() as u64)?;
+    stands.tail_bytes += bytes(&prepared.events)?;
+    snapshot(connection, prepared, &mut stands)?;
+    let Stands { position, version, last_seq, base_bytes, tail_bytes } = stands;
+    if goes_on {
+        execute(connection, STEP, params![position, version, last_seq, base_bytes, tail_bytes])?;
+    } else {
+        let (status, open) = (execution.status.as_str(), !execution.status.is_final());
+        let (wake_at, ended_at) = (wake_at(execution), execution.completed_at.map(micros));
+        let values = params![position, version, last_seq, base_bytes, tail_bytes, status, open, wake_at, ended_at];
+        execute(connection, TURN, values)?;
+    }
+    Ok(stands)
+}
+
+fn snapshot(connection: &Connection, prepared: &Prepared, stands: &mut Stands) -> Result<(), StoreError> {
+    let made;
+    let state = match &prepared.state {
+        Some(state) => state,
+        None if stands.tail_bytes > MAX_TAIL.max(stands.base_bytes.saturating_mul(2)) => {
+            made = json("the execution", &*prepared.transition.execution)?;
+            &made
+        }
+        None => return Ok(()),
+    };
+    execute(connection, SNAPSHOT, params![stands.position, stands.last_seq, state])?;
+    (stands.base_bytes, stands.tail_bytes) = (bytes(state)?, 0);
+    Ok(())
 }
 
 /// When somebody must look at the execution again. A pending one is due from its creation.
@@ -205,106 +257,73 @@ fn wake_at(execution: &Execution) -> Option<i64> {
 }
 
 const RECORD_WORD: &str = "
-    insert into words (tenant, word, execution) values ($1, $2, $3) on conflict do nothing";
+    insert into words (tenant, word, execution) values (?1, ?2, ?3) on conflict do nothing";
 
-async fn record_word(connection: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
-    let Some(word) = &transition.word else { return Ok(()) };
-    let recorded = sqlx::query(RECORD_WORD)
-        .bind(transition.tenant.as_str())
-        .bind(word)
-        .bind(transition.execution.id.to_string())
-        .execute(connection)
-        .await?;
-    if recorded.rows_affected() == 1 { Ok(()) } else { Err(StoreError::WordKnown) }
+fn record_word(connection: &Connection, prepared: &Prepared) -> Result<(), StoreError> {
+    let Some(word) = &prepared.transition.word else { return Ok(()) };
+    let recorded = execute(connection, RECORD_WORD, params![prepared.tenant(), word, prepared.id])?;
+    if recorded == 1 { Ok(()) } else { Err(StoreError::WordKnown) }
 }
 
-const RECORD_EVENT: &str = "
-    insert into events (tenant, execution, seq, type, at, delivery, event) values ($1, $2, $3, $4, $5, $6, $7)";
+const RECORD_EVENTS: &str = "insert into events (execution, seq, delivery, events) values (?1, ?2, ?3, ?4)";
 
-async fn record_events(
-    connection: &mut SqliteConnection,
-    transition: &Transition,
-    texts: &[String],
-    last_seq: i64,
-) -> Result<(), StoreError> {
-    let id = transition.execution.id.to_string();
-    let delivery = transition.delivery.as_ref().map(|delivery| delivery.0.as_str());
-    let numbered = (last_seq + 1..).zip(transition.events.iter().zip(texts));
-    for (seq, (Event { at, kind, .. }, text)) in numbered {
-        sqlx::query(RECORD_EVENT)
-            .bind(transition.tenant.as_str())
-            .bind(&id)
-            .bind(seq)
-            .bind(kind.name())
-            .bind(micros(*at))
-            .bind(delivery)
-            .bind(text)
-            .execute(&mut *connection)
-            .await?;
+fn record_events(connection: &Connection, prepared: &Prepared, stands: &Stands) -> Result<(), StoreError> {
+    if prepared.transition.events.is_empty() {
+        return Ok(());
     }
+    let delivery = prepared.transition.delivery.as_ref().map(|delivery| delivery.0.as_str());
+    execute(connection, RECORD_EVENTS, params![stands.position, stands.last_seq, delivery, prepared.events])?;
     Ok(())
 }
 
-const WORK_OF: &str = "select position, step, attempt from work where tenant = $1 and execution = $2";
-const DROP_WORK: &str = "delete from work where position = $1";
+const DROP_WORK: &str = "delete from work where execution = ?1";
+const DROP_WORK_OF_STEP: &str = "delete from work where execution = ?1 and step = ?2 and attempt <> ?3";
 
-/// Drops attempts whose steps no longer run them: their results would be refused.
-async fn drop_ended_work(connection: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
+/// Drops attempts whose steps no longer run them: their results would be refused. Only steps that the events are about
+/// can have stopped.
+fn drop_ended_work(connection: &Connection, transition: &Transition, position: i64) -> Result<(), StoreError> {
     if transition.expected_version == 0 {
         return Ok(());
     }
-    let rows = sqlx::query(WORK_OF)
-        .bind(transition.tenant.as_str())
-        .bind(transition.execution.id.to_string())
-        .fetch_all(&mut *connection)
-        .await?;
-    for row in rows {
-        let work = Work { step: row.try_get("step")?, attempt: small("an attempt", row.try_get("attempt")?)? };
-        if !runs(&transition.execution, &work) {
-            let position: i64 = row.try_get("position")?;
-            sqlx::query(DROP_WORK).bind(position).execute(&mut *connection).await?;
-        }
+    if transition.execution.status.is_final() {
+        execute(connection, DROP_WORK, [position])?;
+        return Ok(());
+    }
+    for event in &transition.events {
+        // What begins had not run before: of earlier attempts nothing is left.
+        let (Some(step), false) = (&event.step, matches!(event.kind, EventKind::StepStarted { .. })) else { continue };
+        let state = transition.execution.steps.get(step);
+        let runs = state.filter(|state| state.status == StepStatus::Running).map_or(0, |state| state.attempt);
+        execute(connection, DROP_WORK_OF_STEP, params![position, step, runs])?;
     }
     Ok(())
 }
 
-fn runs(execution: &Execution, work: &Work) -> bool {
-    let step = execution.steps.get(&work.step);
-    step.is_some_and(|step| step.status == StepStatus::Running && step.attempt == work.attempt)
-}
-
 const ADD_WORK: &str = "
-    insert into work (tenant, execution, step, attempt) values ($1, $2, $3, $4) on conflict do nothing";
+    insert into work (execution, step, attempt, claims, lease_owner, lease_until) values (?1, ?2, ?3, ?4, ?5, ?6)
+    on conflict do nothing";
 
-async fn add_work(connection: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
+fn add_work(connection: &Connection, transition: &Transition, position: i64) -> Result<(), StoreError> {
+    let claim = transition.claim.as_ref();
+    let (owner, until) = (claim.map(|claim| &claim.owner), claim.map(|claim| micros(claim.until)));
     for work in &transition.work {
-        sqlx::query(ADD_WORK)
-            .bind(transition.tenant.as_str())
-            .bind(transition.execution.id.to_string())
-            .bind(&work.step)
-            .bind(work.attempt)
-            .execute(&mut *connection)
-            .await?;
+        let values = params![position, work.step, work.attempt, u32::from(claim.is_some()), owner, until];
+        execute(connection, ADD_WORK, values)?;
     }
     Ok(())
 }
 
 const POSTPONE: &str = "
-    update executions set wake_at = $4 where tenant = $1 and id = $2 and version = $3 and wake_at is not null";
+    update executions set wake_at = ?4 where tenant = ?1 and id = ?2 and version = ?3 and wake_at is not null";
 
-pub(super) async fn postpone(
-    connection: &mut SqliteConnection,
-    tenant: TenantId,
+pub(super) fn postpone(
+    connection: &Connection,
+    tenant: &TenantId,
     id: ExecutionId,
     version: u64,
     until: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(POSTPONE)
-        .bind(tenant.as_str())
-        .bind(id.to_string())
-        .bind(signed("the version", version)?)
-        .bind(micros_after(until))
-        .execute(connection)
-        .await?;
+    let version = signed("the version", version)?;
+    execute(connection, POSTPONE, params![tenant.as_str(), id.to_string(), version, micros_after(until)])?;
     Ok(())
 }

@@ -1,19 +1,19 @@
-//! The one writer: takes requests from a channel and commits whatever has queued in one transaction, each request in a
-//! savepoint of its own, so that a refused one leaves the others. It acknowledges after the commit, never before.
+//! The one writer: a thread that takes requests from a channel and commits whatever has queued in one transaction, each
+//! request in a savepoint of its own, so that a refused one leaves the others. It acknowledges after the commit, never
+//! before. Statements run on its own connection without a hop between threads; that hop would cost more than they do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use async_trait::async_trait;
-use futures_util::future::BoxFuture;
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
+use super::columns::execute;
 use crate::store::StoreError;
 
 /// Requests that one transaction takes at most. More would make the first ones wait for the last.
-const MAX_BATCH: usize = 128;
+const MAX_BATCH: usize = 256;
 /// Requests that wait at most; who comes then waits for room.
 const MAX_QUEUED: usize = 1024;
 
@@ -30,18 +30,21 @@ pub(super) enum Hint {
 #[derive(Debug)]
 pub(super) struct Writer {
     requests: Mutex<Option<mpsc::Sender<Box<dyn Request>>>>,
-    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the writer on its connection. `changed` is raised after each commit that has something to tell.
-    pub(super) fn start(connection: SqliteConnection, changed: watch::Sender<u64>) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub(super) fn start(connection: Connection, changed: watch::Sender<u64>) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED);
         let commits = Arc::new(AtomicU64::new(0));
         let writing = Writing { connection, changed, commits: commits.clone() };
-        let task = tokio::spawn(writing.run(receiver));
-        Self { requests: Mutex::new(Some(sender)), task: tokio::sync::Mutex::new(Some(task)), commits }
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(|| writing.run(receiver))?;
+        Ok(Self { requests: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), commits })
     }
 
     /// Has `operation` done in the next transaction and returns what it gave, after the commit. Where it gives an
@@ -49,7 +52,7 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, hint: Hint, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let sender = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
@@ -67,25 +70,24 @@ impl Writer {
     /// Does what has queued, then ends.
     pub(super) async fn close(&self) {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = self.task.lock().await.take()
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the database's writer ended badly");
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the database's writer ended badly");
         }
     }
 }
 
 /// A request of any result type.
-#[async_trait]
 trait Request: Send {
     /// Does it; whether it is to be kept.
-    async fn run(&mut self, connection: &mut SqliteConnection) -> bool;
+    fn run(&mut self, connection: &Connection) -> bool;
 
     /// Whether subscribers learn of it.
     fn hint(&self) -> Hint;
 
     /// Tells the caller, once the transaction is committed or has failed.
-    fn answer(self: Box<Self>, committed: Result<(), Arc<sqlx::Error>>);
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
 
 struct Write<T, F> {
@@ -95,15 +97,14 @@ struct Write<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-#[async_trait]
 impl<T, F> Request for Write<T, F>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
 {
-    async fn run(&mut self, connection: &mut SqliteConnection) -> bool {
+    fn run(&mut self, connection: &Connection) -> bool {
         let Some(operation) = self.operation.take() else { return false };
-        let outcome = operation(connection).await;
+        let outcome = operation(connection);
         let keep = outcome.is_ok();
         self.outcome = Some(outcome);
         keep
@@ -113,13 +114,13 @@ where
         self.hint
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Arc<sqlx::Error>>) {
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
         let answer = match (self.outcome, committed) {
             // What was refused was refused, whatever became of the others.
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (Some(Ok(_)), Err(error)) => Err(StoreError::Database(error)),
-            (None, Err(error)) => Err(StoreError::Database(error)),
+            (Some(Ok(_)), Err(error)) => Err(StoreError::Sqlite(error)),
+            (None, Err(error)) => Err(StoreError::Sqlite(error)),
             (None, Ok(())) => Err(StoreError::Closed),
         };
         // A caller who stopped waiting needs no answer.
@@ -129,16 +130,16 @@ where
 
 /// The writer's own side.
 struct Writing {
-    connection: SqliteConnection,
+    connection: Connection,
     changed: watch::Sender<u64>,
     commits: Arc<AtomicU64>,
 }
 
 impl Writing {
-    async fn run(mut self, mut requests: mpsc::Receiver<Box<dyn Request>>) {
+    fn run(self, mut requests: mpsc::Receiver<Box<dyn Request>>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
-        while requests.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            let committed = self.commit(&mut batch).await.map_err(Arc::new);
+        while requests.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            let committed = self.commit(&mut batch).map_err(Arc::new);
             match &committed {
                 Ok(()) => {
                     self.commits.fetch_add(1, Ordering::Relaxed);
@@ -149,31 +150,31 @@ impl Writing {
                 Err(error) => {
                     tracing::error!(%error, requests = batch.len(), "a transaction failed");
                     // SQLite may have rolled back by itself already; then this fails and there is nothing to undo.
-                    let _ = sqlx::query("rollback").execute(&mut self.connection).await;
+                    let _ = execute(&self.connection, "rollback", []);
                 }
             }
             for request in batch.drain(..) {
                 request.answer(committed.clone());
             }
         }
-        if let Err(error) = self.connection.close().await {
+        if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database could not be closed cleanly");
         }
     }
 
-    async fn commit(&mut self, batch: &mut [Box<dyn Request>]) -> Result<(), sqlx::Error> {
-        let connection = &mut self.connection;
+    fn commit(&self, batch: &mut [Box<dyn Request>]) -> Result<(), rusqlite::Error> {
+        let connection = &self.connection;
         // IMMEDIATE takes the write lock at once: a transaction that begins by reading could fail half-way where
         // another process writes.
-        sqlx::query("begin immediate").execute(&mut *connection).await?;
+        execute(connection, "begin immediate", [])?;
         for request in batch {
-            sqlx::query("savepoint request").execute(&mut *connection).await?;
-            if !request.run(connection).await {
-                sqlx::query("rollback to request").execute(&mut *connection).await?;
+            execute(connection, "savepoint request", [])?;
+            if !request.run(connection) {
+                execute(connection, "rollback to request", [])?;
             }
-            sqlx::query("release request").execute(&mut *connection).await?;
+            execute(connection, "release request", [])?;
         }
-        sqlx::query("commit").execute(&mut *connection).await?;
+        execute(connection, "commit", [])?;
         Ok(())
     }
 }

@@ -1,0 +1,108 @@
+//! Executions a second, how long one takes, and what SQLite by itself does in the same run.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flowctl_app::engine::Engine;
+use flowctl_app::store::{SqliteStore, Store};
+use flowctl_core::execution::{ExecutionId, ExecutionStatus, TenantId};
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{AtOnce, Ends, Failure, Options, chain, engine, history, machine, milliseconds, print, request, rounded};
+
+/// Executions that run before anything is measured.
+const WARMING: usize = 200;
+
+pub async fn measure(options: &Options) -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let (url, path) = crate::database(options, folder.path())?;
+    let store = Arc::new(SqliteStore::open(&url).await?);
+    let ends = Arc::new(Ends::default());
+    let plan = chain(options.steps)?;
+    let engine = engine(store.clone(), plan, Arc::new(AtOnce), ends.clone(), options.concurrency);
+    let shutdown = CancellationToken::new();
+    let (running, stop) = (engine.clone(), shutdown.clone());
+    let loops = tokio::spawn(async move { running.run(stop).await });
+
+    let (warm, _) = run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
+    if options.history > 0 {
+        let (laying, template) = (path.clone(), warm[0]);
+        let count = options.history;
+        tokio::task::spawn_blocking(move || history::lay(&laying, template, count)).await??;
+        run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
+    }
+    let (commits, cpu, start) = (store.commits(), machine::cpu_time(), Instant::now());
+    let (ids, mut latencies) = run(&engine, &ends, options.executions, options.concurrency).await?;
+    let (elapsed, commits) = (start.elapsed(), store.commits() - commits);
+    let cpu = machine::cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    check(&*store, &ids).await?;
+    shutdown.cancel();
+    loops.await?;
+    store.close().await;
+
+    latencies.sort_unstable();
+    let executions = options.executions as f64;
+    let (per_second, steps) = (executions / elapsed.as_secs_f64(), options.steps as f64);
+    let Options { executions: count, steps: length, concurrency, history, .. } = options;
+    let about = json!({"executions": count, "steps": length, "concurrency": concurrency, "history": history});
+    let say = |figure: &str, value: serde_json::Value| print(figure, value, &about);
+    say("executions_per_s", json!(rounded(per_second)));
+    say("steps_per_s", json!(rounded(per_second * steps)));
+    say("p50_ms", json!(milliseconds(percentile(&latencies, 50))));
+    say("p99_ms", json!(milliseconds(percentile(&latencies, 99))));
+    if let Some(cpu) = cpu {
+        say("cpu_ms_per_execution", json!(rounded(cpu.as_secs_f64() * 1000.0 / executions)));
+    }
+    say("commits", json!(commits));
+    if let Some(peak) = machine::peak_rss_mib() {
+        say("peak_rss_mib", json!(rounded(peak)));
+    }
+    let bytes = machine::bytes_per_transition(&path)?;
+    let floor = machine::floor(folder.path(), bytes)?;
+    say("bytes_per_step", json!(bytes));
+    say("floor_commits_per_s", json!(rounded(floor.commits_per_s)));
+    say("floor_rows_per_s", json!(rounded(floor.rows_per_s)));
+    say("ratio_to_floor", json!(rounded(per_second * steps / floor.rows_per_s)));
+    Ok(())
+}
+
+/// Starts `count` executions, `concurrency` of them at a time, and waits for their ends.
+pub async fn run(
+    engine: &Engine,
+    ends: &Ends,
+    count: usize,
+    concurrency: usize,
+) -> Result<(Vec<ExecutionId>, Vec<Duration>), Failure> {
+    let ended: Vec<Result<(ExecutionId, Duration), Failure>> = stream::iter(0..count)
+        .map(|_| async {
+            let start = Instant::now();
+            let id = engine.start(request()).await?.execution.id;
+            let execution = ends.of(id).await?;
+            match execution.status {
+                ExecutionStatus::Completed => Ok((id, start.elapsed())),
+                status => Err(format!("an execution ended as {}", status.as_str()).into()),
+            }
+        })
+        .buffer_unordered(concurrency)
+        .collect()
+        .await;
+    Ok(ended.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
+}
+
+/// What was measured is stored: a hundred of the executions are read back.
+async fn check(store: &dyn Store, ids: &[ExecutionId]) -> Result<(), Failure> {
+    for id in ids.iter().step_by(ids.len().div_ceil(100)) {
+        let stored = store.load(&TenantId::local(), *id).await?.ok_or("an execution is gone")?;
+        if stored.execution.status != ExecutionStatus::Completed {
+            return Err("an execution is not stored as it ended".into());
+        }
+    }
+    Ok(())
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let place = (sorted.len() * percent).div_ceil(100).clamp(1, sorted.len());
+    sorted[place - 1]
+}
