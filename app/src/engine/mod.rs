@@ -35,12 +35,12 @@ use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, Executio
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+use self::hands::{Hand, Hands};
+use self::recent::{Recent, Standing};
 use crate::clock::Clock;
 use crate::crash_point;
 use crate::ids::Ids;
 use crate::steps::Performers;
-use self::hands::{Hand, Hands};
-use self::recent::{Recent, Standing};
 use crate::store::{Claim, ClaimedWork, Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
 
 pub use definitions::{DefinitionError, Definitions, Published};

@@ -12,6 +12,8 @@ pub(crate) mod work;
 
 mod given;
 
+use flowctl_core::execution::{Event, Execution};
+
 /// Makes a test of each case of the suite. `$open` is an expression of a future that gives a fresh store and whatever
 /// must live as long as it.
 macro_rules! store_conformance {
@@ -38,6 +40,7 @@ macro_rules! store_conformance {
                 concurrent_transitions_of_one_version_let_one_through
                 events_are_numbered_without_gaps
                 folding_the_stored_events_gives_the_stored_state
+                a_long_story_is_read_as_it_was_told
                 what_caused_a_transition_is_kept_with_its_events
             ]
             executions: [
@@ -55,6 +58,7 @@ macro_rules! store_conformance {
             ]
             work: [
                 work_is_claimed_once
+                work_may_be_stored_as_claimed
                 an_expired_lease_is_taken_over
                 a_renewed_lease_is_not_taken_over
                 a_stale_claim_can_neither_renew_nor_finish
@@ -108,3 +112,9 @@ macro_rules! store_conformance {
     };
 }
 pub(crate) use store_conformance;
+
+/// An execution under way with the events that led to it, for tests of a single back end.
+pub(crate) fn drafting_since(number: u128) -> (Execution, Vec<Event>) {
+    let story = given::Story::new(given::acme(), number).drafting();
+    (story.execution, story.events)
+}

@@ -1,9 +1,11 @@
 //! One transaction per transition.
 
-use flowctl_core::execution::{EventKind, Execution};
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{EventKind, Execution, StepError};
+use serde_json::json;
 
 use super::given::{Story, acme, at, draft, effect, globex};
-use crate::store::{DeliveryId, Store, StoreError};
+use crate::store::{DeliveryId, ExecutionFilter, Store, StoreError};
 
 pub(crate) async fn a_transition_is_stored_as_a_whole(store: &impl Store) {
     let mut story = Story::new(acme(), 1).drafting();
@@ -130,6 +132,25 @@ pub(crate) async fn folding_the_stored_events_gives_the_stored_state(store: &imp
     let folded = Execution::fold(events.iter().map(|stored| &stored.event)).unwrap();
     assert_eq!(folded, stored.execution);
     assert_eq!(stored.execution, story.execution);
+}
+
+pub(crate) async fn a_long_story_is_read_as_it_was_told(store: &impl Store) {
+    let mut story = Story::new(acme(), 1);
+    store.commit(story.transition()).await.unwrap();
+    let (mut story, before) = (story.drafting(), 40);
+    for turn in 0..before {
+        let error = StepError::new(ErrorClass::Network, format!("{turn}: {}", "reset ".repeat(1_000)));
+        story.happened(turn, Some("draft"), EventKind::StepRetrying { error, at: at(turn + 1) });
+        let started = EventKind::StepStarted { input: json!({"turn": turn}), secret_texts: vec![], timeout_ms: None };
+        story.happened(turn, Some("draft"), started);
+        store.commit(story.transition()).await.unwrap();
+        let stored = store.load(&acme(), story.execution.id).await.unwrap().unwrap();
+        assert_eq!(stored.execution, story.execution, "after turn {turn}");
+    }
+    let events = store.events(&acme(), story.execution.id, 0, 1_000).await.unwrap();
+    assert_eq!(Execution::fold(events.iter().map(|stored| &stored.event)).as_ref(), Some(&story.execution));
+    let listed = store.list(Some(&acme()), &ExecutionFilter::default(), 10, None).await.unwrap();
+    assert_eq!(listed.items, [story.execution]);
 }
 
 pub(crate) async fn what_caused_a_transition_is_kept_with_its_events(store: &impl Store) {

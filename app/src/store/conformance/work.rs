@@ -4,7 +4,7 @@ use flowctl_core::execution::EventKind;
 use serde_json::json;
 
 use super::given::{Story, acme, at, draft};
-use crate::store::{ClaimedWork, Store};
+use crate::store::{Claim, ClaimedWork, Store, Transition};
 
 /// An execution whose `draft` is to be performed.
 async fn drafting(store: &impl Store, number: u128) -> Story {
@@ -22,6 +22,25 @@ pub(crate) async fn work_is_claimed_once(store: &impl Store) {
         ClaimedWork { tenant: acme(), execution: story.execution.id, step: "draft".to_owned(), attempt: 1, claims: 1 };
     assert_eq!(claimed, [expected]);
     assert_eq!(store.claim_work("b", 10, at(1), at(31)).await.unwrap(), []);
+}
+
+pub(crate) async fn work_may_be_stored_as_claimed(store: &impl Store) {
+    let mut story = Story::new(acme(), 1).drafting();
+    let claim = Some(Claim { owner: "a".to_owned(), until: at(31) });
+    store.commit(Transition { work: vec![draft()], claim, ..story.transition() }).await.unwrap();
+    assert_eq!(store.next_work().await.unwrap(), Some(at(31)));
+    assert_eq!(store.claim_work("b", 10, at(30), at(60)).await.unwrap(), []);
+    let (tenant, execution) = (acme(), story.execution.id);
+    let mine = ClaimedWork { tenant, execution, step: "draft".to_owned(), attempt: 1, claims: 1 };
+    assert!(store.renew_work(&mine, "a", at(40)).await.unwrap());
+    assert!(!store.renew_work(&mine, "b", at(90)).await.unwrap());
+    let taken_over = store.claim_work("b", 10, at(40), at(70)).await.unwrap();
+    assert_eq!(taken_over, [ClaimedWork { claims: 2, ..mine.clone() }]);
+    assert!(!store.finish_work(&mine, "a").await.unwrap());
+    drafting(store, 2).await;
+    assert!(store.next_work().await.unwrap() <= Some(at(0)), "one that nobody has");
+    store.commit(story.drafted(at(60)).transition()).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap().work, 1);
 }
 
 pub(crate) async fn an_expired_lease_is_taken_over(store: &impl Store) {

@@ -77,7 +77,7 @@ impl SqliteStore {
             Err(TryLockError::Error(source)) => return Err(lock_failed(source)),
         }
         let mut store = Self::open(url).await?;
-        store.writer.write(Hint::Tell, |connection| forget_leases(connection)).await?;
+        store.writer.write(Hint::Tell, forget_leases).await?;
         store._alone = Some(lock);
         Ok(store)
     }
@@ -103,10 +103,8 @@ impl SqliteStore {
             .map_err(failed)?;
         let (changed, _) = watch::channel(0);
         let connection = writing(&path)?;
-        let writer = Writer::start(connection, changed.clone()).map_err(|source| StoreError::Open {
-            path: path.clone(),
-            source: sqlx::Error::Io(source),
-        })?;
+        let writer = Writer::start(connection, changed.clone())
+            .map_err(|source| StoreError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
         Ok(Self { writer, readers, changed, _alone: None })
     }
 
@@ -246,9 +244,7 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
     ) -> Result<Vec<ClaimedWork>, StoreError> {
         let owner = owner.to_owned();
-        self.writer
-            .write(Hint::Quiet, move |connection| work::claim(connection, &owner, limit, now, lease_until))
-            .await
+        self.writer.write(Hint::Quiet, move |connection| work::claim(connection, &owner, limit, now, lease_until)).await
     }
 
     async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -257,9 +253,7 @@ impl Store for SqliteStore {
 
     async fn renew_work(&self, work: &ClaimedWork, owner: &str, lease_until: Timestamp) -> Result<bool, StoreError> {
         let (work, owner) = (work.clone(), owner.to_owned());
-        self.writer
-            .write(Hint::Quiet, move |connection| work::renew(connection, &work, &owner, lease_until))
-            .await
+        self.writer.write(Hint::Quiet, move |connection| work::renew(connection, &work, &owner, lease_until)).await
     }
 
     async fn finish_work(&self, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError> {

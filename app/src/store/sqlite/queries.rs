@@ -56,7 +56,8 @@ fn fold(state: &mut Option<Execution>, events: Vec<Event>) {
 }
 
 fn whole((version, state): (u64, Option<Execution>)) -> Result<Stored, StoreError> {
-    let execution = state.ok_or_else(|| StoreError::corrupt("an execution", "it has neither snapshot nor beginning"))?;
+    let execution =
+        state.ok_or_else(|| StoreError::corrupt("an execution", "it has neither snapshot nor beginning"))?;
     Ok(Stored { execution, version })
 }
 

@@ -7,7 +7,9 @@ use rusqlite::{Connection, params};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
-use super::columns::{all, execute, execution_id, from_json, json, micros, micros_after, optional, small, tenant as tenant_of, timestamp};
+use super::columns::{
+    all, execute, execution_id, from_json, json, micros, micros_after, optional, small, tenant as tenant_of, timestamp,
+};
 use crate::store::{
     ApiEvent, ClaimedOccurrence, NewOccurrence, OccurrenceEnd, PendingSignal, Receipt, ScheduleKey, StoreError,
     Transition,
@@ -254,11 +256,7 @@ const HANDLED: &str = "
     returning handled_until";
 
 /// Records up to when a time table has been dealt with, which never goes back. Gives the moment that stands then.
-pub(super) fn handled(
-    connection: &Connection,
-    key: &ScheduleKey,
-    until: Timestamp,
-) -> Result<Timestamp, StoreError> {
+pub(super) fn handled(connection: &Connection, key: &ScheduleKey, until: Timestamp) -> Result<Timestamp, StoreError> {
     let ScheduleKey { tenant, repository, process, timetable } = key;
     let values = params![tenant.as_str(), repository, process, timetable, micros(until)];
     timestamp(connection.prepare_cached(HANDLED)?.query_row(values, |row| row.get(0))?)

@@ -124,3 +124,43 @@ async fn a_process_that_is_alone_takes_up_at_once_what_a_dead_one_had_claimed() 
     let next = SqliteStore::open_alone(&url(&folder)).await.unwrap();
     assert_eq!(next.claim_deliveries("next", 1, now, far).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_earlier_versions_stored_as_whole_states_is_read_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = super::options(&url(&folder)).unwrap();
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let earlier = super::MIGRATIONS.iter().filter(|migration| migration.version <= 3).cloned().collect();
+    sqlx::migrate::Migrator::with_migrations(earlier).run(&mut connection).await.unwrap();
+    let (execution, events) = crate::store::conformance::drafting_since(0);
+    let state = serde_json::to_string(&execution).unwrap();
+    let id = execution.id.to_string();
+    for (sql, texts) in [
+        ("insert into executions (tenant, id, version, repository, process, status, open, created_at, last_seq, state)
+          values ('acme', $1, 2, 'acme/shop', 'release', 'running', 1, 0, 3, $2)", vec![id.clone(), state]),
+        ("insert into words (tenant, word, execution) values ('acme', $2, $1)", vec![id.clone(), "hi".to_owned()]),
+        ("insert into work (tenant, execution, step, attempt) values ('acme', $1, $2, 1)", vec![id.clone(), "draft".to_owned()]),
+    ] {
+        let query = texts.into_iter().fold(sqlx::query(sql), |query, text| query.bind(text));
+        query.execute(&mut connection).await.unwrap();
+    }
+    for (seq, event) in (1_i64..).zip(&events) {
+        let insert = "insert into events (tenant, execution, seq, type, at, event) values ('acme', $1, $2, '', 0, $3)";
+        let query = sqlx::query(insert).bind(&id).bind(seq).bind(serde_json::to_string(event).unwrap());
+        query.execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    let stored = store.load(&execution.tenant, execution.id).await.unwrap().unwrap();
+    assert_eq!((stored.version, &stored.execution), (2, &execution));
+    let read = store.events(&execution.tenant, execution.id, 0, 10).await.unwrap();
+    assert_eq!(read.iter().map(|stored| stored.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(read.into_iter().map(|stored| stored.event).collect::<Vec<_>>(), events);
+    assert!(store.knows_word(&execution.tenant, "hi").await.unwrap());
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    assert_eq!(store.claim_work("one", 9, now, now).await.unwrap()[0].execution, execution.id);
+    let broken: Vec<i64> =
+        sqlx::query_scalar("select 1 from pragma_foreign_key_check").fetch_all(&store.readers).await.unwrap();
+    assert!(broken.is_empty(), "{broken:?}");
+}

@@ -209,8 +209,8 @@ fn update(connection: &Connection, prepared: &Prepared) -> Result<Stands, StoreE
             base_bytes: row.get(3)?,
             tail_bytes: row.get(4)?,
         };
-        let goes_on =
-            row.get_ref(5)?.as_str()? == execution.status.as_str() && row.get::<_, Option<i64>>(6)? == wake_at(execution);
+        let goes_on = row.get_ref(5)?.as_str()? == execution.status.as_str()
+            && row.get::<_, Option<i64>>(6)? == wake_at(execution);
         Ok((stands, goes_on))
     })?;
     let (mut stands, goes_on) = stood.ok_or(StoreError::Conflict)?;
