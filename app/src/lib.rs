@@ -7,6 +7,7 @@ pub mod clock;
 pub mod crash;
 pub mod engine;
 pub mod github;
+pub mod identity;
 pub mod ids;
 pub mod server;
 pub mod settings;

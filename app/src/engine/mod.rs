@@ -16,6 +16,7 @@ mod groups;
 mod hands;
 mod inbox;
 mod occurrence;
+mod pause;
 mod perform;
 mod published;
 mod recent;
@@ -45,7 +46,7 @@ use crate::store::{Claim, ClaimedWork, Committed, DeliveryId, NewEffect, Store, 
 
 pub use definitions::{DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
-pub use published::{Event as PublishedEvent, PublishFailure};
+pub use published::{Event as PublishedEvent, MAX_NAME as MAX_EVENT_NAME, PublishFailure};
 pub use signal::SignalFailure;
 pub use start::{StartFailure, StartRequest, Started};
 
@@ -113,6 +114,7 @@ struct Inner {
     options: EngineOptions,
     hands: Hands,
     recent: Recent,
+    paused: pause::Paused,
 }
 
 impl Engine {
@@ -127,8 +129,8 @@ impl Engine {
         effects: Arc<dyn EffectPlanner>,
         options: EngineOptions,
     ) -> Self {
-        let (hands, recent) = (Hands::new(options.workers), Recent::default());
-        let inner = Inner { store, definitions, performers, clock, ids, effects, options, hands, recent };
+        let (hands, recent, paused) = (Hands::new(options.workers), Recent::default(), pause::Paused::default());
+        let inner = Inner { store, definitions, performers, clock, ids, effects, options, hands, recent, paused };
         Self { inner: Arc::new(inner) }
     }
 

@@ -6,6 +6,7 @@ use flowctl_core::execution::{
     Execution, ExecutionId, ExecutionStatus, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo,
     create, decide_and_apply,
 };
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Along, DefinitionError, Engine};
@@ -64,6 +65,14 @@ pub enum StartFailure {
         /// That one.
         running: ExecutionId,
     },
+    /// The process is paused.
+    #[error("the process `{process}` is paused since {since}: nothing starts it until somebody lets it go on")]
+    Paused {
+        /// The process.
+        process: String,
+        /// Since when.
+        since: Timestamp,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -100,6 +109,9 @@ impl Engine {
             return Ok(known);
         }
         let StartRequest { tenant, repository, revision, process, trigger, subject, inputs, start_key, url } = request;
+        if let Some(since) = self.paused_since(&tenant, &repository, &process).await? {
+            return Err(StartFailure::Paused { process, since });
+        }
         let plan = self.inner.definitions.plan(&tenant, &repository, &revision, &process).await?;
         let now = self.now();
         let id = self.inner.ids.execution(now);

@@ -19,6 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub use serve::{ServeError, Server};
 
+use crate::api::{Api, no_such_route};
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -27,8 +28,13 @@ pub const MAX_DELIVERY: usize = 25 * 1024 * 1024;
 /// GitHub waits 10 seconds for an answer ("Best practices for using webhooks").
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What answers. Without a webhook secret there is no GitHub side.
-pub fn router(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, webhook_secret: Option<&SecretString>) -> Router {
+/// What answers. Without a webhook secret there is no GitHub side, without an API there is none.
+pub fn router(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    webhook_secret: Option<&SecretString>,
+    api: Option<&Api>,
+) -> Router {
     let mut router = Router::new()
         .route("/", get(health::root))
         .route("/healthz", get(health::alive))
@@ -38,10 +44,14 @@ pub fn router(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, webhook_secret: Op
         let receive = post(webhook::receive).with_state(inbox).layer(DefaultBodyLimit::max(MAX_DELIVERY));
         router = router.route("/webhooks/github", receive);
     }
+    if let Some(api) = api {
+        router = router.merge(api.router());
+    }
     let plain = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     router
+        .fallback(no_such_route)
         .layer(plain(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(plain(header::REFERRER_POLICY, "no-referrer"))
         .layer(plain(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::router;
+use crate::api::{Api, ApiParts};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{EffectPlanner, Engine, EngineOptions};
 use crate::github::client::{GitHub, GitHubError};
@@ -68,6 +69,9 @@ pub struct Server {
     engine: Engine,
     github: Option<GitHubSide>,
     clock: Arc<dyn Clock>,
+    api: Api,
+    /// Ends what the API streams.
+    streams: CancellationToken,
 }
 
 struct GitHubSide {
@@ -112,6 +116,19 @@ impl Server {
             planner,
             options(&settings, &owner),
         );
+        let streams = CancellationToken::new();
+        let api = Api::new(ApiParts {
+            store: Arc::clone(&store),
+            engine: engine.clone(),
+            repositories: repositories.clone(),
+            github: github.clone(),
+            clock: Arc::clone(&clock),
+            token: settings.api_token.clone(),
+            act_as: settings.api_act_as,
+            public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
+            shutdown: streams.clone(),
+        })
+        .await?;
         let github = settings.github.clone().zip(github).map(|(app, github)| {
             let interval = app.write_interval;
             let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, &owner);
@@ -127,7 +144,7 @@ impl Server {
             });
             GitHubSide { github, intake, outbox, settings: app }
         });
-        Ok(Self { listener, settings, store, repositories, engine, github, clock })
+        Ok(Self { listener, settings, store, repositories, engine, github, clock, api, streams })
     }
 
     /// The settings, with the address that was really bound.
@@ -150,7 +167,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Web`] where the web server failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
-        let Self { listener, settings, store, engine, github, clock, .. } = self;
+        let Self { listener, settings, store, engine, github, clock, api, streams, .. } = self;
         let rooms = TaskTracker::new();
         spawn(&rooms, &shutdown, "engine", {
             let (engine, shutdown) = (engine, shutdown.clone());
@@ -167,8 +184,16 @@ impl Server {
         rooms.close();
         let secret = github.as_ref().map(|side| &side.settings.webhook_secret);
         tracing::info!(listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
-        let web = axum::serve(listener, router(&store, &clock, secret));
-        let served = web.with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
+        let web = axum::serve(listener, router(&store, &clock, secret, Some(&api)));
+        let ended = {
+            let shutdown = shutdown.clone();
+            async move {
+                shutdown.cancelled().await;
+                // A stream would hold up the end for as long as its execution goes on.
+                streams.cancel();
+            }
+        };
+        let served = web.with_graceful_shutdown(ended).await;
         shutdown.cancel();
         rooms.wait().await;
         store.close().await;

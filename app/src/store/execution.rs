@@ -131,3 +131,27 @@ pub struct Page<T> {
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
+
+/// How far an execution has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The number of its last event.
+    pub last_seq: u64,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// A process that starts nothing for the time being.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PausedProcess {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its repository.
+    pub repository: String,
+    /// Its name.
+    pub process: String,
+    /// Since when.
+    pub since: Timestamp,
+}

@@ -1,6 +1,7 @@
 //! The durable truth: executions with their events, and three queues (deliveries, work, effects), behind one trait.
 //! SQL lives in the back ends only. Nothing here decides what an execution does or what GitHub is told.
 
+mod approval;
 mod delivery;
 mod effect;
 mod error;
@@ -18,11 +19,13 @@ use async_trait::async_trait;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
+use uuid::Uuid;
 
+pub use approval::{Approval, ApprovalFilter, ApprovalStatus, approval_id};
 pub use delivery::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt};
 pub use effect::{ClaimedEffect, EffectEnd, NewEffect};
 pub use error::StoreError;
-pub use execution::{Committed, ExecutionFilter, Page, Stored, StoredEvent, Transition};
+pub use execution::{Committed, ExecutionFilter, Page, PausedProcess, Progress, Stored, StoredEvent, Transition};
 pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
@@ -202,7 +205,8 @@ pub trait Store: Send + Sync + 'static {
         open_only: bool,
     ) -> Result<Vec<Execution>, StoreError>;
 
-    /// Executions, newest first; of every tenant (for administrators) where none is given.
+    /// Executions, newest first; of every tenant (for administrators) where none is given. A page looks at a bounded
+    /// number of executions: it may hold fewer than `limit`, or none, and still have a next one.
     ///
     /// # Errors
     /// [`StoreError::WrongCursor`] where the cursor is none that an earlier page gave.
@@ -213,6 +217,39 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Execution>, StoreError>;
+
+    /// Whose an execution is: for administrators, who see every tenant's.
+    async fn tenant_of(&self, id: ExecutionId) -> Result<Option<TenantId>, StoreError>;
+
+    /// How far executions of any tenant have got, in no order; those that do not exist are left out.
+    async fn progress(&self, executions: &[ExecutionId]) -> Result<Vec<Progress>, StoreError>;
+
+    /// Questions to people, newest first; of every tenant (for administrators) where none is given.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongCursor`] where the cursor is none that an earlier page gave.
+    async fn approvals(
+        &self,
+        tenant: Option<&TenantId>,
+        filter: &ApprovalFilter,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page<Approval>, StoreError>;
+
+    /// A question to people, of any tenant.
+    async fn approval(&self, id: Uuid) -> Result<Option<Approval>, StoreError>;
+
+    /// Has a process start nothing from now on; whether that is new.
+    async fn pause(&self, process: PausedProcess) -> Result<bool, StoreError>;
+
+    /// Has a paused process start again; whether it was paused.
+    async fn unpause(&self, process: PausedProcess) -> Result<bool, StoreError>;
+
+    /// Every paused process, by tenant, repository and name.
+    async fn paused(&self) -> Result<Vec<PausedProcess>, StoreError>;
+
+    /// The key of this name, which every server of this database shares; `candidate` becomes it where there is none.
+    async fn server_key(&self, name: &str, candidate: Vec<u8>) -> Result<Vec<u8>, StoreError>;
 
     /// The events of an execution with a `seq` above `after_seq`, in order.
     async fn events(

@@ -6,12 +6,12 @@ use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Signal};
 
 use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
 use super::scope::{Outcome, Scope, keys};
-use super::word::{About, Word, approval, settled};
 use super::{Handled, Trouble, validation};
 use crate::github::client::AppReference;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause, VALIDATE, button};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Ask, Refused, asks_of};
+use crate::identity::{About, Word, approval, settled};
 
 /// Handles a delivery.
 pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Handled, Trouble> {

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::scope::{Outcome, Scope, keys};
 use super::start::{Occasion, Place, inputs};
-use super::word::{About, Word, approval, form, settled};
 use super::{Trouble, values};
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
 use crate::github::wording::{self, Answer, Refused};
+use crate::identity::{About, Word, approval, form, settled};
 use crate::store::NewEffect;
 
 /// What all commands of one text have in common.
@@ -251,7 +251,7 @@ impl Commander<'_> {
             return Ok(Err(refused));
         }
         let engine = &self.scope.inner.engine;
-        settled(None, engine.signal(&self.scope.tenant, execution.id, signal, self.along(key)).await)
+        Ok(settled(None, engine.signal(&self.scope.tenant, execution.id, signal, self.along(key)).await)?)
     }
 
     /// Everything was looked at anew when the executions were loaded; what is shown is told once more.

@@ -17,7 +17,6 @@ mod trigger;
 mod trouble;
 mod validation;
 mod values;
-mod word;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,11 +9,11 @@ use super::command::{Commander, Said};
 use super::payload::PullRequestReviewEvent;
 use super::scope::Scope;
 use super::start::Place;
-use super::word::{About, Word, approval, settled};
 use super::{Handled, Trouble};
 use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Refused};
+use crate::identity::{About, Word, approval, settled};
 
 /// Handles a delivery. The text is the one that was submitted; its state and commit are asked of GitHub: it may have
 /// been dismissed since.

@@ -1,18 +1,20 @@
 //! One delivery under way: whose it is, who asks GitHub in its name, and what is told to people about it.
 
-use flowctl_core::approval::Person;
+use flowctl_core::approval::{DecisionKind, Person};
 use flowctl_core::definition::Role;
 use flowctl_core::definition::step::human_approval::KeepOnPush;
 use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use super::source::Published;
 use super::{Inner, Trouble};
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{InstallationClient, PullRequest, Reaction, RepositoryName};
 use crate::github::outbox::{Effect, priority};
-use crate::github::people::{People, PeopleError};
+use crate::github::people::People;
 use crate::github::wording::{Answer, Refused, reply};
+use crate::identity::{Hearing, Word};
 use crate::store::{DeliveryId, NewEffect};
 
 /// How long GitHub's API is given to catch up with an event.
@@ -97,8 +99,7 @@ impl<'a> Scope<'a> {
         Ok(self.inner.store.add_effects(effects).await?)
     }
 
-    /// Whether somebody may use a command: the permission that it needs, unless they started what it is about;
-    /// `flow.yaml` may demand more of everybody.
+    /// Whether somebody may use a command.
     pub(super) async fn permits(
         &self,
         verb: &str,
@@ -106,23 +107,39 @@ impl<'a> Scope<'a> {
         needs: Option<Role>,
         started_it: bool,
     ) -> Outcome<()> {
+        let people = self.people();
+        Ok(self.hearing(&people).await?.permits(verb, person, needs, started_it).await?)
+    }
+
+    /// Records a person's decision about a step, or says why it does not count.
+    pub(super) async fn decide(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        decision: (DecisionKind, Option<String>),
+        along: Along,
+    ) -> Outcome<()> {
+        let people = self.people();
+        Ok(self.hearing(&people).await?.decide(execution, step, word, decision, along).await?)
+    }
+
+    /// Records a person's answers to a form, or says why they do not count.
+    pub(super) async fn answer(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        values: Map<String, Value>,
+        along: Along,
+    ) -> Outcome<()> {
+        let people = self.people();
+        Ok(self.hearing(&people).await?.answer(execution, step, word, values, along).await?)
+    }
+
+    async fn hearing<'h>(&'h self, people: &'h People<'h>) -> Result<Hearing<'h>, Trouble> {
         let published = self.published().await?;
-        if let (Some(fault), false) = (&published.settings_fault, ["status", "help"].contains(&verb)) {
-            return Ok(Err(Refused::SettingsUnsound { fault: fault.clone() }));
-        }
-        let demanded = published.demands(verb);
-        let needs = match (demanded, needs) {
-            (Some(demanded), needs) => Some(needs.map_or(demanded, |needs| needs.max(demanded))),
-            (None, Some(needs)) if !started_it => Some(needs),
-            (None, _) => None,
-        };
-        let Some(needs) = needs else { return Ok(Ok(())) };
-        match self.people().role(person).await {
-            Ok(Some(role)) if role >= needs => Ok(Ok(())),
-            Ok(_) => Ok(Err(Refused::Permission { needs })),
-            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
-            Err(PeopleError::GitHub(error)) => Err(error.into()),
-        }
+        Ok(Hearing { engine: &self.inner.engine, tenant: &self.tenant, directory: people, published })
     }
 
     /// A pull request as GitHub has it, and its open executions, brought to its head.

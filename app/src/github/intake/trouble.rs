@@ -6,6 +6,7 @@ use super::source::SourceError;
 use crate::engine::{DefinitionError, SignalFailure, StartFailure};
 use crate::github::client::GitHubError;
 use crate::github::people::PeopleError;
+use crate::identity::HearingError;
 use crate::store::StoreError;
 
 /// Why a delivery was not handled.
@@ -82,6 +83,15 @@ impl From<StartFailure> for Trouble {
             StartFailure::Definition(error) => error.into(),
             StartFailure::Store(error) => error.into(),
             lasting => Self::Lasting(lasting.to_string()),
+        }
+    }
+}
+
+impl From<HearingError> for Trouble {
+    fn from(error: HearingError) -> Self {
+        match error {
+            HearingError::GitHub(error) => error.into(),
+            HearingError::Engine(failure) => failure.into(),
         }
     }
 }

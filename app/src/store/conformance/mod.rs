@@ -5,6 +5,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod effects;
 pub(crate) mod executions;
+pub(crate) mod lists;
 pub(crate) mod signals;
 pub(crate) mod tenants;
 pub(crate) mod transitions;
@@ -55,6 +56,13 @@ macro_rules! store_conformance {
                 subscribers_learn_of_a_commit
                 the_backlog_counts_what_is_to_be_done
                 a_closed_store_refuses
+            ]
+            lists: [
+                an_approval_is_listed_as_it_stands
+                a_list_is_bounded_by_time
+                whose_an_execution_is_and_how_far_it_got_is_known
+                a_pause_holds_until_it_is_lifted
+                a_key_is_made_once
             ]
             work: [
                 work_is_claimed_once

@@ -6,6 +6,7 @@ mod deliveries;
 mod effects;
 mod github_objects;
 mod installations;
+mod lists;
 mod queries;
 mod signals;
 mod transitions;
@@ -27,13 +28,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use self::columns::execute;
 use self::writer::{Hint, Writer};
 use super::{
-    ApiEvent, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork, Committed, DeliveryEnd,
+    ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork, Committed, DeliveryEnd,
     DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation, NewDelivery, NewEffect,
-    NewOccurrence, OccurrenceEnd, Page, PendingSignal, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent,
+    NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent,
     Transition,
 };
 
@@ -401,7 +403,46 @@ impl Store for SqliteStore {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Execution>, StoreError> {
-        queries::list(&self.readers, tenant, filter, limit, cursor).await
+        lists::executions(&self.readers, tenant, filter, limit, cursor).await
+    }
+
+    async fn tenant_of(&self, id: ExecutionId) -> Result<Option<TenantId>, StoreError> {
+        lists::tenant_of_execution(&self.readers, id).await
+    }
+
+    async fn progress(&self, executions: &[ExecutionId]) -> Result<Vec<Progress>, StoreError> {
+        lists::progress(&self.readers, executions).await
+    }
+
+    async fn approvals(
+        &self,
+        tenant: Option<&TenantId>,
+        filter: &ApprovalFilter,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page<Approval>, StoreError> {
+        lists::approvals(&self.readers, tenant, filter, limit, cursor).await
+    }
+
+    async fn approval(&self, id: Uuid) -> Result<Option<Approval>, StoreError> {
+        lists::approval_by_id(&self.readers, id).await
+    }
+
+    async fn pause(&self, process: PausedProcess) -> Result<bool, StoreError> {
+        self.writer.write(Hint::Tell, move |connection| lists::pause(connection, &process, true)).await
+    }
+
+    async fn unpause(&self, process: PausedProcess) -> Result<bool, StoreError> {
+        self.writer.write(Hint::Tell, move |connection| lists::pause(connection, &process, false)).await
+    }
+
+    async fn paused(&self) -> Result<Vec<PausedProcess>, StoreError> {
+        lists::paused(&self.readers).await
+    }
+
+    async fn server_key(&self, name: &str, candidate: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let name = name.to_owned();
+        self.writer.write(Hint::Quiet, move |connection| lists::server_key(connection, &name, &candidate)).await
     }
 
     async fn events(

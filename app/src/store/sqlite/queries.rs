@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
-use super::columns::{execution_id, from_json, micros, micros_after, signed, tenant as tenant_of, timestamp, unsigned};
-use crate::store::{Backlog, DeliveryId, ExecutionFilter, Page, StoreError, Stored, StoredEvent};
+use super::columns::{execution_id, from_json, micros, signed, tenant as tenant_of, timestamp, unsigned};
+use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
 
 /// Of the executions that `$chosen` selects (position, id, version) the last snapshot and the events since, in one
 /// statement, so that they belong together. What [`states`] reads.
@@ -132,61 +132,6 @@ pub(super) async fn executions_of(
     let mut executions: Vec<Execution> = states(&rows)?.into_iter().map(|stored| stored.execution).collect();
     executions.sort_by_key(|execution| (execution.created_at, execution.id));
     Ok(executions)
-}
-
-/// Ids are UUIDv7: by time, and unique. So an id is the cursor too.
-macro_rules! list {
-    ($scope:literal) => {
-        concat!(
-            "select position, version from executions where ",
-            $scope,
-            " and ($2 is null or repository = $2)
-              and ($3 is null or process = $3)
-              and ($4 is null or status = $4)
-              and ($5 is null or created_at >= $5)
-              and ($6 is null or created_at < $6)
-              and ($7 is null or lower(id || ' ' || process || ' ' || repository) like $7 escape '\\')
-              and ($8 is null or id < $8)
-            order by id desc limit $9"
-        )
-    };
-}
-const LIST_OF_TENANT: &str = states_of!(list!("tenant = $1"));
-const LIST_OF_ALL: &str = states_of!(list!("$1 is null"));
-
-pub(super) async fn list(
-    readers: &SqlitePool,
-    tenant: Option<&TenantId>,
-    filter: &ExecutionFilter,
-    limit: u32,
-    cursor: Option<&str>,
-) -> Result<Page<Execution>, StoreError> {
-    let cursor: Option<ExecutionId> =
-        cursor.map(|cursor| cursor.parse().map_err(|_| StoreError::WrongCursor)).transpose()?;
-    let rows = sqlx::query(if tenant.is_some() { LIST_OF_TENANT } else { LIST_OF_ALL })
-        .bind(tenant.map(TenantId::as_str))
-        .bind(&filter.repository)
-        .bind(&filter.process)
-        .bind(filter.status.map(|status| status.as_str()))
-        .bind(filter.since.map(micros_after))
-        .bind(filter.until.map(micros_after))
-        .bind(filter.text.as_deref().map(containing))
-        .bind(cursor.map(|cursor| cursor.to_string()))
-        .bind(i64::from(limit) + 1)
-        .fetch_all(readers)
-        .await?;
-    let mut items: Vec<Execution> = states(&rows)?.into_iter().map(|stored| stored.execution).collect();
-    items.sort_by_key(|execution| std::cmp::Reverse(execution.id));
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next = items.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(Page { items, next })
-}
-
-/// A `like` pattern for texts that contain this one.
-fn containing(text: &str) -> String {
-    let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
 }
 
 /// A row holds at least one event: so many rows are enough.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
-use super::{effects, signals};
+use super::{effects, lists, signals};
 use crate::store::{Committed, StoreError, Transition};
 
 /// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
@@ -81,6 +81,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     if let (Some(group), true) = (&group, transition.execution.status.is_final()) {
         signals::wake_next_of_group(connection, &transition, group, at)?;
     }
+    lists::of_transition(connection, &transition, &prepared.id)?;
     effects::add(connection, transition.effects)?;
     let end = unsigned("a sequence number", stands.last_seq)? + 1;
     let seqs = end - transition.events.len() as u64..end;

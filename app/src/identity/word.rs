@@ -1,15 +1,10 @@
-//! A person's word about a step: the one place that decides whether it counts, wherever it came from.
-//! It counts for what its author was shown: this execution, this step, this question, this commit.
+//! A person's word about a step: who, when, from where, about which commit. It counts for what its author was shown:
+//! this execution, this step, this question, this commit.
 
-use flowctl_core::approval::{Decision, DecisionKind, Person, Requirement, Source, Weighed};
-use flowctl_core::definition::Role;
-use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Refusal, Signal, Waiting};
+use flowctl_core::approval::{Person, Source};
+use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Waiting};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
-use super::scope::{Outcome, Scope};
-use crate::engine::{Along, DefinitionError, SignalFailure};
-use crate::github::people::PeopleError;
 use crate::github::wording::Refused;
 
 /// The digits of a whole commit id.
@@ -17,24 +12,24 @@ const COMMIT_DIGITS: usize = 40;
 
 /// Something that a person said.
 #[derive(Debug, Clone)]
-pub(super) struct Word {
+pub struct Word {
     /// Who.
-    pub(super) person: Person,
+    pub person: Person,
     /// When, by GitHub's clock, which tells seconds.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
     /// When its delivery came in, by our clock.
-    pub(super) heard_at: Timestamp,
+    pub heard_at: Timestamp,
     /// From where.
-    pub(super) source: Source,
+    pub source: Source,
     /// About which commit.
-    pub(super) about: About,
+    pub about: About,
     /// The command that it amounts to, for what `flow.yaml` demands.
-    pub(super) verb: &'static str,
+    pub verb: &'static str,
 }
 
 /// About which commit something was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum About {
+pub enum About {
     /// The one that was shown when it was written.
     Shown,
     /// The one whose id begins like this: the person named it.
@@ -56,7 +51,7 @@ impl About {
 }
 
 /// The approval that a step of an execution waits for.
-pub(super) fn approval<'e>(execution: &'e Execution, step: &str) -> Option<&'e ApprovalRequest> {
+pub fn approval<'e>(execution: &'e Execution, step: &str) -> Option<&'e ApprovalRequest> {
     match execution.steps.get(step)?.waiting.as_ref()? {
         Waiting::Approval(request) => Some(request),
         _ => None,
@@ -64,124 +59,15 @@ pub(super) fn approval<'e>(execution: &'e Execution, step: &str) -> Option<&'e A
 }
 
 /// The form that a step of an execution waits for.
-pub(super) fn form<'e>(execution: &'e Execution, step: &str) -> Option<&'e FormRequest> {
+pub fn form<'e>(execution: &'e Execution, step: &str) -> Option<&'e FormRequest> {
     match execution.steps.get(step)?.waiting.as_ref()? {
         Waiting::Form(request) => Some(request),
         _ => None,
     }
 }
 
-impl Scope<'_> {
-    /// Records a person's decision about a step, or says why it does not count.
-    pub(super) async fn decide(
-        &self,
-        execution: &Execution,
-        step: &str,
-        word: &Word,
-        decision: (DecisionKind, Option<String>),
-        along: Along,
-    ) -> Outcome<()> {
-        let Some(request) = approval(execution, step) else {
-            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "an approval" }));
-        };
-        if let Err(refused) = was_shown(step, request, word) {
-            return Ok(Err(refused));
-        }
-        if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
-            return Ok(Err(refused));
-        }
-        let weighed = self.weigh(execution, step, &request.requirement, word, request.allow_author).await?;
-        let counts_for = match weighed {
-            Ok(leaves) => leaves,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let (decision, note) = decision;
-        let decision = Decision {
-            person: word.person.clone(),
-            decision,
-            at: word.at,
-            note,
-            source: word.source.clone(),
-            commit: commit(&word.about, request),
-            counts_for,
-        };
-        let signal = Signal::Decide { step: step.to_owned(), decision };
-        settled(Some(step), self.inner.engine.signal(&self.tenant, execution.id, signal, along).await)
-    }
-
-    /// Records a person's answers to a form, or says why they do not count.
-    pub(super) async fn answer(
-        &self,
-        execution: &Execution,
-        step: &str,
-        word: &Word,
-        values: Map<String, Value>,
-        along: Along,
-    ) -> Outcome<()> {
-        let Some(request) = form(execution, step) else {
-            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "answers" }));
-        };
-        if word.was_said_before(request.requested_at) {
-            let since = request.requested_at;
-            return Ok(Err(Refused::WrittenBefore { step: step.to_owned(), since, commit: None }));
-        }
-        // Where nobody is named, whoever may write to the repository.
-        let needs = request.assignees.is_none().then_some(Role::Write);
-        if let Err(refused) = self.permits(word.verb, &word.person, needs, false).await? {
-            return Ok(Err(refused));
-        }
-        if let Some(assignees) = &request.assignees
-            && let Err(refused) = self.weigh(execution, step, assignees, word, true).await?
-        {
-            return Ok(Err(refused));
-        }
-        let (person, source) = (word.person.clone(), word.source.clone());
-        let signal = Signal::Answer { step: step.to_owned(), person, values, source };
-        settled(Some(step), self.inner.engine.signal(&self.tenant, execution.id, signal, along).await)
-    }
-
-    /// The leaves of a requirement that a person counts for.
-    async fn weigh(
-        &self,
-        execution: &Execution,
-        step: &str,
-        requirement: &Requirement,
-        word: &Word,
-        allow_author: bool,
-    ) -> Outcome<Vec<flowctl_core::approval::LeafIndex>> {
-        match self.people().weigh(execution, requirement, &word.person, allow_author).await {
-            Ok(Weighed::Counts(leaves)) => Ok(Ok(leaves)),
-            Ok(Weighed::Not(why)) => Ok(Err(Refused::Ineligible {
-                step: step.to_owned(),
-                why,
-                requirement: requirement.clone(),
-                organisation: self.repository.owner().to_owned(),
-            })),
-            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
-            Err(PeopleError::GitHub(error)) => Err(error.into()),
-        }
-    }
-}
-
-/// What a signal led to, for the person who gave it. What was recorded before was done before.
-pub(super) fn settled(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Outcome<()> {
-    match outcome {
-        Ok(_) | Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
-        Err(SignalFailure::Refused(refusal)) => Ok(refused(step, refusal)),
-        Err(SignalFailure::GroupBusy { running }) => Ok(Err(Refused::GroupBusy { running })),
-        Err(SignalFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
-            Ok(Err(Refused::Definition { reason: error.to_string() }))
-        }
-        Err(failure) => Err(failure.into()),
-    }
-}
-
-fn refused<T>(step: Option<&str>, refusal: Refusal) -> Result<T, Refused> {
-    Err(Refused::Execution { step: step.map(str::to_owned), refusal })
-}
-
 /// Whether the question was there, and about this commit, when the word was said.
-fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), Refused> {
+pub(super) fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), Refused> {
     let before = |since, commit| Err(Refused::WrittenBefore { step: step.to_owned(), since, commit });
     if word.was_said_before(request.requested_at) {
         return before(request.requested_at, None);
@@ -197,14 +83,14 @@ fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), R
 impl Word {
     /// Whether it was said before something was asked. GitHub tells seconds; within one, what came in earlier was
     /// said earlier.
-    fn was_said_before(&self, asked: Timestamp) -> bool {
+    pub(super) fn was_said_before(&self, asked: Timestamp) -> bool {
         let (said, since) = (self.at.as_second(), asked.as_second());
         said < since || (said == since && self.heard_at < asked)
     }
 }
 
 /// The commit that a decision is recorded for; the execution refuses another one than it asks about.
-fn commit(about: &About, request: &ApprovalRequest) -> Option<String> {
+pub(super) fn commit(about: &About, request: &ApprovalRequest) -> Option<String> {
     match about {
         About::Shown => request.head_sha.clone(),
         About::Commit(commit) => Some(commit.clone()),
@@ -219,6 +105,7 @@ fn commit(about: &About, request: &ApprovalRequest) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use flowctl_core::approval::SourceKind;
+    use flowctl_core::execution::Signal;
 
     use super::*;
     use crate::github::wording::sample::{Sample, person};

@@ -1,0 +1,170 @@
+//! Approvals: what waits for people, what was decided, and decisions in a person's name.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use flowctl_core::approval::{DecisionKind, SourceKind};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::body::{Given, body};
+use super::problem::Problem;
+use super::query::Query;
+use super::view::{ApprovalView, List};
+use crate::engine::Along;
+use crate::github::intake::Source as _;
+use crate::identity::{About, Hearing, Word};
+use crate::store::{Approval, ApprovalFilter, ApprovalStatus};
+
+/// Which approvals to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) struct ApprovalsQuery {
+    /// With this status.
+    #[param(inline)]
+    status: Option<super::view::ApprovalStatusParameter>,
+    /// Of this execution.
+    execution: Option<uuid::Uuid>,
+    /// How many a page holds at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next` of the page before, with the same filters.
+    cursor: Option<String>,
+}
+
+/// List approvals
+///
+/// Newest first.
+#[utoipa::path(get, path = "/approvals", tag = "approvals", operation_id = "list_approvals", params(ApprovalsQuery),
+    responses((status = 200, description = "A page of approvals", body = List<ApprovalView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<ApprovalView>>, Problem> {
+    let mut query = Query::of(query.as_deref());
+    let names: Vec<&str> = ApprovalStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let status = query.value("status", &format!("one of {}", names.join(", ")), ApprovalStatus::named);
+    let execution = query.execution("execution");
+    let (limit, cursor) = (query.limit(), query.text("cursor"));
+    query.finish()?;
+    let filter = ApprovalFilter { status, execution };
+    let list = format!("approvals?{filter:?}");
+    let cursor = cursor.map(|cursor| api.cursors.read(&list, &cursor)).transpose()?;
+    let page = api.store.approvals(None, &filter, limit, cursor.as_deref()).await?;
+    let items = page.items.iter().map(|approval| api.shown_approval(approval)).collect();
+    Ok(Json(List { items, next: page.next.map(|last| api.cursors.after(&list, &last)) }))
+}
+
+/// Show an approval
+#[utoipa::path(get, path = "/approvals/{id}", tag = "approvals", operation_id = "show_approval",
+    params(("id" = uuid::Uuid, Path, description = "The approval")),
+    responses((status = 200, description = "The approval", body = ApprovalView)))]
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<ApprovalView>, Problem> {
+    Ok(Json(api.shown_approval(&find(&api, &id).await?)))
+}
+
+async fn find(api: &Api, id: &str) -> Result<Approval, Problem> {
+    let unknown = || Problem::not_found(format!("there is no approval {id}"));
+    let id = id.parse().map_err(|_| unknown())?;
+    api.store.approval(id).await?.ok_or_else(unknown)
+}
+
+/// A word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Said {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+    /// Takes back what the person said before.
+    Withdraw,
+}
+
+impl Said {
+    pub(super) fn kind(self) -> DecisionKind {
+        match self {
+            Self::Approve => DecisionKind::Approve,
+            Self::Reject => DecisionKind::Reject,
+            Self::Withdraw => DecisionKind::Withdraw,
+        }
+    }
+
+    /// The command that it amounts to.
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Self::Approve | Self::Withdraw => "approve",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// What a person decides.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionGiven {
+    // Said by the type: a description here would make it two types in the document.
+    #[schema(inline)]
+    decision: Said,
+    /// Why, for people.
+    #[serde(default)]
+    #[schema(max_length = 10000, nullable = false)]
+    note: Option<String>,
+    /// Whose word this is. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    #[serde(default, rename = "as")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
+    acting: Option<String>,
+    /// The commit that the person was shown: the approval's `commit`. Where it is another one by now the word is
+    /// refused. Without it: the one that is asked about.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9a-f]{40}$", nullable = false)]
+    commit: Option<String>,
+}
+body!(DecisionGiven);
+
+/// Decide
+///
+/// A person's word, weighed as anywhere else: it counts where the person is among those asked. A token is no person:
+/// `as` names one. With `Idempotency-Key` the same request counts once.
+#[utoipa::path(post, path = "/approvals/{id}/decisions", tag = "approvals", operation_id = "decide",
+    params(("id" = uuid::Uuid, Path, description = "The approval"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key, at most 200 characters")),
+    request_body = DecisionGiven,
+    responses((status = 200, description = "The approval as it is then", body = ApprovalView)))]
+pub(super) async fn decide(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Given(given): Given<DecisionGiven>,
+) -> Result<Json<ApprovalView>, Problem> {
+    let approval = find(&api, &id).await?;
+    let neighbourhood = api.neighbourhood(&approval.tenant, &approval.repository).await?;
+    let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
+    let key = super::start::given_key(&headers)?;
+    let key = key.map(|key| format!("api-decision:{}:{key}:{:?}:{}", approval.id, given.decision, person.login));
+    if let Some(key) = &key
+        && api.store.knows_word(&approval.tenant, key).await?
+    {
+        return Ok(Json(api.shown_approval(&find(&api, &id).await?)));
+    }
+    let execution = api.load_of(&approval.tenant, approval.execution).await?;
+    let asks = execution.steps.get(&approval.step).is_some_and(|state| state.attempt == approval.attempt);
+    if approval.status != ApprovalStatus::Pending || !asks {
+        let detail = format!("Nobody is asked any more: the approval is {}.", approval.status.as_str());
+        return Err(Problem::new("ended", detail).with_execution(approval.execution));
+    }
+    let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
+    let hearing =
+        Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
+    let word = api.word(person, given.decision.verb(), SourceKind::Api);
+    let word = match given.commit {
+        Some(commit) => Word { about: About::Commit(commit), ..word },
+        None => word,
+    };
+    let along = Along { word: key, ..Along::default() };
+    let decision = (given.decision.kind(), given.note);
+    hearing.decide(&execution, &approval.step, &word, decision, along).await??;
+    Ok(Json(api.shown_approval(&find(&api, &id).await?)))
+}

@@ -1,0 +1,106 @@
+//! In whose name the administrator's token speaks, and what is known of that person.
+
+use async_trait::async_trait;
+use flowctl_core::approval::{Person, Requirement, Weighed};
+use flowctl_core::definition::Role;
+use flowctl_core::execution::{Execution, TenantId};
+
+use super::Api;
+use super::problem::Problem;
+use crate::github::client::{GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::github::people::{People, PeopleError, person};
+use crate::identity::{Directory, Vouched};
+
+/// Where people of a repository are known.
+pub(super) enum Neighbourhood {
+    /// Nowhere: tenant `local`.
+    Local,
+    /// On GitHub.
+    GitHub {
+        /// Asks in the installation's name.
+        client: Box<InstallationClient>,
+        /// The repository.
+        repository: RepositoryName,
+    },
+}
+
+impl Api {
+    /// Where people of this repository are known.
+    pub(super) async fn neighbourhood(&self, tenant: &TenantId, repository: &str) -> Result<Neighbourhood, Problem> {
+        if *tenant == TenantId::local() {
+            return Ok(Neighbourhood::Local);
+        }
+        let gone = || Problem::new("refused", format!("The App is not installed for {tenant} any more.", tenant = tenant.as_str()));
+        let github = self.github.as_ref().ok_or_else(gone)?;
+        let installation = self.store.installation(tenant).await?.filter(|found| !found.deleted).ok_or_else(gone)?;
+        let (owner, name) = repository.split_once('/').ok_or_else(gone)?;
+        let repository = RepositoryName::new(owner, name).map_err(|_| gone())?;
+        let client = Box::new(github.installation(InstallationId(installation.id)));
+        Ok(Neighbourhood::GitHub { client, repository })
+    }
+
+    /// The person that a request names, where it names one and may.
+    pub(super) async fn named(
+        &self,
+        neighbourhood: &Neighbourhood,
+        login: Option<&str>,
+    ) -> Result<Option<Person>, Problem> {
+        let Some(login) = login else { return Ok(None) };
+        match neighbourhood {
+            Neighbourhood::Local => Ok(Some(Person { login: login.to_owned(), id: 0 })),
+            Neighbourhood::GitHub { .. } if !self.act_as => Err(Problem::new(
+                "acting-forbidden",
+                "Outside tenant `local` people decide on GitHub. The operator may allow the token to speak in their \
+                 names with FLOWCTL_API_ACT_AS=true.",
+            )),
+            Neighbourhood::GitHub { client, .. } => match client.user(login).await {
+                Ok(user) => Ok(Some(person(&user))),
+                Err(GitHubError::NotFound { .. }) => Err(Problem::field("as", "is no account on GitHub")),
+                Err(error) => Err(Problem::unavailable(&error)),
+            },
+        }
+    }
+
+    /// The person that a request must name.
+    pub(super) async fn must_be_named(
+        &self,
+        neighbourhood: &Neighbourhood,
+        login: Option<&str>,
+    ) -> Result<Person, Problem> {
+        self.named(neighbourhood, login).await?.ok_or_else(|| {
+            Problem::new("person-needed", "A token is no person. Say whose word this is: `\"as\": \"LOGIN\"`.")
+        })
+    }
+}
+
+#[async_trait]
+impl Directory for Neighbourhood {
+    async fn weigh(
+        &self,
+        execution: &Execution,
+        requirement: &Requirement,
+        person: &Person,
+        allow_author: bool,
+    ) -> Result<Weighed, PeopleError> {
+        match self {
+            Self::Local => Vouched.weigh(execution, requirement, person, allow_author).await,
+            Self::GitHub { client, repository } => {
+                People { client, repository }.weigh(execution, requirement, person, allow_author).await
+            }
+        }
+    }
+
+    async fn role(&self, person: &Person) -> Result<Option<Role>, PeopleError> {
+        match self {
+            Self::Local => Vouched.role(person).await,
+            Self::GitHub { client, repository } => People { client, repository }.role(person).await,
+        }
+    }
+
+    fn organisation(&self) -> &str {
+        match self {
+            Self::Local => "local",
+            Self::GitHub { repository, .. } => repository.owner(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Query parameters: each read by its name, with every fault at once. A name that is not known is a fault too: a filter
+//! with a slip in it would show everything.
+
+use flowctl_core::execution::ExecutionId;
+use jiff::Timestamp;
+
+use super::problem::Problem;
+
+/// How many items a page has where nobody says.
+pub const LIMIT: u32 = 50;
+/// How many items a page has at most.
+pub const MAX_LIMIT: u32 = 200;
+
+/// The parameters of one request.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    faults: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Those of a query string.
+    pub fn of(query: Option<&str>) -> Self {
+        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+        Self { pairs, known: Vec::new(), faults: Vec::new() }
+    }
+
+    /// A text, where it is given and not empty.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let mut given = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let text = given.next();
+        if given.next().is_some() {
+            self.fault(name, "is given more than once");
+        }
+        let text = text?;
+        if text.chars().count() > 1_000 || text.contains('\0') {
+            self.fault(name, "must have at most 1000 characters, and no null character");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A value of some form.
+    pub fn value<T>(&mut self, name: &'static str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.fault(name, &format!("must be {expected}"));
+        }
+        value
+    }
+
+    /// A moment.
+    pub fn moment(&mut self, name: &'static str) -> Option<Timestamp> {
+        self.value(name, "a moment as RFC 3339 has it, such as 2026-03-01T09:00:00Z", |text| text.parse().ok())
+    }
+
+    /// An execution's id.
+    pub fn execution(&mut self, name: &'static str) -> Option<ExecutionId> {
+        self.value(name, "an execution's id", |text| text.parse().ok())
+    }
+
+    /// How many items a page is to have.
+    pub fn limit(&mut self) -> u32 {
+        let read = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        self.value("limit", &format!("a whole number from 1 to {MAX_LIMIT}"), read).unwrap_or(LIMIT)
+    }
+
+    /// Records a fault.
+    pub fn fault(&mut self, name: &str, message: &str) {
+        self.faults.push((name.to_owned(), message.to_owned()));
+    }
+
+    /// Everything that is wrong, where anything is.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        let unknown: Vec<String> =
+            self.pairs.iter().map(|(name, _)| name.clone()).filter(|name| !self.known.contains(&name.as_str())).collect();
+        for name in unknown {
+            let near = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &name));
+            let near = near.filter(|known| strsim::damerau_levenshtein(known, &name) <= 2);
+            let message = match near {
+                Some(near) => format!("is not known here; did you mean `{near}`?"),
+                None if self.known.is_empty() => "is not known here; nothing is".to_owned(),
+                None => format!("is not known here; there are: {}", self.known.join(", ")),
+            };
+            self.fault(&name, &message);
+        }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        let told: Vec<String> = self.faults.iter().map(|(name, fault)| format!("`{name}` {fault}")).collect();
+        Err(Problem::fields("wrong-fields", told.join("; "), self.faults))
+    }
+}

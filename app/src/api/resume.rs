@@ -1,0 +1,140 @@
+//! Resume tokens at work: whoever holds one answers the one question that it names, once. The token is the authority;
+//! no other one is needed.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use flowctl_core::approval::{Person, SourceKind};
+use flowctl_core::execution::Waiting;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::approvals::Said;
+use super::body::{Given, body};
+use super::person::Neighbourhood;
+use super::problem::Problem;
+use crate::engine::Along;
+use crate::github::intake::Source as _;
+use crate::identity::resume::{Claims, TokenError};
+use crate::identity::{Bearer, Directory, Hearing};
+
+/// What the holder of a token says.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resume {
+    /// The token, as it was given.
+    #[schema(min_length = 1, max_length = 2048)]
+    token: String,
+    /// The answers to a form, by field.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, additional_properties = true, nullable = false)]
+    answer: Option<Map<String, Value>>,
+    // The decision on an approval; a description here would make it two types in the document.
+    #[serde(default)]
+    #[schema(inline, nullable = false)]
+    decision: Option<Said>,
+    /// Why, for people.
+    #[serde(default)]
+    #[schema(max_length = 10000, nullable = false)]
+    note: Option<String>,
+    /// Whose word this is, where the token names nobody. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    #[serde(default, rename = "as")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
+    acting: Option<String>,
+}
+body!(Resume);
+
+/// Answer with a resume token
+///
+/// The token is the authority: no bearer token is needed. It serves one answer, to the step and attempt that it was
+/// made for, until the step's deadline or for seven days.
+#[utoipa::path(post, path = "/executions/{id}/resume", tag = "executions", operation_id = "resume_execution", security(()),
+    params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Resume,
+    responses((status = 200, description = "The execution as it is then", body = Resumed)))]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Given(given): Given<Resume>,
+) -> Result<Json<Resumed>, Problem> {
+    let claims = api.tokens.read(&given.token, api.now()).map_err(refused)?;
+    if claims.execution.to_string() != id.to_ascii_lowercase() {
+        return Err(Problem::new("resume-token-refused", "The token is for another execution."));
+    }
+    let execution = api.load(&id).await?;
+    let along = Along { word: Some(claims.word()), ..Along::default() };
+    if api.store.knows_word(&execution.tenant, &claims.word()).await? {
+        return Err(Problem::new("resume-token-used", "A token serves once, and this one has."));
+    }
+    let Some(state) = execution.steps.get(&claims.step).filter(|state| state.attempt == claims.attempt) else {
+        return Err(Problem::new("not-waiting", format!("`{}` has gone on since.", claims.step)));
+    };
+    let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
+    let (person, directory) = holder(&api, &neighbourhood, &claims, given.acting.as_deref()).await?;
+    let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
+    let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
+    let step = claims.step.as_str();
+    match (&state.waiting, given.decision, given.answer) {
+        (_, Some(_), Some(_)) => return Err(Problem::field("answer", "is given beside `decision`; a step wants one of both")),
+        (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
+        (Some(Waiting::Approval(_)), Some(said), None) => {
+            let word = api.word(person, said.verb(), SourceKind::Web);
+            hearing.decide(&execution, step, &word, (said.kind(), given.note), along).await??;
+        }
+        (Some(Waiting::Form(_)), None, Some(values)) => {
+            let word = api.word(person, "answer", SourceKind::Web);
+            hearing.answer(&execution, step, &word, values, along).await??;
+        }
+        (Some(Waiting::Approval(_)), ..) => return Err(Problem::field("answer", "is for forms; this step wants a `decision`")),
+        (Some(Waiting::Form(_)), ..) => return Err(Problem::field("decision", "is for approvals; this step wants an `answer`")),
+        _ => return Err(Problem::new("not-waiting", format!("`{step}` does not wait for anybody."))),
+    }
+    let execution = api.load_of(&execution.tenant, execution.id).await?;
+    let url = api.shown(&execution).url;
+    Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
+}
+
+/// What the holder of a token is told: how things stand, and nothing more.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct Resumed {
+    /// The execution.
+    id: uuid::Uuid,
+    /// How it stands.
+    #[schema(value_type = super::view::ExecutionStatusSchema)]
+    status: flowctl_core::execution::ExecutionStatus,
+    /// Its page.
+    url: Option<String>,
+}
+
+fn refused(error: TokenError) -> Problem {
+    match error {
+        TokenError::Forged => Problem::new("resume-token-refused", "It is none that this server made for this execution."),
+        TokenError::Ended { .. } => Problem::new("resume-token-ended", format!("{error}.")),
+    }
+}
+
+/// Who speaks, and what is known of them. In tenant `local` whoever holds the token stands in for one of those asked;
+/// elsewhere people have accounts, and a token that names nobody is nobody's word.
+async fn holder<'n>(
+    api: &Api,
+    neighbourhood: &'n Neighbourhood,
+    claims: &Claims,
+    acting: Option<&str>,
+) -> Result<(Person, &'n dyn Directory), Problem> {
+    if let (Some(person), Neighbourhood::GitHub { client, .. }) = (&claims.person, neighbourhood) {
+        let user = client.user(person).await.map_err(|error| Problem::unavailable(&error))?;
+        return Ok((crate::github::people::person(&user), neighbourhood));
+    }
+    if let Some(person) = api.named(neighbourhood, claims.person.as_deref().or(acting)).await? {
+        return Ok((person, neighbourhood));
+    }
+    match neighbourhood {
+        Neighbourhood::Local => {
+            let login = format!("resume-token-{}", claims.turn + 1);
+            Ok((Person { login, id: 0 }, &Bearer))
+        }
+        Neighbourhood::GitHub { .. } => {
+            Err(Problem::new("person-needed", "The token names nobody. Say whose word this is: `\"as\": \"LOGIN\"`."))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Steering: cancel an execution, or have it go on from what failed.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use flowctl_core::approval::Person;
+use flowctl_core::execution::{Execution, Signal};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::body::{Given, body};
+use super::problem::Problem;
+use super::view::ExecutionView;
+use crate::engine::Along;
+
+/// Why it is cancelled.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cancel {
+    /// Why, for people.
+    #[serde(default)]
+    #[schema(max_length = 1000, nullable = false)]
+    reason: Option<String>,
+    /// In whose name. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    #[serde(default, rename = "as")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
+    acting: Option<String>,
+}
+body!(Cancel, Self::default());
+
+/// What is done again.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retry {
+    /// Only this step and what follows from it.
+    #[serde(default)]
+    #[schema(max_length = 200, nullable = false)]
+    step: Option<String>,
+    /// In whose name. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    #[serde(default, rename = "as")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
+    acting: Option<String>,
+}
+body!(Retry, Self::default());
+
+/// Cancel an execution
+///
+/// What runs is interrupted; compensations and steps with `run_on: always` still run.
+#[utoipa::path(post, path = "/executions/{id}/cancel", tag = "executions", operation_id = "cancel_execution",
+    params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<Cancel>,
+    responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Given(cancel): Given<Cancel>,
+) -> Result<Json<ExecutionView>, Problem> {
+    let execution = api.load(&id).await?;
+    let actor = actor(&api, &execution, cancel.acting.as_deref()).await?;
+    let by = actor.as_ref().map_or("the administrator", |actor| actor.login.as_str());
+    let reason = cancel.reason.unwrap_or_else(|| format!("cancelled by {by}"));
+    steer(&api, &execution, Signal::Cancel { actor, reason }).await
+}
+
+/// Retry an execution
+///
+/// The same execution goes on from what failed or was cancelled.
+#[utoipa::path(post, path = "/executions/{id}/retry", tag = "executions", operation_id = "retry_execution",
+    params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<Retry>,
+    responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
+pub(super) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Given(retry): Given<Retry>,
+) -> Result<Json<ExecutionView>, Problem> {
+    let execution = api.load(&id).await?;
+    let actor = actor(&api, &execution, retry.acting.as_deref()).await?;
+    steer(&api, &execution, Signal::Retry { actor, step: retry.step }).await
+}
+
+async fn actor(api: &Api, execution: &Execution, login: Option<&str>) -> Result<Option<Person>, Problem> {
+    if login.is_none() {
+        return Ok(None);
+    }
+    let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
+    api.named(&neighbourhood, login).await
+}
+
+async fn steer(api: &Api, execution: &Execution, signal: Signal) -> Result<Json<ExecutionView>, Problem> {
+    let moved = api.engine.signal(&execution.tenant, execution.id, signal, Along::default()).await?;
+    Ok(Json(api.shown(&moved)))
+}

@@ -1,0 +1,139 @@
+//! Validation of what is sent: the same rules as `flowctl validate`, over files that are nowhere else.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{FromRequest, RawQuery, Request, State};
+use flowctl_core::definition::repository::Repository;
+use flowctl_core::validate::{Options, Severity, validate as check};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::body::{body, bytes, is_json, media_type, read};
+use super::problem::Problem;
+use super::query::Query;
+
+/// Files at most.
+const MAX_FILES: usize = 1_000;
+
+/// What is sent.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) struct ValidateQuery {
+    /// The path that a single file is taken for; without it: `.flow/processes/NAME.yaml` by the file's own name.
+    #[param(max_length = 1000)]
+    path: Option<String>,
+}
+
+/// Several files.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Files {
+    /// Texts by path: `.flow/processes/release.yaml` …
+    files: BTreeMap<String, String>,
+}
+body!(Files);
+
+/// What validation finds; the same document as `flowctl validate --format json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Findings {
+    /// The version of this form.
+    version: u32,
+    /// How many files were looked at.
+    files: usize,
+    /// Every finding: code, name, severity, message, help, path, range, related places, fix, link.
+    #[schema(value_type = Vec<Object>)]
+    findings: Vec<Value>,
+    /// How many of each severity.
+    summary: Summary,
+}
+
+/// How many findings of each severity.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Summary {
+    /// It would fail, hang or be unsafe when it runs.
+    errors: usize,
+    /// It probably is not meant.
+    warnings: usize,
+    /// Style.
+    infos: usize,
+}
+
+/// Validate definitions
+///
+/// One file as YAML, or several as JSON. Nothing is stored. Findings are no error of the request: the answer is 200.
+#[utoipa::path(post, path = "/validate", tag = "validate", operation_id = "validate", params(ValidateQuery),
+    request_body(content((String = "application/yaml"), (Files = "application/json"))),
+    responses((status = 200, description = "The findings", body = Findings)))]
+pub(super) async fn validate(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Json<Findings>, Problem> {
+    let mut query = Query::of(query.as_deref());
+    let path = query.text("path").filter(|path| !path.is_empty());
+    query.finish()?;
+    let files = files(&api, request, path).await?;
+    // Rules take their time with large files; other requests are answered meanwhile.
+    let checked = tokio::task::spawn_blocking(move || findings(files)).await;
+    checked.map(Json).map_err(|error| Problem::internal(&error))
+}
+
+async fn files(api: &Api, request: Request, path: Option<String>) -> Result<BTreeMap<String, String>, Problem> {
+    match media_type(&request) {
+        Some(kind) if is_json(&kind) => {
+            let Files { files } = read(&bytes(request, api).await?)?;
+            if files.len() > MAX_FILES {
+                return Err(Problem::field("files", format!("has more than {MAX_FILES} files")));
+            }
+            Ok(files)
+        }
+        Some(kind) if is_yaml(&kind) => {
+            let text = String::from_request(request, api).await;
+            let text = text.map_err(|rejection| match rejection.status() {
+                axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::new("too-large", format!("at most {} bytes are taken", super::MAX_BODY))
+                }
+                _ => Problem::new("malformed", format!("the body is not text: {}", rejection.body_text())),
+            })?;
+            Ok(BTreeMap::from([(path.unwrap_or_else(|| guessed_path(&text)), text)]))
+        }
+        found => {
+            let found = found.unwrap_or_else(|| "none".to_owned());
+            let detail = format!("Content-Type is {found}; send application/yaml, or application/json with `files`");
+            Err(Problem::new("unsupported-media-type", detail))
+        }
+    }
+}
+
+fn is_yaml(kind: &str) -> bool {
+    // RFC 9512 names application/yaml; the others are older habits.
+    matches!(kind, "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain")
+}
+
+/// A file's name is its `name`: so a text alone is no finding for that.
+fn guessed_path(text: &str) -> String {
+    let name = text.lines().find_map(|line| line.strip_prefix("name:")).map(str::trim);
+    let is_slug = |name: &&str| {
+        !name.is_empty() && name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    format!(".flow/processes/{}.yaml", name.filter(is_slug).unwrap_or("process"))
+}
+
+fn findings(files: BTreeMap<String, String>) -> Findings {
+    let repository = Repository::read(files);
+    let report = check(&repository, &Options::default());
+    let mut summary = Summary::default();
+    for finding in &report.findings {
+        match finding.severity {
+            Severity::Error => summary.errors += 1,
+            Severity::Warning => summary.warnings += 1,
+            Severity::Info => summary.infos += 1,
+        }
+    }
+    let findings = report.findings.iter().map(|finding| json!(finding)).collect();
+    Findings { version: 1, files: report.files, findings, summary }
+}

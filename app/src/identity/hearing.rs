@@ -1,0 +1,183 @@
+//! Hears a person's word: whether they may say it and whether it counts, then has the execution take it.
+
+use flowctl_core::approval::{Decision, DecisionKind, LeafIndex, Person, Requirement, Weighed};
+use flowctl_core::definition::Role;
+use flowctl_core::execution::{Execution, Refusal, Signal, TenantId};
+use serde_json::{Map, Value};
+
+use super::directory::Directory;
+use super::word::{Word, approval, commit, form, was_shown};
+use crate::engine::{Along, DefinitionError, Engine, SignalFailure};
+use crate::github::client::GitHubError;
+use crate::github::intake::Published;
+use crate::github::people::PeopleError;
+use crate::github::wording::Refused;
+
+/// What became of a word: taken, or refused with the reason.
+pub type Heard<T> = Result<Result<T, Refused>, HearingError>;
+
+/// Why nothing can be said about a word now.
+#[derive(Debug, thiserror::Error)]
+pub enum HearingError {
+    /// GitHub does not answer.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The engine cannot take it.
+    #[error(transparent)]
+    Engine(#[from] SignalFailure),
+}
+
+/// What a word is heard with.
+#[derive(Clone, Copy)]
+pub struct Hearing<'a> {
+    /// What moves executions.
+    pub engine: &'a Engine,
+    /// Whose the execution is.
+    pub tenant: &'a TenantId,
+    /// What is known of people.
+    pub directory: &'a dyn Directory,
+    /// The definitions of the default branch: `flow.yaml` may demand permissions.
+    pub published: &'a Published,
+}
+
+impl Hearing<'_> {
+    /// Records a person's decision about a step, or says why it does not count.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    pub async fn decide(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        decision: (DecisionKind, Option<String>),
+        along: Along,
+    ) -> Heard<()> {
+        let Some(request) = approval(execution, step) else {
+            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "an approval" }));
+        };
+        if let Err(refused) = was_shown(step, request, word) {
+            return Ok(Err(refused));
+        }
+        if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        let weighed = self.weigh(execution, step, &request.requirement, word, request.allow_author).await?;
+        let counts_for = match weighed {
+            Ok(leaves) => leaves,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (decision, note) = decision;
+        let decision = Decision {
+            person: word.person.clone(),
+            decision,
+            at: word.at,
+            note,
+            source: word.source.clone(),
+            commit: commit(&word.about, request),
+            counts_for,
+        };
+        let signal = Signal::Decide { step: step.to_owned(), decision };
+        settled(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+    }
+
+    /// Records a person's answers to a form, or says why they do not count.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    pub async fn answer(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        values: Map<String, Value>,
+        along: Along,
+    ) -> Heard<()> {
+        let Some(request) = form(execution, step) else {
+            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "answers" }));
+        };
+        if word.was_said_before(request.requested_at) {
+            let since = request.requested_at;
+            return Ok(Err(Refused::WrittenBefore { step: step.to_owned(), since, commit: None }));
+        }
+        // Where nobody is named, whoever may write to the repository.
+        let needs = request.assignees.is_none().then_some(Role::Write);
+        if let Err(refused) = self.permits(word.verb, &word.person, needs, false).await? {
+            return Ok(Err(refused));
+        }
+        if let Some(assignees) = &request.assignees
+            && let Err(refused) = self.weigh(execution, step, assignees, word, true).await?
+        {
+            return Ok(Err(refused));
+        }
+        let (person, source) = (word.person.clone(), word.source.clone());
+        let signal = Signal::Answer { step: step.to_owned(), person, values, source };
+        settled(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+    }
+
+    /// The leaves of a requirement that a person counts for.
+    async fn weigh(
+        &self,
+        execution: &Execution,
+        step: &str,
+        requirement: &Requirement,
+        word: &Word,
+        allow_author: bool,
+    ) -> Heard<Vec<LeafIndex>> {
+        match self.directory.weigh(execution, requirement, &word.person, allow_author).await {
+            Ok(Weighed::Counts(leaves)) => Ok(Ok(leaves)),
+            Ok(Weighed::Not(why)) => Ok(Err(Refused::Ineligible {
+                step: step.to_owned(),
+                why,
+                requirement: requirement.clone(),
+                organisation: self.directory.organisation().to_owned(),
+            })),
+            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
+            Err(PeopleError::GitHub(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether somebody may use a command: the permission that it needs, unless they started what it is about;
+    /// `flow.yaml` may demand more of everybody.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    pub async fn permits(&self, verb: &str, person: &Person, needs: Option<Role>, started_it: bool) -> Heard<()> {
+        if let (Some(fault), false) = (&self.published.settings_fault, ["status", "help"].contains(&verb)) {
+            return Ok(Err(Refused::SettingsUnsound { fault: fault.clone() }));
+        }
+        let demanded = self.published.demands(verb);
+        let needs = match (demanded, needs) {
+            (Some(demanded), needs) => Some(needs.map_or(demanded, |needs| needs.max(demanded))),
+            (None, Some(needs)) if !started_it => Some(needs),
+            (None, _) => None,
+        };
+        let Some(needs) = needs else { return Ok(Ok(())) };
+        match self.directory.role(person).await {
+            Ok(Some(role)) if role >= needs => Ok(Ok(())),
+            Ok(_) => Ok(Err(Refused::Permission { needs })),
+            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
+            Err(PeopleError::GitHub(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// What a signal led to, for the person who gave it. What was recorded before was done before.
+///
+/// # Errors
+/// Where the engine could not take it now.
+pub fn settled(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Heard<()> {
+    match outcome {
+        Ok(_) | Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
+        Err(SignalFailure::Refused(refusal)) => Ok(refused(step, refusal)),
+        Err(SignalFailure::GroupBusy { running }) => Ok(Err(Refused::GroupBusy { running })),
+        Err(SignalFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
+            Ok(Err(Refused::Definition { reason: error.to_string() }))
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn refused<T>(step: Option<&str>, refusal: Refusal) -> Result<T, Refused> {
+    Err(Refused::Execution { step: step.map(str::to_owned), refusal })
+}

@@ -1,0 +1,274 @@
+//! Executions: started, shown, listed, steered.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, answer};
+
+#[tokio::test]
+async fn an_execution_is_started_and_shown() {
+    let stage = Stage::set();
+    let answered = stage.post("/executions", json!({"process": "sum", "inputs": {"a": 40}})).await;
+    let location = answered.headers["location"].to_str().unwrap().to_owned();
+    let started = answered.expect(202);
+    assert_eq!(location, format!("/api/v1/executions/{}", started["id"].as_str().unwrap()));
+    let shown = stage.until(&started["id"], "completed").await;
+    assert_eq!(shown["outputs"], json!({"total": 42}));
+    assert_eq!(shown["inputs"], json!({"a": 40, "b": 2}));
+    for (member, expected) in [
+        ("tenant", json!("local")),
+        ("repository", json!("shop")),
+        ("process", json!("sum")),
+        ("version", json!(1)),
+        ("error", Value::Null),
+        ("cost", Value::Null),
+    ] {
+        assert_eq!(shown[member], expected, "{member}");
+    }
+    assert_eq!(shown["id"].as_str().unwrap().as_bytes()[14], b'7', "a UUIDv7");
+    assert_eq!(shown["trigger"]["type"], "manual");
+    assert_eq!(shown["revision"].as_str().unwrap().len(), 40);
+    assert_eq!(shown["digest"].as_str().unwrap().len(), 64);
+    for moment in ["created_at", "started_at", "completed_at"] {
+        let text = shown[moment].as_str().unwrap();
+        assert!(text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(), "{moment}: {text}");
+    }
+    assert!(shown["duration_ms"].is_u64());
+    assert!(shown["url"].as_str().unwrap().ends_with(shown["id"].as_str().unwrap()));
+    let step = &shown["steps"][0];
+    assert_eq!((&step["id"], &step["type"], &step["status"]), (&json!("add"), &json!("set"), &json!("completed")));
+    assert_eq!((&step["attempt"], &step["output"]), (&json!(1), &json!({"total": 42})));
+    let output = format!("/executions/{}/steps/add/output", shown["id"].as_str().unwrap());
+    assert_eq!(stage.get(&output).await.expect(200), json!({"total": 42}));
+    assert_eq!(stage.get(&output.replace("add", "sub")).await.problem(404), "not-found");
+}
+
+#[tokio::test]
+async fn wrong_inputs_are_told_each_by_its_field() {
+    let stage = Stage::set();
+    let inputs = json!({"a": -1, "b": "two", "unit": "miles", "colour": "red"});
+    let answered = stage.post("/executions", json!({"process": "sum", "inputs": inputs})).await;
+    assert_eq!(answered.problem(422), "wrong-inputs");
+    let fields: BTreeSet<&str> =
+        answered.body["errors"].as_array().unwrap().iter().map(|fault| fault["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, BTreeSet::from(["inputs.a", "inputs.b", "inputs.unit", "inputs.colour"]));
+    let answered = stage.post("/executions", json!({"process": "sum"})).await;
+    assert_eq!(answered.body["errors"], json!([{"field": "inputs.a", "message": "is required"}]));
+    let wrong = json!({"proces": "sum", "inputs": [], "revision": "main"});
+    let answered = stage.post("/executions", wrong).await;
+    assert_eq!(answered.problem(422), "wrong-fields");
+    assert_eq!(answered.body["errors"].as_array().unwrap().len(), 4, "{:#}", answered.body);
+    assert_eq!(stage.get("/executions").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_process_is_named_in_full_or_by_its_name_alone() {
+    let stage = Stage::set();
+    for name in ["sum", "shop:sum"] {
+        stage.start(name, json!({"a": 1})).await;
+    }
+    for (name, words) in [
+        ("smu", "did you mean `sum`?"),
+        ("shop:smu", "did you mean `sum`?"),
+        ("other:sum", "not served here"),
+        ("octocat/shop:sum", "not served here"),
+    ] {
+        let answered = stage.post("/executions", json!({"process": name})).await;
+        assert_eq!(answered.problem(422), "wrong-fields");
+        assert!(answered.body["errors"][0]["message"].as_str().unwrap().contains(words), "{:#}", answered.body);
+    }
+    let answered = stage.post("/executions", json!({"process": "ordered"})).await;
+    assert_eq!(answered.problem(409), "not-by-hand");
+}
+
+#[tokio::test]
+async fn a_key_starts_once_and_belongs_to_its_request() {
+    let stage = Stage::set();
+    let start = |key: &'static str, inputs: Value| {
+        let request = stage.request(Method::POST, "/executions").header("Idempotency-Key", key);
+        answer(request.json(&json!({"process": "sum", "inputs": inputs})))
+    };
+    let first = start("order-7", json!({"a": 1, "b": 3})).await.expect(202);
+    let again = start("order-7", json!({"b": 3, "a": 1})).await.expect(200);
+    assert_eq!(first["id"], again["id"]);
+    let other = start("order-7", json!({"a": 2})).await;
+    assert_eq!(other.problem(422), "key-used-otherwise");
+    assert_eq!(other.body["execution"], first["id"]);
+    let next = start("order-8", json!({"a": 1, "b": 3})).await.expect(202);
+    assert_ne!(first["id"], next["id"]);
+    // A key made from process and inputs.
+    let auto = start("auto", json!({"a": 1, "b": 3})).await.expect(202);
+    let same = start("auto", json!({"b": 3, "a": 1})).await;
+    assert!(same.headers["idempotency-key"].to_str().unwrap().starts_with("auto-"));
+    assert_eq!(auto["id"], same.expect(200)["id"]);
+    assert_ne!(auto["id"], start("auto", json!({"a": 2})).await.expect(202)["id"]);
+    // Without one each start is a new execution.
+    assert_ne!(stage.start("sum", json!({"a": 1})).await["id"], stage.start("sum", json!({"a": 1})).await["id"]);
+    // Starts at the same time are one start.
+    let starts = (0..8).map(|_| start("order-9", json!({"a": 5})));
+    let answers = futures(starts).await;
+    let ids: BTreeSet<String> = answers.iter().map(|answer| answer.body["id"].to_string()).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), 1);
+}
+
+async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut done = Vec::new();
+    let mut set: Vec<std::pin::Pin<Box<dyn Future<Output = T>>>> = Vec::new();
+    for future in all {
+        set.push(Box::pin(future));
+    }
+    std::future::poll_fn(|context| {
+        set.retain_mut(|future| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(value) => {
+                done.push(value);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if set.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_come_page_by_page() {
+    let stage = Stage::set();
+    let mut started = Vec::new();
+    for a in 0..5 {
+        started.push(stage.start("sum", json!({"a": a})).await["id"].clone());
+    }
+    let waiting = stage.start("release", json!({})).await["id"].clone();
+    stage.until(&waiting, "waiting").await;
+    for id in &started {
+        stage.until(id, "completed").await;
+    }
+    started.push(waiting.clone());
+    // Page by page, newest first, each once.
+    let (mut seen, mut next) = (Vec::new(), Value::Null);
+    loop {
+        let cursor = next.as_str().map(|next| format!("&cursor={next}")).unwrap_or_default();
+        let page = stage.get(&format!("/executions?limit=2{cursor}")).await.expect(200);
+        assert!(page["items"].as_array().unwrap().len() <= 2);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|execution| execution["id"].clone()));
+        next = page["next"].clone();
+        if next.is_null() {
+            break;
+        }
+    }
+    seen.reverse();
+    assert_eq!(seen, started);
+    let ids = |query: &'static str| {
+        let stage = &stage;
+        async move {
+            let body = stage.get(&format!("/executions?{query}")).await.expect(200);
+            body["items"].as_array().unwrap().iter().map(|execution| execution["id"].clone()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(ids("status=waiting").await, std::slice::from_ref(&waiting));
+    assert_eq!(ids("status=completed").await.len(), 5);
+    assert_eq!(ids("status=failed").await.len(), 0);
+    assert_eq!(ids("process=release").await, std::slice::from_ref(&waiting));
+    assert_eq!(ids("process=shop:sum&status=completed").await.len(), 5);
+    assert_eq!(ids("process=other:sum").await.len(), 0);
+    assert_eq!(ids("q=RELEA").await, [waiting]);
+    assert_eq!(ids("since=2000-01-01T00:00:00Z").await.len(), 6);
+    assert_eq!(ids("until=2000-01-01T00:00:00Z").await.len(), 0);
+    assert_eq!(ids("since=2999-01-01T00:00:00Z").await.len(), 0);
+    // A cursor serves the list that gave it.
+    let page = stage.get("/executions?limit=1").await.expect(200);
+    let cursor = page["next"].as_str().unwrap();
+    for query in [format!("status=waiting&cursor={cursor}"), format!("cursor={}A", &cursor[1..]), "cursor=1".to_owned()] {
+        let answered = stage.get(&format!("/executions?{query}")).await;
+        assert_eq!(answered.problem(422), "wrong-fields");
+        assert_eq!(answered.body["errors"][0]["field"], "cursor");
+    }
+    // Every slip is told, all at once.
+    let answered = stage.get("/executions?statsu=failed&status=finished&limit=0&since=yesterday&since=now").await;
+    assert_eq!(answered.problem(422), "wrong-fields");
+    let words = answered.body["detail"].as_str().unwrap();
+    for expected in ["did you mean `status`?", "pending, running", "from 1 to 200", "RFC 3339", "more than once"] {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn an_execution_is_cancelled_retried_and_run_again() {
+    let stage = Stage::set();
+    let waiting = stage.start("release", json!({"what": "api"})).await;
+    let path = |id: &Value, verb: &str| format!("/executions/{}/{verb}", id.as_str().unwrap());
+    let cancelled = stage.post(&path(&waiting["id"], "cancel"), json!({"reason": "not today", "as": "ann"})).await;
+    assert_eq!(cancelled.expect(200)["status"], "cancelled");
+    let again = stage.post(&path(&waiting["id"], "cancel"), json!({})).await;
+    assert_eq!(again.problem(409), "ended");
+    // Without a body too.
+    let retried = answer(stage.request(Method::POST, &path(&waiting["id"], "retry"))).await.expect(200);
+    assert_eq!((&retried["id"], &retried["status"]), (&waiting["id"], &json!("waiting")));
+
+    let failed = stage.start("broken", json!({})).await;
+    let failed = stage.until(&failed["id"], "failed").await;
+    assert_eq!(failed["error"]["step"], "second");
+    let retried = stage.post(&path(&failed["id"], "retry"), json!({"step": "second"})).await.expect(200);
+    assert_eq!(retried["id"], failed["id"]);
+    let failed = stage.until(&failed["id"], "failed").await;
+    assert_eq!(failed["steps"][1]["attempt"], 2);
+    let completed = stage.start("sum", json!({"a": 1})).await;
+    stage.until(&completed["id"], "completed").await;
+    assert_eq!(stage.post(&path(&completed["id"], "retry"), json!({})).await.problem(409), "nothing-to-retry");
+
+    let rerun = answer(stage.request(Method::POST, &path(&completed["id"], "rerun"))).await.expect(202);
+    assert_ne!(rerun["id"], completed["id"]);
+    let rerun = stage.until(&rerun["id"], "completed").await;
+    assert_eq!(rerun["inputs"], json!({"a": 1, "b": 2}));
+    let nowhere = json!("01900000-0000-7000-8000-000000000001");
+    for verb in ["cancel", "retry", "rerun"] {
+        assert_eq!(stage.post(&path(&nowhere, verb), json!({})).await.problem(404), "not-found");
+    }
+}
+
+#[tokio::test]
+async fn an_earlier_commit_of_the_default_branch_can_be_named_and_nothing_else() {
+    let stage = Stage::set();
+    let before = stage.start("sum", json!({"a": 1})).await["revision"].clone();
+    let newer = crate::stage::SUM.replace("version: 1", "version: 2").replace("inputs.a + inputs.b", "inputs.a * inputs.b");
+    stage.repository.write(".flow/processes/sum.yaml", &newer);
+    let after = stage.repository.commit("multiply");
+    // Commits are seen within two seconds.
+    let seen = stage.until_that("/processes/sum", |process| process["revision"] == json!(after)).await;
+    assert_eq!(seen["version"], 2);
+    let run = |body: Value| {
+        let stage = &stage;
+        async move {
+            let started = stage.post("/executions", body).await.expect(202);
+            stage.until(&started["id"], "completed").await["outputs"]["total"].clone()
+        }
+    };
+    assert_eq!(run(json!({"process": "sum", "inputs": {"a": 5}})).await, 10);
+    assert_eq!(run(json!({"process": "sum", "inputs": {"a": 5}, "revision": before})).await, 7);
+    let foreign = json!({"process": "sum", "inputs": {"a": 5}, "revision": "0".repeat(40)});
+    let answered = stage.post("/executions", foreign).await;
+    assert_eq!(answered.problem(422), "wrong-fields");
+    assert_eq!(answered.body["errors"][0]["field"], "revision");
+}
+
+#[tokio::test]
+async fn forms_are_answered_in_a_persons_name() {
+    let stage = Stage::set();
+    let asked = stage.start("access", json!({})).await;
+    let asked = stage.until(&asked["id"], "waiting").await;
+    let waiting = &asked["steps"][0]["waiting_for"];
+    assert_eq!((&waiting["kind"], &waiting["schema"]["required"]), (&json!("form"), &json!(["system"])));
+    let path = format!("/executions/{}/steps/request/answers", asked["id"].as_str().unwrap());
+    assert_eq!(stage.post(&path, json!({"values": {"system": "shop"}})).await.problem(403), "person-needed");
+    let wrong = json!({"values": {"system": "hr", "days": 99, "why": "so"}, "as": "ann"});
+    let answered = stage.post(&path, wrong).await;
+    assert_eq!(answered.problem(422), "wrong-fields");
+    assert_eq!(answered.body["errors"].as_array().unwrap().len(), 3, "{:#}", answered.body);
+    stage.post(&path, json!({"values": {"system": "shop"}, "as": "ann"})).await.expect(200);
+    let done = stage.until(&asked["id"], "completed").await;
+    assert_eq!(done["steps"][0]["output"], json!({"system": "shop", "days": 7}));
+    assert_eq!(stage.post(&path, json!({"values": {"system": "shop"}, "as": "ann"})).await.problem(409), "not-waiting");
+}

@@ -1,0 +1,9 @@
+//! The HTTP API of a real server over a local repository: what CONTRACT promises, line by line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod access;
+mod approvals;
+mod events;
+mod executions;
+mod processes;
+mod stage;
