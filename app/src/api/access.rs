@@ -46,7 +46,8 @@ fn admitted(token: Option<&SecretString>, request: &Request) -> Result<(), Probl
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    let wrong = || Problem::new("token-wrong", "It is not the token of FLOWCTL_API_TOKEN that the server was started with.");
+    let wrong =
+        || Problem::new("token-wrong", "It is not the token of FLOWCTL_API_TOKEN that the server was started with.");
     if is_same(token.expose_secret(), given.ok_or_else(wrong)?) { Ok(()) } else { Err(wrong()) }
 }
 

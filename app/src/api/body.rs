@@ -87,7 +87,8 @@ pub(super) fn is_json(media_type: &str) -> bool {
 pub(super) fn read<T: Body>(bytes: &[u8]) -> Result<T, Problem> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         let detail = format!("the body is not JSON: {error}");
-        Problem { line: Some(error.line()), column: Some(error.column()), ..Problem::new("malformed", detail) }
+        let small = |number: usize| u32::try_from(number).ok();
+        Problem { line: small(error.line()), column: small(error.column()), ..Problem::new("malformed", detail) }
     })?;
     let found = faults(T::described(), &value);
     if !found.is_empty() {

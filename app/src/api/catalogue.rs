@@ -133,8 +133,7 @@ impl Catalogue {
 
     async fn find_by_name(&self, name: &str) -> Result<Found, Unfound> {
         let (processes, trouble) = self.processes().await?;
-        let named: Vec<&Found> =
-            processes.iter().filter(|found| found.process.header.name.as_str() == name).collect();
+        let named: Vec<&Found> = processes.iter().filter(|found| found.process.header.name.as_str() == name).collect();
         match named.as_slice() {
             [one] => Ok((*one).clone()),
             [] => {

@@ -35,7 +35,8 @@ impl Cursors {
     /// Where the page before ended.
     pub fn read(&self, list: &str, cursor: &str) -> Result<String, Problem> {
         let wrong = || Problem::field("cursor", "is not one that this list gave with these filters; begin without it");
-        let bytes = Some(cursor).filter(|text| text.len() <= MAX_CURSOR).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let bytes =
+            Some(cursor).filter(|text| text.len() <= MAX_CURSOR).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let bytes = bytes.filter(|bytes| bytes.len() > SIGNATURE).ok_or_else(wrong)?;
         let (signature, last) = bytes.split_at(SIGNATURE);
         let last = std::str::from_utf8(last).map_err(|_| wrong())?;

@@ -5,12 +5,12 @@ use axum::http::{HeaderValue, header};
 use axum::routing::get;
 use axum::{Json, Router};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::PartialSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
-    SecurityRequirement,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    ResponseBuilder, SecurityRequirement,
 };
-use utoipa::PartialSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{FieldFault, MEDIA_TYPE, Problem};
@@ -55,7 +55,9 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.delete, &mut path.patch];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
-            responses.entry("401".to_owned()).or_insert_with(|| answer("The API is closed, or the token is not the right one"));
+            responses
+                .entry("401".to_owned())
+                .or_insert_with(|| answer("The API is closed, or the token is not the right one"));
             responses.entry("default".to_owned()).or_insert_with(|| answer("Why it was not done"));
         }
     }
@@ -66,9 +68,7 @@ pub(super) fn router(openapi: OpenApi) -> Router {
     // The pages bring scripts and styles of their own, all from this server.
     let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
     let pages = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
-    let pages = Router::from(pages).layer(SetResponseHeaderLayer::overriding(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(policy),
-    ));
+    let pages = Router::from(pages)
+        .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)));
     Router::new().route("/openapi.json", get(move || std::future::ready(Json(openapi.clone())))).merge(pages)
 }

@@ -5,10 +5,10 @@ use axum::extract::{Path, RawQuery, State};
 use flowctl_core::execution::ExecutionStatus;
 use utoipa::IntoParams;
 
+use super::Api;
 use super::problem::Problem;
 use super::query::Query;
 use super::view::{ExecutionView, List};
-use super::Api;
 use crate::store::ExecutionFilter;
 
 /// Which executions to list.

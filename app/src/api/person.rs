@@ -30,7 +30,12 @@ impl Api {
         if *tenant == TenantId::local() {
             return Ok(Neighbourhood::Local);
         }
-        let gone = || Problem::new("refused", format!("The App is not installed for {tenant} any more.", tenant = tenant.as_str()));
+        let gone = || {
+            Problem::new(
+                "refused",
+                format!("The App is not installed for {tenant} any more.", tenant = tenant.as_str()),
+            )
+        };
         let github = self.github.as_ref().ok_or_else(gone)?;
         let installation = self.store.installation(tenant).await?.filter(|found| !found.deleted).ok_or_else(gone)?;
         let (owner, name) = repository.split_once('/').ok_or_else(gone)?;

@@ -19,30 +19,33 @@ pub struct Problem {
     /// What kind of problem; stable. `urn:flowctl:problem:` and a name.
     #[serde(rename = "type")]
     #[schema(examples("urn:flowctl:problem:wrong-inputs"))]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The kind in words.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong here, and what to do.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// Every fault, by field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldFault>,
     /// The execution that stands in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
-    pub execution: Option<Uuid>,
+    pub execution: Option<Box<Uuid>>,
     /// Where the body cannot be read: the line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Where the body cannot be read: the column, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// What to name to the operator, whose log says more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
-    pub incident: Option<Uuid>,
+    pub incident: Option<Box<Uuid>>,
 }
 
 /// What is wrong with one field.
@@ -93,12 +96,13 @@ impl Problem {
     pub fn new(name: &'static str, detail: impl Into<String>) -> Self {
         let found = KINDS.iter().find(|(known, ..)| *known == name);
         debug_assert!(found.is_some(), "{name} is in the table");
-        let (status, title) = found.map_or((StatusCode::INTERNAL_SERVER_ERROR, name), |(_, status, title)| (*status, title));
+        let (status, title) =
+            found.map_or((StatusCode::INTERNAL_SERVER_ERROR, name), |(_, status, title)| (*status, title));
         Self {
-            kind: format!("{TYPE}{name}"),
-            title: title.to_owned(),
+            kind: format!("{TYPE}{name}").into(),
+            title: title.into(),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             errors: Vec::new(),
             execution: None,
             line: None,
@@ -130,7 +134,7 @@ impl Problem {
         let incident = Uuid::now_v7();
         tracing::error!(%incident, %error, "a request could not be answered");
         let detail = format!("It is no fault of the request. The server's log says more under {incident}.");
-        Self { incident: Some(incident), ..Self::new("internal", detail) }
+        Self { incident: Some(Box::new(incident)), ..Self::new("internal", detail) }
     }
 
     /// Something that may pass.
@@ -142,7 +146,7 @@ impl Problem {
     /// With the execution that stands in the way.
     #[must_use]
     pub fn with_execution(self, execution: Uuid) -> Self {
-        Self { execution: Some(execution), ..self }
+        Self { execution: Some(Box::new(execution)), ..self }
     }
 
     /// The kind's name without what begins every `type`.
@@ -175,7 +179,9 @@ pub(super) async fn as_problem(response: Response) -> Response {
         return response;
     }
     let mut problem = match status {
-        StatusCode::NOT_FOUND => Problem::new("unknown-route", "There is nothing at this address; /docs lists what there is."),
+        StatusCode::NOT_FOUND => {
+            Problem::new("unknown-route", "There is nothing at this address; /docs lists what there is.")
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
             Problem::new("method-not-allowed", "The header `Allow` says which methods this address takes.")
         }

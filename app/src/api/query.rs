@@ -74,8 +74,12 @@ impl Query {
 
     /// Everything that is wrong, where anything is.
     pub fn finish(mut self) -> Result<(), Problem> {
-        let unknown: Vec<String> =
-            self.pairs.iter().map(|(name, _)| name.clone()).filter(|name| !self.known.contains(&name.as_str())).collect();
+        let unknown: Vec<String> = self
+            .pairs
+            .iter()
+            .map(|(name, _)| name.clone())
+            .filter(|name| !self.known.contains(&name.as_str()))
+            .collect();
         for name in unknown {
             let near = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &name));
             let near = near.filter(|known| strsim::damerau_levenshtein(known, &name) <= 2);

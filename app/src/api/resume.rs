@@ -75,7 +75,9 @@ pub(super) async fn resume(
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
     let step = claims.step.as_str();
     match (&state.waiting, given.decision, given.answer) {
-        (_, Some(_), Some(_)) => return Err(Problem::field("answer", "is given beside `decision`; a step wants one of both")),
+        (_, Some(_), Some(_)) => {
+            return Err(Problem::field("answer", "is given beside `decision`; a step wants one of both"));
+        }
         (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
         (Some(Waiting::Approval(_)), Some(said), None) => {
             let word = api.word(person, said.verb(), SourceKind::Web);
@@ -85,8 +87,12 @@ pub(super) async fn resume(
             let word = api.word(person, "answer", SourceKind::Web);
             hearing.answer(&execution, step, &word, values, along).await??;
         }
-        (Some(Waiting::Approval(_)), ..) => return Err(Problem::field("answer", "is for forms; this step wants a `decision`")),
-        (Some(Waiting::Form(_)), ..) => return Err(Problem::field("decision", "is for approvals; this step wants an `answer`")),
+        (Some(Waiting::Approval(_)), ..) => {
+            return Err(Problem::field("answer", "is for forms; this step wants a `decision`"));
+        }
+        (Some(Waiting::Form(_)), ..) => {
+            return Err(Problem::field("decision", "is for approvals; this step wants an `answer`"));
+        }
         _ => return Err(Problem::new("not-waiting", format!("`{step}` does not wait for anybody."))),
     }
     let execution = api.load_of(&execution.tenant, execution.id).await?;
@@ -108,7 +114,9 @@ pub(super) struct Resumed {
 
 fn refused(error: TokenError) -> Problem {
     match error {
-        TokenError::Forged => Problem::new("resume-token-refused", "It is none that this server made for this execution."),
+        TokenError::Forged => {
+            Problem::new("resume-token-refused", "It is none that this server made for this execution.")
+        }
         TokenError::Ended { .. } => Problem::new("resume-token-ended", format!("{error}.")),
     }
 }

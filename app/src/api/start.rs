@@ -113,7 +113,10 @@ pub(super) async fn rerun(State(api): State<Api>, Path(id): Path<String>) -> Res
     let definitions = api.catalogue.at_head(&before.tenant, &before.repository).await?;
     let Some((_, process)) = definitions.repository.process(&before.process) else {
         let (process, repository) = (&before.process, &before.repository);
-        return Err(Problem::new("definition-unsound", format!("There is no process `{process}` in {repository} any more.")));
+        return Err(Problem::new(
+            "definition-unsound",
+            format!("There is no process `{process}` in {repository} any more."),
+        ));
     };
     if process.header.status == ProcessStatus::Archived {
         return Err(archived(&before.process));
@@ -208,7 +211,8 @@ pub(super) fn given_key(headers: &HeaderMap) -> Result<Option<String>, Problem> 
 /// What tells one request from another under the same key.
 fn fingerprint(found: &Found, start: &Start) -> String {
     let none = || "";
-    let (revision, acting) = (start.revision.as_deref().unwrap_or_else(none), start.acting.as_deref().unwrap_or_else(none));
+    let (revision, acting) =
+        (start.revision.as_deref().unwrap_or_else(none), start.acting.as_deref().unwrap_or_else(none));
     digest(&[&found.id(), &canonical(&start.inputs), revision, acting])
 }
 

@@ -70,12 +70,8 @@ pub(super) async fn answer(
     let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
     let person = api.must_be_named(&neighbourhood, answers.acting.as_deref()).await?;
     let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
-    let hearing = Hearing {
-        engine: &api.engine,
-        tenant: &execution.tenant,
-        directory: &neighbourhood,
-        published: &published,
-    };
+    let hearing =
+        Hearing { engine: &api.engine, tenant: &execution.tenant, directory: &neighbourhood, published: &published };
     let word = api.word(person, "answer", SourceKind::Api);
     hearing.answer(&execution, &step, &word, answers.values, Along::default()).await??;
     Ok(Json(api.shown(&api.load_of(&execution.tenant, execution.id).await?)))
@@ -83,12 +79,7 @@ pub(super) async fn answer(
 
 impl Api {
     /// Something that a person says now, about what stands now.
-    pub(super) fn word(
-        &self,
-        person: flowctl_core::approval::Person,
-        verb: &'static str,
-        kind: SourceKind,
-    ) -> Word {
+    pub(super) fn word(&self, person: flowctl_core::approval::Person, verb: &'static str, kind: SourceKind) -> Word {
         let now = self.now();
         let source = Source { kind, id: Uuid::now_v7().to_string(), url: None };
         Word { person, at: now, heard_at: now, source, about: About::Shown, verb }

@@ -96,7 +96,13 @@ pub struct Bearer;
 
 #[async_trait]
 impl Directory for Bearer {
-    async fn weigh(&self, _: &Execution, requirement: &Requirement, _: &Person, _: bool) -> Result<Weighed, PeopleError> {
+    async fn weigh(
+        &self,
+        _: &Execution,
+        requirement: &Requirement,
+        _: &Person,
+        _: bool,
+    ) -> Result<Weighed, PeopleError> {
         Ok(Weighed::Counts((0..).zip(requirement.leaves()).map(|(index, _)| index).collect()))
     }
 

@@ -7,5 +7,5 @@ pub mod resume;
 mod word;
 
 pub use directory::{Bearer, Directory, Vouched};
-pub use hearing::{Hearing, HearingError, Heard, settled};
+pub use hearing::{Heard, Hearing, HearingError, settled};
 pub use word::{About, Word, approval, form};

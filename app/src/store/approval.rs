@@ -4,9 +4,7 @@
 use flowctl_core::approval::{Decision, DecisionKind};
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::step::StepType;
-use flowctl_core::execution::{
-    ApprovalRequest, ExecutionId, StepState, StepStatus, TenantId, Waiting,
-};
+use flowctl_core::execution::{ApprovalRequest, ExecutionId, StepState, StepStatus, TenantId, Waiting};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

@@ -30,7 +30,9 @@ async fn without_a_token_set_up_the_api_is_closed() {
     let stage = Stage::with(&[("sum", SUM)], vec![]);
     for request in [
         stage.request(Method::GET, "/executions"),
-        stage.request(Method::POST, "/executions/01900000-0000-7000-8000-000000000001/resume").json(&json!({"token": "x"})),
+        stage
+            .request(Method::POST, "/executions/01900000-0000-7000-8000-000000000001/resume")
+            .json(&json!({"token": "x"})),
     ] {
         let answered = answer(request).await;
         assert_eq!(answered.problem(401), "api-closed");

@@ -40,7 +40,10 @@ async fn people_decide_and_the_execution_goes_on() {
     assert_eq!((&one["status"], &one["missing"][0]["have"]), (&json!("pending"), &json!(1)));
     let word = &one["decisions"][0];
     assert_eq!(word["person"], json!({"login": "alice", "id": 0}));
-    assert_eq!((&word["decision"], &word["note"], &word["source"]["kind"]), (&json!("approve"), &json!("fine"), &json!("api")));
+    assert_eq!(
+        (&word["decision"], &word["note"], &word["source"]["kind"]),
+        (&json!("approve"), &json!("fine"), &json!("api"))
+    );
     // The same person again is one person; who takes it back is none.
     stage.post(&path, json!({"decision": "approve", "as": "Alice"})).await.expect(200);
     let back = stage.post(&path, json!({"decision": "withdraw", "as": "alice"})).await.expect(200);

@@ -12,7 +12,8 @@ async fn messages(response: reqwest::Response, most: usize) -> Vec<(String, Valu
     let mut response = response;
     let (mut text, mut found) = (String::new(), Vec::new());
     while found.len() < most {
-        let Some(chunk) = tokio::time::timeout(Duration::from_secs(30), response.chunk()).await.unwrap().unwrap() else {
+        let Some(chunk) = tokio::time::timeout(Duration::from_secs(30), response.chunk()).await.unwrap().unwrap()
+        else {
             break;
         };
         text.push_str(std::str::from_utf8(&chunk).unwrap());
@@ -104,9 +105,8 @@ async fn a_server_that_ends_lets_go_of_its_streams() {
     stage.until(&started["id"], "waiting").await;
     let path = format!("/executions/{}/events/stream", started["id"].as_str().unwrap());
     let response = stage.request(Method::GET, &path).send().await.unwrap();
-    let (messages, code) = tokio::join!(messages(response, usize::MAX), async {
-        tokio::task::block_in_place(|| stage.server.stop())
-    });
+    let (messages, code) =
+        tokio::join!(messages(response, usize::MAX), async { tokio::task::block_in_place(|| stage.server.stop()) });
     assert!(!messages.is_empty());
     assert_eq!(code, Some(0));
 }
@@ -123,10 +123,13 @@ async fn an_event_is_taken_once_and_told_to_who_waits_and_to_who_starts() {
     let done = stage.until(&waiting["id"], "completed").await;
     assert_eq!(done["steps"][0]["output"]["payload"], json!({"order": 7}));
     stage.post("/events", json!({"name": "order", "payload": {"order": 9}})).await.expect(202);
-    let started = stage.until_that("/executions?process=ordered&status=completed", |list| list["items"] != json!([])).await;
+    let started =
+        stage.until_that("/executions?process=ordered&status=completed", |list| list["items"] != json!([])).await;
     assert_eq!(started["items"][0]["steps"][0]["output"], json!({"order": 9}));
     assert_eq!(started["items"][0]["trigger"]["type"], "event");
-    for wrong in [json!({}), json!({"name": ""}), json!({"name": "a\u{0}b"}), json!({"name": "a", "id": "x".repeat(201)})] {
+    for wrong in
+        [json!({}), json!({"name": ""}), json!({"name": "a\u{0}b"}), json!({"name": "a", "id": "x".repeat(201)})]
+    {
         assert_eq!(stage.post("/events", wrong).await.problem(422), "wrong-fields");
     }
 }

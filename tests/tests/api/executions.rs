@@ -181,7 +181,8 @@ async fn lists_are_filtered_and_come_page_by_page() {
     // A cursor serves the list that gave it.
     let page = stage.get("/executions?limit=1").await.expect(200);
     let cursor = page["next"].as_str().unwrap();
-    for query in [format!("status=waiting&cursor={cursor}"), format!("cursor={}A", &cursor[1..]), "cursor=1".to_owned()] {
+    for query in [format!("status=waiting&cursor={cursor}"), format!("cursor={}A", &cursor[1..]), "cursor=1".to_owned()]
+    {
         let answered = stage.get(&format!("/executions?{query}")).await;
         assert_eq!(answered.problem(422), "wrong-fields");
         assert_eq!(answered.body["errors"][0]["field"], "cursor");
@@ -233,7 +234,8 @@ async fn an_execution_is_cancelled_retried_and_run_again() {
 async fn an_earlier_commit_of_the_default_branch_can_be_named_and_nothing_else() {
     let stage = Stage::set();
     let before = stage.start("sum", json!({"a": 1})).await["revision"].clone();
-    let newer = crate::stage::SUM.replace("version: 1", "version: 2").replace("inputs.a + inputs.b", "inputs.a * inputs.b");
+    let newer =
+        crate::stage::SUM.replace("version: 1", "version: 2").replace("inputs.a + inputs.b", "inputs.a * inputs.b");
     stage.repository.write(".flow/processes/sum.yaml", &newer);
     let after = stage.repository.commit("multiply");
     // Commits are seen within two seconds.

@@ -266,7 +266,8 @@ impl ExecutionView {
 
 impl StepView {
     fn of(execution: &Execution, row: &Row, state: &StepState, now: Timestamp, tokens: Option<&ResumeTokens>) -> Self {
-        let mut waiting_for = state.waiting.as_ref().map(|waiting| WaitingView::of(execution.id, &row.id, state, waiting));
+        let mut waiting_for =
+            state.waiting.as_ref().map(|waiting| WaitingView::of(execution.id, &row.id, state, waiting));
         if let (Some(waiting), Some(tokens), false) = (&mut waiting_for, tokens, execution.status.is_final()) {
             waiting.resume_token = Claims::of(execution, &row.id, state, now).map(|claims| tokens.issue(&claims));
         }
@@ -320,9 +321,7 @@ impl WaitingView {
             },
             Waiting::Timer { until } => Self { due_at: Some(*until), ..kind("timer") },
             Waiting::Retry { at } => Self { due_at: Some(*at), ..kind("retry") },
-            Waiting::Event { name, due_at, .. } => {
-                Self { name: Some(name.clone()), due_at: *due_at, ..kind("event") }
-            }
+            Waiting::Event { name, due_at, .. } => Self { name: Some(name.clone()), due_at: *due_at, ..kind("event") },
             Waiting::Process { execution, due_at } => {
                 Self { execution: Some(*execution), due_at: *due_at, ..kind("process") }
             }

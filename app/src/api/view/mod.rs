@@ -7,11 +7,11 @@ mod execution;
 mod people;
 mod process;
 
+pub(crate) use approval::ApprovalStatusParameter;
 pub use approval::ApprovalView;
 pub use event::EventView;
-pub(crate) use approval::ApprovalStatusParameter;
-pub(crate) use execution::{ExecutionStatusParameter, ExecutionStatusSchema};
 pub use execution::{ErrorView, ExecutionView, StepView, TriggerView, WaitingView};
+pub(crate) use execution::{ExecutionStatusParameter, ExecutionStatusSchema};
 pub use people::{ApproversView, DecisionView, MissingView, PersonView, SourceView};
 pub use process::{ProcessView, StepOutline};
 

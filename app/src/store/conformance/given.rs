@@ -66,7 +66,7 @@ impl Story {
         let steps = [("draft", StepType::ApiCall), ("ship", StepType::Wait)];
         let steps = steps.map(|(id, kind)| (id.to_owned(), StepState::pending(kind, None, OnFailure::Fail)));
         let execution = Execution {
-            id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | number),
+            id: id(at(0), number),
             tenant,
             repository: "acme/shop".to_owned(),
             process: "release".to_owned(),
@@ -100,6 +100,20 @@ impl Story {
     pub(super) fn on_pull_request(mut self, number: u64) -> Self {
         let subject = Subject { number: Some(number), is_pull_request: true, head_sha: "b".repeat(40), author: None };
         self.execution.subject = Some(subject);
+        self.again()
+    }
+
+    /// Created then, with an id of that time.
+    pub(super) fn created(mut self, seconds: i64) -> Self {
+        self.execution.id = id(at(seconds), self.execution.id.as_u128() & 0xff);
+        self.execution.created_at = at(seconds);
+        self.again()
+    }
+
+    /// With another step, `leads`, that asks people.
+    pub(super) fn with_leads(mut self) -> Self {
+        let leads = StepState::pending(StepType::HumanApproval, None, OnFailure::Fail);
+        self.execution.steps.insert("leads".to_owned(), leads);
         self.again()
     }
 
@@ -153,6 +167,12 @@ impl Story {
         self.version += 1;
         Transition::of(self.execution.clone(), expected_version, std::mem::take(&mut self.events))
     }
+}
+
+/// A UUIDv7 of this time.
+fn id(at: Timestamp, number: u128) -> Uuid {
+    let millis = u128::from(at.as_millisecond().unsigned_abs());
+    Uuid::from_u128((millis << 80) | 0x7000_8000_0000_0000_0000 | number)
 }
 
 /// The first attempt of `draft`.

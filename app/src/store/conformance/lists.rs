@@ -1,51 +1,39 @@
 //! What the API lists and looks up.
 
 use flowctl_core::approval::{Decision, DecisionKind, Group, Person, Requirement, Source, SourceKind};
-use flowctl_core::definition::step::StepType;
-use flowctl_core::execution::{
-    ApprovalRequest, Event, EventKind, Execution, ExecutionStatus, StepState, StepStatus, TenantId, Waiting,
-};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use flowctl_core::execution::{ApprovalRequest, EventKind, TenantId, Waiting};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::given::{self, at};
-use crate::store::{ApprovalFilter, ApprovalStatus, ExecutionFilter, PausedProcess, Store, Transition, approval_id};
+use super::given::{Story, acme, at, globex};
+use crate::store::{ApprovalFilter, ApprovalStatus, ExecutionFilter, PausedProcess, Store, approval_id};
 
-fn request(requested_at: Timestamp) -> ApprovalRequest {
+fn request(seconds: i64) -> ApprovalRequest {
     let group = Group::Users(vec!["alice".to_owned()]);
     serde_json::from_value(json!({
         "title": "Release?", "description": "", "requirement": Requirement::People { group, count: 1 },
-        "allow_author": false, "requested_at": requested_at, "shown_since": requested_at, "on_timeout": "reject",
+        "allow_author": false, "requested_at": at(seconds), "shown_since": at(seconds), "on_timeout": "reject",
         "on_reject": "fail", "keep_on_push": "never", "note_required": "never", "priority": "normal",
     }))
     .unwrap()
 }
 
-fn event(step: &str, kind: EventKind) -> Event {
-    Event { at: at(1), step: Some(step.to_owned()), attempt: Some(1), actor: None, kind }
-}
-
 /// An execution whose step `leads` asks.
-async fn asking(store: &dyn Store, seconds: i64) -> Execution {
-    let mut execution = given::execution(seconds);
-    let mut step = StepState::pending(StepType::HumanApproval, None, flowctl_core::definition::step::OnFailure::default());
-    step.attempt = 1;
-    step.status = StepStatus::Waiting;
-    let waiting = Waiting::Approval(Box::new(request(at(seconds))));
-    step.waiting = Some(waiting.clone());
-    execution.status = ExecutionStatus::Waiting;
-    execution.steps.insert("leads".to_owned(), step);
-    let asked = event("leads", EventKind::StepWaiting { waiting });
-    store.commit(Transition::of(execution.clone(), 0, vec![asked])).await.unwrap();
-    execution
+fn asking(tenant: TenantId, number: u128, seconds: i64) -> Story {
+    let mut story = Story::new(tenant, number).with_leads();
+    let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
+    story.happened(seconds, Some("leads"), started);
+    let waiting = Waiting::Approval(Box::new(request(seconds)));
+    story.happened(seconds, Some("leads"), EventKind::StepWaiting { waiting });
+    story
 }
 
 fn approve() -> Decision {
     Decision {
         person: Person { login: "alice".to_owned(), id: 7 },
         decision: DecisionKind::Approve,
-        at: at(2),
+        at: at(7),
         note: None,
         source: Source { kind: SourceKind::Api, id: "1".to_owned(), url: None },
         commit: None,
@@ -53,101 +41,108 @@ fn approve() -> Decision {
     }
 }
 
-pub(crate) async fn an_approval_is_listed_as_it_stands(store: &dyn Store) {
-    let (older, newer) = (asking(store, 1).await, asking(store, 5).await);
-    let page = store.approvals(None, &ApprovalFilter::default(), 10, None).await.unwrap();
-    let listed: Vec<_> = page.items.iter().map(|approval| approval.execution).collect();
-    assert_eq!((listed, page.next), (vec![newer.id, older.id], None));
-    let id = approval_id(older.id, "leads", 1, at(1));
+pub(crate) async fn an_approval_is_kept_as_it_stands(store: &impl Store) {
+    let mut story = asking(acme(), 1, 1);
+    store.commit(story.transition()).await.unwrap();
+    let id = approval_id(story.execution.id, "leads", 1, at(1));
     let found = store.approval(id).await.unwrap().unwrap();
     assert_eq!((found.status, found.step.as_str(), found.attempt), (ApprovalStatus::Pending, "leads", 1));
-    assert_eq!(found.request, request(at(1)));
-    assert_eq!(found.decisions, []);
+    assert_eq!((found.request.clone(), found.decisions), (request(1), vec![]));
+    assert_eq!((found.tenant, found.process.as_str()), (acme(), "release"));
 
-    let mut decided = older.clone();
-    let step = decided.steps.get_mut("leads").unwrap();
-    step.decisions.push(approve());
-    let word = event("leads", EventKind::DecisionRecorded { decision: approve() });
-    store.commit(Transition::of(decided.clone(), 1, vec![word])).await.unwrap();
+    story.happened(7, Some("leads"), EventKind::DecisionRecorded { decision: approve() });
+    store.commit(story.transition()).await.unwrap();
     let found = store.approval(id).await.unwrap().unwrap();
-    assert_eq!((found.status, found.decisions.len()), (ApprovalStatus::Pending, 1));
+    assert_eq!((found.status, found.decisions), (ApprovalStatus::Pending, vec![approve()]));
 
-    let step = decided.steps.get_mut("leads").unwrap();
-    step.status = StepStatus::Completed;
-    step.waiting = None;
-    step.completed_at = Some(at(3));
-    step.output = Some(json!({"decision": "approved"}));
     let output = json!({"decision": "approved"});
-    let ended = event("leads", EventKind::StepCompleted { output, usage: None });
-    store.commit(Transition::of(decided, 2, vec![ended])).await.unwrap();
+    story.happened(8, Some("leads"), EventKind::StepCompleted { output, usage: None });
+    store.commit(story.transition()).await.unwrap();
     let found = store.approval(id).await.unwrap().unwrap();
-    assert_eq!((found.status, found.ended_at), (ApprovalStatus::Approved, Some(at(3))));
+    assert_eq!((found.status, found.ended_at), (ApprovalStatus::Approved, Some(at(8))));
     // What was asked is still known.
-    assert_eq!(found.request, request(at(1)));
-
-    let count = |filter: ApprovalFilter| async move { store.approvals(None, &filter, 10, None).await.unwrap().items.len() };
-    let with = |status| ApprovalFilter { status: Some(status), ..ApprovalFilter::default() };
-    assert_eq!(count(with(ApprovalStatus::Pending)).await, 1);
-    assert_eq!(count(with(ApprovalStatus::Approved)).await, 1);
-    assert_eq!(count(with(ApprovalStatus::Expired)).await, 0);
-    assert_eq!(count(ApprovalFilter { status: None, execution: Some(newer.id) }).await, 1);
-    let nobody = TenantId("nobody".to_owned());
-    let of_nobody = store.approvals(Some(&nobody), &ApprovalFilter::default(), 10, None).await.unwrap();
-    assert_eq!(of_nobody.items, []);
-    let first = store.approvals(None, &ApprovalFilter::default(), 1, None).await.unwrap();
-    let next = store.approvals(None, &ApprovalFilter::default(), 1, first.next.as_deref()).await.unwrap();
-    assert_eq!((next.items[0].execution, next.next), (older.id, None));
+    assert_eq!(found.request, request(1));
+    assert_eq!(store.approval(Uuid::from_u128(1)).await.unwrap(), None);
 }
 
-pub(crate) async fn a_list_is_bounded_by_time(store: &dyn Store) {
-    let executions: Vec<Execution> = (1..=3).map(given::execution).collect();
-    for execution in &executions {
-        given::start(store, execution).await;
+pub(crate) async fn approvals_are_listed_page_by_page(store: &impl Store) {
+    let mut stories = [asking(acme(), 1, 1), asking(acme(), 2, 2), asking(globex(), 3, 3)];
+    for story in &mut stories {
+        store.commit(story.transition()).await.unwrap();
     }
-    let ids = |filter: ExecutionFilter| async move {
-        let page = store.list(None, &filter, 10, None).await.unwrap();
-        page.items.into_iter().map(|execution| execution.created_at).collect::<Vec<_>>()
+    stories[1].happened(8, Some("leads"), EventKind::StepCancelled);
+    store.commit(stories[1].transition()).await.unwrap();
+    let found = async |tenant: Option<TenantId>, filter: ApprovalFilter| -> Vec<u128> {
+        let page = store.approvals(tenant.as_ref(), &filter, 10, None).await.unwrap();
+        page.items.iter().map(|approval| approval.execution.as_u128() & 0xff).collect()
     };
-    let second = executions[1].created_at;
+    let with = |status| ApprovalFilter { status: Some(status), execution: None };
+    assert_eq!(found(None, ApprovalFilter::default()).await, [3, 2, 1]);
+    assert_eq!(found(Some(acme()), ApprovalFilter::default()).await, [2, 1]);
+    assert_eq!(found(None, with(ApprovalStatus::Pending)).await, [3, 1]);
+    assert_eq!(found(Some(globex()), with(ApprovalStatus::Pending)).await, [3]);
+    assert_eq!(found(None, with(ApprovalStatus::Cancelled)).await, [2]);
+    assert_eq!(found(None, with(ApprovalStatus::Expired)).await, [0; 0]);
+    let of = ApprovalFilter { status: None, execution: Some(stories[0].execution.id) };
+    assert_eq!(found(None, of).await, [1]);
+    let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = store.approvals(None, &ApprovalFilter::default(), 2, cursor.as_deref()).await.unwrap();
+        seen.extend(page.items.iter().map(|approval| approval.execution.as_u128() & 0xff));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [3, 2, 1]);
+}
+
+pub(crate) async fn a_list_is_bounded_by_time(store: &impl Store) {
+    for number in 1..=3_u8 {
+        store.commit(Story::new(acme(), number.into()).created(number.into()).transition()).await.unwrap();
+    }
+    let found = async |filter: ExecutionFilter| -> Vec<u128> {
+        let page = store.list(None, &filter, 10, None).await.unwrap();
+        page.items.iter().map(|execution| execution.id.as_u128() & 0xff).collect()
+    };
     let since = |since| ExecutionFilter { since: Some(since), ..ExecutionFilter::default() };
     let until = |until| ExecutionFilter { until: Some(until), ..ExecutionFilter::default() };
-    assert_eq!(ids(since(second)).await, [executions[2].created_at, second]);
-    assert_eq!(ids(until(second)).await, [executions[0].created_at]);
-    let just_after = second.checked_add(SignedDuration::from_micros(1)).unwrap();
-    assert_eq!(ids(since(just_after)).await, [executions[2].created_at]);
-    assert_eq!(ids(until(just_after)).await, [second, executions[0].created_at]);
+    let just_after = at(2).checked_add(SignedDuration::from_micros(1)).unwrap();
+    assert_eq!(found(since(at(2))).await, [3, 2]);
+    assert_eq!(found(until(at(2))).await, [1]);
+    assert_eq!(found(since(just_after)).await, [3]);
+    assert_eq!(found(until(just_after)).await, [2, 1]);
 }
 
-pub(crate) async fn whose_an_execution_is_and_how_far_it_got_is_known(store: &dyn Store) {
-    let execution = given::execution(1);
-    given::start(store, &execution).await;
-    assert_eq!(store.tenant_of(execution.id).await.unwrap(), Some(execution.tenant.clone()));
+pub(crate) async fn whose_an_execution_is_and_how_far_it_got_is_known(store: &impl Store) {
+    let mut story = Story::new(acme(), 1).drafting();
+    let id = story.execution.id;
+    store.commit(story.transition()).await.unwrap();
     let nowhere = Uuid::from_u128(1);
+    assert_eq!(store.tenant_of(id).await.unwrap(), Some(acme()));
     assert_eq!(store.tenant_of(nowhere).await.unwrap(), None);
-    let progress = store.progress(&[nowhere, execution.id]).await.unwrap();
+    let progress = store.progress(&[nowhere, id]).await.unwrap();
     assert_eq!(progress.len(), 1);
-    assert_eq!((progress[0].execution, progress[0].ended), (execution.id, false));
-    let events = store.events(&execution.tenant, execution.id, 0, 100).await.unwrap();
-    assert_eq!(progress[0].last_seq, events.last().unwrap().seq);
+    assert_eq!((progress[0].execution, progress[0].last_seq, progress[0].ended), (id, 3, false));
+    store.commit(story.drafted(at(9)).completed().transition()).await.unwrap();
+    let progress = store.progress(&[id]).await.unwrap();
+    let events = store.events(&acme(), id, 0, 100).await.unwrap();
+    assert_eq!((progress[0].last_seq, progress[0].ended), (events.last().unwrap().seq, true));
     assert_eq!(store.progress(&[]).await.unwrap(), []);
 }
 
-pub(crate) async fn a_pause_holds_until_it_is_lifted(store: &dyn Store) {
-    let process = PausedProcess {
-        tenant: TenantId::local(),
-        repository: "shop".to_owned(),
-        process: "release".to_owned(),
-        since: at(1),
-    };
-    assert!(store.pause(process.clone()).await.unwrap());
-    assert!(!store.pause(PausedProcess { since: at(9), ..process.clone() }).await.unwrap());
-    assert_eq!(store.paused().await.unwrap(), std::slice::from_ref(&process));
-    assert!(store.unpause(process.clone()).await.unwrap());
-    assert!(!store.unpause(process).await.unwrap());
+pub(crate) async fn a_pause_holds_until_it_is_lifted(store: &impl Store) {
+    let (repository, process) = ("acme/shop".to_owned(), "release".to_owned());
+    let paused = PausedProcess { tenant: acme(), repository, process, since: at(1) };
+    assert!(store.pause(paused.clone()).await.unwrap());
+    assert!(!store.pause(PausedProcess { since: at(9), ..paused.clone() }).await.unwrap());
+    assert_eq!(store.paused().await.unwrap(), std::slice::from_ref(&paused));
+    assert!(store.unpause(paused.clone()).await.unwrap());
+    assert!(!store.unpause(paused).await.unwrap());
     assert_eq!(store.paused().await.unwrap(), []);
 }
 
-pub(crate) async fn a_key_is_made_once(store: &dyn Store) {
+pub(crate) async fn a_key_is_made_once(store: &impl Store) {
     assert_eq!(store.server_key("resume", vec![1; 32]).await.unwrap(), vec![1; 32]);
     assert_eq!(store.server_key("resume", vec![2; 32]).await.unwrap(), vec![1; 32]);
     assert_eq!(store.server_key("cursor", vec![3; 32]).await.unwrap(), vec![3; 32]);

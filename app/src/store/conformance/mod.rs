@@ -58,7 +58,8 @@ macro_rules! store_conformance {
                 a_closed_store_refuses
             ]
             lists: [
-                an_approval_is_listed_as_it_stands
+                an_approval_is_kept_as_it_stands
+                approvals_are_listed_page_by_page
                 a_list_is_bounded_by_time
                 whose_an_execution_is_and_how_far_it_got_is_known
                 a_pause_holds_until_it_is_lifted

@@ -141,10 +141,7 @@ fn containing(text: &str) -> String {
 
 const TENANT_OF: &str = "select tenant from executions where id = $1 limit 1";
 
-pub(super) async fn tenant_of_execution(
-    readers: &SqlitePool,
-    id: ExecutionId,
-) -> Result<Option<TenantId>, StoreError> {
+pub(super) async fn tenant_of_execution(readers: &SqlitePool, id: ExecutionId) -> Result<Option<TenantId>, StoreError> {
     let tenant: Option<String> = sqlx::query_scalar(TENANT_OF).bind(id.to_string()).fetch_optional(readers).await?;
     Ok(tenant.map(tenant_of))
 }
@@ -273,7 +270,8 @@ pub(super) fn pause(connection: &Connection, process: &PausedProcess, pause: boo
     Ok(changed == 1)
 }
 
-const PAUSED: &str = "select tenant, repository, process, since from paused_processes order by tenant, repository, process";
+const PAUSED: &str =
+    "select tenant, repository, process, since from paused_processes order by tenant, repository, process";
 
 pub(super) async fn paused(readers: &SqlitePool) -> Result<Vec<PausedProcess>, StoreError> {
     let rows = sqlx::query(PAUSED).fetch_all(readers).await?;

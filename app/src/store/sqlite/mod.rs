@@ -33,10 +33,10 @@ use uuid::Uuid;
 use self::columns::execute;
 use self::writer::{Hint, Writer};
 use super::{
-    ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork, Committed, DeliveryEnd,
-    DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation, NewDelivery, NewEffect,
-    NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent,
-    Transition,
+    ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
+    Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
+    NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress, Receipt,
+    ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
