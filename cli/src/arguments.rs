@@ -67,6 +67,8 @@ pub enum Command {
     Dev(DevArguments),
     /// Serve the GitHub App
     Serve(ServeArguments),
+    /// Bring the database's schema up to date without serving
+    Migrate(MigrateArguments),
     /// Lay out `.flow/` in a repository
     Init(InitArguments),
     /// Print the completion script of a shell
@@ -175,6 +177,29 @@ pub struct DevArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Settings are read from FLOWCTL_* variables and from --config; see docs/settings.md.")]
 pub struct ServeArguments {
+    /// Settings as TOML; variables win over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// What this replica does; several roles need a database that several replicas share (PostgreSQL)
+    #[arg(long, value_enum, default_value_t = RoleArgument::All)]
+    pub role: RoleArgument,
+}
+
+/// What a replica does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArgument {
+    /// Everything
+    All,
+    /// Answers HTTP: webhooks and the API
+    Web,
+    /// Moves executions and tells GitHub; over HTTP only its health
+    Worker,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+#[command(after_help = "Settings are read from FLOWCTL_* variables and from --config; see docs/settings.md.")]
+pub struct MigrateArguments {
     /// Settings as TOML; variables win over it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

@@ -63,6 +63,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),
         Command::Serve(serve) => commands::serve::run(&serve),
+        Command::Migrate(migrate) => commands::migrate::run(&migrate),
         Command::Completions(completions) => commands::completions::run(&completions),
         Command::Man => commands::completions::man(),
     }

@@ -42,7 +42,15 @@ impl Server {
     /// # Panics
     /// Where it ends instead.
     pub fn start(settings: &[(&str, String)], data: &Path, address: SocketAddr) -> Self {
-        let mut server = Self::spawn(settings, data, address);
+        Self::start_with(&[], settings, data, address)
+    }
+
+    /// The same with arguments of `serve`.
+    ///
+    /// # Panics
+    /// Where it ends instead.
+    pub fn start_with(arguments: &[&str], settings: &[(&str, String)], data: &Path, address: SocketAddr) -> Self {
+        let mut server = Self::spawn_with(arguments, settings, data, address);
         let began = Instant::now();
         while !server.is_ready() {
             let ended = server.child.try_wait().unwrap();
@@ -55,8 +63,18 @@ impl Server {
 
     /// Starts it with these settings and waits for nothing: for a server that is to die early.
     pub fn spawn(settings: &[(&str, String)], data: &Path, address: SocketAddr) -> Self {
+        Self::spawn_with(&[], settings, data, address)
+    }
+
+    fn spawn_with(arguments: &[&str], settings: &[(&str, String)], data: &Path, address: SocketAddr) -> Self {
         let mut command = Command::new(program());
-        command.arg("serve").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .arg("serve")
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
@@ -82,6 +100,11 @@ impl Server {
         let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
         asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has logged so far.

@@ -1,10 +1,12 @@
-//! Executions a second, how long one takes, and what SQLite by itself does in the same run.
+//! Executions a second, how long one takes, and what SQLite by itself does in the same run. PostgreSQL is measured by
+//! itself only: its disk is elsewhere.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowctl_app::engine::Engine;
-use flowctl_app::store::{SqliteStore, Store};
+use flowctl_app::store::{PostgresStore, SqliteStore, Store};
 use flowctl_core::execution::{ExecutionId, ExecutionStatus, TenantId};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
@@ -17,11 +19,10 @@ const WARMING: usize = 200;
 
 pub async fn measure(options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let (url, path) = crate::database(options, folder.path())?;
-    let store = Arc::new(SqliteStore::open(&url).await?);
+    let (store, path) = Measured::open(options, folder.path()).await?;
     let ends = Arc::new(Ends::default());
     let plan = chain(options.steps)?;
-    let engine = engine(store.clone(), plan, Arc::new(AtOnce), ends.clone(), options.concurrency);
+    let engine = engine(store.store(), plan, Arc::new(AtOnce), ends.clone(), options.concurrency);
     let shutdown = CancellationToken::new();
     let (running, stop) = (engine.clone(), shutdown.clone());
     let loops = tokio::spawn(async move { running.run(stop).await });
@@ -30,17 +31,20 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
     if options.history > 0 {
         let (laying, template) = (path.clone(), warm[0]);
         let count = options.history;
-        tokio::task::spawn_blocking(move || history::lay(&laying, template, count)).await??;
+        match laying {
+            Some(laying) => tokio::task::spawn_blocking(move || history::lay(&laying, template, count)).await??,
+            None => drop(run(&engine, &ends, count, options.concurrency).await?),
+        }
         run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
     }
     let (commits, cpu, start) = (store.commits(), machine::cpu_time(), Instant::now());
     let (ids, mut latencies) = run(&engine, &ends, options.executions, options.concurrency).await?;
     let (elapsed, commits) = (start.elapsed(), store.commits() - commits);
     let cpu = machine::cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
-    check(&*store, &ids).await?;
+    check(&*store.store(), &ids).await?;
     shutdown.cancel();
     loops.await?;
-    store.close().await;
+    store.store().close().await;
 
     latencies.sort_unstable();
     let executions = options.executions as f64;
@@ -59,6 +63,7 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
     if let Some(peak) = machine::peak_rss_mib() {
         say("peak_rss_mib", json!(rounded(peak)));
     }
+    let Some(path) = path else { return Ok(()) };
     let bytes = machine::bytes_per_transition(&path)?;
     let floor = machine::floor(folder.path(), bytes)?;
     say("bytes_per_step", json!(bytes));
@@ -66,6 +71,37 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
     say("floor_rows_per_s", json!(rounded(floor.rows_per_s)));
     say("ratio_to_floor", json!(rounded(per_second * steps / floor.rows_per_s)));
     Ok(())
+}
+
+/// The store that is measured.
+enum Measured {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Measured {
+    /// Opens it; with the file, where it is one.
+    async fn open(options: &Options, folder: &Path) -> Result<(Self, Option<PathBuf>), Failure> {
+        if let Some(url) = options.database_url.as_deref().filter(|url| url.starts_with("postgres")) {
+            return Ok((Self::Postgres(Arc::new(PostgresStore::open(url).await?)), None));
+        }
+        let (url, path) = crate::database(options, folder)?;
+        Ok((Self::Sqlite(Arc::new(SqliteStore::open(&url).await?)), Some(path)))
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => store.clone(),
+            Self::Postgres(store) => store.clone(),
+        }
+    }
+
+    fn commits(&self) -> u64 {
+        match self {
+            Self::Sqlite(store) => store.commits(),
+            Self::Postgres(store) => store.commits(),
+        }
+    }
 }
 
 /// Starts `count` executions, `concurrency` of them at a time, and waits for their ends.

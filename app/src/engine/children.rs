@@ -69,7 +69,7 @@ impl Engine {
         };
         let plan = self.inner.plan_of(parent).await?;
         let (after, events) = decide_and_apply(&plan, parent.clone(), signal, now)?;
-        let transition = self.transition(Some(before), after, events, Along::default(), now);
+        let transition = self.transition(Some(before), after, events, self.under(work), now);
         crash_point("child.starting");
         let transition = Transition { starts: vec![child], ..transition };
         let (_, committed) = self.store_transition(transition, &mut None).await?;
@@ -86,7 +86,7 @@ impl Engine {
     async fn refuse_child(&self, work: &ClaimedWork, error: StepError) -> Result<(), SignalFailure> {
         let ended =
             Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result: Err(error), usage: None };
-        self.signal(&work.tenant, work.execution, ended, Along::default()).await.map(drop)
+        self.signal(&work.tenant, work.execution, ended, self.under(work)).await.map(drop)
     }
 
     /// The execution above a child that waits for it and is of its concurrency group: neither could ever go on.

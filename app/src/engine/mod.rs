@@ -42,7 +42,9 @@ use crate::clock::Clock;
 use crate::crash_point;
 use crate::ids::Ids;
 use crate::steps::Performers;
-use crate::store::{Claim, ClaimedWork, Committed, DeliveryId, NewEffect, Store, StoreError, Stored, Transition, Work};
+use crate::store::{
+    Claim, ClaimedWork, Committed, DeliveryId, Held, NewEffect, Store, StoreError, Stored, Transition, Work,
+};
 
 pub use definitions::{DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
@@ -96,6 +98,8 @@ pub struct Along {
     pub delivery: Option<DeliveryId>,
     /// The signal of another execution, or of an event, that caused it, which is taken once.
     pub taken: Option<i64>,
+    /// The attempt whose result it is, as it was claimed: nothing is stored once somebody else has it.
+    pub under: Option<Held>,
 }
 
 /// The engine. Clones are the same engine.
@@ -166,6 +170,7 @@ impl Engine {
             delivery: along.delivery,
             word: along.word,
             taken: along.taken,
+            under: along.under,
             signals: children::signals(earlier, &after),
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),

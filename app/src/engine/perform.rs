@@ -13,12 +13,14 @@ use super::signal::SignalFailure;
 use super::{Along, Engine, idempotency_key, later};
 use crate::crash_point;
 use crate::steps::{Attempt, Performed, time_left};
-use crate::store::{ClaimedWork, StoreError};
+use crate::store::{ClaimedWork, Held, StoreError};
 
 /// Pauses between tries to record a result, in which the store or the definition may come back. After the last one
 /// the attempt is left to its lease and performed again.
 const RECORDING_PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
+/// The pause between later tries while the database cannot be reached at all.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 /// How often an attempt is repeated because its server died in the middle of it. One that takes a server with it every
 /// time must not do so for ever.
 const MAX_REPETITIONS: u32 = 10;
@@ -70,6 +72,9 @@ impl Engine {
         match self.start_child(work).await {
             Ok(()) => {}
             Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => self.drop_work(work).await,
+            Err(SignalFailure::Store(StoreError::Fenced)) => {
+                tracing::info!(?work, "somebody else has taken the attempt over");
+            }
             Err(error) => self.give_back(work, &error).await,
         }
     }
@@ -87,9 +92,11 @@ impl Engine {
     pub(super) async fn prepare(&self, work: &ClaimedWork) -> Result<Option<(StepType, Attempt)>, SignalFailure> {
         let execution = if work.claims > 1 {
             let repeated = |_: &Execution| Signal::StepRepeated { step: work.step.clone(), attempt: work.attempt };
-            match self.transit(&work.tenant, work.execution, Along::default(), &mut None, repeated).await {
+            match self.transit(&work.tenant, work.execution, self.under(work), &mut None, repeated).await {
                 Ok(moved) => moved.execution,
-                Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => return Ok(None),
+                Err(SignalFailure::Refused(_) | SignalFailure::NotFound | SignalFailure::Store(StoreError::Fenced)) => {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         } else {
@@ -170,7 +177,7 @@ impl Engine {
         let ended = Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result, usage };
         let mut pauses = RECORDING_PAUSES.into_iter();
         loop {
-            let recorded = self.transit(&work.tenant, work.execution, Along::default(), hand, |_| ended.clone()).await;
+            let recorded = self.transit(&work.tenant, work.execution, self.under(work), hand, |_| ended.clone()).await;
             match recorded {
                 Ok(_) => return,
                 Err(SignalFailure::Refused(refusal)) => {
@@ -178,6 +185,15 @@ impl Engine {
                     return self.drop_work(work).await;
                 }
                 Err(SignalFailure::NotFound) => return self.drop_work(work).await,
+                Err(SignalFailure::Store(StoreError::Fenced)) => {
+                    tracing::info!(?work, "a result came too late: somebody else has taken the attempt over");
+                    return;
+                }
+                // Nobody else can have recorded anything either, and a result is worth more than a hand.
+                Err(SignalFailure::Store(error)) if error.is_outage() => {
+                    tracing::warn!(?work, %error, "a result could not be recorded yet");
+                    tokio::time::sleep(pauses.next().unwrap_or(OUTAGE_PAUSE)).await;
+                }
                 Err(error) => {
                     let Some(pause) = pauses.next() else {
                         tracing::error!(?work, %error, "a result could not be recorded; its step will be repeated");
@@ -188,6 +204,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whatever is stored because of an attempt is stored under its claim.
+    pub(super) fn under(&self, work: &ClaimedWork) -> Along {
+        let held = Held { work: work.clone(), owner: self.inner.options.owner.clone() };
+        Along { under: Some(held), ..Along::default() }
     }
 
     async fn drop_work(&self, work: &ClaimedWork) {

@@ -1,6 +1,8 @@
 //! The web server: which address answers what, within which limits. Webhooks are stored here and handled elsewhere.
 
 mod health;
+mod open;
+mod role;
 mod serve;
 mod webhook;
 
@@ -17,6 +19,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub use open::migrate;
+pub use role::Role;
 pub use serve::{ServeError, Server};
 
 use crate::api::{Api, no_such_route};

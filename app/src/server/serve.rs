@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::router;
+use super::role::Role;
+use super::{open, router};
 use crate::api::{Api, ApiParts};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{EffectPlanner, Engine, EngineOptions};
@@ -25,7 +25,7 @@ use crate::github::redelivery;
 use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{Installation, Store, StoreError};
 
 /// Why the server does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,14 @@ pub enum ServeError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Several replicas on a database of one.
+    #[error(
+        "--role {role} needs a database that several replicas share: set FLOWCTL_DATABASE_URL to a postgres:// address"
+    )]
+    NotShared {
+        /// What was asked for.
+        role: Role,
+    },
     /// The GitHub side cannot be set up.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
@@ -72,6 +80,8 @@ pub struct Server {
     api: Api,
     /// Ends what the API streams.
     streams: CancellationToken,
+    role: Role,
+    installations: Installations,
 }
 
 struct GitHubSide {
@@ -88,17 +98,25 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
+    /// A server that does everything.
+    ///
+    /// # Errors
+    /// As [`Server::bind_as`].
+    pub async fn bind(settings: Settings, performers: Performers) -> Result<Self, ServeError> {
+        Self::bind_as(Role::All, settings, performers).await
+    }
+
     /// Opens the database (bringing its schema up to date), takes the address and sets everything up.
     ///
     /// # Errors
     /// Any [`ServeError`]; nothing is left running then.
-    pub async fn bind(settings: Settings, performers: Performers) -> Result<Self, ServeError> {
+    pub async fn bind_as(role: Role, settings: Settings, performers: Performers) -> Result<Self, ServeError> {
         let listen = |source| ServeError::Listen { address: settings.listen, source };
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
         let settings = settings.with_bound_address(bound);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = open(&settings).await?;
+        let store = open::store(&settings, role).await?;
         let github = settings.github.as_ref().map(|github| GitHub::new(github, Arc::clone(&clock))).transpose()?;
         let repositories = repositories(&settings, github.clone(), &store)?;
         let installations = known_installations(&store).await?;
@@ -138,13 +156,13 @@ impl Server {
                 github: github.clone(),
                 source: Arc::new(repositories.clone()),
                 outbox: outbox.clone(),
-                installations,
+                installations: installations.clone(),
                 clock: Arc::clone(&clock),
                 owner: owner.clone(),
             });
             GitHubSide { github, intake, outbox, settings: app }
         });
-        Ok(Self { listener, settings, store, repositories, engine, github, clock, api, streams })
+        Ok(Self { listener, settings, store, repositories, engine, github, clock, api, streams, role, installations })
     }
 
     /// The settings, with the address that was really bound.
@@ -167,24 +185,32 @@ impl Server {
     /// # Errors
     /// [`ServeError::Web`] where the web server failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
-        let Self { listener, settings, store, engine, github, clock, api, streams, .. } = self;
+        let Self { listener, settings, store, engine, github, clock, api, streams, role, installations, .. } = self;
         let rooms = TaskTracker::new();
-        spawn(&rooms, &shutdown, "engine", {
-            let (engine, shutdown) = (engine, shutdown.clone());
-            async move { engine.run(shutdown).await }
-        });
+        if role.works() {
+            spawn(&rooms, &shutdown, "engine", {
+                let (engine, shutdown) = (engine.clone(), shutdown.clone());
+                async move { engine.run(shutdown).await }
+            });
+        }
         if let Some(side) = &github {
-            let (intake, outbox) = (side.intake.clone(), side.outbox.clone());
-            let (taking, telling, asking) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
-            spawn(&rooms, &shutdown, "intake", async move { intake.run(taking).await });
-            spawn(&rooms, &shutdown, "outbox", async move { outbox.run(telling).await });
-            let missed = redelivery::run(side.github.clone(), Arc::clone(&clock), asking);
-            spawn(&rooms, &shutdown, "redelivery", missed);
+            spawn(&rooms, &shutdown, "installations", {
+                let (store, shutdown) = (Arc::clone(&store), shutdown.clone());
+                async move { learn_of_others(&store, &installations, &shutdown).await }
+            });
+            if role.works() {
+                let (intake, outbox) = (side.intake.clone(), side.outbox.clone());
+                let (taking, telling, asking) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
+                spawn(&rooms, &shutdown, "intake", async move { intake.run(taking).await });
+                spawn(&rooms, &shutdown, "outbox", async move { outbox.run(telling).await });
+                let missed = redelivery::run(side.github.clone(), Arc::clone(&clock), asking);
+                spawn(&rooms, &shutdown, "redelivery", missed);
+            }
         }
         rooms.close();
-        let secret = github.as_ref().map(|side| &side.settings.webhook_secret);
-        tracing::info!(listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
-        let web = axum::serve(listener, router(&store, &clock, secret, Some(&api)));
+        let secret = github.as_ref().filter(|_| role.answers()).map(|side| &side.settings.webhook_secret);
+        tracing::info!(%role, listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
+        let web = axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api)));
         let ended = {
             let shutdown = shutdown.clone();
             async move {
@@ -221,13 +247,6 @@ fn spawn(
     });
 }
 
-async fn open(settings: &Settings) -> Result<Arc<dyn Store>, ServeError> {
-    let path = settings.data_dir.clone();
-    let made = tokio::fs::create_dir_all(&path).await;
-    made.map_err(|source| ServeError::DataDirectory { path, source })?;
-    Ok(Arc::new(SqliteStore::open_alone(settings.database_url.expose_secret()).await?))
-}
-
 fn repositories(
     settings: &Settings,
     github: Option<GitHub>,
@@ -238,13 +257,28 @@ fn repositories(
     Ok(Repositories::new(Mirrors::new(&settings.data_dir)?, local, github.zip(web), Arc::clone(store)))
 }
 
-async fn known_installations(store: &Arc<dyn Store>) -> Result<Installations, StoreError> {
-    let known = Installations::default();
-    for installation in store.installations().await? {
-        if !installation.deleted {
-            known.learn(&installation.account, installation.id);
+/// How long a replica may not know of an installation that another one was told of.
+const INSTALLATIONS_PAUSE: Duration = Duration::from_secs(15);
+
+/// Learns of installations that other replicas were told of.
+async fn learn_of_others(store: &Arc<dyn Store>, installations: &Installations, shutdown: &CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(INSTALLATIONS_PAUSE)).await.is_some() {
+        match store.installations().await {
+            Ok(known) => learn(installations, known),
+            Err(error) => tracing::debug!(%error, "installations cannot be looked at now"),
         }
     }
+}
+
+fn learn(installations: &Installations, known: Vec<Installation>) {
+    for installation in known.into_iter().filter(|installation| !installation.deleted) {
+        installations.learn(&installation.account, installation.id);
+    }
+}
+
+async fn known_installations(store: &Arc<dyn Store>) -> Result<Installations, StoreError> {
+    let known = Installations::default();
+    learn(&known, store.installations().await?);
     Ok(known)
 }
 

@@ -85,7 +85,13 @@ async fn it_says_that_it_is_alive_and_ready() {
         assert_eq!(answer.status().as_u16(), 200, "{path}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     }
+    let ready = async || {
+        let answer = world.client.get(format!("{}/readyz", world.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let migrations = world.store.migrations().await.unwrap();
+    let up_to_date = format!("ready\ndatabase: answers\nmigrations: {0} of {0}\n", migrations.known);
+    assert_eq!(ready().await, (200, up_to_date));
     world.store.close().await;
-    let answer = world.client.get(format!("{}/readyz", world.url)).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(ready().await, (503, "not ready\ndatabase: does not answer\nmigrations: unknown\n".to_owned()));
 }

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The signal was taken before; nothing was stored.
     #[error("this signal was taken before")]
     SignalTaken,
+    /// Somebody else has what the transition was made for: its lease had ended. Nothing was stored.
+    #[error("somebody else has taken this over meanwhile")]
+    Fenced,
     /// The cursor is none of ours.
     #[error("the cursor is not one that a list gave")]
     WrongCursor,
@@ -32,6 +35,9 @@ pub enum StoreError {
         /// Why.
         source: sqlx::Error,
     },
+    /// The database server cannot be reached, or does not let us in.
+    #[error("the database server cannot be reached: {0}; see FLOWCTL_DATABASE_URL")]
+    Connect(#[source] sqlx::Error),
     /// Another process has the database to itself.
     #[error("the database {} is in use by another flowctl; end that one first, or name another data folder", .path.display())]
     InUse {
@@ -101,6 +107,11 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether the database cannot be reached, so that the same may go well once it is back.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Database(error) if super::postgres::is_lost(error))
+    }
+
     /// Something stored cannot be read back.
     pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.to_string() }

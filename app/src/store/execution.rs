@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Signal, TenantId};
 use jiff::Timestamp;
 
-use super::{Claim, DeliveryId, NewEffect, NewOccurrence, NewSignal, Work};
+use super::{Claim, DeliveryId, Held, NewEffect, NewOccurrence, NewSignal, Work};
 
 /// One transition of one execution: stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Transition {
     pub signals: Vec<NewSignal>,
     /// The signal that it came from, which is taken with it.
     pub taken: Option<i64>,
+    /// The attempt of the execution whose result it is, as it was claimed: nothing is stored once somebody else has it.
+    pub under: Option<Held>,
     /// New executions that exist with it or not at all: sub-processes.
     pub starts: Vec<Transition>,
     /// Where the execution belongs to a group: what every other one of it that has not ended is told.
@@ -64,6 +66,7 @@ impl Transition {
             word: None,
             signals: Vec::new(),
             taken: None,
+            under: None,
             starts: Vec::new(),
             to_group: None,
             enters_group: false,

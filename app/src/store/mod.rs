@@ -2,12 +2,14 @@
 //! SQL lives in the back ends only. Nothing here decides what an execution does or what GitHub is told.
 
 mod approval;
+mod columns;
 mod delivery;
 mod effect;
 mod error;
 mod execution;
 mod github_object;
 mod installation;
+pub mod postgres;
 mod signal;
 pub mod sqlite;
 mod work;
@@ -28,9 +30,10 @@ pub use error::StoreError;
 pub use execution::{Committed, ExecutionFilter, Page, PausedProcess, Progress, Stored, StoredEvent, Transition};
 pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
+pub use postgres::PostgresStore;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
-pub use work::{Claim, ClaimedWork, Work};
+pub use work::{Claim, ClaimedWork, Held, Work};
 
 /// The store. Every method that changes something returns after it is durable.
 ///
@@ -58,7 +61,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the execution is no longer at the expected version, [`StoreError::WordKnown`]
-    /// where the word was recorded before, [`StoreError::SignalTaken`] where the signal was.
+    /// where the word was recorded before, [`StoreError::SignalTaken`] where the signal was, [`StoreError::Fenced`] where
+    /// the claim that it is made under is somebody else's by now.
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError>;
 
     /// An execution as it stands.
@@ -279,6 +283,9 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
+    /// Up to which migration the schema stands.
+    async fn migrations(&self) -> Result<Migrations, StoreError>;
+
     /// Finishes what was asked for and lets the database go. Whatever comes later gets [`StoreError::Closed`].
     async fn close(&self);
 }
@@ -292,4 +299,13 @@ pub struct Backlog {
     pub work: u64,
     /// Effects not yet done; those that failed for good are not among them.
     pub effects: u64,
+}
+
+/// How far a schema stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrations {
+    /// The newest migration that was applied; 0 where none was.
+    pub applied: i64,
+    /// The newest one that this version knows.
+    pub known: i64,
 }

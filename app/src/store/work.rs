@@ -36,3 +36,12 @@ pub struct ClaimedWork {
     /// Fences off whoever claimed it earlier.
     pub claims: u32,
 }
+
+/// What a transition is made under: it counts only while nobody else has claimed the attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The attempt, with the epoch of its claim.
+    pub work: ClaimedWork,
+    /// Who claimed it.
+    pub owner: String,
+}

@@ -8,6 +8,7 @@ pub mod fmt;
 pub mod graph;
 pub mod init;
 pub mod lsp;
+pub mod migrate;
 pub mod run;
 pub mod schema;
 pub mod serve;

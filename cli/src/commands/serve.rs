@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flowctl_app::clock::SystemClock;
-use flowctl_app::server::Server;
+use flowctl_app::server::{Role, Server};
 use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
 use flowctl_app::telemetry;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::ServeArguments;
+use crate::arguments::{RoleArgument, ServeArguments};
 use crate::exit::Exit;
 
 /// Serves until it is told to end.
@@ -25,10 +25,19 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<Exit> {
         let shutdown = CancellationToken::new();
         tokio::spawn(end_on_signal(shutdown.clone()));
         let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
-        let server = Server::bind(settings, performers).await.context("the server cannot start")?;
+        let server =
+            Server::bind_as(role(arguments.role), settings, performers).await.context("the server cannot start")?;
         server.run(shutdown).await?;
         Ok(Exit::Done)
     })
+}
+
+fn role(argument: RoleArgument) -> Role {
+    match argument {
+        RoleArgument::All => Role::All,
+        RoleArgument::Web => Role::Web,
+        RoleArgument::Worker => Role::Worker,
+    }
 }
 
 /// Ctrl-C, or the signal that systemd and Kubernetes send.

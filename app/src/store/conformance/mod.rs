@@ -15,11 +15,12 @@ mod given;
 
 use flowctl_core::execution::{Event, Execution};
 
-/// Makes a test of each case of the suite. `$open` is an expression of a future that gives a fresh store and whatever
+/// Makes a test of each case of the suite, with these attributes beside. `$open` is an expression of a future that gives
+/// a fresh store and whatever
 /// must live as long as it.
 macro_rules! store_conformance {
-    ($open:expr) => {
-        $crate::store::conformance::store_conformance! { $open;
+    (with $attributes:tt; $open:expr) => {
+        $crate::store::conformance::store_conformance! { @each $attributes $open;
             deliveries: [
                 a_delivery_is_stored_once
                 a_failed_delivery_is_taken_up_when_it_is_redelivered
@@ -42,6 +43,9 @@ macro_rules! store_conformance {
                 events_are_numbered_without_gaps
                 folding_the_stored_events_gives_the_stored_state
                 a_long_story_is_read_as_it_was_told
+                large_values_come_back_as_they_went
+                text_that_a_database_cannot_hold_is_no_obstacle
+                many_transitions_at_once_are_each_stored_or_refused
                 what_caused_a_transition_is_kept_with_its_events
             ]
             executions: [
@@ -75,6 +79,10 @@ macro_rules! store_conformance {
                 work_of_a_running_step_survives_other_transitions
                 released_work_counts_as_never_claimed
                 concurrent_claims_share_the_work
+                a_result_of_a_claim_that_was_taken_over_is_not_stored
+                a_claim_that_nobody_took_over_holds_beyond_its_lease
+                who_has_an_older_claim_of_the_same_owner_is_fenced_off
+                an_expired_claim_goes_before_what_came_later
             ]
             effects: [
                 effects_of_one_key_coalesce
@@ -99,6 +107,8 @@ macro_rules! store_conformance {
                 one_of_a_group_goes_and_the_next_is_due_when_it_ends
                 a_group_that_skips_stores_no_second_one
                 a_newcomer_tells_the_others_of_its_group
+                of_many_that_enter_a_group_at_once_one_goes
+                no_event_is_missed_by_who_begins_to_wait_at_the_same_time
                 an_occurrence_is_dealt_with_under_a_lease
                 a_time_table_never_goes_back
                 repositories_are_known_by_what_was_heard_of_them
@@ -110,14 +120,11 @@ macro_rules! store_conformance {
             ]
         }
     };
-    ($open:expr; $($room:ident: [$($case:ident)*])*) => {
-        $($(
-            #[tokio::test]
-            async fn $case() {
-                let (store, _kept) = $open.await;
-                $crate::store::conformance::$room::$case(&store).await;
-            }
-        )*)*
+    (@each $attributes:tt $open:expr; $($room:ident: [$($case:ident)*])*) => {
+        $($($crate::store::conformance::store_case! { $attributes $open; $room $case })*)*
+    };
+    ($open:expr) => {
+        $crate::store::conformance::store_conformance! { with []; $open }
     };
 }
 pub(crate) use store_conformance;
@@ -127,3 +134,16 @@ pub(crate) fn drafting_since(number: u128) -> (Execution, Vec<Event>) {
     let story = given::Story::new(given::acme(), number).drafting();
     (story.execution, story.events)
 }
+
+/// One case as a test.
+macro_rules! store_case {
+    ([$(#[$attribute:meta])*] $open:expr; $room:ident $case:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $case() {
+            let (store, _kept) = $open.await;
+            $crate::store::conformance::$room::$case(&store).await;
+        }
+    };
+}
+pub(crate) use store_case;

@@ -219,3 +219,29 @@ pub(crate) async fn repositories_are_known_by_what_was_heard_of_them(store: &imp
     assert_eq!(store.tenants().await.unwrap(), [acme(), globex()]);
     assert_eq!(store.repositories(&acme()).await.unwrap(), ["acme/shop"]);
 }
+
+pub(crate) async fn of_many_that_enter_a_group_at_once_one_goes(store: &impl Store) {
+    let mut queued: Vec<Story> = (1..=10).map(|number| of_group(number, OnConflict::Queue)).collect();
+    let created = queued.iter_mut().map(|story| store.commit(story.transition()));
+    assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));
+    let entering = queued.iter().map(|story| {
+        let transition = story.clone().drafting().transition();
+        store.commit(Transition { enters_group: true, ..transition })
+    });
+    let outcomes = futures_util::future::join_all(entering).await;
+    let gone = outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().busy.is_none()).count();
+    assert_eq!(gone, 1);
+}
+
+pub(crate) async fn no_event_is_missed_by_who_begins_to_wait_at_the_same_time(store: &impl Store) {
+    for round in 0..20 {
+        let name = format!("payment {round}");
+        let story = waiting_for(100 + round, &name).transition();
+        let told = event(&format!("e{round}"), &name, 5);
+        let tenant = acme();
+        let (begun, published) = tokio::join!(store.commit(story), store.publish(&tenant, told, Vec::new()));
+        begun.unwrap();
+        assert_eq!(published.unwrap(), Receipt::Stored);
+    }
+    assert_eq!(store.signals(at(99), 99).await.unwrap().len(), 20);
+}

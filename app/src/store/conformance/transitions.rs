@@ -5,7 +5,7 @@ use flowctl_core::execution::{EventKind, Execution, StepError};
 use serde_json::json;
 
 use super::given::{Story, acme, at, draft, effect, globex};
-use crate::store::{DeliveryId, ExecutionFilter, Store, StoreError};
+use crate::store::{DeliveryId, ExecutionFilter, NewEffect, Store, StoreError, Transition};
 
 pub(crate) async fn a_transition_is_stored_as_a_whole(store: &impl Store) {
     let mut story = Story::new(acme(), 1).drafting();
@@ -163,4 +163,73 @@ pub(crate) async fn what_caused_a_transition_is_kept_with_its_events(store: &imp
     let events = store.events(&acme(), story.execution.id, 0, 10).await.unwrap();
     let causes: Vec<Option<&str>> = events.iter().map(|e| e.delivery.as_ref().map(|d| d.0.as_str())).collect();
     assert_eq!(causes, [Some("guid"), None]);
+}
+
+pub(crate) async fn large_values_come_back_as_they_went(store: &impl Store) {
+    let long = |letter: &str| json!({"text": letter.repeat(20_000), "n": [0.1, 1.1e-7, u64::MAX], "output": null});
+    let mut told = Vec::new();
+    // The same values of another tenant are its own.
+    for (tenant, number) in [(acme(), 1), (globex(), 2)] {
+        let mut story = Story::new(tenant.clone(), number);
+        story.execution.trigger.payload = long("p");
+        story.execution.inputs.insert("a/b~c".to_owned(), long("i"));
+        let mut story = story.of_process("large");
+        store.commit(story.transition()).await.unwrap();
+        let mut story = story.drafting();
+        story.happened(2, Some("draft"), EventKind::StepCompleted { output: long("o"), usage: None });
+        store.commit(story.transition()).await.unwrap();
+        let stored = store.load(&tenant, story.execution.id).await.unwrap().unwrap();
+        assert_eq!(stored.execution, story.execution);
+        let events = store.events(&tenant, story.execution.id, 0, 100).await.unwrap();
+        assert_eq!(Execution::fold(events.iter().map(|stored| &stored.event)).unwrap(), story.execution);
+        told.insert(0, story.execution);
+    }
+    assert_eq!(store.list(None, &ExecutionFilter::default(), 10, None).await.unwrap().items, told);
+}
+
+pub(crate) async fn text_that_a_database_cannot_hold_is_no_obstacle(store: &impl Store) {
+    let mut story = Story::new(acme(), 1);
+    story.execution.inputs.insert("nul".to_owned(), json!("a\0b"));
+    let mut story = story.of_process("nul");
+    let mut transition = story.transition();
+    transition.start_key = Some("key\0".to_owned());
+    transition.word = Some("comment:\0".to_owned());
+    transition.effects = vec![NewEffect { payload: json!("\0"), ..effect(7, "k\0", 0) }];
+    store.commit(transition).await.unwrap();
+    assert_eq!(store.load(&acme(), story.execution.id).await.unwrap().unwrap().execution, story.execution);
+    assert_eq!(store.by_start_key(&acme(), "key\0").await.unwrap(), Some(story.execution.id));
+    assert!(store.knows_word(&acme(), "comment:\0").await.unwrap());
+}
+
+pub(crate) async fn many_transitions_at_once_are_each_stored_or_refused(store: &impl Store) {
+    let mut stories: Vec<Story> = (1..=30).map(|number| Story::new(acme(), number)).collect();
+    let created = stories.iter_mut().map(|story| store.commit(story.transition()));
+    assert!(futures_util::future::join_all(created).await.iter().all(Result::is_ok));
+    // Of each three one is decided for a version that is gone, one says what was said before, and one is sound.
+    let said = Transition { word: Some("said".to_owned()), ..Story::new(acme(), 99).transition() };
+    store.commit(said).await.unwrap();
+    let moved = stories.iter().enumerate().map(|(place, story)| {
+        let mut story = story.clone().drafting();
+        let mut transition = story.transition();
+        transition.work = vec![draft()];
+        match place % 3 {
+            0 => transition.expected_version = 7,
+            1 => transition.word = Some("said".to_owned()),
+            _ => {}
+        }
+        store.commit(transition)
+    });
+    let outcomes = futures_util::future::join_all(moved).await;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        match place % 3 {
+            0 => assert!(matches!(outcome, Err(StoreError::Conflict)), "{outcome:?}"),
+            1 => assert!(matches!(outcome, Err(StoreError::WordKnown)), "{outcome:?}"),
+            _ => assert_eq!(outcome.as_ref().unwrap().seqs, 2..4),
+        }
+    }
+    assert_eq!(store.backlog().await.unwrap().work, 10);
+    for (place, story) in stories.iter().enumerate() {
+        let events = store.events(&acme(), story.execution.id, 0, 100).await.unwrap().len();
+        assert_eq!(events, if place % 3 == 2 { 3 } else { 1 });
+    }
 }

@@ -4,7 +4,7 @@ use flowctl_core::execution::EventKind;
 use serde_json::json;
 
 use super::given::{Story, acme, at, draft};
-use crate::store::{Claim, ClaimedWork, Store, Transition};
+use crate::store::{Claim, ClaimedWork, Held, Store, StoreError, Transition};
 
 /// An execution whose `draft` is to be performed.
 async fn drafting(store: &impl Store, number: u128) -> Story {
@@ -120,4 +120,50 @@ pub(crate) async fn concurrent_claims_share_the_work(store: &impl Store) {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 20);
+}
+
+/// What `story` led to since, made under a claim of `owner`'s.
+fn under(story: &mut Story, work: &ClaimedWork, owner: &str) -> Transition {
+    Transition { under: Some(Held { work: work.clone(), owner: owner.to_owned() }), ..story.transition() }
+}
+
+pub(crate) async fn a_result_of_a_claim_that_was_taken_over_is_not_stored(store: &impl Store) {
+    let story = drafting(store, 1).await;
+    let stopped = store.claim_work("stopped", 1, at(1), at(31)).await.unwrap().remove(0);
+    let taken_over = store.claim_work("quick", 1, at(31), at(61)).await.unwrap().remove(0);
+    let late = store.commit(under(&mut story.clone().drafted(at(60)), &stopped, "stopped")).await;
+    assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
+    assert_eq!(store.load(&acme(), story.execution.id).await.unwrap().unwrap().version, 1, "nothing was stored");
+    let events = store.events(&acme(), story.execution.id, 0, 100).await.unwrap().len();
+    store.commit(under(&mut story.clone().drafted(at(60)), &taken_over, "quick")).await.unwrap();
+    assert_eq!(store.events(&acme(), story.execution.id, 0, 100).await.unwrap().len(), events + 4);
+    let again = store.commit(under(&mut story.drafted(at(60)), &stopped, "stopped")).await;
+    assert!(matches!(again, Err(StoreError::Fenced | StoreError::Conflict)), "{again:?}");
+}
+
+pub(crate) async fn a_claim_that_nobody_took_over_holds_beyond_its_lease(store: &impl Store) {
+    let story = drafting(store, 1).await;
+    let work = store.claim_work("slow", 1, at(1), at(31)).await.unwrap().remove(0);
+    // Its lease is long over, but nobody came.
+    store.commit(under(&mut story.drafted(at(999)), &work, "slow")).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap().work, 0);
+}
+
+pub(crate) async fn who_has_an_older_claim_of_the_same_owner_is_fenced_off(store: &impl Store) {
+    let story = drafting(store, 1).await;
+    let first = store.claim_work("a", 1, at(1), at(31)).await.unwrap().remove(0);
+    let second = store.claim_work("a", 1, at(31), at(61)).await.unwrap().remove(0);
+    let late = store.commit(under(&mut story.clone().drafted(at(60)), &first, "a")).await;
+    assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
+    let foreign = store.commit(under(&mut story.clone().drafted(at(60)), &second, "b")).await;
+    assert!(matches!(foreign, Err(StoreError::Fenced)), "{foreign:?}");
+    store.commit(under(&mut story.drafted(at(60)), &second, "a")).await.unwrap();
+}
+
+pub(crate) async fn an_expired_claim_goes_before_what_came_later(store: &impl Store) {
+    let first = drafting(store, 1).await;
+    store.claim_work("dies", 1, at(1), at(31)).await.unwrap();
+    drafting(store, 2).await;
+    let claimed = store.claim_work("lives", 1, at(31), at(61)).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| work.execution).collect::<Vec<_>>(), [first.execution.id]);
 }

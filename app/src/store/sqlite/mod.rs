@@ -35,8 +35,8 @@ use self::writer::{Hint, Writer};
 use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
     Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
-    NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress, Receipt,
-    ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
+    Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress,
+    Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -168,12 +168,13 @@ fn writing(path: &Path) -> Result<rusqlite::Connection, StoreError> {
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     match MIGRATIONS.run(&mut *connection).await {
         Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(migration)) => {
-            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-            Err(StoreError::TooNew { migration, known })
-        }
+        Err(MigrateError::VersionMissing(migration)) => Err(StoreError::TooNew { migration, known: newest() }),
         Err(error) => Err(StoreError::Migration(error)),
     }
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 #[async_trait]
@@ -478,6 +479,10 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         queries::ping(&self.readers).await?;
         self.writer.write(Hint::Quiet, |_| Ok(())).await
+    }
+
+    async fn migrations(&self) -> Result<Migrations, StoreError> {
+        Ok(Migrations { applied: queries::applied(&self.readers).await?, known: newest() })
     }
 
     async fn close(&self) {

@@ -185,3 +185,10 @@ pub(super) async fn ping(readers: &SqlitePool) -> Result<(), StoreError> {
     sqlx::query("select 1 from executions limit 1").fetch_optional(readers).await?;
     Ok(())
 }
+
+const APPLIED: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+
+/// The newest migration that stands.
+pub(super) async fn applied(readers: &SqlitePool) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(APPLIED).fetch_one(readers).await?)
+}

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
 use super::{effects, lists, signals};
-use crate::store::{Committed, StoreError, Transition};
+use crate::store::{Committed, Held, StoreError, Transition};
 
 /// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
 /// snapshot itself is larger, twice its size. So what is read stays in proportion to the state, and what is written to
@@ -49,6 +49,7 @@ struct Stands {
 }
 
 pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<Committed, StoreError> {
+    check_claim(connection, &prepared)?;
     for start in std::mem::take(&mut prepared.starts) {
         let started = commit(connection, start)?;
         if started.busy.is_some() {
@@ -86,6 +87,19 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     let end = unsigned("a sequence number", stands.last_seq)? + 1;
     let seqs = end - transition.events.len() as u64..end;
     Ok(Committed { version: unsigned("a version", stands.version)?, seqs, existing: None, busy: None })
+}
+
+const HELD: &str = "
+    select 1 from work
+    where execution = (select position from executions where tenant = ?1 and id = ?2)
+      and step = ?3 and attempt = ?4 and lease_owner = ?5 and claims = ?6";
+
+/// Refuses what is made under a claim that is somebody else's by now.
+fn check_claim(connection: &Connection, prepared: &Prepared) -> Result<(), StoreError> {
+    let Some(Held { work, owner }) = &prepared.transition.under else { return Ok(()) };
+    let values = params![prepared.tenant(), prepared.id, work.step, work.attempt, owner, work.claims];
+    let held = optional(connection, HELD, values, |_| Ok(()))?;
+    held.ok_or(StoreError::Fenced)
 }
 
 /// Groups are within a repository.

@@ -1,0 +1,124 @@
+//! The inbox in SQL.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::text::storable;
+use crate::store::columns::{micros, signed, small, tenant, timestamp, unsigned};
+use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, StoreError};
+
+/// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it. Its attempts
+/// count from the start, or one that used all of them up would fail again at once.
+const RECEIVE: &str = "
+    with learned as (
+      insert into repositories (tenant, name)
+      select $5::text, $6::text where $5::text is not null and $6::text is not null on conflict do nothing)
+    insert into deliveries
+      (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending')
+    on conflict (id) do update
+      set status = 'pending', reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+        received_at = excluded.received_at
+      where deliveries.status = 'failed'";
+
+pub(super) async fn receive(connection: &mut PgConnection, delivery: &NewDelivery) -> Result<Receipt, StoreError> {
+    let installation_id = delivery.installation_id.map(|id| signed("the installation's id", id)).transpose()?;
+    let result = sqlx::query(RECEIVE)
+        .bind(storable(&delivery.id.0))
+        .bind(storable(&delivery.event))
+        .bind(delivery.action.as_deref().map(storable))
+        .bind(installation_id)
+        .bind(delivery.tenant.as_ref().map(|tenant| storable(tenant.as_str())))
+        .bind(delivery.repository.as_deref().map(storable))
+        .bind(storable(&delivery.ordering_key))
+        .bind(&delivery.body[..])
+        .bind(micros(delivery.received_at))
+        .execute(connection)
+        .await?;
+    Ok(if result.rows_affected() == 1 { Receipt::Stored } else { Receipt::Duplicate })
+}
+
+/// Of each ordering key only the oldest pending one can be claimed, so those behind it wait while it is under lease
+/// or put off. Positions are given before a row can be seen: where an older one shows up later than a younger one that
+/// is under lease already, it waits for that.
+const CLAIM: &str = "
+    update deliveries set lease_owner = $1, lease_until = $2, attempts = attempts + 1
+    where position in (
+      select candidate.position from deliveries candidate
+      where candidate.status = 'pending' and candidate.retry_at <= $3
+        and (candidate.lease_until is null or candidate.lease_until <= $3)
+        and not exists (
+          select 1 from deliveries other
+          where other.status = 'pending' and other.ordering_key = candidate.ordering_key
+            and (other.position < candidate.position
+              or (other.position > candidate.position and other.lease_until > $3)))
+      order by candidate.position limit $4 for update skip locked)
+    returning position, id, event, action, installation_id, tenant, repository, ordering_key, body, received_at,
+      attempts";
+
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    owner: &str,
+    limit: u32,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    let rows = sqlx::query(CLAIM)
+        .bind(owner)
+        .bind(micros(lease_until))
+        .bind(micros(now))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    // RETURNING promises no order.
+    let mut claimed: Vec<(i64, ClaimedDelivery)> =
+        rows.iter().map(|row| Ok((row.try_get("position")?, claimed(row)?))).collect::<Result<_, StoreError>>()?;
+    claimed.sort_by_key(|(position, _)| *position);
+    Ok(claimed.into_iter().map(|(_, delivery)| delivery).collect())
+}
+
+fn claimed(row: &PgRow) -> Result<ClaimedDelivery, StoreError> {
+    let installation_id: Option<i64> = row.try_get("installation_id")?;
+    let delivery = NewDelivery {
+        id: DeliveryId(row.try_get("id")?),
+        event: row.try_get("event")?,
+        action: row.try_get("action")?,
+        installation_id: installation_id.map(|id| unsigned("an installation's id", id)).transpose()?,
+        tenant: row.try_get::<Option<String>, _>("tenant")?.map(tenant),
+        repository: row.try_get("repository")?,
+        ordering_key: row.try_get("ordering_key")?,
+        body: Bytes::from(row.try_get::<Vec<u8>, _>("body")?),
+        received_at: timestamp(row.try_get("received_at")?)?,
+    };
+    Ok(ClaimedDelivery { delivery, attempts: small("a count", row.try_get("attempts")?)? })
+}
+
+const FINISH: &str = "
+    update deliveries
+    set status = $3, reason = $4, retry_at = $5, lease_owner = null, lease_until = null
+    where id = $1 and lease_owner = $2 and status = 'pending'";
+
+pub(super) async fn finish(
+    connection: &mut PgConnection,
+    id: &DeliveryId,
+    owner: &str,
+    end: &DeliveryEnd,
+) -> Result<bool, StoreError> {
+    let (status, reason, retry_at) = match end {
+        DeliveryEnd::Done => ("done", None, 0),
+        DeliveryEnd::Ignored(reason) => ("ignored", Some(reason), 0),
+        DeliveryEnd::Failed(reason) => ("failed", Some(reason), 0),
+        DeliveryEnd::RetryAt(at, reason) => ("pending", Some(reason), micros(*at)),
+    };
+    let result = sqlx::query(FINISH)
+        .bind(storable(&id.0))
+        .bind(owner)
+        .bind(status)
+        .bind(reason.map(|reason| storable(reason)))
+        .bind(retry_at)
+        .execute(connection)
+        .await?;
+    Ok(result.rows_affected() == 1)
+}

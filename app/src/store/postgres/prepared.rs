@@ -1,0 +1,146 @@
+//! Transitions made ready to be stored: their texts made and large values split off, which needs no database; and which
+//! of them may share a transaction.
+
+use std::collections::BTreeSet;
+
+use flowctl_core::definition::StepType;
+use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus, Waiting};
+use jiff::Timestamp;
+
+use super::payloads::{Payloads, Text, split, tenant_text};
+use super::signals::turn_of_event;
+use super::text::storable;
+use crate::store::columns::{micros, micros_after};
+use crate::store::{StoreError, Transition};
+
+/// A transition with the new executions that exist with it or not at all.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// The transition first.
+    pub(super) parts: Vec<Prepared>,
+    /// What is kept apart of all of them.
+    pub(super) payloads: Payloads,
+    /// What no other unit of the same transaction may be about.
+    pub(super) keys: BTreeSet<(String, String)>,
+}
+
+/// One transition, without those that it starts.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) transition: Transition,
+    pub(super) tenant: String,
+    pub(super) state: Text,
+    pub(super) events: Vec<Text>,
+    /// The concurrency group, which is within a repository.
+    pub(super) group: Option<String>,
+    pub(super) waits: Vec<Wait>,
+}
+
+/// What became of a step of type `wait`.
+#[derive(Debug)]
+pub(super) enum Wait {
+    /// It waits for events of this name that came since.
+    Begins { step: String, name: String, since: i64 },
+    /// It does not wait for an event any more.
+    Ends { step: String },
+}
+
+impl Unit {
+    pub(super) fn new(transition: Transition) -> Result<Self, StoreError> {
+        let mut unit = Self { parts: Vec::new(), payloads: Payloads::new(), keys: BTreeSet::new() };
+        unit.add(transition)?;
+        Ok(unit)
+    }
+
+    fn add(&mut self, mut transition: Transition) -> Result<(), StoreError> {
+        let starts = std::mem::take(&mut transition.starts);
+        let part = Prepared::new(transition, &mut self.payloads)?;
+        self.keys.extend(part.keys());
+        self.parts.push(part);
+        starts.into_iter().try_for_each(|start| self.add(start))
+    }
+
+    /// The turns that have to be taken before anything of it is stored.
+    pub(super) fn turns(&self) -> impl Iterator<Item = (String, String)> {
+        self.parts.iter().flat_map(|part| {
+            let group = part.group.as_deref().map(turn_of_group);
+            let events = part.waits.iter().filter_map(|wait| match wait {
+                Wait::Begins { name, .. } => Some(turn_of_event(name)),
+                Wait::Ends { .. } => None,
+            });
+            group.into_iter().chain(events).map(|name| (part.tenant.clone(), name))
+        })
+    }
+}
+
+fn turn_of_group(group: &str) -> String {
+    format!("group:{group}")
+}
+
+impl Prepared {
+    fn new(transition: Transition, payloads: &mut Payloads) -> Result<Self, StoreError> {
+        let tenant = tenant_text(&transition.tenant);
+        let state = split("the execution", &*transition.execution, &tenant, payloads)?;
+        let mut events = Vec::with_capacity(transition.events.len());
+        for event in &transition.events {
+            events.push(split("an event", event, &tenant, payloads)?);
+        }
+        let execution = &transition.execution;
+        let group = execution.group.as_ref().map(|group| format!("{}/{}", execution.repository, storable(&group.key)));
+        let waits = waits(&transition);
+        Ok(Self { tenant, state, events, group, waits, transition })
+    }
+
+    /// Whether it makes the execution.
+    pub(super) fn is_new(&self) -> bool {
+        self.transition.expected_version == 0
+    }
+
+    /// When somebody must look at the execution again. A pending one is due from its creation.
+    pub(super) fn wake_at(&self) -> Option<i64> {
+        let execution: &Execution = &self.transition.execution;
+        if execution.status == ExecutionStatus::Pending {
+            return Some(micros(execution.created_at));
+        }
+        execution.wake_at().map(micros_after)
+    }
+
+    /// The moment of the transition.
+    pub(super) fn at(&self) -> i64 {
+        self.transition.events.last().map_or(0, |event: &flowctl_core::execution::Event| micros(event.at))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (String, String)> {
+        let Transition { execution, start_key, word, taken, .. } = &self.transition;
+        let keys = [
+            Some(format!("execution:{}", execution.id)),
+            start_key.as_ref().map(|key| format!("start:{key}")),
+            word.as_ref().map(|word| format!("word:{word}")),
+            taken.as_ref().map(|taken| format!("signal:{taken}")),
+            self.group.as_deref().map(turn_of_group),
+        ];
+        keys.into_iter().flatten().map(|key| (self.tenant.clone(), key))
+    }
+}
+
+/// Which events the execution waits for now. Only steps that this transition is about can have changed that.
+fn waits(transition: &Transition) -> Vec<Wait> {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut waits = Vec::new();
+    for step in transition.events.iter().filter_map(|event| event.step.as_deref()) {
+        let Some(state) = transition.execution.steps.get(step).filter(|it| it.step_type == StepType::Wait) else {
+            continue;
+        };
+        if !seen.insert(step) {
+            continue;
+        }
+        waits.push(match (&state.waiting, state.status) {
+            (Some(Waiting::Event { name, since, .. }), StepStatus::Waiting) => {
+                let since: Timestamp = *since;
+                Wait::Begins { step: step.to_owned(), name: storable(name).into_owned(), since: micros(since) }
+            }
+            _ => Wait::Ends { step: step.to_owned() },
+        });
+    }
+    waits
+}

@@ -1,0 +1,176 @@
+//! What is read of executions, in SQL; and when they are looked at again.
+
+use flowctl_core::execution::{Event, Execution, ExecutionId, TenantId};
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::payloads::{self, Read, Text};
+use super::text::storable;
+use crate::store::columns::{micros, micros_after, signed, tenant as tenant_of, timestamp, unsigned};
+use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
+
+const LOAD: &str = "select tenant, version, state as text, large from executions where tenant = $1 and id = $2";
+
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: ExecutionId,
+) -> Result<Option<Stored>, StoreError> {
+    let row = sqlx::query(LOAD).bind(tenant.as_str()).bind(id).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let version = unsigned("a version", row.try_get("version")?)?;
+    let execution = executions(connection, &[row]).await?.pop();
+    Ok(execution.map(|execution| Stored { execution, version }))
+}
+
+async fn executions(connection: &mut PgConnection, rows: &[PgRow]) -> Result<Vec<Execution>, StoreError> {
+    let read = rows.iter().map(read).collect::<Result<_, _>>()?;
+    payloads::join(connection, "an execution", read).await
+}
+
+fn read(row: &PgRow) -> Result<Read, StoreError> {
+    let text = Text { text: row.try_get("text")?, large: row.try_get("large")? };
+    Ok(Read { tenant: row.try_get("tenant")?, text })
+}
+
+const BY_START_KEY: &str = "select id from executions where tenant = $1 and start_key = $2";
+
+pub(super) async fn by_start_key(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    key: &str,
+) -> Result<Option<ExecutionId>, StoreError> {
+    let query = sqlx::query_scalar(BY_START_KEY).bind(tenant.as_str()).bind(storable(key));
+    Ok(query.fetch_optional(connection).await?)
+}
+
+const KNOWS_WORD: &str = "select count(*) from words where tenant = $1 and word = $2";
+
+pub(super) async fn knows_word(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    word: &str,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query_scalar(KNOWS_WORD).bind(tenant.as_str()).bind(storable(word));
+    let count: i64 = query.fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
+const DUE: &str = "
+    select tenant, id from executions where wake_at is not null and wake_at <= $1 order by wake_at, id limit $2";
+
+pub(super) async fn due(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(TenantId, ExecutionId)>, StoreError> {
+    let rows = sqlx::query(DUE).bind(micros(now)).bind(i64::from(limit)).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((tenant_of(row.try_get("tenant")?), row.try_get("id")?))).collect()
+}
+
+const NEXT_WAKE: &str = "select min(wake_at) from executions where wake_at is not null";
+
+pub(super) async fn next_wake(connection: &mut PgConnection) -> Result<Option<Timestamp>, StoreError> {
+    let next: Option<i64> = sqlx::query_scalar(NEXT_WAKE).fetch_one(connection).await?;
+    next.map(timestamp).transpose()
+}
+
+const EXECUTIONS_OF: &str = "
+    select tenant, state as text, large from executions
+    where tenant = $1 and repository = $2 and ($3::bigint is null or number = $3) and (open or not $4)
+    order by created_at, id";
+
+pub(super) async fn executions_of(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    repository: &str,
+    number: Option<u64>,
+    open_only: bool,
+) -> Result<Vec<Execution>, StoreError> {
+    let rows = sqlx::query(EXECUTIONS_OF)
+        .bind(tenant.as_str())
+        .bind(storable(repository))
+        .bind(number.map(|number| signed("the number", number)).transpose()?)
+        .bind(open_only)
+        .fetch_all(&mut *connection)
+        .await?;
+    executions(connection, &rows).await
+}
+
+const EVENTS: &str = "
+    select tenant, seq, delivery, event as text, large from events
+    where tenant = $1 and execution = $2 and seq > $3 order by seq limit $4";
+
+pub(super) async fn events(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: ExecutionId,
+    after_seq: u64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query(EVENTS)
+        .bind(tenant.as_str())
+        .bind(id)
+        .bind(signed("the sequence number", after_seq)?)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+    let texts = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let events: Vec<Event> = payloads::join(connection, "an event", texts).await?;
+    let stored = |(row, event): (&PgRow, Event)| {
+        Ok(StoredEvent {
+            seq: unsigned("a sequence number", row.try_get("seq")?)?,
+            event,
+            delivery: row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId),
+        })
+    };
+    rows.iter().zip(events).map(stored).collect()
+}
+
+const BACKLOG: &str = "
+    select (select count(*) from deliveries where status = 'pending') as deliveries,
+      (select count(*) from work) as work,
+      (select count(*) from effects where status = 'pending') as effects";
+
+pub(super) async fn backlog(connection: &mut PgConnection) -> Result<Backlog, StoreError> {
+    let row = sqlx::query(BACKLOG).fetch_one(connection).await?;
+    Ok(Backlog {
+        deliveries: unsigned("a count", row.try_get("deliveries")?)?,
+        work: unsigned("a count", row.try_get("work")?)?,
+        effects: unsigned("a count", row.try_get("effects")?)?,
+    })
+}
+
+/// Reads what every migration so far has left in its place; writes nothing.
+pub(super) async fn ping(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("select version from executions limit 1").fetch_optional(connection).await?;
+    Ok(())
+}
+
+const APPLIED: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+
+/// The newest migration that stands.
+pub(super) async fn applied(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(APPLIED).fetch_one(connection).await?)
+}
+
+const POSTPONE: &str = "
+    update executions set wake_at = $4 where tenant = $1 and id = $2 and version = $3 and wake_at is not null";
+
+pub(super) async fn postpone(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: ExecutionId,
+    version: u64,
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(POSTPONE)
+        .bind(tenant.as_str())
+        .bind(id)
+        .bind(signed("the version", version)?)
+        .bind(micros_after(until))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

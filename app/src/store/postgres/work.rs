@@ -1,0 +1,116 @@
+//! The work queue in SQL.
+
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use crate::store::columns::{micros, small, tenant, timestamp};
+use crate::store::{ClaimedWork, StoreError};
+
+/// What others are claiming at this moment is passed over, so nobody waits for anybody. Whose lease has ended goes
+/// first: it has waited longest.
+const CLAIM: &str = "
+    with expired as (
+      select position from work where lease_until is not null and lease_until <= $3
+      order by lease_until, position limit $4 for update skip locked),
+    fresh as (
+      select position from work where lease_until is null order by position limit $4 for update skip locked)
+    update work set lease_owner = $1, lease_until = $2, claims = claims + 1
+    where position in (
+      select candidate.position
+      from (select position, 0 as place from expired union all select position, 1 from fresh) candidate
+      order by candidate.place, candidate.position limit $4)
+    returning position, tenant, execution, step, attempt, claims";
+
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    owner: &str,
+    limit: u32,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<ClaimedWork>, StoreError> {
+    let rows = sqlx::query(CLAIM)
+        .bind(owner)
+        .bind(micros(lease_until))
+        .bind(micros(now))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    // RETURNING promises no order.
+    let mut claimed: Vec<(i64, ClaimedWork)> =
+        rows.iter().map(|row| Ok((row.try_get("position")?, claimed(row)?))).collect::<Result<_, StoreError>>()?;
+    claimed.sort_by_key(|(position, _)| *position);
+    Ok(claimed.into_iter().map(|(_, work)| work).collect())
+}
+
+fn claimed(row: &PgRow) -> Result<ClaimedWork, StoreError> {
+    Ok(ClaimedWork {
+        tenant: tenant(row.try_get("tenant")?),
+        execution: row.try_get("execution")?,
+        step: row.try_get("step")?,
+        attempt: small("an attempt", row.try_get("attempt")?)?,
+        claims: small("a count", row.try_get("claims")?)?,
+    })
+}
+
+const NEXT: &str = "
+    select coalesce(
+      (select 0::bigint from work where lease_until is null limit 1),
+      (select min(lease_until) from work where lease_until is not null))";
+
+/// When the next attempt may be claimed; the beginning of time for one that nobody has.
+pub(super) async fn next(connection: &mut PgConnection) -> Result<Option<Timestamp>, StoreError> {
+    let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(connection).await?;
+    next.map(timestamp).transpose()
+}
+
+/// The claim is fenced by its count: whoever claimed the attempt earlier has a lower one.
+const RENEW: &str = "
+    update work set lease_until = $7
+    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+
+pub(super) async fn renew(
+    connection: &mut PgConnection,
+    work: &ClaimedWork,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<bool, StoreError> {
+    let result = of_claim(RENEW, work, owner).bind(micros(lease_until)).execute(connection).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+const FINISH: &str = "
+    delete from work
+    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+
+pub(super) async fn finish(connection: &mut PgConnection, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError> {
+    let result = of_claim(FINISH, work, owner).execute(connection).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// What is given back was not performed, so the claim does not count.
+const RELEASE: &str = "
+    update work set lease_owner = null, lease_until = $7, claims = claims - 1
+    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+
+pub(super) async fn release(
+    connection: &mut PgConnection,
+    work: &ClaimedWork,
+    owner: &str,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let result = of_claim(RELEASE, work, owner).bind(micros(until)).execute(connection).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn of_claim<'q>(sql: &'static str, work: &'q ClaimedWork, owner: &'q str) -> Query<'q> {
+    sqlx::query(sql)
+        .bind(work.tenant.as_str())
+        .bind(work.execution)
+        .bind(&work.step)
+        .bind(i64::from(work.attempt))
+        .bind(owner)
+        .bind(i64::from(work.claims))
+}
