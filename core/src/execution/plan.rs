@@ -15,6 +15,9 @@ use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
 use crate::source::Spanned;
 
+/// A payload of at most so many bytes as JSON is stored whole.
+const SMALL_PAYLOAD: usize = 4 * 1024;
+
 /// A process made ready to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -30,6 +33,8 @@ pub struct Plan {
     pub(super) outputs_read: Reads,
     /// What the concurrency group reads.
     pub(super) group_reads: Reads,
+    /// What anything reads of the trigger's payload.
+    payload_reads: Reads,
 }
 
 /// Where a step is: the places of the `foreach` steps around it, outermost first, and its own.
@@ -153,7 +158,19 @@ impl Plan {
         outputs_read.add(&process.header.outputs);
         let mut group_reads = Reads::default();
         group_reads.add(&process.header.concurrency);
-        Ok(Self { process, digest, steps, places, outputs_read, group_reads })
+        let mut payload_reads = Reads::default();
+        payload_reads.add_payload(&outputs_read);
+        payload_reads.add_payload(&group_reads);
+        payload_reads.add(&process.header.notify);
+        payload_of(&steps, &mut payload_reads);
+        Ok(Self { process, digest, steps, places, outputs_read, group_reads, payload_reads })
+    }
+
+    /// What is stored of a trigger's payload: all of a small one; of a larger one what the process reads. GitHub sends
+    /// tens of kilobytes, and most processes read a few names.
+    pub(super) fn kept_of_payload(&self, payload: Value) -> Value {
+        let size = serde_json::to_vec(&payload).map_or(0, |written| written.len());
+        if size <= SMALL_PAYLOAD { payload } else { self.payload_reads.of_payload(&payload) }
     }
 
     /// The step that `key` names: an id, or the key of a step inside of items such as `deploy[2]`.
@@ -208,6 +225,13 @@ fn scope(steps: &[Step], resources: &Resources) -> Result<IndexMap<String, Plann
             Ok((step.id.as_str().to_owned(), planned(step, edges, resources)?))
         })
         .collect()
+}
+
+fn payload_of(steps: &IndexMap<String, PlannedStep>, reads: &mut Reads) {
+    for planned in steps.values() {
+        reads.add_payload(&planned.reads);
+        payload_of(&planned.body, reads);
+    }
 }
 
 fn locate(steps: &IndexMap<String, PlannedStep>, around: &mut Vec<usize>, places: &mut IndexMap<String, Place>) {

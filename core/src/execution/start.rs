@@ -97,7 +97,7 @@ fn create_for(
         revision: new.revision,
         digest: plan.digest.clone(),
         status: ExecutionStatus::Pending,
-        trigger: new.trigger,
+        trigger: TriggerInfo { payload: plan.kept_of_payload(new.trigger.payload), ..new.trigger },
         subject: new.subject,
         inputs,
         outputs: None,

@@ -174,3 +174,31 @@ async fn other_bots_words_and_quotations_are_left_alone() {
     assert!(answer.contains("1 of 3 steps"), "{answer}");
     assert!(ignored.iter().all(|comment| stage.hub.reactions(*comment).is_empty()));
 }
+
+/// What GitHub says of the event is there when it runs, as validation says: names of the event itself, and those that
+/// are said shorter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_reads_the_event_that_started_it() {
+    let greet = "
+name: greet
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - id: words
+    type: set
+    values:
+      who: '{{ trigger.payload.pull_request.user.login }} ({{ trigger.payload.sender }})'
+      where: '{{ trigger.payload.repository.full_name }}, {{ trigger.payload.action }}'
+      owner: '{{ trigger.payload.repository.owner.type | default(\"nobody\") }}'
+outputs:
+  words: '{{ steps.words.output }}'
+";
+    let stage = Stage::raise(&[("greet", greet)]).await;
+    let number = stage.pull_request("chairs");
+    let done = stage.concluded(number, "greet", "success").await;
+    let summary = done.summary.unwrap();
+    for part in ["alice (alice)", "octo-org/shop, opened", "Organization"] {
+        assert!(summary.contains(part), "{part} in {summary}");
+    }
+}

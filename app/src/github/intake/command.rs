@@ -183,7 +183,7 @@ impl Commander<'_> {
         let trigger = TriggerInfo {
             kind: kind.to_owned(),
             actor: Some(self.said.person.clone()),
-            payload: json!({
+            payload: self.scope.payload(json!({
                 "comment": {
                     "id": self.said.source.id,
                     "body": self.body,
@@ -192,7 +192,7 @@ impl Commander<'_> {
                 },
                 "number": self.place.number,
                 "arguments": arguments,
-            }),
+            })),
             pull_request: self.place.info(),
         };
         // The comment, not the delivery: a comment starts a process once, in whatever way it comes in.

@@ -211,15 +211,15 @@ fn payload<T: DeserializeOwned>(delivery: &NewDelivery) -> Result<T, Trouble> {
 }
 
 /// Whose delivery it is; nothing where it is about no repository of an installation.
-async fn scope<'a>(inner: &'a Inner, delivery: &NewDelivery) -> Result<Option<Scope<'a>>, Trouble> {
-    let NewDelivery { id, installation_id, tenant, repository, received_at, .. } = delivery;
+async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Option<Scope<'a>>, Trouble> {
+    let NewDelivery { installation_id, tenant, repository, .. } = delivery;
     let (Some(tenant), Some(installation_id)) = (tenant, *installation_id) else { return Ok(None) };
     installation::learn(inner, tenant, installation_id).await?;
     let Some(repository) = repository else { return Ok(None) };
     let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
     let client = inner.github.installation(InstallationId(installation_id));
     let tenant: TenantId = tenant.clone();
-    Ok(Some(Scope::new(inner, tenant, repository, client, id.clone(), *received_at)))
+    Ok(Some(Scope::new(inner, tenant, repository, client, delivery)))
 }
 
 #[cfg(test)]

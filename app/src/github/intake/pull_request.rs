@@ -109,7 +109,7 @@ async fn start(
     let trigger = TriggerInfo {
         kind: "pull_request".to_owned(),
         actor: Some(actor.clone()),
-        payload: json!({
+        payload: scope.payload(json!({
             "action": event.action,
             "number": event.number,
             "label": event.label.as_ref().map(|label| &label.name),
@@ -117,7 +117,7 @@ async fn start(
             "draft": pull_request.draft,
             "merged": pull_request.merged,
             "body": pull_request.body,
-        }),
+        })),
         pull_request: place.info(),
     };
     let key = format!("delivery:{}", scope.delivery.0);

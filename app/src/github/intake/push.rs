@@ -77,14 +77,14 @@ async fn start(scope: &Scope<'_>, process: &Process, pushed: Pushed<'_>, event: 
     let trigger = TriggerInfo {
         kind: "push".to_owned(),
         actor: Some(actor.clone()),
-        payload: json!({
+        payload: scope.payload(json!({
             "ref": event.reference,
             "branch": branch,
             "tag": tag,
             "before": event.before,
             "after": event.after,
             "sender": event.sender.login,
-        }),
+        })),
         pull_request: None,
     };
     let key = format!("delivery:{}", scope.delivery.0);

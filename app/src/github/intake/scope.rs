@@ -15,7 +15,7 @@ use crate::github::outbox::{Effect, priority};
 use crate::github::people::People;
 use crate::github::wording::{Answer, Refused, reply};
 use crate::identity::{Hearing, Word};
-use crate::store::{DeliveryId, NewEffect};
+use crate::store::{DeliveryId, NewDelivery, NewEffect};
 
 /// How long GitHub's API is given to catch up with an event.
 const API_LAG: SignedDuration = SignedDuration::from_secs(1);
@@ -28,6 +28,7 @@ pub(super) struct Scope<'a> {
     pub(super) client: InstallationClient,
     pub(super) delivery: DeliveryId,
     pub(super) received_at: Timestamp,
+    body: &'a [u8],
     published: tokio::sync::OnceCell<std::sync::Arc<Published>>,
 }
 
@@ -40,11 +41,21 @@ impl<'a> Scope<'a> {
         tenant: TenantId,
         repository: RepositoryName,
         client: InstallationClient,
-        delivery: DeliveryId,
-        received_at: Timestamp,
+        delivery: &'a NewDelivery,
     ) -> Self {
         let published = tokio::sync::OnceCell::new();
-        Self { inner, tenant, repository, client, delivery, received_at, published }
+        let NewDelivery { id, received_at, body, .. } = delivery;
+        Self { inner, tenant, repository, client, delivery: id.clone(), received_at: *received_at, body, published }
+    }
+
+    /// What `trigger.payload` is: what GitHub sent, with what is said shorter or newer laid over it.
+    pub(super) fn payload(&self, own: Value) -> Value {
+        let mut payload: Value = serde_json::from_slice(self.body).unwrap_or_default();
+        match (payload.as_object_mut(), own) {
+            (Some(sent), Value::Object(own)) => sent.extend(own),
+            (_, own) => payload = own,
+        }
+        payload
     }
 
     /// The repository as the store names it.

@@ -27,10 +27,10 @@ fn of_trigger(trigger: &Trigger) -> Type {
             let action = |action: &PullRequestAction| {
                 let name = serde_json::to_value(action).ok();
                 let of = event("pull_request", name.as_ref().and_then(Value::as_str).unwrap_or_default());
-                // What happened by which name the App gives; whole objects are GitHub's.
+                // The App says shorter what GitHub says with whole objects.
                 let more = [
-                    ("label", Type::Unknown),
-                    ("sender", Type::Unknown),
+                    ("label", Type::TEXT.or_null()),
+                    ("sender", Type::TEXT),
                     ("draft", Type::Boolean),
                     ("merged", Type::Boolean.or_null()),
                     ("body", Type::TEXT.or_null()),
@@ -41,12 +41,19 @@ fn of_trigger(trigger: &Trigger) -> Type {
         }
         Trigger::Push(_) => {
             let name = || Type::TEXT.or_null();
-            with(event("push", "event"), [("branch", name()), ("tag", name()), ("sender", Type::Unknown)])
+            with(event("push", "event"), [("branch", name()), ("tag", name()), ("sender", Type::TEXT)])
         }
         Trigger::Comment(_) => {
             let arguments = Type::record([], Others::Of(Type::TEXT));
-            let of = event("issue_comment", "created");
-            with(of, [("comment", Type::Unknown), ("number", Type::Integer), ("arguments", arguments)])
+            let comment =
+                [("id", Type::TEXT), ("body", Type::TEXT), ("author", Type::TEXT), ("url", Type::TEXT.or_null())];
+            let comment = Type::record(comment.map(|(name, of)| (name, Part::of(of))), Others::None);
+            let of = with(
+                event("issue_comment", "created"),
+                [("comment", comment), ("number", Type::Integer), ("arguments", arguments)],
+            );
+            // The comment of a review comes with the pull request instead.
+            optional(of, "issue")
         }
         Trigger::RepositoryDispatch(_) => event("repository_dispatch", "event"),
         Trigger::Deployment(_) => event("deployment_protection_rule", "requested"),
@@ -55,6 +62,14 @@ fn of_trigger(trigger: &Trigger) -> Type {
             Type::Unknown
         }
     }
+}
+
+/// The event, one field of which may be missing.
+fn optional(event: Type, name: &str) -> Type {
+    let Type::Record(record) = &event else { return event };
+    let mut record = (**record).clone();
+    record.fields.get_mut(name).into_iter().for_each(|part| part.optional = true);
+    Type::Record(record.into())
 }
 
 /// The event with what the App says of it; of what both say nothing is known.
