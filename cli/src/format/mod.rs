@@ -89,6 +89,15 @@ impl Sources {
         self.0.entry(shown).or_insert_with(|| source.clone());
     }
 
+    /// Adds a file that is read only where it is not there yet.
+    pub fn add_with(&mut self, shown: String, read: impl FnOnce() -> Option<SourceFile>) {
+        if !self.0.contains_key(&shown)
+            && let Some(source) = read()
+        {
+            self.0.insert(shown, source);
+        }
+    }
+
     fn text(&self, path: &str) -> &str {
         self.0.get(path).map_or("", SourceFile::text)
     }

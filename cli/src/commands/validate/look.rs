@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
-use flowctl_core::definition::repository::Repository;
+use flowctl_core::definition::repository::{File, Repository};
 use flowctl_core::validate::baseline::{Baseline, Known};
-use flowctl_core::validate::{Options, Report, fingerprints, validate, validate_texts};
+use flowctl_core::validate::{Finding, Options, Report, fingerprints, validate, validate_texts};
 
 use super::fixing::{Fixing, Round};
 use super::selection::Selection;
@@ -43,7 +44,7 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
             is_whole: true,
         };
         let since = base.as_ref().filter(|_| arguments.scope.changed_since.is_some());
-        let (definitions, report) = if since.is_some() || fixing.is_asked_for() {
+        if since.is_some() || fixing.is_asked_for() {
             let mut definitions = checkout.definitions();
             let mut report = validate(&definitions, &options);
             if let Some(base) = since {
@@ -52,27 +53,19 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
             }
             let mut round = Round { checkout: &checkout, definitions: &mut definitions, report: &mut report };
             fixing.make(&mut round, selection, &options)?;
-            (definitions, report)
+            add(&checkout, &|path| definitions.files.get(path).cloned(), report, selection, &mut outcome);
         } else {
             let report = validate_texts(checkout.texts(), &options);
-            (named(&checkout, &report), report)
-        };
+            // Few files of many have findings: those are read a second time, so that not all have to be kept.
+            let again = |path: &str| checkout.texts().read(path).map(Arc::new);
+            add(&checkout, &again, report, selection, &mut outcome);
+        }
         outcome.files += checkout.paths().filter(|path| checkout.wants(path)).count();
-        add(&checkout, &definitions, report, selection, &mut outcome);
     }
     if let Some((path, baseline)) = baseline {
         compare(&path, &baseline, &mut outcome, arguments);
     }
     Ok(Seen { outcome, fixing })
-}
-
-/// The files that findings name: few of many are read a second time, so that not all have to be kept.
-fn named(checkout: &Checkout, report: &Report) -> Repository {
-    let related = report.findings.iter().flat_map(|finding| &finding.related).map(|related| related.path.as_str());
-    let paths: BTreeSet<&str> = report.findings.iter().map(|finding| finding.path.as_str()).chain(related).collect();
-    let mut repository = Repository::default();
-    paths.into_iter().filter_map(|path| checkout.texts().read(path)).for_each(|file| repository.insert(file));
-    repository
 }
 
 /// The files of which findings are told with `--changed-since`: those that changed, and those that depend on what did:
@@ -86,9 +79,7 @@ fn touched(
         .files
         .iter()
         .filter(|(path, file)| {
-            let same = |before: &flowctl_core::definition::repository::File| {
-                before.form == file.form && before.source.text() == file.source.text()
-            };
+            let same = |before: &File| before.form == file.form && before.source.text() == file.source.text();
             !base.files.get(*path).is_some_and(|before| same(before))
         })
         .map(|(path, _)| path.to_string())
@@ -111,29 +102,44 @@ fn told<'r>(repository: &Repository, report: &'r Report) -> impl Iterator<Item =
     report.findings.iter().map(|finding| finding.path.as_str()).zip(prints)
 }
 
-/// Adds the findings that are told, with paths as the person would type them.
-fn add(checkout: &Checkout, definitions: &Repository, report: Report, selection: &Selection, outcome: &mut Outcome) {
-    let prints = fingerprints(definitions, &report.findings);
-    for (mut finding, fingerprint) in report.findings.into_iter().zip(prints) {
-        if !checkout.wants(&finding.path) || !selection.wants(&finding) {
+/// Adds the findings that are told, with paths as the person would type them. Findings come file by file, and so are
+/// files asked for.
+fn add(
+    checkout: &Checkout,
+    read: &dyn Fn(&str) -> Option<Arc<File>>,
+    report: Report,
+    selection: &Selection,
+    outcome: &mut Outcome,
+) {
+    for found in report.findings.chunk_by(|one, next| one.path == next.path) {
+        let path = &found[0].path;
+        if !checkout.wants(path) || !found.iter().any(|finding| selection.wants(finding)) {
             continue;
         }
-        let inside = finding.path.clone();
-        let related = finding.related.iter().map(|related| related.path.clone());
-        for path in related.chain([inside]) {
-            if let Some(file) = definitions.files.get(path.as_str()) {
-                outcome.sources.add(checkout.shown(&path), &file.source);
+        let files = read(path).into_iter().map(|file| (Arc::from(path.as_str()), file));
+        let repository = Repository { files: files.collect() };
+        let prints = fingerprints(&repository, found);
+        let own = repository.files.values().next();
+        own.into_iter().for_each(|file| outcome.sources.add(checkout.shown(path), &file.source));
+        for (finding, fingerprint) in found.iter().zip(prints).filter(|(finding, _)| selection.wants(finding)) {
+            for related in finding.related.iter().filter(|related| related.path != *path) {
+                outcome.sources.add_with(checkout.shown(&related.path), || Some(read(&related.path)?.source.clone()));
             }
+            outcome.found.push(told_as(checkout, finding.clone(), fingerprint));
         }
-        let location = checkout.root.join(&finding.path);
-        finding.path = checkout.shown(&finding.path);
-        for related in &mut finding.related {
-            related.path = checkout.shown(&related.path);
-        }
-        outcome.found.push(Found { finding, fingerprint, location });
     }
     let looked_at = checkout.paths().filter(|path| checkout.wants(path));
     outcome.looked_at.extend(looked_at.map(|path| (checkout.root.join(path), checkout.shown(path))));
+}
+
+/// A finding as the person reads it.
+fn told_as(checkout: &Checkout, mut finding: Finding, fingerprint: String) -> Found {
+    let location = checkout.root.join(&finding.path);
+    finding.path = checkout.shown(&finding.path);
+    for related in &mut finding.related {
+        related.path = checkout.shown(&related.path);
+    }
+    Found { finding, fingerprint, location }
 }
 
 fn read_baseline(arguments: &ValidateArguments) -> anyhow::Result<Option<(std::path::PathBuf, Baseline)>> {
