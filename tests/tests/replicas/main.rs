@@ -3,8 +3,10 @@
 //! tests count as ignored (`tests/run` brings a server).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod cluster;
 mod stage;
 
+use cluster::Cluster;
 use stage::{Stage, eventually, readiness, signal};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,4 +119,23 @@ async fn a_web_replica_moves_nothing_and_a_worker_takes_no_webhooks() {
         reqwest::Client::new().post(format!("http://{}/webhooks/github", worker.address)).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 404);
     assert_eq!((web.stop(), worker.stop()), (Some(0), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn a_server_that_is_restarted_under_load_loses_and_doubles_nothing() {
+    let cluster = Cluster::start();
+    let stage = Stage::set_up_on(&cluster.url()).await;
+    let replicas = [stage.replica("one", &[]).await, stage.replica("two", &[]).await];
+    let started = stage.start(40).await;
+    // In order; as if it was killed, so that it has to recover; and in order again.
+    for (calls, mode) in [(10, "fast"), (50, "immediate"), (90, "fast")] {
+        stage.recorder.has(calls).await;
+        cluster.restart(mode);
+    }
+    stage.all_end_well(&started).await;
+    for replica in &replicas {
+        eventually("it is ready again", async || readiness(replica).await.0 == 200).await;
+    }
+    assert_eq!(stage.recorder.by_key().len(), 40 * 3);
 }

@@ -38,12 +38,11 @@ struct Database {
 }
 
 impl Database {
-    async fn new() -> Self {
-        let server = std::env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} says where the server is"));
+    async fn on(server: &str) -> Self {
         let name = format!("flowctl_test_{}", uuid::Uuid::now_v7().simple());
-        let mut url = url::Url::parse(&server).unwrap();
+        let mut url = url::Url::parse(server).unwrap();
         url.set_path(&name);
-        let server = PgConnectOptions::from_str(&server).unwrap();
+        let server = PgConnectOptions::from_str(server).unwrap();
         let database = Self { server, name, url: url.into() };
         database.on_server(&format!("create database {}", database.name)).await;
         database
@@ -144,8 +143,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// On the server of `FLOWCTL_TEST_POSTGRES_URL`.
     pub async fn set_up() -> Self {
-        let (database, recorder) = (Database::new().await, Recorder::start().await);
+        let server = std::env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} says where the server is"));
+        Self::set_up_on(&server).await
+    }
+
+    pub async fn set_up_on(server: &str) -> Self {
+        let (database, recorder) = (Database::on(server).await, Recorder::start().await);
         let folder = tempfile::tempdir().unwrap();
         write_repository(&folder.path().join("shop"), recorder.address);
         let settings = settings(&database.url, folder.path(), "web");
