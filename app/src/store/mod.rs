@@ -54,8 +54,14 @@ pub trait Store: Send + Sync + 'static {
         lease_until: Timestamp,
     ) -> Result<Vec<ClaimedDelivery>, StoreError>;
 
-    /// Says how a claimed delivery ended; whether `owner` still had it.
-    async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError>;
+    /// Says how a claimed delivery ended; whether this claim of `owner`'s still held. `attempts` is the claim's epoch.
+    async fn finish_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        end: DeliveryEnd,
+    ) -> Result<bool, StoreError>;
 
     /// Stores a transition with all that follows from it, or nothing of it.
     ///

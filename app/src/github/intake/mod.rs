@@ -161,7 +161,7 @@ impl Intake {
                 "a delivery cannot be handled; redeliver it once that is mended"
             ),
         }
-        match self.inner.store.finish_delivery(&id, &self.inner.owner, end).await {
+        match self.inner.store.finish_delivery(&id, attempts, &self.inner.owner, end).await {
             Ok(true) => {}
             Ok(false) => tracing::debug!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
             Err(error) => tracing::error!(delivery = id.0, %error, "how a delivery ended cannot be recorded"),

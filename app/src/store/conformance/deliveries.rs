@@ -19,7 +19,7 @@ pub(crate) async fn a_delivery_is_stored_once(store: &impl Store) {
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
     assert_eq!(claim(store, "a", at(0), at(30)).await, ["one"]);
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
-    assert!(store.finish_delivery(&id("one"), "a", DeliveryEnd::Done).await.unwrap());
+    assert!(store.finish_delivery(&id("one"), 1, "a", DeliveryEnd::Done).await.unwrap());
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Duplicate);
     assert_eq!(claim(store, "a", at(99), at(130)).await, [""; 0]);
 }
@@ -28,7 +28,7 @@ pub(crate) async fn a_failed_delivery_is_taken_up_when_it_is_redelivered(store: 
     store.receive(delivery("one", "acme/shop")).await.unwrap();
     claim(store, "a", at(0), at(30)).await;
     let failed = DeliveryEnd::Failed("the definition could not be read".to_owned());
-    assert!(store.finish_delivery(&id("one"), "a", failed).await.unwrap());
+    assert!(store.finish_delivery(&id("one"), 1, "a", failed).await.unwrap());
     assert_eq!(claim(store, "a", at(99), at(130)).await, [""; 0]);
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
     assert_eq!(claim(store, "a", at(99), at(130)).await, ["one"]);
@@ -41,7 +41,7 @@ pub(crate) async fn a_redelivered_delivery_has_all_its_attempts_again(store: &im
         assert_eq!(claimed[0].attempts, attempt);
         let again = DeliveryEnd::RetryAt(at(0), "GitHub does not answer".to_owned());
         let end = if attempt < 3 { again } else { DeliveryEnd::Failed("GitHub does not answer".to_owned()) };
-        assert!(store.finish_delivery(&id("one"), "a", end).await.unwrap());
+        assert!(store.finish_delivery(&id("one"), attempt, "a", end).await.unwrap());
     }
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
     let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
@@ -54,9 +54,9 @@ pub(crate) async fn deliveries_of_one_key_are_handled_one_after_the_other(store:
     }
     assert_eq!(claim(store, "a", at(0), at(30)).await, ["one", "three"]);
     assert_eq!(claim(store, "b", at(0), at(30)).await, [""; 0]);
-    store.finish_delivery(&id("three"), "a", DeliveryEnd::Ignored("nothing to do".to_owned())).await.unwrap();
+    store.finish_delivery(&id("three"), 1, "a", DeliveryEnd::Ignored("nothing to do".to_owned())).await.unwrap();
     assert_eq!(claim(store, "b", at(0), at(30)).await, [""; 0]);
-    store.finish_delivery(&id("one"), "a", DeliveryEnd::Done).await.unwrap();
+    store.finish_delivery(&id("one"), 1, "a", DeliveryEnd::Done).await.unwrap();
     assert_eq!(claim(store, "b", at(0), at(30)).await, ["two"]);
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn a_delivery_put_off_holds_back_those_behind_it(store: &impl S
     }
     claim(store, "a", at(0), at(30)).await;
     let later = DeliveryEnd::RetryAt(at(60), "GitHub does not answer".to_owned());
-    assert!(store.finish_delivery(&id("one"), "a", later).await.unwrap());
+    assert!(store.finish_delivery(&id("one"), 1, "a", later).await.unwrap());
     assert_eq!(claim(store, "a", at(59), at(90)).await, [""; 0]);
     let claimed = store.claim_deliveries("a", 10, at(60), at(90)).await.unwrap();
     assert_eq!(claimed.len(), 1);
@@ -98,10 +98,10 @@ pub(crate) async fn a_stale_owner_cannot_finish_a_delivery(store: &impl Store) {
     store.receive(delivery("one", "acme/shop")).await.unwrap();
     claim(store, "slow", at(0), at(30)).await;
     claim(store, "quick", at(31), at(60)).await;
-    assert!(!store.finish_delivery(&id("one"), "slow", DeliveryEnd::Done).await.unwrap());
+    assert!(!store.finish_delivery(&id("one"), 1, "slow", DeliveryEnd::Done).await.unwrap());
     assert_eq!(store.backlog().await.unwrap().deliveries, 1);
-    assert!(store.finish_delivery(&id("one"), "quick", DeliveryEnd::Done).await.unwrap());
-    assert!(!store.finish_delivery(&id("one"), "quick", DeliveryEnd::Done).await.unwrap());
+    assert!(store.finish_delivery(&id("one"), 2, "quick", DeliveryEnd::Done).await.unwrap());
+    assert!(!store.finish_delivery(&id("one"), 2, "quick", DeliveryEnd::Done).await.unwrap());
 }
 
 pub(crate) async fn a_finished_delivery_is_never_claimed_again(store: &impl Store) {
@@ -113,7 +113,16 @@ pub(crate) async fn a_finished_delivery_is_never_claimed_again(store: &impl Stor
     for (name, end) in ends {
         store.receive(delivery(name, name)).await.unwrap();
         assert_eq!(claim(store, "a", at(0), at(30)).await, [name]);
-        assert!(store.finish_delivery(&id(name), "a", end).await.unwrap());
+        assert!(store.finish_delivery(&id(name), 1, "a", end).await.unwrap());
     }
     assert_eq!(claim(store, "b", at(1000), at(1030)).await, [""; 0]);
+}
+
+pub(crate) async fn an_earlier_claim_of_the_same_owner_cannot_finish_a_delivery(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    claim(store, "a", at(0), at(30)).await;
+    claim(store, "a", at(31), at(60)).await;
+    assert!(!store.finish_delivery(&id("one"), 1, "a", DeliveryEnd::Done).await.unwrap());
+    assert_eq!(store.backlog().await.unwrap().deliveries, 1);
+    assert!(store.finish_delivery(&id("one"), 2, "a", DeliveryEnd::Done).await.unwrap());
 }

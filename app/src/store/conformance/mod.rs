@@ -30,6 +30,7 @@ macro_rules! store_conformance {
                 a_delivery_put_off_holds_back_those_behind_it
                 a_delivery_whose_owner_died_is_taken_over
                 a_stale_owner_cannot_finish_a_delivery
+                an_earlier_claim_of_the_same_owner_cannot_finish_a_delivery
                 a_finished_delivery_is_never_claimed_again
             ]
             transitions: [

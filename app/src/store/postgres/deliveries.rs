@@ -98,11 +98,12 @@ fn claimed(row: &PgRow) -> Result<ClaimedDelivery, StoreError> {
 const FINISH: &str = "
     update deliveries
     set status = $3, reason = $4, retry_at = $5, lease_owner = null, lease_until = null
-    where id = $1 and lease_owner = $2 and status = 'pending'";
+    where id = $1 and lease_owner = $2 and attempts = $6 and status = 'pending'";
 
 pub(super) async fn finish(
     connection: &mut PgConnection,
     id: &DeliveryId,
+    attempts: u32,
     owner: &str,
     end: &DeliveryEnd,
 ) -> Result<bool, StoreError> {
@@ -118,6 +119,7 @@ pub(super) async fn finish(
         .bind(status)
         .bind(reason.map(|reason| storable(reason)))
         .bind(retry_at)
+        .bind(i64::from(attempts))
         .execute(connection)
         .await?;
     Ok(result.rows_affected() == 1)

@@ -167,8 +167,14 @@ impl Store for PostgresStore {
         once!(self, connection => deliveries::claim(connection, owner, limit, now, lease_until))
     }
 
-    async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError> {
-        self.tell(once!(self, connection => deliveries::finish(connection, id, owner, &end)))
+    async fn finish_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        end: DeliveryEnd,
+    ) -> Result<bool, StoreError> {
+        self.tell(once!(self, connection => deliveries::finish(connection, id, attempts, owner, &end)))
     }
 
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {

@@ -123,7 +123,7 @@ async fn two_replicas_share_the_deliveries() {
     ids.dedup();
     assert_eq!((ids.len(), mine.len() + theirs.len()), (40, 40));
     for claimed in &theirs {
-        assert!(!one.finish_delivery(&claimed.delivery.id, "one", DeliveryEnd::Done).await.unwrap());
+        assert!(!one.finish_delivery(&claimed.delivery.id, claimed.attempts, "one", DeliveryEnd::Done).await.unwrap());
     }
 }
 

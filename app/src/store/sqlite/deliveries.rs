@@ -87,11 +87,12 @@ fn claimed(row: &Row<'_>) -> Result<ClaimedDelivery, StoreError> {
 const FINISH: &str = "
     update deliveries
     set status = ?3, reason = ?4, retry_at = ?5, lease_owner = null, lease_until = null
-    where id = ?1 and lease_owner = ?2 and status = 'pending'";
+    where id = ?1 and lease_owner = ?2 and attempts = ?6 and status = 'pending'";
 
 pub(super) fn finish(
     connection: &Connection,
     id: &DeliveryId,
+    attempts: u32,
     owner: &str,
     end: DeliveryEnd,
 ) -> Result<bool, StoreError> {
@@ -101,5 +102,5 @@ pub(super) fn finish(
         DeliveryEnd::Failed(reason) => ("failed", Some(reason), 0),
         DeliveryEnd::RetryAt(at, reason) => ("pending", Some(reason), micros(at)),
     };
-    Ok(execute(connection, FINISH, params![id.0, owner, status, reason, retry_at])? == 1)
+    Ok(execute(connection, FINISH, params![id.0, owner, status, reason, retry_at, attempts])? == 1)
 }

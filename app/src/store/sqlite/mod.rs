@@ -196,9 +196,17 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn finish_delivery(&self, id: &DeliveryId, owner: &str, end: DeliveryEnd) -> Result<bool, StoreError> {
+    async fn finish_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        end: DeliveryEnd,
+    ) -> Result<bool, StoreError> {
         let (id, owner) = (id.clone(), owner.to_owned());
-        self.writer.write(Hint::Tell, move |connection| deliveries::finish(connection, &id, &owner, end)).await
+        self.writer
+            .write(Hint::Tell, move |connection| deliveries::finish(connection, &id, attempts, &owner, end))
+            .await
     }
 
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {

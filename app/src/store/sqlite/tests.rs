@@ -67,7 +67,7 @@ async fn two_processes_share_a_file() {
     let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
     assert_eq!(mine.len() + theirs.len(), 40);
     for claimed in &theirs {
-        assert!(!one.finish_delivery(&claimed.delivery.id, "one", DeliveryEnd::Done).await.unwrap());
+        assert!(!one.finish_delivery(&claimed.delivery.id, claimed.attempts, "one", DeliveryEnd::Done).await.unwrap());
     }
 }
 
