@@ -33,6 +33,11 @@ async fn incident() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn relay() {
+    play("relay").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn vendor_onboarding() {
     play("vendor-onboarding").await;
 }
