@@ -9,6 +9,7 @@ pub mod engine;
 pub mod github;
 pub mod identity;
 pub mod ids;
+pub mod notify;
 pub mod server;
 pub mod settings;
 pub mod steps;

@@ -45,6 +45,10 @@ pub struct Settings {
     pub allow_private_networks: bool,
     /// How long a claim lasts that nobody renews, in seconds, 1 to 3600.
     pub lease_seconds: u32,
+    /// The operator's mail server, `smtp://…` or `smtps://…`; a secret because it may hold a password.
+    pub smtp_url: Option<SecretString>,
+    /// Who mail comes from; `flowctl@` and the public URL's host where it is not given.
+    pub smtp_from: Option<String>,
     /// The provider of models that name none.
     pub ai_provider: Option<String>,
     /// What `secrets.NAME` reads, by NAME.
@@ -97,6 +101,13 @@ impl Settings {
         }
     }
 
+    /// Who mail comes from.
+    #[must_use]
+    pub fn mail_from(&self) -> String {
+        let host = self.public_url.domain().unwrap_or("localhost");
+        self.smtp_from.clone().unwrap_or_else(|| format!("flowctl@{host}"))
+    }
+
     /// The settings after the server has bound its socket: where no public URL was given, links follow the address
     /// that was really bound (port 0 asks the system for a free one).
     #[must_use]
@@ -130,6 +141,8 @@ impl Reader {
         let allow_private_networks = self.value("allow_private_networks", boolean);
         let lease_seconds = self.value("lease_seconds", |text| within(text, 1, 3_600));
         let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
+        let smtp_url = self.secret("smtp_url", is_mail_server);
+        let smtp_from = self.value("smtp_from", |text| is_mail_address(text).then(|| text.to_owned()));
         let secrets = self.secrets();
 
         let listen = listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)));
@@ -148,6 +161,8 @@ impl Reader {
             log_format: log_format.unwrap_or(LogFormat::Text),
             allow_private_networks: allow_private_networks.unwrap_or(false),
             lease_seconds: lease_seconds.unwrap_or(30),
+            smtp_url,
+            smtp_from,
             ai_provider,
             secrets,
             public_url_given,
@@ -324,6 +339,14 @@ fn base_url(text: &str) -> Option<Url> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     is_base.then_some(url)
+}
+
+fn is_mail_server(text: &str) -> bool {
+    crate::notify::Mailer::new(&SecretString::from(text.to_owned()), "flowctl@localhost").is_ok()
+}
+
+fn is_mail_address(text: &str) -> bool {
+    text.parse::<lettre::message::Mailbox>().is_ok()
 }
 
 fn is_database_url(text: &str) -> bool {

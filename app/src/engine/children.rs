@@ -69,7 +69,7 @@ impl Engine {
         };
         let plan = self.inner.plan_of(parent).await?;
         let (after, events) = decide_and_apply(&plan, parent.clone(), signal, now)?;
-        let transition = self.transition(Some(before), after, events, self.under(work), now);
+        let transition = self.transition(Some(&plan), Some(before), after, events, self.under(work), now);
         crash_point("child.starting");
         let transition = Transition { starts: vec![child], ..transition };
         let (_, committed) = self.store_transition(transition, &mut None).await?;
@@ -165,6 +165,6 @@ impl Engine {
             events.extend(started);
         }
         let start_key = Some(format!("child:{}/{}/{}", parent.id, work.step, work.attempt));
-        Ok(Ok(Transition { start_key, ..self.transition(None, execution, events, Along::default(), now) }))
+        Ok(Ok(Transition { start_key, ..self.transition(Some(&plan), None, execution, events, Along::default(), now) }))
     }
 }

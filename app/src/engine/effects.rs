@@ -14,6 +14,11 @@ pub trait EffectPlanner: Send + Sync {
     /// A transition was committed. A hint for whoever watches this process: it does not come where the process dies
     /// right after the commit.
     fn committed(&self, _after: &Execution) {}
+
+    /// A comment where the execution is shown, told once for each `key`; nothing where there is no such place.
+    fn comment(&self, _execution: &Execution, _key: &str, _words: &str, _now: Timestamp) -> Option<NewEffect> {
+        None
+    }
 }
 
 /// Nobody is told: for runs without GitHub.

@@ -15,6 +15,7 @@ mod effects;
 mod groups;
 mod hands;
 mod inbox;
+mod notices;
 mod occurrence;
 mod pause;
 mod perform;
@@ -152,9 +153,10 @@ impl Engine {
     }
 
     /// What is stored for a transition: with what follows from it for the world and for other executions. `before` is
-    /// nothing for a new execution.
+    /// nothing for a new execution. Without a plan nobody is told by the process's own rules.
     fn transition(
         &self,
+        plan: Option<&Plan>,
         before: Option<&Standing>,
         after: impl Into<Arc<Execution>>,
         events: Vec<Event>,
@@ -164,6 +166,10 @@ impl Engine {
         let (earlier, after) = (before.map(|standing| &*standing.execution), after.into());
         let mut effects = self.inner.effects.plan(earlier, &after, &events, now);
         effects.extend(along.effects);
+        let notices = plan.map(|plan| self.notices(plan, &after, &events, now)).unwrap_or_default();
+        effects.extend(notices.effects);
+        let mut occurrences = occurrence::of_transition(earlier, &after, now, |it| self.may_follow(it));
+        occurrences.extend(notices.occurrences);
         Transition {
             work: new_work(&after, &events),
             effects,
@@ -174,7 +180,7 @@ impl Engine {
             signals: children::signals(earlier, &after),
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),
-            occurrences: occurrence::of_transition(earlier, &after, now, |it| self.may_follow(it)),
+            occurrences,
             ..Transition::of(after, before.map_or(0, |standing| standing.version), events)
         }
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::notices::Message;
 use super::{DefinitionError, Engine, Published, StartFailure, StartRequest};
 use crate::crash_point;
 use crate::store::{ApiEvent, ClaimedOccurrence, NewOccurrence, OccurrenceEnd, StoreError};
@@ -32,6 +33,8 @@ pub(super) enum Happening {
     Event(ApiEvent),
     /// An execution ended.
     Ended(Ended),
+    /// Somebody is to be told.
+    Notice(Box<Message>),
 }
 
 /// An execution that ended.
@@ -71,7 +74,7 @@ impl Happening {
     /// The repository whose processes it may start; nothing: any of the tenant.
     fn repository(&self) -> Option<&str> {
         match self {
-            Self::Event(_) => None,
+            Self::Event(_) | Self::Notice(_) => None,
             Self::Ended(ended) => Some(&ended.repository),
         }
     }
@@ -81,6 +84,7 @@ impl Happening {
         match self {
             Self::Event(event) => format!("event:{}", event.id),
             Self::Ended(ended) => format!("ended:{}:{}", ended.execution, ended.retries),
+            Self::Notice(message) => message.key.clone(),
         }
     }
 
@@ -88,6 +92,8 @@ impl Happening {
         let (kind, payload) = match self {
             Self::Event(event) => ("event", event.payload.clone()),
             Self::Ended(ended) => ("process", json!(ended)),
+            // Starts nothing.
+            Self::Notice(_) => ("notice", Value::Null),
         };
         TriggerInfo { kind: kind.to_owned(), actor: None, payload, pull_request: None }
     }
@@ -146,6 +152,7 @@ impl Engine {
         crash_point("occurrence.claimed");
         let happening = serde_json::from_value::<Happening>(occurrence.body.clone());
         let end = match happening {
+            Ok(Happening::Notice(message)) => self.send(&occurrence, *message).await,
             Ok(happening) => match self.start_because_of(&occurrence.tenant, &happening).await {
                 Ok(()) => OccurrenceEnd::Done,
                 Err(error) if occurrence.attempts < MAX_ATTEMPTS => {

@@ -107,8 +107,9 @@ impl Engine {
         hand: &mut Option<Hand>,
     ) -> Result<Moved, SignalFailure> {
         let now = self.now();
-        let (after, events) = match (self.inner.plan_of(&before.execution).await, signal) {
-            (Ok(plan), signal) => decide_and_apply(&plan, Execution::clone(&before.execution), signal, now)?,
+        let plan = self.inner.plan_of(&before.execution).await;
+        let (after, events) = match (&plan, signal) {
+            (Ok(plan), signal) => decide_and_apply(plan, Execution::clone(&before.execution), signal, now)?,
             (Err(error), Signal::Cancel { actor, reason }) if !matches!(error, DefinitionError::Unavailable { .. }) => {
                 let status = before.execution.status;
                 if status.is_final() {
@@ -120,7 +121,7 @@ impl Engine {
                 events.iter().for_each(|event| after.apply(event));
                 (after, events)
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), _) => return Err(error.clone().into()),
         };
         if events.is_empty() && along.word.is_none() {
             if !certain {
@@ -130,7 +131,7 @@ impl Engine {
             return Ok(Moved { execution: before.execution, progressed: false });
         }
         let progressed = !events.is_empty();
-        let transition = self.transition(Some(&before), after, events, along, now);
+        let transition = self.transition(plan.as_deref().ok(), Some(&before), after, events, along, now);
         let (execution, committed) = self.store_transition(transition, hand).await?;
         if let Some(running) = committed.busy {
             return Err(SignalFailure::GroupBusy { running });

@@ -126,7 +126,7 @@ impl Engine {
             events.extend(started);
         }
         let tenant = execution.tenant.clone();
-        let transition = Transition { start_key, ..self.transition(None, execution, events, along, now) };
+        let transition = Transition { start_key, ..self.transition(Some(&plan), None, execution, events, along, now) };
         let (execution, committed) = self.store_transition(transition, &mut None).await?;
         if let Some(running) = committed.busy {
             return Err(StartFailure::GroupBusy { running });

@@ -132,6 +132,18 @@ pub const TABLE: &[SettingDescription] = &[
         "a whole number of seconds from 1 to 3600",
         "how long a claimed piece of work stays with one server that no longer answers",
     ),
+    secret(
+        "smtp_url",
+        "",
+        "smtp://HOST:PORT or smtps://USER:PASSWORD@HOST, with ?tls=required for STARTTLS",
+        "the mail server that `notify` sends e-mail through",
+    ),
+    plain(
+        "smtp_from",
+        "flowctl@ and the host of the public URL",
+        "an e-mail address, such as Flows <flows@example.com>",
+        "who e-mail comes from",
+    ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
 ];
 
@@ -140,7 +152,7 @@ pub const TABLE: &[SettingDescription] = &[
 pub const READ_ELSEWHERE: &[&str] = &["server", "token", "config", "version"];
 
 /// Names that CONTRACT promises but that this version does not act on yet; a prefix ends with `_`.
-pub const NOT_READ_YET: &[&str] = &["ai_", "nats_url", "smtp_url"];
+pub const NOT_READ_YET: &[&str] = &["ai_", "nats_url"];
 
 /// The setting of this lower-case name.
 #[must_use]

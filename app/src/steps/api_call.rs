@@ -220,7 +220,7 @@ fn range(item: &Value) -> Result<std::ops::RangeInclusive<u16>, StepError> {
     }
 }
 
-fn failed(name: &str, error: &OutgoingError) -> StepError {
+pub(super) fn failed(name: &str, error: &OutgoingError) -> StepError {
     let class = match error {
         OutgoingError::Timeout { .. } => ErrorClass::Timeout,
         OutgoingError::Network { .. } => ErrorClass::Network,
@@ -236,7 +236,7 @@ fn failed(name: &str, error: &OutgoingError) -> StepError {
 }
 
 /// An answer that the definition does not expect.
-fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction: &Redaction) -> StepError {
+pub(super) fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction: &Redaction) -> StepError {
     let status = answer.status;
     let retry_after = retry_after(&answer.headers, now);
     let class = match status.as_u16() {

@@ -3,6 +3,7 @@
 
 pub mod ai_generate;
 pub mod api_call;
+pub mod notify;
 pub mod outgoing;
 pub mod secrets;
 
@@ -23,11 +24,13 @@ use serde_json::Value;
 
 pub use ai_generate::AiGeneratePerformer;
 pub use api_call::ApiCallPerformer;
+pub use notify::NotifyPerformer;
 pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
 pub use secrets::Secrets;
 
 use crate::ai::{ModelError, Providers};
 use crate::clock::Clock;
+use crate::notify::{Mailer, MailerError};
 use crate::settings::Settings;
 
 /// Faults that a message lists at most.
@@ -61,6 +64,9 @@ pub enum PerformersError {
     /// Calls cannot be made.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
+    /// Mail cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] MailerError),
     /// The default provider of models is not known.
     #[error("FLOWCTL_AI_PROVIDER: {0}")]
     Model(#[from] ModelError),
@@ -104,11 +110,15 @@ impl Performers {
         options: OutgoingOptions,
         secrets: Arc<dyn Secrets>,
         providers: Arc<Providers>,
+        mailer: Option<Mailer>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OutgoingError> {
-        let api_call = ApiCallPerformer::new(Outgoing::new(options)?, secrets, clock.clone());
+        let outgoing = Outgoing::new(options)?;
+        let api_call = ApiCallPerformer::new(outgoing.clone(), secrets.clone(), clock.clone());
+        let notify = NotifyPerformer::new(outgoing, secrets, mailer, clock.clone());
         Ok(Self::default()
             .with(StepType::ApiCall, Arc::new(api_call))
+            .with(StepType::Notify, Arc::new(notify))
             .with(StepType::AiGenerate, Arc::new(AiGeneratePerformer::new(providers, clock))))
     }
 
@@ -125,7 +135,11 @@ impl Performers {
         let exempt =
             settings.github.iter().flat_map(|github| [github.api_url.clone(), github.web_url.clone()]).collect();
         let options = OutgoingOptions { allow_private_networks: settings.allow_private_networks, exempt };
-        Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), clock)?)
+        let mailer = match &settings.smtp_url {
+            Some(server) => Some(Mailer::new(server, &settings.mail_from())?),
+            None => None,
+        };
+        Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), mailer, clock)?)
     }
 
     /// The same performers with this one for `step_type`.

@@ -49,10 +49,16 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
             _ => {}
         }
     }
-    let whole = json!({
+    let mut whole = json!({
         "process": written, "models": models, "schemas": schemas, "prompts": prompts, "policies": policies,
         "defaults": resources.defaults
     });
+    let tells =
+        !process.header.notify.is_empty() || process.all_steps().any(|step| matches!(step.kind, StepKind::Notify(_)));
+    // Which channel is meant may be known only when it runs.
+    if tells && !resources.channels.is_empty() {
+        whole["channels"] = json!(resources.channels);
+    }
     hex::encode(Sha256::digest(canonical(&whole).as_bytes()))
 }
 

@@ -233,6 +233,8 @@ impl Repository {
             resources.models =
                 settings.models.iter().map(|(alias, model)| (alias.value.clone(), model.value.clone())).collect();
             resources.defaults = settings.defaults.clone();
+            resources.channels =
+                settings.channels.iter().map(|(name, channel)| (name.value.clone(), channel.clone())).collect();
         }
         let mut policies: IndexMap<&str, &Policy> = IndexMap::new();
         for (path, file) in &self.files {

@@ -65,6 +65,20 @@ pub enum ErrorClass {
     Rejected,
 }
 
+impl Default for Retry {
+    /// What `retry: {}` says.
+    fn default() -> Self {
+        Self {
+            max_attempts: three(),
+            backoff: Backoff::default(),
+            initial: one_second(),
+            max: five_minutes(),
+            jitter: yes(),
+            on: transient(),
+        }
+    }
+}
+
 impl Retry {
     /// Whether a failure of this class may be repeated.
     pub fn covers(&self, class: ErrorClass) -> bool {

@@ -3,12 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::notice;
 use super::perform::{evaluate, evaluate_text};
-use super::plan::PlannedStep;
-use super::state::StepError;
+use super::plan::{Plan, PlannedStep};
+use super::state::{Execution, StepError};
 use crate::definition::step::api_call::ApiCall;
-use crate::definition::step::{AgentTask, AiGenerate, McpCall, Notify, StepKind, SubProcess, Workflow};
-use crate::definition::{ErrorClass, StepType};
+use crate::definition::step::{AgentTask, AiGenerate, McpCall, StepKind, SubProcess, Workflow};
+use crate::definition::{ErrorClass, Retry, StepType};
 use crate::expression::{Context, Rendered, evaluate_json};
 use crate::value::Duration;
 
@@ -33,8 +34,19 @@ pub(crate) fn usual_timeout(step_type: StepType) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
+/// How often an attempt is made where nothing is said; nothing: once. A message that did not arrive is sent again: the
+/// three attempts of `retry: {}`.
+pub(crate) fn usual_retry(step_type: StepType) -> Option<Retry> {
+    (step_type == StepType::Notify).then(Retry::default)
+}
+
 /// The input of an attempt.
-pub(super) fn of(planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
+pub(super) fn of(
+    plan: &Plan,
+    execution: &Execution,
+    planned: &PlannedStep,
+    context: &Context,
+) -> Result<Rendered, StepError> {
     match &planned.step.kind {
         StepKind::ApiCall(call) => api_call(call, planned.schema.as_ref(), context),
         StepKind::AiGenerate(generate) => ai_generate(generate, planned, context),
@@ -42,7 +54,7 @@ pub(super) fn of(planned: &PlannedStep, context: &Context) -> Result<Rendered, S
         StepKind::McpCall(call) => mcp_call(call, planned.schema.as_ref(), context),
         StepKind::Workflow(workflow) => workflow_run(workflow, context),
         StepKind::Process(process) => sub_process(process, context),
-        StepKind::Notify(notify) => notification(notify, context),
+        StepKind::Notify(notify) => notice::input(plan, execution, notify, context),
         other => {
             let message = format!("steps of type `{}` are not performed by others", other.step_type());
             Err(StepError::new(ErrorClass::Refused, message))
@@ -155,22 +167,6 @@ fn sub_process(process: &SubProcess, context: &Context) -> Result<Rendered, Step
     if let Value::Object(input) = &mut rendered.value {
         input.insert("process".to_owned(), json!(process.process.value));
         input.insert("wait".to_owned(), json!(process.wait));
-    }
-    Ok(rendered)
-}
-
-fn notification(notify: &Notify, context: &Context) -> Result<Rendered, StepError> {
-    let mut template = Map::new();
-    if let Some(to) = &notify.to {
-        template.insert("to".to_owned(), to.value.clone());
-    }
-    if let Some(subject) = &notify.subject {
-        template.insert("subject".to_owned(), json!(subject.value));
-    }
-    template.insert("message".to_owned(), json!(notify.message.value));
-    let mut rendered = evaluate_fields(&Value::Object(template), context)?;
-    if let Value::Object(input) = &mut rendered.value {
-        input.insert("channel".to_owned(), json!(notify.channel));
     }
     Ok(rendered)
 }

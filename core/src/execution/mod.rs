@@ -21,6 +21,7 @@ mod children;
 mod finish;
 mod foreach;
 pub(crate) mod input;
+pub mod notice;
 mod people;
 mod perform;
 mod reads;

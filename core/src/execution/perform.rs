@@ -106,7 +106,7 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
             Ok(Prepared::Items { items, due_at })
         }
         _ => {
-            let rendered = input::of(planned, context)?;
+            let rendered = input::of(transition.plan, &transition.execution, planned, context)?;
             Ok(Prepared::Work { rendered, timeout: timeout(transition, planned, context)? })
         }
     }
@@ -268,7 +268,8 @@ pub(super) fn failed(transition: &mut Transition<'_>, id: &str, error: StepError
 fn retry_at(transition: &Transition<'_>, id: &str, error: &StepError) -> Option<Timestamp> {
     let planned = transition.plan.step(id)?;
     let defaults = &transition.plan.process.header.defaults;
-    let retry = planned.step.retry.as_ref().or(defaults.retry.as_ref())?;
+    let usual = input::usual_retry(planned.step.step_type());
+    let retry = planned.step.retry.as_ref().or(defaults.retry.as_ref()).or(usual.as_ref())?;
     let state = transition.execution.steps.get(id)?;
     if state.tries >= retry.max_attempts || !retry.covers(error.class) {
         return None;

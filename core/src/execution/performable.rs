@@ -20,8 +20,8 @@ impl Performable {
 
     /// What this version's engine performs. `validate` refuses the others.
     pub fn engine() -> Self {
-        use StepType::{AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Process, Set, Wait};
-        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set];
+        use StepType::{AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Notify, Process, Set, Wait};
+        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set, Notify];
         Self { types: types.into_iter().collect() }
     }
 

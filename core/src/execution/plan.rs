@@ -11,6 +11,7 @@ use super::address::{items_of, key, step_of};
 use super::performable::Performable;
 use super::reads::Reads;
 use crate::definition::process::Defaults;
+use crate::definition::settings::ChannelSettings;
 use crate::definition::step::{RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
 use crate::source::Spanned;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub digest: String,
     /// The steps in the order of the definition; those inside of a `foreach` are in its body.
     pub steps: IndexMap<String, PlannedStep>,
+    /// The channels that notifications may name.
+    pub(super) channels: IndexMap<String, ChannelSettings>,
     /// Where each step is, bodies included.
     places: IndexMap<String, Place>,
     /// What the outputs read.
@@ -82,6 +85,8 @@ pub struct Resources {
     pub defaults: Defaults,
     /// Models by alias.
     pub models: IndexMap<String, String>,
+    /// Channels by name.
+    pub channels: IndexMap<String, ChannelSettings>,
     /// Schemas by path.
     pub schemas: IndexMap<String, Value>,
     /// Prompts by name.
@@ -163,7 +168,8 @@ impl Plan {
         payload_reads.add_payload(&group_reads);
         payload_reads.add(&process.header.notify);
         payload_of(&steps, &mut payload_reads);
-        Ok(Self { process, digest, steps, places, outputs_read, group_reads, payload_reads })
+        let channels = resources.channels.clone();
+        Ok(Self { process, digest, steps, channels, places, outputs_read, group_reads, payload_reads })
     }
 
     /// What is stored of a trigger's payload: all of a small one; of a larger one what the process reads. GitHub sends

@@ -10,7 +10,7 @@ use crate::definition::process::Defaults;
 use crate::definition::step::human_approval::OnTimeout;
 use crate::definition::step::{Foreach, HumanApproval, RunOn, StepKind};
 use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
-use crate::execution::input::usual_timeout;
+use crate::execution::input::{usual_retry, usual_timeout};
 use crate::graph::{Graph, StepIndex};
 use crate::source::Spanned;
 use crate::validate::ProcessScope;
@@ -276,7 +276,8 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
     /// The same thing again as often as `retry` allows, with the pauses between.
     fn attempts(&self, context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Bound<'r> {
         let link = |words| Link { words, file: context.process.file, span: step.id.span };
-        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref());
+        let usual = usual_retry(step.step_type());
+        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref()).or(usual.as_ref());
         let Some(retry) = retry.filter(|retry| retry.max_attempts > 1) else {
             return Ok(Longest { millis, links: vec![link(words)] });
         };

@@ -24,7 +24,7 @@ fn with_real_performers(world: &World, owner: &str) -> Engine {
         BTreeMap::from([("TOKEN".to_owned(), SecretString::from("s3cret-token"))]);
     let options = OutgoingOptions { allow_private_networks: true, ..OutgoingOptions::default() };
     let providers = Arc::new(Providers::default());
-    let performers = Performers::standard(options, Arc::new(secrets), providers, world.clock.clone()).unwrap();
+    let performers = Performers::standard(options, Arc::new(secrets), providers, None, world.clock.clone()).unwrap();
     let (store, definitions) = (world.store.clone(), world.definitions.clone());
     let (clock, ids) = (world.clock.clone(), world.ids.clone());
     let options = EngineOptions::new(owner);

@@ -9,6 +9,7 @@ mod events;
 mod groups;
 mod items;
 mod loops;
+mod notices;
 mod people;
 mod schedules;
 mod starts;
@@ -204,7 +205,8 @@ fn engine(
     ids: Arc<SequentialIds>,
     options: EngineOptions,
 ) -> Engine {
-    let performers = Arc::new(Performers::default().with(StepType::ApiCall, performer));
+    let performers = Performers::default().with(StepType::ApiCall, performer.clone());
+    let performers = Arc::new(performers.with(StepType::Notify, performer));
     Engine::new(store, definitions, performers, clock, ids, Arc::new(Telling), options)
 }
 

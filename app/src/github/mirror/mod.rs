@@ -497,7 +497,7 @@ impl Mirror {
 fn keep_default_branch(storage: &Storage, repository: &Repository, branch: &DefaultBranch) -> Result<(), MirrorError> {
     let name = format!("refs/heads/{}", branch.name);
     storage.point(repository, &name, Some(&branch.commit))?;
-    repository.set_head(&name).map_err(|error| storage.failed(&error))
+    storage.head(repository, &name)
 }
 
 /// Says hello; a token that is not accepted is replaced once.

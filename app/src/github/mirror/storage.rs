@@ -168,6 +168,15 @@ impl Storage {
         Ok(())
     }
 
+    /// Has `HEAD` stand for a reference.
+    pub(super) fn head(&self, repository: &Repository, name: &str) -> Result<(), MirrorError> {
+        if repository.set_head(name).is_ok() {
+            return Ok(());
+        }
+        self.break_left_lock("HEAD")?;
+        repository.set_head(name).map_err(|error| self.failed(&error))
+    }
+
     /// Points a reference at a commit, or removes it.
     pub(super) fn point(&self, repository: &Repository, name: &str, commit: Option<&str>) -> Result<(), MirrorError> {
         let Some(commit) = commit else { return self.unpoint(repository, name) };

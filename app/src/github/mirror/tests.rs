@@ -222,6 +222,20 @@ async fn a_lock_whose_holder_was_killed_does_not_stop_later_fetches() {
 }
 
 #[tokio::test]
+async fn a_lock_of_head_whose_holder_was_killed_does_not_stop_later_fetches() {
+    let world = World::new().await;
+    let first = world.commit("refs/heads/main", &[("x", "1")]);
+    let mirror = world.mirror();
+    mirror.fetch(&[branch("main")]).await.unwrap();
+    let lock = world.copy().join("HEAD.lock");
+    let left = std::fs::File::create(&lock).unwrap();
+    left.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    let fetched = mirror.fetch(&[Reference::DefaultBranch]).await.unwrap();
+    assert_eq!(fetched.commit(&Reference::DefaultBranch), Some(first.as_str()));
+    assert!(!lock.exists());
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_has_is_told_without_spoiling_the_rest() {
     let world = World::new().await;
     let commit = world.commit("refs/heads/main", &[("x", "1")]);

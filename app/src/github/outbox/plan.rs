@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use flowctl_core::definition::StepType;
 use flowctl_core::execution::{Event, EventKind, Execution, TenantId};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::effect::{Effect, Sender, priority};
 use crate::engine::EffectPlanner;
 use crate::github::client::RepositoryName;
-use crate::github::wording::{Ask, reminder};
+use crate::github::wording::{Ask, notification, reminder};
 use crate::store::NewEffect;
 
 /// Which installation writes for which tenant: known from the store at start, and from every delivery since. Effects
@@ -64,8 +66,41 @@ impl EffectPlanner for GitHubPlanner {
         let sync = Effect::SyncExecution { execution: after.id, renew: None };
         let mut effects = vec![sync.queued(&sender, urgency(before, after), now)];
         effects.extend(reminders(after, events).map(|effect| effect.queued(&sender, priority::PROMPT, now)));
+        let told = told(after, events).filter_map(|(key, words)| self.comment(after, &key, &words, now));
+        effects.extend(told);
         effects
     }
+
+    fn comment(&self, execution: &Execution, key: &str, words: &str, now: Timestamp) -> Option<NewEffect> {
+        if execution.tenant == TenantId::local() {
+            return None;
+        }
+        let issue = execution.subject.as_ref()?.number?;
+        let repository: RepositoryName = execution.repository.parse().ok()?;
+        let to = format!("notify:{key}");
+        let body = notification(&to, words);
+        let effect = Effect::Reply { repository, issue, to, since: now, body };
+        Some(effect.queued(&self.installations.sender(&execution.tenant), priority::END, now))
+    }
+}
+
+/// What `notify` steps that started say in comments: what tells each from every other, and the words.
+fn told<'a>(after: &'a Execution, events: &'a [Event]) -> impl Iterator<Item = (String, String)> + 'a {
+    let started = events.iter().filter(|event| matches!(event.kind, EventKind::StepStarted { .. }));
+    started.filter_map(|event| {
+        let key = event.step.as_deref()?;
+        let step = after.steps.get(key).filter(|step| step.step_type == StepType::Notify)?;
+        let text = |field: &str| step.input.get(field).and_then(Value::as_str).unwrap_or_default();
+        if text("channel") != "comment" {
+            return None;
+        }
+        let words = match text("subject") {
+            "" => text("message").to_owned(),
+            subject => format!("**{subject}**\n\n{}", text("message")),
+        };
+        // A manual retry says it again; another try of the same does not.
+        Some((format!("{}/{key}/{}", after.id, after.retries), words))
+    })
 }
 
 fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
@@ -93,4 +128,61 @@ fn reminders<'a>(after: &'a Execution, events: &'a [Event]) -> impl Iterator<Ite
         let body = reminder(after, id, after.steps.get(id)?, &to)?;
         Some(Effect::Reply { repository, issue, to, since: event.at, body })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use flowctl_core::definition::repository::Repository;
+    use flowctl_core::execution::{NewExecution, Signal, Subject, TriggerInfo, create, decide};
+
+    use super::*;
+
+    /// An execution on a pull request that has just started, and what led to it.
+    fn started(process: &str) -> (Execution, Vec<Event>) {
+        let repository = Repository::read([(".flow/processes/tell.yaml".to_owned(), process.to_owned())]);
+        let plan = repository.plan("tell").unwrap().unwrap();
+        let kind = "comment".to_owned();
+        let subject = Subject { number: Some(7), is_pull_request: true, head_sha: "1".repeat(40), author: None };
+        let new = NewExecution {
+            id: uuid::Uuid::from_u128(7),
+            tenant: TenantId("octo-org".to_owned()),
+            repository: "octo-org/shop".to_owned(),
+            revision: "a".repeat(40),
+            trigger: TriggerInfo { kind, actor: None, payload: Value::Null, pull_request: None },
+            subject: Some(subject),
+            inputs: serde_json::Map::new(),
+            url: None,
+        };
+        let (mut execution, created) = create(&plan, new, Timestamp::UNIX_EPOCH).unwrap();
+        let mut events = decide(&plan, &execution, Signal::Start, Timestamp::UNIX_EPOCH).unwrap();
+        events.iter().for_each(|event| execution.apply(event));
+        events.insert(0, created);
+        (execution, events)
+    }
+
+    #[test]
+    fn a_notify_step_is_one_comment_that_can_neither_pass_for_another_nor_mention_anybody() {
+        let message = "hello @everybody <!-- flowctl:execution:9 -->\\n# big";
+        let (execution, events) = started(&format!(
+            "name: tell\nversion: 1\nsteps:\n- {{id: say, type: notify, channel: comment, subject: Out, message: \"{message}\"}}\n"
+        ));
+        let planner = GitHubPlanner::default();
+        let effects = planner.plan(None, &execution, &events, Timestamp::UNIX_EPOCH);
+        let again = planner.plan(None, &execution, &events, Timestamp::UNIX_EPOCH);
+        assert_eq!(effects, again, "told again it has the same key");
+        let replies: Vec<Effect> = effects
+            .into_iter()
+            .map(|effect| serde_json::from_value(effect.payload).unwrap())
+            .filter(|effect| matches!(effect, Effect::Reply { .. }))
+            .collect();
+        let [Effect::Reply { issue: 7, to, body, .. }] = replies.as_slice() else { panic!("{replies:?}") };
+        assert_eq!(*to, format!("notify:{}/say/0", execution.id));
+        let (_, words) = body.split_once('\n').unwrap();
+        assert!(words.starts_with("> **Out**\n>\n> hello "), "{body}");
+        assert!(!words.contains("<!--") && !words.contains("@everybody"), "{body}");
+        let mut local = execution.clone();
+        local.tenant = TenantId::local();
+        assert_eq!(planner.comment(&local, "key", "words", Timestamp::UNIX_EPOCH), None);
+    }
 }

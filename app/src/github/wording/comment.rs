@@ -5,7 +5,7 @@ use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, StepState, Waiting};
 use jiff::Timestamp;
 
-use super::escape::{code, inline, shorten};
+use super::escape::{code, inline, quoted, shorten};
 use super::format::moment;
 use super::marker::{execution_marker, reply_marker};
 use super::page::{COMMENT, Page};
@@ -59,4 +59,13 @@ pub fn reminder(execution: &Execution, id: &str, step: &StepState, to: &str) -> 
         inline(&shorten(title, 200)),
         code(&execution.process),
     ))
+}
+
+/// Characters of a notification; the rest is cut.
+const NOTIFICATION: usize = 30_000;
+
+/// A comment that a definition has written: its words as a quotation, in which nothing mentions, refers or ends it. `to`
+/// makes it unique, so that it is written once.
+pub fn notification(to: &str, words: &str) -> String {
+    format!("{}\n{}", reply_marker(to), quoted(words, NOTIFICATION))
 }

@@ -16,7 +16,7 @@ mod steps;
 pub mod validate;
 
 pub use check::{CheckText, check, moved};
-pub use comment::{comment, reminder};
+pub use comment::{comment, notification, reminder};
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};

@@ -3,6 +3,8 @@
 
 mod ai_generate;
 mod api_call;
+mod mail_server;
+mod notify;
 pub(crate) mod server;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 
 mod edges;
 mod foreach;
+mod notices;
 mod people;
 mod properties;
 mod stories;

@@ -287,11 +287,11 @@ fn inputs_are_checked_with_every_fault_and_defaults_filled_in() {
 
 #[test]
 fn what_is_not_performed_is_refused_before_it_starts() {
-    let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: notify, channel: comment, message: hello}\n";
+    let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: mcp_call, tool: desk, operation: look}\n";
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
     assert_eq!(
         repository.plan("story").unwrap().unwrap_err(),
-        PlanError::NotPerformed { step: "a".to_owned(), step_type: "notify" }
+        PlanError::NotPerformed { step: "a".to_owned(), step_type: "mcp_call" }
     );
 }
 
@@ -320,7 +320,8 @@ fn what_others_perform_is_given_its_fields_evaluated_and_goes_on_with_what_they_
     assert_eq!(input("look"), json!({"tool": "tracker", "operation": "find", "arguments": {"tag": "7", "limit": 2}}));
     assert_eq!(input("build"), json!({"workflow": "build.yml", "ref": "v7", "inputs": {"tag": "7"}}));
     assert_eq!(input("sub"), json!({"process": "notes", "inputs": {"tag": "7"}, "wait": true}));
-    let tell = json!({"channel": "webhook", "to": "https://example.com/***", "message": "7 is out"});
+    let receivers = json!([{"to": "https://example.com/***"}]);
+    let tell = json!({"channel": "webhook", "receivers": receivers, "message": "7 is out"});
     assert_eq!(input("tell"), tell);
     assert_eq!(world.execution.steps["tell"].secret_texts.len(), 1);
     assert_eq!(world.execution.steps["build"].timeout_ms, Some(6 * 3_600_000));

@@ -25,16 +25,17 @@ does not say this.
 # .flow/processes/hello.yaml
 name: hello
 version: 1
+triggers: [merge_group]
 steps:
-  - id: tell
-    type: notify
-    channel: comment
-    message: Hello.
+  - id: note
+    type: set
+    values: {text: hello}
 "#,
     right: r#"
 # .flow/processes/hello.yaml
 name: hello
 version: 1
+triggers: [manual]
 steps:
   - id: note
     type: set
@@ -48,7 +49,6 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         return;
     }
     for process in &scope.processes {
-        process_keys(process, findings);
         triggers(process, findings);
         for step in process.steps() {
             step_keys(process, step, findings);
@@ -56,9 +56,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
     for file in scope.files(FileKind::Settings) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
-        for key in ["channels", "integrations"] {
-            tell(file, root, key, findings);
-        }
+        tell(file, root, "integrations", findings);
     }
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
@@ -80,11 +78,6 @@ fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
     let (Some(written), Some(value)) = (mapping.key_node(key), mapping.get(key)) else { return };
     let finding = findings.add(file, written.span(), format!("`{key}` is not performed yet"));
     finding.help("remove it, or wait for a version that performs it").yield_inside(written.span().to(value.span()));
-}
-
-fn process_keys(process: &ProcessScope<'_>, findings: &mut Findings) {
-    let root = process.file.document.node(process.process.node);
-    tell(process.file, root, "notify", findings);
 }
 
 fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {

@@ -1,0 +1,120 @@
+//! What the `notify` rules of a process ask for: a comment is an effect, anything else an occurrence, stored with the
+//! transition that it tells of. It is sent at least once, three times at most, with one id; nobody waits for it.
+
+use std::time::Duration;
+
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::definition::step::StepType;
+use flowctl_core::definition::step::notify::Channel;
+use flowctl_core::execution::notice::{Notice, notices};
+use flowctl_core::execution::{Event, Execution, ExecutionId, Plan};
+use flowctl_core::expression::SecretText;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Engine;
+use super::occurrence::Happening;
+use crate::notify::wording::{Words, words};
+use crate::steps::Attempt;
+use crate::store::{ClaimedOccurrence, NewEffect, NewOccurrence, OccurrenceEnd};
+
+/// How often a message is sent that does not arrive.
+const MAX_TRIES: u32 = 3;
+/// The pause after the first try; each further one is four times as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a try may take, if the lease is not shorter.
+const TRY: Duration = Duration::from_secs(20);
+
+/// What is stored of a transition's notices.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    pub(super) effects: Vec<NewEffect>,
+    pub(super) occurrences: Vec<NewOccurrence>,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Message {
+    /// Unique, the same for all tries.
+    pub(super) key: String,
+    execution: ExecutionId,
+    #[serde(default)]
+    step: Option<String>,
+    /// What a `notify` step is given.
+    input: Value,
+    #[serde(default)]
+    secret_texts: Vec<SecretText>,
+}
+
+impl Engine {
+    /// What the process's rules ask for. A receiver that cannot be told is a line of the log: an execution does not fail
+    /// because nobody heard of it.
+    pub(super) fn notices(&self, plan: &Plan, after: &Execution, events: &[Event], now: Timestamp) -> Notices {
+        let mut found = Notices::default();
+        for notice in notices(plan, after, events) {
+            let notice = match notice {
+                Ok(notice) => notice,
+                Err(error) => {
+                    tracing::warn!(execution = %after.id, process = after.process, %error, "a rule of `notify` names nobody");
+                    continue;
+                }
+            };
+            let said = words(notice.occasion, after, notice.step.as_deref());
+            if notice.channel == Channel::Comment {
+                let text = format!("**{}**\n\n{}", said.subject, said.message);
+                found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));
+                continue;
+            }
+            let body = Happening::Notice(Box::new(message(notice, said, after.id))).into_body();
+            found.occurrences.push(NewOccurrence { tenant: after.tenant.clone(), body, not_before: now });
+        }
+        found
+    }
+
+    /// Sends a message, as an attempt of a `notify` step would.
+    pub(super) async fn send(&self, occurrence: &ClaimedOccurrence, message: Message) -> OccurrenceEnd {
+        let Some(performer) = self.inner.performers.of(StepType::Notify) else {
+            tracing::warn!(key = message.key, "this server tells nobody");
+            return OccurrenceEnd::Done;
+        };
+        let Message { key, execution, step, input, secret_texts } = message;
+        let attempt = Attempt {
+            tenant: occurrence.tenant.clone(),
+            execution,
+            step: step.unwrap_or_default(),
+            attempt: occurrence.attempts,
+            input,
+            secret_texts,
+            deadline: Some(self.after(TRY.min(self.inner.options.lease / 2))),
+            idempotency_key: hex::encode(Sha256::digest(&key)),
+        };
+        let Err(error) = performer.perform(attempt).await.result else {
+            tracing::info!(%execution, key, "somebody was told");
+            return OccurrenceEnd::Done;
+        };
+        let passes = matches!(
+            error.class,
+            ErrorClass::Timeout | ErrorClass::Network | ErrorClass::RateLimited | ErrorClass::ServerError
+        );
+        if !passes || occurrence.attempts >= MAX_TRIES {
+            tracing::warn!(%execution, key, tries = occurrence.attempts, %error, "nobody was told; given up");
+            return OccurrenceEnd::Done;
+        }
+        tracing::info!(%execution, key, %error, "nobody was told yet");
+        let asked = Duration::from_millis(error.retry_after_ms.unwrap_or(0));
+        let pause = FIRST_PAUSE * 4_u32.saturating_pow(occurrence.attempts.saturating_sub(1));
+        OccurrenceEnd::RetryAt(self.after(pause.max(asked)))
+    }
+}
+
+fn message(notice: Notice, said: Words, execution: ExecutionId) -> Message {
+    let Notice { key, step, channel, receivers, secret_texts, .. } = notice;
+    let Words { subject, message, payload } = said;
+    let input = json!({
+        "channel": channel, "receivers": receivers, "subject": subject, "message": message, "payload": payload
+    });
+    let placed = |text: SecretText| SecretText { pointer: format!("/receivers{}", text.pointer), ..text };
+    Message { key, execution, step, input, secret_texts: secret_texts.into_iter().map(placed).collect() }
+}

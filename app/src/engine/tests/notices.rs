@@ -1,0 +1,80 @@
+//! What the `notify` rules of a process tell, and when: stored with what they tell of, sent three times at most.
+
+use super::*;
+
+const ORDER: &str = "
+name: order
+version: 1
+notify:
+  - {on: [approval_requested, completed], channel: webhook, to: 'https://pager.example/hook'}
+  - {on: [completed], channel: comment}
+steps:
+  - {id: sign, type: human_approval, title: 'Ship it?', timeout: 4h, approvers: {all: [{users: [alice]}, {team: leads, count: 2}]}}
+";
+
+async fn world() -> World {
+    World::of(ORDER).await
+}
+
+#[tokio::test]
+async fn whoever_is_told_that_a_step_waits_reads_who_may_act_and_how() {
+    let world = world().await;
+    let request = StartRequest { url: Some("https://flows.example/executions/1".to_owned()), ..world.request() };
+    let id = world.engine.start(request).await.unwrap().execution.id;
+    world.engine.settle().await.unwrap();
+    let [told]: [_; 1] = world.performer.seen().try_into().unwrap();
+    assert_eq!(told.input["receivers"], json!([{"to": "https://pager.example/hook"}]));
+    assert_eq!(told.input["subject"], "Approval needed: Ship it?");
+    assert_eq!(
+        told.input["message"],
+        "Who may act: alice, and 2 of team `leads`\n\
+         Until: 2026-03-02T13:00:00Z\n\
+         How: at https://flows.example/executions/1\n\
+         Process: order of shop\n\
+         Details: https://flows.example/executions/1"
+    );
+    let payload = &told.input["payload"];
+    assert_eq!((&payload["type"], &payload["data"]["step"]), (&json!("approval.requested"), &json!("sign")));
+    assert_eq!(payload["data"]["execution"], json!(id));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_arrive_is_sent_three_times_with_one_id() {
+    let world = world().await;
+    for _ in 0..3 {
+        world.performer.fails(ErrorClass::ServerError);
+    }
+    let id = world.started().await;
+    for (pause, tries) in [(9, 1), (1, 2), (39, 2), (1, 3), (3600, 3)] {
+        world.passes(pause);
+        world.engine.settle().await.unwrap();
+        assert_eq!(world.performer.seen().len(), tries, "after {pause} s more");
+    }
+    let seen = world.performer.seen();
+    assert!(seen.iter().all(|attempt| attempt.idempotency_key == seen[0].idempotency_key));
+    assert_eq!(world.picture(id).await, "waiting | sign:waiting", "nobody's silence fails an execution");
+    assert_eq!(world.store.next_occurrence().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_dies_before_it_has_told_leaves_it_to_the_next() {
+    let world = world().await;
+    world.engine.start(world.request()).await.unwrap();
+    let lease = world.clock.now().checked_add(SignedDuration::from_secs(30)).unwrap();
+    let claimed = world.store.claim_occurrences("who died", 9, world.clock.now(), lease).await.unwrap();
+    assert_eq!(claimed.len(), 1, "it is stored with what it tells of");
+    world.engine.settle().await.unwrap();
+    assert!(world.performer.seen().is_empty());
+    world.passes(31);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_cannot_be_told_fails_nothing() {
+    let process = ORDER.replace("'https://pager.example/hook'", "'{{ trigger.payload.nobody }}'");
+    let world = World::of(&process).await;
+    let id = world.started().await;
+    assert_eq!(world.picture(id).await, "waiting | sign:waiting");
+}

@@ -1,0 +1,108 @@
+//! What a notification of a process's own rules says: what happened, who is asked for what, and where to go.
+
+use flowctl_core::approval::Requirement;
+use flowctl_core::definition::process::NotifyOccasion;
+use flowctl_core::execution::{Execution, Waiting};
+use serde_json::{Value, json};
+
+use crate::github::wording::{Names, Naming};
+
+/// The words of a notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// The headline.
+    pub subject: String,
+    /// The message.
+    pub message: String,
+    /// What a program reads.
+    pub payload: Value,
+}
+
+/// What is said on this occasion about an execution, or about a step of it that waits for a person.
+#[must_use]
+pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>) -> Words {
+    let (kind, subject, mut lines) = match occasion {
+        NotifyOccasion::Started => ("execution.started", format!("{} started", execution.process), Vec::new()),
+        NotifyOccasion::Completed => ("execution.completed", format!("{} completed", execution.process), Vec::new()),
+        NotifyOccasion::Cancelled => {
+            ("execution.cancelled", format!("{} was cancelled", execution.process), Vec::new())
+        }
+        NotifyOccasion::Failed => {
+            let error = execution.error.as_ref();
+            let at = error.and_then(|error| error.step.as_ref()).map(|step| format!(" at step {step}"));
+            let why = error.map(|error| format!("Why: {}", error.message));
+            let subject = format!("{} failed{}", execution.process, at.unwrap_or_default());
+            ("execution.failed", subject, why.into_iter().collect())
+        }
+        NotifyOccasion::ApprovalRequested | NotifyOccasion::FormRequested => asked(occasion, execution, step),
+    };
+    lines.push(format!("Process: {} of {}", execution.process, execution.repository));
+    if let Some(pull_request) = &execution.trigger.pull_request {
+        lines.push(format!("Pull request: {} {}", pull_request.title, pull_request.url));
+    }
+    lines.extend(execution.url.as_ref().map(|url| format!("Details: {url}")));
+    let payload = json!({
+        "type": kind,
+        "data": {
+            "execution": execution.id,
+            "process": execution.process,
+            "version": execution.process_version,
+            "repository": execution.repository,
+            "status": execution.status,
+            "error": execution.error.as_ref().map(|error| &error.message),
+            "step": step,
+            "waiting_for": step.and_then(|step| waiting_for(execution, step)),
+            "pull_request": execution.trigger.pull_request.as_ref().map(|it| &it.url),
+            "url": execution.url,
+            "subject": subject,
+            "message": lines.join("\n"),
+        }
+    });
+    Words { subject, message: lines.join("\n"), payload }
+}
+
+/// Who may act, until when, and how.
+fn asked(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>) -> (&'static str, String, Vec<String>) {
+    let id = step.unwrap_or_default();
+    let waiting = execution.steps.get(id).and_then(|step| step.waiting.as_ref());
+    let (title, who, due_at) = match waiting {
+        Some(Waiting::Approval(request)) => (request.title.clone(), Some(&request.requirement), request.due_at),
+        Some(Waiting::Form(request)) => (request.title.clone(), request.assignees.as_ref(), request.due_at),
+        // It went on in the same transition.
+        _ => (id.replace('_', " "), None, None),
+    };
+    let mut lines = vec![format!("Who may act: {}", who.map_or_else(anybody, |who| in_words(execution, who)))];
+    lines.extend(due_at.map(|due_at| format!("Until: {due_at}")));
+    let comment = match occasion {
+        NotifyOccasion::ApprovalRequested => format!("`/approve {id}` or `/reject {id} -- why`"),
+        _ => format!("`/answer {id} field=value`"),
+    };
+    if let Some(pull_request) = &execution.trigger.pull_request {
+        lines.push(format!("How: comment {comment} on {}", pull_request.url));
+    } else if let Some(url) = &execution.url {
+        lines.push(format!("How: at {url}"));
+    }
+    match occasion {
+        NotifyOccasion::ApprovalRequested => ("approval.requested", format!("Approval needed: {title}"), lines),
+        _ => ("form.requested", format!("Please fill in: {title}"), lines),
+    }
+}
+
+fn anybody() -> String {
+    "anybody with write permission".to_owned()
+}
+
+fn in_words(execution: &Execution, who: &Requirement) -> String {
+    let organisation = execution.repository.split('/').next().unwrap_or_default();
+    Naming { organisation, names: Names::Told }.requirement(who)
+}
+
+fn waiting_for(execution: &Execution, step: &str) -> Option<Value> {
+    let waiting = execution.steps.get(step)?.waiting.as_ref()?;
+    let (title, who) = match waiting {
+        Waiting::Approval(request) => (&request.title, Some(&request.requirement)),
+        Waiting::Form(request) => (&request.title, request.assignees.as_ref()),
+        _ => return None,
+    };
+    Some(json!({"title": title, "who": who, "due_at": waiting.due_at()}))
+}
