@@ -184,3 +184,17 @@ async fn an_address_of_no_server_is_refused_without_its_password() {
     assert!(matches!(error, StoreError::Connect(_)), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn the_server_ends_what_a_stopped_replica_has_locked() {
+    let (store, _database) = fresh().await;
+    let mut connection = store.connections.connect().await.unwrap();
+    for (setting, expected) in
+        [("idle_in_transaction_session_timeout", "5s"), ("transaction_isolation", "read committed")]
+    {
+        let shown: String =
+            sqlx::query_scalar(AssertSqlSafe(format!("show {setting}"))).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(shown, expected, "{setting}");
+    }
+}
