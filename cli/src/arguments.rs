@@ -3,6 +3,7 @@
 mod diff;
 mod fmt;
 mod graph;
+mod server;
 mod test;
 mod validate;
 
@@ -17,6 +18,11 @@ use crate::terminal::Colour;
 pub use diff::{DiffArguments, DiffFormat};
 pub use fmt::FmtArguments;
 pub use graph::{GraphArguments, GraphFormat};
+pub use server::{
+    ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, ExecutionsArguments,
+    ExecutionsCommand, ExportExecution, ListApprovals, ListExecutions, ListProcesses, OneExecution, OneProcess,
+    ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, StartProcess,
+};
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
 
@@ -69,6 +75,12 @@ pub enum Command {
     Serve(ServeArguments),
     /// Bring the database's schema up to date without serving
     Migrate(MigrateArguments),
+    /// List, show, follow, cancel, retry and export a server's executions
+    Executions(ExecutionsArguments),
+    /// List what waits for people on a server, and decide
+    Approvals(ApprovalsArguments),
+    /// List, show and start a server's processes
+    Processes(ProcessesArguments),
     /// Lay out `.flow/` in a repository
     Init(InitArguments),
     /// Print the completion script of a shell

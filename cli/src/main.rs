@@ -2,6 +2,7 @@
 //! `app` and `sandbox`.
 
 mod arguments;
+mod client;
 mod commands;
 mod exit;
 mod format;
@@ -10,6 +11,7 @@ mod repository;
 mod samples;
 mod terminal;
 mod timeline;
+mod views;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,9 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dev(dev) => commands::dev::run(&dev, quiet),
         Command::Serve(serve) => commands::serve::run(&serve),
         Command::Migrate(migrate) => commands::migrate::run(&migrate),
+        Command::Executions(executions) => commands::executions::run(&executions, quiet),
+        Command::Approvals(approvals) => commands::approvals::run(&approvals),
+        Command::Processes(processes) => commands::processes::run(&processes, quiet),
         Command::Completions(completions) => commands::completions::run(&completions),
         Command::Man => commands::completions::man(),
     }

@@ -59,6 +59,12 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Given<T> {
             let detail = format!("Content-Type is {found}; send application/json");
             return Err(Problem::new("unsupported-media-type", detail));
         }
+        // `null` is a body too, and as empty as none.
+        if bytes.trim_ascii() == b"null"
+            && let Some(empty) = T::when_empty()
+        {
+            return Ok(Self(empty));
+        }
         read(&bytes).map(Self)
     }
 }

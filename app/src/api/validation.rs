@@ -66,7 +66,7 @@ pub(super) struct Summary {
 ///
 /// One file as YAML, or several as JSON. Nothing is stored. Findings are no error of the request: the answer is 200.
 #[utoipa::path(post, path = "/validate", tag = "validate", operation_id = "validate", params(ValidateQuery),
-    request_body(content((String = "application/yaml"), (Files = "application/json"))),
+    request_body(content((Value = "application/yaml"), (Files = "application/json"))),
     responses((status = 200, description = "The findings", body = Findings)))]
 pub(super) async fn validate(
     State(api): State<Api>,

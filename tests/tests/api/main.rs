@@ -3,6 +3,9 @@
 
 mod access;
 mod approvals;
+mod client;
+mod description;
+mod documentation;
 mod events;
 mod executions;
 mod processes;

@@ -156,6 +156,14 @@ impl Stage {
         self.server = Server::start(&self.settings, &self.data.path().join("app"), free_address());
     }
 
+    pub fn settings(&self) -> &[(&'static str, String)] {
+        &self.settings
+    }
+
+    pub fn app_data(&self) -> PathBuf {
+        self.data.path().join("app")
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.server.address)
     }
@@ -202,14 +210,21 @@ impl Stage {
     }
 }
 
+/// What is answered to a request; every answer is held against the OpenAPI document.
 pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
     let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(json!(text)) };
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         panic!("{body:#}");
     }
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let faults = crate::description::faults(&method, &path, status.as_u16(), kind, &body);
+    assert_eq!(faults, Vec::<String>::new(), "{body:#}");
     Answer { status: status.as_u16(), headers, body }
 }
 

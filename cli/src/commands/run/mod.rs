@@ -25,6 +25,8 @@ use flowctl_core::execution::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub use people::you;
+
 use crate::arguments::{RunArguments, RunFormat};
 use crate::exit::Exit;
 use crate::terminal::{self, TYPE};
