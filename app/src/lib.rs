@@ -5,6 +5,7 @@ pub mod ai;
 pub mod api;
 pub mod clock;
 pub mod crash;
+pub mod doctor;
 pub mod engine;
 pub mod github;
 pub mod identity;

@@ -49,6 +49,10 @@ pub struct Settings {
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from; `flowctl@` and the public URL's host where it is not given.
     pub smtp_from: Option<String>,
+    /// How long executions are kept that have ended; `None`: for ever.
+    pub keep_executions: Option<Duration>,
+    /// How long events are kept that were given to the API; `None`: for ever.
+    pub keep_events: Option<Duration>,
     /// The provider of models that name none.
     pub ai_provider: Option<String>,
     /// What `secrets.NAME` reads, by NAME.
@@ -140,6 +144,8 @@ impl Reader {
         let log_format = self.value("log_format", log_format);
         let allow_private_networks = self.value("allow_private_networks", boolean);
         let lease_seconds = self.value("lease_seconds", |text| within(text, 1, 3_600));
+        let keep_executions = self.value("keep_executions_days", |text| within(text, 0, 36_500));
+        let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
         let smtp_url = self.secret("smtp_url", is_mail_server);
         let smtp_from = self.value("smtp_from", |text| is_mail_address(text).then(|| text.to_owned()));
@@ -163,6 +169,8 @@ impl Reader {
             lease_seconds: lease_seconds.unwrap_or(30),
             smtp_url,
             smtp_from,
+            keep_executions: days(keep_executions.unwrap_or(365)),
+            keep_events: days(keep_events.unwrap_or(30)),
             ai_provider,
             secrets,
             public_url_given,
@@ -302,6 +310,11 @@ fn boolean(text: &str) -> Option<bool> {
 
 fn within<T: std::str::FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
     text.parse().ok().filter(|number| *number >= least && *number <= most)
+}
+
+/// So many days; none of them: for ever.
+fn days(count: u64) -> Option<Duration> {
+    (count > 0).then(|| Duration::from_secs(count * 24 * 60 * 60))
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -21,6 +21,7 @@ mod pause;
 mod perform;
 mod published;
 mod recent;
+mod retention;
 mod run;
 mod schedule;
 mod signal;
@@ -53,6 +54,8 @@ pub use published::{Event as PublishedEvent, MAX_NAME as MAX_EVENT_NAME, Publish
 pub use signal::SignalFailure;
 pub use start::{StartFailure, StartRequest, Started};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How an engine runs.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -68,12 +71,18 @@ pub struct EngineOptions {
     pub drain: Duration,
     /// The base of executions' pages, without a slash at its end.
     pub public_url: Option<String>,
+    /// How long executions are kept that have ended; nothing: for ever.
+    pub keep_executions: Option<Duration>,
+    /// How long events are kept that were given to the API; nothing: for ever. An execution that begins to wait looks
+    /// back to its start, and few wait longer.
+    pub keep_events: Option<Duration>,
     /// Whether processes start by themselves: by time tables, by events, by the end of others.
     pub triggers: bool,
 }
 
 impl EngineOptions {
-    /// The usual options for this owner: leases of 30 s, 16 workers, a poll a second, 20 s for what is under way.
+    /// The usual options for this owner: leases of 30 s, 16 workers, a poll a second, 20 s for what is under way,
+    /// executions kept for a year and events for 30 days.
     #[must_use]
     pub fn new(owner: impl Into<String>) -> Self {
         Self {
@@ -83,6 +92,8 @@ impl EngineOptions {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             public_url: None,
+            keep_executions: Some(DAY * 365),
+            keep_events: Some(DAY * 30),
             triggers: true,
         }
     }

@@ -4,19 +4,15 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, later};
+use super::Engine;
 use crate::store::StoreError;
 
 /// How long timers rest after a hint of the store.
 const HINT_PAUSE: Duration = Duration::from_millis(10);
-/// How long events are kept: an execution that begins to wait looks back to its start, and few wait longer.
-const KEPT_EVENTS: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How often old events are forgotten.
-const FORGETTING: Duration = Duration::from_secs(60 * 60);
 
 impl Engine {
     /// Runs until `shutdown`: then nothing new is claimed, what is under way is finished within
@@ -27,6 +23,7 @@ impl Engine {
             self.run_work(&shutdown),
             self.run_signals(&shutdown),
             self.run_schedules(&shutdown),
+            self.run_retention(&shutdown),
         );
     }
 
@@ -81,10 +78,9 @@ impl Engine {
         Ok((!went_on).then_some(poll))
     }
 
-    /// Has executions take their signals, deals with what may start others, and forgets old events.
+    /// Has executions take their signals, and deals with what may start others.
     async fn run_signals(&self, shutdown: &CancellationToken) {
         let mut changed = self.inner.store.subscribe();
-        let mut forgotten = self.now();
         while !shutdown.is_cancelled() {
             changed.mark_unchanged();
             match self.pass_on().await {
@@ -98,10 +94,6 @@ impl Engine {
                     tracing::error!(%error, "cannot find out what is to be passed on");
                     wait_for(self.inner.options.poll, shutdown).await;
                 }
-            }
-            if self.now() >= later(forgotten, FORGETTING) {
-                forgotten = self.now();
-                self.forget_events().await;
             }
         }
     }
@@ -127,15 +119,6 @@ impl Engine {
         // What is due and does not go on is not tried in a tight loop.
         let next = signal.into_iter().chain(occurrence).filter(|pause| !pause.is_zero()).min();
         Ok(Some(next.map_or(poll, |next| next.min(poll))))
-    }
-
-    async fn forget_events(&self) {
-        let before = self.now().checked_sub(KEPT_EVENTS).unwrap_or(Timestamp::MIN);
-        match self.inner.store.forget_events(before).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "old events were forgotten"),
-            Err(error) => tracing::warn!(%error, "old events could not be forgotten"),
-        }
     }
 
     /// Fills free hands from the queue: with what found none when it began, and with what others left.
@@ -199,7 +182,7 @@ async fn wait(changed: &mut watch::Receiver<u64>, pause: Duration, shutdown: &Ca
 }
 
 /// Waits for `pause` to pass, or for the shutdown.
-async fn wait_for(pause: Duration, shutdown: &CancellationToken) {
+pub(super) async fn wait_for(pause: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = shutdown.cancelled() => {}

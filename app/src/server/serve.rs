@@ -283,5 +283,10 @@ async fn known_installations(store: &Arc<dyn Store>) -> Result<Installations, St
 }
 
 fn options(settings: &Settings, owner: &str) -> EngineOptions {
-    EngineOptions { lease: Duration::from_secs(u64::from(settings.lease_seconds)), ..EngineOptions::new(owner) }
+    EngineOptions {
+        lease: Duration::from_secs(u64::from(settings.lease_seconds)),
+        keep_executions: settings.keep_executions,
+        keep_events: settings.keep_events,
+        ..EngineOptions::new(owner)
+    }
 }

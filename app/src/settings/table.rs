@@ -144,6 +144,18 @@ pub const TABLE: &[SettingDescription] = &[
         "an e-mail address, such as Flows <flows@example.com>",
         "who e-mail comes from",
     ),
+    plain(
+        "keep_executions_days",
+        "365",
+        "a whole number of days from 0 to 36500; 0 keeps them for ever",
+        "how long executions are kept that have ended, with their events and outputs",
+    ),
+    plain(
+        "keep_events_days",
+        "30",
+        "a whole number of days from 0 to 36500; 0 keeps them for ever",
+        "how long events are kept that were given to the API",
+    ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
 ];
 

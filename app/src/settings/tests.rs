@@ -29,6 +29,9 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080/");
     assert_eq!(settings.database_url.expose_secret(), "sqlite://./flowctl-data/flowctl.db");
     assert_eq!(settings.lease_seconds, 30);
+    let days = |count: u64| Some(Duration::from_secs(count * 24 * 60 * 60));
+    assert_eq!((settings.keep_executions, settings.keep_events), (days(365), days(30)));
+    assert_eq!(load(&[("FLOWCTL_KEEP_EXECUTIONS_DAYS", "0")]).0.keep_executions, None, "for ever");
     assert_eq!(settings.log, "info");
     assert!(settings.github.is_none() && settings.api_token.is_none() && settings.repositories.is_empty());
     assert!(!settings.allow_private_networks && !settings.api_act_as);

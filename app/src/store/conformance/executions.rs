@@ -1,10 +1,11 @@
 //! Executions by time, by pull request, and as lists.
 
-use flowctl_core::execution::ExecutionStatus;
+use flowctl_core::execution::{EventKind, ExecutionStatus};
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::given::{Story, acme, at, delivery, draft, effect, globex};
-use crate::store::{Backlog, ExecutionFilter, Store, StoreError};
+use crate::store::{Backlog, ExecutionFilter, GitHubObject, GitHubObjects, Store, StoreError};
 
 pub(crate) async fn a_pending_execution_is_due_at_once(store: &impl Store) {
     let mut story = Story::new(acme(), 1);
@@ -126,6 +127,39 @@ pub(crate) async fn a_list_is_filtered(store: &impl Store) {
 pub(crate) async fn a_wrong_cursor_is_refused(store: &impl Store) {
     let listed = store.list(None, &ExecutionFilter::default(), 10, Some("tomorrow")).await;
     assert!(matches!(listed, Err(StoreError::WrongCursor)));
+}
+
+pub(crate) async fn what_ended_long_ago_is_forgotten_with_everything_of_it(store: &impl Store) {
+    let commit = async |number: u128, ended: bool| {
+        let mut story = Story::new(acme(), number).on_pull_request(7);
+        let mut transition = story.transition();
+        transition.start_key = Some(format!("key {number}"));
+        transition.word = Some(format!("word {number}"));
+        store.commit(transition).await.unwrap();
+        let mut story = story.drafting();
+        store.commit(story.transition()).await.unwrap();
+        if ended {
+            let completed = EventKind::ExecutionCompleted { outputs: json!({}) };
+            story.happened(10 * i64::try_from(number).unwrap(), None, completed);
+            store.commit(story.transition()).await.unwrap();
+        }
+        story.execution.id
+    };
+    let (first, second, third, open) =
+        (commit(1, true).await, commit(2, true).await, commit(3, true).await, commit(4, false).await);
+    let comment = GitHubObject::Comment { id: 5, rendered_version: 1 };
+    store.save_github_object(&acme(), first, comment).await.unwrap();
+    assert_eq!(store.forget_executions(at(30), 1).await.unwrap(), 1, "as many as were asked for");
+    assert_eq!(store.load(&acme(), first).await.unwrap(), None, "the one that ended first");
+    assert_eq!(store.events(&acme(), first, 0, 9).await.unwrap(), []);
+    assert_eq!(store.by_start_key(&acme(), "key 1").await.unwrap(), None);
+    assert!(!store.knows_word(&acme(), "word 1").await.unwrap());
+    assert_eq!(store.github_objects(&acme(), first).await.unwrap(), GitHubObjects::default());
+    assert_eq!(store.forget_executions(at(30), 9).await.unwrap(), 1);
+    assert_eq!(store.load(&acme(), second).await.unwrap(), None);
+    assert!(store.load(&acme(), third).await.unwrap().is_some(), "it ended at that moment, not before");
+    assert!(store.load(&acme(), open).await.unwrap().is_some(), "it has not ended");
+    assert_eq!(store.forget_executions(at(999), 9).await.unwrap(), 1);
 }
 
 pub(crate) async fn subscribers_learn_of_a_commit(store: &impl Store) {

@@ -59,6 +59,7 @@ macro_rules! store_conformance {
                 a_list_is_filtered
                 a_wrong_cursor_is_refused
                 subscribers_learn_of_a_commit
+                what_ended_long_ago_is_forgotten_with_everything_of_it
                 the_backlog_counts_what_is_to_be_done
                 a_closed_store_refuses
             ]

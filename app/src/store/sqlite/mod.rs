@@ -1,13 +1,16 @@
 //! The store on SQLite: one file, one writer that commits whatever has queued, a pool of readers. For one machine;
 //! several processes may share the file. Only this room and its children know SQLite.
 
+mod backup;
 mod columns;
 mod deliveries;
 mod effects;
+mod examine;
 mod github_objects;
 mod installations;
 mod lists;
 mod queries;
+mod retention;
 mod signals;
 mod transitions;
 mod work;
@@ -30,7 +33,9 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use self::backup::{BackedUp, BackupError, back_up, restore};
 use self::columns::execute;
+pub use self::examine::{Examination, examine};
 use self::writer::{Hint, Writer};
 use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
@@ -69,15 +74,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`]; and where another process has the database to itself.
     pub async fn open_alone(url: &str) -> Result<Self, StoreError> {
-        let path = options(url)?.get_filename().to_owned();
-        let lock_path = path.with_extension("lock");
-        let lock_failed = |source| StoreError::Lock { path: lock_path.clone(), source };
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(lock_failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
-            Err(TryLockError::Error(source)) => return Err(lock_failed(source)),
-        }
+        let lock = lock(options(url)?.get_filename())?;
         let mut store = Self::open(url).await?;
         store.writer.write(Hint::Tell, forget_leases).await?;
         store._alone = Some(lock);
@@ -129,6 +126,18 @@ fn forget_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
         execute(connection, statement, [])?;
     }
     Ok(())
+}
+
+/// Takes a database for this process alone.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let lock_path = path.with_extension("lock");
+    let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
+    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
@@ -307,6 +316,10 @@ impl Store for SqliteStore {
 
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before)).await
+    }
+
+    async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.writer.write(Hint::Quiet, move |connection| retention::forget(connection, ended_before, limit)).await
     }
 
     async fn claim_occurrences(

@@ -45,7 +45,8 @@ fn states(rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
     Ok(read)
 }
 
-fn fold(state: &mut Option<Execution>, events: Vec<Event>) {
+/// Folds events into a state, which the first one of all begins.
+pub(super) fn fold(state: &mut Option<Execution>, events: Vec<Event>) {
     for event in events {
         match (&mut *state, event.kind) {
             (None, EventKind::ExecutionCreated { execution }) => *state = Some(*execution),

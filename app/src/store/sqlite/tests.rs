@@ -4,9 +4,9 @@
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::SqliteStore;
+use super::{BackupError, SqliteStore, back_up, examine, restore};
 use crate::store::conformance::store_conformance;
-use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError};
+use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError, Transition};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -163,4 +163,71 @@ async fn what_earlier_versions_stored_as_whole_states_is_read_as_it_was() {
     let broken: Vec<i64> =
         sqlx::query_scalar("select 1 from pragma_foreign_key_check").fetch_all(&store.readers).await.unwrap();
     assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[tokio::test]
+async fn a_back_up_under_load_is_of_one_moment_and_can_be_restored() {
+    let (store, folder) = fresh().await;
+    let store = std::sync::Arc::new(store);
+    let (stop, writing) = (tokio_util::sync::CancellationToken::new(), store.clone());
+    let stopped = stop.clone();
+    let load = tokio::spawn(async move {
+        let mut stored = 0_u32;
+        while !stopped.is_cancelled() {
+            stored += 1;
+            let (execution, events) = crate::store::conformance::drafting_since(u128::from(stored));
+            let created = Transition::of(execution.clone(), 0, events);
+            writing.commit(created).await.unwrap();
+            // A delivery for each: a picture of one moment has as many, but for the one under way.
+            writing.receive(ping(stored as usize)).await.unwrap();
+        }
+        stored
+    });
+    let mut changed = store.subscribe();
+    while store.backlog().await.unwrap().deliveries < 50 {
+        changed.changed().await.unwrap();
+    }
+    let (from, file) = (url(&folder), folder.path().join("kept.flowctl"));
+    let to = file.clone();
+    let kept = tokio::task::spawn_blocking(move || back_up(&from, &to)).await.unwrap().unwrap();
+    stop.cancel();
+    let stored = load.await.unwrap();
+    assert!(kept.executions >= 50 && kept.executions <= u64::from(stored), "{kept:?} of {stored}");
+    let again = back_up(&url(&folder), &file).unwrap_err();
+    assert!(matches!(again, BackupError::Exists { .. }), "{again}");
+
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(restore(&file, &url(&other), false).unwrap(), kept);
+    let found = examine(&url(&other)).unwrap().unwrap();
+    assert_eq!((found.executions, &found.broken[..], &found.differences[..]), (kept.executions, &[][..], &[][..]));
+    let restored = SqliteStore::open_alone(&url(&other)).await.unwrap();
+    let deliveries = restored.backlog().await.unwrap().deliveries;
+    assert!(kept.executions - deliveries <= 1, "{kept:?}, {deliveries} deliveries");
+    let (first, _) = crate::store::conformance::drafting_since(1);
+    assert_eq!(restored.load(&first.tenant, first.id).await.unwrap().unwrap().execution, first);
+
+    let live = restore(&file, &url(&other), true).unwrap_err();
+    assert!(matches!(live, BackupError::Store(StoreError::InUse { .. })), "never under a server: {live}");
+    restored.close().await;
+    drop(restored);
+    let full = restore(&file, &url(&other), false).unwrap_err();
+    assert!(matches!(full, BackupError::NotEmpty { executions, .. } if executions == kept.executions), "{full}");
+    assert!(full.to_string().contains("--force"), "{full}");
+    assert_eq!(restore(&file, &url(&other), true).unwrap(), kept);
+}
+
+#[test]
+fn what_is_no_back_up_is_not_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, empty) = (folder.path().join("a.txt"), folder.path().join("empty.db"));
+    std::fs::write(&text, "once upon a time").unwrap();
+    std::fs::write(&empty, "").unwrap();
+    for file in [&text, &empty] {
+        let error = restore(file, &url(&folder), true).unwrap_err();
+        assert!(matches!(error, BackupError::NoBackup { .. }), "{error}");
+    }
+    let nothing = restore(&folder.path().join("nowhere"), &url(&folder), true).unwrap_err();
+    assert!(matches!(nothing, BackupError::Io { .. }), "{nothing}");
+    let nothing = back_up(&url(&folder), &folder.path().join("b")).unwrap_err();
+    assert!(matches!(nothing, BackupError::Nothing { .. }), "{nothing}");
 }

@@ -1,0 +1,229 @@
+//! Looks whether a server can run here: its disk, its clock, its database, and whether what is stored of each execution
+//! is what its events give. It changes and mends nothing.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use crate::settings::Settings;
+use crate::store::StoreError;
+use crate::store::sqlite::{Examination, examine};
+
+/// Free bytes below which a server will soon stop.
+const LITTLE_SPACE: u64 = 1 << 30;
+/// Free bytes below which SQLite may fail at any commit: the log alone grows to some tens of them.
+const NO_SPACE: u64 = 128 << 20;
+/// How far in the future something stored may lie: clocks of two machines differ a little.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All is well.
+    Ok,
+    /// It works, and somebody should look at it.
+    Warning,
+    /// Something is wrong.
+    Fault,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { name, outcome, message: message.into(), help: None }
+    }
+
+    fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// Looks at everything that these settings name. Reads every execution: on a large database that takes a while.
+pub fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
+    let mut checks = vec![disk(&settings.data_dir)];
+    let url = settings.database_url.expose_secret();
+    if !url.starts_with("sqlite:") {
+        let told = "PostgreSQL looks after its own files; only those of SQLite are looked at";
+        checks.push(Check::new("database", Outcome::Warning, told));
+        return checks;
+    }
+    match examine(url) {
+        Ok(Some(found)) => checks.extend(database(&found, now)),
+        Ok(None) => {
+            let told = Check::new("database", Outcome::Ok, "there is none yet");
+            checks.push(told.with_help("`flowctl serve` makes it"));
+        }
+        Err(error @ StoreError::Address { .. }) => {
+            checks.push(Check::new("database", Outcome::Fault, error.to_string()))
+        }
+        Err(error) => {
+            let check = Check::new("database", Outcome::Fault, format!("it cannot be read: {error}"));
+            checks.push(check.with_help("restore a back-up: `flowctl db restore FILE`"));
+        }
+    }
+    checks
+}
+
+fn disk(folder: &Path) -> Check {
+    // The folder is made by the first start; until then the disk of what is above it counts.
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let stat = match rustix::fs::statvfs(there) {
+        Ok(stat) => stat,
+        Err(error) => return Check::new("disk", Outcome::Fault, format!("{}: {error}", there.display())),
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let outcome = match free {
+        ..NO_SPACE => Outcome::Fault,
+        ..LITTLE_SPACE => Outcome::Warning,
+        _ => Outcome::Ok,
+    };
+    let check = Check::new("disk", outcome, format!("{} MiB are free for {}", free >> 20, folder.display()));
+    if outcome == Outcome::Ok { check } else { check.with_help("a full disk stops the server; make room") }
+}
+
+fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let broken = (found.broken.len(), found.broken.first());
+    checks.push(match broken {
+        (_, None) => Check::new("database", Outcome::Ok, format!("{} is sound", found.path.display())),
+        (count, Some(first)) => {
+            let message = format!("{} is damaged in {count} places: {first}", found.path.display());
+            let help = "stop the server, keep a copy of the file, and restore a back-up: `flowctl db restore FILE`";
+            Check::new("database", Outcome::Fault, message).with_help(help)
+        }
+    });
+    checks.push(schema(found));
+    if found.missing_migrations > 0 || !found.foreign_migrations.is_empty() || broken.0 > 0 {
+        return checks;
+    }
+    checks.push(events(found));
+    checks.push(match found.newest {
+        Some(newest) if newest > now + CLOCK_SKEW => {
+            let message = format!("it is {now} here, and an execution was accepted at {newest}");
+            Check::new("clock", Outcome::Fault, message).with_help("set the clock; deadlines are counted by it")
+        }
+        _ => Check::new("clock", Outcome::Ok, format!("it is {now}, after all that is stored")),
+    });
+    checks
+}
+
+fn schema(found: &Examination) -> Check {
+    if !found.foreign_migrations.is_empty() {
+        let message = format!("migrations {:?} are not those of this version", found.foreign_migrations);
+        let help = "start the version that made them, or restore a back-up from before";
+        return Check::new("schema", Outcome::Fault, message).with_help(help);
+    }
+    match found.missing_migrations {
+        0 => Check::new("schema", Outcome::Ok, "it is that of this version"),
+        count => Check::new("schema", Outcome::Warning, format!("{count} migrations are not made yet"))
+            .with_help("make a back-up (`flowctl db backup FILE`), then start the server: it makes them"),
+    }
+}
+
+fn events(found: &Examination) -> Check {
+    let (executions, events) = (found.executions, found.events);
+    let Some(first) = found.differences.first() else {
+        let message = format!("{events} events of {executions} executions give what is stored");
+        return Check::new("events", Outcome::Ok, message);
+    };
+    let count = found.differences.len() as u64 + found.more_differences;
+    let others: Vec<&str> = found.differences.iter().skip(1).map(String::as_str).collect();
+    let mut message = format!("{count} of {executions} executions are not what their events give: {first}");
+    if !others.is_empty() {
+        message.push_str("; ");
+        message.push_str(&others.join("; "));
+    }
+    Check::new("events", Outcome::Fault, message)
+        .with_help("keep a copy of the database and report it; the events are the truth")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::sqlite::{back_up, restore};
+    use crate::store::{SqliteStore, Store, Transition};
+
+    fn settings(folder: &TempDir) -> Settings {
+        let data = ("FLOWCTL_DATA_DIR".to_owned(), folder.path().display().to_string());
+        Settings::load(None, [data].into_iter()).unwrap().0
+    }
+
+    fn told(checks: &[Check]) -> Vec<(&'static str, Outcome)> {
+        checks.iter().map(|check| (check.name, check.outcome)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_database_whose_state_is_not_what_its_events_give_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        assert!(look(&settings, Timestamp::now()).iter().any(|check| check.message == "there is none yet"));
+        let store = SqliteStore::open(settings.database_url.expose_secret()).await.unwrap();
+        for number in 1..=3 {
+            let (mut execution, mut events) = crate::store::conformance::drafting_since(number);
+            let ended = flowctl_core::execution::EventKind::ExecutionCompleted { outputs: serde_json::json!({}) };
+            let at = execution.created_at;
+            events.push(flowctl_core::execution::Event { at, step: None, attempt: None, actor: None, kind: ended });
+            execution.apply(&events[events.len() - 1]);
+            store.commit(Transition::of(execution, 0, events)).await.unwrap();
+        }
+        let checks = look(&settings, Timestamp::now());
+        let sound = ["disk", "database", "schema", "events", "clock"].map(|name| (name, Outcome::Ok));
+        assert_eq!(told(&checks), sound, "{checks:#?}");
+        assert_eq!(checks[3].message, "12 events of 3 executions give what is stored");
+        let before = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(told(&look(&settings, before))[4], ("clock", Outcome::Fault));
+
+        let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
+        let forge = "update snapshots set state = replace(state, 'release', 'rejoice') where execution = 2";
+        assert_eq!(connection.execute(forge, []).unwrap(), 1);
+        connection.execute("update executions set status = 'failed' where position = 3", []).unwrap();
+        let found = look(&settings, Timestamp::now()).remove(3);
+        assert_eq!((found.name, found.outcome), ("events", Outcome::Fault));
+        assert!(found.message.starts_with("2 of 3 executions are not what their events give: "), "{}", found.message);
+        assert!(found.message.contains("give another state than the stored one"), "{}", found.message);
+        assert!(found.message.contains("say that it is completed, and its row that it is failed"), "{}", found.message);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_told_of_and_a_back_up_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        let url = settings.database_url.expose_secret();
+        let store = SqliteStore::open(url).await.unwrap();
+        for number in 1..=40 {
+            let (execution, events) = crate::store::conformance::drafting_since(number);
+            store.commit(Transition::of(execution, 0, events)).await.unwrap();
+        }
+        store.close().await;
+        let kept = folder.path().join("kept.db");
+        assert_eq!(back_up(url, &kept).unwrap().executions, 40);
+        let path = folder.path().join("flowctl.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0xA5);
+        std::fs::write(&path, bytes).unwrap();
+        let checks = look(&settings, Timestamp::now());
+        assert_eq!(told(&checks)[1], ("database", Outcome::Fault), "{checks:#?}");
+        assert_eq!(restore(&kept, url, true).unwrap().executions, 40);
+        assert!(look(&settings, Timestamp::now()).iter().all(|check| check.outcome == Outcome::Ok));
+    }
+}

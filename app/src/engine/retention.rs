@@ -1,0 +1,57 @@
+//! Forgets what is older than it is to be kept: executions that ended, and events given to the API. A few at a time, so
+//! that nobody waits long behind it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::run::wait_for;
+use crate::store::StoreError;
+
+/// How often it is looked for.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+/// Executions that one transaction forgets: some milliseconds of the writer's time.
+const BATCH: u32 = 64;
+/// The pause after such a transaction, in which others have their turn.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Engine {
+    pub(super) async fn run_retention(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            wait_for(EVERY, shutdown).await;
+            if shutdown.is_cancelled() {
+                return;
+            }
+            match self.forget(shutdown).await {
+                Ok((0, 0)) => {}
+                Ok((executions, events)) => tracing::info!(executions, events, "what is old was forgotten"),
+                Err(StoreError::Closed) => return,
+                Err(error) => tracing::warn!(%error, "what is old could not be forgotten"),
+            }
+        }
+    }
+
+    /// Forgets what is older than the options say; how many executions and events.
+    pub(super) async fn forget(&self, shutdown: &CancellationToken) -> Result<(u64, u64), StoreError> {
+        let (mut executions, mut events) = (0, 0);
+        if let Some(before) = self.before(self.inner.options.keep_events) {
+            events = self.inner.store.forget_events(before).await?;
+        }
+        let Some(before) = self.before(self.inner.options.keep_executions) else { return Ok((0, events)) };
+        while !shutdown.is_cancelled() {
+            let forgotten = self.inner.store.forget_executions(before, BATCH).await?;
+            executions += forgotten;
+            if forgotten < u64::from(BATCH) {
+                break;
+            }
+            wait_for(PAUSE, shutdown).await;
+        }
+        Ok((executions, events))
+    }
+
+    fn before(&self, kept: Option<Duration>) -> Option<Timestamp> {
+        self.now().checked_sub(kept?).ok()
+    }
+}

@@ -1,0 +1,199 @@
+//! Back-up and restore of a database in one file. A back-up is a consistent picture of one moment, taken while a server
+//! runs; a restore takes the database's place, and never that of one which a server has.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{BUSY_TIMEOUT, MIGRATIONS, lock, options};
+use crate::store::StoreError;
+
+/// Why there is no back-up, or nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The file that was to be written is there already.
+    #[error("{} exists already; name another file, or remove that one first", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was to be backed up is not there.
+    #[error("there is no database {} to back up", .path.display())]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no back-up.
+    #[error("{} is no back-up of flowctl: {reason}", .path.display())]
+    NoBackup {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Something is in the database that a restore would throw away.
+    #[error(
+        "the database {} is not empty ({executions} executions, {deliveries} deliveries); with `--force` what is in it \
+         is thrown away", .path.display()
+    )]
+    NotEmpty {
+        /// The database.
+        path: PathBuf,
+        /// Executions in it.
+        executions: u64,
+        /// Deliveries in it.
+        deliveries: u64,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database cannot be opened, or a server has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for BackupError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What is in a back-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackedUp {
+    /// Executions.
+    pub executions: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Writes a back-up of the database at `url` to `file`, also while a server runs on it. The file is there as a whole or
+/// not at all, and survives a loss of power once this returns.
+///
+/// # Errors
+/// Any [`BackupError`] but those of a restore.
+pub fn back_up(url: &str, file: &Path) -> Result<BackedUp, BackupError> {
+    let path = options(url)?.get_filename().to_owned();
+    if !path.exists() {
+        return Err(BackupError::Nothing { path });
+    }
+    if file.exists() {
+        return Err(BackupError::Exists { path: file.to_owned() });
+    }
+    let partial = with_suffix(file, "partial");
+    remove(&partial)?;
+    let connection = Connection::open(&path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // It reads as of one moment; writers go on (https://sqlite.org/lang_vacuum.html#vacuuminto).
+    let written = connection.execute("vacuum into ?1", [partial.to_string_lossy()]);
+    if let Err(error) = written {
+        remove(&partial)?;
+        return Err(error.into());
+    }
+    let executions = count(&Connection::open_with_flags(&partial, OpenFlags::SQLITE_OPEN_READ_ONLY)?, "executions")?;
+    let bytes = keep(&partial, file)?;
+    Ok(BackedUp { executions, bytes })
+}
+
+/// Puts a back-up in the place of the database at `url`. What is in that is thrown away with `force`, else only an
+/// empty one is replaced.
+///
+/// # Errors
+/// Any [`BackupError`]; the database is as it was then.
+pub fn restore(file: &Path, url: &str, force: bool) -> Result<BackedUp, BackupError> {
+    let path = options(url)?.get_filename().to_owned();
+    let executions = verified(file)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| BackupError::Io { path: folder.to_owned(), source })?;
+    }
+    let _alone = lock(&path)?;
+    if path.exists() && !force {
+        refuse_unless_empty(&path)?;
+    }
+    let partial = with_suffix(&path, "partial");
+    fs::copy(file, &partial).map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
+    // They are parts of the database that goes.
+    for part in ["-wal", "-shm"] {
+        let mut name = path.clone().into_os_string();
+        name.push(part);
+        remove(Path::new(&name))?;
+    }
+    let bytes = keep(&partial, &path)?;
+    Ok(BackedUp { executions, bytes })
+}
+
+/// Whether a file is a sound back-up that this version can go on with; how many executions it holds.
+fn verified(file: &Path) -> Result<u64, BackupError> {
+    let no_backup = |reason: String| BackupError::NoBackup { path: file.to_owned(), reason };
+    let told = |error: rusqlite::Error| no_backup(error.to_string());
+    fs::metadata(file).map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
+    let check: String = connection.query_row("pragma integrity_check(1)", [], |row| row.get(0)).map_err(told)?;
+    if check != "ok" {
+        return Err(no_backup(check));
+    }
+    let latest = "select max(version) from _sqlx_migrations";
+    let migration: Option<i64> = connection.query_row(latest, [], |row| row.get(0)).map_err(told)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    match migration {
+        Some(migration) if migration > known => Err(StoreError::TooNew { migration, known }.into()),
+        Some(_) => count(&connection, "executions").map_err(told),
+        None => Err(no_backup("it has no schema".to_owned())),
+    }
+}
+
+fn refuse_unless_empty(path: &Path) -> Result<(), BackupError> {
+    let connection = Connection::open(path)?;
+    let there = |table: &str| -> Result<u64, rusqlite::Error> {
+        let exists = "select count(*) from sqlite_schema where type = 'table' and name = ?1";
+        let exists: i64 = connection.query_row(exists, [table], |row| row.get(0))?;
+        if exists == 0 { Ok(0) } else { count(&connection, table) }
+    };
+    let (executions, deliveries) = (there("executions")?, there("deliveries")?);
+    if executions + deliveries > 0 {
+        return Err(BackupError::NotEmpty { path: path.to_owned(), executions, deliveries });
+    }
+    Ok(())
+}
+
+fn count(connection: &Connection, table: &str) -> Result<u64, rusqlite::Error> {
+    let count: i64 = connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Gives a file that is complete its name, once it is on the disk; its size.
+fn keep(partial: &Path, file: &Path) -> Result<u64, BackupError> {
+    let kept = || -> io::Result<u64> {
+        let written = File::open(partial)?;
+        written.sync_all()?;
+        let bytes = written.metadata()?.len();
+        fs::rename(partial, file)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+        Ok(bytes)
+    };
+    kept().map_err(|source| BackupError::Io { path: file.to_owned(), source })
+}
+
+fn remove(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(BackupError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
