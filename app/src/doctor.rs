@@ -89,9 +89,9 @@ fn disk(folder: &Path) -> Check {
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let outcome = match free {
-        ..NO_SPACE => Outcome::Fault,
-        ..LITTLE_SPACE => Outcome::Warning,
-        _ => Outcome::Ok,
+        0..NO_SPACE => Outcome::Fault,
+        NO_SPACE..LITTLE_SPACE => Outcome::Warning,
+        LITTLE_SPACE.. => Outcome::Ok,
     };
     let check = Check::new("disk", outcome, format!("{} MiB are free for {}", free >> 20, folder.display()));
     if outcome == Outcome::Ok { check } else { check.with_help("a full disk stops the server; make room") }

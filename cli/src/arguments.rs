@@ -4,6 +4,7 @@ mod diff;
 mod fmt;
 mod graph;
 mod server;
+mod operating;
 mod test;
 mod validate;
 
@@ -23,6 +24,7 @@ pub use server::{
     ExecutionsCommand, ExportExecution, ListApprovals, ListExecutions, ListProcesses, OneExecution, OneProcess,
     ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, StartProcess,
 };
+pub use operating::{DbArguments, DbCommand, DoctorArguments, DoctorFormat};
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
 
@@ -81,6 +83,10 @@ pub enum Command {
     Approvals(ApprovalsArguments),
     /// List, show and start a server's processes
     Processes(ProcessesArguments),
+    /// Back up and restore the database
+    Db(DbArguments),
+    /// Look whether a server can run here and what is stored is sound
+    Doctor(DoctorArguments),
     /// Lay out `.flow/` in a repository
     Init(InitArguments),
     /// Print the completion script of a shell

@@ -69,6 +69,8 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Executions(executions) => commands::executions::run(&executions, quiet),
         Command::Approvals(approvals) => commands::approvals::run(&approvals),
         Command::Processes(processes) => commands::processes::run(&processes, quiet),
+        Command::Db(db) => commands::db::run(&db, quiet),
+        Command::Doctor(doctor) => commands::doctor::run(&doctor),
         Command::Completions(completions) => commands::completions::run(&completions),
         Command::Man => commands::completions::man(),
     }

@@ -2,9 +2,11 @@
 
 pub mod approvals;
 pub mod completions;
+pub mod db;
 pub mod dev;
 pub mod diff;
 pub mod executions;
+pub mod doctor;
 pub mod explain;
 pub mod fmt;
 pub mod graph;

@@ -1,0 +1,65 @@
+//! What an operator does: look whether all is well, back up beside a running server, restore.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flowctl_tests::{Server, free_address, program, root};
+use serde_json::Value;
+
+fn flowctl(data: &Path, arguments: &[&str]) -> Output {
+    Command::new(program()).args(arguments).env("FLOWCTL_DATA_DIR", data).output().unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Outcome by check.
+fn doctor(data: &Path) -> (i32, Vec<(String, String)>) {
+    let output = flowctl(data, &["doctor", "--format", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = told["checks"].as_array().unwrap().iter();
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let checks = checks.map(|check| (text(check, "name"), text(check, "outcome"))).collect();
+    (output.status.code().unwrap(), checks)
+}
+
+#[test]
+fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, kept) = (folder.path().join("data"), folder.path().join("kept.db"));
+    let (data_text, kept_text) = (data.display().to_string(), kept.display().to_string());
+    let repository = root().join("fixtures/repositories/release").display().to_string();
+    let run = ["run", "release", "--repo", &repository, "--mock", "--data", &data_text];
+    // It stops where it waits for a person.
+    let ran = flowctl(&data, &run);
+    assert_eq!(ran.status.code(), Some(3), "{}", err(&ran));
+
+    let address = free_address();
+    let mut server = Server::start(&[], &data, address);
+    let sound = |name: &str| (name.to_owned(), "ok".to_owned());
+    let all = ["disk", "database", "schema", "events", "clock"].map(sound).to_vec();
+    assert_eq!(doctor(&data), (0, all.clone()));
+    let backed_up = flowctl(&data, &["db", "backup", &kept_text]);
+    assert_eq!(backed_up.status.code(), Some(0), "{}", err(&backed_up));
+    assert!(err(&backed_up).starts_with("1 execution, "), "{}", err(&backed_up));
+    let again = flowctl(&data, &["db", "backup", &kept_text]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(err(&again).contains("exists already"), "{}", err(&again));
+
+    let under_a_server = flowctl(&data, &["db", "restore", &kept_text, "--force"]);
+    assert_eq!(under_a_server.status.code(), Some(2));
+    assert!(err(&under_a_server).contains("in use by another flowctl"), "{}", err(&under_a_server));
+    server.stop();
+    let not_empty = flowctl(&data, &["db", "restore", &kept_text]);
+    assert_eq!(not_empty.status.code(), Some(2));
+    assert!(err(&not_empty).contains("--force"), "{}", err(&not_empty));
+
+    let elsewhere = folder.path().join("elsewhere");
+    let restored = flowctl(&elsewhere, &["db", "restore", &kept_text]);
+    assert_eq!(restored.status.code(), Some(0), "{}", err(&restored));
+    assert_eq!(doctor(&elsewhere), (0, all));
+    let nothing = doctor(&folder.path().join("nowhere"));
+    assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
+}
