@@ -4,10 +4,11 @@
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{
     Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child,
-    decide_and_apply, signals_to_others,
+    signals_to_others,
 };
 use serde_json::{Map, Value, json};
 
+use super::outputs::Decided;
 use super::recent::Standing;
 use super::signal::{MAX_CONFLICTS, SignalFailure};
 use super::{Along, DefinitionError, Engine};
@@ -68,8 +69,9 @@ impl Engine {
             Signal::StepEnded { step, attempt, result: Ok(json!({"execution": id})), usage: None }
         };
         let plan = self.inner.plan_of(parent).await?;
-        let (after, events) = decide_and_apply(&plan, parent.clone(), signal, now)?;
-        let transition = self.transition(Some(&plan), Some(before), after, events, self.under(work), now);
+        let Decided { after, events, outputs } = self.decide(&plan, parent, signal, now).await?;
+        let along = Along { outputs, ..self.under(work) };
+        let transition = self.transition(Some(&plan), Some(before), after, events, along, now);
         crash_point("child.starting");
         let transition = Transition { starts: vec![child], ..transition };
         let (_, committed) = self.store_transition(transition, &mut None).await?;
@@ -158,13 +160,14 @@ impl Engine {
                 call.process
             ));
         }
-        let mut events = vec![created];
+        let (mut events, mut along) = (vec![created], Along::default());
         if execution.group.is_none() {
-            let (running, started) = decide_and_apply(&plan, execution, Signal::Start, now)?;
-            execution = running;
-            events.extend(started);
+            let decided = self.decide(&plan, &execution, Signal::Start, now).await?;
+            execution = decided.after;
+            events.extend(decided.events);
+            along.outputs = decided.outputs;
         }
         let start_key = Some(format!("child:{}/{}/{}", parent.id, work.step, work.attempt));
-        Ok(Ok(Transition { start_key, ..self.transition(Some(&plan), None, execution, events, Along::default(), now) }))
+        Ok(Ok(Transition { start_key, ..self.transition(Some(&plan), None, execution, events, along, now) }))
     }
 }

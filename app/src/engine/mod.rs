@@ -17,6 +17,7 @@ mod hands;
 mod inbox;
 mod notices;
 mod occurrence;
+pub mod outputs;
 mod pause;
 mod perform;
 mod published;
@@ -112,6 +113,8 @@ pub struct Along {
     pub taken: Option<i64>,
     /// The attempt whose result it is, as it was claimed: nothing is stored once somebody else has it.
     pub under: Option<Held>,
+    /// The digests of large outputs that its events refer to.
+    pub outputs: Vec<String>,
 }
 
 /// The engine. Clones are the same engine.
@@ -188,6 +191,7 @@ impl Engine {
             word: along.word,
             taken: along.taken,
             under: along.under,
+            outputs: along.outputs,
             signals: children::signals(earlier, &after),
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),

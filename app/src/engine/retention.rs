@@ -14,6 +14,8 @@ use crate::store::StoreError;
 const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Executions that one transaction forgets: some milliseconds of the writer's time.
 const BATCH: u32 = 64;
+/// How long a large output is kept that no execution names: its transition may still be under way.
+const UNNAMED: Duration = Duration::from_secs(60 * 60);
 /// The pause after such a transaction, in which others have their turn.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -33,14 +35,25 @@ impl Engine {
         }
     }
 
+    /// Forgets large outputs that no execution names any more.
+    async fn forget_outputs(&self, shutdown: &CancellationToken) -> Result<(), StoreError> {
+        let (Some(outputs), Some(before)) = (self.inner.store.outputs(), self.before(Some(UNNAMED))) else {
+            return Ok(());
+        };
+        while !shutdown.is_cancelled() && outputs.forget(before, BATCH).await? == u64::from(BATCH) {
+            wait_for(PAUSE, shutdown).await;
+        }
+        Ok(())
+    }
+
     /// Forgets what is older than the options say; how many executions and events.
     pub(super) async fn forget(&self, shutdown: &CancellationToken) -> Result<(u64, u64), StoreError> {
         let (mut executions, mut events) = (0, 0);
         if let Some(before) = self.before(self.inner.options.keep_events) {
             events = self.inner.store.forget_events(before).await?;
         }
-        let Some(before) = self.before(self.inner.options.keep_executions) else { return Ok((0, events)) };
-        while !shutdown.is_cancelled() {
+        let kept = self.before(self.inner.options.keep_executions);
+        while let (Some(before), false) = (kept, shutdown.is_cancelled()) {
             let forgotten = self.inner.store.forget_executions(before, BATCH).await?;
             executions += forgotten;
             if forgotten < u64::from(BATCH) {
@@ -48,6 +61,7 @@ impl Engine {
             }
             wait_for(PAUSE, shutdown).await;
         }
+        self.forget_outputs(shutdown).await?;
         Ok((executions, events))
     }
 

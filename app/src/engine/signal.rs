@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon, decide_and_apply};
+use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon};
 
 use super::hands::Hand;
+use super::outputs::Decided;
 use super::recent::Standing;
 use super::{Along, DefinitionError, Engine};
 use crate::store::StoreError;
@@ -103,13 +104,17 @@ impl Engine {
         before: Standing,
         certain: bool,
         signal: Signal,
-        along: Along,
+        mut along: Along,
         hand: &mut Option<Hand>,
     ) -> Result<Moved, SignalFailure> {
         let now = self.now();
         let plan = self.inner.plan_of(&before.execution).await;
         let (after, events) = match (&plan, signal) {
-            (Ok(plan), signal) => decide_and_apply(plan, Execution::clone(&before.execution), signal, now)?,
+            (Ok(plan), signal) => {
+                let Decided { after, events, outputs } = self.decide(plan, &before.execution, signal, now).await?;
+                along.outputs = outputs;
+                (after, events)
+            }
             (Err(error), Signal::Cancel { actor, reason }) if !matches!(error, DefinitionError::Unavailable { .. }) => {
                 let status = before.execution.status;
                 if status.is_final() {

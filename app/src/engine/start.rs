@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use flowctl_core::execution::{
     Execution, ExecutionId, ExecutionStatus, NewExecution, Refusal, Signal, StartError, Subject, TenantId, TriggerInfo,
-    create, decide_and_apply,
+    create,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::outputs::Undecided;
 use super::{Along, DefinitionError, Engine};
 use crate::store::{StoreError, Transition};
 
@@ -87,6 +88,15 @@ impl From<StoreError> for StartFailure {
     }
 }
 
+impl From<Undecided> for StartFailure {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::Refused(refusal) => Self::Refused(refusal),
+            Undecided::Store(error) => error.into(),
+        }
+    }
+}
+
 impl Engine {
     /// Starts an execution, or gives the one that was started with the same key.
     ///
@@ -102,7 +112,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::start`]; and where the word was recorded before.
-    pub async fn start_along(&self, request: StartRequest, along: Along) -> Result<Started, StartFailure> {
+    pub async fn start_along(&self, request: StartRequest, mut along: Along) -> Result<Started, StartFailure> {
         if let Some(key) = &request.start_key
             && let Some(known) = self.started_before(&request.tenant, key).await?
         {
@@ -121,9 +131,10 @@ impl Engine {
         let mut events = vec![created];
         // One of a group is stored first: whether it may go is decided among those that are stored.
         if execution.group.is_none() {
-            let (running, started) = decide_and_apply(&plan, execution, Signal::Start, now)?;
-            execution = running;
-            events.extend(started);
+            let decided = self.decide(&plan, &execution, Signal::Start, now).await?;
+            execution = decided.after;
+            events.extend(decided.events);
+            along.outputs = decided.outputs;
         }
         let tenant = execution.tenant.clone();
         let transition = Transition { start_key, ..self.transition(Some(&plan), None, execution, events, along, now) };

@@ -72,6 +72,14 @@ pub enum StoreError {
     /// SQLite failed while it wrote. Nothing of the request is stored.
     #[error("the database failed: {0}")]
     Sqlite(#[source] Arc<rusqlite::Error>),
+    /// A file beside the database cannot be read or written.
+    #[error("the large output {}: {source}", .path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Something stored cannot be read back.
     #[error("{what} in the database cannot be read: {reason}")]
     Corrupt {
@@ -113,7 +121,7 @@ impl StoreError {
     }
 
     /// Something stored cannot be read back.
-    pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.to_string() }
     }
 }

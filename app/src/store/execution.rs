@@ -47,6 +47,8 @@ pub struct Transition {
     pub enters_group: bool,
     /// What may now start other executions, or is to be told to somebody.
     pub occurrences: Vec<NewOccurrence>,
+    /// The digests of the large outputs that its events refer to; see [`Outputs`](super::Outputs).
+    pub outputs: Vec<String>,
 }
 
 impl Transition {
@@ -71,6 +73,7 @@ impl Transition {
             to_group: None,
             enters_group: false,
             occurrences: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod execution;
 mod github_object;
 mod installation;
+mod outputs;
 pub mod postgres;
 mod signal;
 pub mod sqlite;
@@ -30,6 +31,7 @@ pub use error::StoreError;
 pub use execution::{Committed, ExecutionFilter, Page, PausedProcess, Progress, Stored, StoredEvent, Transition};
 pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
+pub use outputs::{Outputs, digest};
 pub use postgres::PostgresStore;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
@@ -289,6 +291,11 @@ pub trait Store: Send + Sync + 'static {
     /// Changes whenever there may be something new to do or to show. A hint only: it may come too often, and changes
     /// of other processes may go unnoticed; polls are the truth.
     fn subscribe(&self) -> watch::Receiver<u64>;
+
+    /// Where large outputs are kept; nothing: they stay in the events.
+    fn outputs(&self) -> Option<&dyn Outputs> {
+        None
+    }
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;

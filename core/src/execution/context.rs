@@ -43,7 +43,7 @@ pub fn of(plan: &Plan, execution: &Execution) -> Context {
     context.set("trigger", trigger(execution));
     context.set("execution", about(execution));
     let ended = execution.steps.iter().filter(|(key, step)| step.status.is_final() && items_of(key).is_empty());
-    context.set("steps", Value::Object(ended.map(|(id, step)| (id.clone(), ended_step(step))).collect()));
+    context.set("steps", Value::Object(ended.map(|(id, step)| (id.clone(), ended_step(execution, step))).collect()));
     context
 }
 
@@ -114,7 +114,7 @@ fn ended<'id>(execution: &Execution, steps: impl Iterator<Item = (&'id str, Stri
     steps
         .filter_map(|(id, key)| {
             let step = execution.steps.get(&key).filter(|step| step.status.is_final())?;
-            Some((id.to_owned(), ended_step(step)))
+            Some((id.to_owned(), ended_step(execution, step)))
         })
         .collect()
 }
@@ -170,12 +170,13 @@ fn about(execution: &Execution) -> Value {
     })
 }
 
-fn ended_step(step: &StepState) -> Value {
+fn ended_step(execution: &Execution, step: &StepState) -> Value {
     let mut value = Map::new();
     value.insert("status".to_owned(), json!(step.status));
     value.insert("attempts".to_owned(), json!(step.attempt));
     if step.status == StepStatus::Completed {
-        value.insert("output".to_owned(), step.output.clone().unwrap_or_default());
+        let output = step.output.as_ref().map(|output| execution.whole(output));
+        value.insert("output".to_owned(), output.unwrap_or_default());
     }
     let error = step.error.as_ref().filter(|_| step.status == StepStatus::Failed);
     value.insert("error".to_owned(), json!(error));

@@ -86,6 +86,11 @@ impl Reads {
         self.roots.contains(root)
     }
 
+    /// Whether this step may be read.
+    pub(super) fn reads_step(&self, id: &str) -> bool {
+        self.every_step || self.steps.contains(id)
+    }
+
     /// The steps that are read; nothing: any may be.
     pub(super) fn steps(&self) -> Option<impl Iterator<Item = &str>> {
         (!self.every_step).then(|| self.steps.iter().map(String::as_str))

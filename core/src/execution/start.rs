@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::context;
 use super::event::{Event, EventKind};
+use super::large::AtHand;
 use super::plan::Plan;
 use super::state::{Execution, ExecutionId, ExecutionStatus, Group, Parent, StepState, Subject, TenantId, TriggerInfo};
 use crate::definition::field::{defaults, faults, schema_of_fields};
@@ -112,6 +113,7 @@ fn create_for(
         completions: 0,
         group: None,
         parent,
+        at_hand: AtHand::default(),
         steps: steps.collect(),
     };
     execution.group = group(plan, &execution)?;

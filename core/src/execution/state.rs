@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::event::SkipReason;
 use super::items::Items;
+use super::large::AtHand;
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
 use crate::definition::ErrorClass;
@@ -101,6 +102,9 @@ pub struct Execution {
     /// The step that started it, where it is a sub-process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Large outputs that expressions may read now; no part of what is stored.
+    #[serde(skip)]
+    pub at_hand: AtHand,
     /// The steps in the order of the definition, by id; after them those inside of bodies, by keys such as
     /// `deploy[2]`, as their items start.
     pub steps: IndexMap<String, StepState>,

@@ -90,6 +90,7 @@ impl Story {
             completions: 0,
             group: None,
             parent: None,
+            at_hand: flowctl_core::execution::AtHand::default(),
             steps: steps.into_iter().collect(),
         };
         let kind = EventKind::ExecutionCreated { execution: Box::new(execution.clone()) };

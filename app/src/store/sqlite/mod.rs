@@ -9,6 +9,7 @@ mod examine;
 mod github_objects;
 mod installations;
 mod lists;
+mod outputs;
 mod queries;
 mod retention;
 mod signals;
@@ -40,8 +41,8 @@ use self::writer::{Hint, Writer};
 use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
     Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
-    Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress,
-    Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
+    Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Outputs, Page, PausedProcess, PendingSignal,
+    Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -63,6 +64,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     changed: watch::Sender<u64>,
+    outputs: outputs::Folder,
     /// Held while the store is this process's alone; the system lets it go when the process ends, however that is.
     _alone: Option<File>,
 }
@@ -104,7 +106,7 @@ impl SqliteStore {
         let connection = writing(&path)?;
         let writer = Writer::start(connection, changed.clone())
             .map_err(|source| StoreError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
-        Ok(Self { writer, readers, changed, _alone: None })
+        Ok(Self { writer, readers, changed, outputs: outputs::Folder::of(&path), _alone: None })
     }
 
     /// How many transactions were committed since the store was opened.
@@ -495,6 +497,10 @@ impl Store for SqliteStore {
 
     fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    fn outputs(&self) -> Option<&dyn Outputs> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -9,12 +9,14 @@ use crate::store::StoreError;
 const ENDED: &str = "
     select position, tenant, id from executions where ended_at < ?1 order by ended_at limit ?2";
 /// By position, then by tenant and id; the execution's own row goes last, since the others refer to it.
-const BY_POSITION: [&str; 3] = [
+const BY_POSITION: [&str; 4] = [
+    "delete from output_uses where execution = ?1",
     "delete from events where execution = ?1",
     "delete from snapshots where execution = ?1",
     "delete from work where execution = ?1",
 ];
-const BY_ID: [&str; 6] = [
+const BY_ID: [&str; 7] = [
+    "delete from approvals where tenant = ?1 and execution = ?2",
     "delete from words where tenant = ?1 and execution = ?2",
     "delete from event_waits where tenant = ?1 and execution = ?2",
     "delete from signals where tenant = ?1 and execution = ?2",

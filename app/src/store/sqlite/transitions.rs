@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
-use super::{effects, lists, signals};
+use super::{effects, lists, outputs, signals};
 use crate::store::{Committed, Held, StoreError, Transition};
 
 /// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
@@ -76,6 +76,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     record_events(connection, &prepared, &stands)?;
     drop_ended_work(connection, &prepared.transition, stands.position)?;
     add_work(connection, &prepared.transition, stands.position)?;
+    outputs::name(connection, &prepared.transition, stands.position)?;
     let transition = prepared.transition;
     let at = transition.events.last().map_or(0, |event| micros(event.at));
     signals::of_transition(connection, &transition, &prepared.id, group.as_deref(), at)?;
