@@ -113,6 +113,13 @@ fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
         return checks;
     }
     checks.push(events(found));
+    checks.push(match found.missing_outputs.first() {
+        None => Check::new("outputs", Outcome::Ok, "every large output that is named is there"),
+        Some(first) => {
+            let message = format!("{} large outputs are missing: {first}", found.missing_outputs.len());
+            Check::new("outputs", Outcome::Fault, message).with_help("restore them from a back-up of the folder")
+        }
+    });
     checks.push(match found.newest {
         Some(newest) if newest > now + CLOCK_SKEW => {
             let message = format!("it is {now} here, and an execution was accepted at {newest}");
@@ -186,11 +193,11 @@ mod tests {
             store.commit(Transition::of(execution, 0, events)).await.unwrap();
         }
         let checks = look(&settings, Timestamp::now());
-        let sound = ["disk", "database", "schema", "events", "clock"].map(|name| (name, Outcome::Ok));
+        let sound = ["disk", "database", "schema", "events", "outputs", "clock"].map(|name| (name, Outcome::Ok));
         assert_eq!(told(&checks), sound, "{checks:#?}");
         assert_eq!(checks[3].message, "12 events of 3 executions give what is stored");
         let before = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(told(&look(&settings, before))[4], ("clock", Outcome::Fault));
+        assert_eq!(told(&look(&settings, before))[5], ("clock", Outcome::Fault));
 
         let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
         let forge = "update snapshots set state = replace(state, 'release', 'rejoice') where execution = 2";

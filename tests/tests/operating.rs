@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flowctl_tests::{Server, free_address, program, root};
+use flowctl_tests::{Server, free_address, program};
 use serde_json::Value;
 
 fn flowctl(data: &Path, arguments: &[&str]) -> Output {
@@ -25,13 +25,31 @@ fn doctor(data: &Path) -> (i32, Vec<(String, String)>) {
     (output.status.code().unwrap(), checks)
 }
 
+/// A process whose first step gives more than is kept among the events, and whose second waits for a person.
+fn ask() -> String {
+    let notes = "All is well. ".repeat(1_000);
+    format!(
+        "name: ask\nversion: 1\nsteps:\n  - {{id: notes, type: set, values: {{text: '{notes}'}}}}\n  \
+         - {{id: sign, type: human_approval, depends_on: notes, title: Ship?, approvers: {{role: write}}}}\n"
+    )
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
 #[test]
 fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     let folder = tempfile::tempdir().unwrap();
     let (data, kept) = (folder.path().join("data"), folder.path().join("kept.db"));
     let (data_text, kept_text) = (data.display().to_string(), kept.display().to_string());
-    let repository = root().join("fixtures/repositories/release").display().to_string();
-    let run = ["run", "release", "--repo", &repository, "--mock", "--data", &data_text];
+    let repository = folder.path().join("repository");
+    std::fs::create_dir_all(repository.join(".flow/processes")).unwrap();
+    std::fs::write(repository.join(".flow/processes/ask.yaml"), ask()).unwrap();
+    let repository = repository.display().to_string();
+    let run = ["run", "ask", "--repo", &repository, "--mock", "--data", &data_text];
     // It stops where it waits for a person.
     let ran = flowctl(&data, &run);
     assert_eq!(ran.status.code(), Some(3), "{}", err(&ran));
@@ -39,7 +57,7 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     let address = free_address();
     let mut server = Server::start(&[], &data, address);
     let sound = |name: &str| (name.to_owned(), "ok".to_owned());
-    let all = ["disk", "database", "schema", "events", "clock"].map(sound).to_vec();
+    let all = ["disk", "database", "schema", "events", "outputs", "clock"].map(sound).to_vec();
     assert_eq!(doctor(&data), (0, all.clone()));
     let backed_up = flowctl(&data, &["db", "backup", &kept_text]);
     assert_eq!(backed_up.status.code(), Some(0), "{}", err(&backed_up));
@@ -59,7 +77,12 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     let elsewhere = folder.path().join("elsewhere");
     let restored = flowctl(&elsewhere, &["db", "restore", &kept_text]);
     assert_eq!(restored.status.code(), Some(0), "{}", err(&restored));
+    assert_eq!(files(&data.join("outputs")), 1);
+    assert_eq!(files(&elsewhere.join("outputs")), 1, "the large output came along");
     assert_eq!(doctor(&elsewhere), (0, all));
+    std::fs::remove_dir_all(elsewhere.join("outputs")).unwrap();
+    let (code, checks) = doctor(&elsewhere);
+    assert_eq!((code, &checks[4]), (1, &("outputs".to_owned(), "fault".to_owned())));
     let nothing = doctor(&folder.path().join("nowhere"));
     assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
 }

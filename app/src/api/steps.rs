@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use flowctl_core::approval::{Source, SourceKind};
+use flowctl_core::execution::LargeOutput;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -13,6 +14,7 @@ use super::body::{Given, body};
 use super::problem::Problem;
 use super::view::ExecutionView;
 use crate::engine::Along;
+use crate::engine::outputs::read;
 use crate::github::intake::Source as _;
 use crate::identity::{About, Hearing, Word, form};
 
@@ -42,7 +44,10 @@ pub(super) async fn output(
     let state = execution.steps.get(&step);
     let state = state.ok_or_else(|| Problem::not_found(format!("the execution has no step `{step}`")))?;
     match &state.output {
-        Some(output) => Ok(Json(output.clone())),
+        Some(output) => match LargeOutput::of(output) {
+            Some(large) => Ok(Json(read(&**api.engine.store(), &execution.tenant, &large).await?)),
+            None => Ok(Json(output.clone())),
+        },
         None => {
             let detail = format!("`{step}` is {} and has no output", state.status.as_str());
             Err(Problem::new("no-output", detail))

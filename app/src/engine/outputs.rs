@@ -76,10 +76,8 @@ impl Engine {
     async fn fetch(&self, tenant: &TenantId, needed: Vec<LargeOutput>) -> Result<AtHand, StoreError> {
         let mut outputs = BTreeMap::new();
         for large in needed {
-            if !outputs.contains_key(&large.sha256) {
-                let output = read(&*self.inner.store, tenant, &large).await?;
-                outputs.insert(large.sha256, output);
-            }
+            let output = read(&*self.inner.store, tenant, &large).await?;
+            outputs.insert(large.sha256, output);
         }
         Ok(AtHand::new(outputs))
     }

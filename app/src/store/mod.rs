@@ -145,8 +145,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets events that came before this moment, but for those that somebody is still to be told of; how many.
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Forgets up to `limit` executions that ended before this moment, those that ended first, with everything that is
-    /// kept of them: events, words, start keys, what stands on GitHub. How many.
+    /// Forgets up to `limit` executions that ended before this moment, the oldest first, with everything that is kept of
+    /// them: events, words, start keys, what stands on GitHub. How many.
     async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Claims up to `limit` occurrences, those due longest first.

@@ -10,6 +10,7 @@ mod groups;
 mod items;
 mod loops;
 mod notices;
+mod outputs;
 mod people;
 mod schedules;
 mod starts;

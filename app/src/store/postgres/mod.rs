@@ -14,6 +14,7 @@ mod lists;
 mod payloads;
 mod prepared;
 mod queries;
+mod retention;
 mod signals;
 mod text;
 mod work;
@@ -264,6 +265,10 @@ impl Store for PostgresStore {
 
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         once!(self, connection => signals::forget(connection, before))
+    }
+
+    async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        once!(self, connection => retention::forget(connection, ended_before, limit))
     }
 
     async fn claim_occurrences(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY_TIMEOUT, MIGRATIONS, lock, options};
+use super::{BUSY_TIMEOUT, MIGRATIONS, lock, options, outputs};
 use crate::store::StoreError;
 
 /// Why there is no back-up, or nothing was restored.
@@ -97,7 +97,7 @@ pub fn back_up(url: &str, file: &Path) -> Result<BackedUp, BackupError> {
         remove(&partial)?;
         return Err(error.into());
     }
-    let executions = count(&Connection::open_with_flags(&partial, OpenFlags::SQLITE_OPEN_READ_ONLY)?, "executions")?;
+    let executions = take_outputs_along(&partial, &outputs::path_of(&path))?;
     let bytes = keep(&partial, file)?;
     Ok(BackedUp { executions, bytes })
 }
@@ -125,8 +125,49 @@ pub fn restore(file: &Path, url: &str, force: bool) -> Result<BackedUp, BackupEr
         name.push(part);
         remove(Path::new(&name))?;
     }
+    lay_out_outputs(&partial, &outputs::path_of(&path))?;
     let bytes = keep(&partial, &path)?;
     Ok(BackedUp { executions, bytes })
+}
+
+/// Copies the large outputs that a back-up names into it; how many executions it holds.
+fn take_outputs_along(partial: &Path, folder: &Path) -> Result<u64, BackupError> {
+    let connection = Connection::open(partial)?;
+    connection.execute_batch(
+        "create table kept_outputs (tenant text not null, digest text not null, content blob not null) strict; begin",
+    )?;
+    let mut named = connection.prepare("select distinct tenant, digest from output_uses")?;
+    let mut rows = named.query([])?;
+    while let Some(row) = rows.next()? {
+        let (tenant, digest): (String, String) = (row.get(0)?, row.get(1)?);
+        let file = outputs::file_of(folder, &tenant, &digest);
+        // What is named stays as long as its execution: only retention since the picture was taken can have removed it.
+        let content = fs::read(&file).map_err(|source| BackupError::Io { path: file, source })?;
+        let insert = "insert into kept_outputs (tenant, digest, content) values (?1, ?2, ?3)";
+        connection.prepare_cached(insert)?.execute((tenant, digest, content))?;
+    }
+    connection.execute_batch("commit")?;
+    Ok(count(&connection, "executions")?)
+}
+
+/// Lays the large outputs of a back-up out as files, and takes them out of it.
+fn lay_out_outputs(partial: &Path, folder: &Path) -> Result<(), BackupError> {
+    let connection = Connection::open(partial)?;
+    {
+        let mut kept = connection.prepare("select tenant, digest, content from kept_outputs")?;
+        let mut rows = kept.query([])?;
+        let mut unique = 0;
+        while let Some(row) = rows.next()? {
+            let (tenant, digest): (String, String) = (row.get(0)?, row.get(1)?);
+            let file = outputs::file_of(folder, &tenant, &digest);
+            unique += 1;
+            let written = outputs::write(&file, row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?, unique);
+            written.map_err(|source| BackupError::Io { path: file, source })?;
+        }
+    }
+    connection.execute_batch("drop table kept_outputs")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
 }
 
 /// Whether a file is a sound back-up that this version can go on with; how many executions it holds.

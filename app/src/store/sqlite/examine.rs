@@ -2,14 +2,15 @@
 //! whether folding the events of each execution gives what is stored of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use flowctl_core::execution::{Event, Execution};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::columns::{all, from_json, micros, optional, timestamp};
-use super::{MIGRATIONS, options, queries};
+use super::{MIGRATIONS, options, outputs, queries};
 use crate::store::StoreError;
 
 /// Executions that are looked at at a time.
@@ -36,6 +37,8 @@ pub struct Examination {
     pub differences: Vec<String>,
     /// How many more.
     pub more_differences: u64,
+    /// Large outputs that executions name and that are not there.
+    pub missing_outputs: Vec<String>,
     /// When the last execution was accepted.
     pub newest: Option<Timestamp>,
 }
@@ -63,10 +66,12 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
         events: 0,
         differences: Vec::new(),
         more_differences: 0,
+        missing_outputs: Vec::new(),
         newest: None,
     };
     if found.broken.is_empty() && found.missing_migrations == 0 && found.foreign_migrations.is_empty() {
         found.fold(&connection)?;
+        found.missing_outputs = missing_outputs(&connection, &found.path)?;
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }
@@ -82,6 +87,21 @@ fn broken(connection: &Connection) -> Result<Vec<String>, StoreError> {
         Ok(format!("{count} rows of `{table}` belong to nothing"))
     })?);
     Ok(broken)
+}
+
+/// Files of large outputs that are named and missing, or of another size. What is in them is seen when they are read.
+fn missing_outputs(connection: &Connection, database: &Path) -> Result<Vec<String>, StoreError> {
+    let folder = outputs::path_of(database);
+    let named = "
+        select distinct uses.tenant, uses.digest, outputs.bytes
+        from output_uses uses left join outputs on outputs.tenant = uses.tenant and outputs.digest = uses.digest";
+    let files = all(connection, named, [], |row| {
+        let (tenant, digest, bytes): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let file = outputs::file_of(&folder, &tenant, &digest);
+        let there = fs::metadata(&file).ok().and_then(|there| i64::try_from(there.len()).ok());
+        Ok((file, there.is_some() && there == bytes))
+    })?;
+    Ok(files.into_iter().filter(|(_, there)| !there).map(|(file, _)| file.display().to_string()).collect())
 }
 
 fn migrations(connection: &Connection) -> Result<(usize, Vec<i64>), StoreError> {

@@ -1,0 +1,2 @@
+-- What belongs to an execution is found when it is forgotten.
+create index words_of_execution on words (tenant, execution);
