@@ -3,8 +3,8 @@
 mod diff;
 mod fmt;
 mod graph;
-mod server;
 mod operating;
+mod server;
 mod test;
 mod validate;
 
@@ -19,12 +19,12 @@ use crate::terminal::Colour;
 pub use diff::{DiffArguments, DiffFormat};
 pub use fmt::FmtArguments;
 pub use graph::{GraphArguments, GraphFormat};
+pub use operating::{DbArguments, DbCommand, DoctorArguments, DoctorFormat};
 pub use server::{
     ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, ExecutionsArguments,
     ExecutionsCommand, ExportExecution, ListApprovals, ListExecutions, ListProcesses, OneExecution, OneProcess,
     ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, StartProcess,
 };
-pub use operating::{DbArguments, DbCommand, DoctorArguments, DoctorFormat};
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};
 
