@@ -77,7 +77,7 @@ async fn a_stream_tells_what_happens_to_the_end_and_goes_on_where_it_broke() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let first = messages(response, stored.len()).await;
     assert_eq!(first.iter().map(|(_, event)| event.clone()).collect::<Vec<_>>(), stored);
-    assert!(first.iter().all(|(id, event)| event["seq"].to_string() == *id));
+    assert!(first.iter().all(|(id, event)| event["seq"].as_u64() == id.parse().ok()));
     // On from the last one that was seen, to the end.
     let response = follow(Some(stored.len().to_string())).await.unwrap();
     let approval = execution["steps"][0]["waiting_for"]["approval"].as_str().unwrap();
