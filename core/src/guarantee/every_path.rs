@@ -14,9 +14,11 @@ use super::tell::{Told, tell};
 use super::verdict::{Counterexample, Verdict};
 use crate::approval::Demand;
 use crate::definition::process::Passes as Passed;
+use crate::definition::step::human_approval::{Escalation, OnTimeout};
 use crate::definition::step::{HumanApproval, OnFailure, StepKind, StepType};
 use crate::definition::{Approvers, Step};
 use crate::graph::StepIndex;
+use crate::source::Spanned;
 use crate::validate::ProcessScope;
 
 /// Most steps that are searched one by one for one guarantee.
@@ -66,20 +68,22 @@ pub(super) fn every_path<'r>(
 
 /// Whether an approval is given only by people who satisfy what is demanded, where people give it.
 pub(super) fn satisfies(policies: &Policies<'_>, approval: &HumanApproval, step: &Step, required: &Approvers) -> bool {
-    if approval.allow_author {
-        return false;
-    }
+    !approval.allow_author && demand(policies, approval, step).implies(required)
+}
+
+/// Whom an approval asks, and whom it adds by its own escalation and that of its policy.
+pub(super) fn demand<'d>(policies: &Policies<'d>, approval: &'d HumanApproval, step: &Step) -> Demand<'d> {
     let own = approval.approvers.as_ref().map(|approvers| &approvers.value);
-    let by_policy = approval.policy.as_ref().map(|name| policies.approvers(&name.value)).unwrap_or_default();
-    let deadline = step.timeout.as_ref().map(|timeout| timeout.literal());
-    let reached = |level: &&crate::source::Spanned<crate::definition::step::human_approval::Escalation>| {
-        use crate::definition::step::human_approval::OnTimeout;
-        // A level behind the deadline is never reached, unless the deadline itself reaches it.
-        approval.on_timeout == OnTimeout::Escalate
-            || deadline.is_none_or(|deadline| deadline.is_none_or(|deadline| level.after.value < deadline))
+    let policy = approval.policy.as_ref().map(|name| name.value.as_str());
+    let by_policy = policy.map(|name| policies.approvers(name)).unwrap_or_default();
+    let added = policy.map(|name| policies.escalations(name)).unwrap_or_default();
+    let deadline = step.timeout.as_ref().and_then(|timeout| timeout.literal());
+    // A level behind the deadline is never reached, unless the deadline itself reaches it.
+    let reached = |level: &&Spanned<Escalation>| {
+        approval.on_timeout == OnTimeout::Escalate || deadline.is_none_or(|deadline| level.after.value < deadline)
     };
-    let or = approval.escalate.iter().filter(reached).map(|level| &level.to.value).collect();
-    Demand { all: own.into_iter().chain(by_policy).collect(), or }.implies(required)
+    let or = approval.escalate.iter().chain(added).filter(reached).map(|level| &level.to.value).collect();
+    Demand { all: own.into_iter().chain(by_policy).collect(), or }
 }
 
 /// A list of steps and where it is.

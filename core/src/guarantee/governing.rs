@@ -6,6 +6,7 @@ use crate::definition::policy::Policy;
 use crate::definition::process::Guarantee;
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::step::StepKind;
+use crate::definition::step::human_approval::Escalation;
 use crate::definition::{Approvers, Process};
 use crate::source::Spanned;
 use crate::value::any_matches;
@@ -81,17 +82,27 @@ impl<'r> Policies<'r> {
 
     /// The approvers that a policy demands, those of the policies that it extends included.
     pub fn approvers(&self, name: &str) -> Vec<&'r Approvers> {
+        self.chain(name).into_iter().filter_map(|policy| policy.approvers.as_ref().map(|one| &one.value)).collect()
+    }
+
+    /// Whom a policy adds when, those whom the policies that it extends add included.
+    pub fn escalations(&self, name: &str) -> Vec<&'r Spanned<Escalation>> {
+        self.chain(name).into_iter().flat_map(|policy| &policy.escalate).collect()
+    }
+
+    /// A policy and all that it extends.
+    fn chain(&self, name: &str) -> Vec<&'r Policy> {
         let mut open = vec![name];
         let mut seen = std::collections::BTreeSet::new();
-        let mut approvers = Vec::new();
+        let mut chain = Vec::new();
         while let Some(name) = open.pop() {
             let Some((name, (_, policy))) = self.by_name.get_key_value(name) else { continue };
             if seen.insert(*name) {
-                approvers.extend(policy.approvers.as_ref().map(|one| &one.value));
+                chain.push(*policy);
                 open.extend(policy.extends.iter().map(|extended| extended.value.as_str()));
             }
         }
-        approvers
+        chain
     }
 
     /// Whether there is any guarantee.

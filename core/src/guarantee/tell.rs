@@ -2,10 +2,11 @@
 //! those that should have been passed.
 
 use super::conditions::bare;
-use super::every_path::{World, satisfies};
+use super::every_path::{World, demand, satisfies};
 use super::model::{Fate, Model};
 use super::search::{Passes, Run, Why};
 use super::verdict::Place;
+use crate::approval::Demand;
 use crate::definition::process::Passes as Passed;
 use crate::definition::step::{Join, RunOn, StepKind};
 use crate::graph::StepIndex;
@@ -257,8 +258,9 @@ impl<'r> Teller<'_, 'r> {
             let note = format!("`{id}` lets the author approve (`allow_author`)");
             return Some((note, format!("remove `allow_author` of `{id}`")));
         }
-        others.escalate.clear();
-        if !approval.escalate.is_empty() && satisfies(world.policies, &others, definition, &required.approval) {
+        let demand = demand(world.policies, &others, definition);
+        let at_first = Demand { or: Vec::new(), ..demand.clone() };
+        if !demand.or.is_empty() && at_first.implies(&required.approval) {
             let note = format!("`{id}` lets others approve after it escalates");
             return Some((note, format!("let `{id}` escalate only to people who are demanded")));
         }

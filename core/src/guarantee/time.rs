@@ -33,6 +33,7 @@ pub(super) fn ends_within<'r>(
     let mut clock = Clock { world, defaults, known: BTreeMap::new(), within: BTreeSet::new() };
     let longest = match clock.execution(process, 0) {
         Err(Endless { faulty: true, .. }) => return Verdict::Faulty,
+        Err(Endless { unproved: true, why, .. }) => return Verdict::Unproved(why),
         Ok(longest) if longest.millis <= bound.as_millis() => return Verdict::Holds,
         longest => longest,
     };
@@ -74,6 +75,8 @@ struct Link<'r> {
 struct Endless<'r> {
     /// Whether a fault is the cause that is told elsewhere.
     faulty: bool,
+    /// Whether it may have a bound all the same, which nothing here says.
+    unproved: bool,
     why: String,
     help: String,
     links: Vec<Link<'r>>,
@@ -97,15 +100,13 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
         let context = Context { process, defaults: &defaults, depth };
         let steps = &process.process.steps;
         let limit = defaults.execution_timeout.as_ref().map(|timeout| timeout.value.as_millis());
-        let undone = self.undone(&context, steps)?;
-        let course = self.way(&context, steps, &|_| true);
+        let course = self.way(&context, steps, Counts::All);
         let mut longest = match (course, limit) {
             (Ok(course), None) => course,
             (Ok(course), Some(limit)) if course.millis <= limit => course,
             (_, Some(limit)) => {
                 // Only steps that wait for others are still to come when the time is over.
-                let late =
-                    self.way(&context, steps, &|step| step.run_on == RunOn::Always && !step.depends_on.is_empty())?;
+                let late = self.way(&context, steps, Counts::Late)?;
                 let name = process.process.header.name.as_str();
                 let timeout = Duration::from_millis(limit);
                 let words = format!("the execution of `{name}` is ended after {timeout}");
@@ -116,12 +117,13 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             }
             (Err(endless), None) => return Err(endless),
         };
+        let undone = self.undone(&context, steps)?;
         longest.millis = longest.millis.saturating_add(undone.millis).min(FOREVER);
         longest.links.extend(undone.links);
         Ok(longest)
     }
 
-    /// All compensations, for they run one after the other.
+    /// All compensations, for they run one after the other; those inside a body once for each item that may have run.
     fn undone(&mut self, context: &Context<'_, 'r>, steps: &[Step]) -> Bound<'r> {
         let graph = Graph::of_steps(steps);
         let mut longest = Longest::default();
@@ -131,12 +133,43 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 longest.millis = longest.millis.saturating_add(one.millis).min(FOREVER);
                 longest.links.extend(one.links);
             }
+            if let StepKind::Foreach(foreach) = &step.kind {
+                let inside = self.undone_inside(context, step, foreach)?;
+                longest.millis = longest.millis.saturating_add(inside.millis).min(FOREVER);
+                longest.links.extend(inside.links);
+            }
         }
         Ok(longest)
     }
 
-    /// The longest way through a list of steps, of which only some are taken.
-    fn way(&mut self, context: &Context<'_, 'r>, steps: &[Step], counts: &dyn Fn(&Step) -> bool) -> Bound<'r> {
+    fn undone_inside(&mut self, context: &Context<'_, 'r>, step: &Step, foreach: &Foreach) -> Bound<'r> {
+        let deeper = Context { depth: context.depth + 1, ..*context };
+        let item = self.undone(&deeper, &foreach.steps)?;
+        if item.millis == 0 {
+            return Ok(Longest::default());
+        }
+        let id = step.id.as_str();
+        let link = |words: String| vec![Link { words, file: context.process.file, span: step.id.span }];
+        match most_items(context.process.process, foreach) {
+            Some(items) => Ok(Longest {
+                millis: item.millis.saturating_mul(items).min(FOREVER),
+                links: link(format!(
+                    "{items} items of `{id}` are undone one after the other, each up to {}",
+                    Duration::from_millis(item.millis)
+                )),
+            }),
+            None => Err(Endless {
+                faulty: false,
+                unproved: true,
+                why: format!("nothing says how many items of `{id}` have to be undone; give its list a `max_items`"),
+                help: String::new(),
+                links: link(format!("`{id}`")),
+            }),
+        }
+    }
+
+    /// The longest way through a list of steps, of which only some are counted.
+    fn way(&mut self, context: &Context<'_, 'r>, steps: &[Step], counts: Counts) -> Bound<'r> {
         let graph = Graph::of_steps(steps);
         let mut ends: Vec<u64> = vec![0; graph.len()];
         let mut before: Vec<Option<StepIndex>> = vec![None; graph.len()];
@@ -161,8 +194,20 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             before[index] = latest;
             let start = latest.map_or(0, |from| ends[from]);
             ends[index] = start;
-            if counts(step) {
-                match self.step(context, step) {
+            let counted = match (counts, &step.kind) {
+                (Counts::All, _) => Some(self.step(context, step)),
+                (Counts::Late, _) if step.run_on == RunOn::Always && !step.depends_on.is_empty() => {
+                    Some(self.step(context, step))
+                }
+                // Items under way still run what runs whatever happens, side by side; no further item begins.
+                (Counts::Late, StepKind::Foreach(foreach)) => {
+                    let deeper = Context { depth: context.depth + 1, ..*context };
+                    Some(self.way(&deeper, &foreach.steps, Counts::Late))
+                }
+                (Counts::Late, _) => None,
+            };
+            if let Some(bound) = counted {
+                match bound {
                     Ok(one) => {
                         ends[index] = start.saturating_add(one.millis).min(FOREVER);
                         own[index] = one.links;
@@ -189,8 +234,9 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             let links = if millis == 0 { Vec::new() } else { vec![link(words)] };
             Ok(Longest { millis, links })
         };
-        let endless =
-            |why: String, help: String| Err(Endless { faulty: false, why, help, links: vec![link(format!("`{id}`"))] });
+        let endless = |why: String, help: String| {
+            Err(Endless { faulty: false, unproved: false, why, help, links: vec![link(format!("`{id}`"))] })
+        };
         let no_timeout = || endless(format!("`{id}` has no `timeout`"), format!("give `{id}` a `timeout`"));
         match &step.kind {
             StepKind::Set(_) | StepKind::Gateway(_) => Ok(Longest::default()),
@@ -217,7 +263,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 None => no_timeout(),
                 Some(Templated::Template(_)) => computed(id, link),
                 Some(Templated::Literal(timeout)) => {
-                    let (total, deadlines) = people(approval, *timeout);
+                    let (total, deadlines) = people(self.world, approval, *timeout);
                     let words = match deadlines {
                         1 => format!("`{id}` waits {timeout} for people"),
                         many => format!("`{id}` waits {many} times {timeout} for people"),
@@ -242,7 +288,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                     return endless(format!("`{id}` has no bound on its items"), help);
                 };
                 let deeper = Context { depth: context.depth + 1, ..*context };
-                let item = self.way(&deeper, &foreach.steps, &|_| true)?;
+                let item = self.way(&deeper, &foreach.steps, Counts::All)?;
                 let rounds = items.div_ceil(u64::from(foreach.max_parallel.max(1)));
                 let words = format!("`{id}` runs {items} items of up to {}", Duration::from_millis(item.millis));
                 self.attempts(context, step, item.millis.saturating_mul(rounds).min(FOREVER), words)
@@ -298,7 +344,9 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
         if let Some(known) = self.known.get(name) {
             return known.clone();
         }
-        let faulty = || Err(Endless { faulty: true, why: String::new(), help: String::new(), links: Vec::new() });
+        let faulty = || {
+            Err(Endless { faulty: true, unproved: false, why: String::new(), help: String::new(), links: Vec::new() })
+        };
         let Some(child) = self.world.processes.get(name).copied() else { return faulty() };
         if context.depth >= MAX_DEPTH || !is_whole(child) || !self.within.insert(name.to_owned()) {
             return faulty();
@@ -313,6 +361,15 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
     }
 }
 
+/// Which steps of a list take time.
+#[derive(Clone, Copy)]
+enum Counts {
+    /// All of them.
+    All,
+    /// Those that are still to come once the execution's own time is over.
+    Late,
+}
+
 /// What steps of one list share.
 #[derive(Clone, Copy)]
 struct Context<'c, 'r> {
@@ -325,6 +382,7 @@ fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Bound<'r> {
     let help = format!("write out the `timeout` of `{id}`");
     Err(Endless {
         faulty: false,
+        unproved: false,
         why: format!("the `timeout` of `{id}` is computed"),
         help,
         links: vec![link(format!("`{id}`"))],
@@ -337,9 +395,11 @@ fn literal(step: &Step) -> Option<Duration> {
 
 /// How long people may take, and how many deadlines that are: with `on_timeout: escalate` each level that is still to
 /// come when the deadline is over starts it anew.
-fn people(approval: &HumanApproval, timeout: Duration) -> (u64, u64) {
+fn people(world: &World<'_, '_>, approval: &HumanApproval, timeout: Duration) -> (u64, u64) {
     let patience = timeout.as_millis();
-    let mut levels: Vec<u64> = approval.escalate.iter().map(|level| level.after.value.as_millis()).collect();
+    let by_policy = approval.policy.as_ref().map(|name| world.policies.escalations(&name.value)).unwrap_or_default();
+    let levels = approval.escalate.iter().chain(by_policy);
+    let mut levels: Vec<u64> = levels.map(|level| level.after.value.as_millis()).collect();
     levels.sort_unstable();
     let mut due = patience;
     let mut deadlines = 1;

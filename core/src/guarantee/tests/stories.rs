@@ -367,6 +367,83 @@ fn time_is_bounded_by_every_deadline_and_pause() {
     "#);
 }
 
+/// The verdicts of processes that end within an hour but for what is undone.
+fn undone_within(bound: &str, items: &str, more: &str) -> String {
+    let undo = "{id: c, type: api_call, url: https://example.com, run_on: compensation, timeout: 10m, retry: {max_attempts: 1}}";
+    let text = format!(
+        "name: story\nversion: 1\ninputs: {{names: {{type: list, max_items: 3, default: []}}, any: {{type: list, default: []}}}}\ndefaults: {{execution_timeout: 1h}}\nguarantees: [{{ends_within: {bound}}}]\nsteps:\n- id: each\n  type: foreach\n  items: {items}\n  steps: [{{id: a, type: set, values: {{v: 1}}, compensate_with: c}}, {undo}{more}]\n- {{id: q, type: form, title: t, fields: {{a: {{type: string}}}}, timeout: 50m, depends_on: each}}\n"
+    );
+    told(&[("processes/story.yaml", &text)]).remove(0)
+}
+
+#[test]
+fn what_is_undone_inside_a_body_takes_its_time_for_each_item() {
+    insta::assert_debug_snapshot!(
+        [
+            undone_within("1h", "[1]", ""),
+            undone_within("1h", "[1, 2]", ""),
+            undone_within("1h10m", "[1, 2]", ""),
+            undone_within("1h19m", "'{{ inputs.names }}'", ""),
+            undone_within("1h20m", "'{{ inputs.names }}'", ""),
+            undone_within("90d", "'{{ inputs.any }}'", ""),
+        ],
+        @r#"
+        [
+            "holds",
+            "fails: `start` → `each` runs 2 items of up to 0s → `q` waits 50m for people → 2 items of `each` are undone one after the other, each up to 10m = 1h10m, which is longer than 1h | shorten a timeout on this way, or set `defaults.execution_timeout`",
+            "holds",
+            "fails: `start` → `each` runs 3 items of up to 0s → `q` waits 50m for people → 3 items of `each` are undone one after the other, each up to 10m = 1h20m, which is longer than 1h19m | shorten a timeout on this way, or set `defaults.execution_timeout`",
+            "holds",
+            "unproved: nothing says how many items of `each` have to be undone; give its list a `max_items`",
+        ]
+        "#
+    );
+}
+
+#[test]
+fn what_runs_whatever_happens_inside_a_body_runs_after_the_time_of_the_execution() {
+    let late = ", {id: tidy, type: wait, for: 30m, depends_on: a, run_on: always}";
+    insta::assert_debug_snapshot!(
+        [undone_within("1h30m", "[1, 2]", late), undone_within("1h50m", "[1, 2]", late)],
+        @r#"
+        [
+            "fails: `start` → the execution of `story` is ended after 1h → `tidy` waits 30m → 2 items of `each` are undone one after the other, each up to 10m = 1h50m, which is longer than 1h30m | shorten a timeout on this way, or set `defaults.execution_timeout`",
+            "holds",
+        ]
+        "#
+    );
+}
+
+#[test]
+fn whom_a_policy_adds_may_approve_as_well() {
+    let judged = |escalate: &str, timeout: &str| {
+        let process = format!(
+            "name: story\nversion: 1\nguarantees:\n{LEADS}\nsteps:\n- {{id: ask, type: human_approval, approvers: {{team: leads}}, policy: late, timeout: {timeout}}}\n- {{id: ship, depends_on: ask, {SHIP}}}\n"
+        );
+        let base = format!("name: base\nescalate: [{escalate}]\n");
+        told(&[
+            ("policies/base.yaml", &base),
+            ("policies/late.yaml", "name: late\nextends: [base]\n"),
+            ("processes/story.yaml", &process),
+        ])
+        .remove(0)
+    };
+    insta::assert_debug_snapshot!(
+        [
+            judged("{after: 1h, to: {team: heads}}", "1d"),
+            judged("{after: 1h, to: {team: leads, count: 2}}", "1d"),
+            judged("{after: 2d, to: {team: heads}}", "1d"),
+        ],
+        @r#"
+        [
+            "fails: `start` → `ask` is approved → `ship` starts; `ask` lets others approve after it escalates | let `ask` escalate only to people who are demanded",
+            "holds",
+            "holds",
+        ]
+        "#
+    );
+}
+
 #[test]
 fn money_is_bounded_by_budgets_over_the_dearest_run() {
     let most = |bound: &str, steps: &str| of(&format!("- {{at_most: {bound}}}"), steps).remove(0);
