@@ -58,9 +58,14 @@ fn of_trigger(trigger: &Trigger) -> Type {
         Trigger::RepositoryDispatch(_) => event("repository_dispatch", "event"),
         Trigger::Deployment(_) => event("deployment_protection_rule", "requested"),
         Trigger::MergeGroup => event("merge_group", "checks_requested"),
-        Trigger::Manual | Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) | Trigger::Process(_) => {
-            Type::Unknown
+        Trigger::Process(_) => {
+            let ends = Type::words(["completed", "failed"]);
+            let fields = [("process", Type::TEXT), ("execution", Type::TEXT), ("status", ends)];
+            // What the other one gives is not looked up: it may be started by this one.
+            let results = ["outputs", "error"].map(|name| (name, Type::Unknown));
+            Type::record(fields.into_iter().chain(results).map(|(name, of)| (name, Part::of(of))), Others::None)
         }
+        Trigger::Manual | Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) => Type::Unknown,
     }
 }
 

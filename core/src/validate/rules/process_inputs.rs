@@ -10,7 +10,7 @@ use crate::definition::Step;
 use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::step::SubProcess;
-use crate::source::{Node, Schema, closest};
+use crate::source::{Kind, Node, Schema, closest};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -70,6 +70,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for step in process.steps() {
             let StepKind::Process(call) = &step.kind else { continue };
             let Some(child) = scope.process(call.process.as_str()) else { continue };
+            if process.node(step).get("inputs").is_some_and(|inputs| inputs.kind() != Kind::Mapping) {
+                continue;
+            }
             let (file, child) = (child.file, child.process);
             // An input that could not be read is there all the same.
             let written = file.document.node(child.node).get("inputs").map_or(0, Node::len);
