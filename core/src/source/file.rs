@@ -96,6 +96,11 @@ impl SourceFile {
         &self.path
     }
 
+    /// The same, shared.
+    pub(crate) fn shared_path(&self) -> Arc<str> {
+        Arc::clone(&self.path)
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text

@@ -49,14 +49,17 @@ pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     if written.len() > 200 {
         return None;
     }
-    let allowed = match written_low.chars().count() {
+    let length = written_low.chars().count();
+    let allowed = match length {
         0..=2 => 1,
         3..=5 => 2,
         _ => 3,
     };
     let distance = |word: &str| strsim::osa_distance(&written_low, &word.to_lowercase().replace('-', "_"));
     let mut best: Option<(usize, &str)> = None;
-    for word in known.into_iter().filter(|word| word.len() <= 200) {
+    // What is longer or shorter by more than is allowed is farther away than that.
+    let may_be_near = |word: &&str| word.len() <= 200 && word.chars().count().abs_diff(length) <= allowed;
+    for word in known.into_iter().filter(may_be_near) {
         let near = distance(word);
         let same_letters = near < word.chars().count().max(1);
         if near <= allowed && same_letters && best.is_none_or(|(distance, _)| near < distance) {

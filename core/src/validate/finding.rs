@@ -61,10 +61,19 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// The rule's page.
     pub url: String,
+    /// How many more of the rule there are in the file that are not told one by one. Only the last one that is told has
+    /// any; they count in the summary.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: usize,
     /// All that the finding speaks about, where other findings inside it come first: what is wrong is told before
     /// what is only not performed yet.
     #[serde(skip)]
     pub(super) yields_inside: Option<Span>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Another place that belongs to a finding.

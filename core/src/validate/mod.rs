@@ -68,7 +68,7 @@ pub struct Report {
     pub files: usize,
     /// By path, then place, then code.
     pub findings: Vec<Finding>,
-    /// How many of each severity.
+    /// How many of each severity, those that are not told one by one included.
     pub summary: Summary,
 }
 
@@ -86,7 +86,10 @@ pub struct Summary {
 impl Report {
     /// A report of these findings.
     pub fn new(files: usize, findings: Vec<Finding>) -> Self {
-        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        let count = |severity| {
+            let of_it = findings.iter().filter(|finding| finding.severity == severity);
+            of_it.map(|finding| 1 + finding.more).sum()
+        };
         let summary = Summary {
             errors: count(Severity::Error),
             warnings: count(Severity::Warning),

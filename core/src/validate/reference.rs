@@ -2,6 +2,7 @@
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -88,7 +89,12 @@ struct Readers<'scope, 'r> {
     bodies: BTreeMap<&'scope str, &'scope str>,
     /// The steps that each step's own `when` reads.
     guards: BTreeSet<(&'scope str, &'scope str)>,
+    /// How many misspelt steps have been compared with all that there are.
+    compared: Cell<usize>,
 }
+
+/// Most misspelt steps of one process for which a name is proposed: each is compared with every step.
+const MAX_COMPARED: usize = 200;
 
 /// The roots that every text can read, beside `steps`.
 const ROOTS: [&str; 4] = ["context", "execution", "inputs", "trigger"];
@@ -107,7 +113,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             let read = template.references().iter().filter(|reference| reference.root() == "steps");
             guards.extend(read.filter_map(|reference| Some((owner, reference.name(1)?))));
         }
-        Self { process, reach, unresolved, bodies, guards }
+        Self { process, reach, unresolved, bodies, guards, compared: Cell::new(0) }
     }
 
     fn check(&self, inputs: &Type, text: &Text, reference: &Reference) -> Option<Mistake> {
@@ -178,6 +184,10 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         let id = reference.name(1)?;
         let segment = reference.path.get(1)?;
         if !self.process.has_id(id) {
+            let compared = self.compared.replace(self.compared.get() + 1);
+            if compared >= MAX_COMPARED {
+                return Some(wrong(MistakeKind::UnknownStep, segment, format!("there is no step `{id}`")));
+            }
             let known: Vec<&str> = self.process.all_ids().filter(|known| text.owner.id() != Some(known)).collect();
             let wrong = wrong(MistakeKind::UnknownStep, segment, format!("there is no step `{id}`"));
             return Some(wrong.meant(closest(id, known.iter().copied()), &known));

@@ -1,6 +1,8 @@
 //! What a rule is, and how it says what it found. The rules themselves are in `rules/`, one file each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::finding::{Finding, Severity};
 use super::scope::Scope;
@@ -91,16 +93,34 @@ pub fn examples(text: &str) -> Vec<Example> {
     files
 }
 
-/// What was found so far, and by which rule the next finding is.
+/// Most findings of one rule in one file that are told one by one; more would only hide the first ones.
+pub(super) const MAXIMUM_TOLD: usize = 1_000;
+
+/// What was found so far, and by which rule the next finding is. Of one rule in one file [`MAXIMUM_TOLD`] are kept, the
+/// others are counted.
 #[derive(Debug)]
 pub struct Findings {
     rule: &'static Rule,
     found: Vec<Finding>,
+    /// By code and file: how much is kept, and what is not.
+    told: BTreeMap<(&'static str, Arc<str>), Told>,
+    /// The one that was added last, where it is not kept.
+    left_out: Option<Finding>,
+}
+
+/// How much of one rule was found in one file.
+#[derive(Debug, Default)]
+struct Told {
+    kept: usize,
+    /// The place in what was found of the last one that is kept.
+    last: usize,
+    /// Where those lie that are not kept; what an anchor makes appear twice counts once.
+    others: BTreeSet<Span>,
 }
 
 impl Findings {
     pub(super) fn new(rule: &'static Rule) -> Self {
-        Self { rule, found: Vec::new() }
+        Self { rule, found: Vec::new(), told: BTreeMap::new(), left_out: None }
     }
 
     pub(super) fn of(&mut self, rule: &'static Rule) -> &mut Self {
@@ -108,7 +128,14 @@ impl Findings {
         self
     }
 
-    pub(super) fn into_found(self) -> Vec<Finding> {
+    /// What was found; the last one of those that were cut says how many there are.
+    pub(super) fn into_found(mut self) -> Vec<Finding> {
+        for told in self.told.into_values().filter(|told| !told.others.is_empty()) {
+            if let Some(last) = self.found.get_mut(told.last) {
+                last.more = told.others.len();
+                let _ = write!(last.message, " (and {} more like it in this file)", last.more);
+            }
+        }
         self.found
     }
 
@@ -127,8 +154,16 @@ impl Findings {
             related: Vec::new(),
             fix: None,
             url: self.rule.url(),
+            more: 0,
             yields_inside: None,
         };
+        let told = self.told.entry((self.rule.code, file.source.shared_path())).or_default();
+        if told.kept >= MAXIMUM_TOLD {
+            told.others.insert(finding.span);
+            return self.left_out.insert(finding);
+        }
+        told.kept += 1;
+        told.last = self.found.len();
         self.found.push(finding);
         #[expect(clippy::expect_used, reason = "it was pushed one line above")]
         self.found.last_mut().expect("there is a finding")

@@ -1,7 +1,7 @@
 //! Suppressions: comments `# flowctl: ignore[CODE] reason`, on the line of a finding or on the line above it.
 //! A suppression says why; one that lacks its reason, names no rule or hides nothing is a finding itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::edit;
 use super::finding::{Applicability, Finding};
@@ -25,38 +25,62 @@ struct Suppression {
 /// Findings about expressions that say nothing, since they cannot be read or name what is not there.
 const NOT_UNDERSTOOD: [&str; 3] = ["FLOW201", "FLOW202", "FLOW203"];
 
-/// Takes suppressed findings away and adds those about suppressions.
+/// Takes suppressed findings away and adds those about suppressions. Findings are sorted by path.
 pub(super) fn apply(repository: &Repository, findings: &mut Vec<Finding>) {
     let mut about = Findings::new(rules::RULES[0]);
+    let mut hidden: BTreeSet<usize> = BTreeSet::new();
     for file in repository.files.values() {
         let suppressions = suppressions(file);
         if suppressions.is_empty() {
             continue;
         }
-        let mut used: BTreeSet<usize> = BTreeSet::new();
         let path = file.source.path();
-        findings.retain(|finding| {
-            let hides = |(index, one): (usize, &Suppression)| {
-                let line = finding.range.start.line;
-                let meant = one.code == finding.code || one.code == finding.name;
-                (meant && one.lines.contains(&line)).then_some(index)
-            };
-            let by = if finding.path == path { suppressions.iter().enumerate().find_map(hides) } else { None };
-            used.extend(by);
-            by.is_none()
-        });
-        for (index, suppression) in suppressions.iter().enumerate() {
-            // What it would hide cannot be said while what it speaks about was not understood.
-            let follows_data = rules::find(&suppression.code).is_some_and(|rule| rule.code.starts_with("FLOW5"));
-            let unknown = |finding: &Finding| {
-                let here = finding.path == path && suppression.lines.contains(&finding.range.start.line);
-                here && follows_data && NOT_UNDERSTOOD.contains(&finding.code)
-            };
-            let is_understood = file.faults.is_empty() && file.structure.is_empty() && !findings.iter().any(unknown);
-            tell(file, suppression, used.contains(&index), is_understood, &mut about);
+        let start = findings.partition_point(|finding| finding.path.as_str() < path);
+        let end = findings.partition_point(|finding| finding.path.as_str() <= path);
+        of_file(file, &suppressions, (start, &findings[start..end]), &mut hidden, &mut about);
+    }
+    let mut at = 0..;
+    findings.retain(|_| at.next().is_none_or(|at| !hidden.contains(&at)));
+    findings.extend(about.into_found());
+}
+
+/// What one file's suppressions hide of its findings, of which the first stands at `start`, and what is told of them.
+fn of_file(
+    file: &File,
+    suppressions: &[Suppression],
+    (start, own): (usize, &[Finding]),
+    hidden: &mut BTreeSet<usize>,
+    about: &mut Findings,
+) {
+    let mut speaking: BTreeMap<(u32, &str), usize> = BTreeMap::new();
+    for (index, suppression) in suppressions.iter().enumerate() {
+        for line in &suppression.lines {
+            speaking.entry((*line, suppression.code.as_str())).or_insert(index);
         }
     }
-    findings.extend(about.into_found());
+    let mut used: BTreeSet<usize> = BTreeSet::new();
+    let mut not_understood: BTreeSet<u32> = BTreeSet::new();
+    for (at, finding) in own.iter().enumerate() {
+        let line = finding.range.start.line;
+        let by = [finding.code, finding.name].into_iter().filter_map(|name| speaking.get(&(line, name)).copied()).min();
+        match by {
+            Some(by) => {
+                used.insert(by);
+                hidden.insert(start + at);
+            }
+            None if NOT_UNDERSTOOD.contains(&finding.code) => {
+                not_understood.insert(line);
+            }
+            None => {}
+        }
+    }
+    for (index, suppression) in suppressions.iter().enumerate() {
+        // What it would hide cannot be said while what it speaks about was not understood.
+        let follows_data = || rules::find(&suppression.code).is_some_and(|rule| rule.code.starts_with("FLOW5"));
+        let is_unknown = || suppression.lines.iter().any(|line| not_understood.contains(line)) && follows_data();
+        let is_understood = file.faults.is_empty() && file.structure.is_empty() && !is_unknown();
+        tell(file, suppression, used.contains(&index), is_understood, about);
+    }
 }
 
 /// What a file suppresses: each code or name as written, with its place.
@@ -88,7 +112,13 @@ fn suppressions(file: &File) -> Vec<Suppression> {
     let comments = file.document.comments();
     let alone: BTreeSet<u32> =
         comments.iter().filter(|comment| is_alone(file, comment)).map(|comment| line(file, comment)).collect();
-    comments.iter().flat_map(|comment| read(file, comment, &alone)).collect()
+    // Comments may stand above each other: they speak about the first line below them that is none.
+    let mut below: BTreeMap<u32, u32> = BTreeMap::new();
+    for line in alone.iter().rev().copied() {
+        let next = below.get(&(line + 1)).copied().unwrap_or(line + 1);
+        below.insert(line, next);
+    }
+    comments.iter().flat_map(|comment| read(file, comment, &below)).collect()
 }
 
 fn line(file: &File, comment: &Comment) -> u32 {
@@ -100,7 +130,7 @@ fn is_alone(file: &File, comment: &Comment) -> bool {
     file.source.slice(Span { start: line.start, end: comment.span.start }).trim().is_empty()
 }
 
-fn read(file: &File, comment: &Comment, alone: &BTreeSet<u32>) -> Vec<Suppression> {
+fn read(file: &File, comment: &Comment, below: &BTreeMap<u32, u32>) -> Vec<Suppression> {
     let written = file.source.slice(comment.span);
     let Some(at) = written.find("ignore[") else { return Vec::new() };
     if written.get(..at).map(|before| before.trim_start_matches('#').trim()) != Some("flowctl:") {
@@ -111,12 +141,7 @@ fn read(file: &File, comment: &Comment, alone: &BTreeSet<u32>) -> Vec<Suppressio
     let list = written.get(list_start..list_start + length).unwrap_or_default();
     let reason = written.get(list_start + length + 1..).unwrap_or_default();
     let own = line(file, comment);
-    let mut lines = vec![own];
-    if alone.contains(&own) {
-        // Comments may stand above each other: they speak about the first line below them that is none.
-        let below = (own + 1..).find(|line| !alone.contains(line)).unwrap_or(own + 1);
-        lines.push(below);
-    }
+    let lines: Vec<u32> = [own].into_iter().chain(below.get(&own).copied()).collect();
     let mut found = Vec::new();
     let mut offset = list_start;
     for code in list.split(',') {

@@ -551,3 +551,27 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn findings_of_one_rule_in_one_file_are_cut_and_counted() {
+    let text = format!("name: x\nversion: 1\nsteps:\n{}", "  - {}\n".repeat(3_000));
+    let report = validate(&Repository::read([(".flow/processes/x.yaml".to_owned(), text)]), &Options::default());
+    let missing: Vec<&Finding> = report.findings.iter().filter(|finding| finding.code == "FLOW011").collect();
+    let more: usize = report.findings.iter().map(|finding| finding.more).sum();
+    assert_eq!(missing.len(), 1_000, "{:?}", report.findings.first());
+    assert!(missing.iter().any(|last| last.more > 0 && last.message.ends_with("more like it in this file)")));
+    let Summary { errors, warnings, infos } = report.summary;
+    assert_eq!(errors + warnings + infos, report.findings.len() + more, "what is cut counts");
+    assert!(more > 1_900, "{more}");
+}
+
+#[test]
+fn suppressions_above_each_other_all_speak_about_the_line_below_them() {
+    let above = "  # flowctl: ignore[FLOW015] because\n  # flowctl: ignore[FLOW203] because\n  # a note\n";
+    let text =
+        format!("name: x\nversion: 1\nsteps:\n{above}  - {{id: a, type: set, values: {{v: '{{{{ steps.b.output }}}}'}}}}\n");
+    let report = validate(&Repository::read([(".flow/processes/x.yaml".to_owned(), text)]), &Options::default());
+    let told: Vec<(&str, &str)> = report.findings.iter().map(|finding| (finding.code, &*finding.message)).collect();
+    assert!(!told.iter().any(|(code, _)| *code == "FLOW203"), "{told:?}");
+    assert!(told.iter().any(|(_, message)| message.contains("nothing here is found by `FLOW015`")), "{told:?}");
+}

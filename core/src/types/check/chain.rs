@@ -230,6 +230,9 @@ fn is_slip(name: &str, known: &str) -> bool {
     name.len() <= 100 && length > 2 && strsim::osa_distance(name, known) <= if length < 6 { 1 } else { 2 }
 }
 
+/// Most names that a misspelt one is compared with; nobody writes more by hand.
+const MAX_COMPARED: usize = 1_000;
+
 /// What to say about a part that cannot be there.
 pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usize>, of: &Type) -> Mistake {
     let wrong = |message: String| Mistake::new(MistakeKind::UnknownName, range.clone(), message);
@@ -261,5 +264,7 @@ pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usiz
         "trigger" if name == "pull_request" => "no trigger of this process has a pull request".to_owned(),
         _ => format!("`{chain}` has no field `{name}`"),
     };
-    wrong(message).meant(closest(name, known.iter().copied()), &known)
+    // A hostile file misspells many names out of many: comparing all with all would take minutes.
+    let near = if known.len() > MAX_COMPARED { None } else { closest(name, known.iter().copied()) };
+    wrong(message).meant(near, &known)
 }

@@ -4,7 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::repository::File;
-use crate::source::Span;
+use crate::source::{MAXIMUM_BYTES, Span};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -59,7 +59,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 fn error(file: &File) -> Option<serde_json::Error> {
-    if !file.source.path().ends_with(".json") || file.source.text().trim().is_empty() {
+    // What is too large is not read at all, and another rule says so.
+    let is_read = file.source.text().len() <= MAXIMUM_BYTES;
+    if !file.source.path().ends_with(".json") || !is_read || file.source.text().trim().is_empty() {
         return None;
     }
     let text = file.source.text().trim_start_matches('\u{feff}');
