@@ -219,6 +219,7 @@ fn loosening(before: &Requirement, after: &Requirement) -> Loosening {
     }
     match (before, after) {
         (People { group, count }, People { group: now, count: left }) => of_groups(group, *count, now, *left),
+        (All { of }, All { of: now }) if is_one_of_several(of, now) => Loosening::AnyInsteadOfAll,
         (All { of }, All { of: now }) if now.len() >= of.len() => first_pair(of, now),
         (All { of }, Any { of: now, .. }) if shares(of, now) => Loosening::AnyInsteadOfAll,
         (All { of }, _) if of.iter().any(|part| part.is_at_least(after)) => Loosening::Fewer,
@@ -240,6 +241,15 @@ fn of_groups(before: &Group, count: u32, after: &Group, left: u32) -> Loosening 
         _ if is_within(before, after) => Loosening::Wider,
         _ => Loosening::Others,
     }
+}
+
+/// Whether parts that were each needed are now choices of one part.
+fn is_one_of_several(before: &[Requirement], after: &[Requirement]) -> bool {
+    let unmet = || before.iter().filter(|part| !after.iter().any(|now| now.is_at_least(part)));
+    after.iter().filter(|part| !before.contains(part)).any(|part| match part {
+        Requirement::Any { of, .. } => unmet().filter(|part| of.contains(part)).count() > 1,
+        _ => false,
+    })
 }
 
 fn shares(of: &[Requirement], now: &[Requirement]) -> bool {
@@ -288,6 +298,17 @@ mod tests {
             ("{codeowners: each_path}", "{codeowners: union}", Some(AnyOwner)),
             ("{codeowners: union}", "{codeowners: each_path}", None),
             ("{all: [{team: a}, {team: b}]}", "{any: [{team: a}, {team: b}]}", Some(AnyInsteadOfAll)),
+            (
+                "{all: [{team: a, count: 2}, {team: b}]}",
+                "{any: [{team: a, count: 2}, {team: b}]}",
+                Some(AnyInsteadOfAll),
+            ),
+            ("{all: [{team: a, count: 2}, {team: b}]}", "{any: [{team: a}, {team: b}]}", Some(AnyInsteadOfAll)),
+            (
+                "{all: [{team: a, count: 2}, {team: b}, {team: c}]}",
+                "{all: [{any: [{team: a, count: 2}, {team: b}]}, {team: c}]}",
+                Some(AnyInsteadOfAll),
+            ),
             ("{all: [{team: a}, {team: b}]}", "{team: a}", Some(Fewer)),
             ("{all: [{team: a}, {team: b}]}", "{all: [{team: b}, {team: a}, {team: c}]}", None),
             ("{all: [{team: a, count: 2}, {team: b}]}", "{all: [{team: a}, {team: b}]}", Some(Fewer)),

@@ -38,7 +38,7 @@ kinds! {
     ApprovalBypassed "approval-bypassed" "An effect no longer passes an approval"
         "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one. Told also where the step went to another process or file.";
     ApprovalConditional "approval-conditional" "An approval may be skipped"
-        "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, or the branches of the gateway before it. Whether the new condition holds less often cannot be computed.";
+        "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, the branches of the gateway before it, or the items of the loop around it. Whether the new condition holds less often cannot be computed.";
     FewerApprovers "fewer-approvers" "Fewer people are needed"
         "The number of people or groups went down, or a group that was needed is not needed any more.";
     AnyInsteadOfAll "any-instead-of-all" "One group is enough"
@@ -56,7 +56,7 @@ kinds! {
     TimeoutApproves "timeout-approves" "Silence approves"
         "`on_timeout` became `approve` or `continue`: when the deadline passes the process goes on without a decision.";
     RejectionContinues "rejection-continues" "A rejection does not stop"
-        "`on_reject` became `continue`, or the approval's failure is tolerated by `on_failure: continue`.";
+        "`on_reject` became `continue`, or the failure of the approval, or of the loop or sub-process around it, is tolerated by `on_failure: continue` or `on_item_failure: continue`.";
     KeptOnPush "kept-on-push" "Approvals survive a push"
         "`keep_on_push` was loosened: an approval counts for commits that the person was not shown.";
     NoteNotRequired "note-not-required" "A decision needs no note"
@@ -78,7 +78,7 @@ kinds! {
     GuaranteeWeakened "guarantee-weakened" "A guarantee says less"
         "A statement that validation proved was replaced by one that does not imply it.";
     SecretHostChanged "secret-host-changed" "A secret goes to another host"
-        "The host of a call that carries a secret changed.";
+        "The host of a call that carries a secret changed, or is computed and may be one that it could not be.";
     SecretRead "secret-read" "A secret is read elsewhere"
         "A step, tool, channel or trigger reads a secret that it did not read before.";
     SecretInPlainText "secret-in-plain-text" "A secret stands in plain text"
@@ -94,7 +94,7 @@ kinds! {
     RetriesRaised "retries-raised" "A write is repeated more often"
         "A step that writes outside is tried more often, or after more kinds of failure.";
     TimeoutLonger "timeout-longer" "A deadline is later"
-        "A timeout is longer or gone.";
+        "A timeout is longer or gone, or is computed in another way.";
     CommandRoleLowered "command-role-lowered" "A command needs less"
         "A command may be used with a lower permission.";
     LevelLowered "level-lowered" "A rule is less severe"

@@ -568,8 +568,9 @@ fn findings_of_one_rule_in_one_file_are_cut_and_counted() {
 #[test]
 fn suppressions_above_each_other_all_speak_about_the_line_below_them() {
     let above = "  # flowctl: ignore[FLOW015] because\n  # flowctl: ignore[FLOW203] because\n  # a note\n";
-    let text =
-        format!("name: x\nversion: 1\nsteps:\n{above}  - {{id: a, type: set, values: {{v: '{{{{ steps.b.output }}}}'}}}}\n");
+    let text = format!(
+        "name: x\nversion: 1\nsteps:\n{above}  - {{id: a, type: set, values: {{v: '{{{{ steps.b.output }}}}'}}}}\n"
+    );
     let report = validate(&Repository::read([(".flow/processes/x.yaml".to_owned(), text)]), &Options::default());
     let told: Vec<(&str, &str)> = report.findings.iter().map(|finding| (finding.code, &*finding.message)).collect();
     assert!(!told.iter().any(|(code, _)| *code == "FLOW203"), "{told:?}");

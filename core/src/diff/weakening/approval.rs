@@ -1,5 +1,7 @@
 //! Approvals and forms, step by step: who must act, and what happens when nobody does or somebody says no.
 
+use std::collections::BTreeSet;
+
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
@@ -28,6 +30,11 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                 (StepKind::Form(was), StepKind::Form(is)) => {
                     let both = Both { view, pair, before, after };
                     both.assignees(was, is, found);
+                }
+                _ if asks_inside(&view.before, before) && asks_inside(&view.after, after) => {
+                    let both = Both { view, pair, before, after };
+                    both.around_approvals(found);
+                    both.conditions(found);
                 }
                 _ => {}
             }
@@ -93,6 +100,34 @@ fn removed(pair: &ProcessPair<'_>, found: &mut Found) {
             }
         }
     }
+}
+
+/// Whether a step has approvals inside: in the body of a loop, or in the process that it starts.
+fn asks_inside(commit: &Commit<'_>, step: &Step) -> bool {
+    let mut open: Vec<&Step> = match &step.kind {
+        StepKind::Foreach(foreach) => foreach.steps.iter().collect(),
+        StepKind::Process(_) => vec![step],
+        _ => return false,
+    };
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    while let Some(step) = open.pop() {
+        match &step.kind {
+            StepKind::HumanApproval(_) => return true,
+            StepKind::Foreach(foreach) => open.extend(&foreach.steps),
+            StepKind::Process(sub) if sub.wait && seen.insert(sub.process.as_str()) => {
+                let process = commit.repository.process(sub.process.as_str());
+                open.extend(process.into_iter().flat_map(|(_, process)| &process.steps));
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a loop runs at least as often as before, as far as can be shown.
+fn as_many_items(was: &str, is: &str) -> bool {
+    let items = |text: &str| serde_json::from_str::<Vec<serde_json::Value>>(text).ok().map(|items| items.len());
+    was == is || matches!((items(was), items(is)), (Some(was), Some(is)) if is >= was)
 }
 
 /// One step before and after.
@@ -254,11 +289,39 @@ impl Both<'_, '_> {
         let text = |at: &ProcessAt<'_>, step: &Step| at.node(step).get("when").map(shown);
         let was = text(&self.pair.before, self.before).map(|when| self.pair.renames.applied(&when, false));
         let is = text(&self.pair.after, self.after);
-        if is.is_some() && was != is {
+        let means = |at: &ProcessAt<'_>, when: &Option<String>| when.as_ref().map(|when| at.constants.resolved(when));
+        let same = was == is && means(&self.pair.before, &was) == means(&self.pair.after, &is);
+        if is.is_some() && !same {
             self.tell(Kind::ApprovalConditional, "when", format!("`when`: {}", self.was_is("when")), found);
         }
         if self.before.run_on != self.after.run_on {
             self.tell(Kind::ApprovalConditional, "run_on", format!("`run_on`: {}", self.was_is("run_on")), found);
+        }
+    }
+
+    /// A loop or a sub-process with approvals inside: what becomes of it where one of them is not given, and how often
+    /// they are asked for.
+    fn around_approvals(&self, found: &mut Found) {
+        let tolerates = |was: OnFailure, is: OnFailure| was == OnFailure::Fail && is == OnFailure::Continue;
+        if tolerates(self.before.on_failure, self.after.on_failure) {
+            let message = "`on_failure: continue`: that an approval inside it is not given is tolerated".to_owned();
+            self.tell(Kind::RejectionContinues, "on_failure", message, found);
+        }
+        let (StepKind::Foreach(was), StepKind::Foreach(is)) = (&self.before.kind, &self.after.kind) else { return };
+        if tolerates(was.on_item_failure, is.on_item_failure) {
+            let message =
+                "`on_item_failure: continue`: that an approval inside it is not given is tolerated".to_owned();
+            self.tell(Kind::RejectionContinues, "on_item_failure", message, found);
+        }
+        let written = |at: &ProcessAt<'_>, items: &serde_json::Value| match items {
+            serde_json::Value::String(text) => at.constants.resolved(text),
+            items => items.to_string(),
+        };
+        let was = self.pair.renames.applied(&written(&self.pair.before, &was.items.value), false);
+        if !as_many_items(&was, &written(&self.pair.after, &is.items.value)) {
+            let message =
+                format!("`items`: {}; the approvals inside are asked for once per item", self.was_is("items"));
+            self.tell(Kind::ApprovalConditional, "items", message, found);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod approval;
 mod budget;
+mod constants;
 mod effect;
 mod guarantee;
 mod path;
@@ -25,6 +26,7 @@ use crate::definition::repository::{Definition, File, Repository, stem};
 use crate::definition::{Process, Step};
 use crate::source::{Node, NodeId, Span};
 use crate::value::any_matches;
+use constants::Constants;
 
 /// Every weakening between two commits.
 pub(super) fn find<'r>(before: &'r Repository, after: &'r Repository, matches: &'r [Match<'r>]) -> Vec<Weakening> {
@@ -118,13 +120,14 @@ struct ProcessAt<'r> {
     process: &'r Arc<Process>,
     written: Vec<Written<'r>>,
     by_node: BTreeMap<NodeId, &'r Step>,
+    constants: Constants,
 }
 
 impl<'r> ProcessAt<'r> {
     fn of(side: Side, file: &'r File) -> Option<Self> {
         let Some(Definition::Process(process)) = &file.definition else { return None };
         let by_node = process.all_steps().map(|step| (step.node, step)).collect();
-        Some(Self { side, file, process, written: written_steps(file), by_node })
+        Some(Self { side, file, process, written: written_steps(file), by_node, constants: Constants::of(process) })
     }
 
     fn name(&self) -> &'r str {

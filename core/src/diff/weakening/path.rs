@@ -241,6 +241,7 @@ fn branches(at: &ProcessAt<'_>, step: &Step) -> Vec<String> {
     let list = node.get("branches").into_iter().flat_map(|list| list.items().into_iter().flatten());
     let told = list.map(|branch| {
         let when = branch.get("when").and_then(|when| when.as_str()).unwrap_or("otherwise");
+        let when = at.constants.resolved(when);
         let to = branch.get("to").map(shown).unwrap_or_default();
         format!("{when} → {to}")
     });

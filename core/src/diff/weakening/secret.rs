@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::constants::Constants;
 use super::{Found, Subject, View};
-use crate::definition::Step;
 use crate::definition::repository::{Definition, File, FileKind, Repository};
 use crate::definition::step::StepKind;
+use crate::definition::{Process, Step};
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::matching::{name, written_steps};
 use crate::diff::model::{Place, Side};
@@ -21,9 +22,24 @@ struct Reading<'r> {
     reader: String,
     /// The host that it goes to, where an address says so.
     host: Option<String>,
+    /// What may be given for the inputs that the host is made of.
+    given: Given,
     file: &'r File,
     step: Option<String>,
     span: Span,
+}
+
+/// Inputs by name, each with its choices and its pattern.
+type Given = BTreeMap<String, (Option<BTreeSet<String>>, Option<String>)>;
+
+/// Whether nothing may be given now that could not be given before.
+fn is_within(is: &Given, was: &Given) -> bool {
+    is.iter().all(|(name, (choices, pattern))| match was.get(name) {
+        None => false,
+        Some((Some(before), _)) => choices.as_ref().is_some_and(|choices| choices.is_subset(before)),
+        Some((None, Some(before))) => pattern.as_ref() == Some(before),
+        Some((None, None)) => true,
+    })
 }
 
 /// Looks at every secret that is read.
@@ -41,7 +57,8 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     let mut told = BTreeSet::new();
     for reading in readings(view.after.repository) {
         let was = of_reader.get(&(reading.reader.as_str(), reading.secret.as_str()));
-        let same_host = was.is_some_and(|was| was.iter().any(|was| was.host == reading.host));
+        let as_before = |was: &&Reading<'_>| was.host == reading.host && is_within(&reading.given, &was.given);
+        let same_host = was.is_some_and(|was| was.iter().any(as_before));
         if same_host || !told.insert((reading.reader.clone(), reading.secret.clone(), reading.host.clone())) {
             continue;
         }
@@ -59,8 +76,12 @@ fn tell(reading: &Reading<'_>, was: Option<&Reading<'_>>, known: &BTreeSet<&str>
     let to = |host: &Option<String>| host.clone().unwrap_or_else(|| "nowhere that is known".to_owned());
     match was {
         Some(was) => {
-            let message =
-                format!("`secrets.{}` went to `{}` and goes to `{}`", reading.secret, to(&was.host), to(&reading.host));
+            let message = if was.host == reading.host {
+                let host = to(&reading.host);
+                format!("`secrets.{}` goes to `{host}`, which may be more than before", reading.secret)
+            } else {
+                format!("`secrets.{}` went to `{}` and goes to `{}`", reading.secret, to(&was.host), to(&reading.host))
+            };
             let place_before = Place::of(Side::Before, was.file, was.span);
             found.tell(Kind::SecretHostChanged, subject, message, place, Some(place_before));
         }
@@ -117,13 +138,14 @@ fn readings(repository: &Repository) -> Vec<Reading<'_>> {
                             format!("{} {}", group.as_str().unwrap_or_default(), key.as_str().unwrap_or_default());
                         let host = part.get("url").or_else(|| part.get("to")).and_then(|url| host(url.as_str()?));
                         let owner = reader(file, None, Some(&title));
-                        collect(file, part, &Owner { reader: owner, step: None, host }, &mut found);
+                        let owner = Owner { reader: owner, step: None, host, given: Given::new() };
+                        collect(file, part, &owner, &mut found);
                     }
                 }
             }
             _ => {
                 let host = root.get("url").and_then(|url| host(url.as_str()?));
-                let owner = Owner { reader: reader(file, None, None), step: None, host };
+                let owner = Owner { reader: reader(file, None, None), step: None, host, given: Given::new() };
                 collect(file, root, &owner, &mut found);
             }
         }
@@ -140,6 +162,7 @@ struct Owner {
     reader: String,
     step: Option<String>,
     host: Option<String>,
+    given: Given,
 }
 
 fn of_process<'r>(
@@ -148,13 +171,18 @@ fn of_process<'r>(
     integrations: &BTreeMap<String, String>,
     found: &mut Vec<Reading<'r>>,
 ) {
-    let typed: BTreeMap<_, &Step> = match &file.definition {
-        Some(Definition::Process(process)) => process.all_steps().map(|step| (step.node, step)).collect(),
-        _ => BTreeMap::new(),
+    let process = match &file.definition {
+        Some(Definition::Process(process)) => Some(process),
+        _ => None,
     };
+    let typed: BTreeMap<_, &Step> =
+        process.into_iter().flat_map(|process| process.all_steps()).map(|step| (step.node, step)).collect();
+    let constants = process.map(|process| Constants::of(process));
+    let host = |url: &str| host(&constants.as_ref().map_or_else(|| url.to_owned(), |known| known.resolved(url)));
     for (key, value) in root.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
         let part = key.as_str().unwrap_or_default();
-        collect(file, value, &Owner { reader: reader(file, None, Some(part)), step: None, host: None }, found);
+        let reader = reader(file, None, Some(part));
+        collect(file, value, &Owner { reader, step: None, host: None, given: Given::new() }, found);
     }
     for step in written_steps(file) {
         let host = typed.get(&step.node.id()).and_then(|step| match &step.kind {
@@ -163,17 +191,33 @@ fn of_process<'r>(
                 None => host(&call.url.value),
             },
             StepKind::McpCall(call) => Some(format!("tool {}", call.tool.value)),
-            _ => receiver(step),
+            _ => receiver(step, &host),
         });
-        let owner = Owner { reader: reader(file, Some(&step.id), None), step: Some(step.id.clone()), host };
+        let given = process.map(|process| given(process, host.as_deref().unwrap_or_default())).unwrap_or_default();
+        let owner = Owner { reader: reader(file, Some(&step.id), None), step: Some(step.id.clone()), host, given };
         for (_, value) in step.node.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
             collect(file, value, &owner, found);
         }
     }
 }
 
+/// What may be given for the inputs that a host is made of.
+fn given(process: &Process, host: &str) -> Given {
+    let Some(template) = host.contains("{{").then(|| Template::parse(host).ok()).flatten() else { return Given::new() };
+    let inputs = template.references().iter().filter(|reference| reference.root() == "inputs");
+    let mut given = Given::new();
+    for name in inputs.filter_map(|reference| reference.name(1)) {
+        let field = process.header.inputs.iter().find(|(known, _)| known.as_str() == name).map(|(_, field)| field);
+        let choices = field.and_then(|field| field.choices.as_ref());
+        let choices = choices.map(|choices| choices.iter().map(ToString::to_string).collect());
+        let pattern = field.and_then(|field| field.pattern.as_ref()).map(|pattern| pattern.value.clone());
+        given.insert(name.to_owned(), (choices, pattern));
+    }
+    given
+}
+
 /// Where a notification goes.
-fn receiver(step: &Step) -> Option<String> {
+fn receiver(step: &Step, host: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let StepKind::Notify(notify) = &step.kind else { return None };
     let to = notify.to.as_ref()?;
     Some(match to.value.as_str() {
@@ -195,9 +239,9 @@ fn collect<'r>(file: &'r File, node: Node<'r>, owner: &Owner, found: &mut Vec<Re
                 let text = node.as_str().unwrap_or_default();
                 for (secret, range) in secrets_in(text) {
                     let span = range.map_or_else(|| node.span(), |range| file.document.span_within(node.id(), range));
-                    let Owner { reader, step, host } = owner;
-                    let (reader, step, host) = (reader.clone(), step.clone(), host.clone());
-                    found.push(Reading { secret, reader, host, file, step, span });
+                    let Owner { reader, step, host, given } = owner;
+                    let (reader, step, host, given) = (reader.clone(), step.clone(), host.clone(), given.clone());
+                    found.push(Reading { secret, reader, host, given, file, step, span });
                 }
             }
             NodeKind::Sequence => open.extend(node.items().into_iter().flatten()),

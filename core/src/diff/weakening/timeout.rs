@@ -31,8 +31,20 @@ fn is_later(was: &Deadline, is: &Deadline) -> bool {
     match (was, is) {
         (Some(Templated::Literal(was)), Some(Templated::Literal(is))) => is > was,
         (Some(_), None) => true,
-        // What is computed may be anything; that it changed is told as a change.
-        _ => false,
+        // What is computed may be anything: only the same text says that it is no later.
+        (Some(was), Some(is)) => was != is,
+        (None, _) => false,
+    }
+}
+
+/// A deadline with the constants of its process, and steps by the names that they have now.
+fn computed(pair: &ProcessPair<'_>, at: &ProcessAt<'_>, deadline: Templated<Duration>) -> Templated<Duration> {
+    let Templated::Template(text) = deadline else { return deadline };
+    let text = at.constants.resolved(&text);
+    match text.trim().parse() {
+        Ok(duration) => Templated::Literal(duration),
+        Err(_) if at.side == Side::Before => Templated::Template(pair.renames.applied(&text, false)),
+        Err(_) => Templated::Template(text),
     }
 }
 
@@ -51,23 +63,26 @@ fn of_step(
     (after, is): (&Step, &Defaults),
     found: &mut Found,
 ) {
-    let own = |step: &Step| step.timeout.as_ref().map(|timeout| timeout.value.clone());
-    let effective = |step: &Step, defaults: &Defaults| {
-        own(step).or_else(|| defaults.timeout.as_ref().map(|timeout| Templated::Literal(timeout.value)))
+    let own = |at: &ProcessAt<'_>, step: &Step| {
+        step.timeout.as_ref().map(|timeout| computed(pair, at, timeout.value.clone()))
     };
-    if own(before).is_some() || own(after).is_some() {
-        let (was, is) = (effective(before, was), effective(after, is));
+    let effective = |at: &ProcessAt<'_>, step: &Step, defaults: &Defaults| {
+        own(at, step).or_else(|| defaults.timeout.as_ref().map(|timeout| Templated::Literal(timeout.value)))
+    };
+    if before.timeout.is_some() || after.timeout.is_some() {
+        let (was, is) = (effective(&pair.before, before, was), effective(&pair.after, after, is));
         if is_later(&was, &is) {
             tell_step(pair, before, after, "timeout", (&was, &is), found);
         }
     }
-    let event = |step: &Step| match &step.kind {
+    let event = |at: &ProcessAt<'_>, step: &Step| match &step.kind {
         StepKind::Wait(wait) => {
-            wait.event.as_ref().and_then(|event| event.timeout.as_ref()).map(|timeout| timeout.value.clone())
+            let timeout = wait.event.as_ref().and_then(|event| event.timeout.as_ref());
+            timeout.map(|timeout| computed(pair, at, timeout.value.clone()))
         }
         _ => None,
     };
-    let (was, is) = (event(before), event(after));
+    let (was, is) = (event(&pair.before, before), event(&pair.after, after));
     if is_later(&was, &is) {
         tell_step(pair, before, after, "event", (&was, &is), found);
     }

@@ -1,0 +1,54 @@
+//! What a text says once the constants of its process stand in it: that a constant changed hides nothing. What reads
+//! anything else stays as it is written.
+
+use serde_json::Value;
+
+use crate::definition::Process;
+use crate::expression::{Context, Template};
+
+/// The constants of a process.
+pub(super) struct Constants {
+    context: Option<Context>,
+}
+
+impl Constants {
+    pub(super) fn of(process: &Process) -> Self {
+        let constants = &process.header.context;
+        if constants.is_empty() {
+            return Self { context: None };
+        }
+        let values = constants.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
+        let mut context = Context::new();
+        context.set("context", Value::Object(values.collect()));
+        Self { context: Some(context) }
+    }
+
+    /// A text with every `{{ … }}` that reads constants alone replaced by its value.
+    pub(super) fn resolved(&self, text: &str) -> String {
+        let mut done = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((inside, behind)) = after.split_once("}}") else { break };
+            let piece = format!("{{{{{inside}}}}}");
+            done.push_str(before);
+            match self.value(&piece) {
+                Some(Value::String(text)) => done.push_str(&text),
+                Some(value) => done.push_str(&value.to_string()),
+                None => done.push_str(&piece),
+            }
+            rest = behind;
+        }
+        done + rest
+    }
+
+    /// What a template gives that reads constants alone.
+    fn value(&self, text: &str) -> Option<Value> {
+        let context = self.context.as_ref()?;
+        let template = Template::parse(text).ok()?;
+        let is_constant = template.references().iter().all(|reference| reference.root() == "context");
+        if template.references().is_empty() || !is_constant {
+            return None;
+        }
+        template.evaluate(context).ok()
+    }
+}
