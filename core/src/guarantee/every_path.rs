@@ -11,7 +11,7 @@ use super::quick::proved;
 use super::search::{Found, Goal, Passes, search};
 use super::start::starts;
 use super::tell::{Told, tell};
-use super::verdict::{Counterexample, Verdict};
+use super::verdict::Verdict;
 use crate::approval::Demand;
 use crate::definition::process::Passes as Passed;
 use crate::definition::step::human_approval::{Escalation, OnTimeout};
@@ -292,11 +292,4 @@ impl<'r> Answer<'r> {
 
 fn too_many(step: &str) -> String {
     format!("there are too many ways to `{step}` to look at each")
-}
-
-impl<'r> Told<'r> {
-    fn into_counterexample(self) -> Counterexample<'r> {
-        let path = std::iter::once("`start`".to_owned()).chain(self.words).collect::<Vec<_>>().join(" → ");
-        Counterexample { path, notes: self.notes, places: self.places, help: self.help }
-    }
 }

@@ -17,6 +17,7 @@ mod shown;
 mod start;
 mod tell;
 mod time;
+mod unreviewed;
 mod verdict;
 mod weakened;
 
@@ -25,5 +26,6 @@ mod tests;
 
 pub use governing::{Policies, Stated};
 pub use judge::{Judged, Nameless, judge};
+pub use unreviewed::{Gate, gate};
 pub use verdict::{Counterexample, Place, Verdict};
 pub use weakened::{Weakening, weakened};

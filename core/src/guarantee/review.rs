@@ -4,14 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::every_path::{World, satisfies};
-use super::model::Model;
-use super::search::{Found, Passes};
 use super::shown::{self, covers, shown_by};
-use super::start::starts_with;
-use super::tell::tell;
+use super::unreviewed::{Inside, Ran, around, bodies};
 use super::verdict::{Counterexample, Place, Verdict};
 use crate::dataflow::{FieldIndex, Flow, Owner, PlaceIndex, Reading, Source, StepNumber};
-use crate::definition::process::Passes as Passed;
 use crate::definition::step::{Join, StepKind};
 use crate::definition::{Approvers, Step};
 use crate::source::Spanned;
@@ -67,27 +63,6 @@ pub(super) fn begins(flow: &Flow, from: From) -> impl Fn(PlaceIndex) -> bool + u
         From::Step(step) => flow.places_of(step).collect(),
     };
     move |place| places.contains(&place)
-}
-
-/// For each step the `foreach` that it is right inside of.
-pub(super) fn bodies(process: &ProcessScope<'_>) -> Vec<Option<StepNumber>> {
-    fn walk(steps: &[Step], around: Option<StepNumber>, bodies: &mut Vec<Option<StepNumber>>) {
-        for step in steps {
-            let own = bodies.len();
-            bodies.push(around);
-            if let StepKind::Foreach(foreach) = &step.kind {
-                walk(&foreach.steps, Some(own), bodies);
-            }
-        }
-    }
-    let mut bodies = Vec::new();
-    walk(&process.process.steps, None, &mut bodies);
-    bodies
-}
-
-/// The `foreach` steps around a step, innermost first.
-fn around(bodies: &[Option<StepNumber>], step: StepNumber) -> impl Iterator<Item = StepNumber> + '_ {
-    std::iter::successors(bodies.get(step).copied().flatten(), |foreach| bodies.get(*foreach).copied().flatten())
 }
 
 /// An approval that could be the review, and what it shows.
@@ -222,47 +197,11 @@ impl<'r> Review<'_, '_, 'r> {
         makers
     }
 
-    /// Looks for a run in which the target starts, these steps have completed, and none of the reviews was given. Each
-    /// list of steps around the target is looked at for itself.
+    /// Looks for a run in which the target starts, these steps have completed, and none of the reviews was given.
     fn run(&self, reviewing: &[usize], makers: &[StepNumber]) -> Ran<'r> {
-        let mut chain: Vec<StepNumber> = around(self.bodies, self.to).collect();
-        chain.reverse();
-        chain.push(self.to);
-        let mut unsure = false;
-        let mut whole: Option<super::tell::Told<'r>> = None;
-        for number in chain {
-            let around = self.bodies[number];
-            let list = match around.map(|foreach| &self.steps[foreach].kind) {
-                Some(StepKind::Foreach(foreach)) => &foreach.steps,
-                _ => &self.process.process.steps,
-            };
-            let model = Model::of(list);
-            let own = |step: StepNumber| {
-                (self.bodies[step] == around).then(|| model.graph.find(self.steps[step].id.as_str())).flatten()
-            };
-            let mut passes = vec![Passes::Never; list.len()];
-            for step in reviewing.iter().filter_map(|review| own(self.reviews[*review].step)) {
-                passes[step] = Passes::ByPeople;
-            }
-            let completed: Vec<_> = makers.iter().filter_map(|maker| own(*maker)).collect();
-            let Some(step) = own(number) else { return Ran::Unsure };
-            match starts_with(&model, step, &passes, &completed, &self.world.allowance) {
-                Found::Nothing => return Ran::Never,
-                Found::TooMany => unsure = true,
-                Found::Run(run) => {
-                    let passed = Passed::Step(String::new());
-                    let told = tell(self.process, &model, &run, step, &passes, self.world, &passed);
-                    whole = Some(match whole {
-                        None => told,
-                        Some(outer) => outer.around(told),
-                    });
-                }
-            }
-        }
-        match (unsure, whole) {
-            (false, Some(told)) => Ran::Against(Box::new(told)),
-            _ => Ran::Unsure,
-        }
+        let reviews: Vec<StepNumber> = reviewing.iter().map(|review| self.reviews[*review].step).collect();
+        let inside = Inside { process: self.process, steps: self.steps, bodies: self.bodies };
+        inside.run_without(self.world, self.to, &reviews, makers)
     }
 
     fn refuted(
@@ -321,14 +260,4 @@ impl<'r> Review<'_, '_, 'r> {
         };
         Verdict::Fails(Counterexample { path: words.join(" → "), notes, places, help: Some(help) })
     }
-}
-
-/// What came of looking for a run.
-enum Ran<'r> {
-    /// There is one.
-    Against(Box<super::tell::Told<'r>>),
-    /// There is none.
-    Never,
-    /// There are too many.
-    Unsure,
 }

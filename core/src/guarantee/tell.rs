@@ -5,7 +5,7 @@ use super::conditions::bare;
 use super::every_path::{World, demand, satisfies};
 use super::model::{Fate, Model};
 use super::search::{Passes, Run, Why};
-use super::verdict::Place;
+use super::verdict::{Counterexample, Place};
 use crate::approval::Demand;
 use crate::definition::process::Passes as Passed;
 use crate::definition::step::{Join, RunOn, StepKind};
@@ -27,7 +27,13 @@ pub(super) struct Told<'r> {
     pub(super) help: Option<String>,
 }
 
-impl Told<'_> {
+impl<'r> Told<'r> {
+    /// The run as what is told against a guarantee.
+    pub(super) fn into_counterexample(self) -> Counterexample<'r> {
+        let path = std::iter::once("`start`".to_owned()).chain(self.words).collect::<Vec<_>>().join(" → ");
+        Counterexample { path, notes: self.notes, places: self.places, help: self.help }
+    }
+
     /// What shorter is measured by.
     pub(super) fn length(&self) -> (usize, usize) {
         (self.words.len(), self.words.iter().map(String::len).sum())

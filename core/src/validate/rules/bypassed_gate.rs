@@ -73,7 +73,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 /// Whether a step changes something outside that is not only told to people.
-fn changes_something(step: &Step) -> bool {
+pub(super) fn changes_something(step: &Step) -> bool {
     match &step.kind {
         StepKind::Workflow(_) | StepKind::Process(_) | StepKind::McpCall(_) | StepKind::AgentTask(_) => true,
         StepKind::ApiCall(call) => !matches!(call.method, Method::Get | Method::Head),

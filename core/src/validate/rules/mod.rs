@@ -153,6 +153,9 @@ pub mod wait_beyond_deadline;
 pub mod wrong_type;
 pub mod wrong_value;
 
+#[cfg(test)]
+mod gate_tests;
+
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{

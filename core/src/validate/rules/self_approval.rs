@@ -37,13 +37,16 @@ steps:
     check,
 };
 
+/// Most `set` steps through which a name is followed.
+const MAX_HANDED_ON: usize = 8;
+
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         for step in process.steps() {
             let StepKind::HumanApproval(approval) = &step.kind else { continue };
             let Some(approvers) = approval.approvers.as_ref().filter(|_| approval.policy.is_none()) else { continue };
             // The author of a change never counts unless `allow_author`; who starts by hand need not be its author.
-            let is_self = |user: &str| match only_reference(user) {
+            let is_self = |user: &str| match meant(process.process, user) {
                 Some("trigger.pull_request.author") => approval.allow_author,
                 Some("trigger.actor") => approval.allow_author || starts_alone(process.process),
                 _ => false,
@@ -58,6 +61,21 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// What a text reads in the end, where `set` steps only hand it on.
+fn meant<'p>(process: &'p Process, text: &'p str) -> Option<&'p str> {
+    let mut reads = only_reference(text)?;
+    for _ in 0..MAX_HANDED_ON {
+        let Some((step, rest)) = reads.strip_prefix("steps.").and_then(|rest| rest.split_once('.')) else { break };
+        let Some(StepKind::Set(set)) = process.all_steps().find(|one| one.id.as_str() == step).map(|one| &one.kind)
+        else {
+            break;
+        };
+        let Some(value) = rest.strip_prefix("output.").and_then(|name| set.values.get(name)) else { break };
+        reads = only_reference(value.value.as_str()?)?;
+    }
+    Some(reads)
 }
 
 /// Whether somebody may start the process without a change of their own: by hand or by a comment.
