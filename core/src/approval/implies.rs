@@ -10,10 +10,55 @@ use crate::source::Spanned;
 
 /// Most ways to satisfy a demand that are looked at one by one. Beyond it only equal demands are known to be as strict.
 const MAX_WAYS: usize = 4_096;
+/// Most demands that one is taken apart into.
+const MAX_CLAUSES: usize = 16;
 
 /// Whether everybody who satisfies `after` also satisfies `before`, for certain: the later demand is at least as strict.
 pub fn at_least_as_strict(before: &Approvers, after: &Approvers) -> bool {
     Demand::of(after).implies(before)
+}
+
+/// Demands that are each weaker than this one, and all of them together as strict: whoever satisfies them one by one, in
+/// several approvals, satisfies this. The demand itself where it cannot be taken apart.
+pub fn conjuncts(required: &Approvers) -> Vec<Approvers> {
+    let choice = |mut parts: Vec<Approvers>| match parts.len() {
+        1 => parts.remove(0),
+        _ => Approvers::Any { any: parts.into_iter().map(Spanned::without_place).collect(), count: 1 },
+    };
+    match clauses(required) {
+        Some(clauses) if !clauses.is_empty() => clauses.into_iter().map(choice).collect(),
+        _ => vec![required.clone()],
+    }
+}
+
+/// Choices of which each must be satisfied; nothing where they are too many.
+fn clauses(required: &Approvers) -> Option<Vec<Vec<Approvers>>> {
+    let each = |parts: &[Spanned<Approvers>]| {
+        let parts: Vec<_> = parts.iter().map(|part| clauses(part)).collect::<Option<_>>()?;
+        Some(parts.concat())
+    };
+    let found = match required {
+        Approvers::All { all } => each(all)?,
+        Approvers::Any { any, count } if any.len() == *count as usize => each(any)?,
+        Approvers::Any { any, count: 1 } => any.iter().try_fold(vec![Vec::new()], |known, part| {
+            let more = clauses(part)?;
+            if known.len().saturating_mul(more.len()) > MAX_CLAUSES {
+                return None;
+            }
+            let both = |one: &Vec<Approvers>| more.iter().map(|other| [one.clone(), other.clone()].concat()).collect();
+            Some(known.iter().flat_map::<Vec<_>, _>(both).collect())
+        })?,
+        Approvers::Users { users, count } if *count > 1 => {
+            let named: BTreeSet<String> = users.iter().map(login).collect();
+            if named.len() != *count as usize || named.iter().any(|name| is_computed(name)) {
+                return Some(vec![vec![required.clone()]]);
+            }
+            let one = |user: &Spanned<String>| vec![Approvers::Users { users: vec![user.clone()], count: 1 }];
+            users.iter().map(one).collect()
+        }
+        other => vec![vec![other.clone()]],
+    };
+    (found.len() <= MAX_CLAUSES).then_some(found)
 }
 
 /// What an approval demands: everything of `all`, or any one of the groups that escalation adds.

@@ -11,9 +11,10 @@ use super::quick::proved;
 use super::search::{Found, Goal, Passes, search};
 use super::start::starts;
 use super::tell::{Told, tell};
+use super::time::items_of;
 use super::verdict::Verdict;
-use crate::approval::Demand;
-use crate::definition::process::Passes as Passed;
+use crate::approval::{Demand, conjuncts};
+use crate::definition::process::{Passes as Passed, PassesApproval};
 use crate::definition::step::human_approval::{Escalation, OnTimeout};
 use crate::definition::step::{HumanApproval, OnFailure, StepKind, StepType};
 use crate::definition::{Approvers, Step};
@@ -45,8 +46,30 @@ pub(super) struct World<'w, 'r> {
     pub(super) allowance: Cell<usize>,
 }
 
-/// Proves or refutes.
+/// Proves or refutes. Decisions of several approvals on a path count together, so each part of what is demanded is looked
+/// at for itself.
 pub(super) fn every_path<'r>(
+    world: &World<'_, 'r>,
+    process: &ProcessScope<'r>,
+    target: Target<'_>,
+    passed: &Passed,
+) -> Verdict<'r> {
+    let Passed::Approval(required) = passed else { return every_path_of(world, process, target, passed) };
+    let mut unsure = None;
+    let mut holds = Verdict::Holds;
+    for approval in conjuncts(&required.approval) {
+        let approval = Spanned { value: approval, node: required.approval.node, span: required.approval.span };
+        match every_path_of(world, process, target, &Passed::Approval(PassesApproval { approval })) {
+            Verdict::Holds => {}
+            Verdict::Idle(why) => holds = Verdict::Idle(why),
+            Verdict::Unproved(why) => unsure = unsure.or(Some(why)),
+            verdict => return verdict,
+        }
+    }
+    unsure.map_or(holds, Verdict::Unproved)
+}
+
+fn every_path_of<'r>(
     world: &World<'_, 'r>,
     process: &ProcessScope<'r>,
     target: Target<'_>,
@@ -239,7 +262,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
             }
             (_, StepKind::Foreach(foreach)) => {
                 // Without items nothing inside it runs.
-                let has_items = foreach.items.value.as_array().is_some_and(|items| !items.is_empty());
+                let has_items = items_of(place.process.process, foreach).is_some_and(|items| items.least > 0);
                 let all = has_items && foreach.on_item_failure == OnFailure::Fail && place.depth < MAX_DEPTH;
                 let inner = Place { steps: &foreach.steps, depth: place.depth + 1, ..place };
                 if all && self.completes_only_passed(inner) { Passes::Completed } else { Passes::Never }

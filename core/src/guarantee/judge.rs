@@ -10,9 +10,10 @@ use super::review::{From, begins, no_data};
 use super::time::ends_within;
 use super::verdict::Verdict;
 use super::weakened::in_words;
+use crate::approval::conjuncts;
 use crate::dataflow::{Flow, Owner};
 use crate::definition::process::{Defaults, Guarantee, Passes};
-use crate::definition::{Step, StepKind, StepType};
+use crate::definition::{Approvers, Step, StepKind, StepType};
 use crate::source::{Span, Spanned};
 use crate::validate::{ProcessScope, Scope};
 
@@ -195,13 +196,23 @@ fn no_data_from<'r>(
         Some(step) => From::Step(step),
         None => From::Trigger,
     };
-    let reviewers = guarantee.unless.as_ref().map(|unless| &unless.reviewed_by);
+    // Each part of what is demanded may be reviewed in an approval of its own.
+    let reviewers: Vec<Option<Spanned<Approvers>>> = match &guarantee.unless {
+        None => vec![None],
+        Some(unless) => {
+            let Spanned { node, span, .. } = unless.reviewed_by;
+            let parts = conjuncts(&unless.reviewed_by).into_iter();
+            parts.map(|value| Some(Spanned { value, node, span })).collect()
+        }
+    };
     let mut unsure = None;
     for target in to.iter().filter_map(|target| flow.step(&target.value)) {
-        match no_data(world, flow, process, from, target, reviewers) {
-            Verdict::Fails(against) => return Verdict::Fails(against),
-            Verdict::Unproved(why) => unsure = unsure.or(Some(why)),
-            Verdict::Holds | Verdict::Idle(_) | Verdict::Faulty => {}
+        for reviewers in &reviewers {
+            match no_data(world, flow, process, from, target, reviewers.as_ref()) {
+                Verdict::Fails(against) => return Verdict::Fails(against),
+                Verdict::Unproved(why) => unsure = unsure.or(Some(why)),
+                Verdict::Holds | Verdict::Idle(_) | Verdict::Faulty => {}
+            }
         }
     }
     match unsure {

@@ -437,12 +437,26 @@ fn asks_for_pauses(step: &Step, retry: &Retry) -> u64 {
     if called && answers.into_iter().any(|class| retry.covers(class)) { LONGEST_RETRY_AFTER } else { 0 }
 }
 
+/// How many items a `foreach` has that begins with them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Items {
+    pub(super) least: u64,
+    /// Nothing where it is not known.
+    pub(super) most: Option<u64>,
+}
+
 /// How many items a `foreach` has at most, where that is known: a list that is written out, or an input or an answer with
 /// `max_items`.
 pub(super) fn most_items(process: &Process, foreach: &Foreach) -> Option<u64> {
+    items_of(process, foreach)?.most
+}
+
+/// What is known of the list of a `foreach`. Where the list is missing, the step fails.
+pub(super) fn items_of(process: &Process, foreach: &Foreach) -> Option<Items> {
     use crate::expression::Template;
+    let exactly = |items: usize| Items { least: items as u64, most: Some(items as u64) };
     if let Some(items) = foreach.items.value.as_array() {
-        return Some(items.len() as u64);
+        return Some(exactly(items.len()));
     }
     let template = Template::parse(foreach.items.value.as_str()?).ok().filter(Template::is_native)?;
     let [reference] = template.references() else { return None };
@@ -458,9 +472,10 @@ pub(super) fn most_items(process: &Process, foreach: &Foreach) -> Option<u64> {
         },
         ("context", 2) => {
             let constant = process.header.context.get(reference.name(1)?)?;
-            return constant.value.as_array().map(|items| items.len() as u64);
+            return constant.value.as_array().map(|items| exactly(items.len()));
         }
         _ => return None,
     };
-    field.max_items.as_ref().map(|most| most.value)
+    let least = field.min_items.as_ref().map_or(0, |least| least.value);
+    Some(Items { least, most: field.max_items.as_ref().map(|most| most.value) })
 }

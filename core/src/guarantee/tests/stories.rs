@@ -415,6 +415,60 @@ fn what_runs_whatever_happens_inside_a_body_runs_after_the_time_of_the_execution
 }
 
 #[test]
+fn decisions_of_several_approvals_on_a_path_count_together() {
+    let judged = |required: &str, first: &str, second: &str| {
+        let steps = format!(
+            "- {{id: one, type: human_approval, approvers: {first}}}\n- {{id: two, depends_on: one, type: human_approval, approvers: {second}}}\n- {{id: ship, depends_on: two, {SHIP}}}"
+        );
+        of(&format!("- {{every_path_to: ship, passes: {{approval: {required}}}}}"), &steps).remove(0)
+    };
+    insta::assert_debug_snapshot!(
+        [
+            judged("{all: [{team: leads}, {team: legal}]}", "{team: leads}", "{team: legal}"),
+            judged("{any: [{team: leads}, {team: legal}], count: 2}", "{team: leads}", "{team: legal}"),
+            judged("{users: [ann, ben], count: 2}", "{users: [ann]}", "{users: [ben]}"),
+            judged("{any: [{all: [{team: leads}, {team: legal}]}, {role: admin}]}", "{team: leads}", "{team: legal}"),
+            judged("{all: [{team: leads}, {team: legal}]}", "{team: leads}", "{team: others}"),
+            judged("{team: leads, count: 2}", "{team: leads}", "{team: leads}"),
+        ],
+        @r#"
+        [
+            "holds",
+            "holds",
+            "holds",
+            "holds",
+            "fails: `start` → `one` is approved → `two` is approved → `ship` starts; `one` asks for other or fewer approvers, `two` asks for other or fewer approvers | ask for the demanded approvers in `one`",
+            "fails: `start` → `one` is approved → `two` is approved → `ship` starts; `one` asks for other or fewer approvers, `two` asks for other or fewer approvers | ask for the demanded approvers in `one`",
+        ]
+        "#
+    );
+}
+
+#[test]
+fn each_part_may_be_reviewed_in_an_approval_of_its_own() {
+    let flow = "- {no_data_from: trigger, to: [ship], unless: {reviewed_by: {all: [{team: leads}, {team: legal}]}}}";
+    let steps = |second: &str| {
+        format!(
+            "- {{id: one, type: human_approval, title: '{{{{ trigger.pull_request.title }}}}', approvers: {{team: leads}}}}\n- {{id: two, depends_on: one, type: human_approval, title: '{second}', approvers: {{team: legal}}}}\n- {{id: ship, depends_on: two, {SHIP}, body: {{t: '{{{{ trigger.pull_request.title }}}}'}}}}"
+        )
+    };
+    assert_eq!(of(flow, &steps("{{ trigger.pull_request.title }}")), ["holds"]);
+    assert!(of(flow, &steps("ok"))[0].starts_with("fails: "));
+}
+
+#[test]
+fn a_list_that_has_an_item_passes_what_each_item_passes() {
+    let judged = |field: &str| {
+        let text = format!(
+            "name: story\nversion: 1\ninputs: {{names: {{type: list, {field}}}}}\nguarantees:\n{LEADS}\nsteps:\n- {{id: each, type: foreach, items: '{{{{ inputs.names }}}}', steps: [{{id: leads, type: human_approval, approvers: {{team: leads}}}}]}}\n- {{id: ship, depends_on: each, {SHIP}}}\n"
+        );
+        told(&[("processes/story.yaml", &text)]).remove(0)
+    };
+    assert_eq!(judged("required: true, min_items: 1"), "holds");
+    assert!(judged("required: true").starts_with("fails: "));
+}
+
+#[test]
 fn whom_a_policy_adds_may_approve_as_well() {
     let judged = |escalate: &str, timeout: &str| {
         let process = format!(
