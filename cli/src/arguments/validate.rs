@@ -52,9 +52,9 @@ pub struct ScopeArguments {
     /// Only what changed since this revision, and what depends on it; versions are compared with it too
     #[arg(long, value_name = "REV")]
     pub changed_since: Option<String>,
-    /// The path that standard input stands for
-    #[arg(long, value_name = "NAME", default_value = ".flow/processes/stdin.yaml")]
-    pub stdin_filename: String,
+    /// The path that standard input stands for; else it is where its name says
+    #[arg(long, value_name = "NAME")]
+    pub stdin_filename: Option<String>,
     /// Look again whenever a file changes, until Ctrl-C
     #[arg(long, conflicts_with_all = ["fix", "diff", "write_baseline"])]
     pub watch: bool,

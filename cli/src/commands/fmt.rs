@@ -16,7 +16,7 @@ use crate::terminal::{self, ERROR};
 /// Formats what the arguments name.
 pub fn run(arguments: &FmtArguments, quiet: bool) -> anyhow::Result<Exit> {
     let mut tally = Tally::default();
-    for checkout in checkouts(&arguments.path, &arguments.stdin_filename)? {
+    for checkout in checkouts(&arguments.path, Some(&arguments.stdin_filename))? {
         for (path, bytes) in checkout.files.iter().filter(|(path, _)| checkout.wants(path)) {
             if FileKind::of(path) != FileKind::Unknown && !path.ends_with(".json") {
                 one(arguments, &checkout, path, bytes, &mut tally)?;

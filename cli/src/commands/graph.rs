@@ -41,7 +41,7 @@ pub fn run(arguments: &GraphArguments, quiet: bool) -> anyhow::Result<Exit> {
 
 fn read(wanted: &str) -> anyhow::Result<(Checkout, Repository)> {
     let checkout = if Path::new(wanted).is_file() {
-        checkouts(&[wanted.to_owned()], "")?.into_iter().next().context("the file cannot be read")?
+        checkouts(&[wanted.to_owned()], None)?.into_iter().next().context("the file cannot be read")?
     } else {
         Checkout::open(&around(Path::new(".")).context("there is no `.flow/` here or above")?)?
     };

@@ -51,26 +51,48 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
         let annotation = AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message));
         group = group.element(window.snippet(&related.path).annotation(annotation));
     }
-    let help = finding.help.as_deref().map(|help| wrapped(help, width.saturating_sub("   = help: ".len())));
-    match &finding.fix {
-        Some(fix) if !fix.edits.is_empty() => vec![group, proposal(finding, fix, help, sources)],
-        _ => match help {
-            Some(help) => vec![group.element(Level::HELP.message(help))],
+    let room = width.saturating_sub("   = help: ".len());
+    match finding.fix.as_ref().filter(|fix| !fix.edits.is_empty()) {
+        Some(fix) if fits(fix, sources.text(&finding.path), width) => {
+            vec![group, proposal(finding, fix, wrapped(&proposed(finding, fix), room), sources)]
+        }
+        Some(fix) => vec![group.element(Level::HELP.message(wrapped(&proposed(finding, fix), room)))],
+        None => match &finding.help {
+            Some(help) => vec![group.element(Level::HELP.message(wrapped(help, room)))],
             None => vec![group],
         },
     }
 }
 
-/// What a fix would make of the lines.
-fn proposal<'a>(finding: &'a Finding, fix: &'a Fix, help: Option<String>, sources: &'a Sources) -> Group<'a> {
+/// Whether the lines that a fix changes can be shown whole: unlike other lines they are not cut.
+fn fits(fix: &Fix, text: &str, width: usize) -> bool {
+    const GUTTER: usize = 10;
+    let room = width.saturating_sub(GUTTER);
+    fix.edits.iter().all(|edit| {
+        let (start, end) = (edit.range.start.offset as usize, edit.range.end.offset as usize);
+        let before = text.get(..start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        let after = text.get(end..).and_then(|after| after.split('\n').next()).unwrap_or_default();
+        let old = text.get(start..end).unwrap_or_default();
+        [old, edit.text.as_str()]
+            .iter()
+            .all(|changed| format!("{before}{changed}{after}").lines().all(|line| line.chars().count() <= room))
+    })
+}
+
+/// What would mend a finding, in words.
+fn proposed(finding: &Finding, fix: &Fix) -> String {
     let how = match fix.applicability {
         Applicability::Safe => "`--fix` does this",
         Applicability::Unsafe => "`--fix --unsafe-fixes` does this",
     };
-    let title = match help {
+    match &finding.help {
         Some(help) => format!("{help} ({how})"),
         None => how.to_owned(),
-    };
+    }
+}
+
+/// What a fix would make of the lines.
+fn proposal<'a>(finding: &'a Finding, fix: &'a Fix, title: String, sources: &'a Sources) -> Group<'a> {
     let window = Window::of(sources.text(&finding.path), fix.edits.iter().map(|edit| edit.range));
     let patches = fix.edits.iter().map(|edit| Patch::new(window.span(edit.range), edit.text.as_str()));
     let snippet = Snippet::source(window.text).line_start(window.first_line).path(finding.path.as_str());

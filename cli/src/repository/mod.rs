@@ -61,6 +61,8 @@ impl Checkout {
                 checkout.irregular.insert(path, Form::Link);
             } else if kind.is_dir() && path != FLOW && FileKind::of(&path) != FileKind::Unknown {
                 checkout.irregular.insert(path, Form::Folder);
+            } else if !kind.is_dir() && !kind.is_symlink() && FileKind::of(&path) != FileKind::Unknown {
+                checkout.irregular.insert(path, Form::Device);
             }
         }
         checkout.files = read(found)?;

@@ -6,12 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use flowctl_core::definition::repository::{Definition, File};
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
 use super::{Checkout, FLOW, absolute, around, slashed, walk};
 
 /// What the paths of a command line mean; no path means the repository around the working directory.
-pub fn checkouts(paths: &[String], stdin_filename: &str) -> anyhow::Result<Vec<Checkout>> {
+/// Standard input without a file name is the process that it says it is.
+pub fn checkouts(paths: &[String], stdin_filename: Option<&str>) -> anyhow::Result<Vec<Checkout>> {
     let mut found: BTreeMap<PathBuf, Checkout> = BTreeMap::new();
     if paths.is_empty() {
         let root = around(Path::new("."))
@@ -104,17 +106,16 @@ fn add_glob(pattern: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::R
 }
 
 /// Standard input stands for a file of the repository around the working directory.
-fn add_stdin(name: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
+fn add_stdin(name: Option<&str>, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-    let path = absolute(Path::new(name));
-    let root = around(path.parent().unwrap_or(Path::new("/")));
-    let (root, inside) = match root {
-        Some(root) => {
-            let inside = slashed(path.strip_prefix(&root).unwrap_or(&path));
+    let (root, inside) = match name {
+        Some(name) => place_of(name),
+        None => {
+            let root = around(Path::new(".")).unwrap_or_else(|| absolute(Path::new(".")));
+            let inside = own_place(&root, &bytes);
             (root, inside)
         }
-        None => (absolute(Path::new(".")), slashed(Path::new(name))),
     };
     if root.join(FLOW).is_dir() {
         want(&root, Some(BTreeSet::from([inside.clone()])), found)?;
@@ -124,6 +125,31 @@ fn add_stdin(name: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Res
     checkout.files.insert(inside.clone(), bytes);
     checkout.stdin = Some(inside);
     Ok(())
+}
+
+/// The repository that a path lies in, and the path in it.
+fn place_of(name: &str) -> (PathBuf, String) {
+    let path = absolute(Path::new(name));
+    match around(path.parent().unwrap_or(Path::new("/"))) {
+        Some(root) => {
+            let inside = slashed(path.strip_prefix(&root).unwrap_or(&path));
+            (root, inside)
+        }
+        None => (absolute(Path::new(".")), slashed(Path::new(name))),
+    }
+}
+
+/// Where the process lies that a text without a place says it is: nothing is called wrong for want of a file name.
+fn own_place(root: &Path, bytes: &[u8]) -> String {
+    const UNNAMED: &str = ".flow/processes/stdin.yaml";
+    let Some(Definition::Process(process)) = File::read_bytes(UNNAMED, bytes).definition else {
+        return UNNAMED.to_owned();
+    };
+    if process.header.name.is_unread() {
+        return UNNAMED.to_owned();
+    }
+    let called = |ending: &str| format!("{FLOW}/processes/{}.{ending}", process.header.name.as_str());
+    if root.join(called("yml")).is_file() { called("yml") } else { called("yaml") }
 }
 
 /// Adds to what is wanted of a repository; `None`: all of it.

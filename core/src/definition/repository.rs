@@ -63,6 +63,8 @@ pub enum Form {
     Link,
     /// A folder.
     Folder,
+    /// A pipe, a socket or a device, of which nothing is read.
+    Device,
 }
 
 /// What a file is by its place.

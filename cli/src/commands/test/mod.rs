@@ -81,7 +81,7 @@ pub fn run(arguments: &TestArguments, quiet: bool) -> anyhow::Result<Exit> {
     if arguments.coverage || arguments.fail_under.is_some() {
         outcome.coverage = Some(Vec::new());
     }
-    for checkout in checkouts(&arguments.path, "")? {
+    for checkout in checkouts(&arguments.path, None)? {
         let definitions = checkout.definitions();
         play(arguments, &checkout, &definitions, &mut outcome);
     }

@@ -14,7 +14,7 @@ use super::fixing::{Fixing, Round};
 use super::selection::Selection;
 use crate::arguments::ValidateArguments;
 use crate::format::{Found, Outcome};
-use crate::repository::{Checkout, checkouts, relative};
+use crate::repository::{Checkout, around, checkouts, relative};
 
 /// What was seen, and what fixing would change or has changed.
 pub struct Seen {
@@ -29,7 +29,11 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
     let baseline = read_baseline(arguments)?;
     let mut outcome = Outcome::default();
     let mut fixing = Fixing::of(&arguments.fixing);
-    for mut checkout in checkouts(&arguments.path, &arguments.scope.stdin_filename)? {
+    // No definitions at all is nothing to validate, unless somebody named a place where they should be.
+    let is_nothing = arguments.path.is_empty() && !arguments.scope.watch && around(Path::new(".")).is_none();
+    let stdin_filename = arguments.scope.stdin_filename.as_deref();
+    let asked = if is_nothing { Vec::new() } else { checkouts(&arguments.path, stdin_filename)? };
+    for mut checkout in asked {
         outcome.roots.push(checkout.root.clone());
         let workflow_files = checkout.workflow_files();
         let base = match &arguments.scope.changed_since {

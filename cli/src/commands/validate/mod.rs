@@ -39,7 +39,9 @@ pub fn run(arguments: &ValidateArguments, quiet: bool) -> anyhow::Result<Exit> {
         // The text is the result, so what is said of it goes to the other side.
         Some(text) => {
             terminal::print_exactly(text)?;
-            anstream::eprint!("{printed}");
+            if !printed.is_empty() {
+                anstream::eprintln!("{}", printed.trim_end_matches('\n'));
+            }
         }
         None if printed.is_empty() => {}
         None => terminal::print(printed.trim_end_matches('\n'))?,
@@ -91,7 +93,11 @@ fn tell_beside(arguments: &ValidateArguments, outcome: &Outcome, quiet: bool) {
     if quiet {
         return;
     }
-    if outcome.files == 0 {
+    if outcome.roots.is_empty() && arguments.path.is_empty() {
+        anstream::eprintln!(
+            "nothing to validate: there is no `.flow/` here or above; `flowctl init` lays one out, or name a path"
+        );
+    } else if outcome.files == 0 {
         anstream::eprintln!("nothing to validate");
     }
     for fixed in outcome.fixed.iter().flatten() {

@@ -5,6 +5,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::repository::{Definition, stem};
+use crate::value::Slug;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -57,7 +58,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         if in_place && name != expected {
             let message = format!("the name is `{name}`, but the file is called `{expected}`");
             let finding = findings.add(file, span, message);
-            finding.help("rename one of them").fix(file, Applicability::Unsafe, span, expected);
+            finding.help("rename one of them");
+            if expected.parse::<Slug>().is_ok() {
+                finding.fix(file, Applicability::Unsafe, span, expected);
+            }
         }
     }
 }

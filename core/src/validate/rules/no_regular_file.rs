@@ -38,6 +38,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             Form::Text => continue,
             Form::Link => ("a symbolic link is not followed", "put a copy of the file here"),
             Form::Folder => ("a folder is called like a definition", "rename it, or put a file in its place"),
+            Form::Device => ("a pipe, a socket or a device is not read", "put a file in its place"),
         };
         findings.add(file, Span::default(), message).help(help);
     }

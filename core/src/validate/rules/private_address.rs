@@ -91,19 +91,57 @@ pub(super) fn host(url: &str) -> Option<&str> {
 /// Whether a host is the machine itself.
 pub(super) fn is_this_machine(host: &str) -> bool {
     let named = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
-    named || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    named || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// The address that a host is, in every way in which clients read one: `127.1`, `0x7f000001` and `2130706433` are all
+/// `127.0.0.1`. Source: the WHATWG URL standard, "IPv4 parser".
+fn address(host: &str) -> Option<IpAddr> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Some(match address {
+            IpAddr::V6(address) => address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4),
+            address => address,
+        });
+    }
+    let parts: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
+    let (last, front) = parts.split_last()?;
+    if front.len() > 3 {
+        return None;
+    }
+    let mut address: u32 = 0;
+    for (place, part) in front.iter().enumerate() {
+        let byte = u8::try_from(number(part)?).ok()?;
+        address |= u32::from(byte) << (24 - 8 * place);
+    }
+    let last = number(last)?;
+    let room = u64::from(u32::MAX) >> (8 * front.len());
+    (last <= room).then(|| u32::try_from(last).ok()).flatten().map(|last| IpAddr::V4((address | last).into()))
+}
+
+/// A part of such an address: hexadecimal with `0x`, octal with `0`, else decimal.
+fn number(part: &str) -> Option<u64> {
+    let low = part.to_ascii_lowercase();
+    let (digits, base) = match (low.strip_prefix("0x"), low.strip_prefix('0')) {
+        (Some(""), _) => return Some(0),
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        _ => (low.as_str(), 10),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_number { u64::from_str_radix(digits, base).ok() } else { None }
 }
 
 /// What kind of inside address a host is. Sources: RFC 1918, RFC 3927, RFC 4193, RFC 6598; the metadata services of AWS,
 /// Google Cloud and Azure share 169.254.169.254.
 fn inside(host: &str) -> Option<&'static str> {
-    if host == "169.254.169.254" || host.eq_ignore_ascii_case("metadata.google.internal") {
+    let is_metadata = address(host) == Some(IpAddr::V4([169, 254, 169, 254].into()));
+    if is_metadata || host.eq_ignore_ascii_case("metadata.google.internal") {
         return Some("where a cloud gives out credentials");
     }
     if is_this_machine(host) {
         return Some("the machine that runs the process");
     }
-    match host.parse::<IpAddr>().ok()? {
+    match address(host)? {
         IpAddr::V4(address) => {
             let shared = address.octets()[0] == 100 && address.octets()[1] & 0b1100_0000 == 64;
             let private = address.is_private() || address.is_link_local() || address.is_unspecified() || shared;
@@ -115,4 +153,31 @@ fn inside(host: &str) -> Option<&'static str> {
 
 fn is_private(address: Ipv6Addr) -> bool {
     address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn an_address_is_read_as_clients_read_it() {
+        for (host, expected) in [
+            ("0x7f000001", Some("the machine that runs the process")),
+            ("2130706433", Some("the machine that runs the process")),
+            ("127.1", Some("the machine that runs the process")),
+            ("0177.0.0.1", Some("the machine that runs the process")),
+            ("::ffff:127.0.0.1", Some("the machine that runs the process")),
+            ("0xa9fea9fe", Some("where a cloud gives out credentials")),
+            ("10.1", Some("a private address")),
+            ("8.8.8.8", None),
+            ("134744072", None),
+            ("1.2.3.4.5", None),
+            ("4294967296", None),
+            ("api.example", None),
+            ("0xzz", None),
+            ("", None),
+        ] {
+            assert_eq!(inside(host), expected, "{host}");
+        }
+    }
 }
