@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::expression::Template;
+use super::model::Fate;
+use crate::expression::{Context, Template, condition};
 use crate::graph::{Graph, StepIndex};
 
 /// The value of a condition.
@@ -52,6 +53,8 @@ pub(super) enum Asks {
     Decision(StepIndex, String),
     /// Whether a step's status is this word.
     Status(StepIndex, String),
+    /// What is known from how one step ended: the value for each fate.
+    Outcome(StepIndex, Vec<(Fate, Truth)>),
 }
 
 /// Truths by the text that they have.
@@ -91,7 +94,10 @@ impl Atoms {
 
     fn part(&mut self, graph: &Graph<'_>, text: &str) -> Part {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (inner, mut positive) = match words.strip_prefix("not ") {
+        if let Some((step, truths)) = outcome(graph, &words) {
+            return Part { asks: Asks::Outcome(step, truths), positive: true, needs: Vec::new(), reads: vec![step] };
+        }
+        let (inner, mut positive) = match words.strip_prefix("not ").filter(|rest| !has_word(rest, &["or", "if"])) {
             Some(rest) => (rest.to_owned(), false),
             None => (words, true),
         };
@@ -130,6 +136,56 @@ impl Atoms {
             (text, None) => Asks::Atom(self.number(text)),
         };
         Part { asks, positive, needs, reads }
+    }
+}
+
+/// What asks only how one step ended, in other words than those that `known` takes: its value for each fate, evaluated.
+fn outcome(graph: &Graph<'_>, text: &str) -> Option<(StepIndex, Vec<(Fate, Truth)>)> {
+    let template = Template::parse(&format!("{{{{ {text} }}}}")).ok()?;
+    let references = template.references();
+    let id = references.first()?.name(1)?;
+    let step = graph.find(id)?;
+    let is_approval = matches!(graph.step(step).kind, crate::definition::StepKind::HumanApproval(_));
+    let told = |reference: &crate::expression::Reference| {
+        let rest = template.text().get(reference.range.end..).unwrap_or_default().trim_start();
+        let is_test = ["is defined", "is not defined", "is undefined"].iter().any(|test| rest.starts_with(test));
+        reference.root() == "steps"
+            && reference.name(1) == Some(id)
+            && match (reference.name(2), reference.name(3), reference.path.len()) {
+                (Some("status"), None, 3) => true,
+                (Some("output"), None, 3) => is_test,
+                (Some("output"), Some("decision"), 4) => is_approval,
+                _ => false,
+            }
+    };
+    if !references.iter().all(told) {
+        return None;
+    }
+    // A plain comparison is told apart by `known`, from which more follows.
+    let plain = text.strip_prefix("not ").unwrap_or(text);
+    if comparison(plain).is_some_and(|(left, operator, right)| known(graph, &left, operator, &right).is_some()) {
+        return None;
+    }
+    let truths = Fate::ALL.into_iter().map(|fate| (fate, evaluated(&template, id, fate)));
+    Some((step, truths.collect()))
+}
+
+fn evaluated(template: &Template, id: &str, fate: Fate) -> Truth {
+    let mut steps = serde_json::Map::new();
+    if let Some(status) = fate.status() {
+        let mut state = serde_json::Map::from_iter([("status".to_owned(), Value::from(status))]);
+        if fate.is_completed() {
+            let output = fate.decision().map(|decision| ("decision".to_owned(), Value::from(decision)));
+            state.insert("output".to_owned(), Value::Object(output.into_iter().collect()));
+        }
+        steps.insert(id.to_owned(), Value::Object(state));
+    }
+    let mut context = Context::new();
+    context.set("steps", Value::Object(steps));
+    match template.evaluate(&context).and_then(|value| condition(&value)) {
+        Ok(true) => Truth::True,
+        Ok(false) => Truth::False,
+        Err(_) => Truth::Error,
     }
 }
 

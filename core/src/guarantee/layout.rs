@@ -50,7 +50,7 @@ impl Layout {
             for part in conditions.flat_map(|condition| &condition.parts) {
                 match part.asks {
                     Asks::Atom(atom) => touch(Thing::Atom(atom), at),
-                    Asks::Literal(_) | Asks::Decision(..) | Asks::Status(..) => {}
+                    Asks::Literal(_) | Asks::Decision(..) | Asks::Status(..) | Asks::Outcome(..) => {}
                 }
                 for read in part.asked() {
                     if let Some(from) = place.get(&read).filter(|from| **from < at) {
@@ -99,7 +99,7 @@ impl Part {
     /// The steps whose fates decide something of it.
     fn asked(&self) -> impl Iterator<Item = StepIndex> {
         let own = match &self.asks {
-            Asks::Decision(step, _) | Asks::Status(step, _) => Some(*step),
+            Asks::Decision(step, _) | Asks::Status(step, _) | Asks::Outcome(step, _) => Some(*step),
             Asks::Literal(_) | Asks::Atom(_) => None,
         };
         own.into_iter().chain(self.needs.iter().copied())

@@ -34,6 +34,20 @@ pub(super) enum Fate {
 }
 
 impl Fate {
+    /// Every fate; a gateway's without its ways.
+    pub(super) const ALL: [Self; 10] = [
+        Self::Open,
+        Self::Completed,
+        Self::Took(0),
+        Self::LapsedApproved,
+        Self::RejectedOn,
+        Self::Expired,
+        Self::Tolerated,
+        Self::Failed,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
     /// Whether its status is `completed`, and it has an output.
     pub(super) fn is_completed(self) -> bool {
         use Fate::{Completed, Expired, LapsedApproved, RejectedOn, Took};

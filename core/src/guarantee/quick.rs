@@ -83,7 +83,7 @@ fn holds_only_where_passed(model: &Model<'_>, passes: &[Passes], condition: &Con
                     every(*step, &|end| end.is_completed())
                 }
                 Asks::Literal(truth) => (*truth == Truth::False && part.positive) || *truth == Truth::Error,
-                Asks::Status(..) | Asks::Atom(_) => false,
+                Asks::Status(..) | Asks::Outcome(..) | Asks::Atom(_) => false,
             }
     })
 }

@@ -450,6 +450,19 @@ impl<'s, 'p> Search<'s, 'p> {
                 Some(fate) => known(fate.status().map_or(Truth::Error, |status| told(status == word))),
                 None => any(settled),
             },
+            Asks::Outcome(of, truths) => {
+                let value = |fate: Fate| {
+                    let known = truths.iter().find(|(known, _)| *known == fate);
+                    signed(known.map_or(Truth::Error, |(_, truth)| *truth))
+                };
+                let Some(fate) = fate(of) else { return any(settled) };
+                let mut found = vec![(value(fate), settled.clone())];
+                if early && value(Fate::Open) != value(fate) {
+                    // It may have been asked before the step had ended.
+                    found.push((value(Fate::Open), settled.clone()));
+                }
+                found
+            }
             Asks::Atom(_) if part.needs.iter().any(|of| fate(of).is_some_and(|fate| !fate.is_completed())) => {
                 vec![(Truth::Error, settled.clone())]
             }

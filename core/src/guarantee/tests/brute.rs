@@ -44,7 +44,7 @@ fn random_step(index: usize, count: usize) -> impl Strategy<Value = RandomStep> 
         prop::sample::select(vec!["all", "all", "any"]),
         prop::sample::select(vec!["fail", "fail", "continue"]),
         0_u8..10,
-        0_u8..14,
+        0_u8..18,
         prop::collection::vec(index + 1..count + 2, 2),
         prop::bool::weighted(0.15),
     )
@@ -93,6 +93,14 @@ fn yaml(steps: &[RandomStep]) -> String {
                 format!("{{{{ steps.s{read}.output.decision == \"approved\" and inputs.b }}}}")
             }
             (6, Some(read)) if is_approval => format!("{{{{ steps.s{read}.output.decision != \"rejected\" }}}}"),
+            (14, Some(read)) => format!("{{{{ steps.s{read}.status in [\"completed\", \"skipped\"] }}}}"),
+            (15, Some(read)) => format!("{{{{ steps.s{read}.output is defined }}}}"),
+            (16, Some(read)) if is_approval => {
+                format!("{{{{ (steps.s{read}.output.decision | default(\"none\")) == \"approved\" }}}}")
+            }
+            (17, Some(read)) => {
+                format!("{{{{ not steps.s{read}.status == \"completed\" or steps.s{read}.output is defined }}}}")
+            }
             (7, Some(read)) => format!("{{{{ not steps.s{read}.status != \"failed\" }}}}"),
             _ => String::new(),
         };

@@ -469,6 +469,26 @@ fn a_list_that_has_an_item_passes_what_each_item_passes() {
 }
 
 #[test]
+fn how_an_approval_ended_may_be_asked_in_other_words() {
+    let judged = |when: &str| {
+        let steps = format!(
+            "- {{id: leads, type: human_approval, approvers: {{team: leads}}}}\n- {{id: ship, depends_on: leads, run_on: always, when: \"{{{{ {when} }}}}\", {SHIP}}}"
+        );
+        of(LEADS, &steps).remove(0)
+    };
+    for when in [
+        "steps.leads.status in ['completed']",
+        "steps.leads.output is defined",
+        "(steps.leads.output.decision | default('x')) == 'approved'",
+    ] {
+        assert_eq!(judged(when), "holds", "{when}");
+    }
+    for when in ["steps.leads.status in ['completed', 'failed']", "steps.leads.output is not defined"] {
+        assert!(judged(when).starts_with("fails: "), "{when}");
+    }
+}
+
+#[test]
 fn whom_a_policy_adds_may_approve_as_well() {
     let judged = |escalate: &str, timeout: &str| {
         let process = format!(
