@@ -36,6 +36,8 @@ pub struct ProcessTypes<'r> {
 #[derive(Debug)]
 struct Known<'r> {
     step: &'r Step,
+    /// The mapping of the `foreach` whose body it is in.
+    around: Option<NodeId>,
     of: OnceLock<Option<Type>>,
 }
 
@@ -115,8 +117,13 @@ impl<'r> ProcessTypes<'r> {
     fn steps(&self) -> &BTreeMap<&'r str, Known<'r>> {
         self.steps.get_or_init(|| {
             let mut steps = BTreeMap::new();
+            let mut around = BTreeMap::new();
             for step in self.process.all_steps() {
-                steps.entry(step.id.as_str()).or_insert(Known { step, of: OnceLock::new() });
+                if let StepKind::Foreach(foreach) = &step.kind {
+                    around.extend(foreach.steps.iter().map(|inner| (inner.node, step.node)));
+                }
+                let around = around.get(&step.node).copied();
+                steps.entry(step.id.as_str()).or_insert(Known { step, around, of: OnceLock::new() });
             }
             steps
         })
@@ -175,6 +182,11 @@ impl Environment for Reader<'_, '_> {
         let start = |of: Type, parts: usize| Some(Start { of, parts });
         if root == "steps" {
             let Key::Name(id) = &path.get(1)?.key else { return None };
+            // Nothing of a body can be read outside of it; that it is read is told, not what would come of it.
+            let around = self.of.steps().get(id.as_str())?.around;
+            if around.is_some_and(|around| self.owner.items().iter().all(|item| item.foreach != around)) {
+                return None;
+            }
             let of = self.values.steps.get(id).or_else(|| self.of.step(self.types, id))?;
             return start(of.clone(), 2);
         }

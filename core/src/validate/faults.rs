@@ -91,6 +91,9 @@ pub(super) fn tell_problems(scope: &Scope<'_>, findings: &mut Findings, kind: Pr
             if let Some(meant) = &problem.meant {
                 finding.fix(file, Applicability::Unsafe, problem.span, meant.clone());
             }
+            for span in &problem.also {
+                finding.also(file, *span, "it is read here too");
+            }
         }
     }
 }

@@ -1,17 +1,13 @@
 //! What expressions read, looked up before anything runs: names that cannot exist, steps that have not run by then,
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::lists::{Lists, Order};
 use super::scope::ProcessScope;
-use crate::definition::schema::MAX_STEPS;
-use crate::definition::step::RunOn;
-use crate::definition::{Step, StepKind};
 use crate::expression::{Key, Reference, Segment, Template};
-use crate::graph::{Moment, Reach, StepIndex, StepSet};
 use crate::source::{NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, PromptTypes, Type, Types};
@@ -33,6 +29,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// What was meant instead, where a name is misspelt.
     pub meant: Option<String>,
+    /// Where else the same mistake shows.
+    pub also: Vec<Span>,
 }
 
 /// Everything that is wrong with what a process's texts read and do.
@@ -40,7 +38,9 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
     let Some(own) = types.process(process.file.source.path()) else { return Vec::new() };
     let readers = Readers::of(process);
     let document = &process.file.document;
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = Vec::new();
+    // The first place where one step reads another too early.
+    let mut early: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (text, read) in process.texts.texts.iter().zip(own.read(types)) {
         let Ok(template) = &text.template else { continue };
         let mut mistakes = read.mistakes.clone();
@@ -54,7 +54,18 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
             continue;
         }
         let map = document.scalar_map(text.node);
-        problems.extend(mistakes.into_iter().map(|mistake| problem(mistake, text.node, &|range| map.span(range))));
+        for mistake in mistakes {
+            let read = &template.text()[mistake.range.clone()];
+            let pair = text.owner.id().filter(|_| mistake.kind == MistakeKind::NotBefore).map(|reader| (reader, read));
+            let problem = problem(mistake, text.node, &|range| map.span(range));
+            // One edge is missing, however often the step is read.
+            let first = pair.map_or(problems.len(), |pair| *early.entry(pair).or_insert(problems.len()));
+            match problems.get_mut(first) {
+                Some(first) if first.span == problem.span => {}
+                Some(first) => first.also.push(problem.span),
+                None => problems.push(problem),
+            }
+        }
     }
     problems
 }
@@ -81,14 +92,9 @@ fn wrong(kind: MistakeKind, segment: &Segment, message: String) -> Mistake {
 /// Who may read what.
 struct Readers<'scope, 'r> {
     process: &'scope ProcessScope<'r>,
-    /// Nothing where there are more steps than a process may have.
-    reach: Option<Reach>,
-    /// Steps of which it is unknown what they wait for.
-    unresolved: StepSet,
-    /// The step around each step of a body, outermost.
-    bodies: BTreeMap<&'scope str, &'scope str>,
-    /// The steps that each step's own `when` reads.
-    guards: BTreeSet<(&'scope str, &'scope str)>,
+    lists: Lists<'scope, 'r>,
+    /// Ids that several steps have: nobody can say which of them is meant.
+    ambiguous: BTreeSet<&'scope str>,
     /// How many misspelt steps have been compared with all that there are.
     compared: Cell<usize>,
 }
@@ -101,19 +107,10 @@ const ROOTS: [&str; 4] = ["context", "execution", "inputs", "trigger"];
 
 impl<'scope, 'r> Readers<'scope, 'r> {
     fn of(process: &'scope ProcessScope<'r>) -> Self {
-        let graph = &process.graph;
-        let reach = (graph.len() <= MAX_STEPS).then(|| Reach::of(graph));
-        let unresolved = StepSet::of(graph.len(), |step| is_unresolved(process, step));
-        let own = process.process.steps.iter().filter(|step| matches!(step.kind, StepKind::Foreach(_)));
-        let inside = own.flat_map(|step| step.with_body().skip(1).map(|inner| (inner.id.as_str(), step.id.as_str())));
-        let bodies = inside.collect();
-        let mut guards = BTreeSet::new();
-        for text in process.texts.texts.iter().filter(|text| text.role.is_when) {
-            let (Some(owner), Ok(template)) = (text.owner.id(), &text.template) else { continue };
-            let read = template.references().iter().filter(|reference| reference.root() == "steps");
-            guards.extend(read.filter_map(|reference| Some((owner, reference.name(1)?))));
-        }
-        Self { process, reach, unresolved, bodies, guards, compared: Cell::new(0) }
+        let mut known = BTreeSet::new();
+        let ids = process.ids.iter().map(|(id, _)| id.as_str());
+        let ambiguous = ids.filter(|id| !known.insert(*id)).collect();
+        Self { process, lists: Lists::of(process), ambiguous, compared: Cell::new(0) }
     }
 
     fn check(&self, inputs: &Type, text: &Text, reference: &Reference) -> Option<Mistake> {
@@ -145,9 +142,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             .iter()
             .find(|reference| reference.range.start <= mistake.range.start && mistake.range.end <= reference.range.end);
         match chain.map(|chain| (chain.root(), chain.name(1))) {
-            Some(("steps", Some(id))) => {
-                process.graph.find(id).is_some_and(|at| process.is_faulty(process.graph.step(at)))
-            }
+            Some(("steps", Some(id))) => self.lists.is_faulty(process, id),
             Some(("inputs", _)) => {
                 let inputs = process.file.document.node(process.process.node).get("inputs");
                 let within = |whole: Span| process.file.structure.iter().any(|fault| whole.contains(fault.span));
@@ -192,68 +187,46 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             let wrong = wrong(MistakeKind::UnknownStep, segment, format!("there is no step `{id}`"));
             return Some(wrong.meant(closest(id, known.iter().copied()), &known));
         }
+        if self.ambiguous.contains(id) || text.owner.id().is_some_and(|own| self.ambiguous.contains(own)) {
+            return None;
+        }
         self.not_before(text, segment, id).or_else(|| self.may_be_skipped(text, reference, segment, id))
     }
 
     /// A step that has not ended when the text is evaluated.
     fn not_before(&self, text: &Text, segment: &Segment, id: &str) -> Option<Mistake> {
-        let early = |message: String| Some(wrong(MistakeKind::NotBefore, segment, message));
-        let reader = match &text.owner {
-            Owner::Outputs => return self.inside_foreach(segment, id),
-            Owner::Concurrency => {
-                return early("no step has run when `concurrency` is evaluated".to_owned());
+        let early = |message: String| wrong(MistakeKind::NotBefore, segment, message);
+        if text.owner == Owner::Concurrency {
+            return Some(early("no step has run when `concurrency` is evaluated".to_owned()));
+        }
+        let own = text.owner.id().unwrap_or_default();
+        if own == id {
+            return Some(early(format!("step `{id}` cannot read its own result")));
+        }
+        let (reader, read) = (self.lists.reader(text)?, self.lists.find(id)?);
+        match self.lists.order(reader, read) {
+            Order::Ended => None,
+            Order::Around => {
+                let problem = early(format!("step `{id}` has not ended while its body runs"));
+                Some(problem.help(format!("only steps that wait for `{id}` can read its list of results")))
             }
-            Owner::Step { id, .. } => id.as_deref()?,
-        };
-        if reader == id {
-            return early(format!("step `{id}` cannot read its own result"));
-        }
-        let graph = &self.process.graph;
-        let from = self.process.graph.find(reader)?;
-        let Some(read) = graph.find(id) else {
-            // A step of the process has items around it only in its `result`, which reads the steps of its body.
-            let is_result = matches!(&text.owner, Owner::Step { items, .. } if !items.is_empty());
-            let in_body = |step: &Step| matches!(&step.kind, StepKind::Foreach(it) if it.steps.iter().any(|s| s.id.as_str() == id));
-            let reads_own = is_result && in_body(graph.step(from));
-            return if reads_own { None } else { self.inside_foreach(segment, id) };
-        };
-        if self.process.has_loose_ends {
-            return None;
-        }
-        if self.readable(from)?.has(read) {
-            return None;
-        }
-        let problem = early(format!("step `{id}` need not have ended when `{reader}` runs"))?;
-        let behind = self.reach.as_ref().is_some_and(|reach| reach.before(read).has(from));
-        Some(match behind {
-            true => problem.help(format!("`{id}` waits for `{reader}`, so it always runs later")),
-            false => problem.help(format!("add `{id}` to `depends_on` of `{reader}`")),
-        })
-    }
-
-    /// A body's steps end with each item; outside there is only the list of results.
-    fn inside_foreach(&self, segment: &Segment, id: &str) -> Option<Mistake> {
-        let around = self.bodies.get(id)?;
-        let message = format!("step `{id}` runs once per item of `{around}`");
-        let help = format!("outside of it read `steps.{around}.output`, the list of results");
-        Some(wrong(MistakeKind::NotBefore, segment, message).help(help))
-    }
-
-    /// The steps that have ended when a step runs; nothing where another finding makes that unknown.
-    fn readable(&self, reader: StepIndex) -> Option<Cow<'_, StepSet>> {
-        let (graph, reach) = (&self.process.graph, self.reach.as_ref()?);
-        let mut readable = Cow::Borrowed(reach.before(reader));
-        if graph.step(reader).run_on == RunOn::Compensation {
-            for undone in graph.undone_by(reader) {
-                readable.to_mut().add(undone);
-                readable.to_mut().add_all(reach.before(undone));
+            Order::Inside(foreach) if foreach == own => {
+                let problem = early(format!("step `{id}` runs in the body of `{foreach}`, after this is evaluated"));
+                Some(problem.help(format!("of `{foreach}` only its `result` can read it")))
             }
-            if readable.is_empty() {
-                return None;
+            Order::Inside(foreach) => {
+                let problem = early(format!("step `{id}` runs once per item of `{foreach}`"));
+                Some(problem.help(format!("outside of it read `steps.{foreach}.output`, the list of results")))
+            }
+            Order::Early { reader, is_later } => {
+                let asks = if own.is_empty() { reader } else { own };
+                let problem = early(format!("step `{id}` need not have ended when `{asks}` runs"));
+                Some(match is_later {
+                    true => problem.help(format!("`{id}` waits for `{reader}`, so it always runs later")),
+                    false => problem.help(format!("add `{id}` to `depends_on` of `{reader}`")),
+                })
             }
         }
-        let known = !self.unresolved.has(reader) && !readable.meets(&self.unresolved);
-        known.then_some(readable)
     }
 
     /// A step whose output is missing in some world in which the text is evaluated.
@@ -261,50 +234,16 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         if reference.has_default || reference.conditional || reference.name(2) != Some("output") {
             return None;
         }
-        let graph = &self.process.graph;
-        let read = graph.find(id)?;
-        let unresolved_before = self.reach.as_ref().is_some_and(|reach| reach.before(read).meets(&self.unresolved));
-        if self.process.has_loose_ends || self.unresolved.has(read) || unresolved_before {
-            return None;
-        }
-        let missing = &self.process.missing;
-        let (may_be, whose) = match &text.owner {
-            Owner::Outputs => (missing.may_be(read, Moment::End), "the process completes".to_owned()),
-            Owner::Concurrency => return None,
-            Owner::Step { id: reader, .. } => {
-                let reader = reader.as_deref()?;
-                let from = graph.find(reader)?;
-                if !text.role.is_when && self.guards.contains(&(reader, id)) {
-                    return None;
-                }
-                (self.missing_in_step(read, from, text.role.is_when), format!("`{reader}` runs"))
-            }
+        let (reader, read) = (self.lists.reader(text)?, self.lists.find(id)?);
+        let whose = match text.owner.id() {
+            None => "the process completes".to_owned(),
+            Some(foreach) if reader.is_at_end() => format!("an item of `{foreach}` is done"),
+            Some(own) => format!("`{own}` runs"),
         };
-        may_be.then(|| {
+        self.lists.may_be_missing(reader, read).then(|| {
             wrong(MistakeKind::MayBeMissing, segment, format!("step `{id}` may have given nothing when {whose}"))
                 .help("provide for it with `| default(…)`, which covers the whole chain before it")
         })
-    }
-
-    fn missing_in_step(&self, read: StepIndex, from: StepIndex, is_when: bool) -> bool {
-        let missing = &self.process.missing;
-        if self.process.graph.step(from).run_on == RunOn::Compensation {
-            let undone: Vec<StepIndex> = self.process.graph.undone_by(from).collect();
-            return undone.iter().any(|undone| *undone != read && missing.may_be(read, Moment::Step(*undone)));
-        }
-        missing.may_be(read, if is_when { Moment::When(from) } else { Moment::Step(from) })
-    }
-}
-
-/// Whether it is unknown what a step waits for, because that could not be read or names no step.
-fn is_unresolved(process: &ProcessScope<'_>, index: StepIndex) -> bool {
-    let (graph, step) = (&process.graph, process.graph.step(index));
-    match step.depends_on.is_empty() {
-        true => {
-            let written = process.node(step).get("depends_on");
-            written.is_some_and(|written| !written.is_null() && written.items().is_none_or(|ids| ids.len() > 0))
-        }
-        false => step.depends_on.iter().any(|id| graph.meant(id.as_str()).is_none()),
     }
 }
 
@@ -326,5 +265,5 @@ pub(super) fn prompt_problems(prompt: &PromptTypes<'_>) -> Vec<Problem> {
 
 fn problem(mistake: Mistake, node: NodeId, span: &dyn Fn(Range<usize>) -> Span) -> Problem {
     let Mistake { kind, range, message, help, meant } = mistake;
-    Problem { kind, node, span: span(range), message, help, meant }
+    Problem { kind, node, span: span(range), message, help, meant, also: Vec::new() }
 }

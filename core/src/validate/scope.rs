@@ -9,6 +9,7 @@ use super::reference::{self, Problem};
 use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
+use crate::definition::schema::MAX_STEPS;
 use crate::definition::step::{StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
@@ -66,6 +67,8 @@ pub struct ProcessScope<'r> {
     pub graph: Graph<'r>,
     /// Which outputs may be missing when.
     pub missing: Missing,
+    /// The bodies of `foreach`, each after those around it. None where there are more steps than a process may have.
+    pub bodies: Vec<Body<'r>>,
     /// Ids as written, also of steps that could not be decoded and of bodies, with their nodes.
     pub ids: Vec<(String, NodeId)>,
     /// The same ids, for looking up.
@@ -78,6 +81,16 @@ pub struct ProcessScope<'r> {
     pub texts: Arc<Texts>,
     /// What is wrong with what they read.
     pub problems: Vec<Problem>,
+}
+
+/// The body of a `foreach`.
+pub struct Body<'r> {
+    /// The step whose body it is.
+    pub foreach: &'r Step,
+    /// The graph of its steps.
+    pub graph: Graph<'r>,
+    /// Which of their outputs may be missing when.
+    pub missing: Missing,
 }
 
 impl<'r> Scope<'r> {
@@ -205,6 +218,7 @@ impl<'r> ProcessScope<'r> {
             process,
             graph,
             missing,
+            bodies: bodies(process),
             ids,
             known_ids,
             has_nameless_step: has_nameless_step(file.document.node(process.node), 0),
@@ -212,7 +226,10 @@ impl<'r> ProcessScope<'r> {
             texts,
             problems: Vec::new(),
         };
-        scope.has_loose_ends = scope.has_nameless_step || scope.loose_ends();
+        scope.has_loose_ends = {
+            let written = file.document.node(process.node).get("steps");
+            scope.has_nameless_step || scope.loose_ends(&scope.graph, written)
+        };
         scope.problems = reference::problems(types, &scope);
         scope
     }
@@ -235,25 +252,24 @@ impl ProcessScope<'_> {
         self.file.structure.iter().any(|fault| whole.contains(fault.span))
     }
 
-    /// Whether a gateway leads to a step that is not there, or what may be a gateway could not be read.
-    fn loose_ends(&self) -> bool {
+    /// Whether a gateway of a list of steps leads to one that is not there, or what may be a gateway could not be read.
+    pub(super) fn loose_ends(&self, graph: &Graph<'_>, written: Option<Node<'_>>) -> bool {
         let leads_nowhere = |step: &Step| match &step.kind {
             StepKind::Gateway(gateway) => {
                 let mut targets = gateway.branches.iter().flat_map(|branch| &branch.to);
-                targets.any(|target| self.graph.meant(target.as_str()).is_none()) || self.is_faulty(step)
+                targets.any(|target| graph.meant(target.as_str()).is_none()) || self.is_faulty(step)
             }
             _ => false,
         };
-        let list = self.file.document.node(self.process.node).get("steps");
-        let unread = list.and_then(Node::items).into_iter().flatten().filter(|step| {
+        let unread = written.and_then(Node::items).into_iter().flatten().filter(|step| {
             let id = step.get("id").and_then(Node::as_str);
-            id.is_some_and(|id| self.graph.find(id).is_none())
+            id.is_some_and(|id| graph.find(id).is_none())
         });
         let may_be_gateway = |step: Node<'_>| match step.get("type").and_then(Node::as_str) {
             Some(written) => StepType::from_name(written).is_none_or(|kind| kind == StepType::Gateway),
             None => true,
         };
-        self.process.steps.iter().any(leads_nowhere) || unread.into_iter().any(may_be_gateway)
+        graph.steps().any(leads_nowhere) || unread.into_iter().any(may_be_gateway)
     }
 
     /// Every step that could be decoded, bodies of `foreach` included.
@@ -275,6 +291,21 @@ impl ProcessScope<'_> {
     pub fn value_span(&self, step: &Step, key: &str) -> Span {
         self.node(step).get(key).map_or(step.id.span, |value| value.span())
     }
+}
+
+fn bodies(process: &Process) -> Vec<Body<'_>> {
+    if process.all_steps().count() > MAX_STEPS {
+        return Vec::new();
+    }
+    let mut bodies = Vec::new();
+    for foreach in process.all_steps() {
+        if let StepKind::Foreach(fields) = &foreach.kind {
+            let graph = Graph::of_steps(&fields.steps);
+            let missing = Missing::of(&graph);
+            bodies.push(Body { foreach, graph, missing });
+        }
+    }
+    bodies
 }
 
 fn written_ids(document: &Document, root: NodeId) -> Vec<(String, NodeId)> {

@@ -286,7 +286,7 @@ fn values_of_a_process() {
     steps.fetch.output.headers.etag: a text
     steps.ask.output: a mapping with `ok` and `why`
     steps.ask.output.why: a text — `steps.ask.output.why` may be missing
-    steps.inner.output.name: a text
+    steps.inner.output.name: a value of any type
     "#);
 }
 

@@ -1,0 +1,288 @@
+//! The lists of steps of a process, its own and the bodies of its `foreach` steps: which of their steps have ended, and
+//! which may have given nothing, when a text of another is evaluated. `execution::plan` says the same of a running
+//! execution. Makes no sentences; `reference` does.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::scope::ProcessScope;
+use crate::definition::schema::MAX_STEPS;
+use crate::definition::step::RunOn;
+use crate::expression::Template;
+use crate::graph::{Graph, Missing, Moment, Reach, StepIndex, StepSet};
+use crate::types::text::{Owner, Text, Usage};
+
+/// Where a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Its list: 0 is the process's own.
+    list: usize,
+    step: StepIndex,
+}
+
+/// From where something is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader {
+    list: usize,
+    /// Nothing once all steps of the list have ended: so read the outputs of a process and the `result` of a `foreach`.
+    step: Option<StepIndex>,
+    is_when: bool,
+}
+
+impl Reader {
+    /// Whether it reads once all steps of its list have ended.
+    pub(super) fn is_at_end(self) -> bool {
+        self.step.is_none()
+    }
+}
+
+/// How a step stands to the one that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order<'r> {
+    /// It has ended, or nobody can say.
+    Ended,
+    /// The reader is in its body.
+    Around,
+    /// It runs for each item of this `foreach`, which the reader is not in.
+    Inside(&'r str),
+    /// It need not have ended when this step of its own list runs: the reader, or the `foreach` that the reader is in.
+    Early {
+        /// The step that would have to wait for it.
+        reader: &'r str,
+        /// Whether it waits for that one instead.
+        is_later: bool,
+    },
+}
+
+/// The lists of a process; those of bodies after those around them.
+pub(super) struct Lists<'scope, 'r> {
+    lists: Vec<List<'scope, 'r>>,
+    places: BTreeMap<&'r str, Place>,
+    /// The body of each `foreach`.
+    bodies: BTreeMap<Place, usize>,
+    /// Where conditions stand that read a step, by its id, and whether they are a `when`.
+    conditions: BTreeMap<&'scope str, Vec<(Place, bool)>>,
+}
+
+struct List<'scope, 'r> {
+    graph: &'scope Graph<'r>,
+    missing: &'scope Missing,
+    /// Nothing where there are more steps than a process may have.
+    reach: Option<Reach>,
+    /// Steps of which it is unknown what they wait for.
+    unresolved: StepSet,
+    /// Steps that are not on a circle, nor behind one.
+    ordered: StepSet,
+    /// Whether it is unknown where some gateway leads.
+    has_loose_ends: bool,
+    /// The `foreach` whose body it is.
+    around: Option<Place>,
+}
+
+impl<'scope, 'r> Lists<'scope, 'r> {
+    pub(super) fn of(process: &'scope ProcessScope<'r>) -> Self {
+        let own = List::of(process, &process.graph, &process.missing, process.has_loose_ends);
+        let mut lists =
+            Self { lists: Vec::new(), places: BTreeMap::new(), bodies: BTreeMap::new(), conditions: BTreeMap::new() };
+        lists.add(own);
+        for body in &process.bodies {
+            let written = process.node(body.foreach).get("steps");
+            let has_loose_ends = process.has_nameless_step || process.loose_ends(&body.graph, written);
+            let around = lists.find(body.foreach.id.as_str());
+            lists.add(List { around, ..List::of(process, &body.graph, &body.missing, has_loose_ends) });
+        }
+        for text in process.texts.texts.iter().filter(|text| text.role.usage == Usage::Condition) {
+            lists.note_condition(text);
+        }
+        lists
+    }
+
+    fn add(&mut self, list: List<'scope, 'r>) {
+        let own = self.lists.len();
+        for (step, found) in list.graph.steps().enumerate() {
+            self.places.entry(found.id.as_str()).or_insert(Place { list: own, step });
+        }
+        self.bodies.extend(list.around.map(|around| (around, own)));
+        self.lists.push(list);
+    }
+
+    fn note_condition(&mut self, text: &'scope Text) {
+        let (Some(place), Ok(template)) = (text.owner.id().and_then(|id| self.find(id)), &text.template) else {
+            return;
+        };
+        for id in steps_of(template) {
+            self.conditions.entry(id).or_default().push((place, text.role.is_when));
+        }
+    }
+
+    /// Where the step with this id is. Of several the first counts.
+    pub(super) fn find(&self, id: &str) -> Option<Place> {
+        self.places.get(id).copied()
+    }
+
+    fn id(&self, place: Place) -> &'r str {
+        self.lists[place.list].graph.step(place.step).id.as_str()
+    }
+
+    /// From where a text reads; nothing where its step is not known, or where no step has run.
+    pub(super) fn reader(&self, text: &Text) -> Option<Reader> {
+        let (id, items) = match &text.owner {
+            Owner::Outputs => return Some(Reader { list: 0, step: None, is_when: false }),
+            Owner::Concurrency => return None,
+            Owner::Step { id, items } => (id.as_deref()?, items),
+        };
+        let place = self.find(id)?;
+        let node = self.lists[place.list].graph.step(place.step).node;
+        let own_body = items.last().filter(|item| item.foreach == node);
+        if own_body.is_some() {
+            return Some(Reader { list: *self.bodies.get(&place)?, step: None, is_when: false });
+        }
+        Some(Reader { list: place.list, step: Some(place.step), is_when: text.role.is_when })
+    }
+
+    /// The reader as it stands in a list around it.
+    fn seen_in(&self, mut reader: Reader, list: usize) -> Option<Reader> {
+        while reader.list != list {
+            reader = self.outside(reader)?;
+        }
+        Some(reader)
+    }
+
+    fn outside(&self, reader: Reader) -> Option<Reader> {
+        let around = self.lists[reader.list].around?;
+        Some(Reader { list: around.list, step: Some(around.step), is_when: false })
+    }
+
+    /// How a step stands to its reader.
+    pub(super) fn order(&self, from: Reader, read: Place) -> Order<'r> {
+        let list = &self.lists[read.list];
+        let Some(reader) = self.seen_in(from, read.list) else {
+            let mut around = list.around;
+            while let Some(foreach) = around.filter(|foreach| self.seen_in(from, foreach.list).is_none()) {
+                around = self.lists[foreach.list].around;
+            }
+            return around.map_or(Order::Ended, |foreach| Order::Inside(self.id(foreach)));
+        };
+        let Some(step) = reader.step else { return Order::Ended };
+        if step == read.step && from.list != read.list {
+            return Order::Around;
+        }
+        let Some(reach) = list.reach.as_ref().filter(|_| !list.has_loose_ends && list.ordered.has(step)) else {
+            return Order::Ended;
+        };
+        if list.readable(reach, step).is_none_or(|readable| readable.has(read.step)) {
+            return Order::Ended;
+        }
+        let reader = self.id(Place { list: read.list, step });
+        Order::Early { reader, is_later: reach.before(read.step).has(step) }
+    }
+
+    /// Whether a step may have given nothing when its reader reads it. What a condition reads is there for what that
+    /// condition guards.
+    pub(super) fn may_be_missing(&self, from: Reader, read: Place) -> bool {
+        let conditions = self.conditions.get(self.id(read)).map(Vec::as_slice).unwrap_or_default();
+        let mut reader = from;
+        while reader.list != read.list {
+            let list = &self.lists[reader.list];
+            let guards = |(place, is_when): &(Place, bool)| match reader.step {
+                _ if place.list != reader.list => false,
+                None => true,
+                Some(step) if step == place.step => *is_when && !reader.is_when,
+                Some(step) => list.reach.as_ref().is_some_and(|reach| reach.before(step).has(place.step)),
+            };
+            if conditions.iter().any(guards) {
+                return false;
+            }
+            let Some(outside) = self.outside(reader) else { return false };
+            reader = outside;
+        }
+        let list = &self.lists[read.list];
+        if list.has_loose_ends || list.is_unresolved(read.step) {
+            return false;
+        }
+        let Some(step) = reader.step else { return list.missing.may_be(read.step, Moment::End) };
+        let own = Place { list: read.list, step };
+        if !reader.is_when && conditions.contains(&(own, true)) {
+            return false;
+        }
+        list.missing_in_step(read.step, step, reader.is_when)
+    }
+
+    /// Whether something in a step could not be read as it is written.
+    pub(super) fn is_faulty(&self, process: &ProcessScope<'_>, id: &str) -> bool {
+        let step = self.find(id).map(|place| self.lists[place.list].graph.step(place.step));
+        step.is_some_and(|step| process.is_faulty(step))
+    }
+}
+
+impl<'scope, 'r> List<'scope, 'r> {
+    fn of(
+        process: &ProcessScope<'_>,
+        graph: &'scope Graph<'r>,
+        missing: &'scope Missing,
+        has_loose_ends: bool,
+    ) -> Self {
+        let mut ordered = StepSet::none(graph.len());
+        graph.order().iter().for_each(|step| ordered.add(*step));
+        Self {
+            graph,
+            missing,
+            reach: (graph.len() <= MAX_STEPS).then(|| Reach::of(graph)),
+            unresolved: StepSet::of(graph.len(), |step| is_unresolved(process, graph, step)),
+            ordered,
+            has_loose_ends,
+            around: None,
+        }
+    }
+
+    /// The steps that have ended when a step runs; nothing where another finding makes that unknown.
+    fn readable<'l>(&'l self, reach: &'l Reach, reader: StepIndex) -> Option<Cow<'l, StepSet>> {
+        let graph = self.graph;
+        let mut readable = Cow::Borrowed(reach.before(reader));
+        if graph.step(reader).run_on == RunOn::Compensation {
+            for undone in graph.undone_by(reader) {
+                readable.to_mut().add(undone);
+                readable.to_mut().add_all(reach.before(undone));
+            }
+            if readable.is_empty() {
+                return None;
+            }
+        }
+        let known = !self.unresolved.has(reader) && !readable.meets(&self.unresolved);
+        known.then_some(readable)
+    }
+
+    /// Whether it is unknown what a step, or one before it, waits for.
+    fn is_unresolved(&self, step: StepIndex) -> bool {
+        let before = |reach: &Reach| reach.before(step).meets(&self.unresolved);
+        self.unresolved.has(step) || self.reach.as_ref().is_some_and(before)
+    }
+
+    fn missing_in_step(&self, read: StepIndex, from: StepIndex, is_when: bool) -> bool {
+        if self.graph.step(from).run_on == RunOn::Compensation {
+            let mut undone = self.graph.undone_by(from);
+            return undone.any(|undone| undone != read && self.missing.may_be(read, Moment::Step(undone)));
+        }
+        self.missing.may_be(read, if is_when { Moment::When(from) } else { Moment::Step(from) })
+    }
+}
+
+fn steps_of(template: &Template) -> impl Iterator<Item = &str> {
+    let of_steps = template.references().iter().filter(|reference| reference.root() == "steps");
+    of_steps.filter_map(|reference| reference.name(1))
+}
+
+/// Whether it is unknown what a step waits for, because that could not be read or names no step.
+fn is_unresolved(process: &ProcessScope<'_>, graph: &Graph<'_>, index: StepIndex) -> bool {
+    let step = graph.step(index);
+    match step.depends_on.is_empty() {
+        true => {
+            let written = process.node(step).get("depends_on");
+            written.is_some_and(|written| !written.is_null() && written.items().is_none_or(|ids| ids.len() > 0))
+        }
+        false => step.depends_on.iter().any(|id| graph.meant(id.as_str()).is_none()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
