@@ -43,3 +43,15 @@ fn every_kind_of_file_may_be_hostile() {
         }
     }
 }
+
+/// What is measured must be sound: a finding a file would measure how findings are told.
+#[path = "../benches/validate/corpus.rs"]
+mod corpus;
+
+#[test]
+fn the_processes_that_are_measured_are_sound() {
+    for files in [corpus::processes(40), vec![(".flow/processes/long.yaml".to_owned(), corpus::long_process(60))]] {
+        let report = validate(&Repository::read(files), &Options { performed_only: false, ..Options::default() });
+        assert_eq!(report.findings, []);
+    }
+}
