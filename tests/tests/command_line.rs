@@ -65,7 +65,7 @@ fn exit_codes_say_what_was_found() {
     let empty = folder(&[("README.md", "nothing here")]);
     assert_eq!(flowctl(empty.path(), &["validate", "."]).code, 3);
     let lost = flowctl(empty.path(), &["validate"]);
-    assert_eq!((lost.code, lost.err.contains("flowctl init")), (2, true), "{}", lost.err);
+    assert_eq!((lost.code, lost.err.contains("flowctl init")), (3, true), "{}", lost.err);
 }
 
 #[test]
@@ -73,6 +73,14 @@ fn warnings_alone_are_no_failure_unless_denied() {
     let unused = invalid("input-never-used");
     assert_eq!(flowctl(&unused, &["validate"]).code, 0);
     assert_eq!(flowctl(&unused, &["validate", "--deny-warnings"]).code, 1);
+}
+
+#[test]
+fn a_fix_is_a_replacement_in_sarif() {
+    let said = flowctl(&invalid("unknown-dependency"), &["validate", "--format", "sarif"]);
+    let log: Value = serde_json::from_str(&said.out).unwrap();
+    let fix = &log["runs"][0]["results"][0]["fixes"][0];
+    assert_eq!(fix["artifactChanges"][0]["replacements"][0]["insertedContent"]["text"], "approve", "{fix:#}");
 }
 
 #[test]

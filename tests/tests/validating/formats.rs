@@ -56,11 +56,7 @@ fn human() {
     1 | name: a
       |       ^
       |
-    help: rename one of them (`--fix --unsafe-fixes` does this)
-      |
-    1 - name: a
-    1 + name: b c,%
-      |
+      = help: rename one of them
 
     error[FLOW014]: a step's id may not contain `é`
      --> .flow/processes/evil.yaml:4:9
@@ -88,7 +84,7 @@ fn human() {
               `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`,
               `guarantees` …
 
-    5 errors, 1 warning in 3 files; --fix --unsafe-fixes mends 1
+    5 errors, 1 warning in 3 files
     flowctl explain FLOW016 says more
     "#);
 }
@@ -298,37 +294,7 @@ fn sarif() {
         ],
         "partialFingerprints": {
           "flowctlFinding/v1": "2a69e84b5fbe266ddba852a1572d3e65"
-        },
-        "fixes": [
-          {
-            "description": {
-              "text": "A guess"
-            },
-            "artifactChanges": [
-              {
-                "artifactLocation": {
-                  "uri": ".flow/processes/b%20c%2C%25.yaml",
-                  "uriBaseId": "%SRCROOT%"
-                },
-                "replacements": [
-                  {
-                    "deletedRegion": {
-                      "startLine": 1,
-                      "startColumn": 7,
-                      "endLine": 1,
-                      "endColumn": 8,
-                      "byteOffset": 6,
-                      "byteLength": 1
-                    },
-                    "insertedContent": {
-                      "text": "b c,%"
-                    }
-                  }
-                ]
-              }
-            ]
-          }
-        ]
+        }
       },
       {
         "ruleId": "FLOW014",
