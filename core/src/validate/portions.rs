@@ -325,12 +325,8 @@ mod tests {
         (told(&validate_texts(texts, &options)), told(&validate(&texts.repository(), &options)))
     }
 
-    fn cases() -> u32 {
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
-    }
-
     proptest! {
-        #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// Names of processes meet here: each example calls its own so, and mostly they are called `hello`.
         #[test]
