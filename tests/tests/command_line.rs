@@ -84,6 +84,20 @@ fn a_fix_is_a_replacement_in_sarif() {
 }
 
 #[test]
+fn what_is_not_told_one_by_one_is_counted() {
+    let steps = "  - {}\n".repeat(1_200);
+    let many = folder(&[(".flow/processes/a.yaml", &format!("name: a\nversion: 1\nsteps:\n{steps}"))]);
+    let said = flowctl(many.path(), &["validate", "--format", "json"]);
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    let told = document["findings"].as_array().unwrap();
+    let more: u64 = told.iter().filter_map(|finding| finding["more"].as_u64()).sum();
+    assert!(more > 0, "findings of one rule in one file are cut");
+    let summary = &document["summary"];
+    let counted: u64 = ["errors", "warnings", "infos"].iter().filter_map(|kind| summary[kind].as_u64()).sum();
+    assert_eq!(counted, told.len() as u64 + more);
+}
+
+#[test]
 fn json_is_what_the_contract_says() {
     let said = flowctl(&invalid("unknown-dependency"), &["validate", "--format", "json"]);
     let document: Value = serde_json::from_str(&said.out).unwrap();

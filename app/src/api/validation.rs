@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{FromRequest, RawQuery, Request, State};
 use flowctl_core::definition::repository::Repository;
-use flowctl_core::validate::{Options, Severity, validate as check};
+use flowctl_core::validate::{self as core, Options, validate as check};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -126,14 +126,9 @@ fn guessed_path(text: &str) -> String {
 fn findings(files: BTreeMap<String, String>) -> Findings {
     let repository = Repository::read(files);
     let report = check(&repository, &Options::default());
-    let mut summary = Summary::default();
-    for finding in &report.findings {
-        match finding.severity {
-            Severity::Error => summary.errors += 1,
-            Severity::Warning => summary.warnings += 1,
-            Severity::Info => summary.infos += 1,
-        }
-    }
+    // Of a rule that is found very often in one file not each finding is told, but each is counted.
+    let core::Summary { errors, warnings, infos } = report.summary;
+    let summary = Summary { errors, warnings, infos };
     let findings = report.findings.iter().map(|finding| json!(finding)).collect();
     Findings { version: 1, files: report.files, findings, summary }
 }

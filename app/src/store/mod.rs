@@ -9,6 +9,7 @@ mod error;
 mod execution;
 mod github_object;
 mod installation;
+mod listing;
 mod outputs;
 pub mod postgres;
 mod signal;

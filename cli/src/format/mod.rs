@@ -119,10 +119,12 @@ impl Counts {
     fn of(found: &[Found]) -> Self {
         let mut counts = Self::default();
         for Found { finding, .. } in found {
+            // Of a rule that is found very often in one file not each finding is told, but each is counted.
+            let all = 1 + finding.more;
             match finding.severity {
-                Severity::Error => counts.errors += 1,
-                Severity::Warning => counts.warnings += 1,
-                Severity::Info => counts.infos += 1,
+                Severity::Error => counts.errors += all,
+                Severity::Warning => counts.warnings += all,
+                Severity::Info => counts.infos += all,
             }
             if finding.is_fixable(Applicability::Safe) {
                 counts.safe += 1;

@@ -52,7 +52,7 @@ pub fn statistics(outcome: &Outcome, as_json: bool) -> anyhow::Result<String> {
     let _ = writeln!(
         text,
         "{} of {} in {}",
-        plural(outcome.found.len(), "finding", "findings"),
+        plural(rows.iter().map(|row| row.count).sum(), "finding", "findings"),
         plural(rows.len(), "rule", "rules"),
         plural(outcome.files, "file", "files")
     );
@@ -65,7 +65,7 @@ fn rows(outcome: &Outcome) -> Vec<Row> {
         let finding = &found.finding;
         let (code, name, severity) = (finding.code, finding.name, finding.severity);
         let row = rows.entry((code, severity)).or_insert(Row { code, name, severity, count: 0, fixable: 0 });
-        row.count += 1;
+        row.count += 1 + finding.more;
         row.fixable += usize::from(finding.is_fixable(Applicability::Safe));
     }
     let mut rows: Vec<Row> = rows.into_values().collect();

@@ -2,7 +2,6 @@
 //! processes, keys. A page is found along one index from where the last one ended; nothing is counted or skipped over.
 
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, TenantId};
-use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
@@ -12,13 +11,10 @@ use super::queries;
 use super::text::storable;
 use crate::store::approval::{ApprovalChange, approval_changes};
 use crate::store::columns::{from_json, json, micros, micros_after, small, tenant as tenant_of, timestamp, unsigned};
+use crate::store::listing;
 use crate::store::{
     Approval, ApprovalFilter, ApprovalStatus, ExecutionFilter, Page, PausedProcess, Progress, StoreError,
 };
-
-/// How many executions a page looks at where no index finds exactly those that are asked for. A page may then hold
-/// fewer than its limit, or none, and still have a next one.
-const LOOKED_AT: u32 = 2_000;
 
 pub(super) async fn executions(
     connection: &mut PgConnection,
@@ -84,7 +80,11 @@ async fn look(
         also(&mut query, " and repository = ", storable(repository).into_owned());
     }
     if let Some(text) = &filter.text {
-        also(&mut query, " and lower(id::text || ' ' || process || ' ' || repository) like ", containing(text));
+        also(
+            &mut query,
+            " and lower(id::text || ' ' || process || ' ' || repository) like ",
+            listing::containing(&storable(text)),
+        );
         query.push(" escape '\\'");
     }
     // Ids tell milliseconds; within one the time of creation decides.
@@ -109,32 +109,18 @@ async fn look(
         query.push(" and id < ").push_bind(before);
     }
     if let Some(since) = filter.since {
-        query.push(" and id >= ").push_bind(first_id_of(since));
+        query.push(" and id >= ").push_bind(listing::first_id_of(since));
     }
     if let Some(until) = filter.until.and_then(|until| until.checked_add(jiff::SignedDuration::from_millis(1)).ok()) {
-        query.push(" and id < ").push_bind(first_id_of(until));
+        query.push(" and id < ").push_bind(listing::first_id_of(until));
     }
     let edges = filter.since.is_some() || filter.until.is_some();
-    let looked_at = if exact && !edges { limit.saturating_add(1) } else { LOOKED_AT.max(limit.saturating_add(1)) };
+    let looked_at = listing::looked_at(limit, exact && !edges);
     query.push(" order by id desc limit ").push_bind(i64::from(looked_at));
     let rows = query.build().fetch_all(&mut *connection).await?;
     let looked =
         |row: &PgRow| Ok(Looked { tenant: row.try_get("tenant")?, id: row.try_get("id")?, fits: row.try_get("fits")? });
     Ok((rows.iter().map(looked).collect::<Result<_, StoreError>>()?, looked_at))
-}
-
-/// The smallest UUIDv7 of a millisecond.
-fn first_id_of(at: Timestamp) -> Uuid {
-    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
-    // Version and variant bits are not the smallest; other sources of ids may leave them out.
-    Uuid::from_u128(id.as_u128() & (u128::MAX << 80))
-}
-
-/// A `like` pattern for texts that contain this one.
-fn containing(text: &str) -> String {
-    let escaped = storable(text).to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
 }
 
 const TENANT_OF: &str = "select tenant from executions where id = $1 limit 1";
