@@ -3,6 +3,7 @@
 
 mod context;
 mod engine;
+pub(crate) mod known;
 mod reference;
 mod render;
 pub mod tree;
@@ -149,6 +150,14 @@ impl Template {
     /// What the text says, part by part; nothing where it [is literal](Self::is_literal).
     pub fn statements(&self) -> &[tree::Statement] {
         self.parsed.outline.as_ref().map_or(&[], |outline| &outline.statements)
+    }
+
+    /// The expression, where the text [is exactly one](Self::is_native).
+    pub(crate) fn expression(&self) -> Option<&tree::Node> {
+        match self.statements() {
+            [tree::Statement::Print(node), ..] if self.is_native() => Some(node),
+            _ => None,
+        }
     }
 
     /// The reference that stands at this range of the text.

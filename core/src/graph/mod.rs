@@ -3,7 +3,9 @@
 
 mod ascii;
 mod circle;
+mod condition;
 mod dot;
+mod guards;
 mod layout;
 mod marks;
 mod mermaid;
@@ -19,11 +21,14 @@ use crate::definition::{Process, Step};
 use crate::source::closest;
 
 pub use ascii::{ascii, ascii_marked};
+pub(crate) use condition::Required;
 pub use dot::dot;
+pub(crate) use guards::{Condition, Guards};
 pub use marks::{Mark, Marks};
 pub use mermaid::{mermaid, mermaid_marked};
 pub use reach::{Reach, StepSet};
 pub use svg::svg;
+pub(crate) use worlds::Question;
 pub use worlds::{Missing, Moment};
 
 /// A step's place among the steps of its graph, from 0.

@@ -32,6 +32,11 @@ impl StepSet {
         self.0.iter_mut().zip(&other.0).for_each(|(own, more)| *own |= more);
     }
 
+    /// Takes out the steps that are not in another set.
+    pub fn keep(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, more)| *own &= more);
+    }
+
     /// Whether a step is in it.
     pub fn has(&self, step: StepIndex) -> bool {
         self.0.get(step / 64).is_some_and(|word| word & (1 << (step % 64)) != 0)

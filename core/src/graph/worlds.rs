@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::words::bare;
+use super::condition::{Asks, Choices, Reader, Required, Test, Truth};
 use super::{Graph, StepIndex};
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Join, OnFailure, RunOn, Step, StepKind};
-use crate::expression::{Reference, Template};
+use crate::expression::Template;
+use crate::expression::tree::Node;
 
 /// Most steps of a graph that is played: LANGUAGE allows no more.
 const MAX_STEPS: usize = 1_000;
@@ -18,6 +19,8 @@ const ALL_WORLDS_UP_TO: usize = 10;
 const MAX_WORLDS: usize = 2_048;
 /// Most steps times worlds, so that the largest process takes well below a second.
 const MAX_WORK: usize = 1_000_000;
+/// The same for one question, of which there may be some.
+const MAX_WORK_OF_QUESTION: usize = 100_000;
 
 /// When something is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +51,24 @@ impl Missing {
             at_end: Bits::none(count),
         };
         if count <= MAX_STEPS {
-            Play::new(graph).play(&mut missing);
+            Play::new(graph).play(MAX_WORK, &mut |seen| seen.note(&mut missing));
         }
         missing
+    }
+
+    /// Whether the output of a step may be missing where it is read after tests that [`Self::may_be`] does not know of.
+    pub(crate) fn after_tests(graph: &Graph<'_>, question: &Question<'_>) -> bool {
+        if graph.len() > MAX_STEPS {
+            return false;
+        }
+        let mut play = Play::new(graph);
+        let mut reader = Reader { graph, choices: &mut play.choices, adds: false };
+        let known = question.known.iter().map(|(test, outcome)| (reader.test(question.template, test), *outcome));
+        let known = known.collect();
+        let (moment, read) = (question.moment, question.read);
+        let mut asked = Asked { moment, read, known, is_missing: false };
+        play.play(MAX_WORK_OF_QUESTION, &mut |seen| asked.is_missing = asked.is_missing || seen.answers(&asked));
+        asked.is_missing
     }
 
     /// Whether the output of `read` may be missing at this moment.
@@ -76,6 +94,10 @@ impl Bits {
         self.0[index / 64] |= 1 << (index % 64);
     }
 
+    fn remove(&mut self, index: usize) {
+        self.0[index / 64] &= !(1 << (index % 64));
+    }
+
     fn has(&self, index: usize) -> bool {
         self.0[index / 64] & (1 << (index % 64)) != 0
     }
@@ -98,11 +120,23 @@ enum Fate {
     Skipped,
 }
 
-/// A condition: choices that must come out so, and steps that it reads and which therefore must have run.
-#[derive(Debug, Clone, Default)]
+impl Fate {
+    fn status(self) -> &'static str {
+        match self {
+            Self::Done => "completed",
+            Self::Tolerated | Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// A condition.
+#[derive(Debug, Default)]
 struct Condition {
-    atoms: Vec<(usize, bool)>,
-    reads: Vec<StepIndex>,
+    /// Nothing where it always holds.
+    test: Option<Test>,
+    /// The steps of which nobody can say after it that they gave nothing.
+    known: Vec<StepIndex>,
 }
 
 /// A branch of a gateway: its condition, or none for `otherwise`, and its targets.
@@ -114,61 +148,96 @@ struct Play<'graph, 'process> {
     branches: BTreeMap<StepIndex, Vec<Way>>,
     /// For each step whose failure is tolerated, the choice that says whether it fails.
     tolerated: BTreeMap<StepIndex, usize>,
-    choices: usize,
+    choices: Choices,
+    /// How many choices there are with those of `tolerated`.
+    count: usize,
 }
 
-/// Choices by the text of their condition: the same text comes out the same everywhere.
-#[derive(Default)]
-struct Atoms(BTreeMap<String, usize>);
+/// What is read where tests have come out one way, beyond the conditions of the steps.
+#[derive(Debug)]
+pub(crate) struct Question<'t> {
+    /// When.
+    pub(crate) moment: Moment,
+    /// The step whose output is read.
+    pub(crate) read: StepIndex,
+    /// The text that reads it.
+    pub(crate) template: &'t Template,
+    /// The tests around the place.
+    pub(crate) known: &'t [(&'t Node, bool)],
+}
+
+/// A question as worlds see it.
+struct Asked {
+    moment: Moment,
+    read: StepIndex,
+    known: Vec<(Test, bool)>,
+    /// Whether some world is a witness.
+    is_missing: bool,
+}
 
 impl<'graph, 'process> Play<'graph, 'process> {
     fn new(graph: &'graph Graph<'process>) -> Self {
-        let mut atoms = Atoms::default();
+        let mut choices = Choices::default();
+        let mut reader = Reader { graph, choices: &mut choices, adds: true };
         let mut tolerated_steps = Vec::new();
         let mut branches = BTreeMap::new();
         let mut whens = Vec::with_capacity(graph.len());
         for (index, step) in graph.steps().enumerate() {
-            whens.push(step.when.as_ref().map(|when| atoms.condition(graph, when)));
+            whens.push(step.when.as_ref().map(|when| condition(&mut reader, when)));
             if step.on_failure == OnFailure::Continue && can_fail(step) {
                 tolerated_steps.push(index);
             }
             if let StepKind::Gateway(gateway) = &step.kind {
                 let ways = gateway.branches.iter().map(|branch| {
                     let targets = branch.to.iter().filter_map(|id| graph.meant(id.as_str())).collect();
-                    (branch.when.as_ref().map(|when| atoms.condition(graph, when)), targets)
+                    (branch.when.as_ref().map(|when| condition(&mut reader, when)), targets)
                 });
                 branches.insert(index, ways.collect());
             }
         }
-        let first = atoms.0.len();
+        let first = choices.len();
         let tolerated: BTreeMap<StepIndex, usize> =
             tolerated_steps.into_iter().enumerate().map(|(offset, step)| (step, first + offset)).collect();
-        let choices = first + tolerated.len();
-        Self { graph, whens, branches, tolerated, choices }
+        let count = first + tolerated.len();
+        Self { graph, whens, branches, tolerated, choices, count }
     }
 
-    fn play(&self, missing: &mut Missing) {
-        let worlds = self.worlds();
+    fn play(&self, most: usize, witness: &mut dyn FnMut(&Seen<'_>)) {
+        let worlds = self.worlds(most);
         for world in &worlds {
-            self.world(world, None, missing);
+            self.world(world, None, witness);
         }
         let after_failures = |step: &Step| matches!(step.run_on, RunOn::Failure | RunOn::Always);
         if !self.graph.steps().any(after_failures) {
             return;
         }
         let failing: Vec<StepIndex> = (0..self.graph.len()).filter(|index| can_fail(self.graph.step(*index))).collect();
-        let affordable = MAX_WORK / self.graph.len().max(1) / failing.len().max(1);
+        let affordable = most / self.graph.len().max(1) / failing.len().max(1);
         for world in worlds.iter().take(affordable.max(1)) {
             for failure in &failing {
-                self.world(world, Some(*failure), missing);
+                self.world(world, Some(*failure), witness);
             }
         }
     }
 
     /// The worlds to play: each choice as a bit. A tolerated failure counts as true.
-    fn worlds(&self) -> Vec<Vec<bool>> {
-        let affordable = (MAX_WORK / self.graph.len().max(1)).clamp(2, MAX_WORLDS);
-        let count = self.choices;
+    fn worlds(&self, most: usize) -> Vec<Vec<bool>> {
+        let mut worlds = self.combinations(most);
+        // One thing is not two words at once.
+        for choices in self.choices.exclusive() {
+            for world in &mut worlds {
+                let mut holding =
+                    choices.iter().filter(|choice| world[**choice]).copied().collect::<Vec<_>>().into_iter();
+                holding.next();
+                holding.for_each(|choice| world[choice] = false);
+            }
+        }
+        worlds
+    }
+
+    fn combinations(&self, most: usize) -> Vec<Vec<bool>> {
+        let affordable = (most / self.graph.len().max(1)).clamp(2, MAX_WORLDS);
+        let count = self.count;
         if count <= ALL_WORLDS_UP_TO && (1 << count) <= affordable {
             return (0..1_usize << count).map(|bits| (0..count).map(|at| bits & (1 << at) != 0).collect()).collect();
         }
@@ -192,7 +261,7 @@ impl<'graph, 'process> Play<'graph, 'process> {
 
     /// Plays one world. Without a failure, a world in which something fails that nobody tolerates says nothing: the
     /// execution has failed by then, and only steps that run after failures matter.
-    fn world(&self, world: &[bool], failure: Option<StepIndex>, missing: &mut Missing) {
+    fn world(&self, world: &[bool], failure: Option<StepIndex>, witness: &mut dyn FnMut(&Seen<'_>)) {
         let mut fates = vec![Fate::Skipped; self.graph.len()];
         let mut taken: BTreeMap<StepIndex, Vec<StepIndex>> = BTreeMap::new();
         let mut due = Vec::new();
@@ -204,7 +273,7 @@ impl<'graph, 'process> Play<'graph, 'process> {
             }
             due.push(index);
             let holds = match &self.whens[index] {
-                Some(condition) => Self::holds(condition, world, &fates),
+                Some(condition) => holds(condition, &World { choices: world, fates: &fates, taken: &taken }),
                 None => true,
             };
             if !holds {
@@ -218,38 +287,15 @@ impl<'graph, 'process> Play<'graph, 'process> {
                 _ => Fate::Done,
             };
             if fates[index] == Fate::Done && self.branches.contains_key(&index) {
-                match self.taken(index, world, &fates) {
+                match self.taken(index, &World { choices: world, fates: &fates, taken: &taken }) {
                     Some(targets) => drop(taken.insert(index, targets)),
                     None if step.on_failure == OnFailure::Continue => fates[index] = Fate::Tolerated,
                     None => return,
                 }
             }
         }
-        self.note(&fates, failure.is_some(), &due, &ran, missing);
-    }
-
-    fn note(&self, fates: &[Fate], failed: bool, due: &[StepIndex], ran: &[StepIndex], missing: &mut Missing) {
-        let mut absent = Bits::none(self.graph.len());
-        for index in self.graph.order() {
-            if fates[*index] != Fate::Done {
-                absent.add(*index);
-            }
-        }
-        let counts = |index: StepIndex| {
-            let after_failures = matches!(self.graph.step(index).run_on, RunOn::Failure | RunOn::Always);
-            !failed || after_failures
-        };
-        for index in due.iter().copied().filter(|index| counts(*index)) {
-            missing.at_when[index].add_all(&absent);
-            self.note_early(index, fates, &mut missing.at_when[index]);
-        }
-        for index in ran.iter().copied().filter(|index| counts(*index)) {
-            missing.in_step[index].add_all(&absent);
-            self.note_early(index, fates, &mut missing.in_step[index]);
-        }
-        if !failed {
-            missing.at_end.add_all(&absent);
-        }
+        let world = World { choices: world, fates: &fates, taken: &taken };
+        witness(&Seen { play: self, world, has_failed: failure.is_some(), due: &due, ran: &ran });
     }
 
     /// A step with `join: any` starts after its first ok edge: the others need not have ended.
@@ -293,18 +339,13 @@ impl<'graph, 'process> Play<'graph, 'process> {
         }
     }
 
-    fn holds(condition: &Condition, world: &[bool], fates: &[Fate]) -> bool {
-        let readable = condition.reads.iter().all(|step| fates[*step] == Fate::Done);
-        readable && condition.atoms.iter().all(|(atom, expected)| world[*atom] == *expected)
-    }
-
     /// Where a gateway leads; nothing where no branch holds and there is no `otherwise`, which fails it.
-    fn taken(&self, index: StepIndex, world: &[bool], fates: &[Fate]) -> Option<Vec<StepIndex>> {
+    fn taken(&self, index: StepIndex, world: &World<'_>) -> Option<Vec<StepIndex>> {
         let StepKind::Gateway(gateway) = &self.graph.step(index).kind else { return None };
         let branches = self.branches.get(&index)?;
         let mut targets = Vec::new();
         for (condition, to) in branches {
-            if condition.as_ref().is_some_and(|condition| Self::holds(condition, world, fates)) {
+            if condition.as_ref().is_some_and(|condition| holds(condition, world)) {
                 targets.extend(to);
                 if gateway.mode == GatewayMode::First {
                     return Some(targets);
@@ -318,45 +359,141 @@ impl<'graph, 'process> Play<'graph, 'process> {
     }
 }
 
-impl Atoms {
-    fn condition(&mut self, graph: &Graph<'_>, when: &serde_json::Value) -> Condition {
-        let Some(text) = when.as_str() else {
-            // A literal: true always holds; false is a fault of its own, and nothing behind it is judged.
-            return Condition::default();
-        };
-        let reads = Template::parse(text).map(|template| required_steps(graph, &template)).unwrap_or_default();
-        let whole = bare(text);
-        let simple = ![" or ", "(", " if ", "\"", "'"].iter().any(|mark| whole.contains(mark));
-        let parts: Vec<&str> = if simple { whole.split(" and ").collect() } else { vec![whole.as_str()] };
-        let atoms = parts.into_iter().map(|part| {
-            let words = part.split_whitespace().collect::<Vec<_>>().join(" ");
-            match words.strip_prefix("not ").filter(|_| simple) {
-                Some(rest) => (self.number(rest), false),
-                None => (self.number(&words), true),
-            }
-        });
-        Condition { atoms: atoms.collect(), reads }
+fn condition(reader: &mut Reader<'_, '_, '_>, when: &serde_json::Value) -> Condition {
+    // A literal: true always holds; false is a fault of its own, and nothing behind it is judged.
+    let Some(text) = when.as_str() else { return Condition::default() };
+    let template = Template::parse(text).ok().filter(Template::is_native);
+    let Some((template, node)) = template.as_ref().and_then(|template| Some((template, template.expression()?))) else {
+        return Condition { test: Some(reader.unread(text)), known: Vec::new() };
+    };
+    let required = Required::by(template, node, true);
+    let ids = required.completed.iter().chain(&required.unsure);
+    let known = ids.filter_map(|id| reader.graph.find(id)).collect();
+    Condition { test: Some(reader.test(template, node)), known }
+}
+
+/// A condition that decides whether something runs must certainly hold for that.
+fn holds(condition: &Condition, world: &World<'_>) -> bool {
+    condition.test.as_ref().is_none_or(|test| world.truth(test) == Truth::True)
+}
+
+/// A world.
+struct World<'w> {
+    choices: &'w [bool],
+    fates: &'w [Fate],
+    /// The steps to which each gateway leads.
+    taken: &'w BTreeMap<StepIndex, Vec<StepIndex>>,
+}
+
+impl World<'_> {
+    fn truth(&self, test: &Test) -> Truth {
+        match test {
+            Test::Constant(truth) => Truth::from(*truth),
+            Test::Not(of) => match self.truth(of) {
+                Truth::False => Truth::True,
+                Truth::True => Truth::False,
+                other => other,
+            },
+            Test::Both(left, right) => self.joined(left, right, Truth::False),
+            Test::Either(left, right) => self.joined(left, right, Truth::True),
+            Test::Leaf { needs, .. } if needs.iter().any(|step| self.fates[*step] != Fate::Done) => Truth::Error,
+            Test::Leaf { asks, .. } => self.answer(asks),
+        }
     }
 
-    fn number(&mut self, words: &str) -> usize {
-        let next = self.0.len();
-        *self.0.entry(words.to_owned()).or_insert(next)
+    /// Two tests of which one that comes out as `decisive` decides.
+    fn joined(&self, left: &Test, right: &Test, decisive: Truth) -> Truth {
+        match self.truth(left) {
+            Truth::Free if self.truth(right) == decisive => decisive,
+            Truth::Free => Truth::Free,
+            decided if decided == decisive || decided == Truth::Error => decided,
+            _ => self.truth(right),
+        }
+    }
+
+    fn answer(&self, asks: &Asks) -> Truth {
+        let choice = |choice: Option<usize>| choice.map_or(Truth::Free, |choice| Truth::from(self.choices[choice]));
+        match asks {
+            Asks::Status(step, words) => {
+                let status = self.fates[*step].status();
+                Truth::from(words.iter().any(|word| word == status))
+            }
+            Asks::Output(step, _) if self.fates[*step] != Fate::Done => Truth::False,
+            Asks::Output(_, part) => part.map_or(Truth::True, choice),
+            Asks::Taken(gateway, target) => {
+                Truth::from(self.taken.get(gateway).is_some_and(|taken| taken.contains(target)))
+            }
+            Asks::Without(step, without, _) if self.fates[*step] != Fate::Done => Truth::from(*without),
+            Asks::Without(_, _, number) | Asks::Choice(number) => choice(*number),
+        }
     }
 }
 
-/// The steps whose output a condition reads without providing for its absence, or which it asks to be completed: where
-/// one is missing, what the condition guards does not run.
-fn required_steps(graph: &Graph<'_>, template: &Template) -> Vec<StepIndex> {
-    let asks_for_completion = template.text().contains("completed");
-    let bound = |reference: &&Reference| {
-        let needed = match reference.name(2) {
-            Some("output") => !reference.has_default && !reference.conditional,
-            Some("status") => asks_for_completion,
-            _ => false,
+/// A world that was played, with the steps that its edges let run and those that ran.
+struct Seen<'w> {
+    play: &'w Play<'w, 'w>,
+    world: World<'w>,
+    has_failed: bool,
+    due: &'w [StepIndex],
+    ran: &'w [StepIndex],
+}
+
+impl Seen<'_> {
+    fn counts(&self, index: StepIndex) -> bool {
+        let after_failures = matches!(self.play.graph.step(index).run_on, RunOn::Failure | RunOn::Always);
+        !self.has_failed || after_failures
+    }
+
+    /// The outputs that are missing; for a step also those that it need not wait for.
+    fn absent(&self) -> Bits {
+        let mut absent = Bits::none(self.play.graph.len());
+        for index in self.play.graph.order() {
+            if self.world.fates[*index] != Fate::Done {
+                absent.add(*index);
+            }
+        }
+        absent
+    }
+
+    fn note(&self, missing: &mut Missing) {
+        let absent = self.absent();
+        for index in self.due.iter().copied().filter(|index| self.counts(*index)) {
+            missing.at_when[index].add_all(&absent);
+            self.play.note_early(index, self.world.fates, &mut missing.at_when[index]);
+        }
+        for index in self.ran.iter().copied().filter(|index| self.counts(*index)) {
+            let mut absent = absent.clone();
+            self.play.note_early(index, self.world.fates, &mut absent);
+            if let Some(condition) = &self.play.whens[index] {
+                condition.known.iter().for_each(|known| absent.remove(*known));
+            }
+            missing.in_step[index].add_all(&absent);
+        }
+        if !self.has_failed {
+            missing.at_end.add_all(&absent);
+        }
+    }
+
+    /// Whether this world is a witness that what is asked may be missing.
+    fn answers(&self, asked: &Asked) -> bool {
+        let is_reached = match asked.moment {
+            Moment::When(step) => self.counts(step) && self.due.contains(&step),
+            Moment::Step(step) => self.counts(step) && self.ran.contains(&step),
+            Moment::End => !self.has_failed,
         };
-        reference.root() == "steps" && needed
-    };
-    template.references().iter().filter(bound).filter_map(|reference| graph.find(reference.name(1)?)).collect()
+        let may_be = |(test, outcome): &(Test, bool)| match self.world.truth(test) {
+            Truth::Free => true,
+            truth => truth == Truth::from(*outcome),
+        };
+        if !is_reached || !asked.known.iter().all(may_be) {
+            return false;
+        }
+        let mut absent = self.absent();
+        if let Moment::When(step) | Moment::Step(step) = asked.moment {
+            self.play.note_early(step, self.world.fates, &mut absent);
+        }
+        absent.has(asked.read)
+    }
 }
 
 /// Whether a step may fail for reasons outside the process. What is only computed is taken to succeed.

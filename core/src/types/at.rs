@@ -122,7 +122,7 @@ impl<'r> Types<'r> {
             offset: map.offset(offset)?,
             template: text.template.as_ref().ok(),
             role: text.role,
-            environment: Box::new(process.environment(self, &text.owner)),
+            environment: Box::new(process.environment_of(self, text)),
             span: Box::new(move |range| map.span(range)),
         })
     }

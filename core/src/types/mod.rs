@@ -3,6 +3,7 @@
 
 mod at;
 mod check;
+mod guarded;
 mod kind;
 mod mistake;
 mod output;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Types;
 use super::check::{self, Environment, Read, Start};
+use super::guarded::Guarded;
 use super::kind::{Others, Part, Type};
 use super::output;
 use super::text::{Owner, Text, Texts};
@@ -14,6 +15,7 @@ use super::trigger::{self, of_node, with_written};
 use crate::definition::repository::File;
 use crate::definition::step::OnFailure;
 use crate::definition::{Process, Step, StepKind};
+use crate::expression::known::{Known, Passed};
 use crate::expression::{Key, Segment};
 use crate::source::{Node, NodeId};
 
@@ -28,13 +30,14 @@ pub struct ProcessTypes<'r> {
     inputs: OnceLock<Type>,
     context: OnceLock<Type>,
     trigger: OnceLock<Type>,
-    steps: OnceLock<BTreeMap<&'r str, Known<'r>>>,
+    steps: OnceLock<BTreeMap<&'r str, KnownStep<'r>>>,
+    guarded: OnceLock<Guarded<'r>>,
     inferred: OnceLock<Inferred>,
 }
 
 /// A step, and what is known of it without its expressions.
 #[derive(Debug)]
-struct Known<'r> {
+struct KnownStep<'r> {
     step: &'r Step,
     /// The mapping of the `foreach` whose body it is in.
     around: Option<NodeId>,
@@ -71,6 +74,7 @@ impl<'r> ProcessTypes<'r> {
             context: OnceLock::new(),
             trigger: OnceLock::new(),
             steps: OnceLock::new(),
+            guarded: OnceLock::new(),
             inferred: OnceLock::new(),
         }
     }
@@ -114,7 +118,7 @@ impl<'r> ProcessTypes<'r> {
         })
     }
 
-    fn steps(&self) -> &BTreeMap<&'r str, Known<'r>> {
+    fn steps(&self) -> &BTreeMap<&'r str, KnownStep<'r>> {
         self.steps.get_or_init(|| {
             let mut steps = BTreeMap::new();
             let mut around = BTreeMap::new();
@@ -123,7 +127,7 @@ impl<'r> ProcessTypes<'r> {
                     around.extend(foreach.steps.iter().map(|inner| (inner.node, step.node)));
                 }
                 let around = around.get(&step.node).copied();
-                steps.entry(step.id.as_str()).or_insert(Known { step, around, of: OnceLock::new() });
+                steps.entry(step.id.as_str()).or_insert(KnownStep { step, around, of: OnceLock::new() });
             }
             steps
         })
@@ -152,7 +156,27 @@ impl<'r> ProcessTypes<'r> {
 
     /// What a text of this owner can read, once everything is inferred.
     pub(super) fn environment<'e>(&'e self, types: &'e Types<'r>, owner: &'e Owner) -> impl Environment + 'e {
-        Reader { types, of: self, values: &self.inferred(types).values, owner }
+        Reader { types, of: self, values: &self.inferred(types).values, owner, known: Vec::new() }
+    }
+
+    /// What a text can read, once everything is inferred.
+    pub(super) fn environment_of<'e>(&'e self, types: &'e Types<'r>, text: &'e Text) -> impl Environment + 'e {
+        let values = &self.inferred(types).values;
+        Reader { types, of: self, values, owner: &text.owner, known: self.known(text) }
+    }
+
+    /// The conditions about what a text reads that have come out so before it is read.
+    pub(crate) fn passed(&self, text: &Text) -> Vec<Passed<'_>> {
+        let texts = self.texts();
+        if texts.conditions.is_empty() {
+            return Vec::new();
+        }
+        let guarded = self.guarded.get_or_init(|| Guarded::of(&self.file.document, self.process, &texts.texts));
+        guarded.passed(&texts.texts, text)
+    }
+
+    fn known(&self, text: &Text) -> Known<'_> {
+        self.passed(text).into_iter().map(|passed| (passed.test, passed.outcome)).collect()
     }
 
     /// What a value of the file is: a text by what it gives, everything else by how it is written.
@@ -174,9 +198,14 @@ struct Reader<'e, 'r> {
     of: &'e ProcessTypes<'r>,
     values: &'e Values,
     owner: &'e Owner,
+    known: Known<'e>,
 }
 
 impl Environment for Reader<'_, '_> {
+    fn known(&self) -> &[(&crate::expression::tree::Node, bool)] {
+        &self.known
+    }
+
     fn root(&self, path: &[Segment]) -> Option<Start> {
         let Key::Name(root) = &path.first()?.key else { return None };
         let start = |of: Type, parts: usize| Some(Start { of, parts });
@@ -312,7 +341,8 @@ impl<'p, 'r> Pass<'p, 'r> {
         match task {
             Task::Text(place) if self.read[place].is_none() => {
                 let text = &self.texts[place];
-                let reader = Reader { types: self.types, of: self.of, values: &self.values, owner: &text.owner };
+                let known = self.of.known(text);
+                let reader = Reader { types: self.types, of: self.of, values: &self.values, owner: &text.owner, known };
                 let read = text.template.as_ref().map(|template| check::read(template, &reader, text.role));
                 self.read[place] = Some(read.unwrap_or_default());
             }

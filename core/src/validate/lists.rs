@@ -9,8 +9,9 @@ use super::scope::ProcessScope;
 use crate::definition::schema::MAX_STEPS;
 use crate::definition::step::RunOn;
 use crate::expression::Template;
-use crate::graph::{Graph, Missing, Moment, Reach, StepIndex, StepSet};
-use crate::types::text::{Owner, Text, Usage};
+use crate::expression::tree::Node;
+use crate::graph::{Graph, Missing, Moment, Question, Reach, StepIndex, StepSet};
+use crate::types::text::{Owner, Text};
 
 /// Where a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,8 +61,6 @@ pub(super) struct Lists<'scope, 'r> {
     places: BTreeMap<&'r str, Place>,
     /// The body of each `foreach`.
     bodies: BTreeMap<Place, usize>,
-    /// Where conditions stand that read a step, by its id, and whether they are a `when`.
-    conditions: BTreeMap<&'scope str, Vec<(Place, bool)>>,
 }
 
 struct List<'scope, 'r> {
@@ -82,17 +81,13 @@ struct List<'scope, 'r> {
 impl<'scope, 'r> Lists<'scope, 'r> {
     pub(super) fn of(process: &'scope ProcessScope<'r>) -> Self {
         let own = List::of(process, &process.graph, &process.missing, process.has_loose_ends);
-        let mut lists =
-            Self { lists: Vec::new(), places: BTreeMap::new(), bodies: BTreeMap::new(), conditions: BTreeMap::new() };
+        let mut lists = Self { lists: Vec::new(), places: BTreeMap::new(), bodies: BTreeMap::new() };
         lists.add(own);
         for body in &process.bodies {
             let written = process.node(body.foreach).get("steps");
             let has_loose_ends = process.has_nameless_step || process.loose_ends(&body.graph, written);
             let around = lists.find(body.foreach.id.as_str());
             lists.add(List { around, ..List::of(process, &body.graph, &body.missing, has_loose_ends) });
-        }
-        for text in process.texts.texts.iter().filter(|text| text.role.usage == Usage::Condition) {
-            lists.note_condition(text);
         }
         lists
     }
@@ -104,15 +99,6 @@ impl<'scope, 'r> Lists<'scope, 'r> {
         }
         self.bodies.extend(list.around.map(|around| (around, own)));
         self.lists.push(list);
-    }
-
-    fn note_condition(&mut self, text: &'scope Text) {
-        let (Some(place), Ok(template)) = (text.owner.id().and_then(|id| self.find(id)), &text.template) else {
-            return;
-        };
-        for id in steps_of(template) {
-            self.conditions.entry(id).or_default().push((place, text.role.is_when));
-        }
     }
 
     /// Where the step with this id is. Of several the first counts.
@@ -177,35 +163,32 @@ impl<'scope, 'r> Lists<'scope, 'r> {
         Order::Early { reader, is_later: reach.before(read.step).has(step) }
     }
 
-    /// Whether a step may have given nothing when its reader reads it. What a condition reads is there for what that
-    /// condition guards.
+    /// Whether a step may have given nothing when its reader reads it, by all that has happened before.
     pub(super) fn may_be_missing(&self, from: Reader, read: Place) -> bool {
-        let conditions = self.conditions.get(self.id(read)).map(Vec::as_slice).unwrap_or_default();
-        let mut reader = from;
-        while reader.list != read.list {
-            let list = &self.lists[reader.list];
-            let guards = |(place, is_when): &(Place, bool)| match reader.step {
-                _ if place.list != reader.list => false,
-                None => true,
-                Some(step) if step == place.step => *is_when && !reader.is_when,
-                Some(step) => list.reach.as_ref().is_some_and(|reach| reach.before(step).has(place.step)),
-            };
-            if conditions.iter().any(guards) {
-                return false;
-            }
-            let Some(outside) = self.outside(reader) else { return false };
-            reader = outside;
-        }
+        let Some((list, reader)) = self.judging(from, read) else { return false };
+        list.moments(read.step, reader).into_iter().any(|moment| list.missing.may_be(read.step, moment))
+    }
+
+    /// The same where tests have come out one way in the text that reads it.
+    pub(super) fn may_be_missing_after(
+        &self,
+        from: Reader,
+        read: Place,
+        template: &Template,
+        known: &[(&Node, bool)],
+    ) -> bool {
+        let Some((list, reader)) = self.judging(from, read) else { return false };
+        list.moments(read.step, reader).into_iter().any(|moment| {
+            let question = Question { moment, read: read.step, template, known };
+            list.missing.may_be(read.step, moment) && Missing::after_tests(list.graph, &question)
+        })
+    }
+
+    /// The list that a step is of and its reader as it stands there; nothing where nobody can say what is missing.
+    fn judging(&self, from: Reader, read: Place) -> Option<(&List<'scope, 'r>, Reader)> {
+        let reader = self.seen_in(from, read.list)?;
         let list = &self.lists[read.list];
-        if list.has_loose_ends || list.is_unresolved(read.step) {
-            return false;
-        }
-        let Some(step) = reader.step else { return list.missing.may_be(read.step, Moment::End) };
-        let own = Place { list: read.list, step };
-        if !reader.is_when && conditions.contains(&(own, true)) {
-            return false;
-        }
-        list.missing_in_step(read.step, step, reader.is_when)
+        (!list.has_loose_ends && !list.is_unresolved(read.step)).then_some((list, reader))
     }
 
     /// Whether something in a step could not be read as it is written.
@@ -258,18 +241,14 @@ impl<'scope, 'r> List<'scope, 'r> {
         self.unresolved.has(step) || self.reach.as_ref().is_some_and(before)
     }
 
-    fn missing_in_step(&self, read: StepIndex, from: StepIndex, is_when: bool) -> bool {
-        if self.graph.step(from).run_on == RunOn::Compensation {
-            let mut undone = self.graph.undone_by(from);
-            return undone.any(|undone| undone != read && self.missing.may_be(read, Moment::Step(undone)));
+    /// When a reader reads a step: a compensation after what it undoes.
+    fn moments(&self, read: StepIndex, reader: Reader) -> Vec<Moment> {
+        let Some(step) = reader.step else { return vec![Moment::End] };
+        if self.graph.step(step).run_on == RunOn::Compensation {
+            return self.graph.undone_by(step).filter(|undone| *undone != read).map(Moment::Step).collect();
         }
-        self.missing.may_be(read, if is_when { Moment::When(from) } else { Moment::Step(from) })
+        vec![if reader.is_when { Moment::When(step) } else { Moment::Step(step) }]
     }
-}
-
-fn steps_of(template: &Template) -> impl Iterator<Item = &str> {
-    let of_steps = template.references().iter().filter(|reference| reference.root() == "steps");
-    of_steps.filter_map(|reference| reference.name(1))
 }
 
 /// Whether it is unknown what a step waits for, because that could not be read or names no step.

@@ -1,16 +1,19 @@
 //! What expressions read, looked up before anything runs: names that cannot exist, steps that have not run by then,
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::lists::{Lists, Order};
 use super::scope::ProcessScope;
+use crate::expression::known::{self, Known, Passed};
+use crate::expression::tree::Node;
 use crate::expression::{Key, Reference, Segment, Template};
+use crate::graph::Required;
 use crate::source::{NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
-use crate::types::{Mistake, MistakeKind, PromptTypes, Type, Types};
+use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types};
 
 pub use crate::types::{MistakeKind as ProblemKind, listed};
 
@@ -44,8 +47,10 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
     for (text, read) in process.texts.texts.iter().zip(own.read(types)) {
         let Ok(template) = &text.template else { continue };
         let mut mistakes = read.mistakes.clone();
+        let around = OnceCell::new();
+        let place = Place { types: own, text, template, around: &around };
         for reference in template.references() {
-            if let Some(wrong) = readers.check(own.inputs(), text, reference) {
+            if let Some(wrong) = readers.check(&place, reference) {
                 merge(&mut mistakes, wrong, &reference.range);
             }
         }
@@ -89,6 +94,41 @@ fn wrong(kind: MistakeKind, segment: &Segment, message: String) -> Mistake {
     Mistake::new(kind, segment.range.clone(), message)
 }
 
+/// A text, and for each of its chains the tests around it, once somebody asks.
+struct Place<'p, 'r> {
+    types: &'p ProcessTypes<'r>,
+    text: &'p Text,
+    template: &'p Template,
+    around: &'p OnceCell<BTreeMap<(usize, usize), Known<'p>>>,
+}
+
+impl<'p> Place<'p, '_> {
+    /// The tests that have come out one way in this text where a chain is read.
+    fn known(&self, reference: &Reference) -> &'p [(&'p Node, bool)] {
+        let around = self.around.get_or_init(|| {
+            let mut around = BTreeMap::new();
+            known::chains(self.template, &mut |chain, known| {
+                if !known.is_empty() {
+                    around.insert((chain.range.start, chain.range.end), known.to_vec());
+                }
+            });
+            around
+        });
+        around.get(&(reference.range.start, reference.range.end)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a step has certainly given something where a chain is read, or nobody can say, by the conditions that were
+    /// passed before and by the tests in the text itself.
+    fn is_known_to_complete(&self, reference: &Reference, id: &str) -> bool {
+        let own = self.known(reference).iter();
+        let own = own.map(|(test, outcome)| Passed { template: self.template, test, outcome: *outcome });
+        self.types.passed(self.text).into_iter().chain(own).any(|passed| {
+            let required = Required::by(passed.template, passed.test, passed.outcome);
+            required.completed.contains(id) || required.unsure.contains(id)
+        })
+    }
+}
+
 /// Who may read what.
 struct Readers<'scope, 'r> {
     process: &'scope ProcessScope<'r>,
@@ -97,7 +137,12 @@ struct Readers<'scope, 'r> {
     ambiguous: BTreeSet<&'scope str>,
     /// How many misspelt steps have been compared with all that there are.
     compared: Cell<usize>,
+    /// How many places with tests around them have been looked at.
+    asked: Cell<usize>,
 }
+
+/// Most places with tests of their own for which a process is played again.
+const MAX_ASKED: usize = 50;
 
 /// Most misspelt steps of one process for which a name is proposed: each is compared with every step.
 const MAX_COMPARED: usize = 200;
@@ -110,15 +155,16 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         let mut known = BTreeSet::new();
         let ids = process.ids.iter().map(|(id, _)| id.as_str());
         let ambiguous = ids.filter(|id| !known.insert(*id)).collect();
-        Self { process, lists: Lists::of(process), ambiguous, compared: Cell::new(0) }
+        Self { process, lists: Lists::of(process), ambiguous, compared: Cell::new(0), asked: Cell::new(0) }
     }
 
-    fn check(&self, inputs: &Type, text: &Text, reference: &Reference) -> Option<Mistake> {
+    fn check(&self, place: &Place<'_, '_>, reference: &Reference) -> Option<Mistake> {
+        let text = place.text;
         let first = reference.path.first()?;
         let Key::Name(root) = &first.key else { return None };
         let items = text.owner.items();
         match root.as_str() {
-            "steps" => self.check_step(text, reference),
+            "steps" => self.check_step(place, reference),
             "secrets" if text.role.secrets => None,
             "secrets" => Some(
                 wrong(MistakeKind::Secret, first, "a secret cannot be read here".to_owned())
@@ -127,7 +173,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             "event" if text.role.event => None,
             "index" if !items.is_empty() => None,
             name if items.iter().any(|item| item.name == name) || ROOTS.contains(&name) => None,
-            name => Some(self.unknown_root(inputs, text, first, name, items)),
+            name => Some(self.unknown_root(place.types.inputs(), text, first, name, items)),
         }
     }
 
@@ -175,7 +221,8 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         wrong.meant(closest(name, known.iter().copied()), &known)
     }
 
-    fn check_step(&self, text: &Text, reference: &Reference) -> Option<Mistake> {
+    fn check_step(&self, place: &Place<'_, '_>, reference: &Reference) -> Option<Mistake> {
+        let text = place.text;
         let id = reference.name(1)?;
         let segment = reference.path.get(1)?;
         if !self.process.has_id(id) {
@@ -190,7 +237,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         if self.ambiguous.contains(id) || text.owner.id().is_some_and(|own| self.ambiguous.contains(own)) {
             return None;
         }
-        self.not_before(text, segment, id).or_else(|| self.may_be_skipped(text, reference, segment, id))
+        self.not_before(text, segment, id).or_else(|| self.may_be_skipped(place, reference, segment, id))
     }
 
     /// A step that has not ended when the text is evaluated.
@@ -230,7 +277,14 @@ impl<'scope, 'r> Readers<'scope, 'r> {
     }
 
     /// A step whose output is missing in some world in which the text is evaluated.
-    fn may_be_skipped(&self, text: &Text, reference: &Reference, segment: &Segment, id: &str) -> Option<Mistake> {
+    fn may_be_skipped(
+        &self,
+        place: &Place<'_, '_>,
+        reference: &Reference,
+        segment: &Segment,
+        id: &str,
+    ) -> Option<Mistake> {
+        let text = place.text;
         if reference.has_default || reference.conditional || reference.name(2) != Some("output") {
             return None;
         }
@@ -240,10 +294,21 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             Some(foreach) if reader.is_at_end() => format!("an item of `{foreach}` is done"),
             Some(own) => format!("`{own}` runs"),
         };
-        self.lists.may_be_missing(reader, read).then(|| {
-            wrong(MistakeKind::MayBeMissing, segment, format!("step `{id}` may have given nothing when {whose}"))
-                .help("provide for it with `| default(…)`, which covers the whole chain before it")
-        })
+        if !self.lists.may_be_missing(reader, read) || place.is_known_to_complete(reference, id) {
+            return None;
+        }
+        let known = place.known(reference);
+        if !known.is_empty() {
+            let asked = self.asked.replace(self.asked.get() + 1);
+            if asked >= MAX_ASKED || !self.lists.may_be_missing_after(reader, read, place.template, known) {
+                return None;
+            }
+        }
+        let message = format!("step `{id}` may have given nothing when {whose}");
+        Some(
+            wrong(MistakeKind::MayBeMissing, segment, message)
+                .help("provide for it with `| default(…)`, which covers the whole chain before it"),
+        )
     }
 }
 
@@ -267,3 +332,6 @@ fn problem(mistake: Mistake, node: NodeId, span: &dyn Fn(Range<usize>) -> Span) 
     let Mistake { kind, range, message, help, meant } = mistake;
     Problem { kind, node, span: span(range), message, help, meant, also: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

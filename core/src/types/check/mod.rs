@@ -24,6 +24,11 @@ use narrow::Fact;
 pub trait Environment {
     /// What stands at a root of the context, or some parts after it; nothing where it is not known.
     fn root(&self, path: &[Segment]) -> Option<Start>;
+
+    /// The tests that have come out so before the text is read.
+    fn known(&self) -> &[(&Node, bool)] {
+        &[]
+    }
 }
 
 /// Where a chain begins.
@@ -101,7 +106,7 @@ struct Check<'t> {
 
 impl<'t> Check<'t> {
     fn new(template: &'t Template, environment: &'t dyn Environment) -> Self {
-        Self {
+        let mut check = Self {
             template,
             environment,
             locals: Vec::new(),
@@ -111,7 +116,9 @@ impl<'t> Check<'t> {
             depends: false,
             told: Vec::new(),
             seen: None,
-        }
+        };
+        environment.known().iter().for_each(|(test, outcome)| check.learn(test, *outcome));
+        check
     }
 
     fn template(&mut self, role: Role) -> Type {

@@ -1,11 +1,13 @@
 //! What is known about a chain where a test has come out one way: that it exists, that it is not null, of which kind it
-//! is. `and`, `or`, `not`, `if` and the tests are understood; anything else says nothing.
+//! is. `and`, `or`, `not`, `if` and the tests are understood; anything else says nothing. What is known before a text is
+//! read comes from the conditions that its step has passed.
 
 use serde_json::Value;
 
 use super::{Check, Kinds, Type};
 use crate::expression::Key;
-use crate::expression::tree::{Link, Node, Operator, Relation, Root, What};
+use crate::expression::known::take_apart;
+use crate::expression::tree::{Link, Node, Relation, Root, What};
 
 /// What is known about one chain.
 #[derive(Debug, Clone)]
@@ -63,18 +65,14 @@ impl<'t> Check<'t> {
         self.facts.iter().any(|fact| path.begins(&fact.chain))
     }
 
-    fn learn(&mut self, test: &'t Node, outcome: bool) {
+    pub(super) fn learn(&mut self, test: &'t Node, outcome: bool) {
+        take_apart(test, outcome, &mut |simple, outcome| self.learn_simple(simple, outcome));
+    }
+
+    fn learn_simple(&mut self, test: &'t Node, outcome: bool) {
         let not_null = Kinds::ALL.without(Kinds::NULL);
+        self.learn_read(test);
         match &test.what {
-            What::Not(of) => self.learn(of, !outcome),
-            What::Operation(Operator::And, left, right) if outcome => {
-                self.learn(left, true);
-                self.learn(right, true);
-            }
-            What::Operation(Operator::Or, left, right) if !outcome => {
-                self.learn(left, false);
-                self.learn(right, false);
-            }
             // A value that counts as false may be anything but is there.
             What::Chain(..) => self.add(test, if outcome { not_null } else { Kinds::ALL }),
             What::Call(call) => {
@@ -100,6 +98,10 @@ impl<'t> Check<'t> {
             }
             What::Comparison(first, links) => {
                 let [(relation, other)] = links.as_slice() else { return };
+                if relation.is_order() {
+                    self.add(first, not_null);
+                    self.add(other, not_null);
+                }
                 let (of, constant) = match (&first.what, &other.what) {
                     (_, What::Constant(constant)) => (&**first, constant),
                     (What::Constant(constant), _) => (other, constant),
@@ -119,6 +121,21 @@ impl<'t> Check<'t> {
                     (constant, true) => self.add(of, Type::of_constant(constant).kinds()),
                     (_, false) => {}
                 }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a test compares has been read, whatever came of it, and so it is there.
+    fn learn_read(&mut self, test: &'t Node) {
+        match &test.what {
+            What::Chain(..) => self.add(test, Kinds::ALL),
+            What::Comparison(first, links) => {
+                self.learn_read(first);
+                links.iter().for_each(|(_, node)| self.learn_read(node));
+            }
+            What::Call(call) if !matches!(call.callable.name, "default" | "defined" | "undefined") => {
+                call.subject.iter().for_each(|subject| self.learn_read(subject));
             }
             _ => {}
         }

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
     summary: "A value that may be missing is read without a default",
     reason: r#"
 The step may have been skipped, or failed with `on_failure: continue`; or the field is not required. Then the
-expression fails. `| default(…)` covers the whole chain before it.
+expression fails. `| default(…)` covers the whole chain before it; a condition such as
+`steps.maybe.status == 'completed'`, in the step or before it, says that the value is there.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
