@@ -4,10 +4,11 @@ use std::path::Path;
 
 use flowctl_core::execution::ExecutionId;
 use rusqlite::{Connection, params};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::Failure;
 
-/// Copies by SQL; a copy's id is older than any that is made now, and keeps the form of a UUIDv7.
+/// SQLite: copies by SQL; a copy's id is older than any that is made now, and keeps the form of a UUIDv7.
 const COPY: &str = "
     create temp table copies as
       with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ?2)
@@ -32,8 +33,7 @@ const EVENTS: &str = "
     from copies cross join events
     where execution = (select position from executions where id = ?1) order by copies.n, seq";
 
-/// Makes `count` copies of an execution.
-pub fn lay(database: &Path, template: ExecutionId, count: usize) -> Result<(), Failure> {
+pub fn lay_in_sqlite(database: &Path, template: ExecutionId, count: usize) -> Result<(), Failure> {
     let connection = Connection::open(database)?;
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "cache_size", -256 * 1024)?;
@@ -45,5 +45,44 @@ pub fn lay(database: &Path, template: ExecutionId, count: usize) -> Result<(), F
         connection.execute(statement, params![id])?;
     }
     connection.execute_batch("commit; pragma wal_checkpoint(truncate); analyze;")?;
+    Ok(())
+}
+
+/// PostgreSQL: the same.
+const COPIES: &str = "
+    create temp table copies as
+      select n, (nextval(pg_get_serial_sequence('executions', 'position'))) as position,
+        ('01900000-' || lpad(to_hex((n >> 12) & 65535), 4, '0') || '-7' || lpad(to_hex(n & 4095), 3, '0')
+          || '-8000-' || lpad(to_hex(n), 12, '0')) as id
+      from generate_series(1, $1::bigint) as numbers(n)";
+const INTO_POSTGRES: [&str; 3] = [
+    "insert into executions
+       (position, tenant, id, version, repository, process, status, open, number, start_key, concurrency_group,
+        created_at, ended_at, wake_at, last_seq, base_bytes, tail_bytes)
+     select copies.position, tenant, copies.id::uuid, version, repository, process, status, open, number, null, null,
+       created_at, ended_at, wake_at, last_seq, base_bytes, tail_bytes
+     from copies cross join executions where executions.id = $1 order by copies.n",
+    "insert into snapshots (execution, seq, state)
+     select copies.position, seq, replace(state, $1::text, copies.id)
+     from copies cross join snapshots
+     where execution = (select position from executions where id = $1) order by copies.n",
+    "insert into events (execution, seq, delivery, events)
+     select copies.position, seq, delivery, replace(events, $1::text, copies.id)
+     from copies cross join events
+     where execution = (select position from executions where id = $1) order by copies.n, seq",
+];
+
+pub async fn lay_in_postgres(
+    connection: &mut PgConnection,
+    template: ExecutionId,
+    count: usize,
+) -> Result<(), Failure> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query(COPIES).bind(i64::try_from(count)?).execute(&mut *transaction).await?;
+    for statement in INTO_POSTGRES {
+        sqlx::query(statement).bind(template).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    sqlx::query("analyze").execute(connection).await?;
     Ok(())
 }

@@ -1,66 +1,6 @@
-//! What the machine says: time of its processors, memory; and what SQLite by itself does on its disk.
+//! What the machine says: time of its processors, and memory.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use rusqlite::{Connection, params};
-
-use crate::Failure;
-
-/// Time for each half of the floor.
-const FLOOR_TIME: Duration = Duration::from_secs(2);
-/// Rows of a commit in the batched half.
-const BATCH: usize = 100;
-
-/// SQLite's own rates with the durability that the engine asks for.
-pub struct Floor {
-    /// One row a commit.
-    pub commits_per_s: f64,
-    /// A hundred rows a commit.
-    pub rows_per_s: f64,
-}
-
-/// Measures how fast rows of this size are stored by SQLite alone, in the same folder.
-pub fn floor(folder: &Path, bytes: usize) -> Result<Floor, Failure> {
-    let connection = Connection::open(folder.join("floor.db"))?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.execute_batch(
-        "create table rows (
-           position integer primary key, execution integer not null, seq integer not null, events text not null);
-         create unique index rows_of_execution on rows (execution, seq);",
-    )?;
-    let text = "x".repeat(bytes);
-    let mut row = 0_i64;
-    let mut count = |rows: usize| -> Result<f64, Failure> {
-        let start = Instant::now();
-        let mut stored = 0;
-        while start.elapsed() < FLOOR_TIME {
-            connection.execute_batch("begin immediate")?;
-            for _ in 0..rows {
-                row += 1;
-                connection
-                    .prepare_cached("insert into rows (execution, seq, events) values (?1, ?2, ?3)")?
-                    .execute(params![row / 6, row % 6, text])?;
-            }
-            connection.execute_batch("commit")?;
-            stored += rows;
-        }
-        Ok(stored as f64 / start.elapsed().as_secs_f64())
-    };
-    Ok(Floor { commits_per_s: count(1)?, rows_per_s: count(BATCH)? })
-}
-
-/// The bytes of events that a transition wrote on average.
-pub fn bytes_per_transition(database: &Path) -> Result<usize, Failure> {
-    let connection = Connection::open(database)?;
-    let average: f64 = connection.query_row(
-        "select avg(length(events)) from (select events from events order by position desc limit 10000)",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(average as usize)
-}
+use std::time::Duration;
 
 /// The time that this process has had of the processors, where the system tells it (Linux).
 pub fn cpu_time() -> Option<Duration> {
@@ -70,6 +10,16 @@ pub fn cpu_time() -> Option<Duration> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(Duration::from_millis((user + system) * 10))
+}
+
+/// The time that every process of the machine together has had of the processors (Linux): beside other load an upper
+/// bound of what the engine and its database used.
+pub fn cpu_time_of_all() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    // The first line of /proc/stat, proc(5): user, nice, system; in ticks of 10 ms.
+    let ticks: u64 =
+        stat.lines().next()?.split_whitespace().skip(1).take(3).filter_map(|it| it.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// The most memory that this process has had at a time.

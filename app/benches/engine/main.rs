@@ -6,6 +6,7 @@
 //! way go on after a kill.
 #![allow(missing_docs, reason = "a program")]
 
+mod database;
 mod history;
 mod machine;
 mod options;
@@ -15,7 +16,6 @@ mod waiting;
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+use self::database::Database;
 use self::options::Options;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -48,14 +49,6 @@ fn main() -> Result<(), Failure> {
             _ => speed::measure(&options).await,
         }
     })
-}
-
-/// The database to measure on: the one that is named, or a new one in `folder`.
-pub fn database(options: &Options, folder: &Path) -> Result<(String, PathBuf), Failure> {
-    let own = format!("sqlite://{}", folder.join("bench.db").display());
-    let url = options.database_url.clone().unwrap_or(own);
-    let path = url.strip_prefix("sqlite://").map(|path| path.split('?').next().unwrap_or(path).into());
-    Ok((url.clone(), path.ok_or_else(|| format!("`{url}`: only databases of `sqlite://` can be measured"))?))
 }
 
 pub fn request() -> StartRequest {

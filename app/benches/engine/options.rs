@@ -1,7 +1,5 @@
 //! What is asked to be measured.
 
-use std::path::PathBuf;
-
 use crate::Failure;
 
 /// What is measured, and over what.
@@ -18,7 +16,7 @@ pub struct Options {
     /// Measures the restart with so many executions under way, instead of speed.
     pub restart: Option<usize>,
     /// The other side of a measurement, in a process of its own: what to do with this database.
-    pub child: Option<(String, PathBuf)>,
+    pub child: Option<(String, String)>,
 }
 
 impl Options {
@@ -48,8 +46,8 @@ impl Options {
                 "--history" => options.history = value.parse()?,
                 "--waiting" => options.waiting = Some(value.parse()?),
                 "--restart" => options.restart = Some(value.parse()?),
-                "--child-idle" => options.child = Some(("idle".to_owned(), value.into())),
-                "--child-dies" => options.child = Some(("dies".to_owned(), value.into())),
+                "--child-idle" => options.child = Some(("idle".to_owned(), value)),
+                "--child-dies" => options.child = Some(("dies".to_owned(), value)),
                 _ => {
                     return Err(format!(
                         "`{name}` is unknown; there are --database-url, --executions, --steps, --concurrency, \

@@ -1,30 +1,30 @@
-//! How soon executions under way go on after their server was killed.
+//! How soon executions under way go on after their server was killed. On SQLite the next server knows that it is alone;
+//! on PostgreSQL it takes over what the dead one had when that one's leases end.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use flowctl_app::steps::{Attempt, Performed, Performer};
-use flowctl_app::store::{SqliteStore, Store};
+use flowctl_app::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Ends, Failure, Options, chain, engine, milliseconds, print, request};
+use crate::{AtOnce, Database, Ends, Failure, Options, chain, engine, milliseconds, print, request};
 
 /// Attempts performed at a time.
 const WORKERS: usize = 64;
 
 pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let (url, path) = crate::database(options, folder.path())?;
+    let database = Database::of(options, folder.path())?;
     let mut dying = Command::new(std::env::current_exe()?)
         .args(["--bench", "--executions", &count.to_string(), "--steps", &options.steps.to_string(), "--child-dies"])
-        .arg(&path)
+        .arg(database.url())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
@@ -36,7 +36,7 @@ pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     }
 
     let start = Instant::now();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&url).await?);
+    let store: Arc<dyn Store> = database.open().await?.store();
     let first = Arc::new(First::default());
     let ends = Arc::new(Ends::default());
     let engine = engine(store.clone(), chain(options.steps)?, first.clone(), ends, WORKERS);
@@ -61,8 +61,8 @@ pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
 }
 
 /// Starts executions whose first step nobody ever ends, says so, and waits to be killed.
-pub async fn die(database: &Path, options: &Options) -> Result<(), Failure> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&format!("sqlite://{}", database.display())).await?);
+pub async fn die(database: &str, options: &Options) -> Result<(), Failure> {
+    let store: Arc<dyn Store> = Database::at(database)?.open().await?.store();
     let engine = engine(store, chain(options.steps)?, Arc::new(Never), Arc::new(Ends::default()), WORKERS);
     let running = engine.clone();
     tokio::spawn(async move { running.run(CancellationToken::new()).await });

@@ -1,25 +1,24 @@
-//! Executions a second, how long one takes, and what SQLite by itself does in the same run. PostgreSQL is measured by
-//! itself only: its disk is elsewhere.
+//! Executions a second, how long one takes, and what the database by itself does in the same run.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowctl_app::engine::Engine;
-use flowctl_app::store::{PostgresStore, SqliteStore, Store};
+use flowctl_app::store::Store;
 use flowctl_core::execution::{ExecutionId, ExecutionStatus, TenantId};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Ends, Failure, Options, chain, engine, history, machine, milliseconds, print, request, rounded};
+use crate::{AtOnce, Database, Ends, Failure, Options, chain, engine, machine, milliseconds, print, request, rounded};
 
 /// Executions that run before anything is measured.
 const WARMING: usize = 200;
 
 pub async fn measure(options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let (store, path) = Measured::open(options, folder.path()).await?;
+    let database = Database::of(options, folder.path())?;
+    let store = database.open().await?;
     let ends = Arc::new(Ends::default());
     let plan = chain(options.steps)?;
     let engine = engine(store.store(), plan, Arc::new(AtOnce), ends.clone(), options.concurrency);
@@ -29,18 +28,14 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
 
     let (warm, _) = run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
     if options.history > 0 {
-        let (laying, template) = (path.clone(), warm[0]);
-        let count = options.history;
-        match laying {
-            Some(laying) => tokio::task::spawn_blocking(move || history::lay(&laying, template, count)).await??,
-            None => drop(run(&engine, &ends, count, options.concurrency).await?),
-        }
+        database.lay(warm[0], options.history).await?;
         run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
     }
-    let (commits, cpu, start) = (store.commits(), machine::cpu_time(), Instant::now());
+    let (commits, cpu, all, start) = (store.commits(), machine::cpu_time(), machine::cpu_time_of_all(), Instant::now());
     let (ids, mut latencies) = run(&engine, &ends, options.executions, options.concurrency).await?;
     let (elapsed, commits) = (start.elapsed(), store.commits() - commits);
     let cpu = machine::cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let all = machine::cpu_time_of_all().zip(all).map(|(after, before)| after.saturating_sub(before));
     check(&*store.store(), &ids).await?;
     shutdown.cancel();
     loops.await?;
@@ -59,49 +54,20 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
     if let Some(cpu) = cpu {
         say("cpu_ms_per_execution", json!(rounded(cpu.as_secs_f64() * 1000.0 / executions)));
     }
+    if let Some(all) = all {
+        say("cpu_ms_per_execution_of_all", json!(rounded(all.as_secs_f64() * 1000.0 / executions)));
+    }
     say("commits", json!(commits));
     if let Some(peak) = machine::peak_rss_mib() {
         say("peak_rss_mib", json!(rounded(peak)));
     }
-    let Some(path) = path else { return Ok(()) };
-    let bytes = machine::bytes_per_transition(&path)?;
-    let floor = machine::floor(folder.path(), bytes)?;
+    let bytes = database.bytes_per_transition().await?;
+    let floor = database.floor(folder.path(), bytes).await?;
     say("bytes_per_step", json!(bytes));
     say("floor_commits_per_s", json!(rounded(floor.commits_per_s)));
     say("floor_rows_per_s", json!(rounded(floor.rows_per_s)));
     say("ratio_to_floor", json!(rounded(per_second * steps / floor.rows_per_s)));
     Ok(())
-}
-
-/// The store that is measured.
-enum Measured {
-    Sqlite(Arc<SqliteStore>),
-    Postgres(Arc<PostgresStore>),
-}
-
-impl Measured {
-    /// Opens it; with the file, where it is one.
-    async fn open(options: &Options, folder: &Path) -> Result<(Self, Option<PathBuf>), Failure> {
-        if let Some(url) = options.database_url.as_deref().filter(|url| url.starts_with("postgres")) {
-            return Ok((Self::Postgres(Arc::new(PostgresStore::open(url).await?)), None));
-        }
-        let (url, path) = crate::database(options, folder)?;
-        Ok((Self::Sqlite(Arc::new(SqliteStore::open(&url).await?)), Some(path)))
-    }
-
-    fn store(&self) -> Arc<dyn Store> {
-        match self {
-            Self::Sqlite(store) => store.clone(),
-            Self::Postgres(store) => store.clone(),
-        }
-    }
-
-    fn commits(&self) -> u64 {
-        match self {
-            Self::Sqlite(store) => store.commits(),
-            Self::Postgres(store) => store.commits(),
-        }
-    }
 }
 
 /// Starts `count` executions, `concurrency` of them at a time, and waits for their ends.

@@ -1,16 +1,14 @@
 //! What executions cost that wait: memory and processor time of a process that has nothing to do, without and with
 //! them. Each side is a process of its own, so that neither has the memory of the other.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowctl_app::store::{SqliteStore, Store};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Ends, Failure, Options, engine, history, machine, plan, print, request, rounded};
+use crate::{AtOnce, Database, Ends, Failure, Options, engine, machine, plan, print, request, rounded};
 
 /// How long a process is watched.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -19,14 +17,15 @@ const PROCESS: &str = "name: chain\nversion: 1\nsteps:\n  - id: rest\n    type: 
 
 pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let (url, path) = crate::database(options, folder.path())?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await?);
+    let database = Database::of(options, folder.path())?;
+    let store = database.open().await?.store();
     let engine = engine(store.clone(), plan(PROCESS.to_owned())?, Arc::new(AtOnce), Arc::new(Ends::default()), 16);
     let template = engine.start(request()).await?.execution.id;
     store.close().await;
-    let none = watch(&path)?;
-    history::lay(&path, template, count)?;
-    let many = watch(&path)?;
+    drop((engine, store));
+    let none = watch(&database)?;
+    database.lay(template, count).await?;
+    let many = watch(&database)?;
     let about = json!({"waiting": count});
     let more = |name: &str| many[name].as_f64().zip(none[name].as_f64()).map(|(many, none)| rounded(many - none));
     print("waiting_rss_mib_more", json!(more("rss_mib")), &about);
@@ -35,14 +34,15 @@ pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn watch(database: &Path) -> Result<Value, Failure> {
-    let output = Command::new(std::env::current_exe()?).arg("--bench").arg("--child-idle").arg(database).output()?;
+fn watch(database: &Database) -> Result<Value, Failure> {
+    let output =
+        Command::new(std::env::current_exe()?).arg("--bench").arg("--child-idle").arg(database.url()).output()?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Runs an engine that has nothing to do, and prints what that costs.
-pub async fn idle(database: &Path) -> Result<(), Failure> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&format!("sqlite://{}", database.display())).await?);
+pub async fn idle(database: &str) -> Result<(), Failure> {
+    let store = Database::at(database)?.open().await?.store();
     let engine = engine(store.clone(), plan(PROCESS.to_owned())?, Arc::new(AtOnce), Arc::new(Ends::default()), 16);
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();

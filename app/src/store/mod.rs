@@ -14,6 +14,7 @@ mod outputs;
 pub mod postgres;
 mod signal;
 pub mod sqlite;
+mod states;
 mod work;
 
 #[cfg(test)]

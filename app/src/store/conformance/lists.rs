@@ -22,11 +22,16 @@ fn request(seconds: i64) -> ApprovalRequest {
 /// An execution whose step `leads` asks.
 fn asking(tenant: TenantId, number: u128, seconds: i64) -> Story {
     let mut story = Story::new(tenant, number).with_leads();
+    ask(&mut story, seconds);
+    story
+}
+
+/// Its step `leads` asks.
+pub(super) fn ask(story: &mut Story, seconds: i64) {
     let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
     story.happened(seconds, Some("leads"), started);
     let waiting = Waiting::Approval(Box::new(request(seconds)));
     story.happened(seconds, Some("leads"), EventKind::StepWaiting { waiting });
-    story
 }
 
 fn approve() -> Decision {

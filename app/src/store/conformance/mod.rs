@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 pub(crate) mod effects;
 pub(crate) mod executions;
 pub(crate) mod lists;
+pub(crate) mod retention;
 pub(crate) mod signals;
 pub(crate) mod tenants;
 pub(crate) mod transitions;

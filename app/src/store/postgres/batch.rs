@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowctl_core::definition::process::OnConflict;
 use flowctl_core::execution::{ExecutionId, ExecutionStatus};
-use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::executions::{self, Stands};
 use super::prepared::{Prepared, Unit};
 use super::text::storable;
 use super::{along, payloads, signals};
-use crate::store::columns::{micros, signed, unsigned};
-use crate::store::{Committed, StoreError};
+use crate::store::columns::{signed, unsigned};
+use crate::store::{Committed, StoreError, states};
 
 /// What became of a unit.
 pub(super) type Outcome = Result<Committed, StoreError>;
@@ -23,30 +23,47 @@ pub(super) type Outcome = Result<Committed, StoreError>;
 /// A part's place: its unit and its place there.
 type Place = (usize, usize);
 
-/// An execution by tenant and id.
-type Key = (String, ExecutionId);
+/// An execution whose events have outgrown its last snapshot with this unit.
+#[derive(Debug)]
+pub(super) struct Outgrown {
+    pub(super) unit: usize,
+    pub(super) position: i64,
+    pub(super) last_seq: i64,
+    pub(super) tail_bytes: i64,
+}
 
-/// Stores units of which no two share a key; an outcome for each. `again`: this was tried before, and nobody knows
-/// whether it was stored.
+/// What storing units led to.
+pub(super) struct Stored {
+    /// What became of each.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Which of them are to have a new snapshot.
+    pub(super) outgrown: Vec<Outgrown>,
+}
+
+/// Stores units of which no two share a key. `again`: this was tried before, and nobody knows whether it was stored.
 ///
 /// # Errors
 /// Where the database failed: then nothing is stored, or nobody knows, if that was in the last statement.
-pub(super) async fn store(
-    connection: &mut PgConnection,
-    units: &[Unit],
-    again: bool,
-) -> Result<Vec<Outcome>, StoreError> {
+pub(super) async fn store(connection: &mut PgConnection, units: &[Unit], again: bool) -> Result<Stored, StoreError> {
     let mut refused: BTreeMap<usize, Outcome> = BTreeMap::new();
+    // One statement is a transaction by itself.
+    let moving = units.iter().filter(|unit| unit.parts.iter().any(|part| !part.is_new())).count();
+    if units.iter().all(Unit::is_plain) && (moving == 0 || moving == units.len()) {
+        let mut batch = Batch::new(units, &refused, again);
+        if moving == 0 {
+            batch.create(connection).await?
+        } else {
+            batch.go_on(connection).await?
+        };
+        return Ok(batch.stored(refused));
+    }
     loop {
         let mut transaction = connection.begin().await?;
         let mut batch = Batch::new(units, &refused, again);
         batch.write(&mut transaction).await?;
         if batch.late.is_empty() {
             transaction.commit().await?;
-            let mut outcomes = batch.outcomes;
-            outcomes.append(&mut refused);
-            let outcome = |unit| outcomes.remove(&unit).unwrap_or(Err(StoreError::Closed));
-            return Ok((0..units.len()).map(outcome).collect());
+            return Ok(batch.stored(refused));
         }
         transaction.rollback().await?;
         refused.append(&mut batch.late);
@@ -64,42 +81,62 @@ struct Batch<'u> {
     late: BTreeMap<usize, Outcome>,
     /// New executions that are queued behind others of their group.
     queued: BTreeSet<Place>,
+    /// Where the executions stand that were written.
+    positions: BTreeMap<Place, i64>,
+    outgrown: Vec<Outgrown>,
 }
 
 impl<'u> Batch<'u> {
     fn new(units: &'u [Unit], refused: &BTreeMap<usize, Outcome>, again: bool) -> Self {
         let live = (0..units.len()).filter(|unit| !refused.contains_key(unit)).collect();
-        Self { units, again, live, outcomes: BTreeMap::new(), late: BTreeMap::new(), queued: BTreeSet::new() }
+        Self {
+            units,
+            again,
+            live,
+            outcomes: BTreeMap::new(),
+            late: BTreeMap::new(),
+            queued: BTreeSet::new(),
+            positions: BTreeMap::new(),
+            outgrown: Vec::new(),
+        }
+    }
+
+    fn stored(self, mut refused: BTreeMap<usize, Outcome>) -> Stored {
+        let mut outcomes = self.outcomes;
+        outcomes.append(&mut refused);
+        let outcome = |unit| outcomes.remove(&unit).unwrap_or(Err(StoreError::Closed));
+        Stored { outcomes: (0..self.units.len()).map(outcome).collect(), outgrown: self.outgrown }
     }
 
     async fn write(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
         self.take_turns(connection).await?;
         self.look_at_groups(connection).await?;
-        self.update(connection).await?;
-        self.insert(connection).await?;
+        self.go_on(connection).await?;
+        self.create(connection).await?;
         self.record_words(connection).await?;
         self.take_signals(connection).await?;
         if self.late.is_empty() {
-            let parts: Vec<(&Prepared, i64)> = self
-                .parts(|_| true)
-                .map(|((unit, place), part)| (part, if place == 0 { self.last_seq_before(unit) } else { 0 }))
-                .collect();
-            let mut kept = payloads::Payloads::new();
-            for unit in &self.live {
-                kept.extend(self.units[*unit].payloads.iter().map(|(key, body)| (key.clone(), body.clone())));
-            }
-            payloads::add(connection, &kept).await?;
+            self.keep_apart(connection).await?;
+            let parts: Vec<&Prepared> = self.parts(|_| true).map(|(_, part)| part).collect();
             along::write(connection, &parts).await?;
         }
         Ok(())
     }
 
-    /// Where the numbering of a unit's events goes on.
-    fn last_seq_before(&self, unit: usize) -> i64 {
-        match self.outcomes.get(&unit) {
-            Some(Ok(committed)) => i64::try_from(committed.seqs.start).unwrap_or(i64::MAX).saturating_sub(1),
-            _ => 0,
+    async fn keep_apart(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let mut kept = payloads::Payloads::new();
+        for unit in &self.live {
+            kept.extend(self.units[*unit].payloads.iter().map(|(key, body)| (key.clone(), body.clone())));
         }
+        if kept.is_empty() {
+            return Ok(());
+        }
+        payloads::add(connection, &kept).await?;
+        let parts = self.parts(|_| true).filter_map(|(place, part)| Some((*self.positions.get(&place)?, part)));
+        let uses =
+            parts.flat_map(|(position, part)| part.digests().map(move |it| (position, part.tenant.as_str(), it)));
+        let uses: Vec<(i64, &str, &str)> = uses.collect();
+        Ok(payloads::refer(connection, &uses).await?)
     }
 
     fn parts<'b>(&'b self, which: impl Fn(&Prepared) -> bool + 'b) -> impl Iterator<Item = (Place, &'u Prepared)> + 'b {
@@ -159,45 +196,55 @@ impl<'u> Batch<'u> {
         Ok(())
     }
 
-    async fn update(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    /// Executions that are there: their rows, events and work.
+    async fn go_on(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let moving: Vec<(Place, &Prepared)> = self.parts(|part| !part.is_new()).collect();
         if moving.is_empty() {
             return Ok(());
         }
-        let moved = update(connection, &moving).await?;
-        for ((unit, _), part) in moving {
-            match moved.get(&key(part)) {
-                Some((version, last_seq)) => {
-                    let last = unsigned("a sequence number", *last_seq)? + 1;
-                    let seqs = last - part.events.len() as u64..last;
-                    let version = unsigned("a version", *version)?;
-                    self.outcomes.insert(unit, Ok(Committed { version, seqs, existing: None, busy: None }));
+        let mut moved = executions::go_on(connection, moving.iter().map(|(_, part)| *part)).await?;
+        for (number, ((unit, place), part)) in moving.into_iter().enumerate() {
+            match moved.remove(&number) {
+                Some(stands) => {
+                    self.outcomes.insert(unit, committed(part, stands.version, stands.last_seq));
+                    self.positions.insert((unit, place), stands.position);
+                    if states::is_outgrown(stands.base_bytes, stands.tail_bytes) {
+                        let Stands { position, last_seq, tail_bytes, .. } = stands;
+                        self.outgrown.push(Outgrown { unit, position, last_seq, tail_bytes });
+                    }
                 }
-                None if still_claimed(connection, part).await? => self.refuse(unit, Err(StoreError::Conflict)),
+                None if executions::still_claimed(connection, part).await? => {
+                    self.refuse(unit, Err(StoreError::Conflict));
+                }
                 None => self.refuse(unit, Err(StoreError::Fenced)),
             }
         }
         Ok(())
     }
 
-    async fn insert(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    /// New executions with their events and work.
+    async fn create(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let new: Vec<(Place, &Prepared)> = self.parts(Prepared::is_new).collect();
         if new.is_empty() {
             return Ok(());
         }
-        let inserted = insert(connection, &new, &self.queued).await?;
+        let parts = new.iter().map(|(place, part)| {
+            let wake_at = states::wake_at(&part.transition.execution).filter(|_| !self.queued.contains(place));
+            (*part, wake_at)
+        });
+        let created = executions::create(connection, parts).await?;
         for ((unit, place), part) in new {
-            let done = inserted.contains(&key(part));
-            match (done, place) {
-                (true, 0) => {
-                    let seqs = 1..part.events.len() as u64 + 1;
-                    self.outcomes.insert(unit, Ok(Committed { version: 1, seqs, existing: None, busy: None }));
+            let last_seq = part.transition.events.len() as i64;
+            match (created.get(&executions::key(part)), place) {
+                (Some(position), _) => {
+                    self.positions.insert((unit, place), *position);
+                    if place == 0 {
+                        self.outcomes.insert(unit, committed(part, 1, last_seq));
+                    }
                 }
-                (true, _) => {}
-                (false, 0) => {
+                (None, 0) => {
                     let outcome = if self.again && exists(connection, part).await? {
-                        let seqs = 1..part.events.len() as u64 + 1;
-                        Ok(Committed { version: 1, seqs, existing: None, busy: None })
+                        committed(part, 1, last_seq)
                     } else {
                         known(connection, part).await?.ok_or(StoreError::Conflict)
                     };
@@ -205,7 +252,7 @@ impl<'u> Batch<'u> {
                     if alone { self.refuse(unit, outcome) } else { self.refuse_late(unit, outcome) }
                 }
                 // A start key that is known names the child of an attempt that was recorded before.
-                (false, _) => self.refuse_late(unit, Err(StoreError::Conflict)),
+                (None, _) => self.refuse_late(unit, Err(StoreError::Conflict)),
             }
         }
         Ok(())
@@ -257,8 +304,11 @@ impl<'u> Batch<'u> {
     }
 }
 
-fn key(part: &Prepared) -> Key {
-    (part.tenant.clone(), part.transition.execution.id)
+/// The outcome of a transition after which the execution stands there.
+fn committed(part: &Prepared, version: i64, last_seq: i64) -> Outcome {
+    let end = unsigned("a sequence number", last_seq)? + 1;
+    let seqs = end.saturating_sub(part.transition.events.len() as u64)..end;
+    Ok(Committed { version: unsigned("a version", version)?, seqs, existing: None, busy: None })
 }
 
 fn word(part: &Prepared) -> String {
@@ -321,165 +371,4 @@ async fn exists(connection: &mut PgConnection, part: &Prepared) -> Result<bool, 
     let query = sqlx::query_scalar(EXISTS).bind(&part.tenant).bind(part.transition.execution.id);
     let count: i64 = query.fetch_one(connection).await?;
     Ok(count > 0)
-}
-
-/// The version guards; so does the epoch of the claim that a result was made under.
-const UPDATE: &str = "
-    update executions e
-    set version = e.version + 1, status = t.status, open = t.open, number = t.number, wake_at = t.wake_at,
-      last_seq = e.last_seq + t.events, state = t.state, large = t.large
-    from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[],
-        $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
-      as t(tenant, id, version, status, open, number, wake_at, events, state, large, step, attempt, claims, owner)
-    where e.tenant = t.tenant and e.id = t.id and e.version = t.version
-      and (t.step is null or exists (
-        select 1 from work w
-        where w.tenant = t.tenant and w.execution = t.id and w.step = t.step and w.attempt = t.attempt
-          and w.claims = t.claims and w.lease_owner = t.owner))
-    returning e.tenant, e.id, e.version, e.last_seq";
-
-/// Replaces states; the new versions and last sequence numbers of those that were at the expected version.
-async fn update(
-    connection: &mut PgConnection,
-    parts: &[(Place, &Prepared)],
-) -> Result<BTreeMap<Key, (i64, i64)>, StoreError> {
-    let mut rows = Rows::default();
-    let (mut versions, mut events) = (Vec::new(), Vec::new());
-    let (mut steps, mut attempts, mut claims, mut owners) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (_, part) in parts {
-        rows.push(part, part.wake_at())?;
-        versions.push(signed("the version", part.transition.expected_version)?);
-        events.push(signed("the number of events", part.events.len() as u64)?);
-        let held = part.transition.under.as_ref();
-        steps.push(held.map(|held| held.work.step.as_str()));
-        attempts.push(held.map(|held| i64::from(held.work.attempt)));
-        claims.push(held.map(|held| i64::from(held.work.claims)));
-        owners.push(held.map(|held| held.owner.as_str()));
-    }
-    let moved = sqlx::query(UPDATE)
-        .bind(rows.tenants)
-        .bind(rows.ids)
-        .bind(versions)
-        .bind(rows.statuses)
-        .bind(rows.open)
-        .bind(rows.numbers)
-        .bind(rows.wakes)
-        .bind(events)
-        .bind(rows.states)
-        .bind(rows.large)
-        .bind(steps)
-        .bind(attempts)
-        .bind(claims)
-        .bind(owners)
-        .fetch_all(connection)
-        .await?;
-    let entry = |row: &PgRow| {
-        let key = (row.try_get("tenant")?, row.try_get("id")?);
-        Ok((key, (row.try_get("version")?, row.try_get("last_seq")?)))
-    };
-    moved.iter().map(entry).collect()
-}
-
-const STILL_CLAIMED: &str = "
-    select count(*) from work
-    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and claims = $5 and lease_owner = $6";
-
-/// Whether the claim that a transition was made under holds; true where it was made under none.
-async fn still_claimed(connection: &mut PgConnection, part: &Prepared) -> Result<bool, StoreError> {
-    let Some(held) = &part.transition.under else { return Ok(true) };
-    let count: i64 = sqlx::query_scalar(STILL_CLAIMED)
-        .bind(&part.tenant)
-        .bind(part.transition.execution.id)
-        .bind(&held.work.step)
-        .bind(i64::from(held.work.attempt))
-        .bind(i64::from(held.work.claims))
-        .bind(&held.owner)
-        .fetch_one(connection)
-        .await?;
-    Ok(count > 0)
-}
-
-const INSERT: &str = "
-    with learned as (
-      insert into repositories (tenant, name)
-      select distinct tenant, name from unnest($1::text[], $3::text[]) as t(tenant, name) order by tenant, name
-      on conflict do nothing)
-    insert into executions
-      (tenant, id, version, repository, process, status, open, number, start_key, concurrency_group, created_at, wake_at,
-       last_seq, state, large)
-    select tenant, id, 1, repository, process, status, open, number, start_key, concurrency_group, created_at, wake_at,
-      last_seq, state, large
-    from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[],
-        $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])
-      as t(tenant, id, repository, process, status, open, number, start_key, concurrency_group, created_at, wake_at,
-        last_seq, state, large)
-    on conflict do nothing
-    returning tenant, id";
-
-/// Inserts new executions; those whose id and start key were not there yet.
-async fn insert(
-    connection: &mut PgConnection,
-    parts: &[(Place, &Prepared)],
-    queued: &BTreeSet<Place>,
-) -> Result<BTreeSet<Key>, StoreError> {
-    let mut rows = Rows::default();
-    let (mut repositories, mut processes, mut start_keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut groups, mut created, mut last_seqs) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, part) in parts {
-        let execution = &part.transition.execution;
-        rows.push(part, if queued.contains(place) { None } else { part.wake_at() })?;
-        repositories.push(storable(&execution.repository).into_owned());
-        processes.push(execution.process.as_str());
-        start_keys.push(part.transition.start_key.as_deref().map(|key| storable(key).into_owned()));
-        groups.push(part.group.as_deref());
-        created.push(micros(execution.created_at));
-        last_seqs.push(signed("the number of events", part.events.len() as u64)?);
-    }
-    let inserted = sqlx::query(INSERT)
-        .bind(rows.tenants)
-        .bind(rows.ids)
-        .bind(repositories)
-        .bind(processes)
-        .bind(rows.statuses)
-        .bind(rows.open)
-        .bind(rows.numbers)
-        .bind(start_keys)
-        .bind(groups)
-        .bind(created)
-        .bind(rows.wakes)
-        .bind(last_seqs)
-        .bind(rows.states)
-        .bind(rows.large)
-        .fetch_all(connection)
-        .await?;
-    inserted.iter().map(|row| Ok((row.try_get("tenant")?, row.try_get("id")?))).collect()
-}
-
-/// Columns of executions.
-#[derive(Default)]
-struct Rows<'p> {
-    tenants: Vec<&'p str>,
-    ids: Vec<ExecutionId>,
-    statuses: Vec<&'static str>,
-    open: Vec<bool>,
-    numbers: Vec<Option<i64>>,
-    wakes: Vec<Option<i64>>,
-    states: Vec<&'p str>,
-    large: Vec<Option<&'p str>>,
-}
-
-impl<'p> Rows<'p> {
-    fn push(&mut self, part: &'p Prepared, wake_at: Option<i64>) -> Result<(), StoreError> {
-        let execution = &part.transition.execution;
-        let number = execution.subject.as_ref().and_then(|subject| subject.number);
-        self.tenants.push(&part.tenant);
-        self.ids.push(execution.id);
-        self.statuses.push(execution.status.as_str());
-        self.open.push(!execution.status.is_final());
-        self.numbers.push(number.map(|number| signed("the number", number)).transpose()?);
-        self.wakes.push(wake_at);
-        self.states.push(&part.state.text);
-        self.large.push(part.state.large.as_deref());
-        Ok(())
-    }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::prepared::Prepared;
 use super::queries;
 use super::text::storable;
-use crate::store::approval::{ApprovalChange, approval_changes};
+use crate::store::approval::ApprovalChange;
 use crate::store::columns::{from_json, json, micros, micros_after, small, tenant as tenant_of, timestamp, unsigned};
 use crate::store::listing;
 use crate::store::{
@@ -33,18 +33,16 @@ pub(super) async fn executions(
     } else {
         rows.last().filter(|_| rows.len() >= looked_at as usize).map(|row| row.id.to_string())
     };
-    let mut items = Vec::with_capacity(shown.len());
-    for row in shown {
-        // What was taken away meanwhile is not on the page.
-        let stored = queries::load(connection, &tenant_of(row.tenant.clone()), row.id).await?;
-        items.extend(stored.map(|stored| stored.execution));
-    }
+    let positions: Vec<i64> = shown.iter().map(|row| row.position).collect();
+    // What was taken away meanwhile is not on the page.
+    let mut items = queries::load_all(connection, &positions).await?;
+    items.sort_by_key(|execution| std::cmp::Reverse(execution.id));
     Ok(Page { items, next })
 }
 
 /// An execution that a page looks at.
 struct Looked {
-    tenant: String,
+    position: i64,
     id: ExecutionId,
     fits: bool,
 }
@@ -61,7 +59,7 @@ async fn look(
     let rare = filter.status.filter(|status| *status != ExecutionStatus::Completed);
     let by_process = filter.process.as_ref().filter(|_| rare.is_none());
     let by_tenant = tenant.filter(|_| rare.is_none() && by_process.is_none());
-    let mut query: QueryBuilder<Postgres> = QueryBuilder::new("select tenant, id, (1 = 1");
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new("select position, id, (1 = 1");
     let mut exact = true;
     let mut also = |query: &mut QueryBuilder<Postgres>, condition: &'static str, value: String| {
         query.push(condition).push_bind(value);
@@ -118,8 +116,9 @@ async fn look(
     let looked_at = listing::looked_at(limit, exact && !edges);
     query.push(" order by id desc limit ").push_bind(i64::from(looked_at));
     let rows = query.build().fetch_all(&mut *connection).await?;
-    let looked =
-        |row: &PgRow| Ok(Looked { tenant: row.try_get("tenant")?, id: row.try_get("id")?, fits: row.try_get("fits")? });
+    let looked = |row: &PgRow| {
+        Ok(Looked { position: row.try_get("position")?, id: row.try_get("id")?, fits: row.try_get("fits")? })
+    };
     Ok((rows.iter().map(looked).collect::<Result<_, StoreError>>()?, looked_at))
 }
 
@@ -161,10 +160,10 @@ const ENDED: &str = "
 /// Keeps the rows of approvals as the transition leaves them.
 pub(super) async fn of_transition(connection: &mut PgConnection, part: &Prepared) -> Result<(), StoreError> {
     let id = part.transition.execution.id;
-    for change in approval_changes(&part.transition) {
+    for change in &part.approvals {
         let query = match change {
             ApprovalChange::Asked(approval) => {
-                let Approval { id: key, repository, process, step, attempt, url, request, decisions, .. } = *approval;
+                let Approval { id: key, repository, process, step, attempt, url, request, decisions, .. } = &**approval;
                 sqlx::query(ASKED)
                     .bind(key)
                     .bind(&part.tenant)
@@ -172,18 +171,18 @@ pub(super) async fn of_transition(connection: &mut PgConnection, part: &Prepared
                     .bind(repository)
                     .bind(process)
                     .bind(step)
-                    .bind(i64::from(attempt))
+                    .bind(i64::from(*attempt))
                     .bind(url)
-                    .bind(json("an approval", &request)?)
-                    .bind(json("decisions", &decisions)?)
+                    .bind(json("an approval", request)?)
+                    .bind(json("decisions", decisions)?)
             }
             ApprovalChange::Ended { step, attempt, status, decisions, at } => sqlx::query(ENDED)
                 .bind(&part.tenant)
                 .bind(id)
                 .bind(step)
-                .bind(i64::from(attempt))
+                .bind(i64::from(*attempt))
                 .bind(status.as_str())
-                .bind(json("decisions", &decisions)?)
+                .bind(json("decisions", decisions)?)
                 .bind(at.map(micros)),
         };
         query.execute(&mut *connection).await?;

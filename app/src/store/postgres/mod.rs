@@ -7,6 +7,7 @@ mod batch;
 mod connections;
 mod deliveries;
 mod effects;
+mod executions;
 mod github_objects;
 mod hints;
 mod installations;

@@ -1,5 +1,5 @@
-//! Large values, kept apart from the rows that every transition writes anew: inputs, outputs and payloads above
-//! [`LARGE`] are stored once, by the digest of their text, and the rows say where they belong.
+//! Large values, kept apart from events and snapshots: inputs, outputs and payloads above [`LARGE`] are stored once, by
+//! the digest of their text, the rows say where they belong, and they stay as long as somebody refers to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,8 @@ pub(super) struct Text {
     pub(super) text: String,
     /// JSON pointers and digests of what belongs there.
     pub(super) large: Option<String>,
+    /// These digests.
+    pub(super) digests: Vec<String>,
 }
 
 /// What is kept apart, by tenant and digest.
@@ -39,7 +41,7 @@ pub(super) fn split<T: Serialize>(
 ) -> Result<Text, StoreError> {
     let text = json(what, value)?;
     if text.len() <= LARGE {
-        return Ok(Text { text, large: None });
+        return Ok(Text { text, ..Text::default() });
     }
     let mut value: Value = from_json(what, &text)?;
     let mut places = BTreeMap::new();
@@ -51,9 +53,10 @@ pub(super) fn split<T: Serialize>(
         Ok(())
     })?;
     if places.is_empty() {
-        return Ok(Text { text, large: None });
+        return Ok(Text { text, ..Text::default() });
     }
-    Ok(Text { text: json(what, &value)?, large: Some(json(what, &places)?) })
+    let large = Some(json(what, &places)?);
+    Ok(Text { text: json(what, &value)?, large, digests: places.into_values().collect() })
 }
 
 type Keep<'k> = dyn FnMut(&str, Value) -> Result<(), StoreError> + 'k;
@@ -94,17 +97,64 @@ fn is_large(what: &'static str, value: &Value) -> Result<bool, StoreError> {
     })
 }
 
+/// What is there is held until the transaction ends, so that nobody forgets it meanwhile.
 const KNOWN: &str = "
     select p.tenant, p.digest from payloads p
-    join unnest($1::text[], $2::text[]) as t(tenant, digest) on p.tenant = t.tenant and p.digest = t.digest";
+    join unnest($1::text[], $2::text[]) as t(tenant, digest) on p.tenant = t.tenant and p.digest = t.digest
+    order by p.tenant, p.digest for key share of p";
+/// What somebody else has stored meanwhile is held too, by writing its key again.
 const ADD: &str = "
     insert into payloads (tenant, digest, body)
     select tenant, digest, body from unnest($1::text[], $2::text[], $3::text[]) as t(tenant, digest, body)
     order by tenant, digest
+    on conflict (tenant, digest) do update set digest = excluded.digest";
+const USE: &str = "
+    insert into payload_uses (execution, tenant, digest)
+    select execution, tenant, digest from unnest($1::bigint[], $2::text[], $3::text[]) as t(execution, tenant, digest)
     on conflict do nothing";
 
-/// Stores what is not there yet. An execution's large values come with each of its transitions, so they are asked for
-/// before they are sent.
+/// Says which executions, by position, refer to what.
+pub(super) async fn refer(connection: &mut PgConnection, uses: &[(i64, &str, &str)]) -> Result<(), sqlx::Error> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let (mut executions, mut tenants, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+    for (execution, tenant, digest) in uses {
+        executions.push(*execution);
+        tenants.push(*tenant);
+        digests.push(*digest);
+    }
+    sqlx::query(USE).bind(executions).bind(tenants).bind(digests).execute(connection).await?;
+    Ok(())
+}
+
+const UNUSE: &str = "delete from payload_uses where execution = any($1) returning tenant, digest";
+const HOLD: &str = "
+    select p.tenant, p.digest from payloads p
+    join unnest($1::text[], $2::text[]) as t(tenant, digest) on p.tenant = t.tenant and p.digest = t.digest
+    order by p.tenant, p.digest for update of p";
+const FORGET: &str = "
+    delete from payloads p using unnest($1::text[], $2::text[]) as t(tenant, digest)
+    where p.tenant = t.tenant and p.digest = t.digest and not exists (
+      select 1 from payload_uses uses where uses.tenant = p.tenant and uses.digest = p.digest)";
+
+/// Forgets what only these executions refer to. Whoever is about to refer to something holds it, and is waited for; a
+/// statement of its own then sees that it is referred to.
+pub(super) async fn forget(connection: &mut PgConnection, executions: &[i64]) -> Result<(), sqlx::Error> {
+    let mut digests: BTreeSet<(String, String)> = BTreeSet::new();
+    for row in sqlx::query(UNUSE).bind(executions).fetch_all(&mut *connection).await? {
+        digests.insert((row.try_get("tenant")?, row.try_get("digest")?));
+    }
+    if digests.is_empty() {
+        return Ok(());
+    }
+    let (tenants, digests): (Vec<String>, Vec<String>) = digests.into_iter().unzip();
+    sqlx::query(HOLD).bind(&tenants).bind(&digests).execute(&mut *connection).await?;
+    sqlx::query(FORGET).bind(&tenants).bind(&digests).execute(connection).await?;
+    Ok(())
+}
+
+/// Stores what is not there yet: the same value may come again and again, so it is asked for before it is sent.
 pub(super) async fn add(connection: &mut PgConnection, payloads: &Payloads) -> Result<(), sqlx::Error> {
     if payloads.is_empty() {
         return Ok(());
@@ -138,34 +188,38 @@ const BODIES: &str = "
     select p.tenant, p.digest, p.body from payloads p
     join unnest($1::text[], $2::text[]) as t(tenant, digest) on p.tenant = t.tenant and p.digest = t.digest";
 
-/// Makes values of texts again, with what is kept apart in its place.
-pub(super) async fn join<T: DeserializeOwned>(
-    connection: &mut PgConnection,
-    what: &'static str,
-    read: Vec<Read>,
-) -> Result<Vec<T>, StoreError> {
-    let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut places: Vec<BTreeMap<String, String>> = Vec::with_capacity(read.len());
-    for Read { tenant, text } in &read {
-        let of_row: BTreeMap<String, String> =
-            text.large.as_deref().map(|large| from_json(what, large)).transpose()?.unwrap_or_default();
-        wanted.extend(of_row.values().map(|digest| (tenant.clone(), digest.clone())));
-        places.push(of_row);
+/// What is kept apart of the texts that were read.
+pub(super) struct Bodies(Payloads);
+
+impl Bodies {
+    pub(super) async fn of(connection: &mut PgConnection, read: &[Read]) -> Result<Self, StoreError> {
+        let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
+        for Read { tenant, text } in read {
+            wanted.extend(places(text)?.into_values().map(|digest| (tenant.clone(), digest)));
+        }
+        Ok(Self(bodies(connection, &wanted).await?))
     }
-    let bodies = bodies(connection, &wanted).await?;
-    let whole = |(Read { tenant, text }, places): (Read, BTreeMap<String, String>)| {
+
+    /// Makes a value of its text again, with what is kept apart in its place.
+    pub(super) fn whole<T: DeserializeOwned>(&self, what: &'static str, read: &Read) -> Result<T, StoreError> {
+        let Read { tenant, text } = read;
+        let places = places(text)?;
         if places.is_empty() {
             return from_json(what, &text.text);
         }
         let mut value: Value = from_json(what, &text.text)?;
         for (pointer, digest) in places {
             let missing = || StoreError::corrupt(what, format!("its part {pointer} ({digest}) is missing"));
-            let body = bodies.get(&(tenant.clone(), digest.clone())).ok_or_else(missing)?;
+            let body = self.0.get(&(tenant.clone(), digest.clone())).ok_or_else(missing)?;
             *value.pointer_mut(&pointer).ok_or_else(missing)? = from_json(what, body)?;
         }
         serde_json::from_value(value).map_err(|error| StoreError::corrupt(what, error))
-    };
-    read.into_iter().zip(places).map(whole).collect()
+    }
+}
+
+/// What belongs where.
+fn places(text: &Text) -> Result<BTreeMap<String, String>, StoreError> {
+    Ok(text.large.as_deref().map(|large| from_json("what is kept apart", large)).transpose()?.unwrap_or_default())
 }
 
 async fn bodies(connection: &mut PgConnection, wanted: &BTreeSet<(String, String)>) -> Result<Payloads, StoreError> {

@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 
 use flowctl_core::definition::StepType;
-use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus, Waiting};
+use flowctl_core::execution::{StepStatus, Waiting};
 use jiff::Timestamp;
 
 use super::payloads::{Payloads, Text, split, tenant_text};
 use super::signals::turn_of_event;
 use super::text::storable;
-use crate::store::columns::{micros, micros_after};
-use crate::store::{StoreError, Transition};
+use crate::store::approval::{ApprovalChange, approval_changes};
+use crate::store::columns::micros;
+use crate::store::{StoreError, Transition, states};
 
 /// A transition with the new executions that exist with it or not at all.
 #[derive(Debug)]
@@ -29,11 +30,14 @@ pub(super) struct Unit {
 pub(super) struct Prepared {
     pub(super) transition: Transition,
     pub(super) tenant: String,
-    pub(super) state: Text,
-    pub(super) events: Vec<Text>,
+    /// The state, of one that has ended: it is read more often than it changes from now on.
+    pub(super) snapshot: Option<Text>,
+    /// A list.
+    pub(super) events: Text,
     /// The concurrency group, which is within a repository.
     pub(super) group: Option<String>,
     pub(super) waits: Vec<Wait>,
+    pub(super) approvals: Vec<ApprovalChange>,
 }
 
 /// What became of a step of type `wait`.
@@ -60,6 +64,11 @@ impl Unit {
         starts.into_iter().try_for_each(|start| self.add(start))
     }
 
+    /// Whether one statement stores it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.payloads.is_empty() && matches!(&self.parts[..], [part] if part.is_plain())
+    }
+
     /// The turns that have to be taken before anything of it is stored.
     pub(super) fn turns(&self) -> impl Iterator<Item = (String, String)> {
         self.parts.iter().flat_map(|part| {
@@ -80,15 +89,12 @@ fn turn_of_group(group: &str) -> String {
 impl Prepared {
     fn new(transition: Transition, payloads: &mut Payloads) -> Result<Self, StoreError> {
         let tenant = tenant_text(&transition.tenant);
-        let state = split("the execution", &*transition.execution, &tenant, payloads)?;
-        let mut events = Vec::with_capacity(transition.events.len());
-        for event in &transition.events {
-            events.push(split("an event", event, &tenant, payloads)?);
-        }
+        let snapshot = states::ends(&transition).then(|| snapshot(&transition, &tenant, payloads)).transpose()?;
+        let events = split("the events", &transition.events, &tenant, payloads)?;
         let execution = &transition.execution;
         let group = execution.group.as_ref().map(|group| format!("{}/{}", execution.repository, storable(&group.key)));
-        let waits = waits(&transition);
-        Ok(Self { tenant, state, events, group, waits, transition })
+        let (waits, approvals) = (waits(&transition), approval_changes(&transition));
+        Ok(Self { tenant, snapshot, events, group, waits, approvals, transition })
     }
 
     /// Whether it makes the execution.
@@ -96,13 +102,21 @@ impl Prepared {
         self.transition.expected_version == 0
     }
 
-    /// When somebody must look at the execution again. A pending one is due from its creation.
-    pub(super) fn wake_at(&self) -> Option<i64> {
-        let execution: &Execution = &self.transition.execution;
-        if execution.status == ExecutionStatus::Pending {
-            return Some(micros(execution.created_at));
-        }
-        execution.wake_at().map(micros_after)
+    /// What is kept apart of it, by digest.
+    pub(super) fn digests(&self) -> impl Iterator<Item = &str> {
+        let texts = [Some(&self.events), self.snapshot.as_ref()];
+        texts.into_iter().flatten().flat_map(|text| &text.digests).map(String::as_str)
+    }
+
+    /// Whether storing it is changing rows of its execution, events and work, and nothing else.
+    fn is_plain(&self) -> bool {
+        let Transition { word, taken, signals, to_group, occurrences, effects, .. } = &self.transition;
+        self.group.is_none()
+            && word.is_none()
+            && taken.is_none()
+            && to_group.is_none()
+            && (signals.is_empty() && occurrences.is_empty() && effects.is_empty())
+            && (self.waits.is_empty() && self.approvals.is_empty())
     }
 
     /// The moment of the transition.
@@ -121,6 +135,11 @@ impl Prepared {
         ];
         keys.into_iter().flatten().map(|key| (self.tenant.clone(), key))
     }
+}
+
+/// The text of a snapshot; what is large goes into `payloads`.
+pub(super) fn snapshot(transition: &Transition, tenant: &str, payloads: &mut Payloads) -> Result<Text, StoreError> {
+    split("the execution", &*transition.execution, tenant, payloads)
 }
 
 /// Which events the execution waits for now. Only steps that this transition is about can have changed that.

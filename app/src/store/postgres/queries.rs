@@ -5,32 +5,59 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::payloads::{self, Read, Text};
+use super::payloads::{Bodies, Read, Text};
 use super::text::storable;
 use crate::store::columns::{micros, micros_after, signed, tenant as tenant_of, timestamp, unsigned};
+use crate::store::states::{self, Part, states_of};
 use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
 
-const LOAD: &str = "select tenant, version, state as text, large from executions where tenant = $1 and id = $2";
+/// The states of the executions that `$chosen` selects: position, version, tenant.
+macro_rules! wholes_of {
+    ($chosen:expr) => {
+        states_of!($chosen, ", snapshots.large, chosen.tenant", ", events.large, chosen.tenant")
+    };
+}
+
+const LOAD: &str = wholes_of!("select position, version, tenant from executions where tenant = $1 and id = $2");
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Result<Option<Stored>, StoreError> {
-    let row = sqlx::query(LOAD).bind(tenant.as_str()).bind(id).fetch_optional(&mut *connection).await?;
-    let Some(row) = row else { return Ok(None) };
-    let version = unsigned("a version", row.try_get("version")?)?;
-    let execution = executions(connection, &[row]).await?.pop();
-    Ok(execution.map(|execution| Stored { execution, version }))
+    let rows = sqlx::query(LOAD).bind(tenant.as_str()).bind(id).fetch_all(&mut *connection).await?;
+    Ok(states(connection, &rows).await?.pop())
 }
 
-async fn executions(connection: &mut PgConnection, rows: &[PgRow]) -> Result<Vec<Execution>, StoreError> {
-    let read = rows.iter().map(read).collect::<Result<_, _>>()?;
-    payloads::join(connection, "an execution", read).await
+const LOAD_ALL: &str = wholes_of!("select position, version, tenant from executions where position = any($1)");
+
+/// Those of these positions that there are, in no order.
+pub(super) async fn load_all(connection: &mut PgConnection, positions: &[i64]) -> Result<Vec<Execution>, StoreError> {
+    let rows = sqlx::query(LOAD_ALL).bind(positions).fetch_all(&mut *connection).await?;
+    Ok(states(connection, &rows).await?.into_iter().map(|stored| stored.execution).collect())
+}
+
+async fn states(connection: &mut PgConnection, rows: &[PgRow]) -> Result<Vec<Stored>, StoreError> {
+    let mut texts = Vec::with_capacity(rows.len());
+    for row in rows {
+        texts.push(read(row)?);
+    }
+    let bodies = Bodies::of(connection, &texts).await?;
+    states::states(rows.iter().zip(&texts).map(|(row, text)| part(row, text, &bodies)))
+}
+
+fn part(row: &PgRow, read: &Read, bodies: &Bodies) -> Result<Part, StoreError> {
+    if row.try_get::<i64, _>("seq")? == 0 {
+        let there = !read.text.text.is_empty();
+        let snapshot = there.then(|| bodies.whole("an execution", read)).transpose()?;
+        return Ok(Part::Next(unsigned("a version", row.try_get("version")?)?, snapshot));
+    }
+    Ok(Part::Events(bodies.whole("the events", read)?))
 }
 
 fn read(row: &PgRow) -> Result<Read, StoreError> {
-    let text = Text { text: row.try_get("text")?, large: row.try_get("large")? };
+    let text: Option<String> = row.try_get("text")?;
+    let text = Text { text: text.unwrap_or_default(), large: row.try_get("large")?, ..Text::default() };
     Ok(Read { tenant: row.try_get("tenant")?, text })
 }
 
@@ -76,10 +103,10 @@ pub(super) async fn next_wake(connection: &mut PgConnection) -> Result<Option<Ti
     next.map(timestamp).transpose()
 }
 
-const EXECUTIONS_OF: &str = "
-    select tenant, state as text, large from executions
-    where tenant = $1 and repository = $2 and ($3::bigint is null or number = $3) and (open or not $4)
-    order by created_at, id";
+const EXECUTIONS_OF: &str = wholes_of!(
+    "select position, version, tenant from executions
+    where tenant = $1 and repository = $2 and ($3::bigint is null or number = $3) and (open or not $4)"
+);
 
 pub(super) async fn executions_of(
     connection: &mut PgConnection,
@@ -95,12 +122,17 @@ pub(super) async fn executions_of(
         .bind(open_only)
         .fetch_all(&mut *connection)
         .await?;
-    executions(connection, &rows).await
+    let mut executions: Vec<Execution> =
+        states(connection, &rows).await?.into_iter().map(|stored| stored.execution).collect();
+    executions.sort_by_key(|execution| (execution.created_at, execution.id));
+    Ok(executions)
 }
 
+/// A row holds at least one event: so many rows are enough.
 const EVENTS: &str = "
-    select tenant, seq, delivery, event as text, large from events
-    where tenant = $1 and execution = $2 and seq > $3 order by seq limit $4";
+    select e.tenant, events.seq, events.delivery, events.events as text, events.large
+    from executions e join events on events.execution = e.position
+    where e.tenant = $1 and e.id = $2 and events.seq > $3 order by events.seq limit $4";
 
 pub(super) async fn events(
     connection: &mut PgConnection,
@@ -116,16 +148,16 @@ pub(super) async fn events(
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
-    let texts = rows.iter().map(read).collect::<Result<_, _>>()?;
-    let events: Vec<Event> = payloads::join(connection, "an event", texts).await?;
-    let stored = |(row, event): (&PgRow, Event)| {
-        Ok(StoredEvent {
-            seq: unsigned("a sequence number", row.try_get("seq")?)?,
-            event,
-            delivery: row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId),
-        })
-    };
-    rows.iter().zip(events).map(stored).collect()
+    let texts: Vec<Read> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let bodies = Bodies::of(connection, &texts).await?;
+    let mut found = Vec::new();
+    for (row, text) in rows.iter().zip(&texts) {
+        let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
+        let events: Vec<Event> = bodies.whole("the events", text)?;
+        found.extend(states::numbered(row.try_get("seq")?, events, delivery, after_seq)?);
+    }
+    found.truncate(limit as usize);
+    Ok(found)
 }
 
 const BACKLOG: &str = "
@@ -144,7 +176,7 @@ pub(super) async fn backlog(connection: &mut PgConnection) -> Result<Backlog, St
 
 /// Reads what every migration so far has left in its place; writes nothing.
 pub(super) async fn ping(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("select version from executions limit 1").fetch_optional(connection).await?;
+    sqlx::query("select base_bytes from executions limit 1").fetch_optional(connection).await?;
     Ok(())
 }
 

@@ -5,13 +5,14 @@
 
 use std::str::FromStr;
 
+use flowctl_core::execution::{Event, EventKind};
 use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::PostgresStore;
+use super::{PostgresStore, payloads};
 use crate::store::conformance::store_conformance;
-use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError};
+use crate::store::{DeliveryEnd, DeliveryId, Held, NewDelivery, Receipt, Store, StoreError, Transition};
 
 const SERVER: &str = "FLOWCTL_TEST_POSTGRES_URL";
 
@@ -197,4 +198,213 @@ async fn the_server_ends_what_a_stopped_replica_has_locked() {
             sqlx::query_scalar(AssertSqlSafe(format!("show {setting}"))).fetch_one(&mut connection).await.unwrap();
         assert_eq!(shown, expected, "{setting}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn nothing_of_a_forgotten_execution_is_left() {
+    let (store, database) = fresh().await;
+    let after = crate::store::conformance::retention::live_and_end(&store).await;
+    let mut connection = database.connect().await;
+    let left = ["api_events", "outboxes", "repositories"];
+    let of_it = [
+        "approvals",
+        "effects",
+        "event_waits",
+        "events",
+        "executions",
+        "github_check_runs",
+        "github_comments",
+        "payload_uses",
+        "payloads",
+        "signals",
+        "snapshots",
+        "turns",
+        "words",
+    ];
+    let mut all: Vec<&str> = left.into_iter().chain(of_it).collect();
+    all.sort_unstable();
+    assert_eq!(filled(&mut connection).await, all);
+    assert_eq!(store.forget_executions(after, 9).await.unwrap(), 1);
+    assert_eq!(filled(&mut connection).await, left);
+}
+
+/// The tables that have rows.
+async fn filled(connection: &mut PgConnection) -> Vec<String> {
+    let tables = "select table_name::text from information_schema.tables
+        where table_schema = 'public' and table_name not like '\\_sqlx%' order by 1";
+    let mut filled: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await.unwrap();
+    let mut kept = Vec::new();
+    for name in filled.drain(..) {
+        let count = AssertSqlSafe(format!("select count(*) from {name}"));
+        if sqlx::query_scalar::<_, i64>(count).fetch_one(&mut *connection).await.unwrap() > 0 {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+/// Waits until somebody waits for a lock.
+async fn somebody_waits(database: &Database) {
+    let mut connection = database.connect().await;
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut connection).await.unwrap() == 0 {
+        assert!(std::time::Instant::now() < deadline, "nobody waits");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn payload() -> payloads::Payloads {
+    payloads::Payloads::from([(("acme".to_owned(), "d".repeat(64)), "{}".to_owned())])
+}
+
+async fn is_there(connection: &mut PgConnection) -> bool {
+    let there = "select count(*) from payloads";
+    sqlx::query_scalar::<_, i64>(there).fetch_one(connection).await.unwrap() == 1
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn what_somebody_is_about_to_refer_to_is_not_forgotten() {
+    let (_store, database) = fresh().await;
+    let (mut one, mut other) = (database.connect().await, database.connect().await);
+    let digest = "d".repeat(64);
+    payloads::add(&mut one, &payload()).await.unwrap();
+    payloads::refer(&mut one, &[(1, "acme", &digest)]).await.unwrap();
+
+    let mut writing = other.begin().await.unwrap();
+    payloads::add(&mut writing, &payload()).await.unwrap();
+    let forgetting = async {
+        let mut transaction = one.begin().await.unwrap();
+        payloads::forget(&mut transaction, &[1]).await.unwrap();
+        transaction.commit().await.unwrap();
+    };
+    let going_on = async {
+        somebody_waits(&database).await;
+        payloads::refer(&mut writing, &[(2, "acme", &digest)]).await.unwrap();
+        writing.commit().await.unwrap();
+    };
+    tokio::join!(forgetting, going_on);
+    assert!(is_there(&mut one).await, "the second one refers to it");
+    payloads::forget(&mut one, &[2]).await.unwrap();
+    assert!(!is_there(&mut one).await, "nobody refers to it any more");
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn what_is_being_forgotten_is_stored_again_by_who_needs_it() {
+    let (_store, database) = fresh().await;
+    let (mut one, mut other) = (database.connect().await, database.connect().await);
+    let digest = "d".repeat(64);
+    payloads::add(&mut one, &payload()).await.unwrap();
+    payloads::refer(&mut one, &[(1, "acme", &digest)]).await.unwrap();
+
+    let mut forgetting = one.begin().await.unwrap();
+    payloads::forget(&mut forgetting, &[1]).await.unwrap();
+    let writing = async {
+        let mut transaction = other.begin().await.unwrap();
+        payloads::add(&mut transaction, &payload()).await.unwrap();
+        payloads::refer(&mut transaction, &[(2, "acme", &digest)]).await.unwrap();
+        transaction.commit().await.unwrap();
+    };
+    let ending = async {
+        somebody_waits(&database).await;
+        forgetting.commit().await.unwrap();
+    };
+    tokio::join!(writing, ending);
+    assert!(is_there(&mut one).await);
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn a_turn_that_somebody_has_is_kept() {
+    let (store, database) = fresh().await;
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let (mut one, mut other) = (database.connect().await, database.connect().await);
+    let turn = |name: &str| (vec!["acme".to_owned()], vec![name.to_owned()]);
+    for name in ["free", "taken"] {
+        let (tenants, names) = turn(name);
+        super::signals::lock_turns(&mut one, tenants, names).await.unwrap();
+    }
+    let mut having = one.begin().await.unwrap();
+    let (tenants, names) = turn("taken");
+    super::signals::lock_turns(&mut having, tenants, names).await.unwrap();
+    store.forget_executions(now, 9).await.unwrap();
+    let left: Vec<String> = sqlx::query_scalar("select name from turns").fetch_all(&mut other).await.unwrap();
+    assert_eq!(left, ["taken"]);
+    having.commit().await.unwrap();
+    store.forget_executions(now, 9).await.unwrap();
+    assert_eq!(filled(&mut other).await, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn what_earlier_versions_stored_as_whole_states_goes_on() {
+    let database = Database::new().await;
+    let mut connection = database.connect().await;
+    let earlier = super::MIGRATIONS.iter().filter(|migration| migration.version <= 2).cloned().collect();
+    sqlx::migrate::Migrator::with_migrations(earlier).run(&mut connection).await.unwrap();
+    let (mut execution, mut events) = crate::store::conformance::drafting_since(0);
+    let much = serde_json::json!("m".repeat(20_000));
+    execution.inputs.insert("much".to_owned(), much.clone());
+    if let EventKind::ExecutionCreated { execution } = &mut events[0].kind {
+        execution.inputs.insert("much".to_owned(), much);
+    }
+    let mut apart = payload();
+    let state = payloads::split("a state", &execution, "acme", &mut apart).unwrap();
+    assert_eq!(apart.len(), 2, "one of the execution's, and one that nobody refers to");
+    let insert = "insert into executions
+          (tenant, id, version, repository, process, status, open, created_at, last_seq, state, large)
+        values ('acme', $1, 2, 'acme/shop', 'release', 'running', true, 0, 3, $2, $3)";
+    let query = sqlx::query(insert).bind(execution.id).bind(state.text).bind(state.large);
+    query.execute(&mut connection).await.unwrap();
+    for (seq, event) in (1_i64..).zip(&events) {
+        let text = payloads::split("an event", event, "acme", &mut apart).unwrap();
+        let insert = "insert into events (tenant, execution, seq, type, at, event, large)
+            values ('acme', $1, $2, '', 7, $3, $4)";
+        let query = sqlx::query(insert).bind(execution.id).bind(seq).bind(text.text).bind(text.large);
+        query.execute(&mut connection).await.unwrap();
+    }
+    for ((tenant, digest), body) in &apart {
+        let insert = "insert into payloads (tenant, digest, body) values ($1, $2, $3)";
+        sqlx::query(insert).bind(tenant).bind(digest).bind(body).execute(&mut connection).await.unwrap();
+    }
+    let work = "insert into work (tenant, execution, step, attempt) values ('acme', $1, 'draft', 1)";
+    sqlx::query(work).bind(execution.id).execute(&mut connection).await.unwrap();
+    // Another one has ended.
+    let ended = "insert into executions
+          (tenant, id, version, repository, process, status, open, created_at, last_seq, state)
+        select tenant, gen_random_uuid(), 1, repository, process, 'completed', false, 0, 1, state from executions";
+    sqlx::query(ended).execute(&mut connection).await.unwrap();
+    let end = "insert into events (tenant, execution, seq, type, at, event)
+        select tenant, id, 1, '', 500, '{}' from executions where not open";
+    sqlx::query(end).execute(&mut connection).await.unwrap();
+
+    let store = PostgresStore::open(&database.url).await.unwrap();
+    let tenant = &execution.tenant.clone();
+    let stored = store.load(tenant, execution.id).await.unwrap().unwrap();
+    assert_eq!((stored.version, &stored.execution), (2, &execution));
+    let read = store.events(tenant, execution.id, 0, 10).await.unwrap();
+    assert_eq!(read.iter().map(|stored| stored.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(read.into_iter().map(|stored| stored.event).collect::<Vec<_>>(), events);
+    assert!(is_there(&mut connection).await, "what nobody refers to is gone");
+
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let claimed = store.claim_work("one", 9, now, now).await.unwrap();
+    assert_eq!((claimed.len(), claimed[0].execution, claimed[0].claims), (1, execution.id, 1));
+    let output = serde_json::json!({"status": 200});
+    let kind = EventKind::StepCompleted { output, usage: None };
+    let completed =
+        Event { at: execution.created_at, step: Some("draft".to_owned()), attempt: None, actor: None, kind };
+    execution.apply(&completed);
+    let under = Held { work: claimed[0].clone(), owner: "one".to_owned() };
+    let transition = Transition { under: Some(under), ..Transition::of(execution.clone(), 2, vec![completed]) };
+    assert_eq!(store.commit(transition).await.unwrap().seqs, 4..5);
+    assert_eq!(store.load(tenant, execution.id).await.unwrap().unwrap().execution, execution);
+    assert_eq!(store.backlog().await.unwrap().work, 0);
+    let moment = |micros| jiff::Timestamp::from_microsecond(micros).unwrap();
+    assert_eq!(store.forget_executions(moment(500), 9).await.unwrap(), 0);
+    assert_eq!(store.forget_executions(moment(501), 9).await.unwrap(), 1, "it ended with its last event");
 }

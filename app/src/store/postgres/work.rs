@@ -11,16 +11,23 @@ use crate::store::{ClaimedWork, StoreError};
 /// first: it has waited longest.
 const CLAIM: &str = "
     with expired as (
-      select position from work where lease_until is not null and lease_until <= $3
+      select execution, step, attempt, position from work where lease_until is not null and lease_until <= $3
       order by lease_until, position limit $4 for update skip locked),
     fresh as (
-      select position from work where lease_until is null order by position limit $4 for update skip locked)
-    update work set lease_owner = $1, lease_until = $2, claims = claims + 1
-    where position in (
-      select candidate.position
-      from (select position, 0 as place from expired union all select position, 1 from fresh) candidate
-      order by candidate.place, candidate.position limit $4)
-    returning position, tenant, execution, step, attempt, claims";
+      select execution, step, attempt, position from work
+      where lease_until is null order by position limit $4 for update skip locked),
+    chosen as (
+      select candidate.execution, candidate.step, candidate.attempt
+      from (
+        select execution, step, attempt, position, 0 as place from expired
+        union all select execution, step, attempt, position, 1 from fresh) candidate
+      order by candidate.place, candidate.position limit $4),
+    claimed as (
+      update work set lease_owner = $1, lease_until = $2, claims = work.claims + 1 from chosen
+      where work.execution = chosen.execution and work.step = chosen.step and work.attempt = chosen.attempt
+      returning work.position, work.execution, work.step, work.attempt, work.claims)
+    select claimed.position, executions.tenant, executions.id as execution, claimed.step, claimed.attempt, claimed.claims
+    from claimed join executions on executions.position = claimed.execution order by claimed.position";
 
 pub(super) async fn claim(
     connection: &mut PgConnection,
@@ -36,11 +43,7 @@ pub(super) async fn claim(
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
-    // RETURNING promises no order.
-    let mut claimed: Vec<(i64, ClaimedWork)> =
-        rows.iter().map(|row| Ok((row.try_get("position")?, claimed(row)?))).collect::<Result<_, StoreError>>()?;
-    claimed.sort_by_key(|(position, _)| *position);
-    Ok(claimed.into_iter().map(|(_, work)| work).collect())
+    rows.iter().map(claimed).collect()
 }
 
 fn claimed(row: &PgRow) -> Result<ClaimedWork, StoreError> {
@@ -65,9 +68,17 @@ pub(super) async fn next(connection: &mut PgConnection) -> Result<Option<Timesta
 }
 
 /// The claim is fenced by its count: whoever claimed the attempt earlier has a lower one.
-const RENEW: &str = "
-    update work set lease_until = $7
-    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+macro_rules! of_claim {
+    ($statement:literal) => {
+        concat!(
+            $statement,
+            " where execution = (select position from executions where tenant = $1 and id = $2)
+              and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6"
+        )
+    };
+}
+
+const RENEW: &str = of_claim!("update work set lease_until = $7");
 
 pub(super) async fn renew(
     connection: &mut PgConnection,
@@ -79,9 +90,7 @@ pub(super) async fn renew(
     Ok(result.rows_affected() == 1)
 }
 
-const FINISH: &str = "
-    delete from work
-    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+const FINISH: &str = of_claim!("delete from work");
 
 pub(super) async fn finish(connection: &mut PgConnection, work: &ClaimedWork, owner: &str) -> Result<bool, StoreError> {
     let result = of_claim(FINISH, work, owner).execute(connection).await?;
@@ -89,9 +98,7 @@ pub(super) async fn finish(connection: &mut PgConnection, work: &ClaimedWork, ow
 }
 
 /// What is given back was not performed, so the claim does not count.
-const RELEASE: &str = "
-    update work set lease_owner = null, lease_until = $7, claims = claims - 1
-    where tenant = $1 and execution = $2 and step = $3 and attempt = $4 and lease_owner = $5 and claims = $6";
+const RELEASE: &str = of_claim!("update work set lease_owner = null, lease_until = $7, claims = claims - 1");
 
 pub(super) async fn release(
     connection: &mut PgConnection,

@@ -10,8 +10,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::batch::{self, Outcome};
+use super::batch::{self, Outcome, Outgrown, Stored};
 use super::connections::{Connections, is_collision, is_lost};
+use super::executions;
 use super::hints::Hints;
 use super::prepared::Unit;
 use crate::store::StoreError;
@@ -103,13 +104,16 @@ impl Writer {
             let batch = apart(&mut waiting);
             let (units, replies): (Vec<Unit>, Vec<_>) =
                 batch.into_iter().map(|Request { unit, reply }| (unit, reply)).unzip();
-            let outcomes = self.store(&units).await;
+            let Stored { outcomes, outgrown } = self.store(&units).await;
             if outcomes.iter().any(Result::is_ok) {
                 self.hints.tell();
             }
             for (reply, outcome) in replies.into_iter().zip(outcomes) {
                 // A caller who stopped waiting needs no answer.
                 let _ = reply.send(outcome);
+            }
+            for outgrown in outgrown {
+                self.keep_snapshot(&units, &outgrown).await;
             }
         }
         if let Some(connection) = self.connection.take() {
@@ -139,31 +143,46 @@ impl Writer {
     }
 
     /// Stores units of which no two share a key.
-    async fn store(&mut self, units: &[Unit]) -> Vec<Outcome> {
+    async fn store(&mut self, units: &[Unit]) -> Stored {
+        let failed = |outcomes| Stored { outcomes, outgrown: Vec::new() };
         match self.try_to_store(units).await {
-            Ok(outcomes) => outcomes,
-            Err(error) if units.len() == 1 => vec![Err(error)],
+            Ok(stored) => stored,
+            Err(error) if units.len() == 1 => failed(vec![Err(error)]),
             Err(StoreError::Database(error)) if is_lost(&error) => {
-                units.iter().map(|_| Err(StoreError::Database(Arc::clone(&error)))).collect()
+                failed(units.iter().map(|_| Err(StoreError::Database(Arc::clone(&error)))).collect())
             }
-            Err(StoreError::Closed) => units.iter().map(|_| Err(StoreError::Closed)).collect(),
+            Err(StoreError::Closed) => failed(units.iter().map(|_| Err(StoreError::Closed)).collect()),
             Err(error) => {
                 // One of them may be what the database does not take: the others do not have to suffer for it.
                 tracing::warn!(%error, transitions = units.len(), "a transaction failed; each is tried by itself");
                 let mut outcomes = Vec::with_capacity(units.len());
                 for unit in units {
                     outcomes.push(match self.try_to_store(std::slice::from_ref(unit)).await {
-                        Ok(mut outcome) => outcome.pop().unwrap_or(Err(StoreError::Closed)),
+                        // Its next transition finds that its events have outgrown the snapshot.
+                        Ok(mut stored) => stored.outcomes.pop().unwrap_or(Err(StoreError::Closed)),
                         Err(error) => Err(error),
                     });
                 }
-                outcomes
+                failed(outcomes)
             }
         }
     }
 
+    /// Keeps a state whose events have outgrown the last snapshot. It only saves work: where it fails, the next
+    /// transition asks for it again.
+    async fn keep_snapshot(&mut self, units: &[Unit], outgrown: &Outgrown) {
+        let (Some(mut connection), Some(unit)) = (self.connection.take(), units.get(outgrown.unit)) else { return };
+        let kept = tokio::time::timeout(WITHIN, executions::keep_snapshot(&mut connection, unit, outgrown)).await;
+        match kept {
+            Ok(Ok(())) => self.connection = Some(connection),
+            // The connection is in the middle of something; another one is made.
+            Ok(Err(error)) => tracing::warn!(%error, "the state of an execution could not be kept; it is tried again"),
+            Err(_) => tracing::warn!("the state of an execution could not be kept in time; it is tried again"),
+        }
+    }
+
     /// Stores all of them, where need be after a collision or on a new connection.
-    async fn try_to_store(&mut self, units: &[Unit]) -> Result<Vec<Outcome>, StoreError> {
+    async fn try_to_store(&mut self, units: &[Unit]) -> Result<Stored, StoreError> {
         let (mut collisions, mut lost) = (0, false);
         loop {
             let mut connection = match self.connection.take() {

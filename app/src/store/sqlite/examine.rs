@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::columns::{all, from_json, micros, optional, timestamp};
-use super::{MIGRATIONS, options, outputs, queries};
-use crate::store::StoreError;
+use super::{MIGRATIONS, options, outputs};
+use crate::store::{StoreError, states};
 
 /// Executions that are looked at at a time.
 const PAGE: i64 = 500;
@@ -185,7 +185,7 @@ impl Examination {
             if seq != last {
                 return Ok(Some(format!("events are missing before number {seq}")));
             }
-            queries::fold(&mut state, events);
+            states::fold(&mut state, events);
             if let Some((_, text)) = snapshot.take_if(|(at, _)| *at == last) {
                 let kept: Execution = from_json("a snapshot", text)?;
                 if state.as_ref() != Some(&kept) {

@@ -1,65 +1,26 @@
 //! What is read of executions, in SQL. Nothing here changes anything.
 
-use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, TenantId};
+use flowctl_core::execution::{Event, Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::columns::{execution_id, from_json, micros, signed, tenant as tenant_of, timestamp, unsigned};
+use crate::store::states::{self, Part, states_of};
 use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
 
-/// Of the executions that `$chosen` selects (position, id, version) the last snapshot and the events since, in one
-/// statement, so that they belong together. What [`states`] reads.
-macro_rules! states_of {
-    ($chosen:expr) => {
-        concat!(
-            "with chosen as materialized (",
-            $chosen,
-            ")
-            select chosen.position, 0 as seq, chosen.version, snapshots.state as text
-            from chosen left join snapshots on snapshots.execution = chosen.position
-            union all
-            select chosen.position, events.seq, 0, events.events
-            from chosen join events on events.execution = chosen.position
-            where events.seq > coalesce((select seq from snapshots where execution = chosen.position), 0)
-            order by 1, 2"
-        )
-    };
-}
-
-/// The executions of such rows, in the order of their creation in this database.
+/// The executions of such rows.
 fn states(rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
-    let mut read = Vec::new();
-    let mut under_way: Option<(u64, Option<Execution>)> = None;
-    for row in rows {
-        let text: Option<&str> = row.try_get("text")?;
-        if row.try_get::<i64, _>("seq")? == 0 {
-            read.extend(under_way.take().map(whole).transpose()?);
-            let snapshot = text.map(|text| from_json("an execution", text)).transpose()?;
-            under_way = Some((unsigned("a version", row.try_get("version")?)?, snapshot));
-        } else if let Some((_, state)) = &mut under_way {
-            fold(state, from_json("events", text.unwrap_or_default())?);
-        }
-    }
-    read.extend(under_way.map(whole).transpose()?);
-    Ok(read)
+    states::states(rows.iter().map(part))
 }
 
-/// Folds events into a state, which the first one of all begins.
-pub(super) fn fold(state: &mut Option<Execution>, events: Vec<Event>) {
-    for event in events {
-        match (&mut *state, event.kind) {
-            (None, EventKind::ExecutionCreated { execution }) => *state = Some(*execution),
-            (None, _) => {}
-            (Some(state), kind) => state.apply(&Event { kind, ..event }),
-        }
+fn part(row: &SqliteRow) -> Result<Part, StoreError> {
+    let text: Option<&str> = row.try_get("text")?;
+    if row.try_get::<i64, _>("seq")? == 0 {
+        let snapshot = text.map(|text| from_json("an execution", text)).transpose()?;
+        return Ok(Part::Next(unsigned("a version", row.try_get("version")?)?, snapshot));
     }
-}
-
-fn whole((version, state): (u64, Option<Execution>)) -> Result<Stored, StoreError> {
-    let execution =
-        state.ok_or_else(|| StoreError::corrupt("an execution", "it has neither snapshot nor beginning"))?;
-    Ok(Stored { execution, version })
+    Ok(Part::Events(from_json("events", text.unwrap_or_default())?))
 }
 
 const LOAD: &str = states_of!("select position, version from executions where tenant = $1 and id = $2");
@@ -159,10 +120,7 @@ pub(super) async fn events(
     for row in &rows {
         let events: Vec<Event> = from_json("events", row.try_get("events")?)?;
         let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
-        let end = unsigned("a sequence number", row.try_get("seq")?)? + 1;
-        let first = end.saturating_sub(events.len() as u64);
-        let numbered = (first..).zip(events).filter(|(seq, _)| *seq > after_seq);
-        found.extend(numbered.map(|(seq, event)| StoredEvent { seq, event, delivery: delivery.clone() }));
+        found.extend(states::numbered(row.try_get("seq")?, events, delivery, after_seq)?);
     }
     found.truncate(limit as usize);
     Ok(found)

@@ -25,6 +25,9 @@ const BY_ID: [&str; 7] = [
     "delete from executions where tenant = ?1 and id = ?2",
 ];
 
+/// What could not be told then is not told any more.
+const UNTOLD: &str = "delete from effects where status = 'failed' and not_before < ?1";
+
 pub(super) fn forget(connection: &Connection, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let ended = all(connection, ENDED, params![micros(ended_before), limit], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
@@ -37,5 +40,6 @@ pub(super) fn forget(connection: &Connection, ended_before: Timestamp, limit: u3
             execute(connection, statement, [tenant, id])?;
         }
     }
+    execute(connection, UNTOLD, [micros(ended_before)])?;
     Ok(ended.len() as u64)
 }

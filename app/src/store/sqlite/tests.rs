@@ -216,6 +216,42 @@ async fn a_back_up_under_load_is_of_one_moment_and_can_be_restored() {
     assert_eq!(restore(&file, &url(&other), true).unwrap(), kept);
 }
 
+#[tokio::test]
+async fn nothing_of_a_forgotten_execution_is_left() {
+    let (store, folder) = fresh().await;
+    let after = crate::store::conformance::retention::live_and_end(&store).await;
+    let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
+    let filled = || -> Vec<String> {
+        let tables = "select name from sqlite_schema
+            where type = 'table' and name not like 'sqlite%' and name not like '\\_sqlx%' escape '\\' order by 1";
+        let names = super::columns::all(&connection, tables, [], |row| Ok(row.get::<_, String>(0)?)).unwrap();
+        let has_rows = |name: &String| {
+            let count = format!("select count(*) from {name}");
+            connection.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap() > 0
+        };
+        names.into_iter().filter(has_rows).collect()
+    };
+    let left = ["api_events", "outputs", "repositories"];
+    let of_it = [
+        "approvals",
+        "effects",
+        "event_waits",
+        "events",
+        "executions",
+        "github_check_runs",
+        "github_comments",
+        "output_uses",
+        "signals",
+        "snapshots",
+        "words",
+    ];
+    let mut all: Vec<&str> = left.into_iter().chain(of_it).collect();
+    all.sort_unstable();
+    assert_eq!(filled(), all);
+    assert_eq!(store.forget_executions(after, 9).await.unwrap(), 1);
+    assert_eq!(filled(), left);
+}
+
 #[test]
 fn what_is_no_back_up_is_not_restored() {
     let folder = tempfile::tempdir().unwrap();

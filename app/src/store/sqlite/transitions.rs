@@ -8,12 +8,8 @@ use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
 use super::{effects, lists, outputs, signals};
+use crate::store::states::{self, bytes, wake_at};
 use crate::store::{Committed, Held, StoreError, Transition};
-
-/// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
-/// snapshot itself is larger, twice its size. So what is read stays in proportion to the state, and what is written to
-/// the events.
-const MAX_TAIL: i64 = 64 * 1024;
 
 /// A transition with its texts made, which needs no database and so is done before the writer's turn.
 pub(super) struct Prepared {
@@ -28,8 +24,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(mut transition: Transition) -> Result<Self, StoreError> {
         let starts: Result<_, _> = std::mem::take(&mut transition.starts).into_iter().map(Self::new).collect();
-        let ended = transition.execution.status.is_final();
-        let state = ended.then(|| json("the execution", &*transition.execution)).transpose()?;
+        let state = states::ends(&transition).then(|| states::snapshot(&transition)).transpose()?;
         let events = json("the events", &transition.events)?;
         Ok(Self { id: transition.execution.id.to_string(), state, events, starts: starts?, transition })
     }
@@ -184,10 +179,6 @@ fn insert(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> 
     Ok(Inserted::New(Stands { position, version: 1, last_seq, base_bytes, tail_bytes: 0 }))
 }
 
-fn bytes(text: &str) -> Result<i64, StoreError> {
-    signed("the size of an execution", text.len() as u64)
-}
-
 const BY_START_KEY: &str = "select id, version from executions where tenant = ?1 and start_key = ?2";
 
 /// The execution that the start key belongs to.
@@ -253,8 +244,8 @@ fn snapshot(connection: &Connection, prepared: &Prepared, stands: &mut Stands) -
     let made;
     let state = match &prepared.state {
         Some(state) => state,
-        None if stands.tail_bytes > MAX_TAIL.max(stands.base_bytes.saturating_mul(2)) => {
-            made = json("the execution", &*prepared.transition.execution)?;
+        None if states::is_outgrown(stands.base_bytes, stands.tail_bytes) => {
+            made = states::snapshot(&prepared.transition)?;
             &made
         }
         None => return Ok(()),
@@ -262,14 +253,6 @@ fn snapshot(connection: &Connection, prepared: &Prepared, stands: &mut Stands) -
     execute(connection, SNAPSHOT, params![stands.position, stands.last_seq, state])?;
     (stands.base_bytes, stands.tail_bytes) = (bytes(state)?, 0);
     Ok(())
-}
-
-/// When somebody must look at the execution again. A pending one is due from its creation.
-fn wake_at(execution: &Execution) -> Option<i64> {
-    if execution.status == ExecutionStatus::Pending {
-        return Some(micros(execution.created_at));
-    }
-    execution.wake_at().map(micros_after)
 }
 
 const RECORD_WORD: &str = "
