@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::copies::Copies;
 use super::model::Fate;
 use crate::expression::{Context, Template, condition};
-use crate::graph::{Graph, StepIndex};
+use crate::graph::StepIndex;
 
 /// The value of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +41,8 @@ pub(super) struct Part {
     pub(super) needs: Vec<StepIndex>,
     /// Steps that it reads at all.
     pub(super) reads: Vec<StepIndex>,
+    /// Whether it may depend on how a step ended in a way that is not followed: then it is not as free as it looks.
+    pub(super) unsure: bool,
 }
 
 /// What a part asks.
@@ -76,11 +79,9 @@ impl Atoms {
     }
 
     /// Reads a condition as an author wrote it.
-    pub(super) fn condition(&mut self, graph: &Graph<'_>, written: &Value) -> Condition {
-        let literal = |truth| Condition {
-            parts: vec![Part { asks: Asks::Literal(truth), positive: true, needs: Vec::new(), reads: Vec::new() }],
-            text: written.to_string(),
-        };
+    pub(super) fn condition(&mut self, copies: &Copies<'_, '_>, written: &Value) -> Condition {
+        let literal =
+            |truth| Condition { parts: vec![Part::about(Asks::Literal(truth), Vec::new())], text: written.to_string() };
         let text = match written {
             Value::Bool(true) => return Condition { parts: Vec::new(), text: "true".to_owned() },
             Value::Bool(false) => return literal(Truth::False),
@@ -88,14 +89,24 @@ impl Atoms {
             _ => return literal(Truth::Error),
         };
         let bare = bare(text);
-        let parts = split(&bare).into_iter().map(|part| self.part(graph, part)).collect();
+        let mut parts = Vec::new();
+        for part in split(&bare) {
+            let (written, holders) = copies.written_out(part);
+            for part in split(&written) {
+                let mut part = self.part(copies, part);
+                part.needs.extend(&holders);
+                part.reads.extend(&holders);
+                parts.push(part);
+            }
+        }
         Condition { parts, text: bare }
     }
 
-    fn part(&mut self, graph: &Graph<'_>, text: &str) -> Part {
+    fn part(&mut self, copies: &Copies<'_, '_>, text: &str) -> Part {
+        let graph = copies.graph;
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some((step, truths)) = outcome(graph, &words) {
-            return Part { asks: Asks::Outcome(step, truths), positive: true, needs: Vec::new(), reads: vec![step] };
+        if let Some((step, truths)) = outcome(copies, &words) {
+            return Part::about(Asks::Outcome(step, truths), vec![step]);
         }
         let (inner, mut positive) = match words.strip_prefix("not ").filter(|rest| !has_word(rest, &["or", "if"])) {
             Some(rest) => (rest.to_owned(), false),
@@ -107,13 +118,13 @@ impl Atoms {
         let reads: Vec<StepIndex> = read.iter().filter_map(|one| graph.find(one.name(1)?)).collect();
         if reads.len() < read.len() {
             // A step that is not of this list, or all of them: nothing is known of what it reads.
-            return Part { asks: Asks::Atom(self.fresh()), positive, needs: Vec::new(), reads };
+            return Part { positive, unsure: true, ..Part::about(Asks::Atom(self.fresh()), reads) };
         }
         let compared = comparison(&inner).filter(|_| !inner.contains('\\'));
-        let asks = compared.as_ref().and_then(|(left, operator, right)| known(graph, left, operator, right));
+        let asks = compared.as_ref().and_then(|(left, operator, right)| known(copies, left, operator, right));
         if let Some((asks, negated)) = asks {
             positive ^= negated;
-            return Part { asks, positive, needs: Vec::new(), reads };
+            return Part { positive, ..Part::about(asks, reads) };
         }
         let plain =
             !inner.contains(['(', '|', '[', '\\']) && !has_word(&inner, &["or", "and", "if", "is", "in", "not"]);
@@ -135,15 +146,23 @@ impl Atoms {
             }
             (text, None) => Asks::Atom(self.number(text)),
         };
-        Part { asks, positive, needs, reads }
+        let unsure = matches!(asks, Asks::Atom(_)) && read.iter().any(|one| copies.may_tell_an_outcome(one));
+        Part { asks, positive, needs, reads, unsure }
+    }
+}
+
+impl Part {
+    fn about(asks: Asks, reads: Vec<StepIndex>) -> Self {
+        Self { asks, positive: true, needs: Vec::new(), reads, unsure: false }
     }
 }
 
 /// What asks only how one step ended, in other words than those that `known` takes: its value for each fate, evaluated.
-fn outcome(graph: &Graph<'_>, text: &str) -> Option<(StepIndex, Vec<(Fate, Truth)>)> {
+fn outcome(copies: &Copies<'_, '_>, text: &str) -> Option<(StepIndex, Vec<(Fate, Truth)>)> {
     let template = Template::parse(&format!("{{{{ {text} }}}}")).ok()?;
     let references = template.references();
     let id = references.first()?.name(1)?;
+    let graph = copies.graph;
     let step = graph.find(id)?;
     let is_approval = matches!(graph.step(step).kind, crate::definition::StepKind::HumanApproval(_));
     let told = |reference: &crate::expression::Reference| {
@@ -163,7 +182,7 @@ fn outcome(graph: &Graph<'_>, text: &str) -> Option<(StepIndex, Vec<(Fate, Truth
     }
     // A plain comparison is told apart by `known`, from which more follows.
     let plain = text.strip_prefix("not ").unwrap_or(text);
-    if comparison(plain).is_some_and(|(left, operator, right)| known(graph, &left, operator, &right).is_some()) {
+    if comparison(plain).is_some_and(|(left, operator, right)| known(copies, &left, operator, &right).is_some()) {
         return None;
     }
     let truths = Fate::ALL.into_iter().map(|fate| (fate, evaluated(&template, id, fate)));
@@ -190,7 +209,7 @@ fn evaluated(template: &Template, id: &str, fate: Fate) -> Truth {
 }
 
 /// What asks only how a step ended, and whether it asks for the opposite.
-fn known(graph: &Graph<'_>, left: &str, operator: &str, right: &str) -> Option<(Asks, bool)> {
+fn known(copies: &Copies<'_, '_>, left: &str, operator: &str, right: &str) -> Option<(Asks, bool)> {
     let negated = match operator {
         "==" => false,
         "!=" => true,
@@ -201,12 +220,10 @@ fn known(graph: &Graph<'_>, left: &str, operator: &str, right: &str) -> Option<(
     if parts.next() != Some("steps") {
         return None;
     }
-    let step = graph.find(parts.next()?)?;
+    let step = copies.graph.find(parts.next()?)?;
     let asks = match (parts.next(), parts.next(), parts.next()) {
         (Some("status"), None, None) => Asks::Status(step, word.to_owned()),
-        (Some("output"), Some("decision"), None)
-            if matches!(graph.step(step).kind, crate::definition::StepKind::HumanApproval(_)) =>
-        {
+        (Some("output"), Some(field), None) if copies.decision(step) == Some(field) => {
             Asks::Decision(step, word.to_owned())
         }
         _ => return None,
@@ -319,12 +336,15 @@ fn word_at(text: &str, at: usize, word: &str) -> bool {
 mod tests {
     use super::*;
     use crate::definition::repository::Repository;
+    use crate::graph::Graph;
+    use crate::guarantee::copies::no_children;
 
     fn read(conditions: &[&str]) -> Vec<String> {
         let text = "name: story\nversion: 1\nsteps:\n- {id: ask, type: human_approval, approvers: {role: write}}\n- {id: note, type: set, values: {x: 1}}\n";
         let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
         let (_, process) = repository.process("story").unwrap();
         let graph = Graph::of(process);
+        let copies = Copies::of(&graph, &no_children);
         let mut atoms = Atoms::default();
         let shown = |part: &Part| {
             let sign = if part.positive { "" } else { "not " };
@@ -334,7 +354,7 @@ mod tests {
         conditions
             .iter()
             .map(|text| {
-                let condition = atoms.condition(&graph, &Value::String(format!("{{{{ {text} }}}}")));
+                let condition = atoms.condition(&copies, &Value::String(format!("{{{{ {text} }}}}")));
                 condition.parts.iter().map(shown).collect::<Vec<_>>().join(" and ")
             })
             .collect()

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::copies::returned;
 use super::governing::Policies;
 use super::judge::is_whole;
 use super::model::Model;
@@ -153,7 +154,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         if candidates.is_empty() {
             return Answer::default();
         }
-        let model = Model::of(place.steps);
+        let model = self.model(place.steps);
         let passes: Vec<Passes> = place.steps.iter().map(|step| self.passes(place, step)).collect();
         let quick = proved(&model, &passes);
         // Of steps with one id the first is looked at; the others are a fault of their own. Those on a circle never run.
@@ -176,6 +177,9 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
             match run {
                 Found::Nothing => {}
                 Found::TooMany => answer.unsure = answer.unsure.or_else(|| Some(too_many(model.id(candidate.step)))),
+                Found::Unsure(asking) => {
+                    answer.unsure = answer.unsure.or_else(|| Some(not_followed(model.id(asking))));
+                }
                 Found::Run(run) => {
                     answer.ever |= inside.as_ref().is_none_or(|inside| inside.ever);
                     let told = || tell(place.process, &model, &run, candidate.step, &passes, self.world, self.passed);
@@ -267,11 +271,32 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
                 let inner = Place { steps: &foreach.steps, depth: place.depth + 1, ..place };
                 if all && self.completes_only_passed(inner) { Passes::Completed } else { Passes::Never }
             }
-            (Passed::Approval(_), StepKind::Process(call)) if call.wait => {
-                if self.process_passes(place, call.process.as_str()) { Passes::Completed } else { Passes::Never }
+            (Passed::Approval(required), StepKind::Process(call)) if call.wait => {
+                match self.process_passes(place, call.process.as_str()) {
+                    true => Passes::Completed,
+                    false if self.returns_approval(call.process.as_str(), required) => Passes::ByPeople,
+                    false => Passes::Never,
+                }
             }
             _ => Passes::Never,
         }
+    }
+
+    fn model(&self, steps: &'p [Step]) -> Model<'p> {
+        let processes = self.world.processes;
+        Model::beside(steps, &|name| processes.get(name).map(|scope| &**scope.process))
+    }
+
+    /// Whether a process returns the decision of an approval that people who are demanded give.
+    fn returns_approval(&self, name: &str, required: &PassesApproval) -> bool {
+        let child = self.world.processes.get(name).filter(|child| is_whole(child));
+        let returned = child.and_then(|child| returned(child.process));
+        returned.is_some_and(|returned| match &returned.approval.kind {
+            StepKind::HumanApproval(approval) => {
+                satisfies(self.world.policies, approval, returned.approval, &required.approval)
+            }
+            _ => false,
+        })
     }
 
     fn process_passes(&mut self, place: Place<'p, 'r>, name: &str) -> bool {
@@ -297,7 +322,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         self.searches += 1;
         passes.iter().any(|one| *one != Passes::Never)
             && self.searches <= MAX_SEARCHES
-            && search(&Model::of(place.steps), Goal::AllEnd, &passes, &[], &self.world.allowance) == Found::Nothing
+            && search(&self.model(place.steps), Goal::AllEnd, &passes, &[], &self.world.allowance) == Found::Nothing
     }
 }
 
@@ -311,6 +336,10 @@ impl<'r> Answer<'r> {
             self.worst = Some(told);
         }
     }
+}
+
+fn not_followed(step: &str) -> String {
+    format!("what `{step}` asks about how other steps ended could not be followed")
 }
 
 fn too_many(step: &str) -> String {

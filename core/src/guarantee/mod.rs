@@ -3,6 +3,7 @@
 //! said and nothing is claimed.
 
 mod conditions;
+mod copies;
 mod costliest;
 mod every_path;
 mod governing;

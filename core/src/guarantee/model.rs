@@ -2,6 +2,7 @@
 //! what may happen there may happen here.
 
 use super::conditions::{Atoms, Condition};
+use super::copies::{Children, Copies, no_children};
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::step::{Join, OnFailure, RunOn, StepKind};
@@ -88,6 +89,8 @@ pub(super) struct Node {
     pub(super) at_once: bool,
     /// Whether its failure is tolerated.
     pub(super) tolerant: bool,
+    /// The field of its output that says how people decided.
+    pub(super) decision: Option<String>,
     pub(super) branches: Vec<Way>,
     pub(super) mode: GatewayMode,
 }
@@ -110,10 +113,17 @@ pub(super) struct Model<'p> {
 }
 
 impl<'p> Model<'p> {
+    /// A list of steps alone.
     pub(super) fn of(steps: &'p [Step]) -> Self {
+        Self::beside(steps, &no_children)
+    }
+
+    /// A list of steps and the processes that it may run.
+    pub(super) fn beside(steps: &'p [Step], children: Children<'_, 'p>) -> Self {
         let graph = Graph::of_steps(steps);
         let mut atoms = Atoms::default();
-        let nodes = graph.steps().map(|step| node(&graph, step, &mut atoms)).collect();
+        let copies = Copies::of(&graph, children);
+        let nodes = (0..graph.len()).map(|step| node(&copies, step, &mut atoms)).collect();
         let mut place = vec![None; graph.len()];
         for (at, step) in graph.order().iter().enumerate() {
             place[*step] = Some(at);
@@ -129,35 +139,45 @@ impl<'p> Model<'p> {
         self.graph.step(step).id.as_str()
     }
 
+    /// Whether what a step asks, in its condition or its branches, is not followed in all it says.
+    pub(super) fn is_unsure(&self, step: StepIndex) -> bool {
+        let node = &self.nodes[step];
+        let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));
+        conditions.flat_map(|condition| &condition.parts).any(|part| part.unsure)
+    }
+
     /// Whether a step's `when` is certain to hold.
     pub(super) fn always_wanted(&self, step: StepIndex) -> bool {
         self.nodes[step].when.as_ref().is_none_or(|when| when.parts.is_empty())
     }
 }
 
-fn node(graph: &Graph<'_>, step: &Step, atoms: &mut Atoms) -> Node {
-    let when = step.when.as_ref().map(|when| atoms.condition(graph, &when.value));
+fn node(copies: &Copies<'_, '_>, index: StepIndex, atoms: &mut Atoms) -> Node {
+    let graph = copies.graph;
+    let step = graph.step(index);
+    let when = step.when.as_ref().map(|when| atoms.condition(copies, &when.value));
     let tolerant = step.on_failure == OnFailure::Continue;
     let (branches, mode) = match &step.kind {
         StepKind::Gateway(gateway) => {
             let ways = gateway.branches.iter().map(|branch| Way {
-                when: branch.when.as_ref().map(|when| atoms.condition(graph, &when.value)),
+                when: branch.when.as_ref().map(|when| atoms.condition(copies, &when.value)),
                 to: branch.to.iter().filter_map(|id| graph.find(id.as_str())).collect(),
             });
             (ways.collect(), gateway.mode)
         }
         _ => (Vec::new(), GatewayMode::First),
     };
-    let mut ends = completions(step);
+    let mut ends = copies.ends(index).unwrap_or_else(|| completions(step));
     if can_fail(step) {
         ends.push(if tolerant { Fate::Tolerated } else { Fate::Failed });
     }
     let at_once = matches!(step.kind, StepKind::Set(_) | StepKind::Gateway(_));
-    Node { run_on: step.run_on, join: step.join, when, ends, at_once, tolerant, branches, mode }
+    let decision = copies.decision(index).map(str::to_owned);
+    Node { run_on: step.run_on, join: step.join, when, ends, at_once, tolerant, decision, branches, mode }
 }
 
 /// The ways in which a step completes.
-fn completions(step: &Step) -> Vec<Fate> {
+pub(super) fn completions(step: &Step) -> Vec<Fate> {
     let StepKind::HumanApproval(approval) = &step.kind else {
         return if matches!(step.kind, StepKind::Gateway(_)) { Vec::new() } else { vec![Fate::Completed] };
     };

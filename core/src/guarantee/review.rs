@@ -143,6 +143,12 @@ impl<'r> Review<'_, '_, 'r> {
                 Ran::Unsure => {
                     return Verdict::Unproved(format!("there are too many ways to `{}` to look at each", target.id));
                 }
+                Ran::NotFollowed => {
+                    let id = &target.id;
+                    return Verdict::Unproved(format!(
+                        "what is asked on the way to `{id}` about how steps ended could not be followed"
+                    ));
+                }
                 Ran::Never => {
                     // Either no such data exists when the target starts, or it was approved by then.
                     let missing = makers.iter().copied().find(|maker| matches!(self.run(&[], &[*maker]), Ran::Never));

@@ -79,6 +79,8 @@ pub(super) enum Found {
     Run(Run),
     /// There are too many states.
     TooMany,
+    /// There may be one; what this step asks is not followed, and no run was found that does without the answer.
+    Unsure(StepIndex),
 }
 
 /// Looks for a run in which these steps, as far as they matter, have completed.
@@ -92,20 +94,16 @@ pub(super) fn search(
     let Some(slice) = slice(model, goal) else { return Found::Nothing };
     let mut search = Search::new(model, goal, passes, &slice);
     completed.iter().for_each(|step| search.must_complete[*step] = true);
-    let before = allowance.get();
-    // Most runs that are found are calm: nothing fails and nobody cancels. There are few of those.
-    search.calm = true;
-    search.limit = before.min(MAX_TRANSITIONS / 4);
-    let (found, calm) = search.run();
-    if matches!(found, Found::Run(_)) {
-        allowance.set(before.saturating_sub(calm));
+    let found = search.within(allowance);
+    let Some(asking) = slice.iter().copied().find(|step| model.is_unsure(*step)) else { return found };
+    if !matches!(found, Found::Run(_)) {
         return found;
     }
-    search.calm = false;
-    search.limit = before.saturating_sub(calm).min(MAX_TRANSITIONS);
-    let (found, transitions) = search.run();
-    allowance.set(before.saturating_sub(calm + transitions));
-    found
+    search.certain = true;
+    match search.within(allowance) {
+        Found::Run(run) => Found::Run(run),
+        _ => Found::Unsure(asking),
+    }
 }
 
 /// The steps that matter: the goal's step and all before it, in their order. Nothing where the goal is never reached.
@@ -183,6 +181,8 @@ pub(super) struct Search<'s, 'p> {
     must_complete: Vec<bool>,
     /// Whether steps fail only where they cannot do otherwise, and nobody cancels.
     calm: bool,
+    /// Whether only runs count in which nothing is asked that is not followed.
+    certain: bool,
     limit: usize,
 }
 
@@ -198,7 +198,36 @@ impl<'s, 'p> Search<'s, 'p> {
         let layout = Layout::of(model, slice);
         let openable = openable(model, slice, goal);
         let must_complete = vec![false; model.graph.len()];
-        Self { model, goal, passes, slice, layout, openable, must_complete, calm: false, limit: MAX_TRANSITIONS }
+        Self {
+            model,
+            goal,
+            passes,
+            slice,
+            layout,
+            openable,
+            must_complete,
+            calm: false,
+            certain: false,
+            limit: MAX_TRANSITIONS,
+        }
+    }
+
+    /// What was found with what is left of an allowance.
+    fn within(&mut self, allowance: &Cell<usize>) -> Found {
+        let before = allowance.get();
+        // Most runs that are found are calm: nothing fails and nobody cancels. There are few of those.
+        self.calm = true;
+        self.limit = before.min(MAX_TRANSITIONS / 4);
+        let (found, calm) = self.run();
+        if matches!(found, Found::Run(_)) {
+            allowance.set(before.saturating_sub(calm));
+            return found;
+        }
+        self.calm = false;
+        self.limit = before.saturating_sub(calm).min(MAX_TRANSITIONS);
+        let (found, transitions) = self.run();
+        allowance.set(before.saturating_sub(calm + transitions));
+        found
     }
 
     /// What was found, and after how many transitions.
@@ -440,6 +469,12 @@ impl<'s, 'p> Search<'s, 'p> {
             found
         };
         let told = |same: bool| if same { Truth::True } else { Truth::False };
+        if self.certain && part.unsure {
+            return Vec::new();
+        }
+        if part.needs.iter().any(|of| fate(of).is_some_and(|fate| !fate.is_completed())) {
+            return vec![(Truth::Error, settled.clone())];
+        }
         match &part.asks {
             Asks::Literal(truth) => known(*truth),
             Asks::Decision(of, word) => match fate(of) {
@@ -462,9 +497,6 @@ impl<'s, 'p> Search<'s, 'p> {
                     found.push((value(Fate::Open), settled.clone()));
                 }
                 found
-            }
-            Asks::Atom(_) if part.needs.iter().any(|of| fate(of).is_some_and(|fate| !fate.is_completed())) => {
-                vec![(Truth::Error, settled.clone())]
             }
             Asks::Atom(_) if early || part.needs.iter().any(|of| fate(of).is_none()) => any(settled),
             Asks::Atom(atom) => {

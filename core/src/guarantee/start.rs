@@ -24,7 +24,7 @@ pub(super) fn starts_with(
         return search(model, Goal::Starts(step), passes, completed, allowance);
     }
     // It starts when what it undoes has completed and the execution ends badly, which can happen at any moment.
-    let mut unsure = false;
+    let mut unsure = None;
     for undone in model.graph.undone_by(step) {
         match search(model, Goal::Completes(undone), passes, completed, allowance) {
             Found::Run(mut run) => {
@@ -35,9 +35,9 @@ pub(super) fn starts_with(
                 run.push((step, Fate::Open, Why::Course));
                 return Found::Run(run);
             }
-            Found::TooMany => unsure = true,
             Found::Nothing => {}
+            found => unsure = Some(found),
         }
     }
-    if unsure { Found::TooMany } else { Found::Nothing }
+    unsure.unwrap_or(Found::Nothing)
 }

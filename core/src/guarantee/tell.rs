@@ -150,6 +150,10 @@ impl<'r> Teller<'_, 'r> {
         if step == self.target {
             return (format!("`{id}` starts"), span);
         }
+        let whose = match &definition.kind {
+            StepKind::Process(call) => format!("the approval in `{}`", call.process.as_str()),
+            _ => format!("`{id}`"),
+        };
         let words = match fate {
             Fate::Took(taken) => match next.and_then(|next| Some((next, self.way(step, taken, next)?))) {
                 Some((next, way)) => {
@@ -164,9 +168,9 @@ impl<'r> Teller<'_, 'r> {
             },
             Fate::Completed if matches!(definition.kind, StepKind::HumanApproval(_)) => format!("`{id}` is approved"),
             Fate::Completed => format!("`{id}`"),
-            Fate::LapsedApproved => format!("`{id}` gets no answer and counts as approved (`on_timeout: approve`)"),
-            Fate::RejectedOn => format!("`{id}` is rejected and goes on (`on_reject: continue`)"),
-            Fate::Expired => format!("`{id}` gets no answer and goes on (`on_timeout: continue`)"),
+            Fate::LapsedApproved => format!("{whose} gets no answer and counts as approved (`on_timeout: approve`)"),
+            Fate::RejectedOn => format!("{whose} is rejected and goes on (`on_reject: continue`)"),
+            Fate::Expired => format!("{whose} gets no answer and goes on (`on_timeout: continue`)"),
             Fate::Tolerated => format!("`{id}` fails, which is tolerated"),
             Fate::Failed if why == Why::Error => format!("`{id}` fails, for a condition cannot be evaluated"),
             Fate::Failed => format!("`{id}` fails"),
@@ -285,10 +289,9 @@ impl<'r> Teller<'_, 'r> {
             let id = self.model.id(step);
             // Where only an approval lets it complete, its status says enough, and may be asked of a skipped one too.
             let surely = self.model.nodes[step].ends.iter().all(|end| !end.is_completed() || *end == Fate::Completed);
-            let guard = if self.is_approval(step) && !surely {
-                format!("`when: \"{{{{ steps.{id}.output.decision == 'approved' }}}}\"`")
-            } else {
-                format!("`when: \"{{{{ steps.{id}.status == 'completed' }}}}\"`")
+            let guard = match self.model.nodes[step].decision.as_ref().filter(|_| !surely) {
+                Some(field) => format!("`when: \"{{{{ steps.{id}.output.{field} == 'approved' }}}}\"`"),
+                None => format!("`when: \"{{{{ steps.{id}.status == 'completed' }}}}\"`"),
             };
             let node = &self.model.nodes[self.target];
             let (rank, help) = match self.fate(step) {

@@ -27,6 +27,8 @@ pub enum Gate<'r> {
     Around(Counterexample<'r>),
     /// Neither is known: there are too many ways, or the process has faults that are told elsewhere.
     Unknown,
+    /// Neither is known: a condition asks about how it was decided in words that are not followed.
+    NotFollowed,
 }
 
 /// Whether a step is reached only where people gave one of these approvals, in runs in which `completed` have. All steps
@@ -48,6 +50,7 @@ pub fn gate<'r>(
     match inside.run_without(&world, step, approvals, completed) {
         Ran::Never => Gate::Closed,
         Ran::Unsure => Gate::Unknown,
+        Ran::NotFollowed => Gate::NotFollowed,
         Ran::Against(told) => Gate::Around(told.into_counterexample()),
     }
 }
@@ -60,6 +63,8 @@ pub(super) enum Ran<'r> {
     Never,
     /// There are too many.
     Unsure,
+    /// There may be one, but what a condition asks is not followed.
+    NotFollowed,
 }
 
 /// The steps of a process, those of bodies included, and the body that each is in.
@@ -82,7 +87,7 @@ impl<'r> Inside<'_, 'r> {
         let mut chain: Vec<StepNumber> = around(self.bodies, to).collect();
         chain.reverse();
         chain.push(to);
-        let mut unsure = false;
+        let (mut unsure, mut not_followed) = (false, false);
         let mut whole: Option<Told<'r>> = None;
         for number in chain {
             let around = self.bodies[number];
@@ -101,6 +106,7 @@ impl<'r> Inside<'_, 'r> {
             match starts_with(&model, step, &passes, &completed, &world.allowance) {
                 Found::Nothing => return Ran::Never,
                 Found::TooMany => unsure = true,
+                Found::Unsure(_) => not_followed = true,
                 Found::Run(run) => {
                     let passed = Passed::Step(String::new());
                     let told = tell(self.process, &model, &run, step, &passes, world, &passed);
@@ -112,6 +118,7 @@ impl<'r> Inside<'_, 'r> {
             }
         }
         match (unsure, whole) {
+            _ if not_followed => Ran::NotFollowed,
             (false, Some(told)) => Ran::Against(Box::new(told)),
             _ => Ran::Unsure,
         }

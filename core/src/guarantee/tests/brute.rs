@@ -369,6 +369,9 @@ fn check(text: &str, chosen: &[bool], by_people: bool) -> Result<(), TestCaseErr
                     bad.len()
                 );
             }
+            Found::Unsure(asking) => {
+                prop_assert!(model.is_unsure(asking), "{id}: `{}` asks nothing strange\n{text}", model.id(asking))
+            }
             Found::TooMany => prop_assert!(false, "a small process has few states\n{text}"),
         }
     }

@@ -13,8 +13,9 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A guarantee that could be neither proved nor refuted",
     reason: r#"
-There are too many ways to look at each, or several approvals show the data at different places and each of them only on
-some ways. The guarantee may hold; but nobody has shown it, and a promise that nobody has shown must not look like one that
+There are too many ways to look at each, or a condition asks about how several steps ended in one comparison or about a
+decision that was computed further, or several approvals show the data at different places and each of them only on some
+ways. A decision that a `set` holds as it is or as a comparison, or that a process returns as it is, is followed. The guarantee may hold; but nobody has shown it, and a promise that nobody has shown must not look like one that
 is kept. Make the process simpler, split it, or let the approvals show the same value.
 "#,
     wrong: r#"

@@ -178,7 +178,8 @@ fn seen_before<'r>(scope: &Scope<'r>, process: &ProcessScope<'r>, arrival: &Arri
     let read = arrival.path.hops.iter().filter_map(|hop| flow.step(output_of(&hop.reads)?));
     let read: Vec<usize> = read.filter(|step| *step != own).collect();
     match gate(scope, process, own, &by_others, &read) {
-        Gate::Closed => Seen::Always,
+        // What cannot be followed is no way that could be shown.
+        Gate::Closed | Gate::NotFollowed => Seen::Always,
         Gate::Around(mut way) => {
             for (number, _) in approvals.iter().filter(|(number, _)| !by_others.contains(number)) {
                 way.notes.push(format!("`{}` lets the author approve (`allow_author`)", steps[*number].id.as_str()));
