@@ -25,6 +25,12 @@ fn doctor(data: &Path) -> (i32, Vec<(String, String)>) {
     (output.status.code().unwrap(), checks)
 }
 
+/// What a server answers.
+fn body(url: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { reqwest::get(url).await.unwrap().error_for_status().unwrap().text().await.unwrap() })
+}
+
 /// A process whose first step gives more than is kept among the events, and whose second waits for a person.
 fn ask() -> String {
     let notes = "All is well. ".repeat(1_000);
@@ -57,6 +63,8 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     let address = free_address();
     let mut server = Server::start(&[], &data, address);
     let sound = |name: &str| (name.to_owned(), "ok".to_owned());
+    let told = body(&format!("http://{address}/metrics"));
+    assert!(told.contains("\nflowctl_executions{status=\"waiting\"} 1\n"), "{told}");
     let all = ["disk", "database", "schema", "events", "outputs", "clock"].map(sound).to_vec();
     assert_eq!(doctor(&data), (0, all.clone()));
     let backed_up = flowctl(&data, &["db", "backup", &kept_text]);

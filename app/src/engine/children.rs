@@ -8,6 +8,7 @@ use flowctl_core::execution::{
 };
 use serde_json::{Map, Value, json};
 
+use super::measures;
 use super::outputs::Decided;
 use super::recent::Standing;
 use super::signal::{MAX_CONFLICTS, SignalFailure};
@@ -45,7 +46,7 @@ impl Engine {
         for _ in 0..MAX_CONFLICTS {
             let stored = self.inner.load(&work.tenant, work.execution).await?.ok_or(SignalFailure::NotFound)?;
             match self.start_child_once(work, &stored.into()).await {
-                Err(SignalFailure::Store(StoreError::Conflict)) => {}
+                Err(SignalFailure::Store(StoreError::Conflict)) => measures::conflict(),
                 done => return done,
             }
         }

@@ -15,6 +15,7 @@ mod effects;
 mod groups;
 mod hands;
 mod inbox;
+mod measures;
 mod notices;
 mod occurrence;
 pub mod outputs;
@@ -40,6 +41,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use self::hands::{Hand, Hands};
+use self::measures::Measures;
 use self::recent::{Recent, Standing};
 use crate::clock::Clock;
 use crate::crash_point;
@@ -220,11 +222,13 @@ impl Engine {
         } else if !transition.work.is_empty() {
             self.inner.hands.set_queue(true);
         }
+        let measures = Measures::of(&transition);
         crash_point("transition.before_commit");
         let committed = self.inner.store.commit(transition).await?;
         crash_point("transition.after_commit");
         log(&after, &committed);
         if committed.existing.is_none() && committed.busy.is_none() {
+            measures.count();
             self.inner.effects.committed(&after);
             self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });
             for (work, hand) in work.into_iter().zip(hands) {

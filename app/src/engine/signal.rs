@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon};
 
 use super::hands::Hand;
+use super::measures;
 use super::outputs::Decided;
 use super::recent::Standing;
 use super::{Along, DefinitionError, Engine};
@@ -89,7 +90,7 @@ impl Engine {
             };
             let signal = signal(&standing.execution);
             match self.transit_once(standing, certain, signal, along.clone(), hand).await {
-                Err(SignalFailure::Store(StoreError::Conflict)) => {}
+                Err(SignalFailure::Store(StoreError::Conflict)) => measures::conflict(),
                 // What is only remembered may be outdated: nothing is refused because of it.
                 Err(SignalFailure::Refused(_)) if !certain => {}
                 done => return done,

@@ -1,6 +1,7 @@
 //! The web server: which address answers what, within which limits. Webhooks are stored here and handled elsewhere.
 
 mod health;
+mod measured;
 mod open;
 mod role;
 mod serve;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,6 +28,7 @@ pub use serve::{ServeError, Server};
 use crate::api::{Api, no_such_route};
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::telemetry::Exposition;
 
 /// GitHub sends no webhook above 25 MB ("Webhook events and payloads", payload cap).
 pub const MAX_DELIVERY: usize = 25 * 1024 * 1024;
@@ -38,11 +41,20 @@ pub fn router(
     clock: &Arc<dyn Clock>,
     webhook_secret: Option<&SecretString>,
     api: Option<&Api>,
+    exposition: &Exposition,
 ) -> Router {
     let mut router = Router::new()
         .route("/", get(health::root))
         .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready).with_state(Arc::clone(store)));
+        .route("/readyz", get(health::ready).with_state(Arc::clone(store)))
+        .route(
+            "/metrics",
+            get(measured::metrics).with_state(measured::Metrics {
+                exposition: exposition.clone(),
+                store: Arc::clone(store),
+                clock: Arc::clone(clock),
+            }),
+        );
     if let Some(secret) = webhook_secret {
         let inbox = webhook::Inbox { store: Arc::clone(store), clock: Arc::clone(clock), secret: secret.clone() };
         let receive = post(webhook::receive).with_state(inbox).layer(DefaultBodyLimit::max(MAX_DELIVERY));
@@ -56,6 +68,7 @@ pub fn router(
     };
     router
         .fallback(no_such_route)
+        .layer(from_fn(measured::measure))
         .layer(plain(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(plain(header::REFERRER_POLICY, "no-referrer"))
         .layer(plain(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))

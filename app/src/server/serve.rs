@@ -26,6 +26,7 @@ use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
 use crate::store::{Installation, Store, StoreError};
+use crate::telemetry::{Exposition, ExpositionError};
 
 /// Why the server does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,9 @@ pub enum ServeError {
     /// The mirrors cannot be set up.
     #[error(transparent)]
     Mirrors(#[from] MirrorError),
+    /// Metrics.
+    #[error(transparent)]
+    Metrics(#[from] ExpositionError),
     /// The web server failed.
     #[error("the web server failed: {0}")]
     Web(#[source] std::io::Error),
@@ -82,6 +86,7 @@ pub struct Server {
     streams: CancellationToken,
     role: Role,
     installations: Installations,
+    exposition: Exposition,
 }
 
 struct GitHubSide {
@@ -116,6 +121,7 @@ impl Server {
         let bound = listener.local_addr().map_err(listen)?;
         let settings = settings.with_bound_address(bound);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let exposition = Exposition::begin()?;
         let store = open::store(&settings, role).await?;
         let github = settings.github.as_ref().map(|github| GitHub::new(github, Arc::clone(&clock))).transpose()?;
         let repositories = repositories(&settings, github.clone(), &store)?;
@@ -162,7 +168,20 @@ impl Server {
             });
             GitHubSide { github, intake, outbox, settings: app }
         });
-        Ok(Self { listener, settings, store, repositories, engine, github, clock, api, streams, role, installations })
+        Ok(Self {
+            listener,
+            settings,
+            store,
+            repositories,
+            engine,
+            github,
+            clock,
+            api,
+            streams,
+            role,
+            installations,
+            exposition,
+        })
     }
 
     /// The settings, with the address that was really bound.
@@ -185,8 +204,25 @@ impl Server {
     /// # Errors
     /// [`ServeError::Web`] where the web server failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
-        let Self { listener, settings, store, engine, github, clock, api, streams, role, installations, .. } = self;
+        let Self {
+            listener,
+            settings,
+            store,
+            engine,
+            github,
+            clock,
+            api,
+            streams,
+            role,
+            installations,
+            exposition,
+            ..
+        } = self;
         let rooms = TaskTracker::new();
+        spawn(&rooms, &shutdown, "metrics", {
+            let (exposition, shutdown) = (exposition.clone(), shutdown.clone());
+            async move { exposition.run(&shutdown).await }
+        });
         if role.works() {
             spawn(&rooms, &shutdown, "engine", {
                 let (engine, shutdown) = (engine.clone(), shutdown.clone());
@@ -210,7 +246,7 @@ impl Server {
         rooms.close();
         let secret = github.as_ref().filter(|_| role.answers()).map(|side| &side.settings.webhook_secret);
         tracing::info!(%role, listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
-        let web = axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api)));
+        let web = axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api), &exposition));
         let ended = {
             let shutdown = shutdown.clone();
             async move {

@@ -1,5 +1,5 @@
 //! Webhooks over real HTTP into a real inbox.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, reason = "tests")]
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use sha2::Sha256;
 use crate::clock::{Clock, SystemClock};
 use crate::server::{MAX_DELIVERY, router};
 use crate::store::{SqliteStore, Store};
+use crate::telemetry::Exposition;
 
 struct World {
     url: String,
@@ -24,7 +25,8 @@ impl World {
         let url = format!("sqlite://{}", data.path().join("flowctl.db").display());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await.unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let router = router(&store, &clock, Some(&SecretString::from("s3cret".to_owned())), None);
+        let router =
+            router(&store, &clock, Some(&SecretString::from("s3cret".to_owned())), None, &Exposition::begin().unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -63,6 +65,44 @@ async fn what_is_not_from_github_is_refused_and_not_stored() {
     let (status, text) = world.deliver("1", "push", b"no json".to_vec(), "s3cret").await;
     assert_eq!((status, text.contains("not the JSON of a webhook")), (400, true));
     assert_eq!(world.store.backlog().await.unwrap().deliveries, 0);
+}
+
+/// The value of a series.
+fn value(metrics: &str, series: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_answered_and_what_is_to_be_done() {
+    let world = World::start().await;
+    let metrics = async || {
+        let answer = world.client.get(format!("{}/metrics", world.url)).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        answer.text().await.unwrap()
+    };
+    let body = br#"{"repository": {"full_name": "o/r", "owner": {"login": "o"}}}"#.to_vec();
+    let stored = |metrics: &str, outcome: &str| {
+        let series = format!("flowctl_deliveries_total{{event=\"of_metrics\",outcome=\"{outcome}\"}}");
+        value(metrics, &series)
+    };
+    for id in ["1", "2", "2"] {
+        world.deliver(id, "of_metrics", body.clone(), "s3cret").await;
+    }
+    world.deliver("3", "never_named", body, "guess").await;
+    world.client.get(format!("{}/nowhere/o/r", world.url)).send().await.unwrap();
+    let told = metrics().await;
+    assert_eq!((stored(&told, "stored"), stored(&told, "duplicate")), (2.0, 1.0));
+    assert_eq!(value(&told, "flowctl_queue_length{queue=\"deliveries\"}"), 2.0);
+    assert_eq!(value(&told, "flowctl_store_up"), 1.0);
+    let hooks = "{method=\"POST\",route=\"/webhooks/github\"";
+    assert!(value(&told, &format!("flowctl_http_request_duration_seconds_count{hooks}}}")) >= 4.0);
+    assert!(value(&told, &format!("flowctl_http_requests_total{hooks},status=\"401\"}}")) >= 1.0);
+    assert!(value(&told, "flowctl_http_requests_total{method=\"GET\",route=\"none\",status=\"404\"}") >= 1.0);
+    assert!(!told.contains("never_named") && !told.contains("nowhere"), "nobody makes labels up: {told}");
+    assert!(told.contains("process_resident_memory_bytes "), "{told}");
+    world.store.close().await;
+    assert_eq!(value(&metrics().await, "flowctl_store_up"), 0.0);
 }
 
 #[tokio::test]

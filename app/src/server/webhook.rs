@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use flowctl_core::execution::TenantId;
+use metrics::counter;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::crash_point;
 use crate::github::signature::{SIGNATURE_HEADER, SignatureError, verify};
 use crate::store::{DeliveryId, NewDelivery, Receipt, Store};
+use crate::telemetry::names;
 
 /// What receiving needs.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub(super) async fn receive(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Err(error) = verify(&inbox.secret, &body, header(SIGNATURE_HEADER)) {
         tracing::warn!(delivery = header("x-github-delivery"), %error, "a webhook was refused");
+        count("", "refused");
         let status = match error {
             SignatureError::Malformed => StatusCode::BAD_REQUEST,
             SignatureError::Missing | SignatureError::Wrong => StatusCode::UNAUTHORIZED,
@@ -45,6 +48,7 @@ pub(super) async fn receive(
         return (status, format!("{error}\n"));
     }
     let (Some(id), Some(event)) = (header("x-github-delivery"), header("x-github-event")) else {
+        count("", "refused");
         let lacking = "the headers X-GitHub-Delivery and X-GitHub-Event are needed\n";
         return (StatusCode::BAD_REQUEST, lacking.to_owned());
     };
@@ -54,7 +58,10 @@ pub(super) async fn receive(
 async fn store(inbox: &Inbox, id: &str, event: &str, body: Bytes) -> Answer {
     let envelope = match serde_json::from_slice::<Envelope>(&body) {
         Ok(envelope) => envelope,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body is not the JSON of a webhook: {error}\n")),
+        Err(error) => {
+            count(event, "refused");
+            return (StatusCode::BAD_REQUEST, format!("the body is not the JSON of a webhook: {error}\n"));
+        }
     };
     let delivery = NewDelivery {
         id: DeliveryId(id.to_owned()),
@@ -70,16 +77,23 @@ async fn store(inbox: &Inbox, id: &str, event: &str, body: Bytes) -> Answer {
     match inbox.store.receive(delivery).await {
         Ok(receipt) => {
             crash_point("received");
+            count(event, if receipt == Receipt::Stored { "stored" } else { "duplicate" });
             match receipt {
                 Receipt::Stored => (StatusCode::ACCEPTED, "stored\n".to_owned()),
                 Receipt::Duplicate => (StatusCode::OK, "stored before\n".to_owned()),
             }
         }
         Err(error) => {
+            count(event, "failed");
             tracing::error!(delivery = id, %error, "a webhook could not be stored");
             (StatusCode::SERVICE_UNAVAILABLE, "it could not be stored; redeliver it\n".to_owned())
         }
     }
+}
+
+/// Only what GitHub signed names an event: nobody else makes names up.
+fn count(event: &str, outcome: &'static str) {
+    counter!(names::DELIVERIES, "event" => event.to_owned(), "outcome" => outcome).increment(1);
 }
 
 /// What must be known of a payload before it is stored: whose it is, and what it is about.

@@ -10,6 +10,7 @@ mod execution;
 mod github_object;
 mod installation;
 mod listing;
+mod measures;
 mod outputs;
 pub mod postgres;
 mod signal;
@@ -318,6 +319,26 @@ pub struct Backlog {
     pub work: u64,
     /// Effects not yet done; those that failed for good are not among them.
     pub effects: u64,
+    /// Effects that failed for good.
+    pub failed_effects: u64,
+    /// Signals that executions have not taken yet.
+    pub signals: u64,
+    /// Occurrences that have not been dealt with.
+    pub occurrences: u64,
+    /// Executions that have been accepted and not started.
+    pub pending: u64,
+    /// Executions of which something runs.
+    pub running: u64,
+    /// Executions that wait for people or time.
+    pub waiting: u64,
+    /// When the oldest delivery that is not finished came in.
+    pub deliveries_since: Option<Timestamp>,
+    /// When the first effect may be written, be it in the future.
+    pub effects_since: Option<Timestamp>,
+    /// When the first signal may be taken, be it in the future.
+    pub signals_since: Option<Timestamp>,
+    /// When the first occurrence may be dealt with, be it in the future.
+    pub occurrences_since: Option<Timestamp>,
 }
 
 /// How far a schema stands.

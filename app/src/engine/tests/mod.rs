@@ -9,6 +9,7 @@ mod events;
 mod groups;
 mod items;
 mod loops;
+mod measures;
 mod notices;
 mod outputs;
 mod people;

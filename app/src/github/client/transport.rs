@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LINK, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use metrics::{counter, gauge};
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ use url::Url;
 
 use super::error::{GitHubError, Refusal, RequestLine};
 use crate::clock::Clock;
+use crate::telemetry::names;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -127,8 +129,12 @@ impl Transport {
         let request = call.line();
         let response = match self.octocrab.execute(http_request(call, token)?).await {
             Ok(response) => response,
-            Err(error) => return Err(unanswered(request, error)),
+            Err(error) => {
+                count(&call.method, None);
+                return Err(unanswered(request, error));
+            }
         };
+        count(&call.method, Some((response.status(), response.headers())));
         let (parts, body) = response.into_parts();
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
@@ -141,6 +147,15 @@ impl Transport {
         }
         let refusal = refusal(parts.status, parts.headers, &body);
         Err(GitHubError::of_answer(request, refusal, self.clock.now()))
+    }
+}
+
+fn count(method: &Method, answer: Option<(StatusCode, &HeaderMap)>) {
+    let status = answer.map_or_else(|| "none".to_owned(), |(status, _)| status.as_u16().to_string());
+    counter!(names::GITHUB_REQUESTS, "method" => method.to_string(), "status" => status).increment(1);
+    let left = answer.and_then(|(_, headers)| headers.get("x-ratelimit-remaining")?.to_str().ok()?.parse::<u32>().ok());
+    if let Some(left) = left {
+        gauge!(names::GITHUB_LEFT).set(left);
     }
 }
 

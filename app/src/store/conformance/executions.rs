@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::given::{Story, acme, at, delivery, draft, effect, globex};
-use crate::store::{Backlog, ExecutionFilter, GitHubObject, GitHubObjects, Store, StoreError};
+use crate::store::{Backlog, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Store, StoreError};
 
 pub(crate) async fn a_pending_execution_is_due_at_once(store: &impl Store) {
     let mut story = Story::new(acme(), 1);
@@ -179,7 +179,21 @@ pub(crate) async fn the_backlog_counts_what_is_to_be_done(store: &impl Store) {
     transition.work = vec![draft()];
     store.commit(transition).await.unwrap();
     store.add_effects(vec![effect(7, "a", 0), effect(7, "b", 0)]).await.unwrap();
-    assert_eq!(store.backlog().await.unwrap(), Backlog { deliveries: 1, work: 1, effects: 2 });
+    let (received, may_be_told) = (delivery("one", "acme/shop").received_at, effect(7, "a", 0).not_before);
+    let all = Backlog {
+        deliveries: 1,
+        deliveries_since: Some(received),
+        work: 1,
+        effects: 2,
+        effects_since: Some(may_be_told),
+        running: 1,
+        ..Backlog::default()
+    };
+    assert_eq!(store.backlog().await.unwrap(), all);
+    let claimed = store.claim_effects("me", 1, at(1), at(9)).await.unwrap().pop().unwrap();
+    store.finish_effect(&claimed, "me", EffectEnd::Failed("gone".to_owned())).await.unwrap();
+    let left = Backlog { effects: 1, failed_effects: 1, ..all };
+    assert_eq!(store.backlog().await.unwrap(), left);
 }
 
 pub(crate) async fn a_closed_store_refuses(store: &impl Store) {

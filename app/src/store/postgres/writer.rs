@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use super::executions;
 use super::hints::Hints;
 use super::prepared::Unit;
 use crate::store::StoreError;
+use crate::store::measures::measured;
 
 /// Transitions that one transaction takes at most. More would make the first ones wait for the last.
 const MAX_BATCH: usize = 256;
@@ -104,7 +105,10 @@ impl Writer {
             let batch = apart(&mut waiting);
             let (units, replies): (Vec<Unit>, Vec<_>) =
                 batch.into_iter().map(|Request { unit, reply }| (unit, reply)).unzip();
+            let began = Instant::now();
             let Stored { outcomes, outgrown } = self.store(&units).await;
+            let failed = matches!(&*outcomes, [Err(StoreError::Database(_)), ..]);
+            measured(!failed, units.len(), began.elapsed());
             if outcomes.iter().any(Result::is_ok) {
                 self.hints.tell();
             }

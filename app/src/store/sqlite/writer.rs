@@ -5,12 +5,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::columns::execute;
 use crate::store::StoreError;
+use crate::store::measures::measured;
 
 /// Requests that one transaction takes at most. More would make the first ones wait for the last.
 const MAX_BATCH: usize = 256;
@@ -139,7 +141,9 @@ impl Writing {
     fn run(self, mut requests: mpsc::Receiver<Box<dyn Request>>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while requests.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            let began = Instant::now();
             let committed = self.commit(&mut batch).map_err(Arc::new);
+            measured(committed.is_ok(), batch.len(), began.elapsed());
             match &committed {
                 Ok(()) => {
                     self.commits.fetch_add(1, Ordering::Relaxed);
