@@ -26,4 +26,6 @@ pub struct Prompt {
     pub template: String,
     /// Where the template begins in the file, in bytes.
     pub template_start: u32,
+    /// Whether front matter begins that never ends: then nobody can say what is declared.
+    pub is_open: bool,
 }

@@ -422,7 +422,8 @@ impl File {
         let faults = if template_start > 0 { parsed.faults } else { Vec::new() };
         let template = text.get(template_start..).unwrap_or_default().to_owned();
         let start = u32::try_from(template_start).unwrap_or(u32::MAX);
-        let prompt = Prompt { header, template, template_start: start };
+        let is_open = start == 0 && source.text().lines().next().is_some_and(|first| first == "---");
+        let prompt = Prompt { header, template, template_start: start, is_open };
         let definition = Some(Definition::Prompt(Box::new(prompt)));
         let (kind, form) = (FileKind::Prompt, Form::Text);
         Self { source, kind, form, document: parsed.document, faults, structure, definition }

@@ -1,10 +1,10 @@
 //! The roots of expressions that do not depend on steps: inputs, constants, the trigger, the execution.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use super::kind::{Others, Part, Record, Type};
+use super::kind::{List, Others, Part, Record, Type};
 use super::payload;
 use crate::definition::repository::File;
 use crate::definition::{Field, FieldType, Fields, Process, Trigger};
@@ -62,7 +62,10 @@ fn of_written(node: Node<'_>, computed: &dyn Fn(NodeId) -> Type) -> Type {
         },
         Kind::Sequence => {
             let items = node.items().into_iter().flatten().map(|item| of_written(item, computed));
-            Type::list(Type::any_of(items.collect::<Vec<_>>()))
+            let mut first: Vec<Type> = items.collect();
+            let rest = Type::any_of(first.iter().cloned());
+            first.truncate(MAX_TOLD_APART);
+            Type::List(Arc::new(List { first, rest }))
         }
         Kind::Mapping => {
             let fields =
@@ -71,6 +74,9 @@ fn of_written(node: Node<'_>, computed: &dyn Fn(NodeId) -> Type) -> Type {
         }
     }
 }
+
+/// Most entries of a list that is written out of which each is known for itself.
+const MAX_TOLD_APART: usize = 64;
 
 /// Fields that were written and could not be read exist all the same; what they hold is unknown.
 pub(super) fn with_written(of: Type, mapping: Option<Node<'_>>) -> Type {

@@ -7,14 +7,17 @@ use super::edit;
 use super::finding::Applicability;
 use super::reference::ProblemKind;
 use super::rule::Findings;
-use super::rules::invalid_json;
+use super::rules::{invalid_json, not_utf_8};
 use super::scope::Scope;
 use crate::definition::repository::File;
 use crate::source::{FaultKind, Node, SchemaFault, SchemaFaultKind, Span};
 
 /// Tells the faults of parsing that are of a rule's kind.
 pub(super) fn tell_faults(scope: &Scope<'_>, findings: &mut Findings, is_ours: impl Fn(FaultKind) -> bool) {
-    for file in scope.all_files().filter(|file| !invalid_json::is_broken(file)) {
+    // What is UTF-16 is told as no UTF-8, and not for each character.
+    let is_text =
+        |file: &&File| !(file.source.text().contains('\0') && file.source.text().contains(not_utf_8::REPLACEMENT));
+    for file in scope.all_files().filter(|file| !invalid_json::is_broken(file)).filter(is_text) {
         for fault in file.faults.iter().filter(|fault| is_ours(fault.kind)) {
             let finding = findings.add(file, fault.span, fault.message.clone());
             finding.maybe_help(fault.help.clone());
@@ -82,16 +85,25 @@ fn without_repetition(file: &File, list: Node<'_>, fault: &SchemaFault) -> Optio
 
 /// Tells the problems of one kind with what expressions read and do.
 pub(super) fn tell_problems(scope: &Scope<'_>, findings: &mut Findings, kind: ProblemKind) {
-    let of_processes = scope.processes.iter().map(|process| (process.file, &process.problems));
-    let of_prompts = scope.prompts.iter().map(|(file, problems)| (&**file, problems));
-    for (file, problems) in of_processes.chain(of_prompts) {
+    let of_processes = scope.processes.iter().map(|process| (process.file, &process.problems, Some(process)));
+    let of_prompts = scope.prompts.iter().map(|(file, problems)| (&**file, problems, None));
+    for (file, problems, process) in of_processes.chain(of_prompts) {
         for problem in problems.iter().filter(|problem| problem.kind == kind) {
+            let places = match process.filter(|_| kind == ProblemKind::UnknownStep) {
+                Some(process) => process.other_places(file.source.slice(problem.span), problem.span),
+                None => Some(problem.also.as_slice()),
+            };
+            let Some(places) = places else { continue };
             let finding = findings.add(file, problem.span, problem.message.clone());
             finding.maybe_help(problem.help.clone());
             if let Some(meant) = &problem.meant {
                 finding.fix(file, Applicability::Unsafe, problem.span, meant.clone());
             }
-            for span in &problem.also {
+            if kind == ProblemKind::UnknownStep {
+                finding.same_name(file, places);
+                continue;
+            }
+            for span in places {
                 finding.also(file, *span, "it is read here too");
             }
         }

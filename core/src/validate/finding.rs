@@ -159,6 +159,19 @@ impl Finding {
         }
     }
 
+    /// Adds the other places where the same wrong name is written, to be mended alike.
+    pub(super) fn same_name(&mut self, file: &File, places: &[Span]) -> &mut Self {
+        for span in places {
+            self.also(file, *span, "it is written here too");
+            if let Some(fix) = &mut self.fix
+                && let Some(text) = fix.edits.first().map(|edit| edit.text.clone())
+            {
+                fix.edits.push(Edit { span: *span, range: file.source.range(*span), text });
+            }
+        }
+        self
+    }
+
     /// Adds the name that was probably meant, as help and as a change that a person has to agree to.
     pub(super) fn meant(&mut self, file: &File, span: Span, name: Option<&str>) -> &mut Self {
         match name {

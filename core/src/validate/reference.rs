@@ -17,6 +17,10 @@ use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types}
 
 pub use crate::types::{MistakeKind as ProblemKind, listed};
 
+/// What to do with a secret that is read where it cannot be.
+pub(super) const SECRET_BELONGS: &str = "print it where it is needed and copy it nowhere: in `url`, `query`, `headers`, \
+    `body` or `body_text` of an `api_call`, in `arguments` of an `mcp_call`, in `to` of a `notify`, or in `headers` of a tool";
+
 /// Something wrong with what an expression reads.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -166,10 +170,9 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         match root.as_str() {
             "steps" => self.check_step(place, reference),
             "secrets" if text.role.secrets => None,
-            "secrets" => Some(
-                wrong(MistakeKind::Secret, first, "a secret cannot be read here".to_owned())
-                    .help("secrets go only into url, query, headers and body of a call"),
-            ),
+            "secrets" => {
+                Some(wrong(MistakeKind::Secret, first, "a secret cannot be read here".to_owned()).help(SECRET_BELONGS))
+            }
             "event" if text.role.event => None,
             "index" if !items.is_empty() => None,
             name if items.iter().any(|item| item.name == name) || ROOTS.contains(&name) => None,
@@ -315,6 +318,9 @@ impl<'scope, 'r> Readers<'scope, 'r> {
 /// What is wrong with what a prompt's template reads and does, with its place in the prompt's file.
 pub(super) fn prompt_problems(prompt: &PromptTypes<'_>) -> Vec<Problem> {
     let Ok(template) = prompt.template() else { return Vec::new() };
+    if prompt.prompt.is_open {
+        return Vec::new();
+    }
     let mut mistakes = prompt.read().mistakes.clone();
     for reference in template.references().iter().filter(|reference| reference.root() != "variables") {
         let Some(first) = reference.path.first() else { continue };

@@ -81,6 +81,8 @@ pub struct ProcessScope<'r> {
     pub texts: Arc<Texts>,
     /// What is wrong with what they read.
     pub problems: Vec<Problem>,
+    /// Where names of steps are written that no step has, in the order of the file.
+    unknown_steps: BTreeMap<String, Vec<Span>>,
 }
 
 /// The body of a `foreach`.
@@ -177,6 +179,8 @@ impl Names {
                 }
                 (Some(Definition::Process(process)), _) if !process.header.name.is_unread() => {
                     known.insert(process.header.name.as_str().to_owned());
+                    // That the two differ is told once, and not at each that means the file.
+                    known.insert(stem(path).to_owned());
                 }
                 _ => {
                     known.insert(stem(path).to_owned());
@@ -225,12 +229,14 @@ impl<'r> ProcessScope<'r> {
             has_loose_ends: false,
             texts,
             problems: Vec::new(),
+            unknown_steps: BTreeMap::new(),
         };
         scope.has_loose_ends = {
             let written = file.document.node(process.node).get("steps");
             scope.has_nameless_step || scope.loose_ends(&scope.graph, written)
         };
         scope.problems = reference::problems(types, &scope);
+        scope.unknown_steps = unknown_steps(&scope);
         scope
     }
 }
@@ -244,6 +250,14 @@ impl ProcessScope<'_> {
     /// Whether a step with this id was written, or may have been.
     pub fn has_id(&self, id: &str) -> bool {
         self.has_nameless_step || self.known_ids.contains(id)
+    }
+
+    /// Where else a name is written that no step has; nothing where this is not its first place, at which all are told.
+    pub(super) fn other_places(&self, name: &str, span: Span) -> Option<&[Span]> {
+        match self.unknown_steps.get(name).map(Vec::as_slice) {
+            Some([first, others @ ..]) => (*first == span).then_some(others),
+            _ => Some(&[]),
+        }
     }
 
     /// Whether something in a step could not be read as it is written.
@@ -291,6 +305,30 @@ impl ProcessScope<'_> {
     pub fn value_span(&self, step: &Step, key: &str) -> Span {
         self.node(step).get(key).map_or(step.id.span, |value| value.span())
     }
+}
+
+/// Whoever renames a step and forgets those that name it makes one mistake, in many places.
+fn unknown_steps(process: &ProcessScope<'_>) -> BTreeMap<String, Vec<Span>> {
+    let mut places: BTreeMap<String, BTreeSet<(u32, u32)>> = BTreeMap::new();
+    let mut add = |name: &str, span: Span| {
+        places.entry(name.to_owned()).or_default().insert((span.start, span.end));
+    };
+    for step in process.steps() {
+        let targets = match &step.kind {
+            StepKind::Gateway(gateway) => gateway.branches.iter().flat_map(|branch| &branch.to).collect(),
+            _ => Vec::new(),
+        };
+        let named = step.depends_on.iter().chain(targets).chain(&step.compensate_with);
+        named.filter(|id| !process.has_id(id.as_str())).for_each(|id| add(id.as_str(), id.span));
+    }
+    for problem in process.problems.iter().filter(|problem| problem.kind == reference::ProblemKind::UnknownStep) {
+        let name = process.file.source.slice(problem.span);
+        std::iter::once(&problem.span).chain(&problem.also).for_each(|span| add(name, *span));
+    }
+    let spans = |places: BTreeSet<(u32, u32)>| {
+        places.into_iter().map(|(start, end)| Span::new(start as usize, end as usize)).collect()
+    };
+    places.into_iter().map(|(name, places)| (name, spans(places))).collect()
 }
 
 fn bodies(process: &Process) -> Vec<Body<'_>> {

@@ -312,8 +312,10 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self, path: Vec<Segment>, range: &Range<usize>, usage: Use) -> Walked<()> {
         if matches!(&path[0].key, Key::Name(root) if root == "secrets") {
-            return Err(ExpressionError::new("a secret can only be printed as it is", range.clone())
-                .with_help("write {{ secrets.NAME }} with nothing else between the braces"));
+            return Err(ExpressionError::new("a secret can only be printed as it is", range.clone()).with_help(
+                "write {{ secrets.NAME }} with nothing else between the braces; two stand side by side, \
+                 {{ secrets.USER }}:{{ secrets.KEY }}, and what has to be encoded is kept encoded",
+            ));
         }
         let keys: Path = path.iter().map(|segment| segment.key.clone()).collect();
         let conditional = usage.tested || self.known.iter().any(|known| related(known, &keys));

@@ -168,6 +168,17 @@ impl<'t> Check<'t> {
     }
 }
 
+impl Type {
+    /// What stands at a field of a value of this type; nothing where such a value can have no such field.
+    pub(crate) fn at_field(&self, name: &str) -> Option<Self> {
+        match look_up(&self.not_null(), &Key::Name(name.to_owned())) {
+            Found::Value { of, .. } => Some(of),
+            Found::Unknown => Some(Self::Unknown),
+            Found::Nothing => None,
+        }
+    }
+}
+
 /// What stands at a key. Of several alternatives: what those give that have it.
 pub(in crate::types) fn look_up(of: &Type, key: &Key) -> Found {
     let Type::Union(types) = of else { return look_up_one(of, key) };

@@ -56,7 +56,11 @@ fn of_trigger(trigger: &Trigger) -> Type {
             optional(of, "issue")
         }
         Trigger::RepositoryDispatch(_) => event("repository_dispatch", "event"),
-        Trigger::Deployment(_) => event("deployment_protection_rule", "requested"),
+        // Their schema requires next to nothing, but without these nothing could be protected.
+        Trigger::Deployment(_) => always(
+            event("deployment_protection_rule", "requested"),
+            &["deployment", "deployment_callback_url", "environment", "event"],
+        ),
         Trigger::MergeGroup => event("merge_group", "checks_requested"),
         Trigger::Process(_) => {
             let ends = Type::words(["completed", "failed"]);
@@ -74,6 +78,15 @@ fn optional(event: Type, name: &str) -> Type {
     let Type::Record(record) = &event else { return event };
     let mut record = (**record).clone();
     record.fields.get_mut(name).into_iter().for_each(|part| part.optional = true);
+    Type::Record(record.into())
+}
+
+/// The event, some fields of which always come.
+fn always(event: Type, names: &[&str]) -> Type {
+    let Type::Record(record) = &event else { return event };
+    let mut record = (**record).clone();
+    let parts = names.iter().filter_map(|name| Some((*name, record.fields.get(*name)?.clone()))).collect::<Vec<_>>();
+    record.fields.extend(parts.into_iter().map(|(name, part)| (name.into(), Part { optional: false, ..part })));
     Type::Record(record.into())
 }
 

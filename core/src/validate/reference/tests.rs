@@ -224,3 +224,23 @@ fn many_guards_about_one_thing() {
     }
     assert!(after_answer(&steps).iter().all(|found| !found.starts_with("FLOW217")));
 }
+
+#[test]
+fn an_entry_of_a_written_list_is_known_for_itself() {
+    let found = unsure(
+        "triggers: [manual]\ncontext: {map: {k: {deep: [1, {x: 2}]}}}\nsteps:\n  - {id: a, type: set, values: {v: [1, {x: \"{{ context.map.k.deep[1].x }}\"}]}}\n  - {id: b, type: set, depends_on: a, values: {v: \"{{ steps.a.output.v[1].x + 1 }}\"}}\n",
+    );
+    assert_eq!(found, NONE);
+    let found = unsure(
+        "triggers: [manual]\ncontext: {list: [1, {x: 2}]}\nsteps:\n  - {id: a, type: set, values: {v: \"{{ context.list[0].x }}\"}}\n",
+    );
+    assert_eq!(found, ["FLOW202 x"]);
+}
+
+#[test]
+fn the_deployment_of_a_protected_environment_always_comes() {
+    let found = unsure(
+        "triggers: [{deployment: {environments: [prod]}}]\nsteps:\n  - {id: a, type: set, values: {v: \"{{ trigger.payload.deployment.sha }} {{ trigger.payload.environment }}\"}}\n",
+    );
+    assert_eq!(found, NONE);
+}

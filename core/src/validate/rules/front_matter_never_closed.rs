@@ -50,8 +50,8 @@ Say hello.
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.files(FileKind::Prompt) {
         let Some(Definition::Prompt(prompt)) = &file.definition else { continue };
-        let first = file.source.line_span(1);
-        if prompt.template_start == 0 && file.source.slice(first) == "---" {
+        if prompt.is_open {
+            let first = file.source.line_span(1);
             findings.add(file, first, "the front matter is never closed").help("write a line `---` below it");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::finding::Severity;
-use super::super::reference::ProblemKind;
+use super::super::reference::{ProblemKind, SECRET_BELONGS};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::has_markup;
@@ -20,7 +20,9 @@ pub const RULE: Rule = Rule {
     summary: "A secret where it would be kept or shown",
     reason: r#"
 Values of steps, texts for people and prompts are stored and shown. Secrets go only into the address, the query, the
-headers and the body of a call, where they are put in at the last moment and blotted out of the answer.
+headers and the body of a call, the arguments of a tool and the address of a notification, where they are put in at the last
+moment and blotted out of the answer. Do not hand one on in a `set` or as an input: the call that needs it reads it itself,
+also in another process.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -64,7 +66,7 @@ fn below(file: &File, id: NodeId, seen: &mut BTreeSet<NodeId>, findings: &mut Fi
         if let Some(root) = reference.path.first().filter(|_| reference.root() == "secrets") {
             let span = file.document.span_within(id, root.range.clone());
             let finding = findings.add(file, span, "a secret cannot be read here");
-            finding.help("secrets go only into url, query, headers and body of a call");
+            finding.help(SECRET_BELONGS);
         }
     }
     node.items().into_iter().flatten().for_each(|item| below(file, item.id(), seen, findings));

@@ -155,6 +155,8 @@ pub mod wrong_value;
 
 #[cfg(test)]
 mod gate_tests;
+#[cfg(test)]
+mod one_mistake_tests;
 
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;

@@ -38,7 +38,7 @@ steps:
 };
 
 /// What stands where a byte could not be decoded (Unicode 16, 3.9).
-const REPLACEMENT: char = '\u{FFFD}';
+pub(in super::super) const REPLACEMENT: char = '\u{FFFD}';
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {

@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::definition::Process;
 use crate::definition::step::StepKind;
@@ -51,16 +51,31 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let calls: BTreeMap<&str, Vec<&Spanned<Slug>>> =
         scope.processes.iter().map(|process| (process.process.header.name.as_str(), called(process.process))).collect();
+    // The processes of a circle that was told: each of them runs itself by the same mistake.
+    let mut told: BTreeSet<&str> = BTreeSet::new();
     for process in &scope.processes {
         let own = process.process.header.name.as_str();
+        if told.contains(own) {
+            continue;
+        }
         for call in called(process.process) {
-            if let Some(way) = way(&calls, call.as_str(), own) {
-                let message = format!("process `{own}` runs itself: {own} → {}", way.join(" → "));
-                findings.add(process.file, call.span, message);
+            let Some(way) = way(&calls, call.as_str(), own) else { continue };
+            let message = format!("process `{own}` runs itself: {own} → {}", way.join(" → "));
+            let finding = findings.add(process.file, call.span, message);
+            for (from, to) in way.iter().zip(way.iter().skip(1)).take(MAX_SHOWN) {
+                let Some(file) = scope.process(from).map(|process| process.file) else { continue };
+                let call = calls.get(from).into_iter().flatten().find(|call| call.as_str() == *to);
+                if let Some(call) = call {
+                    finding.also(file, call.span, format!("`{from}` runs `{to}`"));
+                }
             }
+            told.extend(way);
         }
     }
 }
+
+/// Most calls of a circle that are shown beside the first.
+const MAX_SHOWN: usize = 16;
 
 fn called(process: &Process) -> Vec<&Spanned<Slug>> {
     process

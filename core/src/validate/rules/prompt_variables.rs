@@ -80,7 +80,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 fn prompt<'r>(scope: &Scope<'r>, name: &str) -> Option<(&'r File, &'r Prompt)> {
     let file = scope.file(FileKind::Prompt, name)?;
     match &file.definition {
-        Some(Definition::Prompt(prompt)) if file.faults.is_empty() && file.structure.is_empty() => Some((file, prompt)),
+        Some(Definition::Prompt(prompt)) if file.faults.is_empty() && file.structure.is_empty() && !prompt.is_open => {
+            Some((file, prompt))
+        }
         _ => None,
     }
 }

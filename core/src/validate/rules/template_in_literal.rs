@@ -1,11 +1,13 @@
 //! An expression where none is evaluated.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use crate::definition::repository::File;
+use crate::definition::repository::{File, FileKind};
+use crate::expression::Template;
 use crate::source::{Node, NodeId};
 
 /// The rule.
@@ -57,6 +59,37 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             finding.help("write the value itself, or compute it in a step");
         }
     }
+    check_agents(scope, findings);
+}
+
+/// An agent serves many steps, so nothing in its file is computed: the model would be sent the markup itself.
+fn check_agents(scope: &Scope<'_>, findings: &mut Findings) {
+    for file in scope.files(FileKind::Agent) {
+        let Some(root) = file.document.root() else { continue };
+        let root = file.document.node(root);
+        let told = told(file, root);
+        for node in below(root).into_iter().filter(|node| !told.contains(node)) {
+            let text = file.document.node(node).as_text().and_then(|text| Some((text, markup(text)?)));
+            // A secret there is told as a secret.
+            let Some((text, range)) = text else { continue };
+            if Template::parse(text).is_ok_and(|text| text.references().iter().any(|one| one.root() == "secrets")) {
+                continue;
+            }
+            let span = file.document.scalar_map(node).span(range);
+            let finding = findings.add(file, span, "no expression is evaluated here");
+            finding.help("write the value itself, or compute it in `message` of the step");
+        }
+    }
+}
+
+/// The first expression or tag in a text.
+fn markup(text: &str) -> Option<Range<usize>> {
+    let (start, closing) = [("{{", "}}"), ("{%", "%}")]
+        .into_iter()
+        .filter_map(|(opening, closing)| Some((text.find(opening)?, closing)))
+        .min()?;
+    let end = text[start..].find(closing).map_or(text.len(), |end| start + end + closing.len());
+    Some(start..end)
 }
 
 /// What other findings speak about: faulty values, and what stands below unknown keys.

@@ -75,6 +75,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for step in process.steps() {
             let StepKind::AgentTask(task) = &step.kind else { continue };
             let Some((file, agent)) = agents.get(task.agent.as_str()) else { continue };
+            // Which tools it has is only known once all of them are there.
+            if agent.tools.iter().any(|known| !scope.names.has(FileKind::Tool, known)) {
+                continue;
+            }
             for tool in task.tools.iter().flatten().filter(|tool| scope.names.has(FileKind::Tool, tool)) {
                 if agent.tools.iter().any(|known| known.value == tool.value) {
                     continue;

@@ -52,9 +52,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let Some(undo) = &step.compensate_with else { continue };
             let name = undo.as_str();
             if !process.has_id(name) {
+                let Some(places) = process.other_places(name, undo.span) else { continue };
                 let message = format!("step `{}` is undone by `{name}`, which does not exist", step.id.as_str());
                 let meant = closest(name, process.all_ids());
-                findings.add(process.file, undo.span, message).meant(process.file, undo.span, meant);
+                let finding = findings.add(process.file, undo.span, message);
+                finding.meant(process.file, undo.span, meant).same_name(process.file, places);
             } else if let Some(other) = process.process.step(name).filter(|it| it.run_on != RunOn::Compensation) {
                 let message = format!("step `{name}` is no compensation");
                 let finding = findings.add(process.file, undo.span, message);

@@ -83,10 +83,12 @@ fn tell(
         findings.add(file, id.span, message).help("steps inside and outside of a `foreach` cannot wait for each other");
         return;
     }
+    let Some(places) = process.other_places(name, id.span) else { return };
     let message = format!("step `{}` depends on `{name}`, which does not exist", step.id.as_str());
     let others = known.iter().copied().filter(|other| *other != step.id.as_str());
     let finding = findings.add(file, id.span, message);
     if let Some(meant) = closest(name, others) {
         finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, id.span, meant);
     }
+    finding.same_name(file, places);
 }

@@ -75,6 +75,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                     if here.contains(name) {
                         continue;
                     }
+                    let Some(places) = process.other_places(name, target.span) else { continue };
                     let message = format!("gateway `{}` leads to `{name}`, which does not exist", step.id.as_str());
                     let others = here.iter().copied().filter(|other| *other != step.id.as_str());
                     let finding = findings.add(process.file, target.span, message);
@@ -82,6 +83,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                         finding.help(format!("did you mean `{meant}`?"));
                         finding.fix(process.file, Applicability::Unsafe, target.span, meant);
                     }
+                    finding.same_name(process.file, places);
                 }
             }
         });

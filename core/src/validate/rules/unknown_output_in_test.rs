@@ -1,18 +1,20 @@
-//! An output in a test that the process does not give.
+//! An output in a test that the process, or a step of it, does not give.
 
 use super::super::finding::Severity;
 use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
+use crate::definition::repository::File;
 use crate::source::{Node, closest};
+use crate::types::Type;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     code: "FLOW426",
     name: "unknown-output-in-test",
     severity: Severity::Error,
-    summary: "An output in a test that the process does not give",
+    summary: "An output in a test that the process, or a step of it, does not give",
     reason: r"
 The expectation can never come true. Usually the name is misspelt, or the output was renamed.
 ",
@@ -123,5 +125,37 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 None => drop(finding.help(format!("it has {}", listed(&known)))),
             }
         }
+        let steps = expect.and_then(|expect| expect.get("steps")).into_iter().flat_map(Node::entries);
+        for (id, step) in steps {
+            let (Some(id), Some(output)) = (id.as_str(), step.get("output")) else { continue };
+            let known = process.steps.get(id).filter(|step| !process.scope.is_faulty(step));
+            let types = scope.types.process(process.scope.file.source.path()).filter(|_| known.is_some());
+            let of = types.and_then(|types| types.step_type(&scope.types, id).at_field("output"));
+            of.into_iter().for_each(|of| fields(&format!("steps.{id}.output"), &of, output, file, findings));
+        }
     });
+}
+
+/// The fields that are expected of a value and that it cannot have.
+fn fields(whole: &str, of: &Type, expected: Node<'_>, file: &File, findings: &mut Findings) {
+    let is_record = |one: &Type| matches!(one, Type::Record(_) | Type::Null);
+    if !of.alternatives().iter().all(is_record) {
+        return;
+    }
+    for (name, value) in expected.entries() {
+        let Some(text) = name.as_str() else { continue };
+        if let Some(of) = of.at_field(text) {
+            fields(&format!("{whole}.{text}"), &of, value, file, findings);
+            continue;
+        }
+        let records =
+            of.alternatives().iter().filter_map(|one| if let Type::Record(one) = one { Some(one) } else { None });
+        let known: Vec<&str> = records.flat_map(|record| record.names()).collect();
+        let finding = findings.add(file, name.span(), format!("`{whole}` has no field `{text}`"));
+        match closest(text, known.iter().copied()) {
+            Some(meant) => drop(finding.meant(file, name.span(), Some(meant))),
+            None if known.is_empty() => drop(finding.help("it has none")),
+            None => drop(finding.help(format!("it has {}", listed(&known)))),
+        }
+    }
 }

@@ -1,0 +1,146 @@
+//! One mistake is one finding, at the place of the mistake, also where other files show it.
+
+use crate::definition::repository::Repository;
+use crate::validate::{Finding, Options, validate};
+
+const NONE: [&str; 0] = [];
+
+fn findings(files: &[(&str, &str)]) -> Vec<Finding> {
+    let files = files.iter().map(|(path, text)| (format!(".flow/{path}"), (*text).to_owned()));
+    let options = Options { performed_only: false, ..Options::default() };
+    validate(&Repository::read(files), &options).findings
+}
+
+/// Code, file and text of each finding.
+fn found(files: &[(&str, &str)]) -> Vec<String> {
+    let text = |finding: &Finding| {
+        let (_, text) = files.iter().find(|(path, _)| finding.path.ends_with(path)).unwrap_or(&("", ""));
+        text.get(finding.span.range()).unwrap_or_default().to_owned()
+    };
+    findings(files).iter().map(|one| format!("{} {} {}", one.code, one.path, text(one))).collect()
+}
+
+const TOOL: (&str, &str) =
+    ("tools/search.yaml", "name: search\ntype: mcp\nurl: https://s.example/mcp\noperations: [find]\n");
+
+#[test]
+fn a_misspelt_tool_of_an_agent_is_told_at_the_agent() {
+    let agent = "name: finder\nmodel: mock\ntools: [serch]\nbudget: {max_turns: 5}\n";
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: look, type: agent_task, agent: finder, message: Look., tools: [search]}\n";
+    assert_eq!(
+        found(&[("processes/a.yaml", process), ("agents/finder.yaml", agent), TOOL]),
+        ["FLOW401 .flow/agents/finder.yaml serch"]
+    );
+}
+
+#[test]
+fn front_matter_that_is_closed_with_too_few_dashes_declares_nothing_that_is_missed() {
+    let process = "name: a\nversion: 1\ninputs: {t: {type: string, required: true}}\nsteps:\n  - {id: write, type: ai_generate, model: mock, template: hello, variables: {t: \"{{ inputs.t }}\"}, output_schema: {type: object}}\n";
+    let prompt = "---\nvariables:\n  t: {type: string, required: true}\n--\nHello {{ variables.t }}\n";
+    assert_eq!(
+        found(&[("processes/a.yaml", process), ("prompts/hello.md", prompt)]),
+        ["FLOW025 .flow/prompts/hello.md ---"]
+    );
+}
+
+#[test]
+fn a_process_whose_name_is_not_its_files_is_not_unknown_to_its_callers() {
+    let child = "name: chil\nversion: 1\nsteps:\n  - {id: s, type: set, values: {v: 1}}\n";
+    let caller = "name: a\nversion: 1\nsteps:\n  - {id: p, type: process, process: child}\n  - {id: q, type: process, process: child, depends_on: p}\n";
+    let other = "name: b\nversion: 1\ntriggers: [{process: {name: child, on: completed}}]\nsteps:\n  - {id: s, type: set, values: {v: 1}}\n";
+    assert_eq!(
+        found(&[("processes/a.yaml", caller), ("processes/b.yaml", other), ("processes/child.yaml", child)]),
+        ["FLOW017 .flow/processes/child.yaml chil"]
+    );
+}
+
+#[test]
+fn a_file_in_utf_16_is_told_once() {
+    let text: String =
+        "\u{FFFD}\u{FFFD}".chars().chain("name: a\nversion: 1\n".chars().flat_map(|c| [c, '\0'])).collect();
+    let told = findings(&[("processes/a.yaml", &text)]);
+    assert_eq!(told.iter().map(|one| one.code).collect::<Vec<_>>(), ["FLOW009"]);
+}
+
+#[test]
+fn a_circle_of_processes_is_one_mistake() {
+    let process = |number: usize| {
+        let next = (number + 1) % 10;
+        format!("name: p{number}\nversion: 1\nsteps:\n  - {{id: s, type: process, process: p{next}}}\n")
+    };
+    let files: Vec<(String, String)> =
+        (0..10).map(|number| (format!("processes/p{number}.yaml"), process(number))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let told = findings(&files);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].code, "FLOW407");
+    assert_eq!(told[0].related.len(), 9);
+}
+
+#[test]
+fn a_renamed_step_whose_readers_were_forgotten_is_one_mistake_mended_everywhere() {
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: drafft, type: set, values: {v: 1}, compensate_with: undo}\n  - {id: undo, type: set, run_on: compensation, values: {v: \"{{ steps.draft.output.v }}\"}}\n  - {id: b, type: set, depends_on: draft, values: {v: \"{{ steps.draft.output.v }} {{ steps.draft.status }}\"}}\n  - {id: g, type: gateway, branches: [{when: \"{{ execution.version > 1 }}\", to: [draft]}, {otherwise: true, to: [b]}]}\n";
+    let told = findings(&[("processes/a.yaml", process)]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let fix = told[0].fix.as_ref().map(|fix| fix.edits.as_slice()).unwrap_or_default();
+    assert_eq!((told[0].code, told[0].related.len(), fix.len()), ("FLOW203", 4, 5));
+    let mut mended = process.to_owned();
+    for edit in fix.iter().rev() {
+        mended.replace_range(edit.span.range(), &edit.text);
+    }
+    assert!(findings(&[("processes/a.yaml", &mended)]).iter().all(|one| !one.message.contains("exist")));
+    // Two names that no step has are two mistakes.
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: b, type: set, values: {v: \"{{ steps.one.output }} {{ steps.two.output }} {{ steps.one.status }}\"}}\n";
+    assert_eq!(
+        found(&[("processes/a.yaml", process)]),
+        ["FLOW203 .flow/processes/a.yaml one", "FLOW203 .flow/processes/a.yaml two"]
+    );
+}
+
+#[test]
+fn a_constant_that_an_alias_shares_is_used() {
+    let process = "name: a\nversion: 1\ncontext: {quick: &q {timeout: 5s}, text: &t hello, left: &l 1}\nsteps:\n  - id: s\n    <<: *q\n    type: api_call\n    url: https://x.example\n  - {id: n, type: set, depends_on: s, values: {v: *t}}\n";
+    assert_eq!(found(&[("processes/a.yaml", process)]), ["FLOW029 .flow/processes/a.yaml left"]);
+}
+
+#[test]
+fn markup_in_the_file_of_an_agent_is_told_in_its_place() {
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: look, type: agent_task, agent: finder, message: Look.}\n";
+    let agent = |instructions: &str| {
+        format!("name: finder\nmodel: mock\ninstructions: {instructions}\nbudget: {{max_turns: 5}}\n")
+    };
+    let told =
+        |instructions: &str| found(&[("processes/a.yaml", process), ("agents/finder.yaml", &agent(instructions))]);
+    assert_eq!(told("\"For {{ trigger.actor }}: find it.\""), ["FLOW210 .flow/agents/finder.yaml {{ trigger.actor }}"]);
+    assert_eq!(told("|\n  One.\n  Two {% if x %}three{% endif %}."), ["FLOW210 .flow/agents/finder.yaml {% if x %}"]);
+    assert_eq!(told("Find { it } and {this}."), NONE);
+}
+
+const TESTED: &str = "name: a\nversion: 1\nsteps:\n  - {id: s, type: set, values: {all: [1], deep: {one: 1}}}\n  - {id: w, type: api_call, url: https://x.example, depends_on: s}\n  - {id: ap, type: human_approval, title: ok, approvers: {team: leads}, timeout: 1d, depends_on: w}\n";
+
+fn test_file(people: &str, expect: &str) -> Vec<String> {
+    let test = format!(
+        "process: a\npeople: {people}\ncases:\n  - name: one\n    stubs: {{w: {{output: {{status: 200, headers: {{}}, body: null}}}}}}\n    decisions: [{{by: ann, step: ap, decision: approve}}]\n    expect: {expect}\n"
+    );
+    found(&[("processes/a.yaml", TESTED), ("tests/a.yaml", &test)])
+}
+
+#[test]
+fn a_field_that_a_step_does_not_give_cannot_be_expected() {
+    let people = "{users: {ann: write}, teams: {leads: [ann]}}";
+    let expect = |steps: &str| test_file(people, &format!("{{status: completed, steps: {{{steps}}}}}"));
+    assert_eq!(expect("s: {output: {all: [1], deep: {one: 1}}}"), NONE);
+    assert_eq!(expect("s: {output: {al: [1], deep: {one: 1}}}"), ["FLOW426 .flow/tests/a.yaml al"]);
+    assert_eq!(expect("s: {output: {all: [1], deep: {own: 1}}}"), ["FLOW426 .flow/tests/a.yaml own"]);
+    assert_eq!(expect("w: {output: {status: 200, headers: {x: y}, body: {any: 1}}}"), NONE);
+    assert_eq!(expect("w: {output: {statsu: 200}}"), ["FLOW426 .flow/tests/a.yaml statsu"]);
+}
+
+#[test]
+fn people_and_teams_of_a_test_that_nothing_names_are_told() {
+    let expect = "{status: completed}";
+    assert_eq!(test_file("{users: {ann: write}, teams: {leads: [ann, bob]}}", expect), NONE);
+    assert_eq!(test_file("{users: {ann: write}, teams: {acme/Leads: [ann]}}", expect), NONE);
+    assert_eq!(test_file("{users: {ann: write}, teams: {lead: [ann]}}", expect), ["FLOW421 .flow/tests/a.yaml lead"]);
+    assert_eq!(test_file("{users: {ann: write}, teams: {leads: [anne]}}", expect), ["FLOW421 .flow/tests/a.yaml anne"]);
+}
