@@ -5,9 +5,13 @@
 
 pub mod conformance;
 mod editor;
+mod postgres;
+mod repository;
 mod server;
 mod world;
 
 pub use editor::Editor;
+pub use postgres::Database;
+pub use repository::local_repository;
 pub use server::{Server, free_address, program};
 pub use world::{World, root};

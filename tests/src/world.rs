@@ -8,7 +8,7 @@ use flowctl_sandbox::scenario::{Report, Scenario, ScenarioError};
 use flowctl_sandbox::{Hub, Sandbox, read_directory};
 use tempfile::TempDir;
 
-use crate::{Server, conformance, free_address};
+use crate::{Database, Server, conformance, free_address};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -24,11 +24,18 @@ pub struct World {
     /// Where the App listens, also after it was started anew.
     pub address: SocketAddr,
     data: TempDir,
+    /// Where the App's database is; nothing: in a file of its own.
+    database: Option<Database>,
 }
 
 impl World {
-    /// Sets the stage: people, repository, installation. No server yet.
+    /// Sets the stage: people, repository, installation. No server yet. Its database is a file.
     pub fn set_up(name: &str) -> Self {
+        Self::set_up_on(name, None)
+    }
+
+    /// The same with a database on a PostgreSQL server, where one is given.
+    pub fn set_up_on(name: &str, database: Option<Database>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let text = std::fs::read_to_string(root().join(format!("fixtures/scenarios/{name}.yaml"))).unwrap();
         let scenario = Scenario::parse(&text).unwrap();
@@ -36,7 +43,7 @@ impl World {
         let address = free_address();
         let hub = sandbox.hub();
         hub.set_webhook_url(&format!("http://{address}/webhooks/github")).unwrap();
-        Self { sandbox, scenario, address, data }
+        Self { sandbox, scenario, address, data, database }
     }
 
     /// Makes the people, the repository and the installation, whose webhook needs a server to go to.
@@ -53,7 +60,7 @@ impl World {
     /// The settings that point a server at the sandbox.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let app = self.sandbox.app();
-        vec![
+        let mut settings = vec![
             ("FLOWCTL_GITHUB_API_URL", self.sandbox.api_url()),
             ("FLOWCTL_GITHUB_URL", self.sandbox.web_url()),
             ("FLOWCTL_GITHUB_APP_ID", app.id.to_string()),
@@ -63,7 +70,9 @@ impl World {
             ("FLOWCTL_LEASE_SECONDS", "2".to_owned()),
             ("FLOWCTL_ALLOW_PRIVATE_NETWORKS", "true".to_owned()),
             ("FLOWCTL_LOG", "info".to_owned()),
-        ]
+        ];
+        settings.extend(self.database.as_ref().map(|database| ("FLOWCTL_DATABASE_URL", database.url.clone())));
+        settings
     }
 
     /// Where the server keeps its data.

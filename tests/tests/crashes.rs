@@ -1,7 +1,8 @@
 //! The server is killed at every named point of a scenario and started again: the same timeline, one sticky comment for
 //! each execution, no check run twice. What a crash interrupts is found again in the database; what GitHub could not
 //! deliver meanwhile is asked for again. The demo passes the points of a pull request's life, `relay` those of what
-//! executions tell each other.
+//! executions tell each other. Both are played on SQLite, and on the server of `FLOWCTL_TEST_POSTGRES_URL`; without one
+//! those tests count as ignored (`tests/run` brings a server).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -10,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flowctl_app::crash::CRASH_POINTS;
-use flowctl_tests::World;
+use flowctl_tests::{Database, World};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// What people see on GitHub at the end of the demo.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,10 +101,45 @@ struct Story {
 const DEMO: Story = Story { name: "release", follows: None };
 const RELAY: Story = Story { name: "relay", follows: Some("archive") };
 
+/// Where the server keeps what it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+impl On {
+    /// How many passings of each point are tried: all of them with `FLOWCTL_TEST_ALL_CRASHES`. Otherwise, on SQLite,
+    /// enough to meet each kind of transition; on PostgreSQL, where what a dead server had claimed rests until its lease
+    /// ends, the first.
+    fn most(self) -> u32 {
+        match (std::env::var_os("FLOWCTL_TEST_ALL_CRASHES"), self) {
+            (Some(_), _) => 200,
+            (None, Self::Sqlite) => 6,
+            (None, Self::Postgres) => 1,
+        }
+    }
+
+    /// Stories that are played at the same time: mostly they wait.
+    fn at_once(self) -> usize {
+        match self {
+            Self::Sqlite => 2,
+            Self::Postgres => 5,
+        }
+    }
+
+    async fn world(self, name: &str) -> World {
+        match self {
+            Self::Sqlite => World::set_up(name),
+            Self::Postgres => World::set_up_on(name, Some(Database::of_tests().await)),
+        }
+    }
+}
+
 /// Plays a scenario with a server that dies at the nth passing of a point; whether it died.
-async fn with_a_crash(story: Story, point: &str, nth: u32) -> (Outcome, bool) {
+async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, bool) {
     let name = story.name;
-    let world = Arc::new(World::set_up(name));
+    let world = Arc::new(on.world(name).await);
     let mut server = world.serve_until(point, nth);
     let (over, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     // Whoever watches over servers starts a dead one again.
@@ -141,43 +179,69 @@ async fn with_a_crash(story: Story, point: &str, nth: u32) -> (Outcome, bool) {
 const NOT_IN_THE_DEMO: [&str; 6] =
     ["child.starting", "child.started", "signal.taking", "signal.taken", "occurrence.claimed", "occurrence.dealt_with"];
 
-/// How many passings of each point are tried: all of them with `FLOWCTL_TEST_ALL_CRASHES`, else enough to meet each
-/// kind of transition.
-fn most() -> u32 {
-    if std::env::var_os("FLOWCTL_TEST_ALL_CRASHES").is_some() { 200 } else { 6 }
-}
-
-/// Kills the server at every passing of these points; the points that were met.
-async fn killed_at(story: Story, points: &[&'static str]) -> Vec<&'static str> {
-    let (expected, died) = with_a_crash(story, "nowhere", 1).await;
-    assert!(!died);
-    let (mut crashes, mut met) = (0, Vec::new());
-    for point in points {
-        for nth in 1..=most() {
-            let (found, died) = with_a_crash(story, point, nth).await;
-            assert_eq!(found, expected, "killed at {point}:{nth}");
-            if !died {
-                break;
-            }
-            crashes += 1;
-            if nth == 1 {
-                met.push(*point);
-            }
+/// Kills the server at every passing of a point that is tried; how often it died there.
+async fn killed_at_each_passing(story: Story, on: On, point: &'static str, expected: &Outcome) -> u32 {
+    for nth in 1..=on.most() {
+        let (found, died) = with_a_crash(story, on, point, nth).await;
+        assert_eq!(found, *expected, "killed at {point}:{nth} on {on:?}");
+        if !died {
+            return nth - 1;
         }
     }
-    println!("{crashes} crashes were survived");
-    met
+    on.most()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_at_any_point_of_the_demo_ends_in_the_same_timeline() {
-    let met = killed_at(DEMO, &CRASH_POINTS).await;
+/// Kills the server at these points; those that were met.
+async fn killed_at(story: Story, on: On, points: &[&'static str]) -> Vec<&'static str> {
+    let (expected, died) = with_a_crash(story, on, "nowhere", 1).await;
+    assert!(!died);
+    let (expected, stages) = (Arc::new(expected), Arc::new(Semaphore::new(on.at_once())));
+    let mut playing = JoinSet::new();
+    for (place, point) in points.iter().copied().enumerate() {
+        let (expected, stages) = (Arc::clone(&expected), Arc::clone(&stages));
+        playing.spawn(async move {
+            let _stage = stages.acquire_owned().await.unwrap();
+            (place, killed_at_each_passing(story, on, point, &expected).await)
+        });
+    }
+    let mut deaths: Vec<(usize, u32)> = Vec::new();
+    while let Some(played) = playing.join_next().await {
+        deaths.push(played.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())));
+    }
+    println!("{} crashes were survived on {on:?}", deaths.iter().map(|(_, times)| times).sum::<u32>());
+    deaths.sort_unstable();
+    deaths.into_iter().filter(|(_, times)| *times > 0).map(|(place, _)| points[place]).collect()
+}
+
+async fn the_demo(on: On) {
+    let met = killed_at(DEMO, on, &CRASH_POINTS).await;
     let expected: Vec<&str> = CRASH_POINTS.into_iter().filter(|point| !NOT_IN_THE_DEMO.contains(point)).collect();
     assert_eq!(met, expected, "the points that the demo passes");
 }
 
+async fn the_relay(on: On) {
+    let met = killed_at(RELAY, on, &NOT_IN_THE_DEMO).await;
+    assert_eq!(met, NOT_IN_THE_DEMO, "the points that the relay passes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_at_any_point_of_the_demo_ends_in_the_same_timeline() {
+    the_demo(On::Sqlite).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_while_executions_tell_each_other_something_ends_in_the_same_timeline() {
-    let met = killed_at(RELAY, &NOT_IN_THE_DEMO).await;
-    assert_eq!(met, NOT_IN_THE_DEMO, "the points that the relay passes");
+    the_relay(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn on_postgresql_a_server_killed_at_any_point_of_the_demo_ends_in_the_same_timeline() {
+    the_demo(On::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn on_postgresql_a_server_killed_while_executions_tell_each_other_something_ends_in_the_same_timeline() {
+    the_relay(On::Postgres).await;
 }

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod definitions;
 pub mod intake;
+mod lease;
 pub mod mirror;
 pub mod outbox;
 pub mod people;

@@ -131,6 +131,7 @@ impl Server {
             None => Arc::new(()),
         };
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
+        let lease = Duration::from_secs(u64::from(settings.lease_seconds));
         let engine = Engine::new(
             Arc::clone(&store),
             Arc::new(repositories.clone()),
@@ -138,7 +139,12 @@ impl Server {
             Arc::clone(&clock),
             Arc::new(RandomIds::new()),
             planner,
-            options(&settings, &owner),
+            EngineOptions {
+                lease,
+                keep_executions: settings.keep_executions,
+                keep_events: settings.keep_events,
+                ..EngineOptions::new(&owner)
+            },
         );
         let streams = CancellationToken::new();
         let api = Api::new(ApiParts {
@@ -155,7 +161,7 @@ impl Server {
         .await?;
         let github = settings.github.clone().zip(github).map(|(app, github)| {
             let interval = app.write_interval;
-            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, &owner);
+            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, (&owner, lease));
             let intake = Intake::new(IntakeParts {
                 store: Arc::clone(&store),
                 engine: engine.clone(),
@@ -165,6 +171,7 @@ impl Server {
                 installations: installations.clone(),
                 clock: Arc::clone(&clock),
                 owner: owner.clone(),
+                lease,
             });
             GitHubSide { github, intake, outbox, settings: app }
         });
@@ -316,13 +323,4 @@ async fn known_installations(store: &Arc<dyn Store>) -> Result<Installations, St
     let known = Installations::default();
     learn(&known, store.installations().await?);
     Ok(known)
-}
-
-fn options(settings: &Settings, owner: &str) -> EngineOptions {
-    EngineOptions {
-        lease: Duration::from_secs(u64::from(settings.lease_seconds)),
-        keep_executions: settings.keep_executions,
-        keep_events: settings.keep_events,
-        ..EngineOptions::new(owner)
-    }
 }

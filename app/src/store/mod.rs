@@ -59,6 +59,16 @@ pub trait Store: Send + Sync + 'static {
         lease_until: Timestamp,
     ) -> Result<Vec<ClaimedDelivery>, StoreError>;
 
+    /// Extends the lease of a delivery; `false` where this claim of `owner`'s no longer holds. `attempts` is the claim's
+    /// epoch.
+    async fn renew_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Says how a claimed delivery ended; whether this claim of `owner`'s still held. `attempts` is the claim's epoch.
     async fn finish_delivery(
         &self,
@@ -196,6 +206,14 @@ pub trait Store: Send + Sync + 'static {
     /// Records that the effect is about to be written, so that whoever takes it over knows that it may have been.
     /// `false` where this claim of `owner`'s no longer holds: then it must not write.
     async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError>;
+
+    /// Extends the lease of an effect; `false` where this claim of `owner`'s no longer holds.
+    async fn renew_effect(
+        &self,
+        effect: &ClaimedEffect,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Says how a claimed effect ended; whether this claim of `owner`'s still held. If a newer payload came meanwhile (its
     /// generation is higher), the effect stays to be done.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,59 +17,13 @@ use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
 use flowctl_app::store::{Store, StoredEvent};
 use flowctl_core::execution::{Execution, ExecutionId, TenantId, TriggerInfo};
-use flowctl_tests::{Server, free_address};
+use flowctl_tests::{Database, Server, free_address, local_repository};
 use serde_json::{Map, Value, json};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-const SERVER: &str = "FLOWCTL_TEST_POSTGRES_URL";
-
 /// How long anything may take that has to happen. Only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// A database that is there as long as this.
-struct Database {
-    server: PgConnectOptions,
-    name: String,
-    url: String,
-}
-
-impl Database {
-    async fn on(server: &str) -> Self {
-        let name = format!("flowctl_test_{}", uuid::Uuid::now_v7().simple());
-        let mut url = url::Url::parse(server).unwrap();
-        url.set_path(&name);
-        let server = PgConnectOptions::from_str(server).unwrap();
-        let database = Self { server, name, url: url.into() };
-        database.on_server(&format!("create database {}", database.name)).await;
-        database
-    }
-
-    async fn on_server(&self, statement: &str) {
-        let mut connection = self.server.connect().await.unwrap();
-        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, statement) = (self.server.clone(), format!("drop database if exists {} with (force)", self.name));
-        let dropping = async move {
-            let mut connection = server.connect().await?;
-            sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.map(drop)
-        };
-        let dropped = std::thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(dropping)
-        });
-        if let Ok(Err(error)) = dropped.join() {
-            eprintln!("{} is left behind: {error}", self.name);
-        }
-    }
-}
 
 /// What the steps call. Answers at once, but for calls that are held.
 #[derive(Clone)]
@@ -145,12 +98,15 @@ pub struct Stage {
 impl Stage {
     /// On the server of `FLOWCTL_TEST_POSTGRES_URL`.
     pub async fn set_up() -> Self {
-        let server = std::env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} says where the server is"));
-        Self::set_up_on(&server).await
+        Self::with(Database::of_tests().await).await
     }
 
     pub async fn set_up_on(server: &str) -> Self {
-        let (database, recorder) = (Database::on(server).await, Recorder::start().await);
+        Self::with(Database::on(server).await).await
+    }
+
+    async fn with(database: Database) -> Self {
+        let recorder = Recorder::start().await;
         let folder = tempfile::tempdir().unwrap();
         write_repository(&folder.path().join("shop"), recorder.address);
         let settings = settings(&database.url, folder.path(), "web");
@@ -270,16 +226,7 @@ fn write_repository(folder: &Path, recorder: std::net::SocketAddr) {
         step("two", ", depends_on: one"),
         step("three", ", depends_on: two")
     );
-    std::fs::create_dir_all(folder.join(".flow/processes")).unwrap();
-    std::fs::write(folder.join(".flow/processes/chain.yaml"), process).unwrap();
-    let git = |arguments: &[&str]| {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]).args(arguments).current_dir(folder);
-        assert!(command.output().unwrap().status.success(), "git {arguments:?}");
-    };
-    git(&["init", "--quiet", "--initial-branch=main"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message=A process"]);
+    local_repository(folder, &[("chain", process)]);
 }
 
 /// Sends a signal to a replica.

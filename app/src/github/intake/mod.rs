@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowctl_core::execution::TenantId;
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -36,11 +37,10 @@ use crate::clock::Clock;
 use crate::crash::crash_point;
 use crate::engine::Engine;
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
+use crate::github::lease;
 use crate::github::outbox::{Installations, Outbox};
-use crate::store::{ClaimedDelivery, DeliveryEnd, NewDelivery, Store};
+use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Store};
 
-/// How long a delivery is one server's own.
-const LEASE: SignedDuration = SignedDuration::from_mins(5);
 /// How many deliveries are handled at once.
 const CLAIMS: u32 = 16;
 /// The longest time between two looks into the inbox.
@@ -70,6 +70,8 @@ pub struct IntakeParts {
     pub clock: Arc<dyn Clock>,
     /// This process's name.
     pub owner: String,
+    /// How long a delivery is one server's own without renewal.
+    pub lease: Duration,
 }
 
 /// Takes deliveries out of the inbox. Cheap to clone.
@@ -124,7 +126,7 @@ impl Intake {
             return Vec::new();
         }
         let now = self.inner.clock.now();
-        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let until = lease::until(now, self.inner.lease);
         self.inner.store.claim_deliveries(&self.inner.owner, free, now, until).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the inbox cannot be read");
             Vec::new()
@@ -139,7 +141,10 @@ impl Intake {
         let received_at = delivery.received_at;
         let handled = match attempts {
             // Whatever brings the server down each time must not do so for ever.
-            0..=MOST_ATTEMPTS => handle(&self.inner, delivery).await,
+            0..=MOST_ATTEMPTS => match self.under_lease(&id, attempts, handle(&self.inner, delivery).boxed()).await {
+                Some(handled) => handled,
+                None => return tracing::info!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
+            },
             _ => Err(Trouble::Lasting("it was tried too often".to_owned())),
         };
         let end = match handled {
@@ -166,6 +171,13 @@ impl Intake {
             Ok(false) => tracing::debug!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
             Err(error) => tracing::error!(delivery = id.0, %error, "how a delivery ended cannot be recorded"),
         }
+    }
+
+    /// Does something for a claimed delivery while its lease is renewed; nothing where that was lost.
+    async fn under_lease<T>(&self, id: &DeliveryId, attempts: u32, work: impl Future<Output = T>) -> Option<T> {
+        let IntakeParts { store, owner, clock, lease, .. } = &*self.inner;
+        let renew = || store.renew_delivery(id, attempts, owner, lease::until(clock.now(), *lease));
+        lease::under(*lease, renew, work).await
     }
 }
 

@@ -15,7 +15,6 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +29,9 @@ use write::Writing;
 
 use crate::clock::Clock;
 use crate::github::client::{GitHub, InstallationId};
+use crate::github::lease;
 use crate::store::{ClaimedEffect, EffectEnd, Store};
 
-/// How long a claim of an effect lasts: four paced writes with their time limits.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
 /// How many installations are written to at once.
 const CLAIMS: u32 = 16;
 /// The longest time between two looks into the store.
@@ -47,12 +45,20 @@ pub struct Outbox {
     clock: Arc<dyn Clock>,
     pace: Pace,
     owner: Arc<str>,
+    lease: Duration,
 }
 
 impl Outbox {
-    /// An outbox that writes at most once in `interval` for each installation. `owner` names this process.
-    pub fn new(store: Arc<dyn Store>, github: GitHub, clock: Arc<dyn Clock>, interval: Duration, owner: &str) -> Self {
-        Self { store, github, clock, pace: Pace::new(interval), owner: owner.into() }
+    /// An outbox that writes at most once in `interval` for each installation. `owner` names this process; a claimed
+    /// effect is its own for `lease`, which it renews while it writes.
+    pub fn new(
+        store: Arc<dyn Store>,
+        github: GitHub,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+        (owner, lease): (&str, Duration),
+    ) -> Self {
+        Self { store, github, clock, pace: Pace::new(interval), owner: owner.into(), lease }
     }
 
     /// GitHub answers again for an installation.
@@ -88,7 +94,7 @@ impl Outbox {
             return Vec::new();
         }
         let now = self.clock.now();
-        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let until = lease::until(now, self.lease);
         self.store.claim_effects(&self.owner, free, now, until).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the outbox cannot be read");
             Vec::new()
@@ -97,7 +103,11 @@ impl Outbox {
 
     /// Tells one effect and records how that ended.
     async fn tell(&self, effect: ClaimedEffect) {
-        let Told { outcome, attempts, installation } = self.attempt(&effect).await;
+        let renew = || self.store.renew_effect(&effect, &self.owner, lease::until(self.clock.now(), self.lease));
+        let Some(told) = lease::under(self.lease, renew, self.attempt(&effect)).await else {
+            return tracing::info!(key = effect.key, "the lease of an effect has passed to somebody else");
+        };
+        let Told { outcome, attempts, installation } = told;
         let end = match outcome {
             Ok(()) => EffectEnd::Done,
             Err(failure) => self.consequence(&effect.key, installation, &failure, attempts),
@@ -181,6 +191,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use flowctl_core::execution::TenantId;
     use http::Method;
+    use jiff::Timestamp;
     use secrecy::SecretString;
 
     use super::*;
@@ -209,7 +220,7 @@ mod tests {
         };
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
         let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
-        let outbox = Outbox::new(store, github, clock, Duration::ZERO, "one");
+        let outbox = Outbox::new(store, github, clock, Duration::ZERO, ("one", Duration::from_secs(30)));
         // Queued for the installation before; what it says cannot be read, so nobody is asked.
         let effect = ClaimedEffect {
             id: 1,

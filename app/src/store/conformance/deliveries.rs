@@ -94,6 +94,20 @@ pub(crate) async fn a_delivery_whose_owner_died_is_taken_over(store: &impl Store
     assert_eq!(claim(store, "lives", at(30), at(60)).await, ["one"]);
 }
 
+pub(crate) async fn a_delivery_whose_lease_is_renewed_stays_with_its_owner(store: &impl Store) {
+    store.receive(delivery("one", "acme/shop")).await.unwrap();
+    claim(store, "slow", at(0), at(30)).await;
+    assert!(store.renew_delivery(&id("one"), 1, "slow", at(60)).await.unwrap());
+    assert_eq!(claim(store, "quick", at(59), at(90)).await, [""; 0]);
+    for (attempts, owner) in [(2, "slow"), (1, "quick")] {
+        assert!(!store.renew_delivery(&id("one"), attempts, owner, at(99)).await.unwrap(), "{attempts} {owner}");
+    }
+    assert_eq!(claim(store, "quick", at(60), at(90)).await, ["one"]);
+    assert!(!store.renew_delivery(&id("one"), 1, "slow", at(99)).await.unwrap());
+    assert!(store.finish_delivery(&id("one"), 2, "quick", DeliveryEnd::Done).await.unwrap());
+    assert!(!store.renew_delivery(&id("one"), 2, "quick", at(99)).await.unwrap());
+}
+
 pub(crate) async fn a_stale_owner_cannot_finish_a_delivery(store: &impl Store) {
     store.receive(delivery("one", "acme/shop")).await.unwrap();
     claim(store, "slow", at(0), at(30)).await;

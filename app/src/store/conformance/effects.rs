@@ -123,6 +123,18 @@ pub(crate) async fn an_effect_whose_owner_died_is_taken_over(store: &impl Store)
     assert_eq!(keys(&claim(store, "lives", at(30)).await), ["comment"]);
 }
 
+pub(crate) async fn an_effect_whose_lease_is_renewed_stays_with_its_owner(store: &impl Store) {
+    store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
+    let slow = claim(store, "slow", at(0)).await.remove(0);
+    assert!(store.renew_effect(&slow, "slow", at(60)).await.unwrap());
+    assert!(!store.renew_effect(&slow, "quick", at(99)).await.unwrap());
+    assert_eq!(keys(&claim(store, "quick", at(59)).await), [""; 0]);
+    let quick = claim(store, "quick", at(60)).await.remove(0);
+    assert!(!store.renew_effect(&slow, "slow", at(99)).await.unwrap());
+    assert!(store.finish_effect(&quick, "quick", EffectEnd::Done).await.unwrap());
+    assert!(!store.renew_effect(&quick, "quick", at(99)).await.unwrap());
+}
+
 pub(crate) async fn a_stale_owner_cannot_finish_an_effect(store: &impl Store) {
     store.add_effects(vec![effect(7, "comment", 0)]).await.unwrap();
     let stale = claim(store, "slow", at(0)).await.remove(0);

@@ -30,6 +30,7 @@ macro_rules! store_conformance {
                 deliveries_come_back_as_they_came
                 a_delivery_put_off_holds_back_those_behind_it
                 a_delivery_whose_owner_died_is_taken_over
+                a_delivery_whose_lease_is_renewed_stays_with_its_owner
                 a_stale_owner_cannot_finish_a_delivery
                 an_earlier_claim_of_the_same_owner_cannot_finish_a_delivery
                 a_finished_delivery_is_never_claimed_again
@@ -97,6 +98,7 @@ macro_rules! store_conformance {
                 a_failed_effect_waits_for_a_newer_payload
                 what_github_asked_for_is_honoured
                 an_effect_whose_owner_died_is_taken_over
+                an_effect_whose_lease_is_renewed_stays_with_its_owner
                 a_stale_owner_cannot_finish_an_effect
                 an_earlier_claim_of_the_same_owner_can_neither_write_nor_finish_an_effect
                 what_stands_on_github_is_remembered

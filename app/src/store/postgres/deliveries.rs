@@ -95,6 +95,27 @@ fn claimed(row: &PgRow) -> Result<ClaimedDelivery, StoreError> {
     Ok(ClaimedDelivery { delivery, attempts: small("a count", row.try_get("attempts")?)? })
 }
 
+const RENEW: &str = "
+    update deliveries set lease_until = $4
+    where id = $1 and lease_owner = $2 and attempts = $3 and status = 'pending'";
+
+pub(super) async fn renew(
+    connection: &mut PgConnection,
+    id: &DeliveryId,
+    attempts: u32,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<bool, StoreError> {
+    let renewed = sqlx::query(RENEW)
+        .bind(storable(&id.0))
+        .bind(owner)
+        .bind(i64::from(attempts))
+        .bind(micros(lease_until))
+        .execute(connection)
+        .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
 const FINISH: &str = "
     update deliveries
     set status = $3, reason = $4, retry_at = $5, lease_owner = null, lease_until = null

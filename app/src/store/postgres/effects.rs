@@ -185,6 +185,24 @@ pub(super) async fn attempt(
     Ok(result.rows_affected() == 1)
 }
 
+const RENEW: &str = "update effects set lease_until = $4 where id = $1 and lease_owner = $2 and claims = $3";
+
+pub(super) async fn renew(
+    connection: &mut PgConnection,
+    effect: &ClaimedEffect,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<bool, StoreError> {
+    let renewed = sqlx::query(RENEW)
+        .bind(effect.id)
+        .bind(owner)
+        .bind(i64::from(effect.claims))
+        .bind(micros(lease_until))
+        .execute(connection)
+        .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
 const DONE: &str = "delete from effects where id = $1 and lease_owner = $2 and claims = $3 and generation = $4";
 /// A newer payload came meanwhile. What became of the older one is known, so nothing is in doubt any more.
 const DONE_BUT_RENEWED: &str = "

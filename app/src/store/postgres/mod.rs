@@ -169,6 +169,17 @@ impl Store for PostgresStore {
         once!(self, connection => deliveries::claim(connection, owner, limit, now, lease_until))
     }
 
+    async fn renew_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // Doing it twice is doing it once.
+        read!(self, connection => deliveries::renew(connection, id, attempts, owner, lease_until))
+    }
+
     async fn finish_delivery(
         &self,
         id: &DeliveryId,
@@ -326,6 +337,16 @@ impl Store for PostgresStore {
 
     async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError> {
         once!(self, connection => effects::attempt(connection, effect, owner))
+    }
+
+    async fn renew_effect(
+        &self,
+        effect: &ClaimedEffect,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // Doing it twice is doing it once.
+        read!(self, connection => effects::renew(connection, effect, owner, lease_until))
     }
 
     async fn finish_effect(&self, effect: &ClaimedEffect, owner: &str, end: EffectEnd) -> Result<bool, StoreError> {

@@ -84,6 +84,20 @@ fn claimed(row: &Row<'_>) -> Result<ClaimedDelivery, StoreError> {
     Ok(ClaimedDelivery { delivery, attempts: small("a count", row.get("attempts")?)? })
 }
 
+const RENEW: &str = "
+    update deliveries set lease_until = ?4
+    where id = ?1 and lease_owner = ?2 and attempts = ?3 and status = 'pending'";
+
+pub(super) fn renew(
+    connection: &Connection,
+    id: &DeliveryId,
+    attempts: u32,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(execute(connection, RENEW, params![id.0, owner, attempts, micros(lease_until)])? == 1)
+}
+
 const FINISH: &str = "
     update deliveries
     set status = ?3, reason = ?4, retry_at = ?5, lease_owner = null, lease_until = null

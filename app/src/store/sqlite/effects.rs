@@ -90,6 +90,18 @@ pub(super) fn attempt(connection: &Connection, id: i64, owner: &str, claims: u32
     Ok(execute(connection, ATTEMPT, params![id, owner, claims])? == 1)
 }
 
+const RENEW: &str = "update effects set lease_until = ?4 where id = ?1 and lease_owner = ?2 and claims = ?3";
+
+pub(super) fn renew(
+    connection: &Connection,
+    id: i64,
+    owner: &str,
+    claims: u32,
+    lease_until: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(execute(connection, RENEW, params![id, owner, claims, micros(lease_until)])? == 1)
+}
+
 const DONE: &str = "delete from effects where id = ?1 and lease_owner = ?2 and claims = ?3 and generation = ?4";
 /// A newer payload came meanwhile. What became of the older one is known, so nothing is in doubt any more.
 const DONE_BUT_RENEWED: &str = "

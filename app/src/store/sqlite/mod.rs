@@ -207,6 +207,19 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn renew_delivery(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, owner) = (id.clone(), owner.to_owned());
+        self.writer
+            .write(Hint::Quiet, move |connection| deliveries::renew(connection, &id, attempts, &owner, lease_until))
+            .await
+    }
+
     async fn finish_delivery(
         &self,
         id: &DeliveryId,
@@ -383,6 +396,18 @@ impl Store for SqliteStore {
     async fn attempt_effect(&self, effect: &ClaimedEffect, owner: &str) -> Result<bool, StoreError> {
         let (id, claims, owner) = (effect.id, effect.claims, owner.to_owned());
         self.writer.write(Hint::Quiet, move |connection| effects::attempt(connection, id, &owner, claims)).await
+    }
+
+    async fn renew_effect(
+        &self,
+        effect: &ClaimedEffect,
+        owner: &str,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, claims, owner) = (effect.id, effect.claims, owner.to_owned());
+        self.writer
+            .write(Hint::Quiet, move |connection| effects::renew(connection, id, &owner, claims, lease_until))
+            .await
     }
 
     async fn finish_effect(&self, effect: &ClaimedEffect, owner: &str, end: EffectEnd) -> Result<bool, StoreError> {
