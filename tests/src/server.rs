@@ -123,11 +123,14 @@ impl Server {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Asks it to end, as systemd and Kubernetes do, and gives its exit code.
+    /// Asks it to end, as systemd and Kubernetes do, and gives its exit code; that of one that has ended by itself too.
     ///
     /// # Panics
     /// Where it does not end within 30 seconds.
     pub fn stop(&mut self) -> Option<i32> {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            return status.code();
+        }
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().unwrap();
         let began = Instant::now();

@@ -13,7 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -73,10 +74,19 @@ pub fn router(
         .layer(plain(header::REFERRER_POLICY, "no-referrer"))
         .layer(plain(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(map_response(told_when_to_come_back))
         .layer(CatchPanicLayer::new())
         // Whoever reports a failed call can name it; an id that the caller gave stays.
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// Whoever is told that something cannot be done now is told when to try again, whatever has told so.
+async fn told_when_to_come_back(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
+    }
+    response
 }
 
 #[cfg(test)]

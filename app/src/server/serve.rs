@@ -206,10 +206,11 @@ impl Server {
         &self.repositories
     }
 
-    /// Runs until `shutdown`: then takes nothing new, finishes what is under way, and lets the database go.
+    /// Runs until `shutdown`: then takes nothing new, finishes what is under way, and lets the database go. Where the
+    /// disk did not keep what was written it ends at once, and lets nothing go that would be written for that.
     ///
     /// # Errors
-    /// [`ServeError::Web`] where the web server failed.
+    /// [`ServeError::Web`] where the web server failed, [`ServeError::Store`] where the disk did.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
         let Self {
             listener,
@@ -262,9 +263,24 @@ impl Server {
                 streams.cancel();
             }
         };
-        let served = web.with_graceful_shutdown(ended).await;
-        shutdown.cancel();
-        rooms.wait().await;
+        let served = async {
+            let served = web.with_graceful_shutdown(ended).await;
+            shutdown.cancel();
+            rooms.wait().await;
+            served
+        };
+        tokio::pin!(served);
+        let served = tokio::select! {
+            biased;
+            error = store.broken() => {
+                tracing::error!(%error, "the server stops");
+                shutdown.cancel();
+                // Callers are told that nothing of theirs is stored; what is performed is left as by a kill.
+                let _ = tokio::time::timeout(LAST_WORDS, served).await;
+                return Err(error.into());
+            }
+            served = &mut served => served,
+        };
         store.close().await;
         tracing::info!("stopped");
         served.map_err(ServeError::Web)
@@ -299,6 +315,9 @@ fn repositories(
     let web = settings.github.as_ref().map(|github| github.web_url.clone());
     Ok(Repositories::new(Mirrors::new(&settings.data_dir)?, local, github.zip(web), Arc::clone(store)))
 }
+
+/// How long callers may be told that nothing more is stored.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long a replica may not know of an installation that another one was told of.
 const INSTALLATIONS_PAUSE: Duration = Duration::from_secs(15);

@@ -72,6 +72,15 @@ pub enum StoreError {
     /// SQLite failed while it wrote. Nothing of the request is stored.
     #[error("the database failed: {0}")]
     Sqlite(#[source] Arc<rusqlite::Error>),
+    /// What was written may not be on the disk. Nothing of the request is acknowledged, and nothing more is written.
+    #[error(
+        "the disk did not keep what was written to the database ({reason}): nothing more is written, or what is lost would \
+         grow; look at the disk, then start again"
+    )]
+    Broken {
+        /// What the disk said.
+        reason: Arc<str>,
+    },
     /// A file beside the database cannot be read or written.
     #[error("the large output {}: {source}", .path.display())]
     Output {
@@ -115,9 +124,13 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the database cannot be reached, so that the same may go well once it is back.
+    /// Whether the same may go well later: the database cannot be reached, is busy, or has no room left.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Database(error) if super::postgres::is_lost(error))
+        match self {
+            Self::Database(error) => super::postgres::passes(error),
+            Self::Sqlite(error) => super::sqlite::passes(error),
+            _ => false,
+        }
     }
 
     /// Something stored cannot be read back.

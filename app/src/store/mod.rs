@@ -324,6 +324,12 @@ pub trait Store: Send + Sync + 'static {
     /// Up to which migration the schema stands.
     async fn migrations(&self) -> Result<Migrations, StoreError>;
 
+    /// Waits until what was written may not have been kept, and gives why. Nothing more is stored then: whoever has the
+    /// store ends, without closing it, and is started again. Never ends where a store finds out about that by itself.
+    async fn broken(&self) -> StoreError {
+        std::future::pending().await
+    }
+
     /// Finishes what was asked for and lets the database go. Whatever comes later gets [`StoreError::Closed`].
     async fn close(&self);
 }

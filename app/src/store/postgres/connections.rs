@@ -182,8 +182,15 @@ impl DerefMut for Lent<'_> {
     }
 }
 
+/// Whether the same may go well later: the server cannot be reached, or has no room left.
+pub(in crate::store) fn passes(error: &sqlx::Error) -> bool {
+    // 53100 disk_full, 53200 out_of_memory.
+    let of_resources = |code: &str| matches!(code, "53100" | "53200");
+    is_lost(error) || error.as_database_error().and_then(|error| error.code()).is_some_and(|code| of_resources(&code))
+}
+
 /// Whether the connection is gone, or the server is on its way down or up. SQLSTATEs: PostgreSQL's manual, appendix A.
-pub(in crate::store) fn is_lost(error: &sqlx::Error) -> bool {
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {

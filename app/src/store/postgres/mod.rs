@@ -37,7 +37,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::connections::Connections;
-pub(super) use self::connections::is_lost;
+use self::connections::is_lost;
+pub(super) use self::connections::passes;
 use self::hints::Hints;
 use self::prepared::Unit;
 use self::writer::Writers;

@@ -162,7 +162,7 @@ fn lay_out_outputs(partial: &Path, folder: &Path) -> Result<(), BackupError> {
             let file = outputs::file_of(folder, &tenant, &digest);
             unique += 1;
             let written = outputs::write(&file, row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?, unique);
-            written.map_err(|source| BackupError::Io { path: file, source })?;
+            written.map_err(|unwritten| BackupError::Io { path: file, source: unwritten.into() })?;
         }
     }
     connection.execute_batch("drop table kept_outputs")?;

@@ -6,6 +6,7 @@ mod columns;
 mod deliveries;
 mod effects;
 mod examine;
+mod faults;
 mod github_objects;
 mod installations;
 mod lists;
@@ -37,6 +38,7 @@ use uuid::Uuid;
 pub use self::backup::{BackedUp, BackupError, back_up, restore};
 use self::columns::execute;
 pub use self::examine::{Examination, examine};
+pub(super) use self::faults::passes;
 use self::writer::{Hint, Writer};
 use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
@@ -47,12 +49,10 @@ use super::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement waits for another process that writes; shorter than anybody waits for an answer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Memory for pages that the writer keeps, in KiB: those that executions under way change again and again.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
-/// Pages of the log after which it is brought into the file; pages that change often are brought there once.
-const CHECKPOINT_PAGES: i64 = 4096;
 /// Statements that the writer keeps prepared: more than there are.
 const STATEMENTS: usize = 128;
 /// Connections that read at the same time.
@@ -171,7 +171,6 @@ fn writing(path: &Path) -> Result<rusqlite::Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -535,6 +534,10 @@ impl Store for SqliteStore {
 
     async fn migrations(&self) -> Result<Migrations, StoreError> {
         Ok(Migrations { applied: queries::applied(&self.readers).await?, known: newest() })
+    }
+
+    async fn broken(&self) -> StoreError {
+        self.writer.broken().await
     }
 
     async fn close(&self) {

@@ -44,24 +44,60 @@ pub(super) fn file_of(folder: &Path, tenant: &str, digest_of_content: &str) -> P
     folder.join(&tenant[..16]).join(digest_of_content.get(..2).unwrap_or("_")).join(digest_of_content)
 }
 
+/// Why a file is not there for good.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unwritten {
+    /// It could not be written. Once there is room it may be.
+    #[error(transparent)]
+    Refused(#[from] io::Error),
+    /// The disk did not keep it, and perhaps not other things either.
+    #[error("{0}")]
+    Lost(io::Error),
+}
+
+impl From<Unwritten> for io::Error {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Refused(error) | Unwritten::Lost(error) => error,
+        }
+    }
+}
+
 /// Writes a file so that it is there as a whole or not at all, and stays. One that is there already is what it says:
 /// its name is the digest of its content.
-pub(super) fn write(file: &Path, content: &[u8], unique: u64) -> io::Result<()> {
+pub(super) fn write(file: &Path, content: &[u8], unique: u64) -> Result<(), Unwritten> {
     if fs::metadata(file).is_ok_and(|there| there.len() == content.len() as u64) {
         return Ok(());
     }
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = file.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     make(folder)?;
     let partial = folder.join(format!(".{}-{unique}", std::process::id()));
-    let mut written = File::create(&partial)?;
-    written.write_all(content)?;
-    written.sync_all()?;
+    let written = fill(&partial, content);
+    if written.is_err() {
+        // It takes room that may be what is lacking.
+        let _ = fs::remove_file(&partial);
+    }
+    written?;
     fs::rename(&partial, file)?;
-    File::open(folder)?.sync_all()
+    sync(&File::open(folder)?)
+}
+
+fn fill(file: &Path, content: &[u8]) -> Result<(), Unwritten> {
+    let mut file = File::create(file)?;
+    file.write_all(content)?;
+    match sync(&file) {
+        // Some systems look for room only now; the next try writes another file.
+        Err(Unwritten::Lost(error)) if error.kind() == io::ErrorKind::StorageFull => Err(Unwritten::Refused(error)),
+        synced => synced,
+    }
+}
+
+fn sync(file: &File) -> Result<(), Unwritten> {
+    file.sync_all().map_err(Unwritten::Lost)
 }
 
 /// Makes a folder that survives a loss of power, and those above it.
-fn make(folder: &Path) -> io::Result<()> {
+fn make(folder: &Path) -> Result<(), Unwritten> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -69,10 +105,10 @@ fn make(folder: &Path) -> io::Result<()> {
         make(above)?;
     }
     match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}
     }
-    File::open(folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+    sync(&File::open(folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")))?)
 }
 
 const KEEP: &str = "
@@ -110,7 +146,15 @@ impl Outputs for SqliteStore {
         let (at, path) = (micros(now), file.clone());
         let _held = self.outputs.gate.lock().await;
         let written = tokio::task::spawn_blocking(move || write(&path, &content, unique)).await;
-        written.map_err(io::Error::other).flatten().map_err(failed(&file))?;
+        match written.map_err(|error| Unwritten::Refused(io::Error::other(error))).flatten() {
+            Ok(()) => {}
+            Err(Unwritten::Refused(error)) => return Err(failed(&file)(error)),
+            Err(Unwritten::Lost(error)) => {
+                let reason = format!("{}: {error}", file.display());
+                tracing::error!(reason, "the disk fails; nothing is written any more");
+                return Err(self.writer.break_down(&reason));
+            }
+        }
         let (tenant, digest) = (tenant.clone(), digest.to_owned());
         let keep = move |connection: &Connection| {
             execute(connection, KEEP, params![tenant.as_str(), digest, bytes, at])?;
