@@ -8,6 +8,7 @@ mod children;
 mod events;
 mod groups;
 mod items;
+mod jumps;
 mod loops;
 mod measures;
 mod notices;
