@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::fs::Access;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::settings::Settings;
-use crate::store::StoreError;
-use crate::store::sqlite::{Examination, examine};
+use crate::store::{Examination, StoreError, postgres, sqlite};
 
 /// Free bytes below which a server will soon stop.
 const LITTLE_SPACE: u64 = 1 << 30;
@@ -55,22 +55,19 @@ impl Check {
 }
 
 /// Looks at everything that these settings name. Reads every execution: on a large database that takes a while.
-pub fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
+pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
     let mut checks = vec![disk(&settings.data_dir)];
+    checks.extend(folder(&settings.data_dir));
     let url = settings.database_url.expose_secret();
-    if !url.starts_with("sqlite:") {
-        let told = "PostgreSQL looks after its own files; only those of SQLite are looked at";
-        checks.push(Check::new("database", Outcome::Warning, told));
-        return checks;
-    }
-    match examine(url) {
+    let examined = if url.starts_with("sqlite:") { sqlite::examine(url) } else { postgres::examine(url).await };
+    match examined {
         Ok(Some(found)) => checks.extend(database(&found, now)),
         Ok(None) => {
             let told = Check::new("database", Outcome::Ok, "there is none yet");
             checks.push(told.with_help("`flowctl serve` makes it"));
         }
-        Err(error @ StoreError::Address { .. }) => {
-            checks.push(Check::new("database", Outcome::Fault, error.to_string()))
+        Err(error @ (StoreError::Address { .. } | StoreError::Connect(_))) => {
+            checks.push(Check::new("database", Outcome::Fault, error.to_string()));
         }
         Err(error) => {
             let check = Check::new("database", Outcome::Fault, format!("it cannot be read: {error}"));
@@ -97,13 +94,22 @@ fn disk(folder: &Path) -> Check {
     if outcome == Outcome::Ok { check } else { check.with_help("a full disk stops the server; make room") }
 }
 
+/// Whether this user can write where a server would; nothing where it can.
+fn folder(folder: &Path) -> Option<Check> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let error = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    let message = format!("{} cannot be written: {error}", there.display());
+    let check = Check::new("folder", Outcome::Fault, message);
+    Some(check.with_help("start the server as the folder's owner, or name another one: FLOWCTL_DATA_DIR"))
+}
+
 fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
     let mut checks = Vec::new();
     let broken = (found.broken.len(), found.broken.first());
     checks.push(match broken {
-        (_, None) => Check::new("database", Outcome::Ok, format!("{} is sound", found.path.display())),
+        (_, None) => Check::new("database", Outcome::Ok, format!("{} is sound", found.place)),
         (count, Some(first)) => {
-            let message = format!("{} is damaged in {count} places: {first}", found.path.display());
+            let message = format!("{} is damaged in {count} places: {first}", found.place);
             let help = "stop the server, keep a copy of the file, and restore a back-up: `flowctl db restore FILE`";
             Check::new("database", Outcome::Fault, message).with_help(help)
         }
@@ -182,7 +188,7 @@ mod tests {
     async fn a_database_whose_state_is_not_what_its_events_give_is_found_out() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(&folder);
-        assert!(look(&settings, Timestamp::now()).iter().any(|check| check.message == "there is none yet"));
+        assert!(look(&settings, Timestamp::now()).await.iter().any(|check| check.message == "there is none yet"));
         let store = SqliteStore::open(settings.database_url.expose_secret()).await.unwrap();
         for number in 1..=3 {
             let (mut execution, mut events) = crate::store::conformance::drafting_since(number);
@@ -192,18 +198,18 @@ mod tests {
             execution.apply(&events[events.len() - 1]);
             store.commit(Transition::of(execution, 0, events)).await.unwrap();
         }
-        let checks = look(&settings, Timestamp::now());
+        let checks = look(&settings, Timestamp::now()).await;
         let sound = ["disk", "database", "schema", "events", "outputs", "clock"].map(|name| (name, Outcome::Ok));
         assert_eq!(told(&checks), sound, "{checks:#?}");
         assert_eq!(checks[3].message, "12 events of 3 executions give what is stored");
         let before = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(told(&look(&settings, before))[5], ("clock", Outcome::Fault));
+        assert_eq!(told(&look(&settings, before).await)[5], ("clock", Outcome::Fault));
 
         let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
         let forge = "update snapshots set state = replace(state, 'release', 'rejoice') where execution = 2";
         assert_eq!(connection.execute(forge, []).unwrap(), 1);
         connection.execute("update executions set status = 'failed' where position = 3", []).unwrap();
-        let found = look(&settings, Timestamp::now()).remove(3);
+        let found = look(&settings, Timestamp::now()).await.remove(3);
         assert_eq!((found.name, found.outcome), ("events", Outcome::Fault));
         assert!(found.message.starts_with("2 of 3 executions are not what their events give: "), "{}", found.message);
         assert!(found.message.contains("give another state than the stored one"), "{}", found.message);
@@ -217,8 +223,7 @@ mod tests {
         let url = settings.database_url.expose_secret();
         let store = SqliteStore::open(url).await.unwrap();
         for number in 1..=40 {
-            let (execution, events) = crate::store::conformance::drafting_since(number);
-            store.commit(Transition::of(execution, 0, events)).await.unwrap();
+            store.commit(crate::store::conformance::drafting(number)).await.unwrap();
         }
         store.close().await;
         let kept = folder.path().join("kept.db");
@@ -228,9 +233,9 @@ mod tests {
         let half = bytes.len() / 2;
         bytes[half..].fill(0xA5);
         std::fs::write(&path, bytes).unwrap();
-        let checks = look(&settings, Timestamp::now());
+        let checks = look(&settings, Timestamp::now()).await;
         assert_eq!(told(&checks)[1], ("database", Outcome::Fault), "{checks:#?}");
         assert_eq!(restore(&kept, url, true).unwrap().executions, 40);
-        assert!(look(&settings, Timestamp::now()).iter().all(|check| check.outcome == Outcome::Ok));
+        assert!(look(&settings, Timestamp::now()).await.iter().all(|check| check.outcome == Outcome::Ok));
     }
 }

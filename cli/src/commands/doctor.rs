@@ -17,7 +17,7 @@ pub fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     for warning in warnings {
         anstream::eprintln!("{WARNING}warning{WARNING:#}: {warning}");
     }
-    let checks = look(&settings, SystemClock.now());
+    let checks = super::block_on(async { Ok(look(&settings, SystemClock.now()).await) })?;
     let faults = checks.iter().filter(|check| check.outcome == Outcome::Fault).count();
     match arguments.format {
         DoctorFormat::Human => print(human(&checks).trim_end())?,

@@ -6,6 +6,7 @@ mod attempts;
 mod calls;
 mod children;
 mod events;
+mod examined;
 mod groups;
 mod items;
 mod jumps;

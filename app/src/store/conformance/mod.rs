@@ -16,6 +16,8 @@ mod given;
 
 use flowctl_core::execution::{Event, Execution};
 
+use crate::store::Transition;
+
 /// Makes a test of each case of the suite, with these attributes beside. `$open` is an expression of a future that gives
 /// a fresh store and whatever
 /// must live as long as it.
@@ -138,6 +140,12 @@ pub(crate) use store_conformance;
 pub(crate) fn drafting_since(number: u128) -> (Execution, Vec<Event>) {
     let story = given::Story::new(given::acme(), number).drafting();
     (story.execution, story.events)
+}
+
+/// The transition that stores such an execution, with the attempt that is to be performed.
+pub(crate) fn drafting(number: u128) -> Transition {
+    let (execution, events) = drafting_since(number);
+    Transition { work: vec![given::draft()], ..Transition::of(execution, 0, events) }
 }
 
 /// One case as a test.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::{PostgresStore, payloads};
+use super::{PostgresStore, examine, payloads};
 use crate::store::conformance::store_conformance;
 use crate::store::{DeliveryEnd, DeliveryId, Held, NewDelivery, Receipt, Store, StoreError, Transition};
 
@@ -407,4 +407,33 @@ async fn what_earlier_versions_stored_as_whole_states_goes_on() {
     let moment = |micros| jiff::Timestamp::from_microsecond(micros).unwrap();
     assert_eq!(store.forget_executions(moment(500), 9).await.unwrap(), 0);
     assert_eq!(store.forget_executions(moment(501), 9).await.unwrap(), 1, "it ended with its last event");
+}
+
+#[tokio::test]
+#[ignore = "needs FLOWCTL_TEST_POSTGRES_URL"]
+async fn a_state_that_its_events_do_not_give_is_found() {
+    let database = Database::new().await;
+    assert_eq!(examine(&database.url).await.unwrap(), None, "there are no tables yet");
+    let store = PostgresStore::open(&database.url).await.unwrap();
+    for number in 1..=3 {
+        store.commit(crate::store::conformance::drafting(number)).await.unwrap();
+    }
+    let found = examine(&database.url).await.unwrap().unwrap();
+    assert_eq!((found.executions, found.events, &found.differences), (3, 9, &Vec::new()));
+    let mut connection = database.connect().await;
+    for forge in [
+        "update executions set process = 'x' where position = 1",
+        "update events set events = replace(events, 'release', 'rejoice') where execution = 2",
+        "delete from work where execution = 3",
+    ] {
+        assert_eq!(sqlx::query(forge).execute(&mut connection).await.unwrap().rows_affected(), 1, "{forge}");
+    }
+    let found = examine(&database.url).await.unwrap().unwrap();
+    let told = found.differences.join("; ");
+    assert_eq!(found.differences.len(), 3, "{told}");
+    for words in ["names another process", "nobody is to perform it"] {
+        assert!(told.contains(words), "{told}");
+    }
+    connection.close().await.unwrap();
+    store.close().await;
 }

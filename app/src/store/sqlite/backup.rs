@@ -118,16 +118,51 @@ pub fn restore(file: &Path, url: &str, force: bool) -> Result<BackedUp, BackupEr
         refuse_unless_empty(&path)?;
     }
     let partial = with_suffix(&path, "partial");
-    fs::copy(file, &partial).map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
-    // They are parts of the database that goes.
+    let replaced = prepare(file, &partial, &path).and_then(|()| {
+        give_up_log(&path)?;
+        keep(&partial, &path)
+    });
+    match replaced {
+        Ok(bytes) => Ok(BackedUp { executions, bytes }),
+        Err(error) => {
+            remove(&partial)?;
+            Err(error)
+        }
+    }
+}
+
+/// Makes what takes the database's place, beside it.
+fn prepare(file: &Path, partial: &Path, path: &Path) -> Result<(), BackupError> {
+    // A log that was left of an earlier try would be taken for this file's.
+    remove_log(partial)?;
+    fs::copy(file, partial).map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
+    lay_out_outputs(partial, &outputs::path_of(path))
+}
+
+/// Makes the database's file whole without the log beside it, which would be taken for the log of the file that comes
+/// in its place. A database whose log cannot be read any more goes with it.
+fn give_up_log(path: &Path) -> Result<(), BackupError> {
+    let whole = || -> Result<(), rusqlite::Error> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| error)
+    };
+    if path.exists()
+        && let Err(error) = whole()
+    {
+        tracing::warn!(%error, "the database that is replaced cannot be read");
+    }
+    remove_log(path)
+}
+
+/// Removes the log of a database, and its index.
+fn remove_log(path: &Path) -> Result<(), BackupError> {
     for part in ["-wal", "-shm"] {
-        let mut name = path.clone().into_os_string();
+        let mut name = path.to_owned().into_os_string();
         name.push(part);
         remove(Path::new(&name))?;
     }
-    lay_out_outputs(&partial, &outputs::path_of(&path))?;
-    let bytes = keep(&partial, &path)?;
-    Ok(BackedUp { executions, bytes })
+    Ok(())
 }
 
 /// Copies the large outputs that a back-up names into it; how many executions it holds.
@@ -179,6 +214,12 @@ fn verified(file: &Path) -> Result<u64, BackupError> {
     let check: String = connection.query_row("pragma integrity_check(1)", [], |row| row.get(0)).map_err(told)?;
     if check != "ok" {
         return Err(no_backup(check));
+    }
+    let made = "select count(*) from sqlite_schema where type = 'table' and name = 'kept_outputs'";
+    if connection.query_row(made, [], |row| row.get::<_, i64>(0)).map_err(told)? == 0 {
+        let reason =
+            "it is a database, or a copy of one, and has no large outputs in it; `flowctl db backup` makes one";
+        return Err(no_backup(reason.to_owned()));
     }
     let latest = "select max(version) from _sqlx_migrations";
     let migration: Option<i64> = connection.query_row(latest, [], |row| row.get(0)).map_err(told)?;

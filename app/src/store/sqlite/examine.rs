@@ -3,46 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flowctl_core::execution::{Event, Execution};
-use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::columns::{all, from_json, micros, optional, timestamp};
+use super::columns::{all, from_json, optional, small, timestamp};
 use super::{MIGRATIONS, options, outputs};
+use crate::store::examination::{Beside, Examination};
 use crate::store::{StoreError, states};
 
 /// Executions that are looked at at a time.
 const PAGE: i64 = 500;
-/// Faults that are told by name.
-const TOLD: usize = 20;
-
-/// What was found of a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examination {
-    /// The file.
-    pub path: PathBuf,
-    /// What SQLite finds broken; nothing where it is sound.
-    pub broken: Vec<String>,
-    /// Migrations that this version would still make.
-    pub missing_migrations: usize,
-    /// Migrations that this version does not know, or knows otherwise.
-    pub foreign_migrations: Vec<i64>,
-    /// Executions looked at.
-    pub executions: u64,
-    /// Events folded.
-    pub events: u64,
-    /// What differs between events and state, the first few.
-    pub differences: Vec<String>,
-    /// How many more.
-    pub more_differences: u64,
-    /// Large outputs that executions name and that are not there.
-    pub missing_outputs: Vec<String>,
-    /// When the last execution was accepted.
-    pub newest: Option<Timestamp>,
-}
-
 /// Looks at the database at `url`; nothing where there is none yet.
 ///
 /// # Errors
@@ -57,21 +29,11 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
     connection.execute_batch("begin")?;
     let broken = broken(&connection)?;
     let (missing_migrations, foreign_migrations) = migrations(&connection)?;
-    let mut found = Examination {
-        path,
-        broken,
-        missing_migrations,
-        foreign_migrations,
-        executions: 0,
-        events: 0,
-        differences: Vec::new(),
-        more_differences: 0,
-        missing_outputs: Vec::new(),
-        newest: None,
-    };
-    if found.broken.is_empty() && found.missing_migrations == 0 && found.foreign_migrations.is_empty() {
-        found.fold(&connection)?;
-        found.missing_outputs = missing_outputs(&connection, &found.path)?;
+    let place = path.display().to_string();
+    let mut found = Examination { place, broken, missing_migrations, foreign_migrations, ..Examination::default() };
+    if found.can_be_read() {
+        fold(&mut found, &connection)?;
+        found.missing_outputs = missing_outputs(&connection, &path)?;
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }
@@ -120,94 +82,102 @@ fn migrations(connection: &Connection) -> Result<(usize, Vec<i64>), StoreError> 
     Ok((missing, foreign))
 }
 
-/// An execution's row, as far as its events say the same.
+/// An execution's row.
 struct Stored {
     position: i64,
+    tenant: String,
     id: String,
-    status: String,
-    open: bool,
-    ended_at: Option<i64>,
     last_seq: i64,
     snapshot: Option<(i64, String)>,
+    beside: Beside,
 }
 
 const EXECUTIONS: &str = "
-    select position, id, status, open, ended_at, last_seq, snapshots.seq, snapshots.state
+    select position, tenant, id, last_seq, snapshots.seq, snapshots.state, status, open, ended_at, wake_at is not null,
+      repository, process, number, concurrency_group
     from executions left join snapshots on snapshots.execution = position
     where position > ?1 order by position limit ?2";
 const EVENTS: &str = "select seq, events from events where execution = ?1 order by seq";
+const WORK: &str = "select step, attempt from work where execution = ?1";
+const APPROVALS: &str = "select step, attempt, status from approvals where tenant = ?1 and execution = ?2";
+const EVENT_WAITS: &str = "select step from event_waits where tenant = ?1 and execution = ?2";
 
 fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
-    let (seq, state): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
-    Ok(Stored {
-        position: row.get(0)?,
-        id: row.get(1)?,
-        status: row.get(2)?,
-        open: row.get(3)?,
-        ended_at: row.get(4)?,
-        last_seq: row.get(5)?,
-        snapshot: seq.zip(state),
-    })
+    let (seq, state): (Option<i64>, Option<String>) = (row.get(4)?, row.get(5)?);
+    let beside = Beside {
+        status: row.get(6)?,
+        open: row.get(7)?,
+        ended_at: row.get(8)?,
+        wakes: row.get(9)?,
+        repository: row.get(10)?,
+        process: row.get(11)?,
+        number: row.get(12)?,
+        group: row.get(13)?,
+        ..Beside::default()
+    };
+    let (position, tenant, id, last_seq) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok(Stored { position, tenant, id, last_seq, snapshot: seq.zip(state), beside })
 }
 
-impl Examination {
-    fn fold(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let mut after = 0;
-        loop {
-            let page = all(connection, EXECUTIONS, [after, PAGE], stored)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last.position;
-            for stored in &page {
-                self.executions += 1;
-                // What cannot be read is a difference too.
-                let difference = self.difference(connection, stored).unwrap_or_else(|error| Some(error.to_string()));
-                match difference {
-                    Some(what) if self.differences.len() < TOLD => {
-                        self.differences.push(format!("execution {}: {what}", stored.id));
-                    }
-                    Some(_) => self.more_differences += 1,
-                    None => {}
-                }
-            }
+fn fold(found: &mut Examination, connection: &Connection) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = all(connection, EXECUTIONS, [after, PAGE], stored)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.position;
+        for mut stored in page {
+            // What cannot be read is a difference too.
+            let difference = match whole(found, connection, &stored) {
+                Ok(Ok(state)) => complete(connection, &mut stored).map(|()| stored.beside.difference(&state)),
+                Ok(Err(difference)) => Ok(Some(difference)),
+                Err(error) => Err(error),
+            };
+            found.looked_at(&stored.id, difference.unwrap_or_else(|error| Some(error.to_string())));
         }
     }
+}
 
-    /// What differs between the events of an execution and what is stored of it.
-    fn difference(&mut self, connection: &Connection, stored: &Stored) -> Result<Option<String>, StoreError> {
-        let batches =
-            all(connection, EVENTS, [stored.position], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-        let (mut state, mut last) = (None, 0);
-        let mut snapshot = stored.snapshot.as_ref();
-        for (seq, text) in batches {
-            let events: Vec<Event> = from_json("events", &text)?;
-            self.events += events.len() as u64;
-            last += i64::try_from(events.len()).unwrap_or(i64::MAX);
-            if seq != last {
-                return Ok(Some(format!("events are missing before number {seq}")));
+/// Adds what stands in other tables.
+fn complete(connection: &Connection, stored: &mut Stored) -> Result<(), StoreError> {
+    let attempt = |row: &Row<'_>| Ok((row.get(0)?, small("an attempt", row.get(1)?)?));
+    stored.beside.work = all(connection, WORK, [stored.position], attempt)?.into_iter().collect();
+    let of = [&stored.tenant, &stored.id];
+    let question = |row: &Row<'_>| Ok((attempt(row)?, row.get(2)?));
+    stored.beside.approvals = all(connection, APPROVALS, of, question)?.into_iter().collect();
+    stored.beside.event_waits = all(connection, EVENT_WAITS, of, |row| Ok(row.get(0)?))?.into_iter().collect();
+    Ok(())
+}
+
+/// The state that the events of an execution give, or what differs between them and its snapshot.
+fn whole(
+    found: &mut Examination,
+    connection: &Connection,
+    stored: &Stored,
+) -> Result<Result<Execution, String>, StoreError> {
+    let batches =
+        all(connection, EVENTS, [stored.position], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let (mut state, mut last) = (None, 0);
+    let mut snapshot = stored.snapshot.as_ref();
+    for (seq, text) in batches {
+        let events: Vec<Event> = from_json("events", &text)?;
+        found.events += events.len() as u64;
+        last += i64::try_from(events.len()).unwrap_or(i64::MAX);
+        if seq != last {
+            return Ok(Err(format!("events are missing before number {seq}")));
+        }
+        states::fold(&mut state, events);
+        if let Some((_, text)) = snapshot.take_if(|(at, _)| *at == last) {
+            let kept: Execution = from_json("a snapshot", text)?;
+            if state.as_ref() != Some(&kept) {
+                return Ok(Err(format!("its events up to number {last} give another state than the stored one")));
             }
-            states::fold(&mut state, events);
-            if let Some((_, text)) = snapshot.take_if(|(at, _)| *at == last) {
-                let kept: Execution = from_json("a snapshot", text)?;
-                if state.as_ref() != Some(&kept) {
-                    return Ok(Some(format!("its events up to number {last} give another state than the stored one")));
-                }
-            }
         }
-        let Some(state) = state else { return Ok(Some("it has no beginning".to_owned())) };
-        if last != stored.last_seq {
-            return Ok(Some(format!("it has {last} events, and {} are said to be there", stored.last_seq)));
-        }
-        if snapshot.is_some() {
-            return Ok(Some("a state of it is stored as of a number that no transition ends with".to_owned()));
-        }
-        // Rows of earlier versions keep the end to the second.
-        let seconds = |micros: i64| micros.div_euclid(1_000_000);
-        let ended = state.completed_at.map(micros).map(seconds);
-        let told = (state.status.as_str(), !state.status.is_final(), ended);
-        if told != (stored.status.as_str(), stored.open, stored.ended_at.map(seconds)) {
-            let said = format!("its events say that it is {}, and its row that it is {}", told.0, stored.status);
-            return Ok(Some(said));
-        }
-        Ok(None)
     }
+    if last != stored.last_seq && state.is_some() {
+        return Ok(Err(format!("it has {last} events, and {} are said to be there", stored.last_seq)));
+    }
+    if snapshot.is_some() && state.is_some() {
+        return Ok(Err("a state of it is stored as of a number that no transition ends with".to_owned()));
+    }
+    Ok(state.ok_or_else(|| "it has no beginning".to_owned()))
 }

@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 pub use self::backup::{BackedUp, BackupError, back_up, restore};
 use self::columns::execute;
-pub use self::examine::{Examination, examine};
+pub use self::examine::examine;
 pub(super) use self::faults::passes;
 use self::writer::{Hint, Writer};
 use super::{

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{BackupError, SqliteStore, back_up, examine, restore};
 use crate::store::conformance::store_conformance;
-use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError, Transition};
+use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -175,9 +175,7 @@ async fn a_back_up_under_load_is_of_one_moment_and_can_be_restored() {
         let mut stored = 0_u32;
         while !stopped.is_cancelled() {
             stored += 1;
-            let (execution, events) = crate::store::conformance::drafting_since(u128::from(stored));
-            let created = Transition::of(execution.clone(), 0, events);
-            writing.commit(created).await.unwrap();
+            writing.commit(crate::store::conformance::drafting(u128::from(stored))).await.unwrap();
             // A delivery for each: a picture of one moment has as many, but for the one under way.
             writing.receive(ping(stored as usize)).await.unwrap();
         }
@@ -266,4 +264,33 @@ fn what_is_no_back_up_is_not_restored() {
     assert!(matches!(nothing, BackupError::Io { .. }), "{nothing}");
     let nothing = back_up(&url(&folder), &folder.path().join("b")).unwrap_err();
     assert!(matches!(nothing, BackupError::Nothing { .. }), "{nothing}");
+}
+
+#[tokio::test]
+async fn what_is_no_back_up_is_refused_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    store.commit(crate::store::conformance::drafting(1)).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    let reader = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
+    reader.execute("vacuum into ?1", [copy.to_string_lossy()]).unwrap();
+    let (log, before) = (folder.path().join("flowctl.db-wal"), examine(&url(&folder)).unwrap().unwrap());
+    assert!(std::fs::metadata(&log).unwrap().len() > 0, "what was committed stands in the log");
+    let refused = restore(&copy, &url(&folder), true).unwrap_err();
+    assert!(refused.to_string().contains("`flowctl db backup` makes one"), "{refused}");
+    assert_eq!(examine(&url(&folder)).unwrap().unwrap(), before);
+
+    // One that fails half-way: the outputs' folder cannot be made.
+    let kept = folder.path().join("kept.db");
+    back_up(&url(&folder), &kept).unwrap();
+    let connection = rusqlite::Connection::open(&kept).unwrap();
+    connection.execute("insert into kept_outputs values ('local', 'abcd', x'00')", []).unwrap();
+    connection.close().unwrap();
+    std::fs::write(folder.path().join("outputs"), "in the way").unwrap();
+    let failed = restore(&kept, &url(&folder), true).unwrap_err();
+    assert!(matches!(failed, BackupError::Io { .. }), "{failed}");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.retain(|name| name.to_string_lossy().contains("partial"));
+    assert_eq!(names, Vec::<std::ffi::OsString>::new(), "nothing half-made is left");
+    assert_eq!(examine(&url(&folder)).unwrap().unwrap(), before);
 }
