@@ -66,6 +66,8 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
             anstream::eprintln!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
             Ok(None)
         }
+        // Nothing goes on without it, and nothing would say so.
+        error = bench.store.broken() => Err(error.into()),
     };
     shutdown.cancel();
     working.await.context("the engine ended unexpectedly")?;
