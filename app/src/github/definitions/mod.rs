@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowctl_core::definition::Trigger;
@@ -11,6 +12,7 @@ use flowctl_core::definition::repository::{File, Form, Repository};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use indexmap::IndexMap;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::engine::{DefinitionError, Definitions, Published};
@@ -24,6 +26,10 @@ pub const FOLDER: &str = ".flow";
 const UNREADABLE: &str = "\u{fffd}";
 /// How many commits' definitions are kept: each is some hundred kilobytes at the most usual sizes.
 const MAX_KEPT: usize = 256;
+
+/// How long the head of a default branch is taken for known after it was read: within that time commits in local
+/// repositories are seen, and GitHub tells of its own.
+const HEAD_KNOWN: Duration = Duration::from_secs(2);
 
 /// Why a repository's definitions cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -143,6 +149,14 @@ pub struct Repositories {
     github: Option<(GitHub, Url)>,
     store: Arc<dyn Store>,
     kept: Arc<Mutex<IndexMap<Key, Arc<DefinitionsAt>>>>,
+    heads: Arc<Mutex<BTreeMap<(TenantId, String), Head>>>,
+}
+
+/// The head of a default branch as it was read.
+struct Head {
+    /// When reading it began.
+    asked: Instant,
+    definitions: Arc<DefinitionsAt>,
 }
 
 type Key = (TenantId, String, String);
@@ -155,7 +169,7 @@ impl Repositories {
         github: Option<(GitHub, Url)>,
         store: Arc<dyn Store>,
     ) -> Self {
-        Self { mirrors, local: Arc::new(local), github, store, kept: Arc::default() }
+        Self { mirrors, local: Arc::new(local), github, store, kept: Arc::default(), heads: Arc::default() }
     }
 
     /// The names of the local repositories.
@@ -187,11 +201,17 @@ impl Repositories {
     /// # Errors
     /// Where the repository cannot be read.
     pub async fn current(&self, tenant: &TenantId, repository: &str) -> Result<Arc<DefinitionsAt>, ReadError> {
+        let asked = Instant::now();
         let mirror = self.mirror(tenant, repository).await?;
         let fetched = mirror.fetch(&[Reference::DefaultBranch]).await?;
         let empty = || ReadError::Empty { repository: repository.to_owned() };
         let revision = fetched.default_branch.as_ref().ok_or_else(empty)?.commit.clone();
-        self.at(tenant, repository, &revision).await
+        let definitions = self.at(tenant, repository, &revision).await?;
+        let head = Head { asked, definitions: Arc::clone(&definitions) };
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|_, known| known.asked.elapsed() < HEAD_KNOWN);
+        heads.insert((tenant.clone(), repository.to_owned()), head);
+        Ok(definitions)
     }
 
     /// The definitions at a commit.
@@ -283,10 +303,11 @@ impl Definitions for Repositories {
     }
 
     fn may_follow(&self, tenant: &TenantId, repository: &str, process: &str) -> bool {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = kept.iter().filter(|((of, name, _), _)| of == tenant && name == repository).peekable();
-        // Where nothing was read lately nothing can be ruled out.
-        known.peek().is_none() || known.any(|(_, definitions)| definitions.followed.contains(process))
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = heads.get(&(tenant.clone(), repository.to_owned()));
+        // Only the head as it stands rules anything out; what was read earlier says nothing of what came since.
+        head.filter(|head| head.asked.elapsed() < HEAD_KNOWN)
+            .is_none_or(|head| head.definitions.followed.contains(process))
     }
 }
 
@@ -294,3 +315,6 @@ fn clone_url(web_url: &Url, name: &RepositoryName) -> Option<Url> {
     let base = web_url.as_str().trim_end_matches('/');
     format!("{base}/{}/{}.git", name.owner(), name.name()).parse().ok()
 }
+
+#[cfg(test)]
+mod tests;
