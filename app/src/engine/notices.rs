@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::step::StepType;
 use flowctl_core::definition::step::notify::Channel;
 use flowctl_core::execution::notice::{Notice, notices};
@@ -18,6 +17,7 @@ use super::Engine;
 use super::occurrence::Happening;
 use crate::notify::wording::{Words, words};
 use crate::steps::Attempt;
+use crate::steps::notify::passes;
 use crate::store::{ClaimedOccurrence, NewEffect, NewOccurrence, OccurrenceEnd};
 
 /// How often a message is sent that does not arrive.
@@ -67,8 +67,10 @@ impl Engine {
                 found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));
                 continue;
             }
-            let body = Happening::Notice(Box::new(message(notice, said, after.id))).into_body();
-            found.occurrences.push(NewOccurrence { tenant: after.tenant.clone(), body, not_before: now });
+            for message in messages(notice, &said, after.id) {
+                let body = Happening::Notice(Box::new(message)).into_body();
+                found.occurrences.push(NewOccurrence { tenant: after.tenant.clone(), body, not_before: now });
+            }
         }
         found
     }
@@ -94,11 +96,7 @@ impl Engine {
             tracing::info!(%execution, key, "somebody was told");
             return OccurrenceEnd::Done;
         };
-        let passes = matches!(
-            error.class,
-            ErrorClass::Timeout | ErrorClass::Network | ErrorClass::RateLimited | ErrorClass::ServerError
-        );
-        if !passes || occurrence.attempts >= MAX_TRIES {
+        if !passes(error.class) || occurrence.attempts >= MAX_TRIES {
             tracing::warn!(%execution, key, tries = occurrence.attempts, %error, "nobody was told; given up");
             return OccurrenceEnd::Done;
         }
@@ -109,12 +107,27 @@ impl Engine {
     }
 }
 
-fn message(notice: Notice, said: Words, execution: ExecutionId) -> Message {
+/// One message for each receiver, so that each is told by itself; a mail goes to all of them in one go.
+fn messages(notice: Notice, said: &Words, execution: ExecutionId) -> Vec<Message> {
     let Notice { key, step, channel, receivers, secret_texts, .. } = notice;
     let Words { subject, message, payload } = said;
-    let input = json!({
-        "channel": channel, "receivers": receivers, "subject": subject, "message": message, "payload": payload
-    });
-    let placed = |text: SecretText| SecretText { pointer: format!("/receivers{}", text.pointer), ..text };
-    Message { key, execution, step, input, secret_texts: secret_texts.into_iter().map(placed).collect() }
+    let to = |key: String, receivers: Value, secret_texts: Vec<SecretText>| {
+        let input = json!({
+            "channel": channel, "receivers": receivers, "subject": subject, "message": message, "payload": payload
+        });
+        Message { key, execution, step: step.clone(), input, secret_texts }
+    };
+    let several = receivers.as_array().filter(|receivers| receivers.len() > 1 && channel != Channel::Email);
+    let Some(several) = several else {
+        let placed = |text: SecretText| SecretText { pointer: format!("/receivers{}", text.pointer), ..text };
+        return vec![to(key, receivers, secret_texts.into_iter().map(placed).collect())];
+    };
+    let single = |(place, receiver): (usize, &Value)| {
+        let own = secret_texts.iter().filter_map(|text| {
+            let inside = text.pointer.strip_prefix(&format!("/{place}/"))?;
+            Some(SecretText { pointer: format!("/receivers/0/{inside}"), ..text.clone() })
+        });
+        to(format!("{key}/{place}"), json!([receiver]), own.collect())
+    };
+    several.iter().enumerate().map(single).collect()
 }

@@ -78,3 +78,57 @@ async fn a_receiver_that_cannot_be_told_fails_nothing() {
     let id = world.started().await;
     assert_eq!(world.picture(id).await, "waiting | sign:waiting");
 }
+
+#[tokio::test]
+async fn each_receiver_of_a_rule_is_told_by_itself() {
+    let two =
+        "to: ['https://pager.example/hook', 'https://other.example/hook']}\n  - {on: [completed], channel: comment}";
+    let process = ORDER.replace("to: 'https://pager.example/hook'}\n  - {on: [completed], channel: comment}", two);
+    let world = World::of(&process).await;
+    world.performer.fails(ErrorClass::ServerError);
+    world.started().await;
+    assert_eq!(world.performer.seen().len(), 2);
+    world.passes(10);
+    world.engine.settle().await.unwrap();
+    let seen = world.performer.seen();
+    assert_eq!((seen.len(), &seen[2].input), (3, &seen[0].input), "only who was not told is told again");
+    assert_ne!(seen[0].idempotency_key, seen[1].idempotency_key);
+}
+
+const LISTENER: &str = "
+name: listener
+version: 1
+triggers: [{event: go}, manual]
+steps:
+  - {id: a, type: set, values: {v: 1}}
+";
+const CALLER: &str = "
+name: caller
+version: 1
+steps:
+  - {id: call, type: process, process: listener}
+";
+
+#[tokio::test]
+async fn a_receiver_that_hangs_holds_up_neither_signals_nor_triggers() {
+    let world =
+        World::with_options(ORDER, EngineOptions { poll: Duration::from_secs(3600), ..EngineOptions::new("one") })
+            .await;
+    world.definitions.also(LISTENER);
+    world.definitions.also(CALLER);
+    let (hangs, answers) = world.performer.waits();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let (engine, stop) = (world.engine.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { engine.run(stop).await });
+    world.engine.start(world.request()).await.unwrap();
+    hangs.await.unwrap();
+    let caller = world.engine.start(StartRequest { process: "caller".to_owned(), ..world.request() }).await.unwrap();
+    let id = caller.execution.id;
+    eventually("the sub-process's end is told", async || world.execution(id).await.status.is_final()).await;
+    let event = PublishedEvent { name: "go".to_owned(), payload: Value::Null, id: None };
+    world.engine.publish(&TenantId::local(), event).await.unwrap();
+    eventually("the event starts another one", async || world.all_of("listener").await.len() == 2).await;
+    answers.send(Value::Null).unwrap();
+    shutdown.cancel();
+    running.await.unwrap();
+}

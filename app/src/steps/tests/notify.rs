@@ -1,6 +1,7 @@
 //! `notify` against servers on this machine.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowctl_core::expression::SecretPart;
 use secrecy::SecretString;
@@ -196,4 +197,38 @@ async fn faults_of_the_mail_server_have_their_class() {
     let (class, message) = failure(performer.perform(attempt(input, Vec::new())).await);
     assert_eq!(class, ErrorClass::Refused);
     assert!(message.starts_with("`to`: `not an address` is no list of addresses"), "{message}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_keeps_nobody_else_from_being_told_and_nobody_is_told_twice() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let breaks = Arc::clone(&broken);
+    let server = Server::start(move |seen| {
+        let fails = seen.line.ends_with("/broken") && breaks.load(Ordering::Relaxed);
+        json_answer(if fails { 503 } else { 200 }, json!({}))
+    })
+    .await;
+    for channel in ["webhook", "slack"] {
+        broken.store(true, Ordering::Relaxed);
+        let before = server.seen().len();
+        let performer = performer("", None);
+        let receivers = json!([{"to": server.url("/broken")}, {"to": server.url("/well")}]);
+        let input = json!({"channel": channel, "receivers": receivers, "message": "hello"});
+        let (class, message) = failure(performer.perform(attempt(input.clone(), Vec::new())).await);
+        assert_eq!(class, ErrorClass::ServerError);
+        assert!(message.starts_with("1 of 2 receivers were not told: "), "{message}");
+        broken.store(false, Ordering::Relaxed);
+        for _ in 0..2 {
+            performer.perform(attempt(input.clone(), Vec::new())).await.result.unwrap();
+        }
+        let mut lines = server.lines().split_off(before);
+        lines[..2].sort();
+        // The last attempt is a message of its own: everybody had been told of the one before.
+        lines[3..].sort();
+        assert_eq!(
+            lines,
+            ["POST /broken", "POST /well", "POST /broken", "POST /broken", "POST /well"],
+            "{channel}: who was told is left out"
+        );
+    }
 }
