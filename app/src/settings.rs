@@ -45,6 +45,8 @@ pub struct Settings {
     pub allow_private_networks: bool,
     /// How long a claim lasts that nobody renews, in seconds, 1 to 3600.
     pub lease_seconds: u32,
+    /// How many attempts are performed at the same time, 1 to 10,000.
+    pub workers: u32,
     /// The operator's mail server, `smtp://…` or `smtps://…`; a secret because it may hold a password.
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from; `flowctl@` and the public URL's host where it is not given.
@@ -144,6 +146,7 @@ impl Reader {
         let log_format = self.value("log_format", log_format);
         let allow_private_networks = self.value("allow_private_networks", boolean);
         let lease_seconds = self.value("lease_seconds", |text| within(text, 1, 3_600));
+        let workers = self.value("workers", |text| within(text, 1, 10_000));
         let keep_executions = self.value("keep_executions_days", |text| within(text, 0, 36_500));
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
@@ -167,6 +170,7 @@ impl Reader {
             log_format: log_format.unwrap_or(LogFormat::Text),
             allow_private_networks: allow_private_networks.unwrap_or(false),
             lease_seconds: lease_seconds.unwrap_or(30),
+            workers: workers.unwrap_or(256),
             smtp_url,
             smtp_from,
             keep_executions: days(keep_executions.unwrap_or(365)),

@@ -8,10 +8,11 @@ use flowctl_core::execution::{
 };
 use serde_json::{Map, Value, json};
 
+use super::conflict::{MAX_CONFLICTS, rest_after};
 use super::measures;
 use super::outputs::Decided;
 use super::recent::Standing;
-use super::signal::{MAX_CONFLICTS, SignalFailure};
+use super::signal::SignalFailure;
 use super::{Along, DefinitionError, Engine};
 use crate::crash_point;
 use crate::store::{ClaimedWork, NewSignal, StoreError, Transition};
@@ -43,12 +44,13 @@ impl Engine {
     /// Starts the child of an attempt, or ends the attempt where that cannot be. Nothing is left to do where the step
     /// does not run the attempt any more.
     pub(super) async fn start_child(&self, work: &ClaimedWork) -> Result<(), SignalFailure> {
-        for _ in 0..MAX_CONFLICTS {
+        for conflicts in 1..=MAX_CONFLICTS {
             let stored = self.inner.load(&work.tenant, work.execution).await?.ok_or(SignalFailure::NotFound)?;
             match self.start_child_once(work, &stored.into()).await {
                 Err(SignalFailure::Store(StoreError::Conflict)) => measures::conflict(),
                 done => return done,
             }
+            rest_after(conflicts).await;
         }
         Err(SignalFailure::Store(StoreError::Conflict))
     }
@@ -89,7 +91,7 @@ impl Engine {
     async fn refuse_child(&self, work: &ClaimedWork, error: StepError) -> Result<(), SignalFailure> {
         let ended =
             Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result: Err(error), usage: None };
-        self.signal(&work.tenant, work.execution, ended, self.under(work)).await.map(drop)
+        self.transit(&work.tenant, work.execution, self.under(work), &mut None, |_| ended.clone()).await.map(drop)
     }
 
     /// The execution above a child that waits for it and is of its concurrency group: neither could ever go on.

@@ -19,6 +19,7 @@ pub(super) type Hand = OwnedSemaphorePermit;
 /// The hands of an engine. None is free until the engine runs.
 #[derive(Debug)]
 pub(super) struct Hands {
+    count: usize,
     free: Arc<Semaphore>,
     working: AtomicBool,
     queue: AtomicBool,
@@ -30,8 +31,10 @@ pub(super) struct Hands {
 
 impl Hands {
     pub(super) fn new(count: usize) -> Self {
+        let count = count.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            free: Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))),
+            count,
+            free: Arc::new(Semaphore::new(count)),
             working: AtomicBool::new(false),
             queue: AtomicBool::new(false),
             turn: AtomicU32::new(0),
@@ -50,7 +53,23 @@ impl Hands {
         self.queue.store(waits, Ordering::Relaxed);
     }
 
-    /// Hands for so many attempts, `own` being one that is about to be free; none where they are not enough.
+    /// Whether anything is performed here without being asked for.
+    pub(super) fn is_working(&self) -> bool {
+        self.working.load(Ordering::Relaxed)
+    }
+
+    /// How many hands one execution may have: never all, where there are several.
+    pub(super) fn share(&self) -> usize {
+        (self.count - self.count / 4).max(1)
+    }
+
+    /// How many attempts are claimed from the queue at a time: with these an execution just below its share does not have
+    /// all hands either.
+    pub(super) fn at_a_time(&self) -> usize {
+        (self.count / 4).max(1)
+    }
+
+    /// Hands for so many attempts, `own` being one that is about to be free; as many as there are.
     pub(super) fn take(&self, count: usize, own: &mut Option<Hand>) -> Vec<Hand> {
         if count == 0 || !self.working.load(Ordering::Relaxed) {
             return Vec::new();
@@ -58,12 +77,10 @@ impl Hands {
         if self.queue.load(Ordering::Relaxed) && self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(TURN) {
             return Vec::new();
         }
-        let mut hands = Vec::with_capacity(count);
+        let mut hands = Vec::new();
         while hands.len() + usize::from(own.is_some()) < count {
-            match Arc::clone(&self.free).try_acquire_owned() {
-                Ok(hand) => hands.push(hand),
-                Err(_) => return Vec::new(),
-            }
+            let Ok(hand) = Arc::clone(&self.free).try_acquire_owned() else { break };
+            hands.push(hand);
         }
         if hands.len() < count {
             hands.extend(own.take());
@@ -71,11 +88,13 @@ impl Hands {
         hands
     }
 
-    /// Waits for a free hand and takes every one that is free then. None where there will be no more.
-    pub(super) async fn all_free(&self) -> Vec<Hand> {
+    /// Waits for a free hand and takes more that are free then, up to this many. None where there will be no more.
+    pub(super) async fn free(&self, at_most: usize) -> Vec<Hand> {
         let Ok(first) = Arc::clone(&self.free).acquire_owned().await else { return Vec::new() };
         let mut hands = vec![first];
-        while let Ok(hand) = Arc::clone(&self.free).try_acquire_owned() {
+        while hands.len() < at_most
+            && let Ok(hand) = Arc::clone(&self.free).try_acquire_owned()
+        {
             hands.push(hand);
         }
         hands

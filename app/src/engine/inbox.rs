@@ -6,7 +6,7 @@ use flowctl_core::execution::{Refusal, Signal};
 use futures_util::{StreamExt, stream};
 
 use super::signal::{Moved, SignalFailure};
-use super::{Along, Engine};
+use super::{Along, Engine, MOVED_AT_ONCE};
 use crate::crash_point;
 use crate::store::{PendingSignal, StoreError};
 
@@ -24,7 +24,7 @@ impl Engine {
         let pending = self.inner.store.signals(self.now(), BATCH).await?;
         let taken = stream::iter(pending)
             .map(|pending| async move { self.take_signal(pending).await })
-            .buffer_unordered(self.inner.options.workers.max(1));
+            .buffer_unordered(MOVED_AT_ONCE);
         Ok(taken.filter(|taken| std::future::ready(*taken)).count().await)
     }
 

@@ -10,6 +10,7 @@
 //! - Two engines may decide for one execution at the same time; the version lets one through, the other decides again.
 
 mod children;
+mod conflict;
 mod definitions;
 mod effects;
 mod groups;
@@ -28,21 +29,27 @@ mod run;
 mod schedule;
 mod signal;
 mod start;
+mod under_way;
 mod wake;
 
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowctl_core::definition::StepType;
 use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, ExecutionStatus, Plan, StepStatus, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
+use self::conflict::Turns;
 use self::hands::{Hand, Hands};
 use self::measures::Measures;
 use self::recent::{Recent, Standing};
+use self::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash_point;
 use crate::ids::Ids;
@@ -59,6 +66,11 @@ pub use start::{StartFailure, StartRequest, Started};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Attempts performed at the same time, where nothing is said.
+const WORKERS: usize = 256;
+/// Executions that are moved at the same time by what is due or told: these compute, and wait for nothing but the store.
+const MOVED_AT_ONCE: usize = 16;
+
 /// How an engine runs.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -66,7 +78,7 @@ pub struct EngineOptions {
     pub owner: String,
     /// How long a claimed attempt is its own without renewal; it renews three times in that time.
     pub lease: Duration,
-    /// Attempts performed at the same time, and executions woken at the same time.
+    /// Attempts performed at the same time. Most of them wait for an answer.
     pub workers: usize,
     /// How long it waits at most before it looks for something to do.
     pub poll: Duration,
@@ -84,14 +96,14 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// The usual options for this owner: leases of 30 s, 16 workers, a poll a second, 20 s for what is under way,
+    /// The usual options for this owner: leases of 30 s, 256 workers, a poll a second, 20 s for what is under way,
     /// executions kept for a year and events for 30 days.
     #[must_use]
     pub fn new(owner: impl Into<String>) -> Self {
         Self {
             owner: owner.into(),
             lease: Duration::from_secs(30),
-            workers: 16,
+            workers: WORKERS,
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             public_url: None,
@@ -136,6 +148,9 @@ struct Inner {
     hands: Hands,
     recent: Recent,
     paused: pause::Paused,
+    dealing: occurrence::Dealing,
+    under_way: UnderWay,
+    turns: Turns,
 }
 
 impl Engine {
@@ -151,7 +166,22 @@ impl Engine {
         options: EngineOptions,
     ) -> Self {
         let (hands, recent, paused) = (Hands::new(options.workers), Recent::default(), pause::Paused::default());
-        let inner = Inner { store, definitions, performers, clock, ids, effects, options, hands, recent, paused };
+        let (dealing, under_way) = (occurrence::Dealing::default(), UnderWay::default());
+        let inner = Inner {
+            store,
+            definitions,
+            performers,
+            clock,
+            ids,
+            effects,
+            options,
+            hands,
+            recent,
+            paused,
+            dealing,
+            under_way,
+            turns: Turns::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -214,12 +244,13 @@ impl Engine {
         own: &mut Option<Hand>,
     ) -> Result<(Arc<Execution>, Committed), StoreError> {
         let after = Arc::clone(&transition.execution);
-        let hands = self.inner.hands.take(transition.work.len(), own);
-        let work = if hands.is_empty() { Vec::new() } else { transition.work.clone() };
+        let hands = self.hands_for(&after, &mut transition.work, own);
+        let work: Vec<Work> = transition.work.iter().take(hands.len()).cloned().collect();
         if !hands.is_empty() {
             let (owner, until) = (self.inner.options.owner.clone(), self.after(self.inner.options.lease));
-            transition.claim = Some(Claim { owner, until });
-        } else if !transition.work.is_empty() {
+            transition.claim = Some(Claim { owner, until, count: hands.len() });
+        }
+        if hands.len() < transition.work.len() {
             self.inner.hands.set_queue(true);
         }
         let measures = Measures::of(&transition);
@@ -230,6 +261,7 @@ impl Engine {
         if committed.existing.is_none() && committed.busy.is_none() {
             measures.count();
             self.inner.effects.committed(&after);
+            self.inner.under_way.end_those_over(&after);
             self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });
             for (work, hand) in work.into_iter().zip(hands) {
                 let (tenant, execution) = (after.tenant.clone(), after.id);
@@ -238,6 +270,22 @@ impl Engine {
             }
         }
         Ok((after, committed))
+    }
+
+    /// Who performs the first attempts of this work at once, which is put in that order. The start of a sub-process is a
+    /// transition and needs no hand: a call that hangs holds it up no more than any other transition.
+    fn hands_for(&self, after: &Execution, work: &mut [Work], own: &mut Option<Hand>) -> Vec<Option<Hand>> {
+        if work.is_empty() || !self.inner.hands.is_working() {
+            return Vec::new();
+        }
+        let starts_child =
+            |work: &Work| after.steps.get(&work.step).is_some_and(|step| step.step_type == StepType::Process);
+        work.sort_by_key(|work| !starts_child(work));
+        let children = work.iter().take_while(|work| starts_child(work)).count();
+        let others = self.inner.under_way.count(after.id).saturating_sub(usize::from(own.is_some()));
+        let room = self.inner.hands.share().saturating_sub(others);
+        let hands = self.inner.hands.take((work.len() - children).min(room), own);
+        std::iter::repeat_with(|| None).take(children).chain(hands.into_iter().map(Some)).collect()
     }
 }
 
@@ -274,6 +322,19 @@ fn new_work(after: &Execution, events: &[Event]) -> Vec<Work> {
 /// hand. 64 hexadecimal digits.
 pub fn idempotency_key(execution: &Execution, step: &str) -> String {
     hex::encode(Sha256::digest(format!("{}/{step}/{}", execution.id, execution.retries)))
+}
+
+/// Does this to its end, whatever becomes of who asked for it: a caller that goes away must not leave a transition stored
+/// whose attempts nobody performs until their leases end.
+async fn to_its_end<T: Send + 'static>(asked: impl Future<Output = T> + Send + 'static) -> Result<T, StoreError> {
+    match tokio::spawn(asked.in_current_span()).await {
+        Ok(done) => Ok(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The server ends.
+            Err(_) => Err(StoreError::Closed),
+        },
+    }
 }
 
 /// The moment `pause` after `now`, or the end of time.

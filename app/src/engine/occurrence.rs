@@ -1,29 +1,87 @@
 //! What may start processes: an event given to the API, the end of another execution. Looked at once it is stored, and
 //! again until it has been dealt with; each process starts once because of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flowctl_core::definition::process::ProcessStatus;
 use flowctl_core::definition::trigger::ProcessEnd;
 use flowctl_core::definition::{Process, Trigger};
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Subject, TenantId, TriggerInfo};
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
 
 use super::notices::Message;
-use super::{DefinitionError, Engine, Published, StartFailure, StartRequest};
+use super::{Along, DefinitionError, Engine, Published, StartFailure, StartRequest};
 use crate::crash_point;
 use crate::store::{ApiEvent, ClaimedOccurrence, NewOccurrence, OccurrenceEnd, StoreError};
 
 /// Occurrences that are claimed at a time.
 const BATCH: u32 = 64;
-/// How long an occurrence is left alone that cannot be dealt with now.
-const PAUSE: Duration = Duration::from_secs(30);
-/// How often an occurrence is looked at. Definitions that cannot be read for hours are given up.
-const MAX_ATTEMPTS: u32 = 240;
+/// Occurrences that are dealt with at the same time.
+const MAX_DEALING: usize = 1_024;
+/// Of one tenant's.
+const MAX_DEALING_OF_TENANT: usize = 128;
+/// How long an occurrence is left alone whose tenant has as many under way.
+const TENANT_PAUSE: Duration = Duration::from_secs(10);
+/// How long an occurrence is left alone that cannot be dealt with, after the first time; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// How long at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// How often an occurrence is looked at: definitions that cannot be read are given up after three days and a half.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+/// The pause after so many tries.
+fn pause_after(attempts: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
+    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// How much is being dealt with, of each tenant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dealing(Arc<Mutex<BTreeMap<TenantId, usize>>>);
+
+/// One that is being dealt with, until it is dropped.
+#[derive(Debug)]
+struct Turn {
+    dealing: Dealing,
+    tenant: TenantId,
+}
+
+impl Dealing {
+    /// Whether nothing more is begun now.
+    pub(super) fn is_full(&self) -> bool {
+        let under_way: usize = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
+        under_way + BATCH as usize > MAX_DEALING
+    }
+
+    /// One more of a tenant's; nothing where it has enough.
+    fn begin(&self, tenant: &TenantId) -> Option<Turn> {
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(tenant.clone()).or_default();
+        if *count >= MAX_DEALING_OF_TENANT {
+            return None;
+        }
+        *count += 1;
+        Some(Turn { dealing: self.clone(), tenant: tenant.clone() })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut under_way = self.dealing.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.tenant);
+            }
+        }
+    }
+}
 
 /// Something that may start processes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,12 +198,38 @@ impl Engine {
     /// # Errors
     /// Where the store cannot say what there is.
     pub async fn deal_with_occurrences(&self) -> Result<usize, StoreError> {
+        let dealt = join_all(self.begin_to_deal().await?).await;
+        Ok(dealt.into_iter().filter(|dealt| matches!(dealt, Ok(true))).count())
+    }
+
+    /// Claims what is due and has each of it dealt with by a task of its own; whether that was done with says the task.
+    pub(super) async fn begin_to_deal(&self) -> Result<Vec<JoinHandle<bool>>, StoreError> {
         let (owner, until) = (&self.inner.options.owner, self.after(self.inner.options.lease));
         let claimed = self.inner.store.claim_occurrences(owner, BATCH, self.now(), until).await?;
-        let dealt = stream::iter(claimed)
-            .map(|occurrence| async move { self.deal_with(occurrence).await })
-            .buffer_unordered(self.inner.options.workers.max(1));
-        Ok(dealt.filter(|dealt| std::future::ready(*dealt)).count().await)
+        Ok(claimed.into_iter().map(|occurrence| self.spawn_dealing(occurrence)).collect())
+    }
+
+    fn spawn_dealing(&self, occurrence: ClaimedOccurrence) -> JoinHandle<bool> {
+        let (engine, turn) = (self.clone(), self.inner.dealing.begin(&occurrence.tenant));
+        self.inner.hands.tasks.spawn(async move {
+            let given_up = engine.inner.hands.given_up.clone();
+            let dealing = async {
+                match turn {
+                    Some(_turn) => engine.deal_with(occurrence).await,
+                    None => engine.put_off(&occurrence).await,
+                }
+            };
+            given_up.run_until_cancelled(dealing).await.unwrap_or(false)
+        })
+    }
+
+    /// Nobody's receivers take all there is: what is too much of one tenant has its turn later.
+    async fn put_off(&self, occurrence: &ClaimedOccurrence) -> bool {
+        let end = OccurrenceEnd::RetryAt(self.after(TENANT_PAUSE));
+        if let Err(error) = self.inner.store.finish_occurrence(occurrence, end).await {
+            tracing::error!(%error, "an occurrence could not be put off; its lease will end");
+        }
+        false
     }
 
     async fn deal_with(&self, occurrence: ClaimedOccurrence) -> bool {
@@ -157,7 +241,7 @@ impl Engine {
                 Ok(()) => OccurrenceEnd::Done,
                 Err(error) if occurrence.attempts < MAX_ATTEMPTS => {
                     tracing::warn!(%error, key = happening.key(), "what something starts cannot be told now");
-                    OccurrenceEnd::RetryAt(self.after(PAUSE))
+                    OccurrenceEnd::RetryAt(self.after(pause_after(occurrence.attempts)))
                 }
                 Err(error) => {
                     tracing::error!(%error, key = happening.key(), "what something starts could not be told; given up");
@@ -237,7 +321,7 @@ impl Engine {
             start_key: Some(format!("{key}:{name}")),
             url: None,
         };
-        match self.start(request).await {
+        match self.start_here(request, Along::default()).await {
             Ok(started) => {
                 let (execution, is_new) = (started.execution.id, started.is_new);
                 tracing::info!(%execution, process = name, repository, is_new, "started by itself");

@@ -7,9 +7,11 @@ use std::time::Duration;
 use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
 
 use super::hands::Hand;
 use super::signal::SignalFailure;
+use super::under_way::Entered;
 use super::{Along, Engine, idempotency_key, later};
 use crate::crash_point;
 use crate::steps::{Attempt, Performed, time_left};
@@ -32,16 +34,21 @@ impl Engine {
     pub(super) async fn claim_work(&self, limit: usize) -> Result<Vec<ClaimedWork>, StoreError> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let (owner, lease_until) = (&self.inner.options.owner, self.after(self.inner.options.lease));
-        self.inner.store.claim_work(owner, limit, self.now(), lease_until).await
+        // `settle` performs whatever there is; hands are for everybody.
+        let sated = match self.inner.hands.is_working() {
+            true => self.inner.under_way.with_at_least(self.inner.hands.share()),
+            false => Vec::new(),
+        };
+        self.inner.store.claim_work_but(owner, limit, self.now(), lease_until, &sated).await
     }
 
-    /// Has a claimed attempt performed by a hand, beside all else.
-    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Hand) {
-        let engine = self.clone();
+    /// Has a claimed attempt performed by a hand, beside all else; the start of a sub-process needs none.
+    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Option<Hand>) {
+        let (engine, entered) = (self.clone(), self.inner.under_way.enter(&work));
         self.inner.hands.tasks.spawn(async move {
             let given_up = engine.inner.hands.given_up.clone();
             tokio::select! {
-                ended = AssertUnwindSafe(engine.perform(work, Some(hand))).catch_unwind() => if ended.is_err() {
+                ended = AssertUnwindSafe(engine.perform(work, hand, entered)).catch_unwind() => if ended.is_err() {
                     tracing::error!("an attempt ended badly; its lease will end");
                 },
                 () = given_up.cancelled() => {}
@@ -50,12 +57,12 @@ impl Engine {
     }
 
     /// Performs a claimed attempt and records its result. The hand goes on to the next step where one follows.
-    pub(super) async fn perform(&self, work: ClaimedWork, mut hand: Option<Hand>) {
+    pub(super) async fn perform(&self, work: ClaimedWork, mut hand: Option<Hand>, entered: Entered) {
         crash_point("work.claimed");
         match self.prepare(&work).await {
             Ok(Some((StepType::Process, _))) => self.perform_sub_process(&work).await,
             Ok(Some((step_type, attempt))) => {
-                let performed = self.perform_under_lease(&work, step_type, attempt).await;
+                let performed = self.perform_under_lease(&work, step_type, attempt, &entered.over).await;
                 crash_point("work.performed");
                 match performed {
                     Some(performed) => self.record(&work, performed, &mut hand).await,
@@ -123,13 +130,14 @@ impl Engine {
         Ok(Some((step.step_type, attempt)))
     }
 
-    /// Performs an attempt while renewing its lease; nothing where the lease was lost, because the step ended
-    /// otherwise or somebody else took the attempt over.
+    /// Performs an attempt while renewing its lease; nothing where it was interrupted or the lease was lost, because the
+    /// step ended otherwise or somebody else took the attempt over.
     pub(super) async fn perform_under_lease(
         &self,
         work: &ClaimedWork,
         step_type: StepType,
         attempt: Attempt,
+        over: &CancellationToken,
     ) -> Option<Performed> {
         let Some(performer) = self.inner.performers.of(step_type) else {
             let message = format!("this server does not perform steps of type `{step_type}`");
@@ -150,6 +158,7 @@ impl Engine {
                     Ok(Err(_)) => panicked(work),
                     Err(_) => timed_out(),
                 }),
+                () = over.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {
                     if !self.keeps(work).await {
                         return None;
@@ -189,8 +198,8 @@ impl Engine {
                     tracing::info!(?work, "a result came too late: somebody else has taken the attempt over");
                     return;
                 }
-                // Nobody else can have recorded anything either, and a result is worth more than a hand.
-                Err(SignalFailure::Store(error)) if error.is_outage() => {
+                // Nobody else can have recorded anything either, or everybody does: a result is worth more than a hand.
+                Err(SignalFailure::Store(error)) if error.is_outage() || matches!(error, StoreError::Conflict) => {
                     tracing::warn!(?work, %error, "a result could not be recorded yet");
                     tokio::time::sleep(pauses.next().unwrap_or(OUTAGE_PAUSE)).await;
                 }

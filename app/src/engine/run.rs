@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use crate::store::StoreError;
 
+/// How long nothing more is begun where as much as possible is under way.
+const DEALING_PAUSE: Duration = Duration::from_millis(100);
 /// How long timers rest after a hint of the store.
 const HINT_PAUSE: Duration = Duration::from_millis(10);
 
@@ -22,8 +24,10 @@ impl Engine {
             self.run_wakes(&shutdown),
             self.run_work(&shutdown),
             self.run_signals(&shutdown),
+            self.run_occurrences(&shutdown),
             self.run_schedules(&shutdown),
             self.run_retention(&shutdown),
+            self.run_interruptions(&shutdown),
         );
     }
 
@@ -41,7 +45,11 @@ impl Engine {
             if woken == 0 && told == 0 && work.is_empty() {
                 return Ok(());
             }
-            stream::iter(work).for_each_concurrent(workers, |work| self.perform(work, None)).await;
+            let perform = |work| {
+                let entered = self.inner.under_way.enter(&work);
+                self.perform(work, None, entered)
+            };
+            stream::iter(work).for_each_concurrent(workers, perform).await;
         }
     }
 
@@ -78,47 +86,84 @@ impl Engine {
         Ok((!went_on).then_some(poll))
     }
 
-    /// Has executions take their signals, and deals with what may start others.
+    /// Has executions take what others tell them.
     async fn run_signals(&self, shutdown: &CancellationToken) {
         let mut changed = self.inner.store.subscribe();
         while !shutdown.is_cancelled() {
             changed.mark_unchanged();
-            match self.pass_on().await {
-                Ok(None) => {}
-                Ok(Some(pause)) => {
-                    wait(&mut changed, pause, shutdown).await;
-                    wait_for(HINT_PAUSE, shutdown).await;
-                }
-                Err(StoreError::Closed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "cannot find out what is to be passed on");
-                    wait_for(self.inner.options.poll, shutdown).await;
-                }
+            let passed_on = self.pass_on().await;
+            if !self.rest(passed_on, "cannot find out what is to be passed on", &mut changed, shutdown).await {
+                return;
             }
         }
+    }
+
+    /// Deals with what may start processes and with what somebody is to be told, each in a task of its own: a receiver
+    /// that hangs holds up nothing else, executions that tell each other something least of all.
+    async fn run_occurrences(&self, shutdown: &CancellationToken) {
+        let mut changed = self.inner.store.subscribe();
+        while !shutdown.is_cancelled() {
+            changed.mark_unchanged();
+            let begun = self.begin_occurrences().await;
+            if !self.rest(begun, "cannot find out what has happened", &mut changed, shutdown).await {
+                return;
+            }
+        }
+    }
+
+    /// Rests as long as `looked` says: not at all where it says nothing. Whether to go on.
+    async fn rest(
+        &self,
+        looked: Result<Option<Duration>, StoreError>,
+        trouble: &'static str,
+        changed: &mut watch::Receiver<u64>,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        match looked {
+            Ok(None) => {}
+            Ok(Some(pause)) => {
+                wait(changed, pause, shutdown).await;
+                wait_for(HINT_PAUSE, shutdown).await;
+            }
+            Err(StoreError::Closed) => return false,
+            Err(error) => {
+                tracing::error!(%error, "{trouble}");
+                wait_for(self.inner.options.poll, shutdown).await;
+            }
+        }
+        true
     }
 
     /// Passes on what is due. Gives how long to wait until something may be due; nothing where there may be more at
     /// once.
     async fn pass_on(&self) -> Result<Option<Duration>, StoreError> {
-        let poll = self.inner.options.poll;
-        let due =
-            |at: Option<Timestamp>| at.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
-        let signal = due(self.inner.store.next_signal().await?);
-        let occurrence = due(self.inner.store.next_occurrence().await?);
-        let mut dealt_with = 0;
-        if signal == Some(Duration::ZERO) {
-            dealt_with += self.take_signals().await?;
-        }
-        if occurrence == Some(Duration::ZERO) {
-            dealt_with += self.deal_with_occurrences().await?;
-        }
-        if dealt_with > 0 {
+        let next = self.inner.store.next_signal().await?;
+        let due = next.is_some_and(|next| next <= self.now());
+        if due && self.take_signals().await? > 0 {
             return Ok(None);
         }
-        // What is due and does not go on is not tried in a tight loop.
-        let next = signal.into_iter().chain(occurrence).filter(|pause| !pause.is_zero()).min();
-        Ok(Some(next.map_or(poll, |next| next.min(poll))))
+        Ok(Some(self.until(next)))
+    }
+
+    /// Begins to deal with what is due. Gives how long to wait, as above.
+    async fn begin_occurrences(&self) -> Result<Option<Duration>, StoreError> {
+        if self.inner.dealing.is_full() {
+            // What is under way ends soon: each is given some seconds.
+            return Ok(Some(DEALING_PAUSE));
+        }
+        let next = self.inner.store.next_occurrence().await?;
+        let due = next.is_some_and(|next| next <= self.now());
+        if due && !self.begin_to_deal().await?.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.until(next)))
+    }
+
+    /// How long to wait for this moment, a poll at most. What is due and does not go on is not tried in a tight loop.
+    fn until(&self, next: Option<Timestamp>) -> Duration {
+        let poll = self.inner.options.poll;
+        let left = next.and_then(|next| Duration::try_from(next.duration_since(self.now())).ok());
+        left.filter(|left| !left.is_zero()).map_or(poll, |left| left.min(poll))
     }
 
     /// Fills free hands from the queue: with what found none when it began, and with what others left.
@@ -153,12 +198,13 @@ impl Engine {
             return Ok(false);
         }
         let hands = tokio::select! {
-            hands = self.inner.hands.all_free() => hands,
+            hands = self.inner.hands.free(self.inner.hands.at_a_time()) => hands,
             () = shutdown.cancelled() => return Ok(false),
         };
         let claimed = self.claim_work(hands.len()).await?;
+        // What is left of executions that have their share comes when something of them ends.
         let more = claimed.len() == hands.len();
-        claimed.into_iter().zip(hands).for_each(|(work, hand)| self.perform_with(work, hand));
+        claimed.into_iter().zip(hands).for_each(|(work, hand)| self.perform_with(work, Some(hand)));
         Ok(more)
     }
 

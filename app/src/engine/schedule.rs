@@ -56,6 +56,26 @@ fn timetable(trigger: &ScheduleTrigger) -> String {
     format!("{} {zone}", trigger.cron.value)
 }
 
+/// The time tables of published processes.
+fn timetables<'p>(
+    tenant: &TenantId,
+    repository: &str,
+    published: &'p Published,
+) -> impl Iterator<Item = (ScheduleKey, &'p ScheduleTrigger)> {
+    let published = published.processes.iter().filter(|process| process.header.status == ProcessStatus::Published);
+    let triggers = published.flat_map(|process| process.header.triggers.iter().flatten().map(move |it| (process, it)));
+    triggers.filter_map(move |(process, trigger)| {
+        let Trigger::Schedule(trigger) = &trigger.value else { return None };
+        let key = ScheduleKey {
+            tenant: tenant.clone(),
+            repository: repository.to_owned(),
+            process: process.header.name.as_str().to_owned(),
+            timetable: timetable(trigger),
+        };
+        Some((key, &**trigger))
+    })
+}
+
 impl Engine {
     /// Fires time tables until `shutdown`.
     pub(super) async fn run_schedules(&self, shutdown: &CancellationToken) {
@@ -90,26 +110,26 @@ impl Engine {
         for tenant in tenants {
             for repository in self.repositories(&tenant).await? {
                 let Some(published) = self.current(&tenant, &repository, now, known).await else { continue };
-                for process in &published.processes {
-                    if process.header.status != ProcessStatus::Published {
-                        continue;
-                    }
-                    for trigger in process.header.triggers.iter().flatten() {
-                        let Trigger::Schedule(trigger) = &trigger.value else { continue };
-                        let key = ScheduleKey {
-                            tenant: tenant.clone(),
-                            repository: repository.clone(),
-                            process: process.header.name.as_str().to_owned(),
-                            timetable: timetable(trigger),
-                        };
-                        let slot = self.fire(&published, &key, trigger, now).await?;
-                        next = slot.map_or(next, |slot| slot.min(next));
-                    }
+                for (key, trigger) in timetables(&tenant, &repository, &published) {
+                    let slot = self.fire(&published, &key, trigger, now).await?;
+                    next = slot.map_or(next, |slot| slot.min(next));
                 }
             }
         }
         let pause = Duration::try_from(next.duration_since(self.now())).unwrap_or(Duration::ZERO);
         Ok(pause.clamp(Duration::from_millis(10), TICK))
+    }
+
+    /// Forgets time tables that the definitions do not have any more: one that comes back counts anew, and not from when
+    /// it was last seen.
+    async fn forget_others(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        published: &Published,
+    ) -> Result<(), StoreError> {
+        let current: Vec<ScheduleKey> = timetables(tenant, repository, published).map(|(key, _)| key).collect();
+        self.inner.store.forget_schedules(tenant, repository, &current).await.map(drop)
     }
 
     /// Starts the process if a slot has come; the next one.
@@ -163,6 +183,13 @@ impl Engine {
         }
         match self.inner.definitions.published(tenant, repository).await {
             Ok(published) => {
+                let before = known.get(&key).map(|(_, before)| before.revision.as_str());
+                if before != Some(published.revision.as_str())
+                    && let Err(error) = self.forget_others(tenant, repository, &published).await
+                {
+                    tracing::warn!(repository, %error, "time tables that are no more cannot be forgotten now");
+                    return None;
+                }
                 known.insert(key, (now, published.clone()));
                 Some(published)
             }

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TenantId, abandon};
 
+use super::conflict::{MAX_CONFLICTS, rest_after};
 use super::hands::Hand;
 use super::measures;
 use super::outputs::Decided;
 use super::recent::Standing;
-use super::{Along, DefinitionError, Engine};
+use super::{Along, DefinitionError, Engine, to_its_end};
 use crate::store::StoreError;
-
-/// How often a decision is made anew because the execution moved meanwhile. Each time somebody else got something
-/// done, so this many in a row mean that something is wrong.
-pub(super) const MAX_CONFLICTS: u32 = 32;
 
 /// Why a signal led to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +54,7 @@ pub(super) struct Moved {
 
 impl Engine {
     /// Tells an execution that something happened, and stores what follows from it together with `along`. Gives the
-    /// execution as it is then.
+    /// execution as it is then. It is done to its end also where nobody waits for it any more.
     ///
     /// # Errors
     /// Where nothing follows: the signal is refused, the word was recorded before ([`Refusal::Repeated`]), there is no
@@ -69,7 +66,9 @@ impl Engine {
         signal: Signal,
         along: Along,
     ) -> Result<Execution, SignalFailure> {
-        let moved = self.transit(tenant, id, along, &mut None, |_| signal.clone()).await?;
+        let (engine, tenant) = (self.clone(), tenant.clone());
+        let asked = async move { engine.transit(&tenant, id, along, &mut None, |_| signal.clone()).await };
+        let moved = to_its_end(asked).await??;
         Ok(Arc::unwrap_or_clone(moved.execution))
     }
 
@@ -83,19 +82,28 @@ impl Engine {
         signal: impl Fn(&Execution) -> Signal + Send + Sync,
     ) -> Result<Moved, SignalFailure> {
         let mut remembered = self.inner.recent.get(tenant, id);
-        for _ in 0..MAX_CONFLICTS {
+        let mut turn = None;
+        for conflicts in 1..=MAX_CONFLICTS {
             let (certain, standing) = match remembered.take() {
                 Some(standing) => (false, standing),
                 None => (true, self.inner.load(tenant, id).await?.ok_or(SignalFailure::NotFound)?.into()),
             };
-            let signal = signal(&standing.execution);
+            let (signal, version) = (signal(&standing.execution), standing.version);
             match self.transit_once(standing, certain, signal, along.clone(), hand).await {
                 Err(SignalFailure::Store(StoreError::Conflict)) => measures::conflict(),
                 // What is only remembered may be outdated: nothing is refused because of it.
                 Err(SignalFailure::Refused(_)) if !certain => {}
                 done => return done,
             }
-            self.inner.recent.forget(id);
+            match turn {
+                None => turn = Some(self.inner.turns.of(id).await),
+                Some(_) => rest_after(conflicts).await,
+            }
+            // Who was faster here has left how it stands now.
+            remembered = self.inner.recent.get(tenant, id).filter(|standing| standing.version > version);
+            if remembered.is_none() {
+                self.inner.recent.forget(id);
+            }
         }
         Err(SignalFailure::Store(StoreError::Conflict))
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::outputs::Undecided;
-use super::{Along, DefinitionError, Engine};
+use super::{Along, DefinitionError, Engine, to_its_end};
 use crate::store::{StoreError, Transition};
 
 /// A process that is to run.
@@ -108,11 +108,18 @@ impl Engine {
         self.start_along(request, Along::default()).await
     }
 
-    /// Starts an execution, and stores `along` with it if it is new.
+    /// Starts an execution, and stores `along` with it if it is new. It is done to its end also where nobody waits for it
+    /// any more.
     ///
     /// # Errors
     /// As [`Engine::start`]; and where the word was recorded before.
-    pub async fn start_along(&self, request: StartRequest, mut along: Along) -> Result<Started, StartFailure> {
+    pub async fn start_along(&self, request: StartRequest, along: Along) -> Result<Started, StartFailure> {
+        let engine = self.clone();
+        to_its_end(async move { engine.start_here(request, along).await }).await?
+    }
+
+    /// The same in the task of the caller, who stays: the engine's own.
+    pub(super) async fn start_here(&self, request: StartRequest, mut along: Along) -> Result<Started, StartFailure> {
         if let Some(key) = &request.start_key
             && let Some(known) = self.started_before(&request.tenant, key).await?
         {
@@ -156,8 +163,9 @@ impl Engine {
         if execution.status != ExecutionStatus::Pending {
             return execution;
         }
-        match self.signal(&execution.tenant, execution.id, Signal::Start, Along::default()).await {
-            Ok(started) => started,
+        let (tenant, id) = (&execution.tenant, execution.id);
+        match self.transit(tenant, id, Along::default(), &mut None, |_| Signal::Start).await {
+            Ok(moved) => Arc::unwrap_or_clone(moved.execution),
             // It is stored and due: the engine's loops try again what failed here.
             Err(error) => {
                 tracing::debug!(execution = %execution.id, %error, "an execution waits for its turn");

@@ -7,7 +7,7 @@ use flowctl_core::execution::{ExecutionId, ExecutionStatus, Signal, TenantId};
 use futures_util::{StreamExt, stream};
 
 use super::signal::{Moved, SignalFailure};
-use super::{Along, Engine};
+use super::{Along, Engine, MOVED_AT_ONCE};
 use crate::store::StoreError;
 
 /// Executions that are asked for at a time.
@@ -26,7 +26,7 @@ impl Engine {
         let due = self.inner.store.due(self.now(), BATCH).await?;
         let woken = stream::iter(due)
             .map(|(tenant, id)| async move { self.wake(&tenant, id).await })
-            .buffer_unordered(self.inner.options.workers.max(1));
+            .buffer_unordered(MOVED_AT_ONCE);
         Ok(woken.filter(|went_on| std::future::ready(*went_on)).count().await)
     }
 

@@ -141,6 +141,7 @@ impl Server {
             planner,
             EngineOptions {
                 lease,
+                workers: usize::try_from(settings.workers).unwrap_or(usize::MAX),
                 keep_executions: settings.keep_executions,
                 keep_events: settings.keep_events,
                 ..EngineOptions::new(&owner)

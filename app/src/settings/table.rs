@@ -132,6 +132,13 @@ pub const TABLE: &[SettingDescription] = &[
         "a whole number of seconds from 1 to 3600",
         "how long a claimed piece of work stays with one server that no longer answers",
     ),
+    plain(
+        "workers",
+        "256",
+        "a whole number from 1 to 10000",
+        "how many calls, messages and other attempts are under way at the same time; one execution has three quarters of \
+         them at most",
+    ),
     secret(
         "smtp_url",
         "",

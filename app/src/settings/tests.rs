@@ -28,7 +28,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080/");
     assert_eq!(settings.database_url.expose_secret(), "sqlite://./flowctl-data/flowctl.db");
-    assert_eq!(settings.lease_seconds, 30);
+    assert_eq!((settings.lease_seconds, settings.workers), (30, 256));
     let days = |count: u64| Some(Duration::from_secs(count * 24 * 60 * 60));
     assert_eq!((settings.keep_executions, settings.keep_events), (days(365), days(30)));
     assert_eq!(load(&[("FLOWCTL_KEEP_EXECUTIONS_DAYS", "0")]).0.keep_executions, None, "for ever");

@@ -21,8 +21,8 @@ pub struct Transition {
     pub events: Vec<Event>,
     /// Attempts that somebody must now perform.
     pub work: Vec<Work>,
-    /// Whose that work is from the start: it is stored as claimed for the first time, and nobody else is given it
-    /// before the lease ends. Nothing: whoever claims it.
+    /// Whose that work is from the start, or the first of it: it is stored as claimed for the first time, and nobody else
+    /// is given it before the lease ends. Nothing: whoever claims it.
     pub claim: Option<Claim>,
     /// What the world must now be told.
     pub effects: Vec<NewEffect>,

@@ -120,6 +120,18 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
         lease_until: Timestamp,
+    ) -> Result<Vec<ClaimedWork>, StoreError> {
+        self.claim_work_but(owner, limit, now, lease_until, &[]).await
+    }
+
+    /// The same, leaving those of these executions.
+    async fn claim_work_but(
+        &self,
+        owner: &str,
+        limit: u32,
+        now: Timestamp,
+        lease_until: Timestamp,
+        sated: &[ExecutionId],
     ) -> Result<Vec<ClaimedWork>, StoreError>;
 
     /// When the next attempt may be claimed, be it in the past; nothing where there is none. One that nobody has may
@@ -191,6 +203,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Up to when the slots of a time table have been dealt with; nothing for one that is new.
     async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Forgets the time tables of a repository that are not among these; how many. One that comes back is new.
+    async fn forget_schedules(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        current: &[ScheduleKey],
+    ) -> Result<u64, StoreError>;
 
     /// Adds effects that belong to no transition.
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError>;

@@ -12,13 +12,15 @@ pub struct Work {
     pub attempt: u32,
 }
 
-/// Who has work, and until when nobody else is given it.
+/// Who has work, how much of it, and until when nobody else is given that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Who.
     pub owner: String,
     /// Until when.
     pub until: Timestamp,
+    /// How many of the attempts, from the first on.
+    pub count: usize,
 }
 
 /// An attempt under lease.

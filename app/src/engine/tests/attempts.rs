@@ -1,5 +1,7 @@
 //! Attempts: at least once performed, once recorded.
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 #[tokio::test]
@@ -78,7 +80,7 @@ async fn a_result_that_two_servers_bring_is_recorded_once() {
     let (begun, end) = world.performer.waits();
     let slow = world.another("slow");
     let work = slow.claim_work(1).await.unwrap().remove(0);
-    let performing = tokio::spawn(async move { slow.perform(work, None).await });
+    let performing = tokio::spawn(async move { perform(&slow, work).await });
     begun.await.unwrap();
     world.passes(30);
     world.engine.settle().await.unwrap();
@@ -142,7 +144,7 @@ async fn a_cancelled_step_stops_its_performer() {
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
     let (begun, end) = world.performer.waits();
     let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
-    let performing = tokio::spawn(async move { engine.perform(work, None).await });
+    let performing = tokio::spawn(async move { perform(&engine, work).await });
     begun.await.unwrap();
     world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
     // The performer is dropped, and with it its end of the channel; nobody told it to end.
@@ -158,7 +160,7 @@ async fn an_attempt_that_was_cancelled_after_it_was_claimed_is_not_performed() {
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
     let work = world.engine.claim_work(1).await.unwrap().remove(0);
     world.signal(id, Signal::Cancel { actor: None, reason: "a mistake".to_owned() }).await.unwrap();
-    world.engine.perform(work, None).await;
+    perform(&world.engine, work).await;
     assert_eq!(world.performer.seen().len(), 0);
     world.check().await;
 }
@@ -209,5 +211,108 @@ async fn a_repetition_that_cannot_be_prepared_is_given_back() {
     world.passes(30);
     world.engine.settle().await.unwrap();
     assert_eq!(world.picture(id).await, "waiting | draft:completed sign:waiting pause:pending");
+    world.check().await;
+}
+
+pub(super) async fn perform(engine: &Engine, work: ClaimedWork) {
+    let entered = engine.inner.under_way.enter(&work);
+    engine.perform(work, None, entered).await;
+}
+
+fn cancel() -> Signal {
+    Signal::Cancel { actor: None, reason: "nobody wants it".to_owned() }
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_ends_at_once() {
+    let world = World::of(RELEASE).await;
+    let (begun, mut end) = world.performer.waits();
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
+    let performing = tokio::spawn(async move { perform(&engine, work).await });
+    begun.await.unwrap();
+    world.signal(id, cancel()).await.unwrap();
+    end.closed().await;
+    performing.await.unwrap();
+    assert_eq!(world.picture(id).await, "cancelled | draft:cancelled sign:cancelled pause:cancelled");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_call_ends_that_is_cancelled_by_another_server() {
+    let world = World::of(RELEASE).await;
+    let (begun, mut end) = world.performer.waits();
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
+    let performing = tokio::spawn(async move { perform(&engine, work).await });
+    begun.await.unwrap();
+    let mut seen = BTreeMap::new();
+    world.engine.interrupt(Duration::ZERO, &mut seen).await.unwrap();
+    assert!(!end.is_closed(), "nothing has happened yet");
+    world.another("another").signal(&TenantId::local(), id, cancel(), Along::default()).await.unwrap();
+    world.engine.interrupt(Duration::ZERO, &mut seen).await.unwrap();
+    end.closed().await;
+    performing.await.unwrap();
+    world.check().await;
+}
+
+/// So many calls beside each other.
+fn wide(steps: usize) -> String {
+    let calls: String =
+        (0..steps).map(|it| format!("  - {{id: s{it}, type: api_call, url: 'https://a.example/'}}\n")).collect();
+    format!("name: wide\nversion: 1\nsteps:\n{calls}")
+}
+
+#[tokio::test]
+async fn no_execution_has_all_hands_and_a_sub_process_needs_none() {
+    let options = EngineOptions { workers: 8, poll: Duration::from_secs(3600), ..EngineOptions::new("the engine") };
+    let world = World::with_options(&wide(20), options).await;
+    world.definitions.also("name: one\nversion: 1\nsteps:\n  - {id: a, type: api_call, url: 'https://a.example/'}\n");
+    world.definitions.also("name: quick\nversion: 1\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n");
+    world.definitions.also("name: caller\nversion: 1\nsteps:\n  - {id: a, type: process, process: quick}\n");
+    let shutdown = CancellationToken::new();
+    let (engine, stop) = (world.engine.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { engine.run(stop).await });
+    let slow: Vec<_> = (0..8).map(|_| world.performer.waits()).collect();
+    eventually("it works", async || world.engine.inner.hands.is_working()).await;
+    let wide = world.engine.start(world.request()).await.unwrap().execution.id;
+    let under_way = || world.engine.inner.under_way.count(wide);
+    eventually("it has its share", async || under_way() == 6).await;
+    let ended = async |process: &str| {
+        let request = StartRequest { process: process.to_owned(), ..world.request() };
+        let id = world.engine.start(request).await.unwrap().execution.id;
+        eventually("it ends", async || world.execution(id).await.status.is_final()).await;
+    };
+    let mut ends: Vec<_> = slow.into_iter().map(|(_, end)| end).collect();
+    // The other two hands are there for others: both are taken, and one is let go.
+    let two = ["one", "one"].map(|process| StartRequest { process: process.to_owned(), ..world.request() });
+    for request in two {
+        world.engine.start(request).await.unwrap();
+    }
+    eventually("all hands are taken", async || world.performer.seen().len() == 8).await;
+    assert_eq!(under_way(), 6);
+    ended("caller").await;
+    ends.pop().unwrap().send(Value::Null).unwrap();
+    ended("one").await;
+    drop(ends);
+    eventually("all of it ends", async || world.execution(wide).await.status.is_final()).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    world.check().await;
+}
+
+#[tokio::test]
+async fn of_many_results_that_come_at_once_to_many_servers_none_is_given_up() {
+    let world = World::of(&wide(64)).await;
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    let mut servers = Vec::new();
+    for number in 0..64 {
+        let engine = world.another(&format!("server {number}"));
+        let work = engine.claim_work(1).await.unwrap().remove(0);
+        servers.push((engine, work));
+    }
+    futures_util::future::join_all(servers.into_iter().map(async |(engine, work)| perform(&engine, work).await)).await;
+    assert!(world.execution(id).await.status.is_final());
+    assert_eq!(world.performer.seen().len(), 64);
     world.check().await;
 }

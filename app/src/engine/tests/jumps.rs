@@ -106,7 +106,7 @@ async fn a_lease_ends_early_after_a_jump_forwards_and_the_attempt_is_recorded_on
     let (begun, end) = world.performer.waits();
     let first = world.another("first");
     let work = first.claim_work(1).await.unwrap().remove(0);
-    let performing = tokio::spawn(async move { first.perform(work, None).await });
+    let performing = tokio::spawn(async move { super::attempts::perform(&first, work).await });
     begun.await.unwrap();
     world.passes(5 * HOUR);
     world.engine.settle().await.unwrap();
@@ -127,7 +127,7 @@ async fn the_time_of_an_attempt_under_way_is_not_cut_by_a_jump() {
     let id = world.engine.start(world.request()).await.unwrap().execution.id;
     let (begun, end) = world.performer.waits();
     let (engine, work) = (world.engine.clone(), world.engine.claim_work(1).await.unwrap().remove(0));
-    let performing = tokio::spawn(async move { engine.perform(work, None).await });
+    let performing = tokio::spawn(async move { super::attempts::perform(&engine, work).await });
     begun.await.unwrap();
     // Its `timeout` is ten minutes.
     world.passes(5 * HOUR);

@@ -1,5 +1,6 @@
 //! The loops: they find by themselves what is to be done, and stop when they are told to.
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -95,5 +96,30 @@ async fn engines_share_the_work() {
         engine.await.unwrap();
     }
     assert_eq!(world.performer.seen().len(), 30);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn who_goes_away_while_a_start_is_stored_leaves_nothing_that_nobody_performs() {
+    let world = World::with_options(RELEASE, hinted()).await;
+    let shutdown = CancellationToken::new();
+    let (engine, stop) = (world.engine.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { engine.run(stop).await });
+    let stored = async || world.all_of("release").await.len();
+    for number in 1..=20 {
+        let mut start = Box::pin(world.engine.start(world.request()));
+        // Asked for, and given up as soon as it is stored, before the answer is taken.
+        while stored().await < number && start.as_mut().now_or_never().is_none() {
+            tokio::task::yield_now().await;
+        }
+        drop(start);
+    }
+    for execution in world.all_of("release").await {
+        // The clock stands still: no lease ends, so nobody else takes it up.
+        eventually("it asks people", async || world.execution(execution.id).await.steps["sign"].waiting.is_some())
+            .await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
     world.check().await;
 }

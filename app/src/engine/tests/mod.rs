@@ -219,6 +219,8 @@ struct Written {
     name: String,
     plans: Mutex<BTreeMap<(String, String), Arc<Plan>>>,
     fails_with: Mutex<Option<DefinitionError>>,
+    /// The commit that is said to be the head.
+    head: Mutex<String>,
 }
 
 impl Written {
@@ -226,7 +228,7 @@ impl Written {
         let plan = plan(process);
         let name = plan.process.header.name.as_str().to_owned();
         let plans = BTreeMap::from([((REVISION.to_owned(), name.clone()), Arc::new(plan))]);
-        Self { name, plans: Mutex::new(plans), fails_with: Mutex::new(None) }
+        Self { name, plans: Mutex::new(plans), fails_with: Mutex::new(None), head: Mutex::new(REVISION.to_owned()) }
     }
 
     fn fail_with(&self, error: Option<DefinitionError>) {
@@ -239,6 +241,10 @@ impl Written {
         let plan = plan(process);
         let name = plan.process.header.name.as_str().to_owned();
         self.plans.lock().unwrap().insert((REVISION.to_owned(), name), Arc::new(plan));
+    }
+
+    fn publish_as(&self, revision: &str) {
+        *self.head.lock().unwrap() = revision.to_owned();
     }
 
     fn rewrite(&self, process: &str) {
@@ -281,7 +287,7 @@ impl Definitions for Written {
         }
         let plans = self.plans.lock().unwrap();
         let processes = plans.values().map(|plan| Arc::clone(&plan.process)).collect();
-        Ok(Published { revision: REVISION.to_owned(), processes })
+        Ok(Published { revision: self.head.lock().unwrap().clone(), processes })
     }
 
     fn served(&self, tenant: &TenantId) -> Vec<String> {

@@ -181,3 +181,23 @@ fn a_table_that_never_comes_again_is_no_loop() {
     assert_eq!(last, "2026-01-01T00:10:00Z".parse().ok());
     assert_eq!(next, "2026-01-01T00:11:00Z".parse().ok());
 }
+
+#[tokio::test]
+async fn a_time_table_that_is_changed_back_fires_for_no_slot_of_the_time_between() {
+    for other in
+        [process("").replace("0 3 * * *", "0 0 1 1 *"), process("").replace("version: 1", "version: 1\nstatus: draft")]
+    {
+        let world = World::of(&process("")).await;
+        let mut known = Known::new();
+        world.engine.fire_due(&mut known).await.unwrap();
+        world.definitions.rewrite(&other);
+        world.definitions.publish_as("the commit that changes it");
+        world.engine.fire_due(&mut known).await.unwrap();
+        world.passes(3 * 86_400);
+        world.engine.fire_due(&mut known).await.unwrap();
+        world.definitions.rewrite(&process(""));
+        world.definitions.publish_as("the commit that changes it back");
+        world.engine.fire_due(&mut known).await.unwrap();
+        assert_eq!(fired(&world).await.len(), 0, "slots of the time between");
+    }
+}

@@ -78,6 +78,8 @@ macro_rules! store_conformance {
             work: [
                 work_is_claimed_once
                 work_may_be_stored_as_claimed
+                of_several_attempts_only_the_first_are_stored_as_claimed
+                work_of_executions_that_have_enough_is_left
                 an_expired_lease_is_taken_over
                 a_renewed_lease_is_not_taken_over
                 a_stale_claim_can_neither_renew_nor_finish
@@ -118,6 +120,7 @@ macro_rules! store_conformance {
                 no_event_is_missed_by_who_begins_to_wait_at_the_same_time
                 an_occurrence_is_dealt_with_under_a_lease
                 a_time_table_never_goes_back
+                a_time_table_that_is_no_more_is_forgotten
                 repositories_are_known_by_what_was_heard_of_them
             ]
             tenants: [

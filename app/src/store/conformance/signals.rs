@@ -211,6 +211,25 @@ pub(crate) async fn a_time_table_never_goes_back(store: &impl Store) {
     assert_eq!(store.schedule_handled_until(&key("b")).await.unwrap(), None);
 }
 
+pub(crate) async fn a_time_table_that_is_no_more_is_forgotten(store: &impl Store) {
+    let key = |repository: &str, timetable: &str| ScheduleKey {
+        tenant: acme(),
+        repository: repository.to_owned(),
+        process: "nightly".to_owned(),
+        timetable: timetable.to_owned(),
+    };
+    let (kept, gone, elsewhere) = (key("acme/shop", "a"), key("acme/shop", "b"), key("acme/site", "b"));
+    for known in [&kept, &gone, &elsewhere] {
+        store.schedule_handled(known, at(5)).await.unwrap();
+    }
+    assert_eq!(store.forget_schedules(&acme(), "acme/shop", std::slice::from_ref(&kept)).await.unwrap(), 1);
+    assert_eq!(store.schedule_handled_until(&gone).await.unwrap(), None);
+    for known in [&kept, &elsewhere] {
+        assert_eq!(store.schedule_handled_until(known).await.unwrap(), Some(at(5)));
+    }
+    assert_eq!(store.forget_schedules(&acme(), "acme/shop", &[]).await.unwrap(), 1);
+}
+
 pub(crate) async fn repositories_are_known_by_what_was_heard_of_them(store: &impl Store) {
     assert_eq!(store.tenants().await.unwrap(), []);
     store.commit(Story::new(acme(), 1).transition()).await.unwrap();

@@ -4,7 +4,7 @@ use flowctl_core::execution::EventKind;
 use serde_json::json;
 
 use super::given::{Story, acme, at, draft};
-use crate::store::{Claim, ClaimedWork, Held, Store, StoreError, Transition};
+use crate::store::{Claim, ClaimedWork, Held, Store, StoreError, Transition, Work};
 
 /// An execution whose `draft` is to be performed.
 async fn drafting(store: &impl Store, number: u128) -> Story {
@@ -26,7 +26,7 @@ pub(crate) async fn work_is_claimed_once(store: &impl Store) {
 
 pub(crate) async fn work_may_be_stored_as_claimed(store: &impl Store) {
     let mut story = Story::new(acme(), 1).drafting();
-    let claim = Some(Claim { owner: "a".to_owned(), until: at(31) });
+    let claim = Some(Claim { owner: "a".to_owned(), until: at(31), count: 1 });
     store.commit(Transition { work: vec![draft()], claim, ..story.transition() }).await.unwrap();
     assert_eq!(store.next_work().await.unwrap(), Some(at(31)));
     assert_eq!(store.claim_work("b", 10, at(30), at(60)).await.unwrap(), []);
@@ -41,6 +41,24 @@ pub(crate) async fn work_may_be_stored_as_claimed(store: &impl Store) {
     assert!(store.next_work().await.unwrap() <= Some(at(0)), "one that nobody has");
     store.commit(story.drafted(at(60)).transition()).await.unwrap();
     assert_eq!(store.backlog().await.unwrap().work, 1);
+}
+
+pub(crate) async fn of_several_attempts_only_the_first_are_stored_as_claimed(store: &impl Store) {
+    let mut story = Story::new(acme(), 1).drafting();
+    let claim = Some(Claim { owner: "a".to_owned(), until: at(31), count: 1 });
+    let other = Work { step: "other".to_owned(), attempt: 1 };
+    store.commit(Transition { work: vec![draft(), other], claim, ..story.transition() }).await.unwrap();
+    let claimed = store.claim_work("b", 10, at(1), at(60)).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| work.step.as_str()).collect::<Vec<_>>(), ["other"]);
+}
+
+pub(crate) async fn work_of_executions_that_have_enough_is_left(store: &impl Store) {
+    let first = drafting(store, 1).await.execution.id;
+    let second = drafting(store, 2).await.execution.id;
+    let claimed = store.claim_work_but("a", 10, at(1), at(31), &[first]).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| work.execution).collect::<Vec<_>>(), [second]);
+    assert_eq!(store.claim_work_but("a", 10, at(40), at(71), &[first, second]).await.unwrap(), []);
+    assert_eq!(store.claim_work("a", 10, at(40), at(71)).await.unwrap().len(), 2);
 }
 
 pub(crate) async fn an_expired_lease_is_taken_over(store: &impl Store) {

@@ -369,7 +369,8 @@ impl<'p> Attempts<'p> {
     /// Attempts that somebody must perform.
     fn begun(&mut self, part: &'p Prepared, place: i64) {
         let claim = part.transition.claim.as_ref();
-        for work in &part.transition.work {
+        for (number, work) in part.transition.work.iter().enumerate() {
+            let claim = claim.filter(|claim| number < claim.count);
             self.push(place, Some(&work.step), Some(work.attempt));
             self.owners.push(claim.map(|claim| claim.owner.as_str()));
             self.leases.push(claim.map(|claim| micros(claim.until)));

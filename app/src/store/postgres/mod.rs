@@ -227,14 +227,15 @@ impl Store for PostgresStore {
         once!(self, connection => queries::postpone(connection, tenant, id, version, until))
     }
 
-    async fn claim_work(
+    async fn claim_work_but(
         &self,
         owner: &str,
         limit: u32,
         now: Timestamp,
         lease_until: Timestamp,
+        sated: &[ExecutionId],
     ) -> Result<Vec<ClaimedWork>, StoreError> {
-        once!(self, connection => work::claim(connection, owner, limit, now, lease_until))
+        once!(self, connection => work::claim(connection, owner, limit, (now, lease_until), sated))
     }
 
     async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -318,6 +319,15 @@ impl Store for PostgresStore {
 
     async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError> {
         read!(self, connection => signals::handled_until(connection, key))
+    }
+
+    async fn forget_schedules(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        current: &[ScheduleKey],
+    ) -> Result<u64, StoreError> {
+        once!(self, connection => signals::forget_schedules(connection, tenant, repository, current))
     }
 
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError> {

@@ -247,6 +247,24 @@ pub(super) async fn handled(
     timestamp(stands)
 }
 
+const FORGET_SCHEDULES: &str = "
+    delete from schedules
+    where tenant = $1 and repository = $2 and not exists (
+      select 1 from unnest($3::text[], $4::text[]) as current(process, timetable)
+      where current.process = schedules.process and current.timetable = schedules.timetable)";
+
+pub(super) async fn forget_schedules(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    repository: &str,
+    current: &[ScheduleKey],
+) -> Result<u64, StoreError> {
+    let (processes, timetables): (Vec<&str>, Vec<&str>) =
+        current.iter().map(|key| (key.process.as_str(), key.timetable.as_str())).unzip();
+    let query = sqlx::query(FORGET_SCHEDULES).bind(tenant.as_str()).bind(repository).bind(processes).bind(timetables);
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
 const HANDLED_UNTIL: &str = "
     select handled_until from schedules where tenant = $1 and repository = $2 and process = $3 and timetable = $4";
 

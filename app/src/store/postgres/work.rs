@@ -1,5 +1,6 @@
 //! The work queue in SQL.
 
+use flowctl_core::execution::ExecutionId;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -12,10 +13,15 @@ use crate::store::{ClaimedWork, StoreError};
 const CLAIM: &str = "
     with expired as (
       select execution, step, attempt, position from work where lease_until is not null and lease_until <= $3
+        and (cardinality($5::uuid[]) = 0 or not exists (
+          select 1 from executions sated where sated.position = work.execution and sated.id = any($5::uuid[])))
       order by lease_until, position limit $4 for update skip locked),
     fresh as (
       select execution, step, attempt, position from work
-      where lease_until is null order by position limit $4 for update skip locked),
+      where lease_until is null
+        and (cardinality($5::uuid[]) = 0 or not exists (
+          select 1 from executions sated where sated.position = work.execution and sated.id = any($5::uuid[])))
+      order by position limit $4 for update skip locked),
     chosen as (
       select candidate.execution, candidate.step, candidate.attempt
       from (
@@ -33,14 +39,15 @@ pub(super) async fn claim(
     connection: &mut PgConnection,
     owner: &str,
     limit: u32,
-    now: Timestamp,
-    lease_until: Timestamp,
+    (now, lease_until): (Timestamp, Timestamp),
+    sated: &[ExecutionId],
 ) -> Result<Vec<ClaimedWork>, StoreError> {
     let rows = sqlx::query(CLAIM)
         .bind(owner)
         .bind(micros(lease_until))
         .bind(micros(now))
         .bind(i64::from(limit))
+        .bind(sated)
         .fetch_all(connection)
         .await?;
     rows.iter().map(claimed).collect()

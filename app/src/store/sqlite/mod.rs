@@ -270,15 +270,17 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn claim_work(
+    async fn claim_work_but(
         &self,
         owner: &str,
         limit: u32,
         now: Timestamp,
         lease_until: Timestamp,
+        sated: &[ExecutionId],
     ) -> Result<Vec<ClaimedWork>, StoreError> {
-        let owner = owner.to_owned();
-        self.writer.write(Hint::Quiet, move |connection| work::claim(connection, &owner, limit, now, lease_until)).await
+        let (owner, sated) = (owner.to_owned(), sated.to_vec());
+        let claim = move |connection: &_| work::claim(connection, &owner, limit, (now, lease_until), &sated);
+        self.writer.write(Hint::Quiet, claim).await
     }
 
     async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -373,6 +375,17 @@ impl Store for SqliteStore {
 
     async fn schedule_handled_until(&self, key: &ScheduleKey) -> Result<Option<Timestamp>, StoreError> {
         signals::handled_until(&self.readers, key).await
+    }
+
+    async fn forget_schedules(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        current: &[ScheduleKey],
+    ) -> Result<u64, StoreError> {
+        let (tenant, repository, current) = (tenant.clone(), repository.to_owned(), current.to_vec());
+        let forget = move |connection: &_| signals::forget_schedules(connection, &tenant, &repository, &current);
+        self.writer.write(Hint::Quiet, forget).await
     }
 
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError> {

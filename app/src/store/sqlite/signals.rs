@@ -262,6 +262,24 @@ pub(super) fn handled(connection: &Connection, key: &ScheduleKey, until: Timesta
     timestamp(connection.prepare_cached(HANDLED)?.query_row(values, |row| row.get(0))?)
 }
 
+const FORGET_SCHEDULES: &str = "
+    delete from schedules
+    where tenant = ?1 and repository = ?2 and not exists (
+      select 1 from json_each(?3)
+      where value ->> 0 = schedules.process and value ->> 1 = schedules.timetable)";
+
+pub(super) fn forget_schedules(
+    connection: &Connection,
+    tenant: &TenantId,
+    repository: &str,
+    current: &[ScheduleKey],
+) -> Result<u64, StoreError> {
+    let current: Vec<(&str, &str)> = current.iter().map(|key| (key.process.as_str(), key.timetable.as_str())).collect();
+    let current = json("time tables", &current)?;
+    let forgotten = execute(connection, FORGET_SCHEDULES, params![tenant.as_str(), repository, current])?;
+    Ok(forgotten as u64)
+}
+
 const HANDLED_UNTIL: &str = "
     select handled_until from schedules where tenant = ?1 and repository = ?2 and process = ?3 and timetable = ?4";
 

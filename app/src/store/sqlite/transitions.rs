@@ -304,8 +304,9 @@ const ADD_WORK: &str = "
 
 fn add_work(connection: &Connection, transition: &Transition, position: i64) -> Result<(), StoreError> {
     let claim = transition.claim.as_ref();
-    let (owner, until) = (claim.map(|claim| &claim.owner), claim.map(|claim| micros(claim.until)));
-    for work in &transition.work {
+    for (place, work) in transition.work.iter().enumerate() {
+        let claim = claim.filter(|claim| place < claim.count);
+        let (owner, until) = (claim.map(|claim| &claim.owner), claim.map(|claim| micros(claim.until)));
         let values = params![position, work.step, work.attempt, u32::from(claim.is_some()), owner, until];
         execute(connection, ADD_WORK, values)?;
     }

@@ -1,17 +1,21 @@
 //! The work queue in SQL.
 
+use flowctl_core::execution::ExecutionId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 use sqlx::SqlitePool;
 
-use super::columns::{all, execute, execution_id, micros, small, tenant, timestamp};
+use super::columns::{all, execute, execution_id, json, micros, small, tenant, timestamp};
 use crate::store::{ClaimedWork, StoreError};
 
 const CLAIM: &str = "
     update work set lease_owner = ?1, lease_until = ?2, claims = claims + 1
     where position in (
       select candidate.position from work candidate
-      where candidate.lease_until is null or candidate.lease_until <= ?3
+      where (candidate.lease_until is null or candidate.lease_until <= ?3)
+        and (?5 = '[]' or not exists (
+          select 1 from executions
+          where position = candidate.execution and id in (select value from json_each(?5))))
       order by candidate.position limit ?4)
     returning position, execution, step, attempt, claims";
 const EXECUTION: &str = "select tenant, id from executions where position = ?1";
@@ -20,10 +24,11 @@ pub(super) fn claim(
     connection: &Connection,
     owner: &str,
     limit: u32,
-    now: Timestamp,
-    lease_until: Timestamp,
+    (now, lease_until): (Timestamp, Timestamp),
+    sated: &[ExecutionId],
 ) -> Result<Vec<ClaimedWork>, StoreError> {
-    let mut claimed = all(connection, CLAIM, params![owner, micros(lease_until), micros(now), limit], |row| {
+    let sated = json("executions", &sated)?;
+    let mut claimed = all(connection, CLAIM, params![owner, micros(lease_until), micros(now), limit, sated], |row| {
         let of: i64 = row.get(1)?;
         let (of_tenant, id): (String, String) =
             connection.prepare_cached(EXECUTION)?.query_row([of], |row| Ok((row.get(0)?, row.get(1)?)))?;
