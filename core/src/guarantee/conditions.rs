@@ -24,7 +24,7 @@ pub(super) enum Truth {
 pub(super) type Atom = usize;
 
 /// A condition: parts joined by `and`, evaluated from the left until one is false.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Condition {
     pub(super) parts: Vec<Part>,
     /// What an author reads.
@@ -32,7 +32,7 @@ pub(super) struct Condition {
 }
 
 /// One part.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) asks: Asks,
     /// Whether it holds when what it asks is so, or when it is not.
@@ -58,6 +58,24 @@ pub(super) enum Asks {
     Status(StepIndex, String),
     /// What is known from how one step ended: the value for each fate.
     Outcome(StepIndex, Vec<(Fate, Truth)>),
+    /// Whether one of these holds, asked from the left until one does.
+    Either(Vec<Condition>),
+}
+
+impl Condition {
+    /// Its parts, and those of which they are made.
+    pub(super) fn all_parts(&self) -> Vec<&Part> {
+        let (mut found, mut open) = (Vec::new(), vec![self]);
+        while let Some(condition) = open.pop() {
+            for part in &condition.parts {
+                found.push(part);
+                if let Asks::Either(alternatives) = &part.asks {
+                    open.extend(alternatives);
+                }
+            }
+        }
+        found
+    }
 }
 
 /// Truths by the text that they have.
@@ -89,8 +107,13 @@ impl Atoms {
             _ => return literal(Truth::Error),
         };
         let bare = bare(text);
+        Condition { parts: self.parts(copies, &bare), text: bare }
+    }
+
+    /// The parts of a text that are joined by `and`.
+    fn parts(&mut self, copies: &Copies<'_, '_>, text: &str) -> Vec<Part> {
         let mut parts = Vec::new();
-        for part in split(&bare) {
+        for part in split(text) {
             let (written, holders) = copies.written_out(part);
             for part in split(&written) {
                 let mut part = self.part(copies, part);
@@ -99,7 +122,26 @@ impl Atoms {
                 parts.push(part);
             }
         }
-        Condition { parts, text: bare }
+        parts
+    }
+
+    /// A text in brackets, or one with `or`, that asks about steps: taken apart.
+    fn taken_apart(&mut self, copies: &Copies<'_, '_>, text: &str) -> Option<Part> {
+        let (inside, positive) = match text.strip_prefix("not ").and_then(|rest| enclosed(rest.trim())) {
+            Some(inside) => (inside, false),
+            None => (enclosed(text).unwrap_or(text), true),
+        };
+        let alternatives = split_at_or(inside);
+        if (alternatives.len() < 2 && inside == text) || !inside.contains("steps") || has_word(inside, &["if"]) {
+            return None;
+        }
+        let alternatives = alternatives.into_iter();
+        let alternatives =
+            alternatives.map(|text| Condition { parts: self.parts(copies, text), text: text.to_owned() });
+        let alternatives: Vec<Condition> = alternatives.collect();
+        let reads =
+            alternatives.iter().flat_map(|one| &one.parts).flat_map(|part| part.reads.iter().copied()).collect();
+        Some(Part { positive, ..Part::about(Asks::Either(alternatives), reads) })
     }
 
     fn part(&mut self, copies: &Copies<'_, '_>, text: &str) -> Part {
@@ -107,6 +149,9 @@ impl Atoms {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if let Some((step, truths)) = outcome(copies, &words) {
             return Part::about(Asks::Outcome(step, truths), vec![step]);
+        }
+        if let Some(part) = self.taken_apart(copies, &words) {
+            return part;
         }
         let (inner, mut positive) = match words.strip_prefix("not ").filter(|rest| !has_word(rest, &["or", "if"])) {
             Some(rest) => (rest.to_owned(), false),
@@ -299,8 +344,38 @@ pub(super) fn bare(template: &str) -> String {
     inside.trim_start_matches('-').trim_end_matches('-').trim().to_owned()
 }
 
+/// What stands in the brackets that are around all of a text.
+fn enclosed(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix('(')?.strip_suffix(')')?;
+    let mut depth = 0_usize;
+    let mut quote: Option<char> = None;
+    for c in inside.chars() {
+        match quote {
+            Some(_) if c == '\\' => return None,
+            Some(mark) => quote = (c != mark).then_some(mark),
+            None => match c {
+                '"' | '\'' => quote = Some(c),
+                '(' => depth += 1,
+                ')' => depth = depth.checked_sub(1)?,
+                _ => {}
+            },
+        }
+    }
+    (depth == 0 && quote.is_none()).then_some(inside.trim())
+}
+
+/// The parts of a disjunction; the whole text where it is none.
+fn split_at_or(text: &str) -> Vec<&str> {
+    split_at(text, "or", &["if", "else"])
+}
+
 /// The parts of a conjunction; the whole text where it is no plain one.
 fn split(text: &str) -> Vec<&str> {
+    split_at(text, "and", &["or", "if", "else"])
+}
+
+/// The parts of a text between a word outside of brackets and quotes; the whole text where one of the others stands there.
+fn split_at<'t>(text: &'t str, word: &str, others: &[&str]) -> Vec<&'t str> {
     let mut parts = Vec::new();
     let (mut from, mut at, mut depth) = (0, 0, 0_usize);
     let mut quote: Option<char> = None;
@@ -311,11 +386,11 @@ fn split(text: &str) -> Vec<&str> {
             None if matches!(c, '"' | '\'') => quote = Some(c),
             None if matches!(c, '(' | '[' | '{') => depth += 1,
             None if matches!(c, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            None if depth == 0 && word_at(text, at, "and") => {
+            None if depth == 0 && word_at(text, at, word) => {
                 parts.push(text[from..at].trim());
-                from = at + 3;
+                from = at + word.len();
             }
-            None if depth == 0 && ["or", "if", "else"].iter().any(|word| word_at(text, at, word)) => return vec![text],
+            None if depth == 0 && others.iter().any(|other| word_at(text, at, other)) => return vec![text],
             None => {}
         }
         at += c.len_utf8();

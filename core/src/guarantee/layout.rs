@@ -47,10 +47,10 @@ impl Layout {
                 }
             }
             let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));
-            for part in conditions.flat_map(|condition| &condition.parts) {
+            for part in conditions.flat_map(|condition| condition.all_parts()) {
                 match part.asks {
                     Asks::Atom(atom) => touch(Thing::Atom(atom), at),
-                    Asks::Literal(_) | Asks::Decision(..) | Asks::Status(..) | Asks::Outcome(..) => {}
+                    Asks::Literal(_) | Asks::Decision(..) | Asks::Status(..) | Asks::Outcome(..) | Asks::Either(_) => {}
                 }
                 for read in part.asked() {
                     if let Some(from) = place.get(&read).filter(|from| **from < at) {
@@ -100,7 +100,7 @@ impl Part {
     fn asked(&self) -> impl Iterator<Item = StepIndex> {
         let own = match &self.asks {
             Asks::Decision(step, _) | Asks::Status(step, _) | Asks::Outcome(step, _) => Some(*step),
-            Asks::Literal(_) | Asks::Atom(_) => None,
+            Asks::Literal(_) | Asks::Atom(_) | Asks::Either(_) => None,
         };
         own.into_iter().chain(self.needs.iter().copied())
     }

@@ -143,7 +143,7 @@ impl<'p> Model<'p> {
     pub(super) fn is_unsure(&self, step: StepIndex) -> bool {
         let node = &self.nodes[step];
         let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));
-        conditions.flat_map(|condition| &condition.parts).any(|part| part.unsure)
+        conditions.flat_map(Condition::all_parts).any(|part| part.unsure)
     }
 
     /// Whether a step's `when` is certain to hold.

@@ -83,6 +83,10 @@ fn holds_only_where_passed(model: &Model<'_>, passes: &[Passes], condition: &Con
                     every(*step, &|end| end.is_completed())
                 }
                 Asks::Literal(truth) => (*truth == Truth::False && part.positive) || *truth == Truth::Error,
+                Asks::Either(alternatives) => {
+                    let mut alternatives = alternatives.iter();
+                    part.positive && alternatives.all(|one| holds_only_where_passed(model, passes, one))
+                }
                 Asks::Status(..) | Asks::Outcome(..) | Asks::Atom(_) => false,
             }
     })

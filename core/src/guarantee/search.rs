@@ -436,7 +436,7 @@ impl<'s, 'p> Search<'s, 'p> {
         for part in condition.iter().flat_map(|condition| &condition.parts) {
             let mut further = Vec::new();
             for settled in open {
-                for (truth, more) in self.part(step, part, state, &settled) {
+                for (truth, more) in self.part(step, part, state, &settled)? {
                     match truth {
                         Truth::True => further.push(more),
                         Truth::False | Truth::Error => found.push((truth, more)),
@@ -452,7 +452,7 @@ impl<'s, 'p> Search<'s, 'p> {
         Some(found)
     }
 
-    fn part(&self, step: StepIndex, part: &Part, state: &State, settled: &Settled) -> Vec<(Truth, Settled)> {
+    fn part(&self, step: StepIndex, part: &Part, state: &State, settled: &Settled) -> Option<Vec<(Truth, Settled)>> {
         let signed = |truth| match (truth, part.positive) {
             (Truth::True, false) => Truth::False,
             (Truth::False, false) => Truth::True,
@@ -470,12 +470,16 @@ impl<'s, 'p> Search<'s, 'p> {
         };
         let told = |same: bool| if same { Truth::True } else { Truth::False };
         if self.certain && part.unsure {
-            return Vec::new();
+            return Some(Vec::new());
         }
         if part.needs.iter().any(|of| fate(of).is_some_and(|fate| !fate.is_completed())) {
-            return vec![(Truth::Error, settled.clone())];
+            return Some(vec![(Truth::Error, settled.clone())]);
         }
-        match &part.asks {
+        Some(match &part.asks {
+            Asks::Either(alternatives) => {
+                let either = self.either(step, alternatives, state, settled)?;
+                either.into_iter().map(|(truth, settled)| (signed(truth), settled)).collect()
+            }
             Asks::Literal(truth) => known(*truth),
             Asks::Decision(of, word) => match fate(of) {
                 Some(fate) => known(fate.decision().map_or(Truth::Error, |decision| told(decision == word))),
@@ -490,7 +494,7 @@ impl<'s, 'p> Search<'s, 'p> {
                     let known = truths.iter().find(|(known, _)| *known == fate);
                     signed(known.map_or(Truth::Error, |(_, truth)| *truth))
                 };
-                let Some(fate) = fate(of) else { return any(settled) };
+                let Some(fate) = fate(of) else { return Some(any(settled)) };
                 let mut found = vec![(value(fate), settled.clone())];
                 if early && value(Fate::Open) != value(fate) {
                     // It may have been asked before the step had ended.
@@ -516,7 +520,35 @@ impl<'s, 'p> Search<'s, 'p> {
                         .collect(),
                 }
             }
+        })
+    }
+
+    /// The values that a disjunction may have.
+    fn either(
+        &self,
+        step: StepIndex,
+        alternatives: &[Condition],
+        state: &State,
+        settled: &Settled,
+    ) -> Option<Vec<(Truth, Settled)>> {
+        let (mut found, mut open) = (Vec::new(), vec![settled.clone()]);
+        for alternative in alternatives {
+            let mut further = Vec::new();
+            for settled in open {
+                for (truth, more) in self.truths_given(step, Some(alternative), state, &settled)? {
+                    match truth {
+                        Truth::False => further.push(more),
+                        Truth::True | Truth::Error => found.push((truth, more)),
+                    }
+                }
+            }
+            open = further;
+            if found.len() + open.len() > MAX_WAYS {
+                return None;
+            }
         }
+        found.extend(open.into_iter().map(|settled| (Truth::False, settled)));
+        Some(found)
     }
 
     /// The ways that a gateway may take, as bits of its branches; nothing in place of them where it fails.

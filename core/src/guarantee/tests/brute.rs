@@ -45,7 +45,7 @@ fn random_step(index: usize, count: usize) -> impl Strategy<Value = RandomStep> 
         prop::sample::select(vec!["all", "all", "any"]),
         prop::sample::select(vec!["fail", "fail", "continue"]),
         0_u8..10,
-        0_u8..18,
+        0_u8..21,
         prop::collection::vec(index + 1..count + 2, 2),
         prop::bool::weighted(0.15),
     )
@@ -101,6 +101,13 @@ fn yaml(steps: &[RandomStep]) -> String {
             }
             (17, Some(read)) => {
                 format!("{{{{ not steps.s{read}.status == \"completed\" or steps.s{read}.output is defined }}}}")
+            }
+            (18, Some(read)) => format!("{{{{ steps.s{read}.status == \"completed\" or inputs.b }}}}"),
+            (19, Some(read)) => {
+                format!("{{{{ not (steps.s{read}.status == \"failed\" and inputs.a) and inputs.b }}}}")
+            }
+            (20, Some(read)) if is_approval => {
+                format!("{{{{ inputs.b or (steps.s{read}.output.decision == \"approved\" and inputs.a) }}}}")
             }
             (7, Some(read)) => format!("{{{{ not steps.s{read}.status != \"failed\" }}}}"),
             _ => String::new(),

@@ -680,3 +680,26 @@ fn a_decision_that_a_process_returns_is_followed() {
         "unproved: what `ship` asks about how other steps ended could not be followed"
     );
 }
+
+#[test]
+fn alternatives_are_looked_at_one_by_one() {
+    let last = "- {id: last, type: set, depends_on: [ap, other], values: {ok: 1}}";
+    let (ap, other) = ("steps.ap.output.decision == 'approved'", "steps.other.output.decision == 'approved'");
+    for when in [
+        format!("({ap} or {other}) and {ap}"),
+        format!("({ap} and {other}) or (inputs.risk > 3 and {ap})"),
+        format!("not (steps.ap.output.decision == 'rejected' or {other})"),
+        format!("{ap} and ({other} or inputs.risk > 3)"),
+    ] {
+        assert_eq!(survived(last, &when), "holds", "{when}");
+    }
+    for when in [
+        format!("{ap} or {other}"),
+        format!("{ap} or inputs.risk > 3"),
+        format!("not ({ap} and {other})"),
+        format!("(inputs.risk > 3 or {ap}) and {other}"),
+    ] {
+        let refuted = survived(last, &when);
+        assert!(refuted.starts_with("fails: `start` → `ap` is rejected"), "{when}: {refuted}");
+    }
+}
