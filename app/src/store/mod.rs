@@ -13,6 +13,7 @@ mod installation;
 mod listing;
 mod measures;
 mod outputs;
+mod payloads;
 pub mod postgres;
 mod signal;
 pub mod sqlite;

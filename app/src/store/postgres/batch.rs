@@ -15,6 +15,7 @@ use super::prepared::{Prepared, Unit};
 use super::text::storable;
 use super::{along, payloads, signals};
 use crate::store::columns::{signed, unsigned};
+use crate::store::payloads::Payloads;
 use crate::store::{Committed, StoreError, states};
 
 /// What became of a unit.
@@ -117,6 +118,7 @@ impl<'u> Batch<'u> {
         self.take_signals(connection).await?;
         if self.late.is_empty() {
             self.keep_apart(connection).await?;
+            executions::more_work(connection, &self.placed()).await?;
             let parts: Vec<&Prepared> = self.parts(|_| true).map(|(_, part)| part).collect();
             along::write(connection, &parts).await?;
         }
@@ -124,7 +126,7 @@ impl<'u> Batch<'u> {
     }
 
     async fn keep_apart(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let mut kept = payloads::Payloads::new();
+        let mut kept = Payloads::new();
         for unit in &self.live {
             kept.extend(self.units[*unit].payloads.iter().map(|(key, body)| (key.clone(), body.clone())));
         }
@@ -132,11 +134,18 @@ impl<'u> Batch<'u> {
             return Ok(());
         }
         payloads::add(connection, &kept).await?;
-        let parts = self.parts(|_| true).filter_map(|(place, part)| Some((*self.positions.get(&place)?, part)));
-        let uses =
-            parts.flat_map(|(position, part)| part.digests().map(move |it| (position, part.tenant.as_str(), it)));
+        let uses = self
+            .placed()
+            .into_iter()
+            .flat_map(|(position, part)| part.digests().map(move |digest| (position, part.tenant.as_str(), digest)));
         let uses: Vec<(i64, &str, &str)> = uses.collect();
         Ok(payloads::refer(connection, &uses).await?)
+    }
+
+    /// What was written, with its execution's position.
+    fn placed(&self) -> Vec<(i64, &'u Prepared)> {
+        let parts = self.parts(|_| true);
+        parts.filter_map(|(place, part)| Some((*self.positions.get(&place)?, part))).collect()
     }
 
     fn parts<'b>(&'b self, which: impl Fn(&Prepared) -> bool + 'b) -> impl Iterator<Item = (Place, &'u Prepared)> + 'b {

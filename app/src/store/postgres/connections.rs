@@ -26,6 +26,14 @@ const GREETING: &str = "
     set statement_timeout = 60000;
     set client_min_messages = warning";
 
+/// What those connections are told that transitions are written on: every row is found along an index, whatever the
+/// server believes of tables that have just begun to fill, and how is thought about once.
+const WRITERS_GREETING: &str = "
+    set plan_cache_mode = force_generic_plan;
+    set enable_seqscan = off;
+    set enable_hashjoin = off;
+    set enable_mergejoin = off";
+
 /// The connections of one store.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -93,6 +101,19 @@ impl Connections {
         };
         self.note(connected.as_ref().err());
         Ok(connected?)
+    }
+
+    /// A new connection to write transitions on.
+    pub(super) async fn connect_writer(&self) -> Result<PgConnection, StoreError> {
+        let mut connection = self.connect().await?;
+        // A database that knows these settings under no name has its own ways.
+        if let Err(error) = connection.execute(WRITERS_GREETING).await {
+            if is_lost(&error) {
+                return Err(error.into());
+            }
+            tracing::debug!(%error, "the database plans by itself");
+        }
+        Ok(connection)
     }
 
     /// Says that a connection was lost, so that its siblings are not tried one by one.

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use flowctl_core::execution::{EventKind, ExecutionId, StepStatus};
+use flowctl_core::execution::ExecutionId;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::batch::Outgrown;
-use super::payloads::{self, Payloads};
+use super::payloads;
 use super::prepared::{Prepared, Unit, snapshot};
 use super::text::storable;
 use crate::store::columns::{micros, signed};
+use crate::store::payloads::Payloads;
 use crate::store::{StoreError, states};
 
 /// An execution by tenant and id.
@@ -31,8 +32,9 @@ pub(super) struct Stands {
     pub(super) tail_bytes: i64,
 }
 
-/// The version guards; so does the epoch of the claim that a result was made under. `ended` are the steps whose attempts
-/// are dropped but for one, since their results would be refused; without a step all of the execution's.
+/// The version guards; so does the epoch of the claim that a result was made under. Attempts are dropped whose results
+/// would be refused: all of an execution that has ended, else those of `ended_step` but for one. Every row is found along
+/// an index; what belongs to a transition travels with it, so that nothing has to be looked for again.
 const GO_ON: &str = "
     with moved as (
       update executions e
@@ -42,16 +44,19 @@ const GO_ON: &str = "
         tail_bytes = case when t.snapshot is null then e.tail_bytes + octet_length(t.texts) else 0 end
       from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[],
           $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[],
-          $16::bigint[], $17::text[]) with ordinality
+          $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::bigint[], $22::text[],
+          $23::bigint[]) with ordinality
         as t(tenant, id, version, status, open, wake_at, ended_at, events, texts, large, delivery, snapshot,
-          snapshot_large, step, attempt, claims, owner, place)
+          snapshot_large, step, attempt, claims, owner, ended_step, ended_attempt, new_step, new_attempt, new_owner,
+          new_until, place)
       where e.tenant = t.tenant and e.id = t.id and e.version = t.version
         and (t.step is null or exists (
           select 1 from work w
           where w.execution = e.position and w.step = t.step and w.attempt = t.attempt and w.claims = t.claims
             and w.lease_owner = t.owner))
-      returning t.place, e.position, e.version, e.last_seq, e.base_bytes, e.tail_bytes, t.events, t.texts, t.large,
-        t.delivery, t.snapshot, t.snapshot_large),
+      returning t.place, e.position, e.version, e.last_seq, e.base_bytes, e.tail_bytes, t.open, t.events, t.texts,
+        t.large, t.delivery, t.snapshot, t.snapshot_large, t.ended_step, t.ended_attempt, t.new_step, t.new_attempt,
+        t.new_owner, t.new_until),
     recorded as (
       insert into events (execution, seq, delivery, events, large)
       select position, last_seq, delivery, texts, large from moved where events > 0),
@@ -60,43 +65,36 @@ const GO_ON: &str = "
       select position, last_seq, snapshot, snapshot_large from moved where snapshot is not null
       on conflict (execution) do update set seq = excluded.seq, state = excluded.state, large = excluded.large),
     dropped as (
-      delete from work w
-      using moved, unnest($18::bigint[], $19::text[], $20::bigint[]) as ended(place, step, attempt)
-      where ended.place = moved.place and w.execution = moved.position
-        and (ended.step is null or (w.step = ended.step and w.attempt <> ended.attempt))),
+      delete from work w using moved
+      where w.execution = moved.position
+        and (not moved.open or (w.step = moved.ended_step and w.attempt <> moved.ended_attempt))),
     added as (
       insert into work (execution, step, attempt, claims, lease_owner, lease_until)
-      select moved.position, new.step, new.attempt, case when new.owner is null then 0 else 1 end, new.owner, new.until
-      from moved
-        join unnest($21::bigint[], $22::text[], $23::bigint[], $24::text[], $25::bigint[]) with ordinality
-          as new(place, step, attempt, owner, until, number) on new.place = moved.place
-      order by new.number
+      select position, new_step, new_attempt, case when new_owner is null then 0 else 1 end, new_owner, new_until
+      from moved where new_step is not null order by place
       on conflict do nothing)
     select place, position, version, last_seq, base_bytes, tail_bytes from moved";
 
 /// Has executions go on; how those stand, by their number, that were at the expected version and under a claim that
-/// holds.
+/// holds. Of their work only the first attempt that ended and the first new one are seen to; [`more_work`] does the rest.
 pub(super) async fn go_on<'p>(
     connection: &mut PgConnection,
     parts: impl Iterator<Item = &'p Prepared>,
 ) -> Result<BTreeMap<usize, Stands>, StoreError> {
-    let (mut rows, mut texts, mut added) = (Rows::default(), Texts::default(), Attempts::default());
-    let (mut versions, mut events, mut dropped) = (Vec::new(), Vec::new(), Attempts::default());
-    let (mut steps, mut attempts, mut claims, mut owners) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (number, part) in parts.enumerate() {
+    let (mut rows, mut texts) = (Rows::default(), Texts::default());
+    let (mut versions, mut events) = (Vec::new(), Vec::new());
+    let (mut held, mut ended, mut new) = (Attempts::default(), Attempts::default(), Attempts::default());
+    let mut claims = Vec::new();
+    for part in parts {
         rows.push(part, states::wake_at(&part.transition.execution));
         texts.push(part);
         versions.push(signed("the version", part.transition.expected_version)?);
         events.push(signed("the number of events", part.transition.events.len() as u64)?);
-        let held = part.transition.under.as_ref();
-        steps.push(held.map(|held| held.work.step.as_str()));
-        attempts.push(held.map(|held| i64::from(held.work.attempt)));
-        claims.push(held.map(|held| i64::from(held.work.claims)));
-        owners.push(held.map(|held| held.owner.as_str()));
-        // WITH ORDINALITY counts from 1.
-        let place = signed("the number of transitions", number as u64 + 1)?;
-        dropped.ended(part, place);
-        added.begun(part, place);
+        let under = part.transition.under.as_ref();
+        held.push(under.map(|held| (&*held.work.step, held.work.attempt)), under.map(|held| &*held.owner), None);
+        claims.push(under.map(|held| i64::from(held.work.claims)));
+        ended.push(part.ended_steps().next(), None, None);
+        new.push_new(part, 0);
     }
     let moved = sqlx::query(GO_ON)
         .bind(rows.tenants)
@@ -112,18 +110,16 @@ pub(super) async fn go_on<'p>(
         .bind(texts.deliveries)
         .bind(texts.snapshots)
         .bind(texts.snapshots_large)
-        .bind(steps)
-        .bind(attempts)
+        .bind(held.steps)
+        .bind(held.attempts)
         .bind(claims)
-        .bind(owners)
-        .bind(dropped.places)
-        .bind(dropped.steps)
-        .bind(dropped.attempts)
-        .bind(added.places)
-        .bind(added.steps)
-        .bind(added.attempts)
-        .bind(added.owners)
-        .bind(added.leases)
+        .bind(held.owners)
+        .bind(ended.steps)
+        .bind(ended.attempts)
+        .bind(new.steps)
+        .bind(new.attempts)
+        .bind(new.owners)
+        .bind(new.leases)
         .fetch_all(connection)
         .await?;
     moved.iter().map(stands).collect()
@@ -167,25 +163,24 @@ const CREATE: &str = "
       insert into repositories (tenant, name)
       select distinct tenant, name from unnest($1::text[], $8::text[]) as t(tenant, name) order by tenant, name
       on conflict do nothing),
+    given as materialized (
+      select nextval(pg_get_serial_sequence('executions', 'position')) as position, t.*
+      from unnest($1::text[], $2::uuid[], $3::text[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bigint[],
+          $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[],
+          $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::bigint[])
+        as t(tenant, id, status, open, wake_at, ended_at, events, repository, process, number, start_key,
+          concurrency_group, created_at, texts, snapshot, large, delivery, snapshot_large, new_step, new_attempt,
+          new_owner, new_until)),
     created as (
       insert into executions
-        (tenant, id, version, status, open, wake_at, ended_at, last_seq, repository, process, number, start_key,
-         concurrency_group, created_at, base_bytes, tail_bytes)
-      select tenant, id, 1, status, open, wake_at, ended_at, events, repository, process, number, start_key,
+        (position, tenant, id, version, status, open, wake_at, ended_at, last_seq, repository, process, number,
+         start_key, concurrency_group, created_at, base_bytes, tail_bytes)
+      select position, tenant, id, 1, status, open, wake_at, ended_at, events, repository, process, number, start_key,
         concurrency_group, created_at, octet_length(coalesce(snapshot, texts)), 0
-      from unnest($1::text[], $2::uuid[], $3::text[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bigint[],
-          $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[])
-        as t(tenant, id, status, open, wake_at, ended_at, events, repository, process, number, start_key,
-          concurrency_group, created_at, texts, snapshot)
+      from given
       on conflict do nothing
       returning position, tenant, id),
-    placed as materialized (
-      select t.place, created.position, t.events, t.texts, t.large, t.delivery, t.snapshot, t.snapshot_large
-      from created
-        join unnest($1::text[], $2::uuid[], $7::bigint[], $14::text[], $16::text[], $17::text[], $15::text[],
-            $18::text[]) with ordinality
-          as t(tenant, id, events, texts, large, delivery, snapshot, snapshot_large, place)
-          on t.tenant = created.tenant and t.id = created.id),
+    placed as materialized (select given.* from given join created on created.position = given.position),
     recorded as (
       insert into events (execution, seq, delivery, events, large)
       select position, events, delivery, texts, large from placed where events > 0),
@@ -194,23 +189,20 @@ const CREATE: &str = "
       select position, events, snapshot, snapshot_large from placed where snapshot is not null),
     added as (
       insert into work (execution, step, attempt, claims, lease_owner, lease_until)
-      select placed.position, new.step, new.attempt, case when new.owner is null then 0 else 1 end, new.owner, new.until
-      from placed
-        join unnest($19::bigint[], $20::text[], $21::bigint[], $22::text[], $23::bigint[]) with ordinality
-          as new(place, step, attempt, owner, until, number) on new.place = placed.place
-      order by new.number)
+      select position, new_step, new_attempt, case when new_owner is null then 0 else 1 end, new_owner, new_until
+      from placed where new_step is not null order by position)
     select position, tenant, id from created";
 
 /// Stores new executions, each with when it is to be looked at; the positions of those whose id and start key were not
-/// there yet.
+/// there yet. Of their work only the first attempt is added; [`more_work`] does the rest.
 pub(super) async fn create<'p>(
     connection: &mut PgConnection,
     parts: impl Iterator<Item = (&'p Prepared, Option<i64>)>,
 ) -> Result<BTreeMap<Key, i64>, StoreError> {
-    let (mut rows, mut texts, mut added) = (Rows::default(), Texts::default(), Attempts::default());
+    let (mut rows, mut texts, mut new) = (Rows::default(), Texts::default(), Attempts::default());
     let (mut events, mut repositories, mut processes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut numbers, mut start_keys, mut groups, mut moments) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (number, (part, wake_at)) in parts.enumerate() {
+    for (part, wake_at) in parts {
         let execution = &part.transition.execution;
         rows.push(part, wake_at);
         texts.push(part);
@@ -222,7 +214,7 @@ pub(super) async fn create<'p>(
         start_keys.push(part.transition.start_key.as_deref().map(storable));
         groups.push(part.group.as_deref());
         moments.push(micros(execution.created_at));
-        added.begun(part, signed("the number of transitions", number as u64 + 1)?);
+        new.push_new(part, 0);
     }
     let created = sqlx::query(CREATE)
         .bind(rows.tenants)
@@ -243,15 +235,50 @@ pub(super) async fn create<'p>(
         .bind(texts.large)
         .bind(texts.deliveries)
         .bind(texts.snapshots_large)
-        .bind(added.places)
-        .bind(added.steps)
-        .bind(added.attempts)
-        .bind(added.owners)
-        .bind(added.leases)
+        .bind(new.steps)
+        .bind(new.attempts)
+        .bind(new.owners)
+        .bind(new.leases)
         .fetch_all(connection)
         .await?;
     let position = |row: &PgRow| Ok(((row.try_get("tenant")?, row.try_get("id")?), row.try_get("position")?));
     created.iter().map(position).collect()
+}
+
+const DROP_MORE: &str = "
+    delete from work w using unnest($1::bigint[], $2::text[], $3::bigint[]) as ended(execution, step, attempt)
+    where w.execution = ended.execution and w.step = ended.step and w.attempt <> ended.attempt";
+const ADD_MORE: &str = "
+    insert into work (execution, step, attempt, claims, lease_owner, lease_until)
+    select execution, step, attempt, case when owner is null then 0 else 1 end, owner, until
+    from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[]) with ordinality
+      as new(execution, step, attempt, owner, until, place)
+    order by place
+    on conflict do nothing";
+
+/// Drops and adds the attempts of parts, each at its execution's position, but for the first of each.
+pub(super) async fn more_work(connection: &mut PgConnection, parts: &[(i64, &Prepared)]) -> Result<(), StoreError> {
+    let (mut of_ended, mut ended) = (Vec::new(), Attempts::default());
+    let (mut of_new, mut new) = (Vec::new(), Attempts::default());
+    for (position, part) in parts {
+        for step in part.ended_steps().skip(1) {
+            of_ended.push(*position);
+            ended.push(Some(step), None, None);
+        }
+        for number in 1..part.transition.work.len() {
+            of_new.push(*position);
+            new.push_new(part, number);
+        }
+    }
+    if !of_ended.is_empty() {
+        let query = sqlx::query(DROP_MORE).bind(of_ended).bind(ended.steps).bind(ended.attempts);
+        query.execute(&mut *connection).await?;
+    }
+    if !of_new.is_empty() {
+        let query = sqlx::query(ADD_MORE).bind(of_new).bind(new.steps).bind(new.attempts);
+        query.bind(new.owners).bind(new.leases).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Nothing is kept where the execution was forgotten meanwhile, or a later state is kept already.
@@ -336,7 +363,6 @@ impl<'p> Texts<'p> {
 /// Columns of the work queue.
 #[derive(Default)]
 struct Attempts<'p> {
-    places: Vec<i64>,
     steps: Vec<Option<&'p str>>,
     attempts: Vec<Option<i64>>,
     owners: Vec<Option<&'p str>>,
@@ -344,36 +370,18 @@ struct Attempts<'p> {
 }
 
 impl<'p> Attempts<'p> {
-    fn push(&mut self, place: i64, step: Option<&'p str>, attempt: Option<u32>) {
-        self.places.push(place);
+    fn push(&mut self, attempt: Option<(&'p str, u32)>, owner: Option<&'p str>, lease: Option<i64>) {
+        let (step, attempt) = attempt.unzip();
         self.steps.push(step);
         self.attempts.push(attempt.map(i64::from));
+        self.owners.push(owner);
+        self.leases.push(lease);
     }
 
-    /// Steps that the events are about, with the attempt that runs; only these can have stopped. What begins had not run
-    /// before: of earlier attempts nothing is left.
-    fn ended(&mut self, part: &'p Prepared, place: i64) {
-        if part.transition.execution.status.is_final() {
-            return self.push(place, None, None);
-        }
-        for event in &part.transition.events {
-            let (Some(step), false) = (&event.step, matches!(event.kind, EventKind::StepStarted { .. })) else {
-                continue;
-            };
-            let state = part.transition.execution.steps.get(step);
-            let runs = state.filter(|state| state.status == StepStatus::Running).map_or(0, |state| state.attempt);
-            self.push(place, Some(step), Some(runs));
-        }
-    }
-
-    /// Attempts that somebody must perform.
-    fn begun(&mut self, part: &'p Prepared, place: i64) {
-        let claim = part.transition.claim.as_ref();
-        for (number, work) in part.transition.work.iter().enumerate() {
-            let claim = claim.filter(|claim| number < claim.count);
-            self.push(place, Some(&work.step), Some(work.attempt));
-            self.owners.push(claim.map(|claim| claim.owner.as_str()));
-            self.leases.push(claim.map(|claim| micros(claim.until)));
-        }
+    /// The attempt of this number that somebody must perform, if there are so many.
+    fn push_new(&mut self, part: &'p Prepared, number: usize) {
+        let claim = part.transition.claim.as_ref().filter(|claim| number < claim.count);
+        let attempt = part.transition.work.get(number).map(|work| (&*work.step, work.attempt));
+        self.push(attempt, claim.map(|claim| &*claim.owner), claim.map(|claim| micros(claim.until)));
     }
 }

@@ -106,9 +106,12 @@ fn is_unknown(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["0A000", "42601", "42883"].contains(&&*code))
 }
 
+/// A hint that is lost with the power does no harm: the disk need not be waited for.
+const NOTIFY: &str = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
 async fn notify(connections: &Connections, own: &str) -> Result<(), StoreError> {
     let mut lent = connections.lend().await?;
-    let query = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(own);
+    let query = sqlx::query(NOTIFY).bind(CHANNEL).bind(own);
     let outcome = query.execute(&mut *lent).await.map(drop).map_err(StoreError::from);
     lent.give_back(outcome)
 }

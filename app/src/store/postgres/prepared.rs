@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 
 use flowctl_core::definition::StepType;
-use flowctl_core::execution::{StepStatus, Waiting};
+use flowctl_core::execution::{EventKind, StepStatus, Waiting};
 use jiff::Timestamp;
 
-use super::payloads::{Payloads, Text, split, tenant_text};
+use super::payloads::tenant_text;
 use super::signals::turn_of_event;
 use super::text::storable;
 use crate::store::approval::{ApprovalChange, approval_changes};
 use crate::store::columns::micros;
+use crate::store::payloads::{Payloads, Text, split};
 use crate::store::{StoreError, Transition, states};
 
 /// A transition with the new executions that exist with it or not at all.
@@ -108,6 +109,24 @@ impl Prepared {
         texts.into_iter().flatten().flat_map(|text| &text.digests).map(String::as_str)
     }
 
+    /// Steps that the events are about, each once, with the attempt that runs: only of these attempts can have ended.
+    /// None of an execution that has ended itself.
+    pub(super) fn ended_steps(&self) -> impl Iterator<Item = (&str, u32)> {
+        let Transition { execution, events, expected_version, .. } = &self.transition;
+        let goes_on = !execution.status.is_final() && *expected_version > 0;
+        let mut seen: Vec<&str> = Vec::new();
+        // What begins had not run before: of earlier attempts nothing is left.
+        let about = events.iter().filter(move |it| goes_on && !matches!(it.kind, EventKind::StepStarted { .. }));
+        about.filter_map(|event| event.step.as_deref()).filter_map(move |step| {
+            if seen.contains(&step) {
+                return None;
+            }
+            seen.push(step);
+            let runs = execution.steps.get(step).filter(|state| state.status == StepStatus::Running);
+            Some((step, runs.map_or(0, |state| state.attempt)))
+        })
+    }
+
     /// Whether storing it is changing rows of its execution, events and work, and nothing else.
     fn is_plain(&self) -> bool {
         let Transition { word, taken, signals, to_group, occurrences, effects, .. } = &self.transition;
@@ -117,6 +136,7 @@ impl Prepared {
             && to_group.is_none()
             && (signals.is_empty() && occurrences.is_empty() && effects.is_empty())
             && (self.waits.is_empty() && self.approvals.is_empty())
+            && (self.transition.work.len() <= 1 && self.ended_steps().nth(1).is_none())
     }
 
     /// The moment of the transition.

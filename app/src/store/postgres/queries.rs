@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::payloads::{Bodies, Read, Text};
+use super::payloads;
 use super::text::storable;
 use crate::store::columns::{micros, micros_after, signed, tenant as tenant_of, timestamp, unsigned};
+use crate::store::payloads::{Payloads, Read, Text, whole};
 use crate::store::states::{self, Part, states_of};
 use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
 
@@ -42,17 +43,17 @@ async fn states(connection: &mut PgConnection, rows: &[PgRow]) -> Result<Vec<Sto
     for row in rows {
         texts.push(read(row)?);
     }
-    let bodies = Bodies::of(connection, &texts).await?;
+    let bodies = payloads::of(connection, &texts).await?;
     states::states(rows.iter().zip(&texts).map(|(row, text)| part(row, text, &bodies)))
 }
 
-fn part(row: &PgRow, read: &Read, bodies: &Bodies) -> Result<Part, StoreError> {
+fn part(row: &PgRow, read: &Read, bodies: &Payloads) -> Result<Part, StoreError> {
     if row.try_get::<i64, _>("seq")? == 0 {
         let there = !read.text.text.is_empty();
-        let snapshot = there.then(|| bodies.whole("an execution", read)).transpose()?;
+        let snapshot = there.then(|| whole("an execution", read, bodies)).transpose()?;
         return Ok(Part::Next(unsigned("a version", row.try_get("version")?)?, snapshot));
     }
-    Ok(Part::Events(bodies.whole("the events", read)?))
+    Ok(Part::Events(whole("the events", read, bodies)?))
 }
 
 fn read(row: &PgRow) -> Result<Read, StoreError> {
@@ -149,11 +150,11 @@ pub(super) async fn events(
         .fetch_all(&mut *connection)
         .await?;
     let texts: Vec<Read> = rows.iter().map(read).collect::<Result<_, _>>()?;
-    let bodies = Bodies::of(connection, &texts).await?;
+    let bodies = payloads::of(connection, &texts).await?;
     let mut found = Vec::new();
     for (row, text) in rows.iter().zip(&texts) {
         let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
-        let events: Vec<Event> = bodies.whole("the events", text)?;
+        let events: Vec<Event> = whole("the events", text, &bodies)?;
         found.extend(states::numbered(row.try_get("seq")?, events, delivery, after_seq)?);
     }
     found.truncate(limit as usize);

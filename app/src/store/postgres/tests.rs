@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::{PostgresStore, examine, payloads};
 use crate::store::conformance::store_conformance;
+use crate::store::payloads::{Payloads, split};
 use crate::store::{DeliveryEnd, DeliveryId, Held, NewDelivery, Receipt, Store, StoreError, Transition};
 
 const SERVER: &str = "FLOWCTL_TEST_POSTGRES_URL";
@@ -256,8 +257,8 @@ async fn somebody_waits(database: &Database) {
     }
 }
 
-fn payload() -> payloads::Payloads {
-    payloads::Payloads::from([(("acme".to_owned(), "d".repeat(64)), "{}".to_owned())])
+fn payload() -> Payloads {
+    Payloads::from([(("acme".to_owned(), "d".repeat(64)), "{}".to_owned())])
 }
 
 async fn is_there(connection: &mut PgConnection) -> bool {
@@ -353,7 +354,7 @@ async fn what_earlier_versions_stored_as_whole_states_goes_on() {
         execution.inputs.insert("much".to_owned(), much);
     }
     let mut apart = payload();
-    let state = payloads::split("a state", &execution, "acme", &mut apart).unwrap();
+    let state = split("a state", &execution, "acme", &mut apart).unwrap();
     assert_eq!(apart.len(), 2, "one of the execution's, and one that nobody refers to");
     let insert = "insert into executions
           (tenant, id, version, repository, process, status, open, created_at, last_seq, state, large)
@@ -361,7 +362,7 @@ async fn what_earlier_versions_stored_as_whole_states_goes_on() {
     let query = sqlx::query(insert).bind(execution.id).bind(state.text).bind(state.large);
     query.execute(&mut connection).await.unwrap();
     for (seq, event) in (1_i64..).zip(&events) {
-        let text = payloads::split("an event", event, "acme", &mut apart).unwrap();
+        let text = split("an event", event, "acme", &mut apart).unwrap();
         let insert = "insert into events (tenant, execution, seq, type, at, event, large)
             values ('acme', $1, $2, '', 7, $3, $4)";
         let query = sqlx::query(insert).bind(execution.id).bind(seq).bind(text.text).bind(text.large);

@@ -191,7 +191,7 @@ impl Writer {
         loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => self.connections.connect().await?,
+                None => self.connections.connect_writer().await?,
             };
             let stored = tokio::time::timeout(WITHIN, batch::store(&mut connection, units, lost)).await;
             let error = match stored {
