@@ -34,7 +34,8 @@ pub(super) struct Stands {
 
 /// The version guards; so does the epoch of the claim that a result was made under. Attempts are dropped whose results
 /// would be refused: all of an execution that has ended, else those of `ended_step` but for one. Every row is found along
-/// an index; what belongs to a transition travels with it, so that nothing has to be looked for again.
+/// an index; what belongs to a transition travels with it, so that nothing has to be looked for again. The tenant is no
+/// condition that an index can serve (`is true`): a server that knows nothing of a table yet may take it for selective.
 const GO_ON: &str = "
     with moved as (
       update executions e
@@ -49,7 +50,7 @@ const GO_ON: &str = "
         as t(tenant, id, version, status, open, wake_at, ended_at, events, texts, large, delivery, snapshot,
           snapshot_large, step, attempt, claims, owner, ended_step, ended_attempt, new_step, new_attempt, new_owner,
           new_until, place)
-      where e.tenant = t.tenant and e.id = t.id and e.version = t.version
+      where e.id = t.id and (e.tenant = t.tenant) is true and e.version = t.version
         and (t.step is null or exists (
           select 1 from work w
           where w.execution = e.position and w.step = t.step and w.attempt = t.attempt and w.claims = t.claims
