@@ -155,6 +155,7 @@ mod tests {
         let long = "x".repeat(LARGE);
         let state = json!({
             "steps": {"a/b": {"output": {"text": long, "output": 1}, "input": "short"}, "c": {"output": long}},
+            "items": [{"result": "short"}, {"result": long}],
             "trigger": {"payload": [long]},
             "note": long,
         });
@@ -162,7 +163,7 @@ mod tests {
         let text = split("a state", &state, "acme", &mut payloads).unwrap();
         let places: BTreeMap<String, String> = serde_json::from_str(text.large.as_deref().unwrap()).unwrap();
         let pointers: Vec<&str> = places.keys().map(String::as_str).collect();
-        assert_eq!(pointers, ["/steps/a~1b/output", "/steps/c/output", "/trigger/payload"]);
+        assert_eq!(pointers, ["/items/1/result", "/steps/a~1b/output", "/steps/c/output", "/trigger/payload"]);
         let rest: Value = serde_json::from_str(&text.text).unwrap();
         assert_eq!(rest["steps"]["c"], json!({"output": null}));
         assert_eq!(payloads.len(), 3);

@@ -150,6 +150,8 @@ macro_rules! read {
     ($store:ident, $connection:ident => $operation:expr) => {{
         match once!($store, $connection => $operation) {
             Err(StoreError::Database(error)) if is_lost(&error) => once!($store, $connection => $operation),
+            // What is kept apart is read by a statement of its own: it may have been forgotten with what refers to it.
+            Err(StoreError::Corrupt { .. }) => once!($store, $connection => $operation),
             outcome => outcome,
         }
     }};
