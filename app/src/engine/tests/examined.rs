@@ -41,7 +41,10 @@ async fn rows_that_say_otherwise_than_the_events_are_found() {
     world.engine.wake_due().await.unwrap();
     let claimed = world.engine.claim_work(1).await.unwrap().pop();
     let engine = world.engine.clone();
-    let performing = claimed.map(|work| tokio::spawn(async move { engine.perform(work, None).await }));
+    let performing = claimed.map(|work| {
+        let entered = engine.inner.under_way.enter(&work);
+        tokio::spawn(async move { engine.perform(work, None, entered).await })
+    });
     begun.await.unwrap();
     assert_eq!(world.picture(id).await, "running | call:running sign:waiting paid:waiting pause:waiting");
     let database = world.folder.path().join("flowctl.db");
