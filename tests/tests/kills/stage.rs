@@ -101,8 +101,9 @@ impl Stage {
         self.folder.path().join("data")
     }
 
-    pub fn is_on_postgres(&self) -> bool {
-        self.database.is_some()
+    /// Where the database is, unless it is beside the data.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.url.as_str())
     }
 
     /// Waits until the server is ready.
