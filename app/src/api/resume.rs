@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use flowctl_core::approval::{Person, SourceKind};
-use flowctl_core::execution::Waiting;
+use flowctl_core::execution::{Execution, Waiting};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -62,17 +62,29 @@ pub(super) async fn resume(
         return Err(Problem::new("resume-token-refused", "The token is for another execution."));
     }
     let execution = api.load(&id).await?;
-    let along = Along { word: Some(claims.word()), ..Along::default() };
+    let used = || Problem::new("resume-token-used", "A token serves once, and this one has.");
     if api.store.knows_word(&execution.tenant, &claims.word()).await? {
-        return Err(Problem::new("resume-token-used", "A token serves once, and this one has."));
+        return Err(used());
     }
+    if let Err(problem) = say(&api, &execution, &claims, given).await {
+        // The token may have been used at the same time, and have been faster there.
+        let late = api.store.knows_word(&execution.tenant, &claims.word()).await?;
+        return Err(if late { used() } else { problem });
+    }
+    let execution = api.load_of(&execution.tenant, execution.id).await?;
+    let url = api.shown(&execution).url;
+    Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
+}
+
+async fn say(api: &Api, execution: &Execution, claims: &Claims, given: Resume) -> Result<(), Problem> {
     let Some(state) = execution.steps.get(&claims.step).filter(|state| state.attempt == claims.attempt) else {
         return Err(Problem::new("not-waiting", format!("`{}` has gone on since.", claims.step)));
     };
     let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
-    let (person, directory) = holder(&api, &neighbourhood, &claims, given.acting.as_deref()).await?;
+    let (person, directory) = holder(api, &neighbourhood, claims, given.acting.as_deref()).await?;
     let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
+    let along = Along { word: Some(claims.word()), ..Along::default() };
     let step = claims.step.as_str();
     match (&state.waiting, given.decision, given.answer) {
         (_, Some(_), Some(_)) => {
@@ -81,11 +93,11 @@ pub(super) async fn resume(
         (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
         (Some(Waiting::Approval(_)), Some(said), None) => {
             let word = api.word(person, said.verb(), SourceKind::Web);
-            hearing.decide(&execution, step, &word, (said.kind(), given.note), along).await??;
+            hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
         }
         (Some(Waiting::Form(_)), None, Some(values)) => {
             let word = api.word(person, "answer", SourceKind::Web);
-            hearing.answer(&execution, step, &word, values, along).await??;
+            hearing.answer(execution, step, &word, values, along).await??;
         }
         (Some(Waiting::Approval(_)), ..) => {
             return Err(Problem::field("answer", "is for forms; this step wants a `decision`"));
@@ -95,9 +107,7 @@ pub(super) async fn resume(
         }
         _ => return Err(Problem::new("not-waiting", format!("`{step}` does not wait for anybody."))),
     }
-    let execution = api.load_of(&execution.tenant, execution.id).await?;
-    let url = api.shown(&execution).url;
-    Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
+    Ok(())
 }
 
 /// What the holder of a token is told: how things stand, and nothing more.

@@ -41,7 +41,8 @@ pub struct Hearing<'a> {
 }
 
 impl Hearing<'_> {
-    /// Records a person's decision about a step, or says why it does not count.
+    /// Records a person's decision about a step, or says why it does not count. A word that was recorded before is
+    /// refused as [`Refusal::Repeated`]: whether the same was said then is for the caller to know.
     ///
     /// # Errors
     /// Where it cannot be said now.
@@ -78,10 +79,11 @@ impl Hearing<'_> {
             counts_for,
         };
         let signal = Signal::Decide { step: step.to_owned(), decision };
-        settled(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+        outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
     }
 
-    /// Records a person's answers to a form, or says why they do not count.
+    /// Records a person's answers to a form, or says why they do not count. A word that was recorded before is refused
+    /// as [`Refusal::Repeated`].
     ///
     /// # Errors
     /// Where it cannot be said now.
@@ -112,7 +114,7 @@ impl Hearing<'_> {
         }
         let (person, source) = (word.person.clone(), word.source.clone());
         let signal = Signal::Answer { step: step.to_owned(), person, values, source };
-        settled(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+        outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
     }
 
     /// The leaves of a requirement that a person counts for.
@@ -162,13 +164,21 @@ impl Hearing<'_> {
     }
 }
 
-/// What a signal led to, for the person who gave it. What was recorded before was done before.
+/// What a signal led to, for the person who gave it, of whom one delivery tells again and again the same: what was
+/// recorded before was done before.
 ///
 /// # Errors
 /// Where the engine could not take it now.
 pub fn settled(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Heard<()> {
     match outcome {
-        Ok(_) | Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
+        Err(SignalFailure::Refused(Refusal::Repeated)) => Ok(Ok(())),
+        other => self::outcome(step, other),
+    }
+}
+
+fn outcome(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Heard<()> {
+    match outcome {
+        Ok(_) => Ok(Ok(())),
         Err(SignalFailure::Refused(refusal)) => Ok(refused(step, refusal)),
         Err(SignalFailure::GroupBusy { running }) => Ok(Err(Refused::GroupBusy { running })),
         Err(SignalFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {

@@ -144,3 +144,31 @@ async fn each_token_of_an_approval_is_one_persons_word() {
     assert_eq!(answered.problem(403), "ineligible");
     stage.post(&path, json!({"token": token, "decision": "approve", "as": "bob"})).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_resume_token_served_several_that_came_at_once() {
+    let stage = Stage::set();
+    for _ in 0..5 {
+        let (execution, _) = ask(&stage).await;
+        let path = format!("/executions/{}/resume", execution["id"].as_str().unwrap());
+        let token = execution["steps"][0]["waiting_for"]["resume_token"].clone();
+        let mut calls = tokio::task::JoinSet::new();
+        for decision in ["approve", "reject"].repeat(4) {
+            let body = json!({"token": token, "decision": decision, "note": "at once"});
+            let request = stage.request(Method::POST, &path).json(&body);
+            calls.spawn(async move { (decision, answer(request).await) });
+        }
+        let mut taken = Vec::new();
+        while let Some(call) = calls.join_next().await {
+            let (decision, answered) = call.unwrap();
+            match answered.status {
+                200 => taken.push(json!(decision)),
+                _ => assert_eq!(answered.problem(409), "resume-token-used"),
+            }
+        }
+        let listed = format!("/approvals?execution={}", execution["id"].as_str().unwrap());
+        let words = stage.get(&listed).await.expect(200)["items"][0]["decisions"].clone();
+        assert_eq!(taken, vec![words[0]["decision"].clone()], "{words:#}");
+        assert_eq!(words.as_array().unwrap().len(), 1);
+    }
+}
