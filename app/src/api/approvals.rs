@@ -9,12 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::body::{Given, body};
+use super::idempotency::{Keyed, optional, used_otherwise};
 use super::problem::Problem;
 use super::query::Query;
 use super::view::{ApprovalView, List};
 use crate::engine::Along;
 use crate::github::intake::Source as _;
-use crate::identity::{About, Hearing, Word};
+use crate::identity::{About, Hearing};
 use crate::store::{Approval, ApprovalFilter, ApprovalStatus};
 
 /// Which approvals to list.
@@ -92,6 +93,15 @@ impl Said {
         }
     }
 
+    /// How it is written.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Withdraw => "withdraw",
+        }
+    }
+
     /// The command that it amounts to.
     pub(super) fn verb(self) -> &'static str {
         match self {
@@ -127,7 +137,8 @@ body!(DecisionGiven);
 /// Decide
 ///
 /// A person's word, weighed as anywhere else: it counts where the person is among those asked. A token is no person:
-/// `as` names one. With `Idempotency-Key` the same request counts once.
+/// `as` names one. With `Idempotency-Key` the same request counts once; another one under the
+/// same key is refused.
 #[utoipa::path(post, path = "/approvals/{id}/decisions", tag = "approvals", operation_id = "decide",
     params(("id" = uuid::Uuid, Path, description = "The approval"),
         ("Idempotency-Key" = Option<String>, Header, description = "A key, at most 200 characters")),
@@ -140,15 +151,43 @@ pub(super) async fn decide(
     Given(given): Given<DecisionGiven>,
 ) -> Result<Json<ApprovalView>, Problem> {
     let approval = find(&api, &id).await?;
+    let said = [
+        given.decision.word().to_owned(),
+        optional(given.note.as_deref()),
+        optional(given.acting.as_deref()),
+        optional(given.commit.as_deref()),
+    ];
+    let keyed = Keyed::of(&headers, &format!("decision:{}", approval.id), &said.each_ref().map(String::as_str))?;
+    if let Some(before) = decided_before(&api, &approval, keyed.as_ref()).await? {
+        return Ok(before);
+    }
+    if let Err(problem) = say(&api, &approval, given, keyed.as_ref()).await {
+        // The same request may have come at the same time, and have been faster.
+        return decided_before(&api, &approval, keyed.as_ref()).await?.ok_or(problem);
+    }
+    Ok(Json(api.shown_approval(&find(&api, &id).await?)))
+}
+
+/// What a key's decision led to, where it was recorded before; refused where that was another one.
+async fn decided_before(
+    api: &Api,
+    approval: &Approval,
+    keyed: Option<&Keyed>,
+) -> Result<Option<Json<ApprovalView>>, Problem> {
+    let Some(keyed) = keyed else { return Ok(None) };
+    if !api.store.knows_word(&approval.tenant, &keyed.word).await? {
+        return Ok(None);
+    }
+    let now = find(api, &approval.id.to_string()).await?;
+    if now.decisions.iter().any(|decision| decision.source.id == keyed.fingerprint) {
+        return Ok(Some(Json(api.shown_approval(&now))));
+    }
+    Err(used_otherwise(approval.execution))
+}
+
+async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option<&Keyed>) -> Result<(), Problem> {
     let neighbourhood = api.neighbourhood(&approval.tenant, &approval.repository).await?;
     let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
-    let key = super::start::given_key(&headers)?;
-    let key = key.map(|key| format!("api-decision:{}:{key}:{:?}:{}", approval.id, given.decision, person.login));
-    if let Some(key) = &key
-        && api.store.knows_word(&approval.tenant, key).await?
-    {
-        return Ok(Json(api.shown_approval(&find(&api, &id).await?)));
-    }
     let execution = api.load_of(&approval.tenant, approval.execution).await?;
     let asks = execution.steps.get(&approval.step).is_some_and(|state| state.attempt == approval.attempt);
     if approval.status != ApprovalStatus::Pending || !asks {
@@ -158,13 +197,15 @@ pub(super) async fn decide(
     let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
-    let word = api.word(person, given.decision.verb(), SourceKind::Api);
-    let word = match given.commit {
-        Some(commit) => Word { about: About::Commit(commit), ..word },
-        None => word,
-    };
-    let along = Along { word: key, ..Along::default() };
+    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
+    if let Some(commit) = given.commit {
+        word.about = About::Commit(commit);
+    }
+    if let Some(keyed) = keyed {
+        word.source.id.clone_from(&keyed.fingerprint);
+    }
+    let along = Along { word: keyed.map(|keyed| keyed.word.clone()), ..Along::default() };
     let decision = (given.decision.kind(), given.note);
     hearing.decide(&execution, &approval.step, &word, decision, along).await??;
-    Ok(Json(api.shown_approval(&find(&api, &id).await?)))
+    Ok(())
 }

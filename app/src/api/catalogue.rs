@@ -71,7 +71,7 @@ impl Catalogue {
     }
 
     /// Every repository, by tenant and name.
-    async fn repositories(&self) -> Result<Vec<(TenantId, String)>, StoreError> {
+    pub(super) async fn repositories(&self) -> Result<Vec<(TenantId, String)>, StoreError> {
         let mut found: Vec<(TenantId, String)> =
             self.repositories.local_names().map(|name| (TenantId::local(), name.to_owned())).collect();
         for tenant in self.store.tenants().await?.into_iter().filter(|tenant| *tenant != TenantId::local()) {

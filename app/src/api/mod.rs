@@ -11,6 +11,7 @@ mod description;
 mod events;
 mod executions;
 mod feed;
+mod idempotency;
 mod person;
 pub mod problem;
 mod processes;

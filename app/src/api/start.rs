@@ -6,24 +6,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowctl_core::approval::Person;
 use flowctl_core::definition::process::ProcessStatus;
-use flowctl_core::execution::{Execution, Subject, TriggerInfo};
+use flowctl_core::execution::{Execution, Subject, TenantId, TriggerInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::body::{Given, body};
 use super::catalogue::Found;
+use super::idempotency::{IDEMPOTENCY_KEY, canonical, digest, given_key, used_otherwise};
 use super::problem::Problem;
 use super::view::ExecutionView;
 use crate::engine::{Along, StartRequest};
 use crate::github::mirror::{MirrorError, Reference};
-
-/// The header that makes a start unique.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Characters of a key at most.
-const MAX_KEY: usize = 200;
 
 /// What is to be started.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,6 +42,12 @@ pub(super) struct Start {
 }
 body!(Start);
 
+/// Nothing is said beside what is started over.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rerun {}
+body!(Rerun, Self::default());
+
 /// Start a process
 ///
 /// Each call starts a new execution, unless `Idempotency-Key` says otherwise: the same key again gives the execution
@@ -63,7 +64,24 @@ pub(super) async fn start(
     headers: HeaderMap,
     Given(start): Given<Start>,
 ) -> Result<Response, Problem> {
-    let found = api.catalogue.find(&start.process).await.map_err(|unfound| unfound.in_field("process"))?;
+    let given = given_key(&headers)?;
+    let found = match (api.catalogue.find(&start.process).await, &given) {
+        (Ok(found), _) => found,
+        (Err(unfound), None) => return Err(unfound.in_field("process")),
+        (Err(unfound), Some(given)) => {
+            return match started_where_it_was(&api, given, &start).await? {
+                Some(before) => Ok(before),
+                None => Err(unfound.in_field("process")),
+            };
+        }
+    };
+    let keyed = given.map(|given| StartKey::of(&given, &found.id(), &start));
+    // Whatever became of the process since: what the key started is what it started.
+    if let Some(keyed) = &keyed
+        && let Some(before) = started_before(&api, &found.tenant, keyed).await?
+    {
+        return Ok(before);
+    }
     startable(&found)?;
     let neighbourhood = api.neighbourhood(&found.tenant, &found.repository).await?;
     let actor = api.named(&neighbourhood, start.acting.as_deref()).await?;
@@ -71,7 +89,6 @@ pub(super) async fn start(
         Some(revision) => of_default_branch(&api, &found, revision).await?,
         None => found.definitions.revision.clone(),
     };
-    let key = key(&headers, &found, &start)?;
     let request = StartRequest {
         tenant: found.tenant.clone(),
         repository: found.repository.clone(),
@@ -79,37 +96,118 @@ pub(super) async fn start(
         revision,
         process: found.process.header.name.as_str().to_owned(),
         trigger: by_hand(actor),
-        inputs: start.inputs.clone(),
-        start_key: key.as_ref().map(|key| format!("api:{key}")),
+        inputs: start.inputs,
+        start_key: None,
         url: None,
     };
-    let word = key.as_ref().map(|key| format!("api-start:{key}:{}", fingerprint(&found, &start)));
-    let along = Along { word: word.clone(), ..Along::default() };
+    begin(&api, request, keyed).await
+}
+
+/// A start's key.
+struct StartKey {
+    /// As it was given, or made of what is started.
+    key: String,
+    /// What is recorded with the start, and tells its request from others under the same key.
+    word: String,
+}
+
+impl StartKey {
+    /// That of a start of the process with this id.
+    fn of(given: &str, id: &str, start: &Start) -> Self {
+        let inputs = canonical(&start.inputs);
+        let none = || "";
+        let (revision, acting) =
+            (start.revision.as_deref().unwrap_or_else(none), start.acting.as_deref().unwrap_or_else(none));
+        Self::new(given, &[id, &inputs], &[id, &inputs, revision, acting])
+    }
+
+    /// That of starting this execution over.
+    fn of_rerun(given: &str, execution: &Execution) -> Self {
+        let said = ["rerun", &execution.id.to_string()];
+        Self::new(given, &said, &said)
+    }
+
+    fn new(given: &str, started: &[&str], said: &[&str]) -> Self {
+        let key = if given == "auto" { format!("auto-{}", digest(started)) } else { given.to_owned() };
+        let word = format!("api-start:{key}:{}", digest(said));
+        Self { key, word }
+    }
+
+    fn start_key(&self) -> String {
+        format!("api:{}", self.key)
+    }
+}
+
+/// Starts what is asked for, once per key.
+async fn begin(api: &Api, request: StartRequest, keyed: Option<StartKey>) -> Result<Response, Problem> {
+    let tenant = request.tenant.clone();
+    let request = StartRequest { start_key: keyed.as_ref().map(StartKey::start_key), ..request };
+    let along = Along { word: keyed.as_ref().map(|keyed| keyed.word.clone()), ..Along::default() };
     let started = api.engine.start_along(request, along).await?;
     if !started.is_new
-        && let Some(word) = &word
-        && !api.store.knows_word(&found.tenant, word).await?
+        && let Some(keyed) = &keyed
+        && !api.store.knows_word(&tenant, &keyed.word).await?
     {
-        return Err(Problem::new("key-used-otherwise", "Another request with this Idempotency-Key came before.")
-            .with_execution(started.execution.id));
+        return Err(used_otherwise(started.execution.id));
     }
     let status = if started.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let mut response = accepted(&api, status, &started.execution);
-    if let Some(key) = key.and_then(|key| HeaderValue::from_str(&key).ok()) {
-        response.headers_mut().insert(IDEMPOTENCY_KEY, key);
+    Ok(accepted(api, status, &started.execution, keyed.as_ref()))
+}
+
+/// What a key started; refused where another request had it.
+async fn started_before(api: &Api, tenant: &TenantId, keyed: &StartKey) -> Result<Option<Response>, Problem> {
+    let Some(id) = api.store.by_start_key(tenant, &keyed.start_key()).await? else { return Ok(None) };
+    if !api.store.knows_word(tenant, &keyed.word).await? {
+        return Err(used_otherwise(id));
     }
-    Ok(response)
+    let execution = api.load_of(tenant, id).await?;
+    Ok(Some(accepted(api, StatusCode::OK, &execution, Some(keyed))))
+}
+
+/// What a key started, where its process cannot be found any more.
+async fn started_where_it_was(api: &Api, given: &str, start: &Start) -> Result<Option<Response>, Problem> {
+    for (tenant, repository) in api.catalogue.repositories().await? {
+        let id = match start.process.rsplit_once(':') {
+            Some((named, name)) if named.eq_ignore_ascii_case(&repository) => format!("{repository}:{name}"),
+            Some(_) => continue,
+            None => format!("{repository}:{}", start.process),
+        };
+        let keyed = StartKey::of(given, &id, start);
+        // The key may be another repository's of the same tenant: then the word is not known here.
+        if api.store.knows_word(&tenant, &keyed.word).await?
+            && let Some(before) = started_before(api, &tenant, &keyed).await?
+        {
+            return Ok(Some(before));
+        }
+    }
+    Ok(None)
 }
 
 /// Start an execution over again
 ///
 /// A new execution with the inputs of this one, by the definition as it stands now. `retry` goes on with the same one
-/// instead.
+/// instead. `Idempotency-Key` serves as with a start; `auto` starts an execution over once.
 #[utoipa::path(post, path = "/executions/{id}/rerun", tag = "executions", operation_id = "rerun_execution",
-    params(("id" = uuid::Uuid, Path, description = "The execution")),
-    responses((status = 202, description = "The new execution", body = ExecutionView, headers(("Location" = String, description = "Its address")))))]
-pub(super) async fn rerun(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+    params(("id" = uuid::Uuid, Path, description = "The execution"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key, at most 200 characters; or `auto`")),
+    request_body = Option<Rerun>,
+    responses(
+        (status = 202, description = "The new execution", body = ExecutionView, headers(("Location" = String, description = "Its address"))),
+        (status = 200, description = "The key was known: the execution that it started", body = ExecutionView),
+    ))]
+pub(super) async fn rerun(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Given(Rerun {}): Given<Rerun>,
+) -> Result<Response, Problem> {
     let before = api.load(&id).await?;
+    let keyed = given_key(&headers)?.map(|given| StartKey::of_rerun(&given, &before));
+    if let Some(keyed) = &keyed
+        && let Some(started) = started_before(&api, &before.tenant, keyed).await?
+    {
+        return Ok(started);
+    }
     let definitions = api.catalogue.at_head(&before.tenant, &before.repository).await?;
     let Some((_, process)) = definitions.repository.process(&before.process) else {
         let (process, repository) = (&before.process, &before.repository);
@@ -134,14 +232,16 @@ pub(super) async fn rerun(State(api): State<Api>, Path(id): Path<String>) -> Res
         start_key: None,
         url: None,
     };
-    let started = api.engine.start(request).await?;
-    Ok(accepted(&api, StatusCode::ACCEPTED, &started.execution))
+    begin(&api, request, keyed).await
 }
 
-fn accepted(api: &Api, status: StatusCode, execution: &Execution) -> Response {
+fn accepted(api: &Api, status: StatusCode, execution: &Execution, keyed: Option<&StartKey>) -> Response {
     let mut response = (status, Json(api.shown(execution))).into_response();
     if let Ok(address) = HeaderValue::from_str(&format!("{}/executions/{}", super::BASE, execution.id)) {
         response.headers_mut().insert(header::LOCATION, address);
+    }
+    if let Some(key) = keyed.and_then(|keyed| HeaderValue::from_str(&keyed.key).ok()) {
+        response.headers_mut().insert(IDEMPOTENCY_KEY, key);
     }
     response
 }
@@ -189,54 +289,4 @@ async fn of_default_branch(api: &Api, found: &Found, revision: &str) -> Result<S
     }
     let common = mirror.merge_base(revision, head).await.map_err(failed)?;
     if common.as_deref() == Some(revision) { Ok(revision.to_owned()) } else { Err(foreign()) }
-}
-
-/// The key of a start, where it has one.
-fn key(headers: &HeaderMap, found: &Found, start: &Start) -> Result<Option<String>, Problem> {
-    let given = given_key(headers)?;
-    Ok(given.map(|key| match key.as_str() {
-        "auto" => format!("auto-{}", digest(&[&found.id(), &canonical(&start.inputs)])),
-        _ => key,
-    }))
-}
-
-/// The idempotency key of a request, where it has one.
-pub(super) fn given_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(given) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let given = given.to_str().ok().map(str::trim).filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
-    let wrong = || Problem::field("Idempotency-Key", format!("must have 1 to {MAX_KEY} visible characters"));
-    given.map(|key| Some(key.to_owned())).ok_or_else(wrong)
-}
-
-/// What tells one request from another under the same key.
-fn fingerprint(found: &Found, start: &Start) -> String {
-    let none = || "";
-    let (revision, acting) =
-        (start.revision.as_deref().unwrap_or_else(none), start.acting.as_deref().unwrap_or_else(none));
-    digest(&[&found.id(), &canonical(&start.inputs), revision, acting])
-}
-
-fn digest(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    hex::encode(digest.finalize())
-}
-
-/// JSON whose members are in order: the same inputs in another order are the same inputs.
-fn canonical(inputs: &Map<String, Value>) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(members) => {
-                let mut members: Vec<(&String, &Value)> = members.iter().collect();
-                members.sort_by_key(|(name, _)| *name);
-                Value::Object(members.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
-            }
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-            other => other.clone(),
-        }
-    }
-    sorted(&Value::Object(inputs.clone())).to_string()
 }

@@ -8,5 +8,6 @@ mod description;
 mod documentation;
 mod events;
 mod executions;
+mod idempotency;
 mod processes;
 mod stage;

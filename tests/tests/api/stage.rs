@@ -250,6 +250,8 @@ impl Repository {
     pub fn commit(&self, message: &str) -> String {
         let mut index = self.git.index().unwrap();
         index.add_all(["."], git2::IndexAddOption::DEFAULT, None).unwrap();
+        // What is gone goes too.
+        index.update_all(["."], None).unwrap();
         index.write().unwrap();
         let tree = self.git.find_tree(index.write_tree().unwrap()).unwrap();
         let who = git2::Signature::now("Ann", "ann@example.com").unwrap();
