@@ -1,6 +1,7 @@
 //! The web server: which address answers what, within which limits. Webhooks are stored here and handled elsewhere.
 
 mod health;
+mod limits;
 mod measured;
 mod open;
 mod role;
@@ -13,14 +14,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 
 pub use open::migrate;
 pub use role::Role;
@@ -64,18 +64,23 @@ pub fn router(
     if let Some(api) = api {
         router = router.merge(api.router());
     }
+    limited(router.fallback(no_such_route), ANSWER_WITHIN)
+}
+
+/// What every answer passes on its way out, the ones that are made here included: a limit that lies outside of the
+/// headers would answer without them.
+fn limited(router: Router, answer_within: Duration) -> Router {
     let plain = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     router
-        .fallback(no_such_route)
+        .layer(from_fn_with_state(answer_within, limits::within))
+        .layer(CatchPanicLayer::custom(limits::broken))
+        .layer(map_response(told_when_to_come_back))
         .layer(from_fn(measured::measure))
         .layer(plain(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(plain(header::REFERRER_POLICY, "no-referrer"))
         .layer(plain(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
-        .layer(map_response(told_when_to_come_back))
-        .layer(CatchPanicLayer::new())
         // Whoever reports a failed call can name it; an id that the caller gave stays.
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
