@@ -61,7 +61,10 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
     let url = settings.database_url.expose_secret();
     let examined = if url.starts_with("sqlite:") { sqlite::examine(url) } else { postgres::examine(url).await };
     match examined {
-        Ok(Some(found)) => checks.extend(database(&found, now)),
+        Ok(Some(found)) => {
+            checks.extend(database(&found, now));
+            checks.extend(url.starts_with("sqlite:").then(|| access(Path::new(&found.place))).flatten());
+        }
         Ok(None) => {
             let told = Check::new("database", Outcome::Ok, "there is none yet");
             checks.push(told.with_help("`flowctl serve` makes it"));
@@ -101,6 +104,26 @@ fn folder(folder: &Path) -> Option<Check> {
     let message = format!("{} cannot be written: {error}", there.display());
     let check = Check::new("folder", Outcome::Fault, message);
     Some(check.with_help("start the server as the folder's owner, or name another one: FLOWCTL_DATA_DIR"))
+}
+
+/// Whether others on this machine may read the database, which holds what tokens are signed with. Told only where they
+/// may: a folder that is closed keeps what is in it.
+#[cfg(unix)]
+fn access(database: &Path) -> Option<Check> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let open = |path: &Path, to: u32| std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & to != 0);
+    if !(open(database, 0o044) && open(folder, 0o011)) {
+        return None;
+    }
+    let (file, folder) = (database.display(), folder.display());
+    let message = format!("others may read {file}, which holds the keys that tokens are signed with");
+    Some(Check::new("access", Outcome::Warning, message).with_help(format!("`chmod 700 {folder}; chmod 600 {file}`")))
+}
+
+#[cfg(not(unix))]
+fn access(_: &Path) -> Option<Check> {
+    None
 }
 
 fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
@@ -214,6 +237,26 @@ mod tests {
         assert!(found.message.starts_with("2 of 3 executions are not what their events give: "), "{}", found.message);
         assert!(found.message.contains("give another state than the stored one"), "{}", found.message);
         assert!(found.message.contains("say that it is completed, and its row that it is failed"), "{}", found.message);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_database_that_others_may_read_was_not_told_of() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        let database = folder.path().join("flowctl.db");
+        SqliteStore::open(settings.database_url.expose_secret()).await.unwrap().close().await;
+        for (of_folder, of_file, told_of) in
+            [(0o700, 0o600, false), (0o755, 0o600, false), (0o700, 0o644, false), (0o755, 0o644, true)]
+        {
+            set_permissions(folder.path(), Permissions::from_mode(of_folder)).unwrap();
+            set_permissions(&database, Permissions::from_mode(of_file)).unwrap();
+            let checks = look(&settings, Timestamp::now()).await;
+            let found = told(&checks).contains(&("access", Outcome::Warning));
+            assert_eq!(found, told_of, "{of_folder:o} {of_file:o}: {checks:#?}");
+        }
     }
 
     #[tokio::test]

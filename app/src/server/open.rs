@@ -34,7 +34,52 @@ pub(super) async fn store(settings: &Settings, role: Role) -> Result<Arc<dyn Sto
     Ok(Arc::new(SqliteStore::open_alone(url).await?))
 }
 
+/// Makes the directory where it is not there, for this user alone: what tokens are signed with is below it. One that is
+/// there stays as it is.
 async fn directory(path: &Path) -> Result<(), ServeError> {
-    let made = tokio::fs::create_dir_all(path).await;
+    let mut builder = tokio::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(0o700);
+    let made = builder.create(path).await;
     made.map_err(|source| ServeError::DataDirectory { path: path.to_owned(), source })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_could_read_the_database_and_its_folder() {
+        let outside = tempfile::tempdir().unwrap();
+        let data = outside.path().join("flowctl").join("data");
+        let given = [("FLOWCTL_DATA_DIR".to_owned(), data.display().to_string())];
+        let (settings, _) = Settings::load(None, given.into_iter()).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = async || {
+            let store = store(&settings, Role::All).await.unwrap();
+            store.ping().await.unwrap();
+            let modes: Vec<(String, u32)> = std::fs::read_dir(&data)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_file())
+                .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), mode(&path)))
+                .collect();
+            store.close().await;
+            modes
+        };
+        let modes = open().await;
+        assert_eq!((mode(&data), mode(data.parent().unwrap())), (0o700, 0o700));
+        assert!(modes.iter().any(|(name, _)| name == "flowctl.db"), "{modes:?}");
+        assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+        // What is there stays as somebody made it.
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(data.join("flowctl.db"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let modes = open().await;
+        assert_eq!(mode(&data), 0o755);
+        assert!(modes.contains(&("flowctl.db".to_owned(), 0o640)), "{modes:?}");
+    }
 }

@@ -92,6 +92,7 @@ pub fn back_up(url: &str, file: &Path) -> Result<BackedUp, BackupError> {
     let connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // It reads as of one moment; writers go on (https://sqlite.org/lang_vacuum.html#vacuuminto).
+    super::make_private(&partial);
     let written = connection.execute("vacuum into ?1", [partial.to_string_lossy()]);
     if let Err(error) = written {
         remove(&partial)?;

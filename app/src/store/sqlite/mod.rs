@@ -21,7 +21,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -92,6 +92,7 @@ impl SqliteStore {
         let options = options(url)?;
         let path: PathBuf = options.get_filename().to_owned();
         let failed = |source| StoreError::Open { path: path.clone(), source };
+        make_private(&path);
         // Migrations replace tables that others refer to.
         let migrating = options.clone().foreign_keys(false);
         let mut connection = SqliteConnection::connect_with(&migrating).await.map_err(failed)?;
@@ -130,11 +131,28 @@ fn forget_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes a file that this user alone may read, where there is none: a database holds what tokens are signed with.
+/// SQLite takes an empty file for a new database, and gives the files beside it the same permissions
+/// (<https://sqlite.org/src/file/src/os_unix.c>, `findCreateFileMode`).
+fn make_private(path: &Path) {
+    // Where it is there it stays as it is; where it cannot be made SQLite says why.
+    let _ = private().create_new(true).open(path);
+}
+
+/// How files are opened that are made for this user alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// Takes a database for this process alone.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let lock_path = path.with_extension("lock");
     let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    let lock = private().create(true).truncate(false).open(&lock_path).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
