@@ -113,14 +113,17 @@ fn request(
     let url = url_of(input)?;
     let mut headers = headers_to_send(input)?;
     let body = body_to_send(input, &mut headers)?;
-    if let Ok(key) = HeaderValue::from_str(idempotency_key) {
-        headers.entry(HeaderName::from_static("idempotency-key")).or_insert(key);
+    let mut own_headers = HeaderMap::new();
+    let key_header = HeaderName::from_static("idempotency-key");
+    if let (Ok(key), false) = (HeaderValue::from_str(idempotency_key), headers.contains_key(&key_header)) {
+        headers.insert(key_header.clone(), key.clone());
+        own_headers.insert(key_header, key);
     }
     let named = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key")];
     let carries_credentials =
         has_secrets || !url.username().is_empty() || named.iter().any(|name| headers.contains_key(name));
     let follows_redirects = !expected.includes_redirects();
-    Ok(Call { method, url, headers, body, carries_credentials, follows_redirects })
+    Ok(Call { method, url, headers, own_headers, body, carries_credentials, follows_redirects })
 }
 
 fn url_of(input: &Map<String, Value>) -> Result<Url, StepError> {

@@ -179,8 +179,15 @@ impl NotifyPerformer {
     async fn post(&self, url: Url, headers: HeaderMap, body: String, redaction: &Redaction) -> Result<(), StepError> {
         let name = url.host_str().unwrap_or("the receiver").to_owned();
         let body = Some(Bytes::from(body));
-        let call =
-            Call { method: Method::POST, url, headers, body, carries_credentials: true, follows_redirects: false };
+        let call = Call {
+            method: Method::POST,
+            url,
+            headers,
+            own_headers: HeaderMap::new(),
+            body,
+            carries_credentials: true,
+            follows_redirects: false,
+        };
         let answer = self.outgoing.call(call).await.map_err(|error| failed(&name, &error))?;
         match answer.status.is_success() {
             true => Ok(()),

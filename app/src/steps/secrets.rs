@@ -163,32 +163,49 @@ fn masked(text: &str, haystack: &str, needle: &str) -> Option<String> {
     (end > 0).then_some(clean)
 }
 
-/// The secret as it is, and as it stands in JSON, in addresses, in forms and in Base64.
+/// The secret as it is, and as it stands in JSON, in addresses, in forms and in Base64; where it has characters beyond
+/// ASCII, in Latin-1 too, which headers are in by old custom (RFC 9110, section 5.5).
 fn spellings(secret: &str) -> Vec<String> {
     let json = Value::from(secret).to_string();
+    let mut spellings = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
+    spellings.extend(encodings(secret.as_bytes()));
+    spellings.extend(within_path(secret));
+    if !secret.is_ascii() {
+        // What is UTF-8 may be read as Latin-1 on the other side …
+        let misread: String = secret.bytes().map(char::from).collect();
+        spellings.extend([Value::from(&*misread).to_string().trim_matches('"').to_owned(), misread]);
+        // … or come back in Latin-1, which is no UTF-8 and is read with a replacement for each character.
+        let latin: Option<Vec<u8>> = secret.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+        if let Some(latin) = latin {
+            spellings.push(String::from_utf8_lossy(&latin).into_owned());
+            spellings.extend(encodings(&latin));
+        }
+    }
+    spellings
+}
+
+/// Bytes as they stand in addresses, in forms and in Base64.
+fn encodings(secret: &[u8]) -> Vec<String> {
     let percent = |lower: bool| -> String {
-        let encoded = secret.bytes().map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        let encoded = secret.iter().map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
             _ if lower => format!("%{byte:02x}"),
             _ => format!("%{byte:02X}"),
         });
         encoded.collect()
     };
-    let mut spellings = vec![
-        secret.to_owned(),
-        json.trim_matches('"').to_owned(),
+    let mut encodings = vec![
         percent(false),
         percent(true),
-        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        url::form_urlencoded::byte_serialize(secret).collect(),
         STANDARD.encode(secret),
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
     ];
-    spellings.extend(within_path(secret));
     for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-        spellings.extend((0..3).filter_map(|before| within_base64(&alphabet, before, secret)));
+        encodings.extend((0..3).filter_map(|before| within_base64(&alphabet, before, secret)));
     }
-    spellings
+    encodings
 }
 
 /// The secret as it stands in an address's path, where fewer characters are escaped than elsewhere.
@@ -200,8 +217,8 @@ fn within_path(secret: &str) -> Option<String> {
 
 /// What of a text in Base64 is a secret's alone, where the bytes before it are a multiple of three and `before` more.
 /// A character is 6 bits (RFC 4648, section 4), so the first and the last may hold bits of the secret's neighbours.
-fn within_base64(alphabet: &GeneralPurpose, before: usize, secret: &str) -> Option<String> {
-    let bytes = [&vec![0; before], secret.as_bytes()].concat();
+fn within_base64(alphabet: &GeneralPurpose, before: usize, secret: &[u8]) -> Option<String> {
+    let bytes = [&vec![0; before], secret].concat();
     let first = (before * 8).div_ceil(6);
     let end = bytes.len() * 8 / 6;
     let encoded = alphabet.encode(&bytes);
@@ -278,6 +295,18 @@ mod tests {
         }
         let value = json!({"48151623": [48151623, 4815162, true, {"deep": "s3cr\"et/ä"}]});
         assert_eq!(redaction.value(value), json!({"***": ["***", 4815162, true, {"deep": "***"}]}));
+    }
+
+    #[test]
+    fn a_secret_that_came_back_in_latin_1_was_shown() {
+        let redaction = Redaction::of(&[SecretString::from("pässwörd-ß")]);
+        let latin: Vec<u8> = "pässwörd-ß".chars().map(|character| character as u8).collect();
+        assert_eq!(redaction.text(&String::from_utf8_lossy(&latin)), "***");
+        assert_eq!(redaction.text("pÃ¤sswÃ¶rd-Ã\u{9f} and p"), "*** and p");
+        assert_eq!(redaction.text("p%E4ssw%F6rd-%DF p%e4ssw%f6rd-%df"), "*** ***");
+        assert_eq!(redaction.text(&STANDARD.encode(&latin)), "***");
+        // What Latin-1 has no character for has no spelling in it.
+        assert_eq!(Redaction::of(&[SecretString::from("пароль-1")]).text("nothing here"), "nothing here");
     }
 
     #[test]

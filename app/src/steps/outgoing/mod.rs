@@ -46,6 +46,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
+    /// Those of the headers that are flowctl's own and no definition's: these alone go to another host.
+    pub(super) own_headers: HeaderMap,
     pub(super) body: Option<Bytes>,
     /// Whether anything in it must not reach another host than it was meant for.
     pub(super) carries_credentials: bool,
@@ -184,8 +186,15 @@ impl Outgoing {
 /// Makes the call that a redirect asks for (RFC 9110, section 15.4).
 fn redirect(call: &mut Call, status: StatusCode, location: String) -> Result<(), OutgoingError> {
     let Ok(next) = call.url.join(&location) else { return Err(OutgoingError::WrongRedirect { location }) };
-    if next.origin() != call.url.origin() && call.carries_credentials {
-        return Err(OutgoingError::CredentialsElsewhere { to: next.origin().ascii_serialization() });
+    if next.origin() != call.url.origin() {
+        if call.carries_credentials {
+            return Err(OutgoingError::CredentialsElsewhere { to: next.origin().ascii_serialization() });
+        }
+        // Any header that a definition sets may be a credential, whatever its name, and none was meant for that host.
+        // How a body is to be read goes with the body.
+        let content_type = call.headers.remove(CONTENT_TYPE);
+        call.headers.clone_from(&call.own_headers);
+        call.headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
     }
     let becomes_get = match status {
         StatusCode::SEE_OTHER => call.method != Method::HEAD,

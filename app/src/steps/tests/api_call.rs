@@ -388,6 +388,28 @@ async fn credentials_never_follow_a_redirect_to_another_host() {
 }
 
 #[tokio::test]
+async fn a_header_of_an_unusual_name_followed_a_redirect_to_another_host() {
+    let elsewhere = Server::start(|_| StatusCode::OK.into_response()).await;
+    let location = elsewhere.url("/take");
+    let server =
+        Server::start(move |_| (StatusCode::TEMPORARY_REDIRECT, [("location", location.clone())]).into_response())
+            .await;
+    let headers = json!({"x-auth-token": "abc", "private-token": "def", "content-type": "text/csv"});
+    let input = json!({"method": "POST", "url": server.url("/"), "headers": headers, "body_text": "a,b"});
+    assert!(call(input).await.result.is_ok());
+    let seen = &elsewhere.seen()[0];
+    assert_eq!((seen.header("x-auth-token"), seen.header("private-token")), (None, None));
+    // The body went along, with how it is to be read; so did the key, which is flowctl's own.
+    assert_eq!((seen.body.as_str(), seen.header("content-type")), ("a,b", Some("text/csv")));
+    assert_eq!(seen.header("idempotency-key"), Some("the key"));
+    assert_eq!(server.seen()[0].header("x-auth-token"), Some("abc"));
+    // A key that the definition sets is the definition's.
+    let input = json!({"url": server.url("/"), "headers": {"Idempotency-Key": "order-7"}});
+    assert!(call(input).await.result.is_ok());
+    assert_eq!(elsewhere.seen()[1].header("idempotency-key"), None);
+}
+
+#[tokio::test]
 async fn a_secret_reaches_the_other_side_and_never_comes_back() {
     let server = Server::start(|seen| {
         let echo = seen.header("authorization").unwrap_or_default().to_owned();
