@@ -8,6 +8,7 @@ use flowctl_core::definition::field::faults;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::json::Unambiguous;
 use super::problem::Problem;
 
 /// A body that a request has.
@@ -91,7 +92,7 @@ pub(super) fn is_json(media_type: &str) -> bool {
 
 /// Reads a body.
 pub(super) fn read<T: Body>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+    let Unambiguous(value) = serde_json::from_slice(bytes).map_err(|error| {
         let detail = format!("the body is not JSON: {error}");
         let small = |number: usize| u32::try_from(number).ok();
         Problem { line: small(error.line()), column: small(error.column()), ..Problem::new("malformed", detail) }

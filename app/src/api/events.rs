@@ -6,8 +6,8 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::problem::Problem;
-use super::query::Query;
-use super::view::{EventView, List};
+use super::query::{PAGE_BYTES, Query};
+use super::view::{EventView, List, json_size};
 
 /// Which events to list.
 #[derive(IntoParams)]
@@ -29,7 +29,8 @@ const MAX_SEQ: u64 = 9_007_199_254_740_991;
 
 /// List the events of an execution
 ///
-/// Oldest first. Folding them gives the execution; none is ever changed or left out.
+/// Oldest first. Folding them gives the execution; none is ever changed or left out. A page may be short and still have
+/// a next one: go on until `next` is null.
 #[utoipa::path(get, path = "/executions/{id}/events", tag = "executions", operation_id = "list_events",
     params(("id" = uuid::Uuid, Path, description = "The execution"), EventsQuery),
     responses((status = 200, description = "A page of events", body = List<EventView>)))]
@@ -54,9 +55,19 @@ pub(super) async fn list(
     let mut stored = api.store.events(&execution.tenant, execution.id, after, limit + 1).await?;
     let more = stored.len() > limit as usize;
     stored.truncate(limit as usize);
-    let next = stored.last().filter(|_| more).map(|last| api.cursors.after(&list, &last.seq.to_string()));
-    let items = stored.iter().map(|event| EventView::of(execution.id, event)).collect();
-    Ok(Json(List { items, next }))
+    let (mut items, mut bytes, mut after) = (Vec::new(), 0, None);
+    let mut stored = stored.iter().peekable();
+    while let Some(event) = stored.next() {
+        let view = EventView::of(execution.id, event);
+        bytes += json_size(&view);
+        items.push(view);
+        let is_last = stored.peek().is_none();
+        if (is_last && more) || (!is_last && bytes >= PAGE_BYTES) {
+            after = Some(event.seq);
+            break;
+        }
+    }
+    Ok(Json(List { items, next: after.map(|seq| api.cursors.after(&list, &seq.to_string())) }))
 }
 
 /// A sequence number of a query.

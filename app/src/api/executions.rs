@@ -7,9 +7,9 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::problem::Problem;
-use super::query::Query;
-use super::view::{ExecutionView, List};
-use crate::store::ExecutionFilter;
+use super::query::{PAGE_BYTES, Query};
+use super::view::{ExecutionView, List, json_size};
+use crate::store::{ExecutionFilter, Page};
 
 /// Which executions to list.
 #[derive(IntoParams)]
@@ -48,7 +48,8 @@ const STATUSES: [ExecutionStatus; 6] = [
 
 /// List executions
 ///
-/// Newest first. A page may be short, or empty, and still have a next one: go on until `next` is null.
+/// Newest first. A page may be short, or empty, and still have a next one: go on until `next` is null. In the place of
+/// values with more than 8,192 bytes of JSON stand references; the execution itself shows them.
 #[utoipa::path(get, path = "/executions", tag = "executions", operation_id = "list_executions", params(ExecutionsQuery),
     responses((status = 200, description = "A page of executions", body = List<ExecutionView>)))]
 pub(super) async fn list(
@@ -71,9 +72,41 @@ pub(super) async fn list(
     let filter = ExecutionFilter { repository, process, status, since, until, text };
     let list = format!("executions?{filter:?}");
     let cursor = cursor.map(|cursor| api.cursors.read(&list, &cursor)).transpose()?;
-    let page = api.store.list(None, &filter, limit, cursor.as_deref()).await?;
-    let items = page.items.iter().map(|execution| api.shown(execution)).collect();
-    Ok(Json(List { items, next: page.next.map(|last| api.cursors.after(&list, &last)) }))
+    let Page { items, next } = page(&api, &filter, limit, cursor).await?;
+    Ok(Json(List { items, next: next.map(|last| api.cursors.after(&list, &last)) }))
+}
+
+/// Executions that are read at once.
+const AT_ONCE: u32 = 25;
+
+/// A page of at most `limit` executions and of bounded size: what is read at once and what is shown stay so, however much
+/// executions hold.
+async fn page(
+    api: &Api,
+    filter: &ExecutionFilter,
+    limit: u32,
+    mut cursor: Option<String>,
+) -> Result<Page<ExecutionView>, Problem> {
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    loop {
+        let wanted = AT_ONCE.min(limit - u32::try_from(items.len()).unwrap_or(limit));
+        let read = api.store.list(None, filter, wanted, cursor.as_deref()).await?;
+        let is_short = read.items.len() < wanted as usize;
+        let last = read.items.last().map(|execution| execution.id);
+        for execution in read.items {
+            let view = api.shown(&execution).in_list();
+            bytes += json_size(&view);
+            items.push(view);
+            // Cursors are ids; what is behind this one comes with the next page.
+            if bytes >= PAGE_BYTES && (last != Some(execution.id) || read.next.is_some()) {
+                return Ok(Page { items, next: Some(execution.id.to_string()) });
+            }
+        }
+        if is_short || read.next.is_none() || items.len() >= limit as usize {
+            return Ok(Page { items, next: read.next });
+        }
+        cursor = read.next;
+    }
 }
 
 /// Show an execution
@@ -81,5 +114,5 @@ pub(super) async fn list(
     params(("id" = uuid::Uuid, Path, description = "The execution")),
     responses((status = 200, description = "The execution", body = ExecutionView)))]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<ExecutionView>, Problem> {
-    Ok(Json(api.shown(&api.load(&id).await?)))
+    Ok(Json(api.shown_with_reason(&api.load(&id).await?).await?))
 }

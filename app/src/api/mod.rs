@@ -12,6 +12,7 @@ mod events;
 mod executions;
 mod feed;
 mod idempotency;
+mod json;
 mod person;
 pub mod problem;
 mod processes;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::{Router, middleware};
-use flowctl_core::execution::{Execution, ExecutionId, TenantId};
+use flowctl_core::execution::{EventKind, Execution, ExecutionId, ExecutionStatus, TenantId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ use self::catalogue::Catalogue;
 use self::cursor::Cursors;
 use self::feed::Feed;
 use self::problem::Problem;
+use self::view::ErrorView;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::github::client::GitHub;
@@ -189,6 +191,33 @@ impl Api {
     fn shown(&self, execution: &Execution) -> ExecutionView {
         let view = ExecutionView::of(execution, self.now(), Some(&self.tokens));
         ExecutionView { url: view.url.or_else(|| Some(self.address(execution.id))), ..view }
+    }
+
+    /// The same with the reason of a cancellation, which stands in the events only.
+    async fn shown_with_reason(&self, execution: &Execution) -> Result<ExecutionView, Problem> {
+        let view = self.shown(execution);
+        if execution.status != ExecutionStatus::Cancelled || view.error.is_some() {
+            return Ok(view);
+        }
+        let mut before = match self.store.progress(&[execution.id]).await?.first() {
+            Some(progress) => progress.last_seq,
+            None => return Ok(view),
+        };
+        // What is stopped and undone is told after it: it is near the end.
+        while before > 0 {
+            let after = before.saturating_sub(u64::from(query::MAX_LIMIT));
+            let events = self.store.events(&execution.tenant, execution.id, after, query::MAX_LIMIT).await?;
+            let reason = events.iter().rev().find_map(|stored| match &stored.event.kind {
+                EventKind::ExecutionCancelled { reason } => Some(reason.clone()),
+                _ => None,
+            });
+            if let Some(message) = reason {
+                let error = ErrorView { class: "cancelled".to_owned(), message, step: None };
+                return Ok(ExecutionView { error: Some(error), ..view });
+            }
+            before = after;
+        }
+        Ok(view)
     }
 
     fn shown_approval(&self, approval: &Approval) -> ApprovalView {

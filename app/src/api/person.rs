@@ -8,8 +8,9 @@ use flowctl_core::execution::{Execution, TenantId};
 use super::Api;
 use super::problem::Problem;
 use crate::github::client::{GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::github::intake::Published;
 use crate::github::people::{People, PeopleError, person};
-use crate::identity::{Directory, Vouched};
+use crate::identity::{Directory, Hearing, Vouched};
 
 /// Where people of a repository are known.
 pub(super) enum Neighbourhood {
@@ -75,6 +76,31 @@ impl Api {
         self.named(neighbourhood, login).await?.ok_or_else(|| {
             Problem::new("person-needed", "A token is no person. Say whose word this is: `\"as\": \"LOGIN\"`.")
         })
+    }
+}
+
+/// What a person is to have done.
+pub(super) struct Command<'c> {
+    /// The command that it amounts to.
+    pub(super) verb: &'static str,
+    /// Who.
+    pub(super) by: &'c Person,
+    /// Whether they started what it is about.
+    pub(super) started_it: bool,
+}
+
+impl Api {
+    /// Whether a person that a request names may have this done, as if they said it themselves.
+    pub(super) async fn permits(
+        &self,
+        tenant: &TenantId,
+        neighbourhood: &Neighbourhood,
+        published: &Published,
+        command: Command<'_>,
+    ) -> Result<(), Problem> {
+        let hearing = Hearing { engine: &self.engine, tenant, directory: neighbourhood, published };
+        let Command { verb, by, started_it } = command;
+        Ok(hearing.permits(verb, by, Some(Role::Write), started_it).await??)
     }
 }
 

@@ -66,6 +66,9 @@ pub(super) struct PublishedView {
     ))]
 pub(super) async fn publish(State(api): State<Api>, Given(new): Given<NewEvent>) -> Result<Response, Problem> {
     let tenant = new.tenant.map_or_else(TenantId::local, TenantId);
+    if tenant != TenantId::local() && !api.store.tenants().await?.contains(&tenant) {
+        return Err(Problem::field("tenant", "names nobody that is served here"));
+    }
     let event = PublishedEvent { name: new.name, payload: new.payload, id: new.id };
     let (event, receipt) = api.engine.publish(&tenant, event).await?;
     let (status, repeated) = match receipt {

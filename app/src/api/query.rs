@@ -10,6 +10,8 @@ use super::problem::Problem;
 pub const LIMIT: u32 = 50;
 /// How many items a page has at most.
 pub const MAX_LIMIT: u32 = 200;
+/// Bytes of a page's items as JSON at which it ends, be they fewer than its limit.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The parameters of one request.
 pub struct Query {
@@ -21,8 +23,15 @@ pub struct Query {
 impl Query {
     /// Those of a query string.
     pub fn of(query: Option<&str>) -> Self {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-        Self { pairs, known: Vec::new(), faults: Vec::new() }
+        let query = query.unwrap_or_default();
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut this = Self { pairs, known: Vec::new(), faults: Vec::new() };
+        // What cannot be decoded would be taken for another text, and that be looked for.
+        for pair in query.split('&').filter(|pair| !is_decodable(pair)) {
+            let name = pair.split('=').next().unwrap_or_default();
+            this.fault(name, "is not percent-encoded UTF-8: write `%` as `%25`");
+        }
+        this
     }
 
     /// A text, where it is given and not empty.
@@ -95,5 +104,46 @@ impl Query {
         }
         let told: Vec<String> = self.faults.iter().map(|(name, fault)| format!("`{name}` {fault}")).collect();
         Err(Problem::fields("wrong-fields", told.join("; "), self.faults))
+    }
+}
+
+/// Whether two hexadecimal digits follow every `%`, and the whole is UTF-8 (RFC 3986, section 2.1).
+fn is_decodable(text: &str) -> bool {
+    let (mut decoded, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((byte, behind)) = rest.split_first() {
+        if *byte != b'%' {
+            decoded.push(*byte);
+            rest = behind;
+            continue;
+        }
+        let digits = behind.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let digits = digits.filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) else { return false };
+        decoded.push(byte);
+        rest = &behind[2..];
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_percent_encoding_was_looked_for_as_something_else() {
+        for (query, sound) in [
+            ("q=a%20b+c", true),
+            ("q=%C3%A4", true),
+            ("q=100%25", true),
+            ("q=%zz", false),
+            ("q=%ff", false),
+            ("q=100%", false),
+            ("q=%4", false),
+            ("%zz=1", false),
+        ] {
+            let mut read = Query::of(Some(query));
+            read.text("q");
+            assert_eq!(read.finish().is_ok(), sound, "{query}");
+        }
     }
 }

@@ -15,9 +15,11 @@ use super::Api;
 use super::body::{Given, body};
 use super::catalogue::Found;
 use super::idempotency::{IDEMPOTENCY_KEY, canonical, digest, given_key, used_otherwise};
+use super::person::Command;
 use super::problem::Problem;
 use super::view::ExecutionView;
 use crate::engine::{Along, StartRequest};
+use crate::github::intake::Source as _;
 use crate::github::mirror::{MirrorError, Reference};
 
 /// What is to be started.
@@ -35,7 +37,7 @@ pub(super) struct Start {
     #[serde(default)]
     #[schema(pattern = "^[0-9a-f]{40}$", nullable = false)]
     revision: Option<String>,
-    /// In whose name it is started. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    /// In whose name it is started: somebody who may write to the repository. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
     #[serde(default, rename = "as")]
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
     acting: Option<String>,
@@ -85,6 +87,11 @@ pub(super) async fn start(
     startable(&found)?;
     let neighbourhood = api.neighbourhood(&found.tenant, &found.repository).await?;
     let actor = api.named(&neighbourhood, start.acting.as_deref()).await?;
+    if let Some(by) = &actor {
+        let published = api.repositories.published(&found.tenant, &found.repository).await?;
+        let command = Command { verb: "run", by, started_it: false };
+        api.permits(&found.tenant, &neighbourhood, &published, command).await?;
+    }
     let revision = match &start.revision {
         Some(revision) => of_default_branch(&api, &found, revision).await?,
         None => found.definitions.revision.clone(),

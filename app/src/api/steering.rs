@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::body::{Given, body};
+use super::person::Command;
 use super::problem::Problem;
 use super::view::ExecutionView;
 use crate::engine::Along;
+use crate::github::intake::Source as _;
 
 /// Why it is cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -45,7 +47,8 @@ body!(Retry, Self::default());
 
 /// Cancel an execution
 ///
-/// What runs is interrupted; compensations and steps with `run_on: always` still run.
+/// What runs is interrupted; compensations and steps with `run_on: always` still run. With `as` it is done with that
+/// person's rights: who started the execution may, and who may write to its repository.
 #[utoipa::path(post, path = "/executions/{id}/cancel", tag = "executions", operation_id = "cancel_execution",
     params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<Cancel>,
     responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
@@ -55,7 +58,7 @@ pub(super) async fn cancel(
     Given(cancel): Given<Cancel>,
 ) -> Result<Json<ExecutionView>, Problem> {
     let execution = api.load(&id).await?;
-    let actor = actor(&api, &execution, cancel.acting.as_deref()).await?;
+    let actor = actor(&api, &execution, "cancel", cancel.acting.as_deref()).await?;
     let by = actor.as_ref().map_or("the administrator", |actor| actor.login.as_str());
     let reason = cancel.reason.unwrap_or_else(|| format!("cancelled by {by}"));
     steer(&api, &execution, Signal::Cancel { actor, reason }).await
@@ -63,7 +66,8 @@ pub(super) async fn cancel(
 
 /// Retry an execution
 ///
-/// The same execution goes on from what failed or was cancelled.
+/// The same execution goes on from what failed or was cancelled. With `as` it is done with that person's rights: who
+/// started the execution may, and who may write to its repository.
 #[utoipa::path(post, path = "/executions/{id}/retry", tag = "executions", operation_id = "retry_execution",
     params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<Retry>,
     responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
@@ -73,19 +77,32 @@ pub(super) async fn retry(
     Given(retry): Given<Retry>,
 ) -> Result<Json<ExecutionView>, Problem> {
     let execution = api.load(&id).await?;
-    let actor = actor(&api, &execution, retry.acting.as_deref()).await?;
+    let actor = actor(&api, &execution, "retry", retry.acting.as_deref()).await?;
     steer(&api, &execution, Signal::Retry { actor, step: retry.step }).await
 }
 
-async fn actor(api: &Api, execution: &Execution, login: Option<&str>) -> Result<Option<Person>, Problem> {
+/// The person in whose name it is done, where one is named: then with that person's rights and no others. Who started
+/// an execution may, and who may write to its repository.
+async fn actor(
+    api: &Api,
+    execution: &Execution,
+    verb: &'static str,
+    login: Option<&str>,
+) -> Result<Option<Person>, Problem> {
     if login.is_none() {
         return Ok(None);
     }
     let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
-    api.named(&neighbourhood, login).await
+    let actor = api.named(&neighbourhood, login).await?;
+    if let Some(actor) = &actor {
+        let started_it = execution.trigger.actor.as_ref().is_some_and(|starter| starter.is(actor));
+        let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
+        api.permits(&execution.tenant, &neighbourhood, &published, Command { verb, by: actor, started_it }).await?;
+    }
+    Ok(actor)
 }
 
 async fn steer(api: &Api, execution: &Execution, signal: Signal) -> Result<Json<ExecutionView>, Problem> {
     let moved = api.engine.signal(&execution.tenant, execution.id, signal, Along::default()).await?;
-    Ok(Json(api.shown(&moved)))
+    Ok(Json(api.shown_with_reason(&moved).await?))
 }

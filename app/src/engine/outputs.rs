@@ -125,7 +125,7 @@ pub async fn read(
 }
 
 /// Whether a value's JSON text is larger than what stays in the events. It is written only as far as needed to tell.
-fn is_large(value: &Value) -> bool {
+pub(crate) fn is_large(value: &Value) -> bool {
     struct Room(usize);
     impl Write for Room {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -113,6 +113,7 @@ impl Hearing<'_> {
             return Ok(Err(refused));
         }
         let (person, source) = (word.person.clone(), word.source.clone());
+        let values = whole_where_asked(values, &request.schema);
         let signal = Signal::Answer { step: step.to_owned(), person, values, source };
         outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
     }
@@ -164,6 +165,25 @@ impl Hearing<'_> {
     }
 }
 
+/// Answers whose integers are written as such: `2.0` is the integer 2 (JSON Schema 2020-12, section 6.1.1), and steps that
+/// read it are to see one number however it was written.
+fn whole_where_asked(mut values: Map<String, Value>, schema: &Value) -> Map<String, Value> {
+    /// Up to here every whole number is one that a fraction's type holds exactly.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    for (name, value) in &mut values {
+        if schema["properties"][name.as_str()]["type"] != "integer" {
+            continue;
+        }
+        let Some(number) = value.as_f64().filter(|_| value.is_f64()) else { continue };
+        if number.fract() == 0.0 && number.abs() < EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+            let whole = number as i64;
+            *value = Value::from(whole);
+        }
+    }
+    values
+}
+
 /// What a signal led to, for the person who gave it, of whom one delivery tells again and again the same: what was
 /// recorded before was done before.
 ///
@@ -190,4 +210,26 @@ fn outcome(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Hea
 
 fn refused<T>(step: Option<&str>, refusal: Refusal) -> Result<T, Refused> {
     Err(Refused::Execution { step: step.map(str::to_owned), refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_integer_that_was_written_with_a_fraction_stayed_one() {
+        let schema = json!({"properties": {"days": {"type": "integer"}, "share": {"type": "number"}}});
+        for (given, kept) in [
+            (json!({"days": 2.0, "share": 2.0}), json!({"days": 2, "share": 2.0})),
+            (json!({"days": -0.0}), json!({"days": 0})),
+            (json!({"days": 2.5, "other": 1.0}), json!({"days": 2.5, "other": 1.0})),
+            (json!({"days": 1e300}), json!({"days": 1e300})),
+            (json!({"days": "2.0"}), json!({"days": "2.0"})),
+        ] {
+            let values = given.as_object().cloned().unwrap_or_default();
+            assert_eq!(Value::Object(whole_where_asked(values, &schema)).to_string(), kept.to_string());
+        }
+    }
 }

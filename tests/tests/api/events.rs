@@ -133,3 +133,12 @@ async fn an_event_is_taken_once_and_told_to_who_waits_and_to_who_starts() {
         assert_eq!(stage.post("/events", wrong).await.problem(422), "wrong-fields");
     }
 }
+
+#[tokio::test]
+async fn an_event_for_a_tenant_that_does_not_exist_was_taken() {
+    let stage = Stage::set();
+    let answered = stage.post("/events", json!({"name": "order", "tenant": "nobody"})).await;
+    assert_eq!(answered.problem(422), "wrong-fields");
+    assert_eq!(answered.body["errors"][0]["field"], "tenant");
+    stage.post("/events", json!({"name": "order", "payload": {"order": 1}, "tenant": "local"})).await.expect(202);
+}

@@ -60,6 +60,15 @@ async fn wrong_inputs_are_told_each_by_its_field() {
     let answered = stage.post("/executions", wrong).await;
     assert_eq!(answered.problem(422), "wrong-fields");
     assert_eq!(answered.body["errors"].as_array().unwrap().len(), 4, "{:#}", answered.body);
+    // Which of both is meant nobody knows.
+    let doubled = r#"{"process": "sum", "inputs": {"a": 1, "a": 2}}"#;
+    let request = stage.request(Method::POST, "/executions").header("content-type", "application/json").body(doubled);
+    let answered = answer(request).await;
+    assert_eq!(answered.problem(400), "malformed");
+    assert!(answered.body["detail"].as_str().unwrap().contains("\"a\" stands twice"), "{:#}", answered.body);
+    for query in ["q=%zz", "q=%ff"] {
+        assert_eq!(stage.get(&format!("/executions?{query}")).await.problem(422), "wrong-fields");
+    }
     assert_eq!(stage.get("/executions").await.expect(200)["items"], json!([]));
 }
 
@@ -273,4 +282,96 @@ async fn forms_are_answered_in_a_persons_name() {
     let done = stage.until(&asked["id"], "completed").await;
     assert_eq!(done["steps"][0]["output"], json!({"system": "shop", "days": 7}));
     assert_eq!(stage.post(&path, json!({"values": {"system": "shop"}, "as": "ann"})).await.problem(409), "not-waiting");
+}
+
+const BULKY: &str = "name: bulky
+version: 1
+inputs:
+  text: {type: string}
+steps:
+  - id: keep
+    type: set
+    values: {text: \"{{ inputs.text }}\"}
+outputs: {text: \"{{ steps.keep.output.text }}\"}
+";
+
+#[tokio::test]
+async fn a_page_of_large_executions_had_no_bound() {
+    let stage = Stage::with(&[("bulky", BULKY)], vec![("FLOWCTL_API_TOKEN", crate::stage::TOKEN.to_owned())]);
+    let started = stage.start("bulky", json!({"text": "x".repeat(900_000)})).await;
+    let id = started["id"].as_str().unwrap();
+    let whole = stage.until(&started["id"], "completed").await;
+    assert_eq!(whole["inputs"]["text"].as_str().unwrap().len(), 900_000);
+    let reference = |value: &Value, at: &str| {
+        let large = &value["$large_output"];
+        assert_eq!(
+            (large["at"].as_str(), large["sha256"].as_str().map(str::len)),
+            (Some(at), Some(64)),
+            "{value:.300}"
+        );
+        assert!(large["bytes"].as_u64().is_some_and(|bytes| bytes > 900_000));
+    };
+    let output = format!("executions/{id}/steps/keep/output");
+    reference(&whole["steps"][0]["output"], &output);
+    assert_eq!(stage.get(&format!("/{output}")).await.expect(200)["text"].as_str().unwrap().len(), 900_000);
+    let listed = stage.get("/executions").await.expect(200);
+    assert!(listed.to_string().len() < 20_000, "{}", listed.to_string().len());
+    let item = &listed["items"][0];
+    let at = format!("executions/{id}");
+    for value in [&item["inputs"], &item["outputs"], &item["steps"][0]["input"]] {
+        reference(value, &at);
+    }
+    reference(&item["steps"][0]["output"], &output);
+    // What is small is shown as it is.
+    let small = stage.start("bulky", json!({"text": "small"})).await;
+    stage.until(&small["id"], "completed").await;
+    let listed = stage.get("/executions?limit=1").await.expect(200);
+    assert_eq!(
+        (&listed["items"][0]["inputs"], &listed["items"][0]["outputs"]),
+        (&json!({"text": "small"}), &json!({"text": "small"}))
+    );
+    // An event has the same form as the step.
+    let events = stage.get(&format!("/executions/{id}/events")).await.expect(200);
+    let completed = events["items"].as_array().unwrap().iter().find(|event| event["type"] == "step.completed").unwrap();
+    reference(&completed["data"]["output"], &output);
+}
+
+#[tokio::test]
+async fn a_page_of_many_goes_on_where_it_ended() {
+    let stage = Stage::set();
+    let mut started = Vec::new();
+    for number in 0..60 {
+        started.push(stage.start("sum", json!({"a": number})).await["id"].clone());
+    }
+    started.reverse();
+    for limit in [7, 25, 50, 60, 200] {
+        let (mut seen, mut next, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = stage.get(&format!("/executions?limit={limit}{next}")).await.expect(200);
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= limit);
+            seen.extend(items.iter().map(|item| item["id"].clone()));
+            pages += 1;
+            let Some(cursor) = page["next"].as_str() else { break };
+            next = format!("&cursor={cursor}");
+        }
+        assert_eq!(seen, started, "{limit}");
+        assert_eq!(pages, 60_usize.div_ceil(limit), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn the_reason_of_a_cancellation_was_shown_nowhere() {
+    let stage = Stage::set();
+    let started = stage.start("release", json!({})).await;
+    stage.until(&started["id"], "waiting").await;
+    let path = format!("/executions/{}", started["id"].as_str().unwrap());
+    let body = json!({"reason": "the depot burned down", "as": "alice"});
+    let expected = json!({"class": "cancelled", "message": "the depot burned down"});
+    assert_eq!(stage.post(&format!("{path}/cancel"), body).await.expect(200)["error"], expected);
+    assert_eq!(stage.get(&path).await.expect(200)["error"], expected);
+    let retried = stage.post(&format!("{path}/retry"), json!({})).await.expect(200);
+    assert_eq!((&retried["status"], &retried["error"]), (&json!("waiting"), &Value::Null));
+    let again = stage.post(&format!("{path}/cancel"), json!({})).await.expect(200);
+    assert_eq!(again["error"]["message"], "cancelled by the administrator");
 }

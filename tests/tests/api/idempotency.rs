@@ -87,7 +87,9 @@ async fn a_start_was_not_told_again_once_its_process_had_changed() {
     std::fs::remove_file(stage.repository.path.join(".flow/processes/sum.yaml")).unwrap();
     stage.repository.commit("remove it");
     stage.until_that("/processes", |list| list["items"].as_array().unwrap().iter().all(|it| it["name"] != "sum")).await;
-    for (key, body, id) in [("order-1", &body, &first["id"]), ("order-1", &whole, &first["id"]), ("auto", &whole, &auto["id"])] {
+    for (key, body, id) in
+        [("order-1", &body, &first["id"]), ("order-1", &whole, &first["id"]), ("auto", &whole, &auto["id"])]
+    {
         let replayed = with_key(&stage, "/executions", key, body.clone()).await.expect(200);
         assert_eq!(replayed["id"], *id);
     }

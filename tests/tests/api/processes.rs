@@ -100,3 +100,12 @@ async fn definitions_are_validated_without_being_stored() {
     let hostile = send("application/yaml", "[".repeat(100_000)).await;
     assert_eq!(hostile.status, 200);
 }
+
+#[tokio::test]
+async fn defaults_of_inputs_were_left_out() {
+    let stage = Stage::set();
+    let shown = stage.get("/processes/shop:sum").await.expect(200);
+    let inputs = &shown["inputs"]["properties"];
+    assert_eq!((&inputs["b"]["default"], &inputs["unit"]["enum"]), (&json!(2), &json!(["m", "km"])));
+    assert_eq!(inputs["a"].get("default"), None);
+}

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::execution::WaitingView;
+use super::large::inline;
 use super::people::{DecisionView, PersonView};
 use crate::store::StoredEvent;
 
@@ -77,7 +78,13 @@ fn data(execution: Uuid, step: &str, attempt: Option<u32>, kind: &EventKind) -> 
         }
         EventKind::DecisionRecorded { decision } => json!({"decision": DecisionView::of(decision)}),
         other => match serde_json::to_value(other) {
-            Ok(Value::Object(mut members)) => members.shift_remove("data").unwrap_or(Value::Null),
+            Ok(Value::Object(mut members)) => {
+                let mut data = members.shift_remove("data").unwrap_or(Value::Null);
+                if let Some(output) = data.get_mut("output") {
+                    *output = inline(output, || format!("executions/{execution}/steps/{step}/output"));
+                }
+                data
+            }
             _ => Value::Null,
         },
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::large::{inline, inline_map};
 use super::people::{ApproversView, DecisionView, MissingView, PersonView, name};
 use crate::identity::resume::{Claims, ResumeTokens};
 use crate::store::approval_id;
@@ -62,13 +63,14 @@ pub struct ExecutionView {
     pub status: ExecutionStatus,
     /// What started it.
     pub trigger: TriggerView,
-    /// Its inputs, defaults filled in.
+    /// Its inputs, defaults filled in. In a list, a reference `{"$large_output": {"sha256": …, "bytes": …, "at":
+    /// "executions/ID"}}` in the place of more than 8,192 bytes of JSON.
     #[schema(value_type = Object)]
     pub inputs: Map<String, Value>,
-    /// Its outputs, once it completed.
+    /// Its outputs, once it completed. In a list, a reference in the place of what is large.
     #[schema(value_type = Value)]
     pub outputs: Option<Value>,
-    /// Why it failed.
+    /// Why it failed. Of one that was cancelled the reason, with the class `cancelled`; not in a list.
     pub error: Option<ErrorView>,
     /// What its steps cost, as `0.0123 USD`.
     pub cost: Option<String>,
@@ -98,7 +100,7 @@ pub struct TriggerView {
     pub kind: String,
     /// Who caused it.
     pub actor: Option<PersonView>,
-    /// What came with it.
+    /// What came with it. In a list, a reference in the place of what is large.
     #[schema(value_type = Value)]
     pub payload: Value,
     /// The pull request, where there is one.
@@ -149,10 +151,12 @@ pub struct StepView {
     pub completed_at: Option<Timestamp>,
     /// From its start to its end, or to now, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// What it was given; secrets are `***`.
+    /// What it was given; secrets are `***`. In a list, a reference in the place of what is large.
     #[schema(value_type = Value)]
     pub input: Value,
-    /// What it gave.
+    /// What it gave. In the place of more than 8,192 bytes of JSON stands a reference: `{"$large_output": {"sha256": …,
+    /// "bytes": …, "at": "executions/ID/steps/STEP/output"}}`, with the digest and the length of the JSON text and where
+    /// it is asked for below `/api/v1/`.
     #[schema(value_type = Value)]
     pub output: Option<Value>,
     /// Why it failed, or why its last attempt did.
@@ -264,6 +268,22 @@ impl ExecutionView {
     }
 }
 
+impl ExecutionView {
+    /// The same for a list, where values that are large are referred to only.
+    #[must_use]
+    pub(in crate::api) fn in_list(self) -> Self {
+        let at = || format!("executions/{}", self.id);
+        let TriggerView { kind, actor, payload, pull_request } = self.trigger;
+        Self {
+            trigger: TriggerView { payload: inline(&payload, at), kind, actor, pull_request },
+            inputs: inline_map(self.inputs, at),
+            outputs: self.outputs.map(|outputs| inline(&outputs, at)),
+            steps: self.steps.into_iter().map(|step| StepView { input: inline(&step.input, at), ..step }).collect(),
+            ..self
+        }
+    }
+}
+
 impl StepView {
     fn of(execution: &Execution, row: &Row, state: &StepState, now: Timestamp, tokens: Option<&ResumeTokens>) -> Self {
         let mut waiting_for =
@@ -281,7 +301,10 @@ impl StepView {
             completed_at: row.completed_at,
             duration_ms: row.duration_ms,
             input: state.input.clone(),
-            output: state.output.clone(),
+            output: state.output.as_ref().map(|output| {
+                // Where the store keeps large outputs apart the state holds the reference already.
+                inline(output, || format!("executions/{}/steps/{}/output", execution.id, row.id))
+            }),
             error: state.error.as_ref().map(ErrorView::of),
             skipped: state.skipped.map(|reason| reason.words().to_owned()),
             cost: row.cost.clone(),

@@ -4,6 +4,7 @@
 mod approval;
 mod event;
 mod execution;
+mod large;
 mod people;
 mod process;
 
@@ -12,6 +13,7 @@ pub use approval::ApprovalView;
 pub use event::EventView;
 pub use execution::{ErrorView, ExecutionView, StepView, TriggerView, WaitingView};
 pub(crate) use execution::{ExecutionStatusParameter, ExecutionStatusSchema};
+pub(in crate::api) use large::json_size;
 pub use people::{ApproversView, DecisionView, MissingView, PersonView, SourceView};
 pub use process::{ProcessView, StepOutline};
 

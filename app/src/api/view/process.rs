@@ -1,7 +1,7 @@
 //! Processes as they stand on the default branch.
 
 use flowctl_core::definition::Process;
-use flowctl_core::definition::field::schema_of_fields;
+use flowctl_core::definition::field::{Fields, defaults, schema_of_fields};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub struct ProcessView {
     pub triggers: Vec<String>,
     /// Whether it may be started by hand, through the API too.
     pub starts_by_hand: bool,
-    /// The JSON Schema of its inputs.
+    /// The JSON Schema of its inputs, with their defaults.
     #[schema(value_type = Object)]
     pub inputs: Value,
     /// Since when it starts nothing, where somebody paused it.
@@ -91,10 +91,21 @@ impl ProcessView {
             revision: revision.to_owned(),
             triggers,
             starts_by_hand: process.starts_by_hand(),
-            inputs: schema_of_fields(&header.inputs),
+            inputs: schema_of_inputs(&header.inputs),
             paused_since,
             fault,
             steps: steps.collect(),
         }
     }
+}
+
+/// The schema of inputs for whoever fills them in: with what stands where nothing is given.
+fn schema_of_inputs(inputs: &Fields) -> Value {
+    let mut schema = schema_of_fields(inputs);
+    for (name, default) in defaults(inputs) {
+        if let Some(field) = schema["properties"].get_mut(&name) {
+            field["default"] = default;
+        }
+    }
+    schema
 }
