@@ -9,6 +9,7 @@ mod format;
 mod lsp;
 mod repository;
 mod samples;
+mod screen;
 mod terminal;
 mod timeline;
 mod views;

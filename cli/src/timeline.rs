@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use anstyle::Style;
-use comfy_table::{ContentArrangement, Table, presets};
 use flowctl_core::execution::timeline::{Row, Timeline};
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, StepStatus};
 use jiff::Timestamp;
 
-use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS};
+use crate::terminal::{self, BOLD, DIM, ERROR, GOOD, WAITS};
 
 /// What has been said of executions so far.
 #[derive(Debug, Default)]
@@ -129,10 +128,7 @@ fn execution_style(status: ExecutionStatus) -> Style {
 pub fn table(execution: &Execution, now: Timestamp) -> String {
     let timeline = Timeline::of(execution, now);
     let style = execution_style(timeline.status);
-    let mut table = Table::new();
-    // Without a terminal there is no width to ask for; a hundred columns fit in logs and READMEs.
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
-    table.set_header(["step", "type", "status", "time", ""]);
+    let mut table = terminal::table(&["step", "type", "status", "time", ""]);
     for row in &timeline.rows {
         let time = row.duration_ms.map(time).unwrap_or_default();
         let (sign, _) = sign(row.status);

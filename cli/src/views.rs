@@ -1,23 +1,15 @@
 //! What a server answered, as tables and sentences. Nothing is asked here.
 
 use anstyle::Style;
-use comfy_table::{ContentArrangement, Table, presets};
 use flowctl_app::api::view::{ApproversView, StepView, WaitingView};
 use flowctl_app::api::{ApprovalView, EventView, ExecutionView, ProcessView};
 use flowctl_core::execution::{ExecutionStatus, StepStatus};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS};
+use crate::screen::Size;
+use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
 use crate::timeline::time;
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    // Without a terminal there is no width to ask for; ids are long and are to stay whole.
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(120);
-    table.set_header(header.to_vec());
-    table
-}
 
 fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -44,7 +36,7 @@ pub fn executions(executions: &[ExecutionView]) -> String {
 /// A word on how it stands.
 fn note(execution: &ExecutionView) -> String {
     if let Some(error) = &execution.error {
-        return error.message.clone();
+        return in_one_line(&error.message);
     }
     let waiting: Vec<&str> = execution
         .steps
@@ -61,36 +53,82 @@ fn asks_people(waiting: &WaitingView) -> bool {
 
 /// One execution with its steps.
 pub fn execution(execution: &ExecutionView, now: Timestamp) -> String {
-    let (style, _) = status(execution.status);
-    let took = execution.duration_ms.map(|millis| format!(" in {}", time(millis))).unwrap_or_default();
     let mut steps = table(&["step", "type", "status", "time", ""]);
     for step in &execution.steps {
         let time = step.duration_ms.map(time).unwrap_or_default();
-        let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
-        let word = format!("{} {}{attempt}", sign(step.status), step.status.as_str());
-        steps.add_row([step.id.clone(), step.step_type.clone(), word, time, detail(step, now)]);
+        steps.add_row([step.id.clone(), step.step_type.clone(), word(step), time, detail(step, now)]);
     }
-    let mut text = format!(
-        "{BOLD}{}:{}{BOLD:#} {style}{}{style:#}{took}  {DIM}{}{DIM:#}\n{steps}",
+    let lines = [vec![headline(execution), steps.to_string()], below(execution)].concat();
+    lines.join("\n")
+}
+
+/// One execution as it changes, in no more lines than a terminal has: where there are more steps, those around the first
+/// that has not ended.
+pub fn picture(execution: &ExecutionView, now: Timestamp, size: Size) -> Vec<String> {
+    let mut below = below(execution);
+    below.truncate((size.rows / 4).max(1));
+    let steps = &execution.steps;
+    // The headline, and the line that the cursor stands on.
+    let mut room = size.rows.saturating_sub(below.len() + 2);
+    if steps.len() > room {
+        room = room.saturating_sub(1);
+    }
+    let current = steps.iter().position(|step| !step.status.is_final()).unwrap_or(steps.len());
+    let first = current.saturating_sub(1).min(steps.len().saturating_sub(room));
+    let shown = &steps[first..(first + room).min(steps.len())];
+    let width = |text: fn(&StepView) -> String| shown.iter().map(|step| text(step).chars().count()).max().unwrap_or(0);
+    let (ids, words) = (width(|step| step.id.clone()), width(word));
+    let row = |step: &StepView| {
+        let time = step.duration_ms.map(time).unwrap_or_default();
+        format!("  {:<ids$}  {:<words$}  {time:>8}  {}", step.id, word(step), detail(step, now))
+    };
+    let mut lines = vec![headline(execution)];
+    lines.extend(shown.iter().map(row));
+    let (before, after) = (first, steps.len() - first - shown.len());
+    if before + after > 0 {
+        lines.push(format!("  {DIM}… {before} steps before, {after} after{DIM:#}"));
+    }
+    lines.extend(below);
+    lines
+}
+
+fn headline(execution: &ExecutionView) -> String {
+    let (style, _) = status(execution.status);
+    let took = execution.duration_ms.map(|millis| format!(" in {}", time(millis))).unwrap_or_default();
+    format!(
+        "{BOLD}{}:{}{BOLD:#} {style}{}{style:#}{took}  {DIM}{}{DIM:#}",
         execution.repository,
         execution.process,
         execution.status.as_str(),
         execution.id
-    );
+    )
+}
+
+/// How a step stands.
+fn word(step: &StepView) -> String {
+    let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    format!("{} {}{attempt}", sign(step.status), step.status.as_str())
+}
+
+/// What stands below an execution's steps.
+fn below(execution: &ExecutionView) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(Value::Object(outputs)) = execution.outputs.as_ref().filter(|outputs| **outputs != Value::Null)
         && !outputs.is_empty()
     {
-        text.push_str(&format!("\noutputs: {}", Value::Object(outputs.clone())));
+        lines.push(format!("outputs: {}", Value::Object(outputs.clone())));
     }
     if let Some(error) = &execution.error {
-        text.push_str(&format!("\n{ERROR}error{ERROR:#}: {}", error.message));
+        // Who cancels has a reason, and no error.
+        let what = if execution.status == ExecutionStatus::Cancelled { "reason" } else { "error" };
+        lines.push(format!("{ERROR}{what}{ERROR:#}: {}", error.message));
     }
     for step in &execution.steps {
         if let Some(approval) = step.waiting_for.as_ref().and_then(|waiting| waiting.approval) {
-            text.push_str(&format!("\n{} waits: flowctl approvals approve {approval} --as LOGIN", step.id));
+            lines.push(format!("{} waits: flowctl approvals approve {approval} --as LOGIN", step.id));
         }
     }
-    text
+    lines
 }
 
 /// What is to be known of a step beside its status.
@@ -118,8 +156,12 @@ fn detail(step: &StepView, now: Timestamp) -> String {
         parts.extend(waiting.due_at.map(|due_at| due(due_at, now)));
     }
     parts.extend(step.skipped.clone());
-    parts.extend(step.error.as_ref().map(|error| error.message.clone()));
+    parts.extend(step.error.as_ref().map(|error| in_one_line(&error.message)));
     parts.join(", ")
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn due(due_at: Timestamp, now: Timestamp) -> String {
@@ -154,7 +196,8 @@ pub fn event(event: &EventView) -> Option<String> {
     let by = event.actor.as_ref().map(|actor| format!(" by @{}", actor.login)).unwrap_or_default();
     let Some(step) = &event.step else {
         let what = event.kind.strip_prefix("execution.").unwrap_or(&event.kind);
-        let reason = event.data["error"]["message"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = event.data["error"]["message"].as_str().or(event.data["reason"].as_str());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         return Some(format!("{clock}  {BOLD}execution{BOLD:#} {what}{by}{reason}"));
     };
     let attempt = event.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(" (attempt {attempt})"));
@@ -237,7 +280,7 @@ pub fn process(process: &ProcessView) -> String {
     text.push_str(&format!("\nstarted by: {}", process.triggers.join(", ")));
     let required = process.inputs["required"].as_array().cloned().unwrap_or_default();
     if let Some(inputs) = process.inputs["properties"].as_object().filter(|inputs| !inputs.is_empty()) {
-        let mut rows = table(&["input", "type", "required", "default", "description"]);
+        let mut rows = table(&["input", "type", "required", "default", "one of", "description"]);
         for (name, field) in inputs {
             let text =
                 |key: &str| field.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -247,6 +290,7 @@ pub fn process(process: &ProcessView) -> String {
                 text("type").unwrap_or_default(),
                 is_required.to_owned(),
                 text("default").unwrap_or_default(),
+                choices(field),
                 text("description").unwrap_or_default(),
             ]);
         }
@@ -257,6 +301,14 @@ pub fn process(process: &ProcessView) -> String {
         rows.add_row([step.id.clone(), step.step_type.clone(), step.depends_on.join(", ")]);
     }
     format!("{text}\n{rows}")
+}
+
+/// The values that an input may have, where they are listed.
+fn choices(field: &Value) -> String {
+    let choices = field["enum"].as_array().cloned().unwrap_or_default();
+    let words: Vec<String> =
+        choices.iter().map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)).collect();
+    words.join(", ")
 }
 
 fn status(status: ExecutionStatus) -> (Style, &'static str) {
@@ -279,5 +331,55 @@ fn sign(status: StepStatus) -> &'static str {
         StepStatus::Failed => "✗",
         StepStatus::Skipped => "-",
         StepStatus::Cancelled => "×",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn of_steps(done: usize, all: usize) -> ExecutionView {
+        let step = |number: usize| {
+            let status = match number {
+                _ if number < done => "completed",
+                _ if number == done => "running",
+                _ => "pending",
+            };
+            json!({"id": format!("step_{number}"), "type": "set", "name": "", "status": status, "attempt": 1,
+                "started_at": null, "completed_at": null, "duration_ms": 12, "input": null, "output": null,
+                "error": null, "skipped": null, "cost": null, "decisions": [], "waiting_for": null})
+        };
+        let steps: Vec<Value> = (0..all).map(step).collect();
+        let at = "2026-03-01T09:00:00Z";
+        let id = "01900000-0000-7000-8000-000000000001";
+        serde_json::from_value(json!({"id": id, "tenant": "local", "repository": "shop", "process": "long",
+            "version": 1, "revision": "1", "digest": "2", "status": "running", "url": null, "cost": null,
+            "trigger": {"type": "manual", "actor": null, "payload": null, "pull_request": null}, "inputs": {},
+            "outputs": null, "error": {"class": "x", "message": "it broke"}, "created_at": at, "started_at": at,
+            "completed_at": null, "duration_ms": 5, "steps": steps}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_picture_of_many_steps_was_higher_than_the_terminal() {
+        for (rows, done, all) in [(12, 0, 40), (12, 20, 40), (12, 40, 40), (24, 3, 5), (3, 1, 9), (1, 0, 1), (24, 0, 0)]
+        {
+            let lines = picture(&of_steps(done, all), Timestamp::UNIX_EPOCH, Size { columns: 80, rows });
+            assert!(lines.len() <= rows.max(3), "{rows} {done} {all}: {lines:#?}");
+            let shown = lines.iter().filter(|line| line.contains("step_")).count();
+            let left_out = lines.iter().find_map(|line| {
+                let numbers = line.replace(|it: char| !it.is_ascii_digit(), " ");
+                let numbers: Vec<usize> = numbers.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+                line.contains("steps before").then(|| numbers.iter().rev().skip(1).take(2).sum())
+            });
+            assert_eq!(shown + left_out.unwrap_or(0), all, "{lines:#?}");
+            // What goes on is among them, where there is room for any.
+            let current = format!("step_{done} ");
+            assert!(rows < 12 || done == all || lines.iter().any(|line| line.contains(&current)), "{lines:#?}");
+            assert!(rows < 12 || lines.iter().any(|line| line.contains("it broke")), "{lines:#?}");
+        }
     }
 }

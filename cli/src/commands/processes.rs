@@ -92,8 +92,12 @@ fn inputs(start: &StartProcess, process: &ProcessView) -> anyhow::Result<Map<Str
             }
         }
     };
+    let mut given = std::collections::BTreeSet::new();
     for word in &start.input {
         let (name, text) = word.split_once('=').with_context(|| format!("`--input {word}` is not KEY=VALUE"))?;
+        if !given.insert(name) {
+            bail!("`--input {name}=…` is given twice; which of both is meant?");
+        }
         let is_text = process.inputs["properties"][name]["type"] == "string";
         let value = serde_json::from_str(text).ok().filter(|_| !is_text).unwrap_or_else(|| json!(text));
         inputs.insert(name.to_owned(), value);

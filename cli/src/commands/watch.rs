@@ -1,7 +1,5 @@
 //! Following an execution: on a terminal its table as it changes, elsewhere a line for each event; to its end.
 
-use std::io::{IsTerminal, Write};
-
 use flowctl_app::api::{EventView, ExecutionView};
 use flowctl_core::execution::ExecutionStatus;
 use jiff::Timestamp;
@@ -9,6 +7,7 @@ use jiff::Timestamp;
 use crate::arguments::ClientFormat;
 use crate::client::{Client, Message};
 use crate::exit::Exit;
+use crate::screen::{Screen, Size};
 use crate::terminal::{self, DIM, WARNING};
 use crate::views;
 
@@ -28,7 +27,8 @@ async fn follow(client: &Client, id: &str, format: ClientFormat, quiet: bool) ->
     let path = format!("/executions/{id}");
     let mut following = client.follow(id);
     following.begin().await?;
-    let mut screen = Screen { on_terminal: std::io::stdout().is_terminal() && format == ClientFormat::Human, lines: 0 };
+    let on_terminal = || Size::of_terminal().filter(|_| format == ClientFormat::Human);
+    let mut screen = Screen::default();
     let mut told_broken = false;
     loop {
         match following.next().await {
@@ -36,16 +36,18 @@ async fn follow(client: &Client, id: &str, format: ClientFormat, quiet: bool) ->
                 told_broken = false;
                 match format {
                     ClientFormat::Json => terminal::print(&serde_json::to_string(&event)?)?,
-                    ClientFormat::Human if screen.on_terminal => {
-                        let execution: ExecutionView = client.get(&path, &[]).await?;
-                        screen.show(&views::execution(&execution, Timestamp::now()))?;
-                    }
-                    ClientFormat::Human => tell(&event)?,
+                    ClientFormat::Human => match on_terminal() {
+                        Some(size) => {
+                            let execution: ExecutionView = client.get(&path, &[]).await?;
+                            screen.draw(&views::picture(&execution, Timestamp::now(), size), size)?;
+                        }
+                        None => tell(&event)?,
+                    },
                 }
             }
             Message::Broken(error) if !told_broken && !quiet => {
                 told_broken = true;
-                screen.lines = 0;
+                screen.leave();
                 anstream::eprintln!("{WARNING}the connection broke{WARNING:#} ({error}); trying again");
             }
             Message::Broken(_) => {}
@@ -54,7 +56,11 @@ async fn follow(client: &Client, id: &str, format: ClientFormat, quiet: bool) ->
     }
     let execution: ExecutionView = client.get(&path, &[]).await?;
     if format == ClientFormat::Human {
-        screen.show(&views::execution(&execution, Timestamp::now()))?;
+        // The whole, now that nothing is drawn over it any more.
+        if let Some(size) = on_terminal() {
+            screen.draw(&[], size)?;
+        }
+        terminal::print(&views::execution(&execution, Timestamp::now()))?;
     }
     Ok(if execution.status == ExecutionStatus::Completed { Exit::Done } else { Exit::Findings })
 }
@@ -63,25 +69,5 @@ fn tell(event: &EventView) -> anyhow::Result<()> {
     match views::event(event) {
         Some(line) => terminal::print(&line),
         None => Ok(()),
-    }
-}
-
-/// What stands on the terminal and is written over by what comes next.
-struct Screen {
-    on_terminal: bool,
-    lines: usize,
-}
-
-impl Screen {
-    fn show(&mut self, text: &str) -> anyhow::Result<()> {
-        let mut output = anstream::stdout().lock();
-        if self.on_terminal && self.lines > 0 {
-            // Up to where the last one began, and everything below it away (ECMA-48: CPL, ED).
-            write!(output, "\x1b[{}F\x1b[J", self.lines)?;
-        }
-        writeln!(output, "{text}")?;
-        output.flush()?;
-        self.lines = text.lines().count();
-        Ok(())
     }
 }

@@ -42,7 +42,11 @@ fn a_release_from_the_command_line() {
     let run = |words: &[&str]| flowctl(&url, TOKEN, words);
     let listed = run(&["processes", "list"]);
     assert!(listed.out.contains("shop:release") && listed.out.contains("Have it approved."), "{}", listed.out);
+    let doubled = run(&["processes", "start", "sum", "--input", "a=1", "--input", "a=2"]);
+    assert_eq!(doubled.code, Some(2));
+    assert!(doubled.err.contains("`--input a=…` is given twice"), "{}", doubled.err);
     let shown = run(&["processes", "show", "sum"]);
+    assert!(shown.out.contains("m, km"), "{}", shown.out);
     assert!(shown.out.contains("started by: manual") && shown.out.contains("unit"), "{}", shown.out);
     let started = run(&["processes", "start", "release", "--input", "what=007", "--key", "first"]);
     assert_eq!(started.code, Some(0), "{}", started.err);
@@ -99,7 +103,9 @@ fn watching_exits_by_the_outcome() {
     Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
     assert_eq!(watching.wait().unwrap().code(), Some(130));
     let cancelled = run(&["executions", "cancel", &waiting, "--reason", "enough"]);
-    assert!(cancelled.out.contains("cancelled"), "{}", cancelled.out);
+    assert!(cancelled.out.contains("cancelled") && cancelled.out.contains("reason: enough"), "{}", cancelled.out);
+    let shown = run(&["executions", "show", &waiting]);
+    assert!(shown.out.contains("reason: enough"), "{}", shown.out);
     assert_eq!(run(&["executions", "watch", &waiting]).code, Some(1));
     let retried = run(&["executions", "retry", &waiting]);
     assert!(retried.out.contains("waiting"), "{}", retried.out);

@@ -12,8 +12,12 @@ pub fn read(words: &[String], file: Option<&Path>, fields: &Fields) -> anyhow::R
         Some(file) => read_file(file)?,
         None => Map::new(),
     };
+    let mut given = std::collections::BTreeSet::new();
     for word in words {
         let (name, text) = word.split_once('=').with_context(|| format!("`--input {word}` is not KEY=VALUE"))?;
+        if !given.insert(name) {
+            bail!("`--input {name}=…` is given twice; which of both is meant?");
+        }
         let kind = fields.iter().find(|(known, _)| known.value == name).map(|(_, field)| field.kind.value);
         inputs.insert(name.to_owned(), value(text, kind));
     }
