@@ -127,7 +127,7 @@ impl Api {
     /// # Errors
     /// Where the store cannot keep them.
     pub async fn new(parts: ApiParts) -> Result<Self, StoreError> {
-        let tokens = ResumeTokens::new(key(&parts.store, KEY_NAME).await?);
+        let tokens = resume_tokens(&parts.store).await?;
         let cursors = Cursors::new(key(&parts.store, CURSOR_KEY).await?);
         let catalogue = Catalogue::new(parts.repositories.clone(), Arc::clone(&parts.store));
         let feed = Feed::start(Arc::clone(&parts.store), parts.shutdown.clone());
@@ -270,6 +270,11 @@ pub(crate) async fn no_such_route() -> Response {
 }
 
 /// 32 bytes that every server of the store has.
+/// What makes and reads resume tokens, with the key that every server of the store has.
+pub(crate) async fn resume_tokens(store: &Arc<dyn Store>) -> Result<ResumeTokens, StoreError> {
+    Ok(ResumeTokens::new(key(store, KEY_NAME).await?))
+}
+
 async fn key(store: &Arc<dyn Store>, name: &str) -> Result<[u8; 32], StoreError> {
     // Version 4 ids come from the system's source of randomness: 122 bits each.
     let mut candidate = Vec::with_capacity(32);

@@ -25,25 +25,32 @@ impl Engine {
         let taken = stream::iter(pending)
             .map(|pending| async move { self.take_signal(pending).await })
             .buffer_unordered(MOVED_AT_ONCE);
-        Ok(taken.filter(|taken| std::future::ready(*taken)).count().await)
+        let taken: Vec<Taken> = taken.collect().await;
+        let in_vain: Vec<i64> = taken.iter().filter_map(|taken| taken.in_vain()).collect();
+        if !in_vain.is_empty() {
+            // Of the many that wait for an event of one name, most wait for another one.
+            self.inner.store.drop_signals(&in_vain).await?;
+        }
+        Ok(taken.into_iter().filter(|taken| *taken != Taken::Left).count())
     }
 
-    async fn take_signal(&self, pending: PendingSignal) -> bool {
+    /// Nothing is stored where nothing follows from a signal.
+    async fn take_signal(&self, pending: PendingSignal) -> Taken {
         let PendingSignal { id, tenant, execution, signal } = pending;
         crash_point("signal.taking");
         let along = Along { taken: Some(id), ..Along::default() };
         let moved = self.transit(&tenant, execution, along, &mut None, |_| signal.clone()).await;
-        let dropped = match moved {
+        match moved {
             Ok(Moved { progressed: true, .. }) => {
                 crash_point("signal.taken");
-                return true;
+                Taken::Moved
             }
             // Somebody else took it at the same time.
-            Err(SignalFailure::Store(StoreError::SignalTaken)) => return true,
-            Ok(_) | Err(SignalFailure::NotFound) => self.inner.store.drop_signal(id).await,
+            Err(SignalFailure::Store(StoreError::SignalTaken)) => Taken::Moved,
+            Ok(_) | Err(SignalFailure::NotFound) => Taken::InVain(id),
             Err(SignalFailure::Refused(refusal)) => {
                 told_in_vain(&signal, &refusal);
-                self.inner.store.drop_signal(id).await
+                Taken::InVain(id)
             }
             Err(error) => {
                 tracing::warn!(%execution, %error, "a signal cannot be taken now");
@@ -51,13 +58,29 @@ impl Engine {
                 if let Err(error) = self.inner.store.postpone_signal(id, until).await {
                     tracing::error!(%execution, %error, "a signal could not be put off");
                 }
-                return false;
+                Taken::Left
             }
-        };
-        if let Err(error) = &dropped {
-            tracing::error!(%execution, %error, "a signal from which nothing follows could not be dropped");
         }
-        dropped.is_ok()
+    }
+}
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Its execution moved, and the signal is gone with that.
+    Moved,
+    /// Nothing follows from it; it is to be dropped.
+    InVain(i64),
+    /// It is put off.
+    Left,
+}
+
+impl Taken {
+    fn in_vain(self) -> Option<i64> {
+        match self {
+            Self::InVain(id) => Some(id),
+            Self::Moved | Self::Left => None,
+        }
     }
 }
 

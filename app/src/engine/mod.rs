@@ -52,6 +52,7 @@ use self::recent::{Recent, Standing};
 use self::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash_point;
+use crate::identity::resume::ResumeTokens;
 use crate::ids::Ids;
 use crate::steps::Performers;
 use crate::store::{
@@ -84,8 +85,10 @@ pub struct EngineOptions {
     pub poll: Duration,
     /// How long attempts under way may go on after a shutdown was asked for.
     pub drain: Duration,
-    /// The base of executions' pages, without a slash at its end.
+    /// The base of links, without a slash at its end.
     pub public_url: Option<String>,
+    /// Makes resume tokens for those who are told in private that they are asked; nothing: nobody is given one.
+    pub resume: Option<ResumeTokens>,
     /// How long executions are kept that have ended; nothing: for ever.
     pub keep_executions: Option<Duration>,
     /// How long events are kept that were given to the API; nothing: for ever. An execution that begins to wait looks
@@ -107,6 +110,7 @@ impl EngineOptions {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             public_url: None,
+            resume: None,
             keep_executions: Some(DAY * 365),
             keep_events: Some(DAY * 30),
             triggers: true,
@@ -254,10 +258,11 @@ impl Engine {
             self.inner.hands.set_queue(true);
         }
         let measures = Measures::of(&transition);
+        let told = Told::of(&transition);
         crash_point("transition.before_commit");
         let committed = self.inner.store.commit(transition).await?;
         crash_point("transition.after_commit");
-        log(&after, &committed);
+        log(&after, &committed, &told);
         if committed.existing.is_none() && committed.busy.is_none() {
             measures.count();
             self.inner.effects.committed(&after);
@@ -289,20 +294,40 @@ impl Engine {
     }
 }
 
-fn log(execution: &Execution, committed: &Committed) {
+/// What happened to steps, as far as somebody reads it: step, attempt, name of the event.
+struct Told(Vec<(String, Option<u32>, &'static str)>);
+
+impl Told {
+    fn of(transition: &Transition) -> Self {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return Self(Vec::new());
+        }
+        let of_step = |event: &Event| Some((event.step.clone()?, event.attempt, event.kind.name()));
+        Self(transition.events.iter().filter_map(of_step).collect())
+    }
+}
+
+fn log(execution: &Execution, committed: &Committed, told: &Told) {
     if committed.existing.is_some() || committed.busy.is_some() {
         return;
     }
-    let (id, process, version) = (execution.id, &execution.process, committed.version);
+    let Execution { id, process, repository, .. } = execution;
+    let (tenant, version) = (execution.tenant.as_str(), committed.version);
+    for (step, attempt, event) in &told.0 {
+        tracing::debug!(tenant, repository, execution = %id, %process, version, step, attempt, event, "step");
+    }
     match execution.status {
         ExecutionStatus::Failed => {
+            let step = execution.error.as_ref().and_then(|error| error.step.as_deref());
             let error = execution.error.as_ref().map(tracing::field::display);
-            tracing::info!(execution = %id, %process, version, error, "execution failed");
+            tracing::info!(tenant, repository, execution = %id, %process, version, step, error, "execution failed");
         }
         status if status.is_final() || version == 1 => {
-            tracing::info!(execution = %id, %process, version, status = status.as_str(), "execution");
+            tracing::info!(tenant, repository, execution = %id, %process, version, status = status.as_str(), "execution");
         }
-        status => tracing::debug!(execution = %id, %process, version, status = status.as_str(), "execution"),
+        status => {
+            tracing::debug!(tenant, repository, execution = %id, %process, version, status = status.as_str(), "execution");
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::Engine;
 use super::occurrence::Happening;
-use crate::notify::wording::{Words, words};
+use crate::identity::resume::Claims;
+use crate::notify::wording::{Resume, Words, words};
 use crate::steps::Attempt;
 use crate::steps::notify::passes;
 use crate::store::{ClaimedOccurrence, NewEffect, NewOccurrence, OccurrenceEnd};
@@ -61,7 +62,8 @@ impl Engine {
                     continue;
                 }
             };
-            let said = words(notice.occasion, after, notice.step.as_deref());
+            let resume = self.resume(&notice, after, now);
+            let said = words(notice.occasion, after, notice.step.as_deref(), resume.as_ref());
             if notice.channel == Channel::Comment {
                 let text = format!("**{}**\n\n{}", said.subject, said.message);
                 found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));
@@ -73,6 +75,23 @@ impl Engine {
             }
         }
         found
+    }
+
+    /// The right to answer, where who is told is told in private: never in a comment, nor in a channel of Slack.
+    fn resume(&self, notice: &Notice, after: &Execution, now: Timestamp) -> Option<Resume> {
+        let named = |receivers: &Value| {
+            let mut receivers = receivers.as_array().into_iter().flatten();
+            receivers.all(|to| to["to"].as_str().is_some_and(|to| to.trim().starts_with('@')))
+        };
+        let in_private = match notice.channel {
+            Channel::Webhook | Channel::Email => true,
+            Channel::Slack => named(&notice.receivers),
+            Channel::Comment => false,
+        };
+        let step = notice.step.as_ref().filter(|_| in_private)?;
+        let claims = Claims::of(after, step, after.steps.get(step)?, now)?;
+        let token = self.inner.options.resume.as_ref()?.issue(&claims);
+        Some(Resume { token, url: format!("{}/resume", self.url_of(after.id)?) })
     }
 
     /// Sends a message, as an attempt of a `notify` step would.

@@ -8,6 +8,7 @@ use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::hands::Hand;
 use super::signal::SignalFailure;
@@ -45,7 +46,8 @@ impl Engine {
     /// Has a claimed attempt performed by a hand, beside all else; the start of a sub-process needs none.
     pub(super) fn perform_with(&self, work: ClaimedWork, hand: Option<Hand>) {
         let (engine, entered) = (self.clone(), self.inner.under_way.enter(&work));
-        self.inner.hands.tasks.spawn(async move {
+        let span = span_of(&work);
+        let performing = async move {
             let given_up = engine.inner.hands.given_up.clone();
             tokio::select! {
                 ended = AssertUnwindSafe(engine.perform(work, hand, entered)).catch_unwind() => if ended.is_err() {
@@ -53,7 +55,8 @@ impl Engine {
                 },
                 () = given_up.cancelled() => {}
             }
-        });
+        };
+        self.inner.hands.tasks.spawn(performing.instrument(span));
     }
 
     /// Performs a claimed attempt and records its result. The hand goes on to the next step where one follows.
@@ -226,6 +229,12 @@ impl Engine {
             tracing::warn!(?work, %error, "an attempt could not be dropped; its lease will end");
         }
     }
+}
+
+/// What every line of the log names that is written while an attempt is performed, whatever is logged.
+fn span_of(work: &ClaimedWork) -> tracing::Span {
+    let ClaimedWork { tenant, execution, step, attempt, .. } = work;
+    tracing::error_span!("attempt", tenant = tenant.as_str(), %execution, step, attempt)
 }
 
 fn runs(execution: &Execution, work: &ClaimedWork) -> bool {

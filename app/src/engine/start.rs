@@ -32,7 +32,7 @@ pub struct StartRequest {
     pub inputs: Map<String, Value>,
     /// A key that is unique per tenant: starting twice with one key is starting once.
     pub start_key: Option<String>,
-    /// Its page; where absent, `/executions/ID` below the engine's public URL.
+    /// Its page; where absent, what the API says of it, below the engine's public URL.
     pub url: Option<String>,
 }
 
@@ -174,9 +174,9 @@ impl Engine {
         }
     }
 
-    /// The page of an execution.
+    /// Where an execution is shown.
     pub(super) fn url_of(&self, id: ExecutionId) -> Option<String> {
-        Some(format!("{}/executions/{id}", self.inner.options.public_url.as_ref()?))
+        Some(format!("{}/api/v1/executions/{id}", self.inner.options.public_url.as_ref()?))
     }
 
     async fn started_before(&self, tenant: &TenantId, key: &str) -> Result<Option<Started>, StoreError> {

@@ -1,6 +1,7 @@
 //! What a notification of a process's own rules says: what happened, who is asked for what, and where to go.
 
 use flowctl_core::approval::Requirement;
+use flowctl_core::definition::StepType;
 use flowctl_core::definition::process::NotifyOccasion;
 use flowctl_core::execution::{Execution, Waiting};
 use serde_json::{Value, json};
@@ -18,9 +19,18 @@ pub struct Words {
     pub payload: Value,
 }
 
+/// The right to answer without further ado, for who is told in private.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// The token.
+    pub token: String,
+    /// Where it is sent with the answer.
+    pub url: String,
+}
+
 /// What is said on this occasion about an execution, or about a step of it that waits for a person.
 #[must_use]
-pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>) -> Words {
+pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>, resume: Option<&Resume>) -> Words {
     let (kind, subject, mut lines) = match occasion {
         NotifyOccasion::Started => ("execution.started", format!("{} started", execution.process), Vec::new()),
         NotifyOccasion::Completed => ("execution.completed", format!("{} completed", execution.process), Vec::new()),
@@ -34,7 +44,10 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
             let subject = format!("{} failed{}", execution.process, at.unwrap_or_default());
             ("execution.failed", subject, why.into_iter().collect())
         }
-        NotifyOccasion::ApprovalRequested | NotifyOccasion::FormRequested => asked(occasion, execution, step),
+        NotifyOccasion::ApprovalRequested
+        | NotifyOccasion::FormRequested
+        | NotifyOccasion::ApprovalReminded
+        | NotifyOccasion::ApprovalEscalated => asked(occasion, execution, step, resume),
     };
     lines.push(format!("Process: {} of {}", execution.process, execution.repository));
     if let Some(pull_request) = &execution.trigger.pull_request {
@@ -54,6 +67,8 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
             "waiting_for": step.and_then(|step| waiting_for(execution, step)),
             "pull_request": execution.trigger.pull_request.as_ref().map(|it| &it.url),
             "url": execution.url,
+            "resume_token": resume.map(|resume| &resume.token),
+            "resume_url": resume.map(|resume| &resume.url),
             "subject": subject,
             "message": lines.join("\n"),
         }
@@ -62,7 +77,12 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
 }
 
 /// Who may act, until when, and how.
-fn asked(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>) -> (&'static str, String, Vec<String>) {
+fn asked(
+    occasion: NotifyOccasion,
+    execution: &Execution,
+    step: Option<&str>,
+    resume: Option<&Resume>,
+) -> (&'static str, String, Vec<String>) {
     let id = step.unwrap_or_default();
     let waiting = execution.steps.get(id).and_then(|step| step.waiting.as_ref());
     let (title, who, due_at) = match waiting {
@@ -73,18 +93,24 @@ fn asked(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>) ->
     };
     let mut lines = vec![format!("Who may act: {}", who.map_or_else(anybody, |who| in_words(execution, who)))];
     lines.extend(due_at.map(|due_at| format!("Until: {due_at}")));
-    let comment = match occasion {
-        NotifyOccasion::ApprovalRequested => format!("`/approve {id}` or `/reject {id} -- why`"),
-        _ => format!("`/answer {id} field=value`"),
+    let is_form = execution.steps.get(id).is_some_and(|step| step.step_type == StepType::Form);
+    let (comment, answer) = match is_form {
+        false => (format!("`/approve {id}` or `/reject {id} -- why`"), r#""decision": "approve""#),
+        true => (format!("`/answer {id} field=value`"), r#""answer": {"field": "value"}"#),
     };
     if let Some(pull_request) = &execution.trigger.pull_request {
         lines.push(format!("How: comment {comment} on {}", pull_request.url));
     } else if let Some(url) = &execution.url {
         lines.push(format!("How: at {url}"));
     }
+    if let Some(Resume { token, url }) = resume {
+        lines.push(format!(r#"Or, once and in confidence: POST {{"token": "{token}", {answer}}} to {url}"#));
+    }
     match occasion {
-        NotifyOccasion::ApprovalRequested => ("approval.requested", format!("Approval needed: {title}"), lines),
-        _ => ("form.requested", format!("Please fill in: {title}"), lines),
+        NotifyOccasion::ApprovalReminded => ("approval.reminded", format!("Reminder: {title}"), lines),
+        NotifyOccasion::ApprovalEscalated => ("approval.escalated", format!("More people are asked: {title}"), lines),
+        _ if is_form => ("form.requested", format!("Please fill in: {title}"), lines),
+        _ => ("approval.requested", format!("Approval needed: {title}"), lines),
     }
 }
 

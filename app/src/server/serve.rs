@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::role::Role;
 use super::{open, router};
-use crate::api::{Api, ApiParts};
+use crate::api::{self, Api, ApiParts};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{EffectPlanner, Engine, EngineOptions};
 use crate::github::client::{GitHub, GitHubError};
@@ -144,6 +144,8 @@ impl Server {
                 workers: usize::try_from(settings.workers).unwrap_or(usize::MAX),
                 keep_executions: settings.keep_executions,
                 keep_events: settings.keep_events,
+                public_url: Some(settings.public_url.as_str().trim_end_matches('/').to_owned()),
+                resume: Some(api::resume_tokens(&store).await?),
                 ..EngineOptions::new(&owner)
             },
         );

@@ -39,6 +39,7 @@ pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
 pub use installation::Installation;
 pub use outputs::{Outputs, digest};
 pub use postgres::PostgresStore;
+pub(in crate::store) use signal::MAX_LOOK_BACK;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
 pub use work::{Claim, ClaimedWork, Held, Work};
@@ -156,7 +157,12 @@ pub trait Store: Send + Sync + 'static {
     async fn next_signal(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Drops a signal from which nothing follows.
-    async fn drop_signal(&self, id: i64) -> Result<(), StoreError>;
+    async fn drop_signal(&self, id: i64) -> Result<(), StoreError> {
+        self.drop_signals(&[id]).await
+    }
+
+    /// Drops signals from which nothing follows, in one go.
+    async fn drop_signals(&self, ids: &[i64]) -> Result<(), StoreError>;
 
     /// Puts a signal off that cannot be taken now; those behind it to the same execution wait with it.
     async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError>;

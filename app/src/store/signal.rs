@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Events that a step which begins to wait is told of at most: the last ones of their name.
+pub(in crate::store) const MAX_LOOK_BACK: i64 = 1_000;
+
 /// A signal to another execution of the same tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSignal {

@@ -174,6 +174,10 @@ pub enum NotifyOccasion {
     ApprovalRequested,
     /// A form is to be filled in.
     FormRequested,
+    /// People are reminded of an approval or a form. Where no rule names it, who is told of the request is told of this.
+    ApprovalReminded,
+    /// More people are asked for an approval or a form. Where no rule names it, who is told of the request is told of this.
+    ApprovalEscalated,
 }
 
 /// One statement of `guarantees`; exactly one of `every_path_to`, `no_data_from`, `ends_within`, `at_most`.

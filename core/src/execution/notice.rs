@@ -12,8 +12,8 @@ use super::waiting::Waiting;
 use crate::definition::ErrorClass;
 use crate::definition::process::{NotifyOccasion, NotifyRule};
 use crate::definition::settings::ChannelSettings;
-use crate::definition::step::Notify;
 use crate::definition::step::notify::Channel;
+use crate::definition::step::{Notify, StepType};
 use crate::expression::{Context, Rendered, SecretText};
 
 /// Receivers that one notification may have.
@@ -46,8 +46,13 @@ pub fn notices(plan: &Plan, after: &Execution, events: &[Event]) -> Vec<Result<N
     let mut notices = Vec::new();
     for event in events {
         let Some(occasion) = occasion(event) else { continue };
+        let names = |rule: &NotifyRule, occasion| rule.on.iter().any(|on| on.value == occasion);
+        let named = match instead(occasion, after, event) {
+            Some(request) if !rules.iter().any(|rule| names(&rule.value, occasion)) => request,
+            _ => occasion,
+        };
         for (place, rule) in rules.iter().enumerate() {
-            if rule.on.iter().any(|on| on.value == occasion) {
+            if names(&rule.value, named) {
                 let context = context.get_or_insert_with(|| context::of(plan, after));
                 notices.push(notice(plan, after, event, (place, &rule.value), occasion, context));
             }
@@ -64,8 +69,19 @@ fn occasion(event: &Event) -> Option<NotifyOccasion> {
         EventKind::ExecutionCancelled { .. } => NotifyOccasion::Cancelled,
         EventKind::StepWaiting { waiting: Waiting::Approval(_) } => NotifyOccasion::ApprovalRequested,
         EventKind::StepWaiting { waiting: Waiting::Form(_) } => NotifyOccasion::FormRequested,
+        EventKind::Reminded => NotifyOccasion::ApprovalReminded,
+        EventKind::Escalated { .. } => NotifyOccasion::ApprovalEscalated,
         _ => return None,
     })
+}
+
+/// The occasion whose rules tell of this one where none names it: who was told that somebody is asked is told that they
+/// are asked again, or others.
+fn instead(occasion: NotifyOccasion, after: &Execution, event: &Event) -> Option<NotifyOccasion> {
+    let asks_again = matches!(occasion, NotifyOccasion::ApprovalReminded | NotifyOccasion::ApprovalEscalated);
+    let step = event.step.as_ref().filter(|_| asks_again)?;
+    let is_form = after.steps.get(step).is_some_and(|step| step.step_type == StepType::Form);
+    Some(if is_form { NotifyOccasion::FormRequested } else { NotifyOccasion::ApprovalRequested })
 }
 
 fn notice(
@@ -79,7 +95,11 @@ fn notice(
     let to = rule.to.as_ref().map(|to| &to.value);
     let Rendered { value: receivers, secret_texts } = receivers(plan, rule.channel, to, context)?;
     let about = match &event.step {
-        Some(step) => format!("{step}/{}", event.attempt.unwrap_or(0)),
+        Some(step) if matches!(event.kind, EventKind::StepWaiting { .. }) => {
+            format!("{step}/{}", event.attempt.unwrap_or(0))
+        }
+        // These come several times in one attempt.
+        Some(step) => format!("{step}/{}/{}", event.attempt.unwrap_or(0), event.at),
         None => format!("/{}", after.retries),
     };
     let key = format!("{}/notify/{place}/{occasion:?}/{about}", after.id);

@@ -194,3 +194,22 @@ async fn an_execution_whose_definition_is_gone_can_be_cancelled() {
     assert_eq!(world.picture(id).await, "cancelled | pack:cancelled paid:cancelled");
     world.check().await;
 }
+
+#[tokio::test]
+async fn an_event_starts_its_process_also_when_definitions_cannot_be_read_for_a_day() {
+    let world = World::of("name: idle\nversion: 1\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n").await;
+    world
+        .definitions
+        .also("name: late\nversion: 1\ntriggers: [{event: go}]\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n");
+    world.definitions.fail_with(Some(super::starts::unavailable()));
+    let event = PublishedEvent { name: "go".to_owned(), payload: Value::Null, id: None };
+    world.engine.publish(&TenantId::local(), event).await.unwrap();
+    for _ in 0..24 * 12 {
+        world.engine.settle().await.unwrap();
+        world.passes(300);
+    }
+    world.definitions.fail_with(None);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.all_of("late").await.len(), 1);
+    world.check().await;
+}

@@ -1,6 +1,7 @@
 //! What the `notify` rules of a process tell, and when: stored with what they tell of, sent three times at most.
 
 use super::*;
+use crate::identity::resume::ResumeTokens;
 
 const ORDER: &str = "
 name: order
@@ -131,4 +132,43 @@ async fn a_receiver_that_hangs_holds_up_neither_signals_nor_triggers() {
     answers.send(Value::Null).unwrap();
     shutdown.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_told_in_private_that_they_are_asked_is_given_a_token() {
+    let rules = "notify:\n  - {on: [approval_requested], channel: slack, to: ['#releases', '@alice']}\n  \
+                 - {on: [approval_requested], channel: slack, to: '@alice'}\n  \
+                 - {on: [approval_requested], channel: email, to: alice@example.com}\n";
+    let process = ORDER.replace("notify:\n", rules);
+    let tokens = ResumeTokens::new([7; 32]);
+    let options = EngineOptions {
+        public_url: Some("https://flows.example".to_owned()),
+        resume: Some(tokens.clone()),
+        ..EngineOptions::new("the engine")
+    };
+    let world = World::with_options(&process, options).await;
+    let id = world.started().await;
+    let at = format!("https://flows.example/api/v1/executions/{id}");
+    let mut given = Vec::new();
+    for told in world.performer.seen() {
+        let data = &told.input["payload"]["data"];
+        assert_eq!(data["url"], json!(at), "a link to the execution");
+        let token = data["resume_token"].as_str();
+        given.push(format!("{} {} {}", told.input["channel"], told.input["receivers"][0]["to"], token.is_some()));
+        assert_eq!(told.input["message"].as_str().unwrap().contains("token"), token.is_some());
+        if let Some(token) = token {
+            let claims = tokens.read(token, world.clock.now()).unwrap();
+            assert_eq!((claims.execution, claims.step.as_str()), (id, "sign"));
+            assert_eq!(data["resume_url"], json!(format!("{at}/resume")));
+        }
+    }
+    given.sort();
+    let expected = [
+        r##""email" "alice@example.com" true"##,
+        r##""slack" "#releases" false"##,
+        r##""slack" "@alice" false"##,
+        r##""slack" "@alice" true"##,
+        r##""webhook" "https://pager.example/hook" true"##,
+    ];
+    assert_eq!(given, expected);
 }

@@ -78,7 +78,7 @@ async fn an_execution_knows_its_page() {
     let options = EngineOptions { public_url: Some("https://flow.example".to_owned()), ..EngineOptions::new("one") };
     let world = World::with_options(RELEASE, options).await;
     let id = world.started().await;
-    assert_eq!(world.execution(id).await.url, Some(format!("https://flow.example/executions/{id}")));
+    assert_eq!(world.execution(id).await.url, Some(format!("https://flow.example/api/v1/executions/{id}")));
     let url = Some("https://elsewhere.example/1".to_owned());
     let started = world.engine.start(StartRequest { url: url.clone(), ..world.request() }).await.unwrap();
     assert_eq!(started.execution.url, url);

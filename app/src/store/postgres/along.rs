@@ -7,7 +7,7 @@ use super::prepared::{Prepared, Wait};
 use super::signals::add_occurrences;
 use super::{effects, lists};
 use crate::store::columns::json;
-use crate::store::{NewEffect, NewOccurrence, StoreError};
+use crate::store::{MAX_LOOK_BACK, NewEffect, NewOccurrence, StoreError};
 
 /// Stores what comes along with parts.
 pub(super) async fn write(connection: &mut PgConnection, parts: &[&Prepared]) -> Result<(), StoreError> {
@@ -72,7 +72,9 @@ const REMEMBER_WAIT: &str = "
 /// Events that came since the execution started, and before its step began to wait.
 const LOOK_BACK: &str = "
     insert into signals (tenant, execution, event, not_before)
-    select tenant, $2::uuid, id, at from api_events where tenant = $1 and name = $3 and at >= $4 order by at
+    select tenant, $2::uuid, id, at from (
+      select tenant, id, at from api_events where tenant = $1 and name = $3 and at >= $4 order by at desc limit $5) last
+    order by at
     on conflict do nothing";
 const FORGET_WAIT: &str = "delete from event_waits where tenant = $1 and execution = $2 and step = $3";
 
@@ -82,7 +84,7 @@ async fn keep_waits(connection: &mut PgConnection, part: &Prepared) -> Result<()
         match wait {
             Wait::Begins { step, name, since } => {
                 of(REMEMBER_WAIT).bind(step).bind(name).bind(since).execute(&mut *connection).await?;
-                of(LOOK_BACK).bind(name).bind(since).execute(&mut *connection).await?;
+                of(LOOK_BACK).bind(name).bind(since).bind(MAX_LOOK_BACK).execute(&mut *connection).await?;
             }
             Wait::Ends { step } => {
                 of(FORGET_WAIT).bind(step).execute(&mut *connection).await?;

@@ -264,8 +264,8 @@ impl Store for PostgresStore {
         read!(self, connection => signals::next(connection))
     }
 
-    async fn drop_signal(&self, id: i64) -> Result<(), StoreError> {
-        self.tell(once!(self, connection => signals::drop(connection, id)))
+    async fn drop_signals(&self, ids: &[i64]) -> Result<(), StoreError> {
+        self.tell(once!(self, connection => signals::drop(connection, ids)))
     }
 
     async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {

@@ -51,11 +51,11 @@ pub(super) async fn next(connection: &mut PgConnection) -> Result<Option<Timesta
     next.map(timestamp).transpose()
 }
 
-const DROP: &str = "delete from signals where id = $1";
+const DROP: &str = "delete from signals where id = any($1)";
 const POSTPONE: &str = "update signals set not_before = $2 where id = $1";
 
-pub(super) async fn drop(connection: &mut PgConnection, id: i64) -> Result<(), StoreError> {
-    sqlx::query(DROP).bind(id).execute(connection).await?;
+pub(super) async fn drop(connection: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
+    sqlx::query(DROP).bind(ids).execute(connection).await?;
     Ok(())
 }
 

@@ -328,8 +328,9 @@ impl Store for SqliteStore {
         signals::next(&self.readers).await
     }
 
-    async fn drop_signal(&self, id: i64) -> Result<(), StoreError> {
-        self.writer.write(Hint::Tell, move |connection| signals::drop(connection, id)).await
+    async fn drop_signals(&self, ids: &[i64]) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
+        self.writer.write(Hint::Tell, move |connection| signals::drop(connection, &ids)).await
     }
 
     async fn postpone_signal(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {

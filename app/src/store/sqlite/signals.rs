@@ -11,8 +11,8 @@ use super::columns::{
     all, execute, execution_id, from_json, json, micros, micros_after, optional, small, tenant as tenant_of, timestamp,
 };
 use crate::store::{
-    ApiEvent, ClaimedOccurrence, NewOccurrence, OccurrenceEnd, PendingSignal, Receipt, ScheduleKey, StoreError,
-    Transition,
+    ApiEvent, ClaimedOccurrence, MAX_LOOK_BACK, NewOccurrence, OccurrenceEnd, PendingSignal, Receipt, ScheduleKey,
+    StoreError, Transition,
 };
 
 const ADD: &str = "insert into signals (tenant, execution, signal, not_before) values (?1, ?2, ?3, ?4)";
@@ -51,10 +51,12 @@ const FORGET_WAIT: &str = "delete from event_waits where tenant = ?1 and executi
 const REMEMBER_WAIT: &str = "
     insert into event_waits (tenant, execution, step, name, since) values (?1, ?2, ?3, ?4, ?5)
     on conflict (tenant, execution, step) do update set name = excluded.name, since = excluded.since";
-/// Events that came since the execution started, and before its step began to wait.
+/// Events that came since the execution started, and before its step began to wait: the last of them.
 const LOOK_BACK: &str = "
     insert into signals (tenant, execution, event, not_before)
-    select tenant, ?2, id, at from api_events where tenant = ?1 and name = ?3 and at >= ?4 order by at
+    select tenant, ?2, id, at from (
+      select tenant, id, at from api_events where tenant = ?1 and name = ?3 and at >= ?4 order by at desc limit ?5)
+    order by at
     on conflict do nothing";
 
 /// Which events the execution waits for now. Only steps that this transition is about can have changed that.
@@ -73,7 +75,7 @@ fn waits(connection: &Connection, transition: &Transition, id: &str) -> Result<(
             (Some(Waiting::Event { name, since, .. }), StepStatus::Waiting) => {
                 let since = micros(*since);
                 execute(connection, REMEMBER_WAIT, params![tenant, id, step, name, since])?;
-                execute(connection, LOOK_BACK, params![tenant, id, name, since])?;
+                execute(connection, LOOK_BACK, params![tenant, id, name, since, MAX_LOOK_BACK])?;
             }
             _ => {
                 execute(connection, FORGET_WAIT, params![tenant, id, step])?;
@@ -119,11 +121,11 @@ pub(super) async fn next(readers: &SqlitePool) -> Result<Option<Timestamp>, Stor
     next.map(timestamp).transpose()
 }
 
-const DROP: &str = "delete from signals where id = ?1";
+const DROP: &str = "delete from signals where id in (select value from json_each(?1))";
 const POSTPONE: &str = "update signals set not_before = ?2 where id = ?1";
 
-pub(super) fn drop(connection: &Connection, id: i64) -> Result<(), StoreError> {
-    execute(connection, DROP, [id])?;
+pub(super) fn drop(connection: &Connection, ids: &[i64]) -> Result<(), StoreError> {
+    execute(connection, DROP, [json("signals", &ids)?])?;
     Ok(())
 }
 

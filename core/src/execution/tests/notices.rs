@@ -115,3 +115,30 @@ steps:
     events.iter().for_each(|event| execution.apply(event));
     assert_eq!(told(&execution, &events), ["Cancelled  []"]);
 }
+
+#[test]
+fn who_was_told_of_a_request_is_told_when_others_are_asked_and_when_people_are_reminded() {
+    let told = |rules: &str| {
+        let process = format!(
+            "notify:\n{rules}steps:\n- {{id: sign, type: human_approval, title: 'Sign?', timeout: 4h, reminders: [1h], \
+             approvers: {{users: [alice]}}, escalate: [{{after: 2h, to: {{users: [bob]}}}}]}}\n"
+        );
+        let (plan, mut execution, _) = world(&process, json!({}));
+        let mut told = Vec::new();
+        for at in ["2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z"] {
+            let events = decide(&plan, &execution, Signal::Wake, at.parse().unwrap()).unwrap();
+            events.iter().for_each(|event| execution.apply(event));
+            for notice in notices(&plan, &execution, &events) {
+                let notice = notice.unwrap();
+                let to = notice.receivers[0]["to"].as_str().unwrap().to_owned();
+                told.push(format!("{:?} {to} {}", notice.occasion, notice.step.unwrap()));
+            }
+        }
+        told
+    };
+    let requests = "- {on: [approval_requested], channel: email, to: asked@example.com}\n";
+    assert_eq!(told(requests), ["ApprovalReminded asked@example.com sign", "ApprovalEscalated asked@example.com sign"]);
+    let named = format!("{requests}- {{on: [approval_escalated], channel: email, to: boss@example.com}}\n");
+    assert_eq!(told(&named), ["ApprovalReminded asked@example.com sign", "ApprovalEscalated boss@example.com sign"]);
+    assert_eq!(told("- {on: [completed], channel: email, to: a@example.com}\n"), [""; 0]);
+}
