@@ -7,6 +7,7 @@ use std::time::Duration;
 use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -125,7 +126,7 @@ impl Engine {
             execution: work.execution,
             step: work.step.clone(),
             attempt: work.attempt,
-            input: step.input.clone(),
+            input: Value::clone(&step.input),
             secret_texts: step.secret_texts.clone(),
             deadline: step.timeout_ms.map(|timeout| later(self.now(), Duration::from_millis(timeout))),
             idempotency_key: idempotency_key(&execution, &work.step),

@@ -90,7 +90,7 @@ pub(super) fn scope(transition: &mut Transition<'_>, steps: &IndexMap<String, Pl
     let mut progressed = false;
     for (id, planned) in steps {
         let key = if items.is_empty() { Cow::Borrowed(id.as_str()) } else { Cow::Owned(address::key(id, items)) };
-        let Some(status) = transition.execution.steps.get(&*key).map(|step| step.status) else { continue };
+        let Some(status) = transition.execution.steps.get(&key).map(|step| step.status) else { continue };
         if status == StepStatus::Pending {
             progressed |= advance_step(transition, &key, planned);
         }

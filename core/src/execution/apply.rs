@@ -87,8 +87,10 @@ impl Execution {
         let items = address::inside(address::items_of(foreach), index);
         let body = self.steps.get(foreach).and_then(|step| step.items.as_ref()).map(|items| items.body.clone());
         for BodyStep { id, step_type, name, on_failure } in body.unwrap_or_default() {
-            let pending = || StepState::pending(step_type, name, on_failure);
-            self.steps.entry(address::key(&id, &items)).or_insert_with(pending);
+            let key = address::key(&id, &items);
+            if !self.steps.contains_key(&key) {
+                self.steps.insert(key, StepState::pending(step_type, name, on_failure));
+            }
         }
     }
 
@@ -130,7 +132,7 @@ impl StepState {
                 self.tries += 1;
                 self.started_at = self.started_at.or(Some(event.at));
                 self.timeout_ms = *timeout_ms;
-                self.input.clone_from(input);
+                self.input = input.clone().into();
                 self.secret_texts.clone_from(secret_texts);
                 self.waiting = None;
             }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shared::Shared;
 use super::state::{StepError, StepStatus};
 use crate::definition::StepType;
 use crate::definition::step::OnFailure;
@@ -16,7 +17,7 @@ pub struct Items {
     pub total: u32,
     /// Those that have begun, by their places.
     #[serde(default)]
-    pub begun: Vec<Item>,
+    pub begun: Vec<Shared<Item>>,
     /// The places of those under way.
     #[serde(default)]
     pub open: Vec<u32>,
@@ -73,13 +74,14 @@ impl Items {
 
     /// The first one that failed, with its place.
     pub fn failed(&self) -> Option<(u32, &Item)> {
-        (0..).zip(&self.begun).find(|(_, item)| item.status == StepStatus::Failed)
+        let begun = self.begun.iter().map(|item| &**item);
+        (0..).zip(begun).find(|(_, item)| item.status == StepStatus::Failed)
     }
 
     /// Whether every item has ended by itself.
     pub fn is_complete(&self) -> bool {
         let own_end = |item: &Item| matches!(item.status, StepStatus::Completed | StepStatus::Failed);
-        self.next().is_none() && self.begun.iter().all(own_end)
+        self.next().is_none() && self.begun.iter().all(|item| own_end(item))
     }
 
     /// What the items gave, in their order; null for one that failed.
@@ -91,8 +93,8 @@ impl Items {
         let item = Item { status: StepStatus::Running, result: None, error: None };
         self.again.retain(|other| *other != index);
         match self.begun.get_mut(index as usize) {
-            Some(begun) => *begun = item,
-            None => self.begun.push(item),
+            Some(begun) => *begun = item.into(),
+            None => self.begun.push(item.into()),
         }
         self.open.push(index);
     }
@@ -100,7 +102,7 @@ impl Items {
     pub(super) fn end(&mut self, index: u32, item: Item) {
         self.open.retain(|other| *other != index);
         if let Some(begun) = self.begun.get_mut(index as usize) {
-            *begun = item;
+            *begun = item.into();
         }
     }
 
@@ -125,7 +127,7 @@ impl Items {
         }
         for index in indices {
             if let Some(item) = self.begun.get_mut(*index as usize) {
-                *item = Item { status: StepStatus::Pending, result: None, error: None };
+                *item = Item { status: StepStatus::Pending, result: None, error: None }.into();
             }
         }
         self.open.clear();

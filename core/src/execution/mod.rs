@@ -10,6 +10,7 @@ pub mod items;
 pub mod large;
 pub mod performable;
 pub mod plan;
+pub mod shared;
 pub mod signal;
 pub mod start;
 pub mod state;
@@ -37,6 +38,7 @@ pub use items::{BodyStep, Item, Items};
 pub use large::{AtHand, LargeOutput};
 pub use performable::Performable;
 pub use plan::{Plan, PlanError};
+pub use shared::{Shared, Steps};
 pub use signal::Signal;
 pub use start::{NewExecution, StartError, create, create_child};
 pub use state::{

@@ -1,6 +1,5 @@
 //! The state of an execution and of its steps: what folding its events gives, and what the store keeps.
 
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::event::SkipReason;
 use super::items::Items;
 use super::large::AtHand;
+use super::shared::{Shared, Steps};
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
 use crate::definition::ErrorClass;
@@ -19,6 +19,10 @@ use crate::expression::SecretText;
 /// What a state leaves out of its JSON: most steps have not begun, and every state is kept with its first event.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+fn is_null(value: &Shared<Value>) -> bool {
+    value.is_null()
 }
 
 /// An execution's id: a UUIDv7.
@@ -107,7 +111,7 @@ pub struct Execution {
     pub at_hand: AtHand,
     /// The steps in the order of the definition, by id; after them those inside of bodies, by keys such as
     /// `deploy[2]`, as their items start.
-    pub steps: IndexMap<String, StepState>,
+    pub steps: Steps,
 }
 
 /// A concurrency group, evaluated.
@@ -303,8 +307,8 @@ pub struct StepState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// What the attempt was given; secrets are `***`.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub input: Value,
+    #[serde(default, skip_serializing_if = "is_null")]
+    pub input: Shared<Value>,
     /// Where secrets go into the input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_texts: Vec<SecretText>,
@@ -421,7 +425,7 @@ impl StepState {
             started_at: None,
             completed_at: None,
             timeout_ms: None,
-            input: Value::Null,
+            input: Shared::default(),
             secret_texts: Vec::new(),
             output: None,
             error: None,

@@ -244,7 +244,7 @@ impl<'t> Play<'t> {
     /// The sub-process that an attempt of a step starts, and whether the step waits for its end.
     fn child(&mut self, live: usize, key: &str, attempt: u32) -> Result<(Live<'t>, bool), String> {
         let parent = &self.lives[live].execution;
-        let input = parent.steps.get(key).map(|state| state.input.clone()).unwrap_or_default();
+        let input = parent.steps.get(key).map(|state| Value::clone(&state.input)).unwrap_or_default();
         let process = input.get("process").and_then(Value::as_str).unwrap_or_default();
         let plan = match self.stage.plan(process) {
             Some(Ok(plan)) => plan,

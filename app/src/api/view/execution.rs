@@ -300,7 +300,7 @@ impl StepView {
             started_at: row.started_at,
             completed_at: row.completed_at,
             duration_ms: row.duration_ms,
-            input: state.input.clone(),
+            input: Value::clone(&state.input),
             output: state.output.as_ref().map(|output| {
                 // Where the store keeps large outputs apart the state holds the reference already.
                 inline(output, || format!("executions/{}/steps/{}/output", execution.id, row.id))

@@ -313,7 +313,7 @@ fn what_others_perform_is_given_its_fields_evaluated_and_goes_on_with_what_they_
         world.picture(),
         "running | ask:running look:running build:running sub:running tell:running end:pending"
     );
-    let input = |step: &str| world.execution.steps[step].input.clone();
+    let input = |step: &str| Value::clone(&world.execution.steps[step].input);
     let ask = json!({"agent": "writer", "message": "About 7", "session": "new", "budget":
         {"max_cost": null, "max_tokens": null, "max_turns": 3, "max_tool_calls": null}});
     assert_eq!(input("ask"), ask);
