@@ -91,7 +91,7 @@ pub struct EngineOptions {
     pub resume: Option<ResumeTokens>,
     /// How long executions are kept that have ended; nothing: for ever.
     pub keep_executions: Option<Duration>,
-    /// How long events are kept that were given to the API; nothing: for ever. An execution that begins to wait looks
+    /// How long events are kept that were given to the API, and deliveries that were handled; nothing: for ever. An execution that begins to wait looks
     /// back to its start, and few wait longer.
     pub keep_events: Option<Duration>,
     /// Whether processes start by themselves: by time tables, by events, by the end of others.

@@ -1,5 +1,5 @@
-//! Forgets what is older than it is to be kept: executions that ended, and events given to the API. A few at a time, so
-//! that nobody waits long behind it.
+//! Forgets what is older than it is to be kept: executions that ended, deliveries that were handled, and events given to
+//! the API. A few at a time, so that nobody waits long behind it.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::store::StoreError;
 const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Executions that one transaction forgets: some milliseconds of the writer's time.
 const BATCH: u32 = 64;
+/// Deliveries that one transaction looks at.
+const DELIVERIES: u32 = 256;
 /// How long a large output is kept that no execution names: its transition may still be under way.
 const UNNAMED: Duration = Duration::from_secs(60 * 60);
 /// The pause after such a transaction, in which others have their turn.
@@ -35,6 +37,14 @@ impl Engine {
         }
     }
 
+    /// Forgets deliveries that were handled. Those that are stuck hold nothing up: there are few of them.
+    async fn forget_deliveries(&self, before: Timestamp, shutdown: &CancellationToken) -> Result<(), StoreError> {
+        while !shutdown.is_cancelled() && self.inner.store.forget_deliveries(before, DELIVERIES).await? > 0 {
+            wait_for(PAUSE, shutdown).await;
+        }
+        Ok(())
+    }
+
     /// Forgets large outputs that no execution names any more.
     async fn forget_outputs(&self, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let (Some(outputs), Some(before)) = (self.inner.store.outputs(), self.before(Some(UNNAMED))) else {
@@ -51,6 +61,7 @@ impl Engine {
         let (mut executions, mut events) = (0, 0);
         if let Some(before) = self.before(self.inner.options.keep_events) {
             events = self.inner.store.forget_events(before).await?;
+            self.forget_deliveries(before, shutdown).await?;
         }
         let kept = self.before(self.inner.options.keep_executions);
         while let (Some(before), false) = (kept, shutdown.is_cancelled()) {

@@ -161,7 +161,7 @@ pub const TABLE: &[SettingDescription] = &[
         "keep_events_days",
         "30",
         "a whole number of days from 0 to 36500; 0 keeps them for ever",
-        "how long events are kept that were given to the API",
+        "how long events are kept that were given to the API, and webhooks that were handled",
     ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
 ];

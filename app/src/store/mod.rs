@@ -183,6 +183,10 @@ pub trait Store: Send + Sync + 'static {
     /// them: events, words, start keys, what stands on GitHub. How many.
     async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
+    /// Forgets deliveries that were received before this moment and are done with, looking at no more than `limit` of the
+    /// oldest; how many. One that comes again after that counts as new.
+    async fn forget_deliveries(&self, received_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
     /// Claims up to `limit` occurrences, those due longest first.
     async fn claim_occurrences(
         &self,

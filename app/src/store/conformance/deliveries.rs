@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::given::{at, delivery};
-use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, Receipt, Store};
+use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store};
 
 async fn claim(store: &impl Store, owner: &str, now: Timestamp, until: Timestamp) -> Vec<String> {
     let claimed = store.claim_deliveries(owner, 10, now, until).await.unwrap();
@@ -139,4 +139,21 @@ pub(crate) async fn an_earlier_claim_of_the_same_owner_cannot_finish_a_delivery(
     assert!(!store.finish_delivery(&id("one"), 1, "a", DeliveryEnd::Done).await.unwrap());
     assert_eq!(store.backlog().await.unwrap().deliveries, 1);
     assert!(store.finish_delivery(&id("one"), 2, "a", DeliveryEnd::Done).await.unwrap());
+}
+
+pub(crate) async fn old_deliveries_are_forgotten_once_they_are_done_with(store: &impl Store) {
+    for (name, received) in [("old", 0), ("stuck", 1), ("failed", 2), ("new", 50)] {
+        let delivery = NewDelivery { received_at: at(received), ..delivery(name, &format!("acme/{name}")) };
+        store.receive(delivery).await.unwrap();
+    }
+    let claimed = store.claim_deliveries("me", 9, at(51), at(99)).await.unwrap();
+    for claimed in claimed.iter().filter(|claimed| claimed.delivery.id.0 != "stuck") {
+        let end =
+            if claimed.delivery.id.0 == "failed" { DeliveryEnd::Failed("no".to_owned()) } else { DeliveryEnd::Done };
+        assert!(store.finish_delivery(&claimed.delivery.id, claimed.attempts, "me", end).await.unwrap());
+    }
+    assert_eq!(store.forget_deliveries(at(50), 1).await.unwrap(), 1, "it looks at the oldest one only");
+    assert_eq!(store.forget_deliveries(at(50), 9).await.unwrap(), 1, "what nobody has dealt with stays");
+    assert_eq!(store.receive(delivery("new", "acme/new")).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(store.receive(delivery("old", "acme/old")).await.unwrap(), Receipt::Stored);
 }

@@ -36,6 +36,7 @@ macro_rules! store_conformance {
                 a_stale_owner_cannot_finish_a_delivery
                 an_earlier_claim_of_the_same_owner_cannot_finish_a_delivery
                 a_finished_delivery_is_never_claimed_again
+                old_deliveries_are_forgotten_once_they_are_done_with
             ]
             transitions: [
                 a_transition_is_stored_as_a_whole

@@ -145,3 +145,18 @@ pub(super) async fn finish(
         .await?;
     Ok(result.rows_affected() == 1)
 }
+
+/// Positions are about in the order of arrival, so what is old is among the first.
+const FORGET: &str = "
+    delete from deliveries
+    where position in (select position from deliveries order by position limit $2)
+      and received_at < $1 and status <> 'pending'";
+
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    received_before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query(FORGET).bind(micros(received_before)).bind(i64::from(limit));
+    Ok(query.execute(connection).await?.rows_affected())
+}

@@ -281,6 +281,10 @@ impl Store for PostgresStore {
         self.tell(once!(self, connection => signals::publish(connection, tenant, &event, &occurrences)))
     }
 
+    async fn forget_deliveries(&self, received_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        read!(self, connection => deliveries::forget(connection, received_before, limit))
+    }
+
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         once!(self, connection => signals::forget(connection, before))
     }

@@ -118,3 +118,13 @@ pub(super) fn finish(
     };
     Ok(execute(connection, FINISH, params![id.0, owner, status, reason, retry_at, attempts])? == 1)
 }
+
+/// Positions are in the order of arrival, so what is old is among the first.
+const FORGET: &str = "
+    delete from deliveries
+    where position in (select position from deliveries order by position limit ?2)
+      and received_at < ?1 and status <> 'pending'";
+
+pub(super) fn forget(connection: &Connection, received_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    Ok(execute(connection, FORGET, params![micros(received_before), limit])? as u64)
+}

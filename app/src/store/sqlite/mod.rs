@@ -349,6 +349,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn forget_deliveries(&self, received_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.writer.write(Hint::Quiet, move |connection| deliveries::forget(connection, received_before, limit)).await
+    }
+
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before)).await
     }
