@@ -49,7 +49,7 @@ use self::conflict::Turns;
 use self::hands::{Hand, Hands};
 use self::measures::Measures;
 use self::recent::{Recent, Standing};
-use self::under_way::UnderWay;
+use self::under_way::{Entered, UnderWay};
 use crate::clock::Clock;
 use crate::crash_point;
 use crate::identity::resume::ResumeTokens;
@@ -249,12 +249,12 @@ impl Engine {
     ) -> Result<(Arc<Execution>, Committed), StoreError> {
         let after = Arc::clone(&transition.execution);
         let hands = self.hands_for(&after, &mut transition.work, own);
-        let work: Vec<Work> = transition.work.iter().take(hands.len()).cloned().collect();
-        if !hands.is_empty() {
+        let begun = self.begun(&after, &transition.work, hands);
+        if !begun.is_empty() {
             let (owner, until) = (self.inner.options.owner.clone(), self.after(self.inner.options.lease));
-            transition.claim = Some(Claim { owner, until, count: hands.len() });
+            transition.claim = Some(Claim { owner, until, count: begun.len() });
         }
-        if hands.len() < transition.work.len() {
+        if begun.len() < transition.work.len() {
             self.inner.hands.set_queue(true);
         }
         let measures = Measures::of(&transition);
@@ -268,13 +268,26 @@ impl Engine {
             self.inner.effects.committed(&after);
             self.inner.under_way.end_those_over(&after);
             self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });
-            for (work, hand) in work.into_iter().zip(hands) {
-                let (tenant, execution) = (after.tenant.clone(), after.id);
-                let Work { step, attempt } = work;
-                self.perform_with(ClaimedWork { tenant, execution, step, attempt, claims: 1 }, hand);
-            }
+            begun.into_iter().for_each(|(work, hand, entered)| self.perform_with(work, hand, entered));
         }
         Ok((after, committed))
+    }
+
+    /// The attempts that are performed at once. They count as under way before they are stored: whoever looks into the
+    /// queue right after that must know how many an execution has.
+    fn begun(
+        &self,
+        after: &Execution,
+        work: &[Work],
+        hands: Vec<Option<Hand>>,
+    ) -> Vec<(ClaimedWork, Option<Hand>, Entered)> {
+        let begun = work.iter().zip(hands).map(|(work, hand)| {
+            let (tenant, execution, Work { step, attempt }) = (after.tenant.clone(), after.id, work.clone());
+            let work = ClaimedWork { tenant, execution, step, attempt, claims: 1 };
+            let entered = self.inner.under_way.enter(&work);
+            (work, hand, entered)
+        });
+        begun.collect()
     }
 
     /// Who performs the first attempts of this work at once, which is put in that order. The start of a sub-process is a

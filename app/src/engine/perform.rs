@@ -45,9 +45,8 @@ impl Engine {
     }
 
     /// Has a claimed attempt performed by a hand, beside all else; the start of a sub-process needs none.
-    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Option<Hand>) {
-        let (engine, entered) = (self.clone(), self.inner.under_way.enter(&work));
-        let span = span_of(&work);
+    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Option<Hand>, entered: Entered) {
+        let (engine, span) = (self.clone(), span_of(&work));
         let performing = async move {
             let given_up = engine.inner.hands.given_up.clone();
             tokio::select! {

@@ -204,7 +204,10 @@ impl Engine {
         let claimed = self.claim_work(hands.len()).await?;
         // What is left of executions that have their share comes when something of them ends.
         let more = claimed.len() == hands.len();
-        claimed.into_iter().zip(hands).for_each(|(work, hand)| self.perform_with(work, Some(hand)));
+        for (work, hand) in claimed.into_iter().zip(hands) {
+            let entered = self.inner.under_way.enter(&work);
+            self.perform_with(work, Some(hand), entered);
+        }
         Ok(more)
     }
 
