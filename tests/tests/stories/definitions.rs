@@ -64,7 +64,7 @@ async fn findings_of_a_pull_request_are_annotations_and_none_comes_twice() {
     stage.disturb(Fault::ErrorAfter { status: 502 }, "PATCH", "/repos/octo-org/shop/check-runs/*");
     let mut yaml = "name: many\nversion: 1\nsteps:\n".to_owned();
     for number in 0..120 {
-        yaml.push_str(&format!("  - {{id: s{number}, type: set, depends_on: nowhere, values: {{x: 1}}}}\n"));
+        yaml.push_str(&format!("  - {{id: s{number}, type: set, depends_on: nowhere-{number}, values: {{x: 1}}}}\n"));
     }
     let number = propose(&stage, "many", &yaml);
     let run = stage
