@@ -2,6 +2,7 @@
 //! SQL lives in the back ends only. Nothing here decides what an execution does or what GitHub is told.
 
 mod approval;
+mod backlog;
 mod columns;
 mod delivery;
 mod effect;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use approval::{Approval, ApprovalFilter, ApprovalStatus, approval_id};
+pub use backlog::Backlog;
 pub use delivery::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt};
 pub use effect::{ClaimedEffect, EffectEnd, NewEffect};
 pub use error::StoreError;
@@ -365,37 +367,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Finishes what was asked for and lets the database go. Whatever comes later gets [`StoreError::Closed`].
     async fn close(&self);
-}
-
-/// How much there is to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Deliveries not yet finished.
-    pub deliveries: u64,
-    /// Attempts not yet ended.
-    pub work: u64,
-    /// Effects not yet done; those that failed for good are not among them.
-    pub effects: u64,
-    /// Effects that failed for good.
-    pub failed_effects: u64,
-    /// Signals that executions have not taken yet.
-    pub signals: u64,
-    /// Occurrences that have not been dealt with.
-    pub occurrences: u64,
-    /// Executions that have been accepted and not started.
-    pub pending: u64,
-    /// Executions of which something runs.
-    pub running: u64,
-    /// Executions that wait for people or time.
-    pub waiting: u64,
-    /// When the oldest delivery that is not finished came in.
-    pub deliveries_since: Option<Timestamp>,
-    /// When the first effect may be written, be it in the future.
-    pub effects_since: Option<Timestamp>,
-    /// When the first signal may be taken, be it in the future.
-    pub signals_since: Option<Timestamp>,
-    /// When the first occurrence may be dealt with, be it in the future.
-    pub occurrences_since: Option<Timestamp>,
 }
 
 /// How far a schema stands.

@@ -143,15 +143,20 @@ fn prepare(file: &Path, partial: &Path, path: &Path) -> Result<(), BackupError> 
 /// Makes the database's file whole without the log beside it, which would be taken for the log of the file that comes
 /// in its place. A database whose log cannot be read any more goes with it.
 fn give_up_log(path: &Path) -> Result<(), BackupError> {
-    let whole = || -> Result<(), rusqlite::Error> {
+    let is_busy = || -> Result<bool, rusqlite::Error> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
-        connection.close().map_err(|(_, error)| error)
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
+        connection.close().map_err(|(_, error)| error)?;
+        Ok(busy)
     };
-    if path.exists()
-        && let Err(error) = whole()
-    {
-        tracing::warn!(%error, "the database that is replaced cannot be read");
+    if path.exists() {
+        match is_busy() {
+            Ok(false) => {}
+            // What is in the log would be lost with it.
+            Ok(true) => return Err(StoreError::InUse { path: path.to_owned() }.into()),
+            Err(error) => tracing::warn!(%error, "the database that is replaced cannot be read"),
+        }
     }
     remove_log(path)
 }

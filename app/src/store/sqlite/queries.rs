@@ -7,7 +7,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::columns::{execution_id, from_json, micros, signed, tenant as tenant_of, timestamp, unsigned};
 use crate::store::states::{self, Part, states_of};
-use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent};
+use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent, backlog};
 
 /// The executions of such rows.
 fn states(rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
@@ -126,41 +126,8 @@ pub(super) async fn events(
     Ok(found)
 }
 
-const BACKLOG: &str = "
-    select (select count(*) from deliveries where status = 'pending') as deliveries,
-      (select min(received_at) from deliveries where status = 'pending') as deliveries_since,
-      (select count(*) from work) as work,
-      (select count(*) from effects where status = 'pending') as effects,
-      (select min(case when retry_at > not_before then retry_at else not_before end) from effects where status = 'pending')
-        as effects_since,
-      (select count(*) from effects where status = 'failed') as failed_effects,
-      (select count(*) from signals) as signals,
-      (select min(not_before) from signals) as signals_since,
-      (select count(*) from occurrences) as occurrences,
-      (select min(not_before) from occurrences) as occurrences_since,
-      (select count(*) from executions where status = 'pending' and status <> 'completed') as pending,
-      (select count(*) from executions where status = 'running' and status <> 'completed') as running,
-      (select count(*) from executions where status = 'waiting' and status <> 'completed') as waiting";
-
 pub(super) async fn backlog(readers: &SqlitePool) -> Result<Backlog, StoreError> {
-    let row = sqlx::query(BACKLOG).fetch_one(readers).await?;
-    let count = |column: &str| unsigned("a count", row.try_get(column)?);
-    let since = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(timestamp).transpose();
-    Ok(Backlog {
-        deliveries: count("deliveries")?,
-        work: count("work")?,
-        effects: count("effects")?,
-        failed_effects: count("failed_effects")?,
-        signals: count("signals")?,
-        occurrences: count("occurrences")?,
-        pending: count("pending")?,
-        running: count("running")?,
-        waiting: count("waiting")?,
-        deliveries_since: since("deliveries_since")?,
-        effects_since: since("effects_since")?,
-        signals_since: since("signals_since")?,
-        occurrences_since: since("occurrences_since")?,
-    })
+    backlog::read(&sqlx::query(backlog::QUERY).fetch_one(readers).await?)
 }
 
 pub(super) async fn ping(readers: &SqlitePool) -> Result<(), StoreError> {
