@@ -59,7 +59,8 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
     let mut checks = vec![disk(&settings.data_dir)];
     checks.extend(folder(&settings.data_dir));
     let url = settings.database_url.expose_secret();
-    let examined = if url.starts_with("sqlite:") { sqlite::examine(url) } else { postgres::examine(url).await };
+    let is_file = url.starts_with("sqlite:");
+    let examined = if is_file { sqlite::examine(url) } else { postgres::examine(url).await };
     match examined {
         Ok(Some(found)) => {
             checks.extend(database(&found, now));
@@ -74,7 +75,7 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
         }
         Err(error) => {
             let check = Check::new("database", Outcome::Fault, format!("it cannot be read: {error}"));
-            checks.push(check.with_help("restore a back-up: `flowctl db restore FILE`"));
+            checks.push(if is_file { check.with_help("restore a back-up: `flowctl db restore FILE`") } else { check });
         }
     }
     checks
@@ -146,7 +147,7 @@ fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
         None => Check::new("outputs", Outcome::Ok, "every large output that is named is there"),
         Some(first) => {
             let message = format!("{} large outputs are missing: {first}", found.missing_outputs.len());
-            Check::new("outputs", Outcome::Fault, message).with_help("restore them from a back-up of the folder")
+            Check::new("outputs", Outcome::Fault, message).with_help("restore them from a back-up")
         }
     });
     checks.push(match found.newest {

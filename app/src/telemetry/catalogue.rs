@@ -127,7 +127,7 @@ pub const CATALOGUE: &[Metric] = &[
         names::QUEUE_AGE,
         Kind::Gauge,
         &["queue"],
-        "For how long the first of deliveries, effects, signals and occurrences could have been taken; 0 where none can.",
+        "For how long the first of deliveries, effects, signals and occurrences has been due, begun or not; 0 where none is.",
     ),
     metric(names::EXECUTIONS, Kind::Gauge, &["status"], "Executions that have not ended: pending, running, waiting."),
     metric(names::EFFECTS_FAILED, Kind::Gauge, &[], "What GitHub was to be told and was given up."),

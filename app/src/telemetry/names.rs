@@ -40,7 +40,7 @@ pub const GITHUB_REQUESTS: &str = "flowctl_github_requests_total";
 pub const GITHUB_LEFT: &str = "flowctl_github_rate_limit_remaining";
 /// What waits in a `queue`.
 pub const QUEUE: &str = "flowctl_queue_length";
-/// Since when the first of a `queue` could have been taken.
+/// For how long the first of a `queue` has been due.
 pub const QUEUE_AGE: &str = "flowctl_queue_oldest_seconds";
 /// Executions that have not ended, by `status`.
 pub const EXECUTIONS: &str = "flowctl_executions";
