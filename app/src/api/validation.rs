@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{FromRequest, RawQuery, Request, State};
-use flowctl_core::definition::repository::Repository;
+use flowctl_core::definition::repository::{Repository, own_place};
 use flowctl_core::validate::{self as core, Options, validate as check};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -82,14 +82,15 @@ pub(super) async fn validate(
     checked.map(Json).map_err(|error| Problem::internal(&error))
 }
 
-async fn files(api: &Api, request: Request, path: Option<String>) -> Result<BTreeMap<String, String>, Problem> {
+/// The texts, with their paths where those are given.
+async fn files(api: &Api, request: Request, path: Option<String>) -> Result<Vec<(Option<String>, String)>, Problem> {
     match media_type(&request) {
         Some(kind) if is_json(&kind) => {
             let Files { files } = read(&bytes(request, api).await?)?;
             if files.len() > MAX_FILES {
                 return Err(Problem::field("files", format!("has more than {MAX_FILES} files")));
             }
-            Ok(files)
+            Ok(files.into_iter().map(|(path, text)| (Some(path), text)).collect())
         }
         Some(kind) if is_yaml(&kind) => {
             let text = String::from_request(request, api).await;
@@ -99,7 +100,7 @@ async fn files(api: &Api, request: Request, path: Option<String>) -> Result<BTre
                 }
                 _ => Problem::new("malformed", format!("the body is not text: {}", rejection.body_text())),
             })?;
-            Ok(BTreeMap::from([(path.unwrap_or_else(|| guessed_path(&text)), text)]))
+            Ok(vec![(path, text)])
         }
         found => {
             let found = found.unwrap_or_else(|| "none".to_owned());
@@ -114,17 +115,12 @@ fn is_yaml(kind: &str) -> bool {
     matches!(kind, "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain")
 }
 
-/// A file's name is its `name`: so a text alone is no finding for that.
-fn guessed_path(text: &str) -> String {
-    let name = text.lines().find_map(|line| line.strip_prefix("name:")).map(str::trim);
-    let is_slug = |name: &&str| {
-        !name.is_empty() && name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+fn findings(files: Vec<(Option<String>, String)>) -> Findings {
+    let placed = |(path, text): (Option<String>, String)| {
+        let own = || own_place(text.as_bytes()).unwrap_or_else(|| ".flow/processes/process".to_owned());
+        (path.unwrap_or_else(|| format!("{}.yaml", own())), text)
     };
-    format!(".flow/processes/{}.yaml", name.filter(is_slug).unwrap_or("process"))
-}
-
-fn findings(files: BTreeMap<String, String>) -> Findings {
-    let repository = Repository::read(files);
+    let repository = Repository::read(files.into_iter().map(placed));
     let report = check(&repository, &Options::default());
     // Of a rule that is found very often in one file not each finding is told, but each is counted.
     let core::Summary { errors, warnings, infos } = report.summary;

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use flowctl_core::definition::repository::{Definition, File};
+use flowctl_core::definition::repository::own_place;
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
 use super::{Checkout, FLOW, absolute, around, slashed, walk};
@@ -113,7 +113,7 @@ fn add_stdin(name: Option<&str>, found: &mut BTreeMap<PathBuf, Checkout>) -> any
         Some(name) => place_of(name),
         None => {
             let root = around(Path::new(".")).unwrap_or_else(|| absolute(Path::new(".")));
-            let inside = own_place(&root, &bytes);
+            let inside = stdin_place(&root, &bytes);
             (root, inside)
         }
     };
@@ -139,17 +139,11 @@ fn place_of(name: &str) -> (PathBuf, String) {
     }
 }
 
-/// Where the process lies that a text without a place says it is: nothing is called wrong for want of a file name.
-fn own_place(root: &Path, bytes: &[u8]) -> String {
-    const UNNAMED: &str = ".flow/processes/stdin.yaml";
-    let Some(Definition::Process(process)) = File::read_bytes(UNNAMED, bytes).definition else {
-        return UNNAMED.to_owned();
-    };
-    if process.header.name.is_unread() {
-        return UNNAMED.to_owned();
-    }
-    let called = |ending: &str| format!("{FLOW}/processes/{}.{ending}", process.header.name.as_str());
-    if root.join(called("yml")).is_file() { called("yml") } else { called("yaml") }
+/// Where the process of standard input lies, by what it says.
+fn stdin_place(root: &Path, bytes: &[u8]) -> String {
+    let place = own_place(bytes).unwrap_or_else(|| format!("{FLOW}/processes/stdin"));
+    let yml = format!("{place}.yml");
+    if root.join(&yml).is_file() { yml } else { format!("{place}.yaml") }
 }
 
 /// Adds to what is wanted of a repository; `None`: all of it.

@@ -354,6 +354,16 @@ fn collect_approvers<'name>(
     }
 }
 
+/// The path, without its ending, at which a process lies that is known by its text alone: a file is called as its process
+/// is, and nothing is called wrong for want of a file name. Nothing where the text names no process.
+pub fn own_place(bytes: &[u8]) -> Option<String> {
+    let Some(Definition::Process(process)) = File::read_bytes(".flow/processes/unnamed.yaml", bytes).definition else {
+        return None;
+    };
+    let name = &process.header.name;
+    (!name.is_unread()).then(|| format!(".flow/processes/{}", name.as_str()))
+}
+
 impl File {
     /// Reads one file from its bytes. What is not UTF-8 becomes U+FFFD, which a rule points at.
     pub fn read_bytes(path: &str, bytes: &[u8]) -> Self {
