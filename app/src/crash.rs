@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every crash point, in the order in which a delivery passes them.
-pub const CRASH_POINTS: [&str; 15] = [
+pub const CRASH_POINTS: [&str; 16] = [
     "received",
     "delivery.claimed",
     "transition.before_commit",
@@ -21,6 +21,7 @@ pub const CRASH_POINTS: [&str; 15] = [
     "effect.before_write",
     "effect.after_write",
     "effect.recorded",
+    "stream.published",
 ];
 
 /// Where the process is to die: the point's name and which passing of it, from 1.

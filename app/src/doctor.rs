@@ -64,6 +64,7 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
     match examined {
         Ok(Some(found)) => {
             checks.extend(database(&found, now));
+            checks.extend(stream(&found, settings.nats_url.is_some()));
             checks.extend(url.starts_with("sqlite:").then(|| access(Path::new(&found.place))).flatten());
         }
         Ok(None) => {
@@ -160,6 +161,27 @@ fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
     checks
 }
 
+/// Untold transitions above which the event stream is behind: one keeps up with thousands a second.
+const BEHIND: u64 = 10_000;
+
+/// How far behind the event stream is; nothing where there is none.
+fn stream(found: &Examination, set_up: bool) -> Option<Check> {
+    let untold = found.untold;
+    let message = format!("{untold} transitions wait for the event stream");
+    match (set_up, untold) {
+        (false, 0) => None,
+        (false, _) => Some(
+            Check::new("stream", Outcome::Warning, format!("{message}, and FLOWCTL_NATS_URL is not set"))
+                .with_help("set it on every server; without a stream they go with their executions"),
+        ),
+        (true, 0..=BEHIND) => Some(Check::new("stream", Outcome::Ok, message)),
+        (true, _) => Some(
+            Check::new("stream", Outcome::Warning, message)
+                .with_help("see the server's log: NATS cannot be reached, or takes less than comes"),
+        ),
+    }
+}
+
 fn schema(found: &Examination) -> Check {
     if !found.foreign_migrations.is_empty() {
         let message = format!("migrations {:?} are not those of this version", found.foreign_migrations);
@@ -238,6 +260,19 @@ mod tests {
         assert!(found.message.starts_with("2 of 3 executions are not what their events give: "), "{}", found.message);
         assert!(found.message.contains("give another state than the stored one"), "{}", found.message);
         assert!(found.message.contains("say that it is completed, and its row that it is failed"), "{}", found.message);
+    }
+
+    #[test]
+    fn how_far_behind_the_event_stream_is_is_told() {
+        let found = |untold| Examination { untold, ..Examination::default() };
+        assert_eq!(stream(&found(0), false), None);
+        assert_eq!(stream(&found(3), true).unwrap().outcome, Outcome::Ok);
+        let alone = stream(&found(3), false).unwrap();
+        assert_eq!(alone.message, "3 transitions wait for the event stream, and FLOWCTL_NATS_URL is not set");
+        assert_eq!(
+            (alone.outcome, stream(&found(20_000), true).unwrap().outcome),
+            (Outcome::Warning, Outcome::Warning)
+        );
     }
 
     #[cfg(unix)]

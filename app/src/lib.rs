@@ -15,6 +15,7 @@ pub mod server;
 pub mod settings;
 pub mod steps;
 pub mod store;
+pub mod stream;
 pub mod telemetry;
 
 pub use crash::crash_point;

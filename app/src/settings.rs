@@ -57,6 +57,8 @@ pub struct Settings {
     pub keep_events: Option<Duration>,
     /// The provider of models that name none.
     pub ai_provider: Option<String>,
+    /// The NATS servers whose JetStream is told of every event, with password.
+    pub nats_url: Option<SecretString>,
     /// What `secrets.NAME` reads, by NAME.
     pub secrets: BTreeMap<String, SecretString>,
     public_url_given: bool,
@@ -149,6 +151,7 @@ impl Reader {
         let workers = self.value("workers", |text| within(text, 1, 10_000));
         let keep_executions = self.value("keep_executions_days", |text| within(text, 0, 36_500));
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
+        let nats_url = self.secret("nats_url", is_nats);
         let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
         let smtp_url = self.secret("smtp_url", is_mail_server);
         let smtp_from = self.value("smtp_from", |text| is_mail_address(text).then(|| text.to_owned()));
@@ -175,6 +178,7 @@ impl Reader {
             smtp_from,
             keep_executions: days(keep_executions.unwrap_or(365)),
             keep_events: days(keep_events.unwrap_or(30)),
+            nats_url,
             ai_provider,
             secrets,
             public_url_given,
@@ -356,6 +360,14 @@ fn base_url(text: &str) -> Option<Url> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     is_base.then_some(url)
+}
+
+/// Servers of one cluster, comma separated.
+fn is_nats(text: &str) -> bool {
+    text.split(',').all(|server| {
+        let url = Url::parse(server.trim()).ok();
+        url.is_some_and(|url| matches!(url.scheme(), "nats" | "tls") && url.host().is_some())
+    })
 }
 
 fn is_mail_server(text: &str) -> bool {

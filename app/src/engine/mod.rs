@@ -94,6 +94,8 @@ pub struct EngineOptions {
     /// How long events are kept that were given to the API, and deliveries that were handled; nothing: for ever. An execution that begins to wait looks
     /// back to its start, and few wait longer.
     pub keep_events: Option<Duration>,
+    /// Whether the event stream is told of what is stored.
+    pub stream: bool,
     /// Whether processes start by themselves: by time tables, by events, by the end of others.
     pub triggers: bool,
 }
@@ -113,6 +115,7 @@ impl EngineOptions {
             resume: None,
             keep_executions: Some(DAY * 365),
             keep_events: Some(DAY * 30),
+            stream: false,
             triggers: true,
         }
     }
@@ -232,6 +235,7 @@ impl Engine {
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),
             occurrences,
+            streamed: self.inner.options.stream,
             ..Transition::of(after, before.map_or(0, |standing| standing.version), events)
         }
     }

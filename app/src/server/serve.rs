@@ -26,6 +26,7 @@ use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
 use crate::store::{Installation, Store, StoreError};
+use crate::stream::EventStream;
 use crate::telemetry::{Exposition, ExpositionError};
 
 /// Why the server does not start or does not go on.
@@ -64,6 +65,9 @@ pub enum ServeError {
     /// The mirrors cannot be set up.
     #[error(transparent)]
     Mirrors(#[from] MirrorError),
+    /// An event stream that this program knows nothing of.
+    #[error("FLOWCTL_NATS_URL is set, and this flowctl was built without NATS; build it with `--features nats`")]
+    NoStream,
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] ExpositionError),
@@ -79,6 +83,7 @@ pub struct Server {
     store: Arc<dyn Store>,
     repositories: Repositories,
     engine: Engine,
+    stream: Option<EventStream>,
     github: Option<GitHubSide>,
     clock: Arc<dyn Clock>,
     api: Api,
@@ -116,6 +121,9 @@ impl Server {
     /// # Errors
     /// Any [`ServeError`]; nothing is left running then.
     pub async fn bind_as(role: Role, settings: Settings, performers: Performers) -> Result<Self, ServeError> {
+        if settings.nats_url.is_some() && !cfg!(feature = "nats") {
+            return Err(ServeError::NoStream);
+        }
         let listen = |source| ServeError::Listen { address: settings.listen, source };
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
@@ -145,10 +153,12 @@ impl Server {
                 keep_executions: settings.keep_executions,
                 keep_events: settings.keep_events,
                 public_url: Some(settings.public_url.as_str().trim_end_matches('/').to_owned()),
+                stream: settings.nats_url.is_some(),
                 resume: Some(api::resume_tokens(&store).await?),
                 ..EngineOptions::new(&owner)
             },
         );
+        let stream = event_stream(&settings, &store, &clock, (&owner, lease));
         let streams = CancellationToken::new();
         let api = Api::new(ApiParts {
             store: Arc::clone(&store),
@@ -184,6 +194,7 @@ impl Server {
             store,
             repositories,
             engine,
+            stream,
             github,
             clock,
             api,
@@ -220,6 +231,7 @@ impl Server {
             settings,
             store,
             engine,
+            stream,
             github,
             clock,
             api,
@@ -239,6 +251,10 @@ impl Server {
                 let (engine, shutdown) = (engine.clone(), shutdown.clone());
                 async move { engine.run(shutdown).await }
             });
+        }
+        if let Some(stream) = stream.filter(|_| role.works()) {
+            let shutdown = shutdown.clone();
+            spawn(&rooms, &shutdown.clone(), "event stream", async move { stream.run(shutdown).await });
         }
         if let Some(side) = &github {
             spawn(&rooms, &shutdown, "installations", {
@@ -307,6 +323,23 @@ fn spawn(
         }
         shutdown.cancel();
     });
+}
+
+#[cfg(feature = "nats")]
+fn event_stream(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    owner: (&str, Duration),
+) -> Option<EventStream> {
+    let url = settings.nats_url.clone()?;
+    let nats = Arc::new(crate::stream::Nats::new(url, settings.keep_events));
+    Some(EventStream::new(Arc::clone(store), nats, Arc::clone(clock), owner))
+}
+
+#[cfg(not(feature = "nats"))]
+fn event_stream(_: &Settings, _: &Arc<dyn Store>, _: &Arc<dyn Clock>, _: (&str, Duration)) -> Option<EventStream> {
+    None
 }
 
 fn repositories(

@@ -163,6 +163,12 @@ pub const TABLE: &[SettingDescription] = &[
         "a whole number of days from 0 to 36500; 0 keeps them for ever",
         "how long events are kept that were given to the API, and webhooks that were handled",
     ),
+    secret(
+        "nats_url",
+        "",
+        "nats://HOST:PORT or tls://USER:PASSWORD@HOST:PORT, several comma separated",
+        "the NATS servers whose JetStream is told of every event; see docs/nats.md",
+    ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
 ];
 
@@ -171,7 +177,7 @@ pub const TABLE: &[SettingDescription] = &[
 pub const READ_ELSEWHERE: &[&str] = &["server", "token", "config", "version"];
 
 /// Names that CONTRACT promises but that this version does not act on yet; a prefix ends with `_`.
-pub const NOT_READ_YET: &[&str] = &["ai_", "nats_url"];
+pub const NOT_READ_YET: &[&str] = &["ai_"];
 
 /// The setting of this lower-case name.
 #[must_use]

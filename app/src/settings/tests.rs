@@ -134,17 +134,17 @@ fn a_misspelt_name_is_a_warning_with_a_suggestion() {
         ("FLOWCTL_LISTN", "127.0.0.1:1"),
         ("FLOWCTL_GITHUB_WEBHOOK_SECRT", "s"),
         ("FLOWCTL_COLOUR_OF_THE_SKY", "blue"),
-        ("FLOWCTL_NATS_URL", "nats://127.0.0.1"),
+        ("FLOWCTL_AI_SPEED", "fast"),
         ("FLOWCTL_SERVER", "http://127.0.0.1"),
         ("FLOWCTL_LISTEN_FILE", "/x"),
     ]);
     let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
+    FLOWCTL_AI_SPEED: this version of flowctl does not read it
     FLOWCTL_COLOUR_OF_THE_SKY: no setting has this name; it is ignored
     FLOWCTL_GITHUB_WEBHOOK_SECRT: no setting has this name; did you mean FLOWCTL_GITHUB_WEBHOOK_SECRET?
     FLOWCTL_LISTEN_FILE: no setting has this name; it is ignored
     FLOWCTL_LISTN: no setting has this name; did you mean FLOWCTL_LISTEN?
-    FLOWCTL_NATS_URL: this version of flowctl does not read it
     ");
 }
 

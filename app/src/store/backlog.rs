@@ -21,6 +21,8 @@ pub struct Backlog {
     pub signals: u64,
     /// Occurrences that have not been dealt with.
     pub occurrences: u64,
+    /// Transitions that the event stream has not been told of, counted up to a million.
+    pub stream: u64,
     /// Executions that have been accepted and not started.
     pub pending: u64,
     /// Executions of which something runs.
@@ -49,6 +51,7 @@ pub(in crate::store) const QUERY: &str = "
       (select min(not_before) from signals) as signals_since,
       (select count(*) from occurrences) as occurrences,
       (select min(not_before) from occurrences) as occurrences_since,
+      (select count(*) from (select 1 from untold_events limit 1000000) untold) as stream,
       (select count(*) from executions where status = 'pending' and status <> 'completed') as pending,
       (select count(*) from executions where status = 'running' and status <> 'completed') as running,
       (select count(*) from executions where status = 'waiting' and status <> 'completed') as waiting";
@@ -69,6 +72,7 @@ where
         failed_effects: count("failed_effects")?,
         signals: count("signals")?,
         occurrences: count("occurrences")?,
+        stream: count("stream")?,
         pending: count("pending")?,
         running: count("running")?,
         waiting: count("waiting")?,

@@ -33,6 +33,8 @@ pub struct Examination {
     pub more_differences: u64,
     /// Large outputs that executions name and that are not there.
     pub missing_outputs: Vec<String>,
+    /// Transitions that the event stream has not been told of, counted up to a million.
+    pub untold: u64,
     /// When the last execution was accepted.
     pub newest: Option<Timestamp>,
 }

@@ -49,6 +49,8 @@ pub struct Transition {
     pub occurrences: Vec<NewOccurrence>,
     /// The digests of the large outputs that its events refer to; see [`Outputs`](super::Outputs).
     pub outputs: Vec<String>,
+    /// Whether the event stream is to be told of its events.
+    pub streamed: bool,
 }
 
 impl Transition {
@@ -74,6 +76,7 @@ impl Transition {
             enters_group: false,
             occurrences: Vec::new(),
             outputs: Vec::new(),
+            streamed: false,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod postgres;
 mod signal;
 pub mod sqlite;
 mod states;
+mod stream;
 mod work;
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub use postgres::PostgresStore;
 pub(in crate::store) use signal::MAX_LOOK_BACK;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use sqlite::SqliteStore;
+pub(in crate::store) use stream::MAX_COUNTED;
+pub use stream::UntoldEvents;
 pub use work::{Claim, ClaimedWork, Held, Work};
 
 /// The store. Every method that changes something returns after it is durable.
@@ -177,6 +180,9 @@ pub trait Store: Send + Sync + 'static {
         event: ApiEvent,
         occurrences: Vec<NewOccurrence>,
     ) -> Result<Receipt, StoreError>;
+
+    /// An event that was given to the API, as it was recorded.
+    async fn api_event(&self, tenant: &TenantId, id: &str) -> Result<Option<ApiEvent>, StoreError>;
 
     /// Forgets events that came before this moment, but for those that somebody is still to be told of; how many.
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
@@ -340,6 +346,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every installation, by id.
     async fn installations(&self) -> Result<Vec<Installation>, StoreError>;
+
+    /// Transitions whose events the event stream has not been told of, those of one execution in order, the oldest
+    /// first; up to `limit`.
+    async fn untold_events(&self, limit: u32) -> Result<Vec<UntoldEvents>, StoreError>;
+
+    /// The stream was told of the transitions at these positions.
+    async fn told_events(&self, positions: &[i64]) -> Result<(), StoreError>;
+
+    /// Takes or extends the right to do what `name` names, which one owner has at a time; whether it is `owner`'s now.
+    async fn take_lease(&self, name: &str, owner: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Gives the right back before its end; nothing happens where it is somebody else's.
+    async fn end_lease(&self, name: &str, owner: &str) -> Result<(), StoreError>;
 
     /// How much there is to do.
     async fn backlog(&self) -> Result<Backlog, StoreError>;

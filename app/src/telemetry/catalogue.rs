@@ -121,7 +121,7 @@ pub const CATALOGUE: &[Metric] = &[
         names::QUEUE,
         Kind::Gauge,
         &["queue"],
-        "What is to be done: deliveries, work, effects, signals, occurrences.",
+        "What is to be done: deliveries, work, effects, signals, occurrences; and `stream`, transitions that the event stream has not been told of, counted up to a million.",
     ),
     metric(
         names::QUEUE_AGE,
@@ -129,6 +129,8 @@ pub const CATALOGUE: &[Metric] = &[
         &["queue"],
         "For how long the first of deliveries, effects, signals and occurrences has been due, begun or not; 0 where none is.",
     ),
+    metric(names::STREAM_EVENTS, Kind::Counter, &[], "Events that the event stream was told of."),
+    metric(names::STREAM_FAILURES, Kind::Counter, &[], "Times that the event stream could not be told."),
     metric(names::EXECUTIONS, Kind::Gauge, &["status"], "Executions that have not ended: pending, running, waiting."),
     metric(names::EFFECTS_FAILED, Kind::Gauge, &[], "What GitHub was to be told and was given up."),
     metric(names::STORE_UP, Kind::Gauge, &[], "1 where the database said what there is to do, 0 where it did not."),

@@ -96,6 +96,7 @@ fn tell(backlog: &Backlog, now: Timestamp) {
         ("effects", effects, Some(backlog.effects_since)),
         ("signals", signals, Some(backlog.signals_since)),
         ("occurrences", occurrences, Some(backlog.occurrences_since)),
+        ("stream", backlog.stream, None),
     ];
     for (queue, length, since) in queues {
         gauge!(names::QUEUE, "queue" => queue).set(length as f64);

@@ -42,6 +42,10 @@ pub const GITHUB_LEFT: &str = "flowctl_github_rate_limit_remaining";
 pub const QUEUE: &str = "flowctl_queue_length";
 /// For how long the first of a `queue` has been due.
 pub const QUEUE_AGE: &str = "flowctl_queue_oldest_seconds";
+/// Events that the event stream was told of.
+pub const STREAM_EVENTS: &str = "flowctl_stream_events_total";
+/// Tries to tell it that failed.
+pub const STREAM_FAILURES: &str = "flowctl_stream_failures_total";
 /// Executions that have not ended, by `status`.
 pub const EXECUTIONS: &str = "flowctl_executions";
 /// What GitHub was to be told and was given up.

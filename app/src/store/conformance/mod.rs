@@ -8,6 +8,7 @@ pub(crate) mod executions;
 pub(crate) mod lists;
 pub(crate) mod retention;
 pub(crate) mod signals;
+pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod transitions;
 pub(crate) mod work;
@@ -123,6 +124,11 @@ macro_rules! store_conformance {
                 a_time_table_never_goes_back
                 a_time_table_that_is_no_more_is_forgotten
                 repositories_are_known_by_what_was_heard_of_them
+            ]
+            stream: [
+                what_is_streamed_is_untold_until_somebody_tells_it
+                a_refused_transition_is_told_to_no_stream
+                a_lease_is_one_owners_until_it_ends
             ]
             tenants: [
                 a_row_of_another_tenant_is_never_returned

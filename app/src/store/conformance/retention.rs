@@ -29,7 +29,12 @@ pub(crate) async fn live_and_end(store: &impl Store) -> Timestamp {
     ask(&mut story, 1);
     let waiting = Waiting::Event { name: "payment".to_owned(), since: at(0), due_at: None };
     story.happened(1, Some("paid"), EventKind::StepWaiting { waiting });
-    let mut going = Transition { work: vec![draft()], effects: vec![effect(7, "timeline", 1)], ..story.transition() };
+    let mut going = Transition {
+        work: vec![draft()],
+        streamed: true,
+        effects: vec![effect(7, "timeline", 1)],
+        ..story.transition()
+    };
     let signal = Signal::Cancel { actor: None, reason: "late".to_owned() };
     going.signals = vec![NewSignal { execution: id, signal }];
     if let Some(outputs) = store.outputs() {

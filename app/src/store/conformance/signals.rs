@@ -91,6 +91,8 @@ pub(crate) async fn an_event_is_told_to_those_that_wait_for_it(store: &impl Stor
     store.commit(other.transition()).await.unwrap();
     assert_eq!(store.publish(&acme(), event("a", "payment", 5), Vec::new()).await.unwrap(), Receipt::Stored);
     assert_eq!(store.publish(&acme(), event("a", "payment", 6), Vec::new()).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(store.api_event(&acme(), "a").await.unwrap(), Some(event("a", "payment", 5)), "the first one");
+    assert_eq!(store.api_event(&globex(), "a").await.unwrap(), None);
     assert_eq!(store.publish(&globex(), event("a", "payment", 6), Vec::new()).await.unwrap(), Receipt::Stored);
     let pending = store.signals(at(9), 9).await.unwrap();
     assert_eq!(pending.len(), 1);

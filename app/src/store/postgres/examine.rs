@@ -8,9 +8,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
 
 use super::{MIGRATIONS, options, queries};
-use crate::store::StoreError;
-use crate::store::columns::{small, tenant as tenant_of, timestamp};
+use crate::store::columns::{small, tenant as tenant_of, timestamp, unsigned};
 use crate::store::examination::{Beside, Examination};
+use crate::store::{MAX_COUNTED, StoreError};
 
 /// Executions that are looked at at a time.
 const PAGE: i64 = 200;
@@ -42,6 +42,9 @@ async fn look(connection: &mut PgConnection, place: String) -> Result<Option<Exa
     if found.can_be_read() {
         fold(&mut found, connection).await?;
         found.missing_outputs = missing_payloads(connection).await?;
+        let untold = "select count(*) from (select 1 from untold_events limit $1) untold";
+        let untold: i64 = sqlx::query_scalar(untold).bind(MAX_COUNTED).fetch_one(&mut *connection).await?;
+        found.untold = unsigned("a count", untold)?;
         let newest: Option<i64> =
             sqlx::query_scalar("select max(created_at) from executions").fetch_one(connection).await?;
         found.newest = newest.map(timestamp).transpose()?;

@@ -46,10 +46,10 @@ const GO_ON: &str = "
       from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[],
           $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[],
           $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::bigint[], $22::text[],
-          $23::bigint[]) with ordinality
+          $23::bigint[], $24::boolean[]) with ordinality
         as t(tenant, id, version, status, open, wake_at, ended_at, events, texts, large, delivery, snapshot,
           snapshot_large, step, attempt, claims, owner, ended_step, ended_attempt, new_step, new_attempt, new_owner,
-          new_until, place)
+          new_until, streamed, place)
       where e.id = t.id and (e.tenant = t.tenant) is true and e.version = t.version
         and (t.step is null or exists (
           select 1 from work w
@@ -57,7 +57,7 @@ const GO_ON: &str = "
             and w.lease_owner = t.owner))
       returning t.place, e.position, e.version, e.last_seq, e.base_bytes, e.tail_bytes, t.open, t.events, t.texts,
         t.large, t.delivery, t.snapshot, t.snapshot_large, t.ended_step, t.ended_attempt, t.new_step, t.new_attempt,
-        t.new_owner, t.new_until),
+        t.new_owner, t.new_until, t.streamed),
     recorded as (
       insert into events (execution, seq, delivery, events, large)
       select position, last_seq, delivery, texts, large from moved where events > 0),
@@ -73,7 +73,10 @@ const GO_ON: &str = "
       insert into work (execution, step, attempt, claims, lease_owner, lease_until)
       select position, new_step, new_attempt, case when new_owner is null then 0 else 1 end, new_owner, new_until
       from moved where new_step is not null order by place
-      on conflict do nothing)
+      on conflict do nothing),
+    untold as (
+      insert into untold_events (execution, seq)
+      select position, last_seq from moved where streamed and events > 0 order by place)
     select place, position, version, last_seq, base_bytes, tail_bytes from moved";
 
 /// Has executions go on; how those stand, by their number, that were at the expected version and under a claim that
@@ -121,6 +124,7 @@ pub(super) async fn go_on<'p>(
         .bind(new.attempts)
         .bind(new.owners)
         .bind(new.leases)
+        .bind(texts.streamed)
         .fetch_all(connection)
         .await?;
     moved.iter().map(stands).collect()
@@ -168,10 +172,11 @@ const CREATE: &str = "
       select nextval(pg_get_serial_sequence('executions', 'position')) as position, t.*
       from unnest($1::text[], $2::uuid[], $3::text[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bigint[],
           $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[],
-          $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::bigint[])
+          $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::bigint[],
+          $23::boolean[])
         as t(tenant, id, status, open, wake_at, ended_at, events, repository, process, number, start_key,
           concurrency_group, created_at, texts, snapshot, large, delivery, snapshot_large, new_step, new_attempt,
-          new_owner, new_until)),
+          new_owner, new_until, streamed)),
     created as (
       insert into executions
         (position, tenant, id, version, status, open, wake_at, ended_at, last_seq, repository, process, number,
@@ -191,7 +196,10 @@ const CREATE: &str = "
     added as (
       insert into work (execution, step, attempt, claims, lease_owner, lease_until)
       select position, new_step, new_attempt, case when new_owner is null then 0 else 1 end, new_owner, new_until
-      from placed where new_step is not null order by position)
+      from placed where new_step is not null order by position),
+    untold as (
+      insert into untold_events (execution, seq)
+      select position, events from placed where streamed and events > 0 order by position)
     select position, tenant, id from created";
 
 /// Stores new executions, each with when it is to be looked at; the positions of those whose id and start key were not
@@ -240,6 +248,7 @@ pub(super) async fn create<'p>(
         .bind(new.attempts)
         .bind(new.owners)
         .bind(new.leases)
+        .bind(texts.streamed)
         .fetch_all(connection)
         .await?;
     let position = |row: &PgRow| Ok(((row.try_get("tenant")?, row.try_get("id")?), row.try_get("position")?));
@@ -347,6 +356,7 @@ struct Texts<'p> {
     events: Vec<&'p str>,
     large: Vec<Option<&'p str>>,
     deliveries: Vec<Option<&'p str>>,
+    streamed: Vec<bool>,
     snapshots: Vec<Option<&'p str>>,
     snapshots_large: Vec<Option<&'p str>>,
 }
@@ -356,6 +366,7 @@ impl<'p> Texts<'p> {
         self.events.push(&part.events.text);
         self.large.push(part.events.large.as_deref());
         self.deliveries.push(part.transition.delivery.as_ref().map(|delivery| delivery.0.as_str()));
+        self.streamed.push(part.transition.streamed);
         self.snapshots.push(part.snapshot.as_ref().map(|text| text.text.as_str()));
         self.snapshots_large.push(part.snapshot.as_ref().and_then(|text| text.large.as_deref()));
     }

@@ -18,6 +18,7 @@ mod prepared;
 mod queries;
 mod retention;
 mod signals;
+mod stream;
 mod text;
 mod work;
 mod writer;
@@ -48,7 +49,7 @@ use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
     Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
     Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress,
-    Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
+    Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition, UntoldEvents,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
@@ -285,6 +286,10 @@ impl Store for PostgresStore {
         read!(self, connection => deliveries::forget(connection, received_before, limit))
     }
 
+    async fn api_event(&self, tenant: &TenantId, id: &str) -> Result<Option<ApiEvent>, StoreError> {
+        read!(self, connection => signals::api_event(connection, tenant, id))
+    }
+
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         once!(self, connection => signals::forget(connection, before))
     }
@@ -467,6 +472,23 @@ impl Store for PostgresStore {
 
     async fn installations(&self) -> Result<Vec<Installation>, StoreError> {
         read!(self, connection => installations::all(connection))
+    }
+
+    async fn untold_events(&self, limit: u32) -> Result<Vec<UntoldEvents>, StoreError> {
+        read!(self, connection => stream::untold(connection, limit))
+    }
+
+    async fn told_events(&self, positions: &[i64]) -> Result<(), StoreError> {
+        // Doing it twice is doing it once.
+        read!(self, connection => stream::told(connection, positions))
+    }
+
+    async fn take_lease(&self, name: &str, owner: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        read!(self, connection => stream::take_lease(connection, name, owner, now, until))
+    }
+
+    async fn end_lease(&self, name: &str, owner: &str) -> Result<(), StoreError> {
+        once!(self, connection => stream::end_lease(connection, name, owner))
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

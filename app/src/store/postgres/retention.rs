@@ -15,7 +15,8 @@ const MOST_TURNS: i64 = 1_000;
 const ENDED: &str = "
     select position, tenant, id from executions where ended_at < $1 order by ended_at limit $2 for update skip locked";
 /// By position, then by tenant and id; the execution's own row goes last, since others refer to it.
-const BY_POSITION: [&str; 3] = [
+const BY_POSITION: [&str; 4] = [
+    "delete from untold_events where execution = any($1)",
     "delete from events where execution = any($1)",
     "delete from snapshots where execution = any($1)",
     "delete from work where execution = any($1)",

@@ -124,6 +124,25 @@ pub(super) async fn publish(
     Ok(Receipt::Stored)
 }
 
+const API_EVENT: &str = "select id, name, payload, at from api_events where tenant = $1 and id = $2";
+
+pub(super) async fn api_event(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<ApiEvent>, StoreError> {
+    let query = sqlx::query(API_EVENT).bind(tenant.as_str()).bind(storable(id));
+    let read = |row: PgRow| {
+        Ok(ApiEvent {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            payload: from_json("an event's payload", row.try_get("payload")?)?,
+            at: timestamp(row.try_get("at")?)?,
+        })
+    };
+    query.fetch_optional(connection).await?.map(read).transpose()
+}
+
 /// What is still to be told of keeps its event.
 const FORGET: &str = "
     delete from api_events

@@ -221,6 +221,7 @@ async fn nothing_of_a_forgotten_execution_is_left() {
         "signals",
         "snapshots",
         "turns",
+        "untold_events",
         "words",
     ];
     let mut all: Vec<&str> = left.into_iter().chain(of_it).collect();

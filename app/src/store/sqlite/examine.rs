@@ -8,10 +8,10 @@ use std::path::Path;
 use flowctl_core::execution::{Event, Execution};
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::columns::{all, from_json, optional, small, timestamp};
+use super::columns::{all, from_json, optional, small, timestamp, unsigned};
 use super::{MIGRATIONS, options, outputs};
 use crate::store::examination::{Beside, Examination};
-use crate::store::{StoreError, states};
+use crate::store::{MAX_COUNTED, StoreError, states};
 
 /// Executions that are looked at at a time.
 const PAGE: i64 = 500;
@@ -34,6 +34,9 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
     if found.can_be_read() {
         fold(&mut found, &connection)?;
         found.missing_outputs = missing_outputs(&connection, &path)?;
+        let untold = "select count(*) from (select 1 from untold_events limit ?1)";
+        let untold = optional(&connection, untold, [MAX_COUNTED], |row| row.get(0))?;
+        found.untold = unsigned("a count", untold.unwrap_or_default())?;
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }

@@ -14,6 +14,7 @@ mod outputs;
 mod queries;
 mod retention;
 mod signals;
+mod stream;
 mod transitions;
 mod work;
 mod writer;
@@ -44,7 +45,7 @@ use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
     Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
     Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Outputs, Page, PausedProcess, PendingSignal,
-    Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition,
+    Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition, UntoldEvents,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -117,7 +118,8 @@ impl SqliteStore {
 }
 
 /// Nobody has anything any more; what rests until a moment goes on resting.
-const FORGET_LEASES: [&str; 4] = [
+const FORGET_LEASES: [&str; 5] = [
+    "delete from leases",
     "update occurrences set lease_owner = null, lease_until = null where lease_owner is not null",
     "update deliveries set lease_owner = null, lease_until = null where lease_owner is not null",
     "update work set lease_owner = null, lease_until = null where lease_owner is not null",
@@ -353,6 +355,10 @@ impl Store for SqliteStore {
         self.writer.write(Hint::Quiet, move |connection| deliveries::forget(connection, received_before, limit)).await
     }
 
+    async fn api_event(&self, tenant: &TenantId, id: &str) -> Result<Option<ApiEvent>, StoreError> {
+        signals::api_event(&self.readers, tenant, id).await
+    }
+
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.writer.write(Hint::Quiet, move |connection| signals::forget(connection, before)).await
     }
@@ -549,6 +555,27 @@ impl Store for SqliteStore {
 
     async fn installations(&self) -> Result<Vec<Installation>, StoreError> {
         installations::all(&self.readers).await
+    }
+
+    async fn untold_events(&self, limit: u32) -> Result<Vec<UntoldEvents>, StoreError> {
+        stream::untold(&self.readers, limit).await
+    }
+
+    async fn told_events(&self, positions: &[i64]) -> Result<(), StoreError> {
+        let positions = positions.to_vec();
+        self.writer.write(Hint::Quiet, move |connection| stream::told(connection, &positions)).await
+    }
+
+    async fn take_lease(&self, name: &str, owner: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        self.writer
+            .write(Hint::Quiet, move |connection| stream::take_lease(connection, &name, &owner, now, until))
+            .await
+    }
+
+    async fn end_lease(&self, name: &str, owner: &str) -> Result<(), StoreError> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        self.writer.write(Hint::Quiet, move |connection| stream::end_lease(connection, &name, &owner)).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

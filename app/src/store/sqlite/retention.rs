@@ -9,7 +9,8 @@ use crate::store::StoreError;
 const ENDED: &str = "
     select position, tenant, id from executions where ended_at < ?1 order by ended_at limit ?2";
 /// By position, then by tenant and id; the execution's own row goes last, since the others refer to it.
-const BY_POSITION: [&str; 4] = [
+const BY_POSITION: [&str; 5] = [
+    "delete from untold_events where execution = ?1",
     "delete from output_uses where execution = ?1",
     "delete from events where execution = ?1",
     "delete from snapshots where execution = ?1",

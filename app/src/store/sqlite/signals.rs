@@ -159,6 +159,25 @@ pub(super) fn publish(
     Ok(Receipt::Stored)
 }
 
+const API_EVENT: &str = "select id, name, payload, at from api_events where tenant = $1 and id = $2";
+
+pub(super) async fn api_event(
+    readers: &SqlitePool,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<ApiEvent>, StoreError> {
+    let row = sqlx::query(API_EVENT).bind(tenant.as_str()).bind(id).fetch_optional(readers).await?;
+    let read = |row: SqliteRow| {
+        Ok(ApiEvent {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            payload: from_json("an event's payload", row.try_get("payload")?)?,
+            at: timestamp(row.try_get("at")?)?,
+        })
+    };
+    row.map(read).transpose()
+}
+
 /// What is still to be told of keeps its event.
 const FORGET: &str = "
     delete from api_events

@@ -241,6 +241,7 @@ async fn nothing_of_a_forgotten_execution_is_left() {
         "output_uses",
         "signals",
         "snapshots",
+        "untold_events",
         "words",
     ];
     let mut all: Vec<&str> = left.into_iter().chain(of_it).collect();

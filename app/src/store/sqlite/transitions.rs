@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
-use super::{effects, lists, outputs, signals};
+use super::{effects, lists, outputs, signals, stream};
 use crate::store::states::{self, bytes, wake_at};
 use crate::store::{Committed, Held, StoreError, Transition};
 
@@ -72,6 +72,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     drop_ended_work(connection, &prepared.transition, stands.position)?;
     add_work(connection, &prepared.transition, stands.position)?;
     outputs::name(connection, &prepared.transition, stands.position)?;
+    stream::add(connection, &prepared.transition, stands.position, stands.last_seq)?;
     let transition = prepared.transition;
     let at = transition.events.last().map_or(0, |event| micros(event.at));
     signals::of_transition(connection, &transition, &prepared.id, group.as_deref(), at)?;
