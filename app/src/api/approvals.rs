@@ -11,12 +11,12 @@ use super::Api;
 use super::body::{Given, body};
 use super::idempotency::{Keyed, optional, used_otherwise};
 use super::problem::Problem;
-use super::query::Query;
-use super::view::{ApprovalView, List};
+use super::query::{PAGE_BYTES, Query};
+use super::view::{ApprovalView, List, json_size};
 use crate::engine::Along;
 use crate::github::intake::Source as _;
 use crate::identity::{About, Hearing};
-use crate::store::{Approval, ApprovalFilter, ApprovalStatus};
+use crate::store::{Approval, ApprovalFilter, ApprovalStatus, Page};
 
 /// Which approvals to list.
 #[derive(IntoParams)]
@@ -37,7 +37,7 @@ pub(super) struct ApprovalsQuery {
 
 /// List approvals
 ///
-/// Newest first.
+/// Newest first. A page may be short and still have a next one: go on until `next` is null.
 #[utoipa::path(get, path = "/approvals", tag = "approvals", operation_id = "list_approvals", params(ApprovalsQuery),
     responses((status = 200, description = "A page of approvals", body = List<ApprovalView>)))]
 pub(super) async fn list(
@@ -53,9 +53,39 @@ pub(super) async fn list(
     let filter = ApprovalFilter { status, execution };
     let list = format!("approvals?{filter:?}");
     let cursor = cursor.map(|cursor| api.cursors.read(&list, &cursor)).transpose()?;
-    let page = api.store.approvals(None, &filter, limit, cursor.as_deref()).await?;
-    let items = page.items.iter().map(|approval| api.shown_approval(approval)).collect();
-    Ok(Json(List { items, next: page.next.map(|last| api.cursors.after(&list, &last)) }))
+    let Page { items, next } = page(&api, &filter, limit, cursor).await?;
+    Ok(Json(List { items, next: next.map(|last| api.cursors.after(&list, &last)) }))
+}
+
+/// Approvals that are read at once.
+const AT_ONCE: u32 = 25;
+
+/// A page of at most `limit` approvals and of bounded size, however much people are told and say.
+async fn page(
+    api: &Api,
+    filter: &ApprovalFilter,
+    limit: u32,
+    mut cursor: Option<String>,
+) -> Result<Page<ApprovalView>, Problem> {
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    loop {
+        let wanted = AT_ONCE.min(limit - u32::try_from(items.len()).unwrap_or(limit));
+        let read = api.store.approvals(None, filter, wanted, cursor.as_deref()).await?;
+        let last = read.items.last().map(|approval| approval.id);
+        for approval in &read.items {
+            let view = api.shown_approval(approval);
+            bytes += json_size(&view);
+            items.push(view);
+            // Cursors are ids; what is behind this one comes with the next page.
+            if bytes >= PAGE_BYTES && (last != Some(approval.id) || read.next.is_some()) {
+                return Ok(Page { items, next: Some(approval.id.to_string()) });
+            }
+        }
+        if read.next.is_none() || items.len() >= limit as usize {
+            return Ok(Page { items, next: read.next });
+        }
+        cursor = read.next;
+    }
 }
 
 /// Show an approval

@@ -62,7 +62,7 @@ impl Query {
 
     /// A moment.
     pub fn moment(&mut self, name: &'static str) -> Option<Timestamp> {
-        self.value(name, "a moment as RFC 3339 has it, such as 2026-03-01T09:00:00Z", |text| text.parse().ok())
+        self.value(name, "a moment as RFC 3339 has it, such as 2026-03-01T09:00:00Z", moment)
     }
 
     /// An execution's id.
@@ -107,6 +107,16 @@ impl Query {
     }
 }
 
+/// A moment in RFC 3339. Its last day lies beyond the last moment that can be computed with, which stands for it then:
+/// who writes 9999-12-31 means without an end.
+fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        let has_zone = pieces.offset().is_some() && pieces.time().is_some();
+        (has_zone && pieces.date().year() == 9_999).then_some(Timestamp::MAX)
+    })
+}
+
 /// Whether two hexadecimal digits follow every `%`, and the whole is UTF-8 (RFC 3986, section 2.1).
 fn is_decodable(text: &str) -> bool {
     let (mut decoded, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
@@ -128,6 +138,22 @@ fn is_decodable(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_day_of_all_was_no_moment() {
+        for (text, expected) in [
+            ("9999-12-31T23:59:59Z", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59.999999999Z", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59-11:00", Some(Timestamp::MAX)),
+            ("1970-01-01T00:00:00Z", Some(Timestamp::UNIX_EPOCH)),
+            ("9999-12-31", None),
+            ("9999-12-31T23:59:59", None),
+            ("9999-13-31T23:59:59Z", None),
+            ("10000-01-01T00:00:00Z", None),
+        ] {
+            assert_eq!(moment(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn what_is_no_percent_encoding_was_looked_for_as_something_else() {

@@ -45,7 +45,8 @@ pub enum PublishFailure {
 }
 
 impl Engine {
-    /// Records an event, and tells whoever waits for it. Gives it as it is recorded, and whether it is new.
+    /// Records an event, and tells whoever waits for it. Gives it as it is recorded, which is the first one of its id, and
+    /// whether it is new.
     ///
     /// # Errors
     /// Where it is too long, or the store failed. Nothing is recorded then.
@@ -68,6 +69,11 @@ impl Engine {
             not_before: now,
         };
         let receipt = self.inner.store.publish(tenant, event.clone(), vec![starting]).await?;
-        Ok((event, receipt))
+        let first = match receipt {
+            Receipt::Stored => None,
+            // It may have been forgotten since.
+            Receipt::Duplicate => self.inner.store.api_event(tenant, &event.id).await?,
+        };
+        Ok((first.unwrap_or(event), receipt))
     }
 }
