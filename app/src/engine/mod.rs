@@ -272,24 +272,19 @@ impl Engine {
             self.inner.effects.committed(&after);
             self.inner.under_way.end_those_over(&after);
             self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });
-            begun.into_iter().for_each(|(work, hand, entered)| self.perform_with(work, hand, entered));
+            begun.into_iter().for_each(|(hand, entered)| self.perform_with(hand, entered));
         }
         Ok((after, committed))
     }
 
     /// The attempts that are performed at once. They count as under way before they are stored: whoever looks into the
     /// queue right after that must know how many an execution has.
-    fn begun(
-        &self,
-        after: &Execution,
-        work: &[Work],
-        hands: Vec<Option<Hand>>,
-    ) -> Vec<(ClaimedWork, Option<Hand>, Entered)> {
+    fn begun(&self, after: &Execution, work: &[Work], hands: Vec<Option<Hand>>) -> Vec<(Option<Hand>, Entered)> {
         let begun = work.iter().zip(hands).map(|(work, hand)| {
             let (tenant, execution, Work { step, attempt }) = (after.tenant.clone(), after.id, work.clone());
             let work = ClaimedWork { tenant, execution, step, attempt, claims: 1 };
             let entered = self.inner.under_way.enter(&work);
-            (work, hand, entered)
+            (hand, entered)
         });
         begun.collect()
     }

@@ -8,7 +8,6 @@ use flowctl_core::definition::{ErrorClass, StepType};
 use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::hands::Hand;
@@ -45,12 +44,12 @@ impl Engine {
     }
 
     /// Has a claimed attempt performed by a hand, beside all else; the start of a sub-process needs none.
-    pub(super) fn perform_with(&self, work: ClaimedWork, hand: Option<Hand>, entered: Entered) {
-        let (engine, span) = (self.clone(), span_of(&work));
+    pub(super) fn perform_with(&self, hand: Option<Hand>, entered: Entered) {
+        let (engine, span) = (self.clone(), span_of(&entered.work()));
         let performing = async move {
             let given_up = engine.inner.hands.given_up.clone();
             tokio::select! {
-                ended = AssertUnwindSafe(engine.perform(work, hand, entered)).catch_unwind() => if ended.is_err() {
+                ended = AssertUnwindSafe(engine.perform(hand, entered)).catch_unwind() => if ended.is_err() {
                     tracing::error!("an attempt ended badly; its lease will end");
                 },
                 () = given_up.cancelled() => {}
@@ -60,15 +59,16 @@ impl Engine {
     }
 
     /// Performs a claimed attempt and records its result. The hand goes on to the next step where one follows.
-    pub(super) async fn perform(&self, work: ClaimedWork, mut hand: Option<Hand>, entered: Entered) {
+    pub(super) async fn perform(&self, mut hand: Option<Hand>, entered: Entered) {
         crash_point("work.claimed");
+        let work = entered.work();
         match self.prepare(&work).await {
             Ok(Some((StepType::Process, _))) => self.perform_sub_process(&work).await,
             Ok(Some((step_type, attempt))) => {
-                let performed = self.perform_under_lease(&work, step_type, attempt, &entered.over).await;
+                let performed = self.perform_under_lease(&entered, step_type, attempt).await;
                 crash_point("work.performed");
                 match performed {
-                    Some(performed) => self.record(&work, performed, &mut hand).await,
+                    Some(performed) => self.record(&entered, performed, &mut hand).await,
                     None => tracing::info!(?work, "an attempt was given up: its step went on without it"),
                 }
             }
@@ -137,11 +137,11 @@ impl Engine {
     /// step ended otherwise or somebody else took the attempt over.
     pub(super) async fn perform_under_lease(
         &self,
-        work: &ClaimedWork,
+        entered: &Entered,
         step_type: StepType,
         attempt: Attempt,
-        over: &CancellationToken,
     ) -> Option<Performed> {
+        let work = entered.work();
         let Some(performer) = self.inner.performers.of(step_type) else {
             let message = format!("this server does not perform steps of type `{step_type}`");
             return Some(Performed::from(Err(StepError::new(ErrorClass::Refused, message))));
@@ -158,12 +158,13 @@ impl Engine {
             tokio::select! {
                 performed = &mut performing => return Some(match performed {
                     Ok(Ok(performed)) => performed,
-                    Ok(Err(_)) => panicked(work),
+                    Ok(Err(_)) => panicked(&work),
                     Err(_) => timed_out(),
                 }),
-                () = over.cancelled() => return None,
+                () = entered.over.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {
-                    if !self.keeps(work).await {
+                    let work = entered.work();
+                    if !self.keeps(&work).await && !entered.is_claimed_anew(work.claims).await {
                         return None;
                     }
                 }
@@ -184,11 +185,13 @@ impl Engine {
         }
     }
 
-    async fn record(&self, work: &ClaimedWork, performed: Performed, hand: &mut Option<Hand>) {
+    async fn record(&self, entered: &Entered, performed: Performed, hand: &mut Option<Hand>) {
         let Performed { result, usage } = performed;
+        let work = entered.work();
         let ended = Signal::StepEnded { step: work.step.clone(), attempt: work.attempt, result, usage };
         let mut pauses = RECORDING_PAUSES.into_iter();
         loop {
+            let work = &entered.work();
             let recorded = self.transit(&work.tenant, work.execution, self.under(work), hand, |_| ended.clone()).await;
             match recorded {
                 Ok(_) => return,
@@ -197,6 +200,8 @@ impl Engine {
                     return self.drop_work(work).await;
                 }
                 Err(SignalFailure::NotFound) => return self.drop_work(work).await,
+                // Its lease had ended, and this server has claimed it again: the result is as good under that claim.
+                Err(SignalFailure::Store(StoreError::Fenced)) if entered.is_claimed_anew(work.claims).await => {}
                 Err(SignalFailure::Store(StoreError::Fenced)) => {
                     tracing::info!(?work, "a result came too late: somebody else has taken the attempt over");
                     return;

@@ -47,9 +47,10 @@ impl Engine {
             }
             let perform = |work| {
                 let entered = self.inner.under_way.enter(&work);
-                self.perform(work, None, entered)
+                self.perform(None, entered)
             };
-            stream::iter(work).for_each_concurrent(workers, perform).await;
+            let others = work.into_iter().filter(|work| !self.inner.under_way.adopt(work));
+            stream::iter(others.collect::<Vec<_>>()).for_each_concurrent(workers, perform).await;
         }
     }
 
@@ -205,8 +206,10 @@ impl Engine {
         // What is left of executions that have their share comes when something of them ends.
         let more = claimed.len() == hands.len();
         for (work, hand) in claimed.into_iter().zip(hands) {
-            let entered = self.inner.under_way.enter(&work);
-            self.perform_with(work, Some(hand), entered);
+            if !self.inner.under_way.adopt(&work) {
+                let entered = self.inner.under_way.enter(&work);
+                self.perform_with(Some(hand), entered);
+            }
         }
         Ok(more)
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flowctl_core::execution::{Execution, ExecutionId, StepStatus, TenantId};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -29,14 +30,17 @@ struct Known {
     attempt: u32,
     since: Instant,
     over: CancellationToken,
+    /// The claim that it is under; a later one where the lease ended and this server claimed it again.
+    claims: watch::Sender<u32>,
 }
 
 /// An attempt under way, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Entered {
     under_way: UnderWay,
-    execution: ExecutionId,
     number: u64,
+    work: ClaimedWork,
+    claims: watch::Receiver<u32>,
     /// Cancelled when the step has gone on without it.
     pub(super) over: CancellationToken,
 }
@@ -44,6 +48,7 @@ pub(super) struct Entered {
 impl UnderWay {
     pub(super) fn enter(&self, work: &ClaimedWork) -> Entered {
         let (number, over) = (self.numbers.fetch_add(1, Ordering::Relaxed), CancellationToken::new());
+        let (sender, claims) = watch::channel(work.claims);
         let known = Known {
             number,
             tenant: work.tenant.clone(),
@@ -51,10 +56,27 @@ impl UnderWay {
             attempt: work.attempt,
             since: Instant::now(),
             over: over.clone(),
+            claims: sender,
         };
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.entry(work.execution).or_default().push(known);
-        Entered { under_way: self.clone(), execution: work.execution, number, over }
+        Entered { under_way: self.clone(), number, work: work.clone(), claims, over }
+    }
+
+    /// Puts an attempt that is under way here under this later claim: its lease had ended while it was performed, and a
+    /// server does not begin what it still performs. Whether it is under way.
+    pub(super) fn adopt(&self, work: &ClaimedWork) -> bool {
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_execution = attempts.get(&work.execution).into_iter().flatten();
+        let is_it =
+            |known: &&Known| known.tenant == work.tenant && known.step == work.step && known.attempt == work.attempt;
+        let Some(known) = of_execution.find(is_it) else { return false };
+        tracing::info!(
+            ?work,
+            "the lease of an attempt had ended while it is performed here; it goes on under a new one"
+        );
+        known.claims.send_replace(work.claims);
+        true
     }
 
     /// How many attempts of an execution are under way.
@@ -93,13 +115,31 @@ impl UnderWay {
     }
 }
 
+/// How long a claim that is fenced off may wait to be put under a later one of this server: as long as it takes from the
+/// store's answer to a claim until that is looked through.
+const ANEW_WITHIN: Duration = Duration::from_secs(1);
+
+impl Entered {
+    /// The attempt, with the claim that it is under now.
+    pub(super) fn work(&self) -> ClaimedWork {
+        ClaimedWork { claims: *self.claims.borrow(), ..self.work.clone() }
+    }
+
+    /// Whether this server has claimed the attempt again since it was under `claims`, or is about to.
+    pub(super) async fn is_claimed_anew(&self, claims: u32) -> bool {
+        let mut known = self.claims.clone();
+        let anew = known.wait_for(|known| *known > claims);
+        tokio::time::timeout(ANEW_WITHIN, anew).await.is_ok_and(|known| known.is_ok())
+    }
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut attempts = self.under_way.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = attempts.get_mut(&self.execution) {
+        if let Some(known) = attempts.get_mut(&self.work.execution) {
             known.retain(|known| known.number != self.number);
             if known.is_empty() {
-                attempts.remove(&self.execution);
+                attempts.remove(&self.work.execution);
             }
         }
     }

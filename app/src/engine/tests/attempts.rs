@@ -94,6 +94,51 @@ async fn a_result_that_two_servers_bring_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn a_server_began_an_attempt_that_it_still_performed() {
+    let world = World::of(RELEASE).await;
+    let (begun, end) = world.performer.waits();
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    world.engine.wake_due().await.unwrap();
+    let claimed = world.engine.claim_work(1).await.unwrap().pop().unwrap();
+    let engine = world.engine.clone();
+    let performing = tokio::spawn(async move { perform(&engine, claimed).await });
+    begun.await.unwrap();
+    // Its lease ends, as on a machine that is too busy to renew it, and the same server looks for work.
+    world.passes(31);
+    world.engine.settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 1, "it is performed already");
+    // Nobody else has it either: it is under a new lease.
+    world.another("another").settle().await.unwrap();
+    assert_eq!(world.performer.seen().len(), 1);
+    end.send(json!({"notes": "late"})).unwrap();
+    performing.await.unwrap();
+    let execution = world.execution(id).await;
+    assert_eq!(execution.steps["draft"].output, Some(json!({"notes": "late"})), "its result counts");
+    let events = world.store.events(&TenantId::local(), id, 0, 100).await.unwrap();
+    assert!(events.iter().all(|it| it.event.kind.name() != "step.repeated"), "nothing was repeated");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_another_server_took_over_is_not_taken_back() {
+    let world = World::of(RELEASE).await;
+    let (begun, end) = world.performer.waits();
+    let id = world.engine.start(world.request()).await.unwrap().execution.id;
+    world.engine.wake_due().await.unwrap();
+    let claimed = world.engine.claim_work(1).await.unwrap().pop().unwrap();
+    let engine = world.engine.clone();
+    let performing = tokio::spawn(async move { perform(&engine, claimed).await });
+    begun.await.unwrap();
+    world.passes(31);
+    world.another("another").settle().await.unwrap();
+    assert_eq!(world.execution(id).await.steps["draft"].output, Some(json!({"notes": "as drafted"})));
+    end.send(json!({"notes": "late"})).unwrap();
+    performing.await.unwrap();
+    assert_eq!(world.execution(id).await.steps["draft"].output, Some(json!({"notes": "as drafted"})));
+    world.check().await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_takes_too_long_is_ended() {
     let world =
         World::of(&RELEASE.replace("timeout: 10m", "timeout: 20ms").replace("max_attempts: 2", "max_attempts: 1"))
@@ -216,7 +261,7 @@ async fn a_repetition_that_cannot_be_prepared_is_given_back() {
 
 pub(super) async fn perform(engine: &Engine, work: ClaimedWork) {
     let entered = engine.inner.under_way.enter(&work);
-    engine.perform(work, None, entered).await;
+    engine.perform(None, entered).await;
 }
 
 fn cancel() -> Signal {

@@ -7,8 +7,6 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use secrecy::SecretString;
 
-use tokio_util::sync::CancellationToken;
-
 use super::*;
 use crate::ai::Providers;
 use crate::steps::OutgoingOptions;
@@ -115,7 +113,8 @@ async fn a_call_whose_server_died_is_repeated_with_the_same_key() {
     let dying = with_real_performers(&world, "dies");
     let work = dying.claim_work(1).await.unwrap().remove(0);
     let (step_type, attempt) = dying.prepare(&work).await.unwrap().unwrap();
-    dying.perform_under_lease(&work, step_type, attempt, &CancellationToken::new()).await.unwrap().result.unwrap();
+    let entered = dying.inner.under_way.enter(&work);
+    dying.perform_under_lease(&entered, step_type, attempt).await.unwrap().result.unwrap();
     world.passes(30);
     engine.settle().await.unwrap();
     assert_eq!(world.execution(id).await.status.as_str(), "completed");

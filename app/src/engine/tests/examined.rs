@@ -43,7 +43,7 @@ async fn rows_that_say_otherwise_than_the_events_are_found() {
     let engine = world.engine.clone();
     let performing = claimed.map(|work| {
         let entered = engine.inner.under_way.enter(&work);
-        tokio::spawn(async move { engine.perform(work, None, entered).await })
+        tokio::spawn(async move { engine.perform(None, entered).await })
     });
     begun.await.unwrap();
     assert_eq!(world.picture(id).await, "running | call:running sign:waiting paid:waiting pause:waiting");

@@ -30,7 +30,7 @@ async fn lines_of_the_log_name_tenant_execution_step_and_attempt() {
     let work = world.engine.claim_work(1).await.unwrap().remove(0);
     world.engine.inner.hands.tasks.close();
     let entered = world.engine.inner.under_way.enter(&work);
-    world.engine.perform_with(work, None, entered);
+    world.engine.perform_with(None, entered);
     world.engine.inner.hands.tasks.wait().await;
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let said = |message: &str| -> Value {
