@@ -21,8 +21,8 @@ pub(super) fn proceed(transition: &mut Transition<'_>) -> bool {
         settle_status(transition);
         return false;
     }
-    if transition.execution.ending.is_none() && failed_step(transition).is_some() {
-        transition.emit(EventKind::ExecutionEnding { ending: Ending::Failed });
+    if let Some(ending) = bad_end(transition) {
+        transition.emit(EventKind::ExecutionEnding { ending });
         return true;
     }
     if transition.execution.ending.is_some() && start_next_compensation(transition) {
@@ -36,11 +36,28 @@ pub(super) fn proceed(transition: &mut Transition<'_>) -> bool {
     false
 }
 
+/// How an execution ends that does not end well; nothing where it does, or where that is known already. A step that was
+/// cancelled with the whole execution, and not retried with the others, leaves it cancelled.
+fn bad_end(transition: &Transition<'_>) -> Option<Ending> {
+    if transition.execution.ending.is_some() {
+        return None;
+    }
+    if failed_step(transition).is_some() {
+        return Some(Ending::Failed);
+    }
+    let stays = |id: &&String| {
+        let state = transition.execution.steps.get(*id);
+        state.is_some_and(|state| state.status == StepStatus::Cancelled) && !is_compensation(transition, id)
+    };
+    let id = transition.plan.steps.keys().find(stays)?;
+    Some(Ending::Cancelled { reason: format!("`{id}` was cancelled, and has not been retried") })
+}
+
 /// Whether a step runs, waits, or is still to come by its edges. While the execution ends, a `foreach` is as far as
 /// the steps inside of it are.
 fn under_way(transition: &Transition<'_>) -> bool {
     let ending = transition.execution.ending.is_some();
-    transition.execution.steps.iter().any(|(key, step)| match step.status {
+    transition.execution.steps.open().any(|(key, step)| match step.status {
         StepStatus::Running => true,
         StepStatus::Waiting => !ending || !matches!(step.waiting, Some(Waiting::Items { .. })),
         StepStatus::Pending => !ending && items_of(key).is_empty() && !is_compensation(transition, key),
@@ -53,7 +70,7 @@ fn is_compensation(transition: &Transition<'_>, id: &str) -> bool {
 }
 
 fn open_steps<'t>(transition: &'t Transition<'_>) -> impl Iterator<Item = &'t String> {
-    let pending = transition.execution.steps.iter().filter(|(_, step)| step.status == StepStatus::Pending);
+    let pending = transition.execution.steps.open().filter(|(_, step)| step.status == StepStatus::Pending);
     let pending = pending.filter(|(key, _)| !is_compensation(transition, key)).map(|(key, _)| key);
     pending.filter(|key| advance::is_open(&transition.execution, key, transition.plan))
 }
@@ -71,7 +88,7 @@ fn release(transition: &mut Transition<'_>) -> bool {
 
 /// Whether a compensation runs or is still to come.
 pub(super) fn is_compensating(transition: &Transition<'_>) -> bool {
-    let runs = transition.execution.steps.iter().any(|(id, step)| {
+    let runs = transition.execution.steps.open().any(|(id, step)| {
         matches!(step.status, StepStatus::Running | StepStatus::Waiting) && is_compensation(transition, id)
     });
     runs || next_compensation(transition).is_some()
@@ -156,7 +173,7 @@ fn outputs(transition: &Transition<'_>) -> Result<Value, StepError> {
 
 /// Says whether the execution waits or runs, where that changed.
 fn settle_status(transition: &mut Transition<'_>) {
-    let runs = transition.execution.steps.values().any(|step| match step.status {
+    let runs = transition.execution.steps.open().any(|(_, step)| match step.status {
         StepStatus::Running => true,
         StepStatus::Waiting => matches!(step.waiting, Some(Waiting::Retry { .. })),
         _ => false,

@@ -169,6 +169,46 @@ fn the_same_word_delivered_twice_is_recorded_once() {
 }
 
 #[test]
+fn retrying_a_step_behind_a_cancelled_approval_made_of_cancelled_failed() {
+    let cancel = || Signal::Cancel { actor: None, reason: "not now".to_owned() };
+    let retry = |step: &str| Signal::Retry { actor: None, step: Some(step.to_owned()) };
+    let mut world = World::start(&approval(""));
+    world.signal(cancel()).unwrap();
+    assert_eq!(world.picture(), "cancelled | ok:cancelled ship:cancelled");
+    world.signal(retry("ship")).unwrap();
+    assert_eq!(world.picture(), "waiting | ok:waiting ship:pending", "people are asked anew");
+    for who in ["ann", "dave"] {
+        world.decides(who, "ok", Approve).unwrap();
+    }
+    assert_eq!(world.picture(), "completed | ok:completed ship:completed");
+}
+
+#[test]
+fn what_was_cancelled_and_not_retried_leaves_the_execution_cancelled_and_is_undone() {
+    let mut world = World::start(
+        "
+- {id: ok, type: human_approval, title: Ship?, approvers: {users: [ann]}}
+- {id: make, type: set, values: {x: 1}, compensate_with: undo}
+- {id: call, type: api_call, url: 'https://example.com', depends_on: make}
+- {id: undo, type: api_call, url: 'https://example.com', run_on: compensation}
+- {id: ship, type: set, values: {x: 1}, depends_on: [ok, call]}
+",
+    );
+    world.signal(Signal::Cancel { actor: None, reason: "not now".to_owned() }).unwrap();
+    world.ends("undo", Ok(json!({})));
+    assert_eq!(world.picture(), "cancelled | ok:cancelled make:completed call:cancelled undo:completed ship:cancelled");
+    world.signal(Signal::Retry { actor: None, step: Some("call".to_owned()) }).unwrap();
+    world.ends("call", Ok(json!({"status": 200})));
+    assert_eq!(world.picture(), "running | ok:cancelled make:completed call:completed undo:running ship:skipped");
+    world.ends("undo", Ok(json!({})));
+    assert_eq!(world.picture(), "cancelled | ok:cancelled make:completed call:completed undo:completed ship:skipped");
+    let Some(EventKind::ExecutionCancelled { reason }) = world.events.last().map(|event| event.kind.clone()) else {
+        panic!("it ends cancelled")
+    };
+    assert_eq!(reason, "`ok` was cancelled, and has not been retried");
+}
+
+#[test]
 fn after_a_retry_people_are_asked_anew_and_old_words_do_not_count() {
     let mut world = World::start(&approval(""));
     world.decides("ann", "ok", Approve).unwrap();
