@@ -53,6 +53,8 @@ pub struct Settings {
     pub smtp_from: Option<String>,
     /// How long executions are kept that have ended; `None`: for ever.
     pub keep_executions: Option<Duration>,
+    /// How long executions are kept that have ended, of a process that is archived or gone; nothing: as long as others.
+    pub keep_archived: Option<Duration>,
     /// How long events are kept that were given to the API; `None`: for ever.
     pub keep_events: Option<Duration>,
     /// The provider of models that name none.
@@ -150,6 +152,7 @@ impl Reader {
         let lease_seconds = self.value("lease_seconds", |text| within(text, 1, 3_600));
         let workers = self.value("workers", |text| within(text, 1, 10_000));
         let keep_executions = self.value("keep_executions_days", |text| within(text, 0, 36_500));
+        let keep_archived = self.value("keep_archived_days", |text| within(text, 0, 36_500));
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let nats_url = self.secret("nats_url", is_nats);
         let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
@@ -177,6 +180,7 @@ impl Reader {
             smtp_url,
             smtp_from,
             keep_executions: days(keep_executions.unwrap_or(365)),
+            keep_archived: days(keep_archived.unwrap_or(30)),
             keep_events: days(keep_events.unwrap_or(30)),
             nats_url,
             ai_provider,

@@ -11,6 +11,7 @@ mod description;
 mod events;
 mod executions;
 mod feed;
+pub mod hooks;
 mod idempotency;
 mod json;
 mod person;
@@ -27,6 +28,7 @@ mod stream;
 mod validation;
 pub mod view;
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -84,6 +86,8 @@ pub struct ApiParts {
     pub token: Option<SecretString>,
     /// Whether that token may decide in a person's name outside tenant `local`.
     pub act_as: bool,
+    /// The operator's secrets by name, which `webhook` triggers name.
+    pub secrets: BTreeMap<String, SecretString>,
     /// The base of links, without a slash at its end.
     pub public_url: String,
     /// Ends streams.
@@ -137,7 +141,7 @@ impl Api {
     /// Every address of the API with what answers it.
     pub fn router(&self) -> Router {
         let (router, openapi) = self.described();
-        router.merge(description::router(openapi))
+        router.merge(hooks::router(self)).merge(description::router(openapi))
     }
 
     /// The OpenAPI document.

@@ -1,9 +1,11 @@
 //! Where plans come from, as the engine sees it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowctl_core::definition::Process;
+use flowctl_core::definition::process::ProcessStatus;
 use flowctl_core::execution::{Plan, TenantId};
 
 /// The processes that a repository has now, at the head of its default branch.
@@ -13,6 +15,31 @@ pub struct Published {
     pub revision: String,
     /// The processes.
     pub processes: Vec<Arc<Process>>,
+    /// Names of files of processes that cannot be read.
+    pub unreadable: Vec<String>,
+}
+
+impl Published {
+    /// Whether a process is there and not archived. One whose file cannot be read may be.
+    #[must_use]
+    pub fn is_live(&self, process: &str) -> bool {
+        let there = self.processes.iter().find(|it| it.header.name.as_str() == process);
+        there.is_some_and(|it| it.header.status != ProcessStatus::Archived)
+            || self.unreadable.iter().any(|name| name == process)
+    }
+}
+
+/// A branch as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchHead {
+    /// Its short name.
+    pub branch: String,
+    /// Its commit.
+    pub commit: String,
+    /// Who committed it, by name.
+    pub committer: String,
+    /// What the commit says.
+    pub message: String,
 }
 
 /// Gives the plan of a process at a commit. The same arguments give the same plan for ever: whoever implements this
@@ -43,6 +70,29 @@ pub trait Definitions: Send + Sync {
     /// Repositories of a tenant that are served although nothing was heard of them yet.
     fn served(&self, _tenant: &TenantId) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The default branch of a repository on this machine, of which nobody tells when it moves; nothing: it has none, or
+    /// is elsewhere.
+    ///
+    /// # Errors
+    /// Where the repository cannot be read now.
+    async fn head(&self, _tenant: &TenantId, _repository: &str) -> Result<Option<BranchHead>, DefinitionError> {
+        Ok(None)
+    }
+
+    /// The paths whose files differ between two commits; nothing: one of them is not there any more.
+    ///
+    /// # Errors
+    /// Where the repository cannot be read now.
+    async fn changed_paths(
+        &self,
+        _tenant: &TenantId,
+        _repository: &str,
+        _before: &str,
+        _after: &str,
+    ) -> Result<Option<BTreeSet<String>>, DefinitionError> {
+        Ok(None)
     }
 
     /// Whether some process of the repository may start when this one ends, as far as is known without reading.

@@ -23,6 +23,7 @@ pub mod outputs;
 mod pause;
 mod perform;
 mod published;
+mod pushes;
 mod recent;
 mod retention;
 mod run;
@@ -59,7 +60,7 @@ use crate::store::{
     Claim, ClaimedWork, Committed, DeliveryId, Held, NewEffect, Store, StoreError, Stored, Transition, Work,
 };
 
-pub use definitions::{DefinitionError, Definitions, Published};
+pub use definitions::{BranchHead, DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
 pub use published::{Event as PublishedEvent, MAX_NAME as MAX_EVENT_NAME, PublishFailure};
 pub use signal::SignalFailure;
@@ -91,6 +92,8 @@ pub struct EngineOptions {
     pub resume: Option<ResumeTokens>,
     /// How long executions are kept that have ended; nothing: for ever.
     pub keep_executions: Option<Duration>,
+    /// How long executions are kept that have ended, of a process that is archived or gone; nothing: as long as others.
+    pub keep_archived: Option<Duration>,
     /// How long events are kept that were given to the API, and deliveries that were handled; nothing: for ever. An execution that begins to wait looks
     /// back to its start, and few wait longer.
     pub keep_events: Option<Duration>,
@@ -102,7 +105,7 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     /// The usual options for this owner: leases of 30 s, 256 workers, a poll a second, 20 s for what is under way,
-    /// executions kept for a year and events for 30 days.
+    /// executions kept for a year, those of archived processes and events for 30 days.
     #[must_use]
     pub fn new(owner: impl Into<String>) -> Self {
         Self {
@@ -114,6 +117,7 @@ impl EngineOptions {
             public_url: None,
             resume: None,
             keep_executions: Some(DAY * 365),
+            keep_archived: Some(DAY * 30),
             keep_events: Some(DAY * 30),
             stream: false,
             triggers: true,

@@ -1,14 +1,16 @@
 //! Forgets what is older than it is to be kept: executions that ended, deliveries that were handled, and events given to
 //! the API. A few at a time, so that nobody waits long behind it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
 use super::run::wait_for;
-use crate::store::StoreError;
+use super::{Engine, Published};
+use crate::store::{ProcessKey, StoreError};
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -72,8 +74,60 @@ impl Engine {
             }
             wait_for(PAUSE, shutdown).await;
         }
+        executions += self.forget_archived(shutdown).await?;
         self.forget_outputs(shutdown).await?;
         Ok((executions, events))
+    }
+
+    /// Forgets executions of processes that are archived, or gone from the default branch: so long after their end, and
+    /// not sooner after that was first seen. A process whose file cannot be read is not gone; of a repository that cannot
+    /// be read nothing is known.
+    async fn forget_archived(&self, shutdown: &CancellationToken) -> Result<u64, StoreError> {
+        let Some(before) = self.before(self.inner.options.keep_archived) else { return Ok(0) };
+        let mut by_repository: BTreeMap<(TenantId, String), Vec<ProcessKey>> = BTreeMap::new();
+        for key in self.inner.store.processes_ended(before).await? {
+            by_repository.entry((key.tenant.clone(), key.repository.clone())).or_default().push(key);
+        }
+        let mut forgotten = 0;
+        for ((tenant, repository), processes) in by_repository {
+            let published = match self.inner.definitions.published(&tenant, &repository).await {
+                Ok(published) => published,
+                Err(error) => {
+                    tracing::debug!(repository, %error, "which processes are archived cannot be said now");
+                    continue;
+                }
+            };
+            for key in processes {
+                forgotten += self.forget_if_archived(&published, &key, before, shutdown).await?;
+            }
+        }
+        Ok(forgotten)
+    }
+
+    async fn forget_if_archived(
+        &self,
+        published: &Published,
+        key: &ProcessKey,
+        before: Timestamp,
+        shutdown: &CancellationToken,
+    ) -> Result<u64, StoreError> {
+        if published.is_live(&key.process) {
+            self.inner.store.note_live(key).await?;
+            return Ok(0);
+        }
+        if self.inner.store.note_archived(key, self.now()).await? > before {
+            return Ok(0);
+        }
+        let mut forgotten = 0;
+        while !shutdown.is_cancelled() {
+            let some = self.inner.store.forget_executions_of(key, before, BATCH).await?;
+            forgotten += some;
+            if some < u64::from(BATCH) {
+                break;
+            }
+            wait_for(PAUSE, shutdown).await;
+        }
+        Ok(forgotten)
     }
 
     fn before(&self, kept: Option<Duration>) -> Option<Timestamp> {

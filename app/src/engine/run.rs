@@ -26,6 +26,7 @@ impl Engine {
             self.run_signals(&shutdown),
             self.run_occurrences(&shutdown),
             self.run_schedules(&shutdown),
+            self.run_pushes(&shutdown),
             self.run_retention(&shutdown),
             self.run_interruptions(&shutdown),
         );

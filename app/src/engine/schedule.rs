@@ -197,7 +197,7 @@ impl Engine {
                 tracing::debug!(repository, %error, "time tables cannot be read now");
                 // Not asked again at once, and the time tables that are known go on.
                 let published = known.get(&key).map(|(_, published)| published.clone());
-                let none = || Published { revision: String::new(), processes: Vec::new() };
+                let none = || Published { revision: String::new(), processes: Vec::new(), unreadable: Vec::new() };
                 known.insert(key, (now, published.clone().unwrap_or_else(none)));
                 published
             }

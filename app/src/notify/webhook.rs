@@ -1,4 +1,4 @@
-//! Webhooks out, after the Standard Webhooks specification
+//! Webhooks out, and the check of those that come in, after the Standard Webhooks specification
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>): `webhook-id` stays the
 //! same over all tries, `webhook-timestamp` is that of the try, `webhook-signature` is over both and the body.
 
@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 /// What a secret begins with whose rest is Base64; any other secret is taken as it is.
@@ -42,14 +43,30 @@ pub fn headers(id: &str, now: Timestamp, body: &str, secret: Option<&str>) -> He
 /// `v1,` and the HMAC-SHA256 of `ID.TIMESTAMP.BODY` in Base64.
 #[must_use]
 pub fn signature(id: &str, timestamp: &str, body: &str, secret: &str) -> String {
+    format!("v1,{}", STANDARD.encode(mac((id, timestamp), body.as_bytes(), secret).finalize().into_bytes()))
+}
+
+/// Whether one of several signatures, which stand behind each other, is that of a message; `signed` are its id and time.
+/// The comparison takes the same time wherever they differ.
+#[must_use]
+pub fn is_signed(signed: (&str, &str), body: &[u8], secret: &SecretString, signatures: &str) -> bool {
+    let given = signatures.split_whitespace().filter_map(|signature| signature.strip_prefix("v1,"));
+    given.filter_map(|encoded| STANDARD.decode(encoded).ok()).any(|signature| {
+        let mac = mac(signed, body, secret.expose_secret());
+        mac.verify_slice(&signature).is_ok()
+    })
+}
+
+fn mac((id, timestamp): (&str, &str), body: &[u8], secret: &str) -> Hmac<Sha256> {
     let key = match secret.strip_prefix(BASE64_SECRET).map(|encoded| STANDARD.decode(encoded.trim())) {
         Some(Ok(key)) => key,
         _ => secret.as_bytes().to_vec(),
     };
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length");
-    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    mac.update(format!("{id}.{timestamp}.").as_bytes());
+    mac.update(body);
+    mac
 }
 
 #[cfg(test)]

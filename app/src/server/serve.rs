@@ -151,6 +151,7 @@ impl Server {
                 lease,
                 workers: usize::try_from(settings.workers).unwrap_or(usize::MAX),
                 keep_executions: settings.keep_executions,
+                keep_archived: settings.keep_archived,
                 keep_events: settings.keep_events,
                 public_url: Some(settings.public_url.as_str().trim_end_matches('/').to_owned()),
                 stream: settings.nats_url.is_some(),
@@ -168,6 +169,7 @@ impl Server {
             clock: Arc::clone(&clock),
             token: settings.api_token.clone(),
             act_as: settings.api_act_as,
+            secrets: settings.secrets.clone(),
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
             shutdown: streams.clone(),
         })

@@ -158,6 +158,12 @@ pub const TABLE: &[SettingDescription] = &[
         "how long executions are kept that have ended, with their events and outputs",
     ),
     plain(
+        "keep_archived_days",
+        "30",
+        "a whole number of days from 0 to 36500; 0 keeps them as long as others",
+        "how long executions are kept that have ended, of a process that is archived or gone from the default branch",
+    ),
+    plain(
         "keep_events_days",
         "30",
         "a whole number of days from 0 to 36500; 0 keeps them for ever",

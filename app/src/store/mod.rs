@@ -2,7 +2,9 @@
 //! SQL lives in the back ends only. Nothing here decides what an execution does or what GitHub is told.
 
 mod approval;
+mod archived;
 mod backlog;
+mod branch;
 mod columns;
 mod delivery;
 mod effect;
@@ -32,7 +34,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use approval::{Approval, ApprovalFilter, ApprovalStatus, approval_id};
+pub use archived::ProcessKey;
 pub use backlog::Backlog;
+pub use branch::{BranchKey, SeenHead};
 pub use delivery::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt};
 pub use effect::{ClaimedEffect, EffectEnd, NewEffect};
 pub use error::StoreError;
@@ -191,6 +195,23 @@ pub trait Store: Send + Sync + 'static {
     /// them: events, words, start keys, what stands on GitHub. How many.
     async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
+    /// The processes that have executions which ended before this moment.
+    async fn processes_ended(&self, ended_before: Timestamp) -> Result<Vec<ProcessKey>, StoreError>;
+
+    /// Keeps in mind that a process is archived; gives since when that is known, which is `now` where it is new.
+    async fn note_archived(&self, process: &ProcessKey, now: Timestamp) -> Result<Timestamp, StoreError>;
+
+    /// A process is not archived, or not any more.
+    async fn note_live(&self, process: &ProcessKey) -> Result<(), StoreError>;
+
+    /// The same as [`Store::forget_executions`] of one process alone.
+    async fn forget_executions_of(
+        &self,
+        process: &ProcessKey,
+        ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Forgets deliveries that were received before this moment and are done with, looking at no more than `limit` of the
     /// oldest; how many. One that comes again after that counts as new.
     async fn forget_deliveries(&self, received_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
@@ -230,6 +251,12 @@ pub trait Store: Send + Sync + 'static {
         repository: &str,
         current: &[ScheduleKey],
     ) -> Result<u64, StoreError>;
+
+    /// Where a branch stood when it was last looked at; nothing for one that is new.
+    async fn seen_head(&self, key: &BranchKey) -> Result<Option<SeenHead>, StoreError>;
+
+    /// Records where a branch stands now; `false` where it does not stand any more where it stood.
+    async fn see_head(&self, key: &BranchKey, stood: Option<&SeenHead>, commit: &str) -> Result<bool, StoreError>;
 
     /// Adds effects that belong to no transition.
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError>;

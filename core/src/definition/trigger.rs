@@ -153,6 +153,17 @@ pub struct WebhookTrigger {
     pub secret: Text,
 }
 
+impl WebhookTrigger {
+    /// The name of the secret, where it is named by nothing but `{{ secrets.NAME }}`.
+    #[must_use]
+    pub fn secret_name(&self) -> Option<&str> {
+        let inside = self.secret.value.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+        let name = inside.strip_prefix("secrets.")?;
+        let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_name(name).then_some(name)
+    }
+}
+
 /// `process`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

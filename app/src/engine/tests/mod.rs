@@ -15,11 +15,13 @@ mod measures;
 mod notices;
 mod outputs;
 mod people;
+mod pushes;
+mod retention;
 mod schedules;
 mod starts;
 mod time;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -221,6 +223,8 @@ struct Written {
     fails_with: Mutex<Option<DefinitionError>>,
     /// The commit that is said to be the head.
     head: Mutex<String>,
+    /// The branch that is said to have it, and the paths that the last push to it touched.
+    branch: Mutex<(String, Option<BTreeSet<String>>)>,
 }
 
 impl Written {
@@ -228,7 +232,13 @@ impl Written {
         let plan = plan(process);
         let name = plan.process.header.name.as_str().to_owned();
         let plans = BTreeMap::from([((REVISION.to_owned(), name.clone()), Arc::new(plan))]);
-        Self { name, plans: Mutex::new(plans), fails_with: Mutex::new(None), head: Mutex::new(REVISION.to_owned()) }
+        Self {
+            name,
+            plans: Mutex::new(plans),
+            fails_with: Mutex::new(None),
+            head: Mutex::new(REVISION.to_owned()),
+            branch: Mutex::new(("main".to_owned(), Some(BTreeSet::new()))),
+        }
     }
 
     fn fail_with(&self, error: Option<DefinitionError>) {
@@ -287,7 +297,22 @@ impl Definitions for Written {
         }
         let plans = self.plans.lock().unwrap();
         let processes = plans.values().map(|plan| Arc::clone(&plan.process)).collect();
-        Ok(Published { revision: self.head.lock().unwrap().clone(), processes })
+        Ok(Published { revision: self.head.lock().unwrap().clone(), processes, unreadable: Vec::new() })
+    }
+
+    async fn head(&self, _tenant: &TenantId, _repository: &str) -> Result<Option<BranchHead>, DefinitionError> {
+        let (branch, commit) = (self.branch.lock().unwrap().0.clone(), self.head.lock().unwrap().clone());
+        Ok(Some(BranchHead { branch, commit, committer: "Ann".to_owned(), message: "Change it".to_owned() }))
+    }
+
+    async fn changed_paths(
+        &self,
+        _tenant: &TenantId,
+        _repository: &str,
+        _before: &str,
+        _after: &str,
+    ) -> Result<Option<BTreeSet<String>>, DefinitionError> {
+        Ok(self.branch.lock().unwrap().1.clone())
     }
 
     fn served(&self, tenant: &TenantId) -> Vec<String> {

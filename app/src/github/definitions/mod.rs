@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowctl_core::definition::Trigger;
-use flowctl_core::definition::repository::{File, Form, Repository};
+use flowctl_core::definition::repository::{Definition, File, FileKind, Form, Repository, stem};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use indexmap::IndexMap;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::engine::{DefinitionError, Definitions, Published};
+use crate::engine::{BranchHead, DefinitionError, Definitions, Published};
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
-use crate::github::mirror::{Content, Mirror, MirrorError, Mirrors, Reference};
+use crate::github::mirror::{Content, DefaultBranch, Mirror, MirrorError, Mirrors, Reference};
 use crate::store::{Store, StoreError};
 
 /// The folder of definitions.
@@ -128,6 +128,16 @@ impl DefinitionsAt {
             Some(reason) => Err(DefinitionError::Faulty { process: process.to_owned(), reason }),
             None => Ok(()),
         }
+    }
+
+    /// The names that files of processes have which cannot be read: what they hold is not known.
+    fn unreadable(&self) -> Vec<String> {
+        let files = self.repository.files.values().filter(|file| file.kind == FileKind::Process);
+        let lost = files.filter(|file| match &file.definition {
+            Some(Definition::Process(process)) => !process.is_identified(),
+            _ => true,
+        });
+        lost.map(|file| stem(file.source.path()).to_owned()).collect()
     }
 
     /// The first error in one of these files, with its place.
@@ -295,7 +305,38 @@ impl Definitions for Repositories {
             reason: error.to_string(),
         })?;
         let processes = current.repository.processes().map(|(_, process)| Arc::clone(process)).collect();
-        Ok(Published { revision: current.revision.clone(), processes })
+        Ok(Published { revision: current.revision.clone(), processes, unreadable: current.unreadable() })
+    }
+
+    async fn head(&self, tenant: &TenantId, repository: &str) -> Result<Option<BranchHead>, DefinitionError> {
+        if *tenant != TenantId::local() {
+            return Ok(None);
+        }
+        let unavailable = |reason: String| DefinitionError::Unavailable { repository: repository.to_owned(), reason };
+        let mirror = self.mirror(tenant, repository).await.map_err(|error| unavailable(error.to_string()))?;
+        let branch = mirror.default_branch().await.map_err(|error| unavailable(error.to_string()))?;
+        // `HEAD`: a commit is checked out, and no branch.
+        let Some(DefaultBranch { name, commit }) = branch.filter(|branch| branch.name != "HEAD") else {
+            return Ok(None);
+        };
+        let said = mirror.commit(&commit).await.map_err(|error| unavailable(error.to_string()))?;
+        Ok(Some(BranchHead { branch: name, commit, committer: said.committer, message: said.message }))
+    }
+
+    async fn changed_paths(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        before: &str,
+        after: &str,
+    ) -> Result<Option<BTreeSet<String>>, DefinitionError> {
+        let unavailable = |reason: String| DefinitionError::Unavailable { repository: repository.to_owned(), reason };
+        let mirror = self.mirror(tenant, repository).await.map_err(|error| unavailable(error.to_string()))?;
+        match mirror.changed_paths(before, after).await {
+            Ok(changed) => Ok(Some(changed)),
+            Err(MirrorError::UnknownCommit { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error.to_string())),
+        }
     }
 
     fn served(&self, tenant: &TenantId) -> Vec<String> {

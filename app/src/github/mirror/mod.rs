@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 pub use error::MirrorError;
-pub use reading::{Content, FileAt};
+pub use reading::{CommitSaid, Content, FileAt};
 pub use remote::Credentials;
 
 use super::client::RepositoryName;
@@ -248,6 +248,15 @@ impl Mirror {
     pub async fn tree_id(&self, commit: &str) -> Result<String, MirrorError> {
         let at = commit.to_owned();
         self.read(&[commit], move |reading| reading.tree_id(&at)).await
+    }
+
+    /// What a commit says of itself.
+    ///
+    /// # Errors
+    /// Any [`MirrorError`].
+    pub async fn commit(&self, commit: &str) -> Result<CommitSaid, MirrorError> {
+        let at = commit.to_owned();
+        self.read(&[commit], move |reading| reading.commit(&at)).await
     }
 
     /// Whether a commit is here, without asking the server.

@@ -46,6 +46,15 @@ pub enum Content {
     Link,
 }
 
+/// What a commit says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitSaid {
+    /// Who committed it, by name.
+    pub committer: String,
+    /// Its message.
+    pub message: String,
+}
+
 pub(super) struct Reading<'a> {
     pub(super) storage: &'a Storage,
     pub(super) repository: &'a Repository,
@@ -56,6 +65,18 @@ impl Reading<'_> {
         let id = self.storage.id(commit)?;
         match self.repository.find_commit(id) {
             Ok(found) => found.tree().map_err(|error| self.storage.damaged(&error)),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Err(self.storage.unknown(commit)),
+            Err(error) => Err(self.storage.damaged(&error)),
+        }
+    }
+
+    pub(super) fn commit(&self, commit: &str) -> Result<CommitSaid, MirrorError> {
+        let id = self.storage.id(commit)?;
+        match self.repository.find_commit(id) {
+            Ok(found) => Ok(CommitSaid {
+                committer: String::from_utf8_lossy(found.committer().name_bytes()).into_owned(),
+                message: String::from_utf8_lossy(found.message_bytes()).into_owned(),
+            }),
             Err(error) if error.code() == git2::ErrorCode::NotFound => Err(self.storage.unknown(commit)),
             Err(error) => Err(self.storage.damaged(&error)),
         }

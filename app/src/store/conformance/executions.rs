@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::given::{Story, acme, at, delivery, draft, effect, globex};
-use crate::store::{Backlog, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Store, StoreError};
+use crate::store::{Backlog, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, ProcessKey, Store, StoreError};
 
 pub(crate) async fn a_pending_execution_is_due_at_once(store: &impl Store) {
     let mut story = Story::new(acme(), 1);
@@ -160,6 +160,41 @@ pub(crate) async fn what_ended_long_ago_is_forgotten_with_everything_of_it(store
     assert!(store.load(&acme(), third).await.unwrap().is_some(), "it ended at that moment, not before");
     assert!(store.load(&acme(), open).await.unwrap().is_some(), "it has not ended");
     assert_eq!(store.forget_executions(at(999), 9).await.unwrap(), 1);
+}
+
+pub(crate) async fn what_ended_of_one_process_is_forgotten_by_itself(store: &impl Store) {
+    let ended = async |number: u128, process: &str, seconds: i64| {
+        let mut story = Story::new(acme(), number).of_process(process).drafting();
+        story.happened(seconds, None, EventKind::ExecutionCompleted { outputs: json!({}) });
+        store.commit(story.transition()).await.unwrap();
+        story.execution.id
+    };
+    let old = ended(1, "old", 10).await;
+    let late = ended(2, "old", 20).await;
+    let other = ended(3, "other", 10).await;
+    let mut open = Story::new(acme(), 4).of_process("open");
+    store.commit(open.transition()).await.unwrap();
+    let key =
+        |process: &str| ProcessKey { tenant: acme(), repository: "acme/shop".to_owned(), process: process.to_owned() };
+    let mut known = store.processes_ended(at(15)).await.unwrap();
+    known.sort();
+    assert_eq!(known, [key("old"), key("other")]);
+    assert_eq!(store.forget_executions_of(&key("open"), at(99), 9).await.unwrap(), 0);
+    let elsewhere = ProcessKey { tenant: globex(), ..key("old") };
+    assert_eq!(store.forget_executions_of(&elsewhere, at(99), 9).await.unwrap(), 0);
+    assert_eq!(store.forget_executions_of(&key("old"), at(15), 9).await.unwrap(), 1);
+    assert_eq!(store.load(&acme(), old).await.unwrap(), None);
+    for kept in [late, other, open.execution.id] {
+        assert!(store.load(&acme(), kept).await.unwrap().is_some());
+    }
+}
+
+pub(crate) async fn a_process_is_known_to_be_archived_since_it_was_first_seen(store: &impl Store) {
+    let key = ProcessKey { tenant: acme(), repository: "acme/shop".to_owned(), process: "old".to_owned() };
+    assert_eq!(store.note_archived(&key, at(1)).await.unwrap(), at(1));
+    assert_eq!(store.note_archived(&key, at(9)).await.unwrap(), at(1));
+    store.note_live(&key).await.unwrap();
+    assert_eq!(store.note_archived(&key, at(9)).await.unwrap(), at(9), "it came back meanwhile");
 }
 
 pub(crate) async fn subscribers_learn_of_a_commit(store: &impl Store) {

@@ -2,6 +2,7 @@
 //! [`store_conformance`], each against a fresh database.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test")]
 
+pub(crate) mod branches;
 pub(crate) mod deliveries;
 pub(crate) mod effects;
 pub(crate) mod executions;
@@ -66,6 +67,8 @@ macro_rules! store_conformance {
                 a_wrong_cursor_is_refused
                 subscribers_learn_of_a_commit
                 what_ended_long_ago_is_forgotten_with_everything_of_it
+                what_ended_of_one_process_is_forgotten_by_itself
+                a_process_is_known_to_be_archived_since_it_was_first_seen
                 the_backlog_counts_what_is_to_be_done
                 a_closed_store_refuses
             ]
@@ -129,6 +132,9 @@ macro_rules! store_conformance {
                 what_is_streamed_is_untold_until_somebody_tells_it
                 a_refused_transition_is_told_to_no_stream
                 a_lease_is_one_owners_until_it_ends
+            ]
+            branches: [
+                a_branch_moves_once_from_where_it_stood
             ]
             tenants: [
                 a_row_of_another_tenant_is_never_returned

@@ -4,6 +4,7 @@
 
 mod along;
 mod batch;
+mod branches;
 mod connections;
 mod deliveries;
 mod effects;
@@ -46,10 +47,11 @@ use self::hints::Hints;
 use self::prepared::Unit;
 use self::writer::Writers;
 use super::{
-    ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
-    Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
-    Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal, Progress,
-    Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition, UntoldEvents,
+    ApiEvent, Approval, ApprovalFilter, Backlog, BranchKey, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence,
+    ClaimedWork, Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects,
+    Installation, Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Page, PausedProcess, PendingSignal,
+    ProcessKey, Progress, Receipt, ScheduleKey, SeenHead, Store, StoreError, Stored, StoredEvent, Transition,
+    UntoldEvents,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
@@ -296,6 +298,36 @@ impl Store for PostgresStore {
 
     async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         once!(self, connection => retention::forget(connection, ended_before, limit))
+    }
+
+    async fn processes_ended(&self, ended_before: Timestamp) -> Result<Vec<ProcessKey>, StoreError> {
+        read!(self, connection => retention::processes_ended(connection, ended_before))
+    }
+
+    async fn note_archived(&self, process: &ProcessKey, now: Timestamp) -> Result<Timestamp, StoreError> {
+        // Doing it twice is doing it once.
+        read!(self, connection => retention::note_archived(connection, process, now))
+    }
+
+    async fn note_live(&self, process: &ProcessKey) -> Result<(), StoreError> {
+        read!(self, connection => retention::note_live(connection, process))
+    }
+
+    async fn forget_executions_of(
+        &self,
+        process: &ProcessKey,
+        ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        once!(self, connection => retention::forget_of(connection, process, ended_before, limit))
+    }
+
+    async fn seen_head(&self, key: &BranchKey) -> Result<Option<SeenHead>, StoreError> {
+        read!(self, connection => branches::seen(connection, key))
+    }
+
+    async fn see_head(&self, key: &BranchKey, stood: Option<&SeenHead>, commit: &str) -> Result<bool, StoreError> {
+        once!(self, connection => branches::see(connection, key, stood, commit))
     }
 
     async fn claim_occurrences(

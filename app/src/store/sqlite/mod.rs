@@ -2,6 +2,7 @@
 //! several processes may share the file. Only this room and its children know SQLite.
 
 mod backup;
+mod branches;
 mod columns;
 mod deliveries;
 mod effects;
@@ -42,10 +43,11 @@ pub use self::examine::examine;
 pub(super) use self::faults::passes;
 use self::writer::{Hint, Writer};
 use super::{
-    ApiEvent, Approval, ApprovalFilter, Backlog, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence, ClaimedWork,
-    Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects, Installation,
-    Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Outputs, Page, PausedProcess, PendingSignal,
-    Progress, Receipt, ScheduleKey, Store, StoreError, Stored, StoredEvent, Transition, UntoldEvents,
+    ApiEvent, Approval, ApprovalFilter, Backlog, BranchKey, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence,
+    ClaimedWork, Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects,
+    Installation, Migrations, NewDelivery, NewEffect, NewOccurrence, OccurrenceEnd, Outputs, Page, PausedProcess,
+    PendingSignal, ProcessKey, Progress, Receipt, ScheduleKey, SeenHead, Store, StoreError, Stored, StoredEvent,
+    Transition, UntoldEvents,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -365,6 +367,41 @@ impl Store for SqliteStore {
 
     async fn forget_executions(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.writer.write(Hint::Quiet, move |connection| retention::forget(connection, ended_before, limit)).await
+    }
+
+    async fn processes_ended(&self, ended_before: Timestamp) -> Result<Vec<ProcessKey>, StoreError> {
+        retention::processes_ended(&self.readers, ended_before).await
+    }
+
+    async fn note_archived(&self, process: &ProcessKey, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let process = process.clone();
+        self.writer.write(Hint::Quiet, move |connection| retention::note_archived(connection, &process, now)).await
+    }
+
+    async fn note_live(&self, process: &ProcessKey) -> Result<(), StoreError> {
+        let process = process.clone();
+        self.writer.write(Hint::Quiet, move |connection| retention::note_live(connection, &process)).await
+    }
+
+    async fn forget_executions_of(
+        &self,
+        process: &ProcessKey,
+        ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let process = process.clone();
+        self.writer
+            .write(Hint::Quiet, move |connection| retention::forget_of(connection, &process, ended_before, limit))
+            .await
+    }
+
+    async fn seen_head(&self, key: &BranchKey) -> Result<Option<SeenHead>, StoreError> {
+        branches::seen(&self.readers, key).await
+    }
+
+    async fn see_head(&self, key: &BranchKey, stood: Option<&SeenHead>, commit: &str) -> Result<bool, StoreError> {
+        let (key, stood, commit) = (key.clone(), stood.cloned(), commit.to_owned());
+        self.writer.write(Hint::Quiet, move |connection| branches::see(connection, &key, stood.as_ref(), &commit)).await
     }
 
     async fn claim_occurrences(

@@ -82,9 +82,11 @@ fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
 
 fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
     for trigger in process.process.header.triggers.iter().flatten() {
-        use Trigger::{Comment, Event, Manual, Process, PullRequest, Push, Schedule};
-        if matches!(trigger.value, Manual | PullRequest(_) | Push(_) | Comment(_) | Schedule(_) | Event(_) | Process(_))
-        {
+        use Trigger::{Comment, Event, Manual, Process, PullRequest, Push, Schedule, Webhook};
+        if matches!(
+            trigger.value,
+            Manual | PullRequest(_) | Push(_) | Comment(_) | Schedule(_) | Webhook(_) | Event(_) | Process(_)
+        ) {
             continue;
         }
         let node = process.file.document.node(trigger.node);
@@ -92,7 +94,7 @@ fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
         let message = format!("the trigger `{}` is not performed yet", trigger.value.key());
         let finding = findings.add(process.file, written.span(), message);
         finding
-            .help("`manual`, `pull_request`, `push`, `comment`, `schedule`, `event` and `process` are")
+            .help("`manual`, `pull_request`, `push`, `comment`, `schedule`, `webhook`, `event` and `process` are")
             .yield_inside(node.span());
     }
 }
