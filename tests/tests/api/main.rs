@@ -8,6 +8,8 @@ mod description;
 mod documentation;
 mod events;
 mod executions;
+mod hooks;
 mod idempotency;
 mod processes;
+mod pushes;
 mod stage;

@@ -2,6 +2,7 @@
 //! sandbox GitHub over real git and HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod acting;
 mod approvals;
 mod commands;
 mod definitions;

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub const REPOSITORY: &str = "octo-org/shop";
+const TOKEN: &str = "an-administrators-token";
 /// Far longer than anything takes; a story that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -116,6 +117,21 @@ impl Stage {
     pub async fn end(&mut self) {
         self.shutdown.cancel();
         (&mut self.server).await.unwrap();
+    }
+
+    /// Lets the administrator's token speak in people's names from now on.
+    pub async fn allow_acting(&mut self) {
+        self.end().await;
+        self.settings.api_act_as = true;
+        self.start_again().await;
+    }
+
+    /// Asks the API as the administrator: the status and the body of its answer.
+    pub async fn api(&self, method: reqwest::Method, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+        let url = format!("http://{}/api/v1{path}", self.settings.listen);
+        let request = reqwest::Client::new().request(method, url).bearer_auth(TOKEN).json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
     pub fn pull_request(&self, head: &str) -> u64 {
@@ -249,6 +265,7 @@ fn settings(sandbox: &Sandbox, data: &TempDir) -> Settings {
         ("FLOWCTL_GITHUB_PRIVATE_KEY", app.private_key_pem),
         ("FLOWCTL_GITHUB_WEBHOOK_SECRET", app.webhook_secret),
         ("FLOWCTL_GITHUB_WRITE_INTERVAL_MS", "0".to_owned()),
+        ("FLOWCTL_API_TOKEN", TOKEN.to_owned()),
     ];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
     Settings::load(None, environment).unwrap().0
