@@ -36,7 +36,7 @@ pub(super) fn settle(transition: &mut Transition<'_>) {
 /// `foreach` that such a step is inside of.
 pub(super) fn outlive_the_end(plan: &Plan, execution: &Execution) -> BTreeSet<String> {
     let mut kept = BTreeSet::new();
-    let pending = execution.steps.iter().filter(|(_, step)| step.status == StepStatus::Pending);
+    let pending = execution.steps.open().filter(|(_, step)| step.status == StepStatus::Pending);
     for (key, _) in pending {
         match plan.step(key).map(|planned| planned.step.run_on) {
             Some(RunOn::Compensation) => {

@@ -79,6 +79,7 @@ impl Execution {
         }
         if let Some(step) = self.steps.get_mut(key) {
             step.apply(event, self.completions);
+            self.steps.settle(key);
         }
     }
 

@@ -84,7 +84,7 @@ pub fn signals_to_others(before: Option<&Execution>, after: &Execution) -> Vec<(
 }
 
 fn awaited(execution: &Execution) -> BTreeSet<ExecutionId> {
-    let waiting = execution.steps.values().filter_map(|step| step.waiting.as_ref());
+    let waiting = execution.steps.open().filter_map(|(_, step)| step.waiting.as_ref());
     let children = waiting.filter_map(|waiting| match waiting {
         Waiting::Process { execution, .. } => Some(*execution),
         _ => None,

@@ -113,7 +113,7 @@ pub fn abandon(execution: &Execution, actor: Option<Person>, reason: &str, now: 
         let ending = Ending::Cancelled { reason: reason.to_owned() };
         events.push(event(None, actor, EventKind::ExecutionEnding { ending }));
     }
-    let open = execution.steps.iter().filter(|(_, step)| !step.status.is_final());
+    let open = execution.steps.open();
     events.extend(open.map(|(key, _)| event(Some(key), None, EventKind::StepCancelled)));
     events.push(event(None, None, EventKind::ExecutionCancelled { reason: reason.to_owned() }));
     events
@@ -211,8 +211,7 @@ impl Transition<'_> {
     /// Cancels every step that has not ended, but for those that run whatever happens, and what those are inside of.
     fn interrupt(&mut self) {
         let kept = advance::outlive_the_end(self.plan, &self.execution);
-        let open: Vec<String> =
-            self.execution.steps.iter().filter(|(_, s)| !s.status.is_final()).map(|(key, _)| key.clone()).collect();
+        let open: Vec<String> = self.execution.steps.open().map(|(key, _)| key.clone()).collect();
         for key in open.into_iter().filter(|key| !kept.contains(key)) {
             self.emit_step(&key, None, EventKind::StepCancelled);
         }

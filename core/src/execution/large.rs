@@ -70,7 +70,8 @@ impl Plan {
     /// The large outputs of an execution that a decision may read: those that fields read of steps which have not ended,
     /// or of any step where some may begin `again`; and what the outputs read.
     pub fn large_outputs_read(&self, execution: &Execution, again: bool) -> Vec<LargeOutput> {
-        let ended = execution.steps.iter().filter(|(key, _)| items_of(key).is_empty());
+        // Those inside of items come after all others.
+        let ended = execution.steps.iter().take_while(|(key, _)| items_of(key).is_empty());
         let large = ended.filter_map(|(id, step)| Some((id, LargeOutput::of(step.output.as_ref()?)?)));
         large.filter(|(id, _)| self.may_read(execution, id, again)).map(|(_, large)| large).collect()
     }

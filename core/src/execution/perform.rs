@@ -309,7 +309,7 @@ enum Due {
 /// whoever performs it, also when it takes too long: only they know when it began.
 pub(super) fn wake(transition: &mut Transition<'_>) {
     let plan = transition.plan;
-    let keys: Vec<String> = transition.execution.steps.keys().cloned().collect();
+    let keys: Vec<String> = transition.execution.steps.open().map(|(key, _)| key.clone()).collect();
     for key in keys {
         let due = transition.execution.steps.get(&key).and_then(|state| due(state, transition.now));
         let (Some(due), Some(planned)) = (due, plan.step(&key)) else { continue };

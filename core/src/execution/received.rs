@@ -31,7 +31,7 @@ pub(super) fn received(transition: &mut Transition<'_>, event: &Received) {
         matches!(&step.waiting, Some(Waiting::Event { name, .. }) if *name == event.name)
             && step.status == StepStatus::Waiting
     };
-    let steps = transition.execution.steps.iter().filter(|(_, step)| waits(step));
+    let steps = transition.execution.steps.open().filter(|(_, step)| waits(step));
     let waiting: Vec<String> = steps.map(|(key, _)| key.clone()).collect();
     for key in waiting {
         let Some(planned) = plan.step(&key) else { continue };

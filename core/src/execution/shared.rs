@@ -1,6 +1,7 @@
 //! Parts of a state that its copies share until one of them changes: a transition works on a copy of the state before it,
 //! and must not pay for all that it leaves as it is.
 
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut, Index};
 use std::sync::Arc;
 
@@ -63,58 +64,102 @@ impl std::borrow::Borrow<str> for Key {
 }
 
 /// The steps of an execution by their keys, in their order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Steps(IndexMap<Key, Shared<StepState>>);
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    steps: IndexMap<Key, Shared<StepState>>,
+    /// The places of all steps that have not ended, and perhaps of some that have: of thousands of items few are under
+    /// way, and each transition asks for those alone.
+    open: BTreeSet<usize>,
+}
+
+impl PartialEq for Steps {
+    fn eq(&self, other: &Self) -> bool {
+        self.steps == other.steps
+    }
+}
 
 impl Steps {
     /// The step with this key.
     pub fn get(&self, key: &str) -> Option<&StepState> {
-        self.0.get(key).map(|step| &**step)
+        self.steps.get(key).map(|step| &**step)
     }
 
     /// The step with this key, to change it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut StepState> {
-        self.0.get_mut(key).map(|step| &mut **step)
+        let (place, _, step) = self.steps.get_full_mut(key)?;
+        // It may begin again.
+        self.open.insert(place);
+        Some(&mut **step)
+    }
+
+    /// The step with this key was changed: where it has ended, nobody looks for it any more among those that have not.
+    pub(super) fn settle(&mut self, key: &str) {
+        if let Some((place, _, step)) = self.steps.get_full(key)
+            && step.status.is_final()
+        {
+            self.open.remove(&place);
+        }
+    }
+
+    /// The steps that have not ended, in order.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&String, &StepState)> {
+        let open = self.open.iter().filter_map(|place| self.steps.get_index(*place));
+        open.map(|(key, step)| (&*key.0, &**step)).filter(|(_, step)| !step.status.is_final())
+    }
+
+    /// How many steps are looked at where those that have not ended are asked for.
+    #[cfg(test)]
+    pub(super) fn looked_at(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Finds out anew which may not have ended.
+    fn look_for_open(mut self) -> Self {
+        self.open = (0..self.steps.len()).filter(|place| !self.steps[*place].status.is_final()).collect();
+        self
     }
 
     /// Whether there is a step with this key.
     pub fn contains_key(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        self.steps.contains_key(key)
     }
 
     /// The step with this key, and the key as it is kept.
     pub fn get_key_value(&self, key: &str) -> Option<(&String, &StepState)> {
-        self.0.get_key_value(key).map(|(key, step)| (&*key.0, &**step))
+        self.steps.get_key_value(key).map(|(key, step)| (&*key.0, &**step))
     }
 
     /// The place of the step with this key.
     pub fn get_index_of(&self, key: &str) -> Option<usize> {
-        self.0.get_index_of(key)
+        self.steps.get_index_of(key)
     }
 
     /// Takes the step with this key away; the others keep their order.
     pub fn shift_remove(&mut self, key: &str) -> Option<StepState> {
-        self.0.shift_remove(key).map(|step| StepState::clone(&step))
+        let removed = self.steps.shift_remove(key).map(|step| StepState::clone(&step));
+        *self = std::mem::take(self).look_for_open();
+        removed
     }
 
     /// Adds a step at the end, or puts it into the place of the one with its key.
     pub fn insert(&mut self, key: String, step: StepState) {
-        self.0.insert(Key(Arc::new(key)), step.into());
+        let (place, _) = self.steps.insert_full(Key(Arc::new(key)), step.into());
+        self.open.insert(place);
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.steps.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.steps.is_empty()
     }
 
     /// Keys and steps, in order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter(self.0.iter())
+        Iter(self.steps.iter())
     }
 
     /// The keys, in order.
@@ -129,7 +174,8 @@ impl Steps {
 
     /// The steps, in order, to change all of them.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut StepState> {
-        self.0.values_mut().map(|step| &mut **step)
+        self.open = (0..self.steps.len()).collect();
+        self.steps.values_mut().map(|step| &mut **step)
     }
 }
 
@@ -137,13 +183,14 @@ impl Index<&str> for Steps {
     type Output = StepState;
 
     fn index(&self, key: &str) -> &StepState {
-        &self.0[key]
+        &self.steps[key]
     }
 }
 
 impl FromIterator<(String, StepState)> for Steps {
     fn from_iter<I: IntoIterator<Item = (String, StepState)>>(steps: I) -> Self {
-        Self(steps.into_iter().map(|(key, step)| (Key(Arc::new(key)), step.into())).collect())
+        let steps = steps.into_iter().map(|(key, step)| (Key(Arc::new(key)), step.into())).collect();
+        Self { steps, open: BTreeSet::new() }.look_for_open()
     }
 }
 

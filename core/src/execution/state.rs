@@ -394,7 +394,7 @@ impl Execution {
         if self.status.is_final() {
             return None;
         }
-        let steps = self.steps.values().filter_map(StepState::wake_at);
+        let steps = self.steps.open().filter_map(|(_, step)| step.wake_at());
         steps.chain(self.due_at).min()
     }
 

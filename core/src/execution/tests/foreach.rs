@@ -480,3 +480,14 @@ fn size_and_number_of_events_grow_with_the_items_and_no_faster() {
         assert!(many < 2 * few + few / 20, "{few} became {many}");
     }
 }
+
+#[test]
+fn of_many_items_only_those_under_way_are_looked_at() {
+    let mut world = calls(60, 2, "");
+    for item in 0..60 {
+        // The list, what comes after it, and two steps of each of two items.
+        assert!(world.execution.steps.looked_at() <= 6, "{} steps are looked at", world.execution.steps.looked_at());
+        world.ends(&format!("call[{item}]"), Ok(json!({"n": item})));
+    }
+    assert_eq!((world.execution.status, world.execution.steps.looked_at()), (ExecutionStatus::Completed, 0));
+}

@@ -52,6 +52,9 @@ impl World {
         }
         self.events.extend(events);
         assert_eq!(Execution::fold(&self.events).as_ref(), Some(&self.execution), "folding the events gives the state");
+        let steps = &self.execution.steps;
+        let open: Vec<&String> = steps.iter().filter(|(_, step)| !step.status.is_final()).map(|(key, _)| key).collect();
+        assert_eq!(steps.open().map(|(key, _)| key).collect::<Vec<_>>(), open);
         Ok(())
     }
 
