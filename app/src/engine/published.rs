@@ -2,6 +2,7 @@
 //! start.
 
 use flowctl_core::execution::TenantId;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Engine;
@@ -51,7 +52,9 @@ impl Engine {
     /// # Errors
     /// Where it is too long, or the store failed. Nothing is recorded then.
     pub async fn publish(&self, tenant: &TenantId, event: Event) -> Result<(ApiEvent, Receipt), PublishFailure> {
+        // As it is stored, so that who sends it again is told the same.
         let now = self.now();
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let id = event.id.unwrap_or_else(|| self.inner.ids.execution(now).to_string());
         for (field, text) in [("name", &event.name), ("id", &id)] {
             if text.is_empty() || text.chars().count() > MAX_NAME {

@@ -45,6 +45,9 @@ async fn the_token_speaks_in_nobodys_name_unless_the_operator_lets_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_in_a_persons_name_needs_what_the_person_needs() {
     let mut stage = Stage::raise(&[("order", ORDER)]).await;
+    // A repository is known once something was heard of it.
+    let number = stage.pull_request("release-1.4");
+    assert!(stage.comment(number, "/help").by("bob").await.starts_with('🚀'));
     let start = |login: &str| json!({"process": "octo-org/shop:order", "as": login});
     let (status, problem) = stage.api(Method::POST, "/executions", start("bob")).await;
     assert_eq!((status, &problem["type"]), (403, &json!("urn:flowctl:problem:acting-forbidden")), "{problem:#}");
