@@ -46,7 +46,7 @@ fn bad_end(transition: &Transition<'_>) -> Option<Ending> {
         return Some(Ending::Failed);
     }
     let stays = |id: &&String| {
-        let state = transition.execution.steps.get(*id);
+        let state = transition.execution.steps.get(id);
         state.is_some_and(|state| state.status == StepStatus::Cancelled) && !is_compensation(transition, id)
     };
     let id = transition.plan.steps.keys().find(stays)?;

@@ -20,7 +20,7 @@ use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Gateway, StepKind, Wait};
 use crate::definition::{Backoff, ErrorClass, Retry, Templated};
 use crate::expression::{Context, Rendered, condition, evaluate_json};
-use crate::value::Duration;
+use crate::value::{self, Duration};
 
 /// What a step does once its fields are evaluated.
 enum Prepared {
@@ -214,10 +214,10 @@ fn wait_until(wait: &Wait, context: &Context, now: Timestamp) -> Result<Timestam
     }
     if let Some(until) = &wait.until {
         let text = evaluate_text("until", until, context)?;
-        return text.parse().map_err(|_| {
+        return value::moment(&text).ok_or_else(|| {
             StepError::new(
                 ErrorClass::Expression,
-                format!("`until` gave `{text}`, which is no moment such as 2026-03-01T09:00:00Z"),
+                format!("`until` gave `{text}`, which is no moment such as 2026-03-01T09:00:00Z and no date"),
             )
         });
     }

@@ -5,7 +5,7 @@
 use super::Template;
 use super::tree::{Node, Operator, Root, Statement, What};
 
-/// A test, and how it came out.
+/// A test, and how it came out. The subject of a `default` that came out false is missing: the fallback is read.
 pub(crate) type Tested<'t> = (&'t Node, bool);
 /// Tests that have come out one way.
 pub(crate) type Known<'t> = Vec<Tested<'t>>;
@@ -119,7 +119,13 @@ impl<'t> Walk<'t, '_> {
             }
             What::Call(call) => {
                 call.subject.iter().for_each(|subject| self.node(subject));
-                call.arguments.iter().for_each(|(_, argument)| self.node(argument));
+                let arguments = call.arguments.iter().map(|(_, argument)| argument);
+                match &call.subject {
+                    Some(subject) if call.callable.name == "default" && matches!(subject.what, What::Chain(..)) => {
+                        self.knowing(subject, false, |walk| arguments.for_each(|argument| walk.node(argument)));
+                    }
+                    _ => arguments.for_each(|argument| self.node(argument)),
+                }
             }
             What::List(items) => items.iter().for_each(|item| self.node(item)),
             What::Map(entries) => entries.iter().for_each(|(key, value)| {

@@ -160,6 +160,13 @@ fn needed_output<'t>(template: &Template, chain: &'t Node) -> Option<&'t str> {
     is_needed.then_some(id)
 }
 
+/// The subject of a `default`, which asks whether it is there. That it has the parts that are read is taken for granted.
+fn provided_for<'t>(template: &Template, subject: &'t Node) -> Option<Said<'t>> {
+    let (id, links) = step_chain(subject)?;
+    let has_default = template.reference_at(&subject.range)?.has_default;
+    (has_default && is_name(links.first()?, "output")).then_some(Said::Output(id, false, true))
+}
+
 /// The only step that a test asks about, always with `default`, and what the test says where that step gave nothing, if
 /// that can be told.
 fn fallback<'t>(template: &Template, test: &'t Node) -> Option<(&'t str, Option<bool>)> {
@@ -296,7 +303,8 @@ impl Reader<'_, '_, '_> {
             }
         });
         let needs: Vec<StepIndex> = needs.into_iter().collect();
-        let known = said(node).and_then(|said| self.asks(template, node, said));
+        let known = said(node).or_else(|| provided_for(template, node));
+        let known = known.and_then(|said| self.asks(template, node, said));
         let (asks, positive) = known.unwrap_or_else(|| self.choice(template, node));
         let leaf = Test::Leaf { asks, needs };
         if positive { leaf } else { Test::Not(Box::new(leaf)) }

@@ -39,6 +39,8 @@ pub struct Missing {
     at_when: Vec<Bits>,
     in_step: Vec<Bits>,
     at_end: Bits,
+    /// Those that need not have ended when a step with `join: any` starts.
+    under_way: Vec<Bits>,
 }
 
 impl Missing {
@@ -49,6 +51,7 @@ impl Missing {
             at_when: vec![Bits::none(count); count],
             in_step: vec![Bits::none(count); count],
             at_end: Bits::none(count),
+            under_way: vec![Bits::none(count); count],
         };
         if count <= MAX_STEPS {
             Play::new(graph).play(MAX_WORK, &mut |seen| seen.note(&mut missing));
@@ -69,6 +72,14 @@ impl Missing {
         let mut asked = Asked { moment, read, known, is_missing: false };
         play.play(MAX_WORK_OF_QUESTION, &mut |seen| asked.is_missing = asked.is_missing || seen.answers(&asked));
         asked.is_missing
+    }
+
+    /// Whether `read` may not have ended yet at this moment, so that nothing of it can be read.
+    pub fn may_be_under_way(&self, read: StepIndex, moment: Moment) -> bool {
+        match moment {
+            Moment::When(step) | Moment::Step(step) => self.under_way[step].has(read),
+            Moment::End => false,
+        }
     }
 
     /// Whether the output of `read` may be missing at this moment.
@@ -184,7 +195,7 @@ impl<'graph, 'process> Play<'graph, 'process> {
         let mut whens = Vec::with_capacity(graph.len());
         for (index, step) in graph.steps().enumerate() {
             whens.push(step.when.as_ref().map(|when| condition(&mut reader, when)));
-            if step.on_failure == OnFailure::Continue && can_fail(step) {
+            if step.on_failure == OnFailure::Continue && depends_on_others(step) {
                 tolerated_steps.push(index);
             }
             if let StepKind::Gateway(gateway) = &step.kind {
@@ -211,7 +222,8 @@ impl<'graph, 'process> Play<'graph, 'process> {
         if !self.graph.steps().any(after_failures) {
             return;
         }
-        let failing: Vec<StepIndex> = (0..self.graph.len()).filter(|index| can_fail(self.graph.step(*index))).collect();
+        let failing: Vec<StepIndex> =
+            (0..self.graph.len()).filter(|index| depends_on_others(self.graph.step(*index))).collect();
         let affordable = most / self.graph.len().max(1) / failing.len().max(1);
         for world in worlds.iter().take(affordable.max(1)) {
             for failure in &failing {
@@ -458,8 +470,9 @@ impl Seen<'_> {
     fn note(&self, missing: &mut Missing) {
         let absent = self.absent();
         for index in self.due.iter().copied().filter(|index| self.counts(*index)) {
+            self.play.note_early(index, self.world.fates, &mut missing.under_way[index]);
             missing.at_when[index].add_all(&absent);
-            self.play.note_early(index, self.world.fates, &mut missing.at_when[index]);
+            missing.at_when[index].add_all(&missing.under_way[index]);
         }
         for index in self.ran.iter().copied().filter(|index| self.counts(*index)) {
             let mut absent = absent.clone();
@@ -496,7 +509,12 @@ impl Seen<'_> {
     }
 }
 
-/// Whether a step may fail for reasons outside the process. What is only computed is taken to succeed.
-fn can_fail(step: &Step) -> bool {
-    !matches!(step.kind, StepKind::Set(_) | StepKind::Gateway(_) | StepKind::Wait(_))
+/// Whether a step may fail for reasons outside the process: an event that does not come is one. What is only computed is
+/// taken to succeed.
+fn depends_on_others(step: &Step) -> bool {
+    match &step.kind {
+        StepKind::Set(_) | StepKind::Gateway(_) => false,
+        StepKind::Wait(wait) => wait.event.is_some(),
+        _ => true,
+    }
 }

@@ -81,10 +81,15 @@ impl<'r> Types<'r> {
     /// The fields of what a chain gives to its reader, whether such a text is written anywhere or not. In a prompt the
     /// reader says nothing.
     pub(crate) fn fields_of(&self, path: &str, reader: &Owner, chain: &str) -> Vec<FieldAt> {
+        fields(&self.chain_of(path, reader, chain))
+    }
+
+    /// What a chain gives to its reader.
+    pub(crate) fn chain_of(&self, path: &str, reader: &Owner, chain: &str) -> Type {
         let environment: Box<dyn Environment + '_> = match (self.process(path), self.prompt(path)) {
             (Some(process), _) => Box::new(process.environment(self, reader)),
             (None, Some(prompt)) => Box::new(prompt.environment()),
-            (None, None) => return Vec::new(),
+            (None, None) => return Type::Unknown,
         };
         let place = Place {
             text: chain,
@@ -94,7 +99,7 @@ impl<'r> Types<'r> {
             environment,
             span: Box::new(|_| Span::default()),
         };
-        fields(&type_of(&place, 0..chain.len()))
+        type_of(&place, 0..chain.len())
     }
 
     fn place(&self, path: &str, offset: usize) -> Option<Place<'_>> {
@@ -271,7 +276,10 @@ fn fields(of: &Type) -> Vec<FieldAt> {
     for one in of.alternatives() {
         let Type::Record(record) = one else { continue };
         for (name, part) in &record.fields {
-            if fields.iter().all(|field| field.name != **name) {
+            if let Some(known) = fields.iter_mut().find(|field| field.name == **name) {
+                known.of = known.of.clone().or(part.of.clone());
+                known.optional |= part.optional;
+            } else {
                 fields.push(FieldAt {
                     name: name.to_string(),
                     of: part.of.clone(),

@@ -12,6 +12,8 @@ use crate::source::{Document, NodeId};
 
 /// The roots that are the same in every step.
 const SHARED: [&str; 5] = ["context", "execution", "inputs", "steps", "trigger"];
+/// Of those the ones whose parts say nothing about each other.
+const APART: [&str; 4] = ["context", "execution", "inputs", "steps"];
 /// Most conditions about one thing that are kept.
 const MAX_ABOUT_ONE: usize = 64;
 
@@ -137,9 +139,12 @@ fn told(texts: &[Text], list: usize, guard: usize, text: usize) -> Option<Told> 
     Some(Told { list, guard, text, is_of_item })
 }
 
-/// What a text asks about.
+/// What a text asks about. One part of the trigger or of an item may say what the others are.
 fn abouts(text: &Text) -> BTreeSet<About> {
     let references = text.template.iter().flat_map(|template| template.references());
-    let about = |reference: &Reference| (reference.root().to_owned(), reference.name(1).unwrap_or_default().to_owned());
+    let about = |reference: &Reference| {
+        let name = reference.name(1).filter(|_| APART.contains(&reference.root())).unwrap_or_default();
+        (reference.root().to_owned(), name.to_owned())
+    };
     references.map(about).collect()
 }

@@ -242,6 +242,26 @@ impl Type {
         }
     }
 
+    /// What is left of it where one of its fields is one of these values, or is none of them: of alternatives that can
+    /// be told apart by a field, those that fit.
+    #[must_use]
+    pub fn with_field(&self, name: &str, values: &[Value], is_one: bool) -> Self {
+        let Self::Union(types) = self else { return self.clone() };
+        let fits = |one: &&Self| {
+            let Self::Record(record) = one else { return true };
+            let Some(part) = record.fields.get(name) else { return !matches!(record.others, Others::None) };
+            match (is_one, part.of.known_words()) {
+                (true, _) => values.iter().any(|value| part.of.accepts(value)),
+                (false, Some(words)) => {
+                    let is_told = |word: &Arc<str>| values.iter().any(|value| value.as_str() == Some(word));
+                    part.optional || !words.iter().all(is_told)
+                }
+                (false, None) => true,
+            }
+        };
+        Self::any_of(types.iter().filter(fits).cloned())
+    }
+
     /// What a list's entries are, taken together; what `for` goes through of a mapping are its names.
     pub fn entries(&self) -> Self {
         Self::any_of(self.alternatives().iter().map(|one| match one {

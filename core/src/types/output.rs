@@ -13,19 +13,29 @@ use crate::definition::step::form::FormTimeout;
 use crate::definition::{Step, StepKind};
 use crate::source::Spanned;
 
-/// How a step has ended when it can be read.
-const STATUSES: [&str; 4] = ["completed", "failed", "skipped", "cancelled"];
+/// How a step has ended that did not fail, when it can be read.
+const NOT_FAILED: [&str; 3] = ["completed", "skipped", "cancelled"];
 
-/// `steps.ID` of a step that has ended, by what it gives.
+/// `steps.ID` of a step that has ended, by what it gives: with an error where it failed, without one where it did not.
 pub(super) fn step(output: Type) -> Type {
-    let mut step = STEP.clone();
-    if let Some(part) = step.fields.get_mut("output") {
+    let mut failed = FAILED.clone();
+    if let Some(part) = failed.fields.get_mut("output") {
         part.of = output;
     }
-    Type::Record(Arc::new(step))
+    let mut other = failed.clone();
+    let differing = [("status", Type::words(NOT_FAILED)), ("error", Type::Null)];
+    for (name, of) in differing {
+        other.fields.get_mut(name).into_iter().for_each(|part| part.of = of.clone());
+    }
+    Type::any_of([other, failed].map(|step| Type::Record(Arc::new(step))))
 }
 
-static STEP: LazyLock<Record> = LazyLock::new(|| {
+/// The same where it is known that it failed.
+pub(super) fn failed(step: &Type) -> Type {
+    step.with_field("status", &[Value::from("failed")], true)
+}
+
+static FAILED: LazyLock<Record> = LazyLock::new(|| {
     let text = |optional| Part { of: Type::TEXT, optional, description: None };
     let pause = Part { of: Type::Integer, optional: true, description: None };
     let fields = [("class", text(false)), ("message", text(false)), ("step", text(true)), ("retry_after_ms", pause)];
@@ -33,7 +43,7 @@ static STEP: LazyLock<Record> = LazyLock::new(|| {
     let part = |of: Type, description: &str| Part { of, optional: false, description: Some(description.into()) };
     let fields = [
         ("output", part(Type::Unknown, "What the step gave.")),
-        ("status", part(Type::words(STATUSES), "How it ended.")),
+        ("status", part(Type::words(["failed"]), "How it ended.")),
         ("error", part(error, "What went wrong, where it failed; null otherwise.")),
         ("attempts", part(Type::Integer, "How many attempts it took.")),
     ];

@@ -13,7 +13,7 @@ use super::output;
 use super::text::{Owner, Text, Texts};
 use super::trigger::{self, of_node, with_written};
 use crate::definition::repository::File;
-use crate::definition::step::OnFailure;
+use crate::definition::step::{OnFailure, RunOn};
 use crate::definition::{Process, Step, StepKind};
 use crate::expression::known::{Known, Passed};
 use crate::expression::{Key, Segment};
@@ -201,6 +201,17 @@ struct Reader<'e, 'r> {
     known: Known<'e>,
 }
 
+impl Reader<'_, '_> {
+    /// Whether the reader runs only where this step has failed.
+    fn runs_after_failure_of(&self, id: &str) -> bool {
+        let own = self.owner.id().and_then(|own| self.of.steps().get(own));
+        own.is_some_and(|own| {
+            let edges = &own.step.depends_on;
+            own.step.run_on == RunOn::Failure && edges.len() == 1 && edges[0].as_str() == id
+        })
+    }
+}
+
 impl Environment for Reader<'_, '_> {
     fn known(&self) -> &[(&crate::expression::tree::Node, bool)] {
         &self.known
@@ -217,7 +228,8 @@ impl Environment for Reader<'_, '_> {
                 return None;
             }
             let of = self.values.steps.get(id).or_else(|| self.of.step(self.types, id))?;
-            return start(of.clone(), 2);
+            let of = if self.runs_after_failure_of(id) { output::failed(of) } else { of.clone() };
+            return start(of, 2);
         }
         let items = self.owner.items();
         if let Some(item) = items.iter().rev().find(|item| item.name == *root) {

@@ -1,5 +1,6 @@
 //! The roots of expressions that do not depend on steps: inputs, constants, the trigger, the execution.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use super::kind::{List, Others, Part, Record, Type};
 use super::payload;
 use crate::definition::repository::File;
 use crate::definition::{Field, FieldType, Fields, Process, Trigger};
-use crate::source::{Document, Kind, Node, NodeId, Resolved};
+use crate::source::{Document, Kind, Node, NodeId, Resolved, Spanned};
 
 /// Nodes of one written value that are looked at, aliases followed; of larger values nothing is known.
 const MAX_NODES: u32 = 5_000;
@@ -105,32 +106,41 @@ pub(super) fn context(file: &File, process: &Process) -> Type {
     }
 }
 
-/// `trigger`. A comment and a start by hand are taken to be made on a pull request.
+/// `trigger`: an alternative for each kind of trigger, told apart by `type`. A comment and a start by hand are taken to
+/// be made on a pull request.
 pub(super) fn trigger(process: &Process) -> Type {
     let triggers = process.header.triggers.as_deref().unwrap_or_default();
-    let mut kinds: Vec<&str> = triggers.iter().map(|trigger| trigger.key()).collect();
+    let mut by_kind: BTreeMap<&str, Vec<Spanned<Trigger>>> = BTreeMap::new();
+    for trigger in triggers.iter().filter(|trigger| !matches!(trigger.value, Trigger::Manual)) {
+        by_kind.entry(trigger.key()).or_default().push(trigger.clone());
+    }
     // Any process may be a part of another, and one without triggers is started by hand.
-    kinds.push("process");
-    if process.starts_by_hand() {
-        kinds.push("manual");
-    }
-    kinds.sort_unstable();
-    kinds.dedup();
-    let nobody = |trigger: &Trigger| {
-        matches!(trigger, Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) | Trigger::Process(_))
+    let mut others = vec!["process"];
+    others.extend(process.starts_by_hand().then_some("manual"));
+    others.retain(|kind| !by_kind.contains_key(kind));
+    let alternative = |kinds: Vec<&str>, triggers: &[Spanned<Trigger>]| {
+        let by_nobody = triggers.iter().any(|trigger| is_of_nobody(trigger));
+        let actor = if by_nobody { Type::TEXT.or_null() } else { Type::TEXT };
+        let mut fields = vec![
+            ("type", described(Type::words(kinds), "What started the execution.")),
+            ("actor", described(actor, "The login of who started it.")),
+            ("payload", described(payload::of(triggers), "What came with the trigger.")),
+        ];
+        if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
+            fields.push(("pull_request", described(PULL_REQUEST.clone(), "The pull request that it is about.")));
+        }
+        Type::record(fields, Others::None)
     };
-    let actor = if triggers.iter().any(|trigger| nobody(trigger)) { Type::TEXT.or_null() } else { Type::TEXT };
-    let mut fields = vec![
-        ("type", described(Type::words(kinds), "What started the execution.")),
-        ("actor", described(actor, "The login of who started it.")),
-        ("payload", described(payload::of(triggers), "What came with the trigger.")),
-    ];
-    if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
-        let optional = triggers.iter().any(|trigger| !may_have_pull_request(trigger));
-        let of = PULL_REQUEST.clone();
-        fields.push(("pull_request", Part { optional, ..described(of, "The pull request that it is about.") }));
+    let mut alternatives: Vec<Type> = by_kind.iter().map(|(kind, own)| alternative(vec![*kind], own)).collect();
+    if !others.is_empty() {
+        alternatives.push(alternative(others, triggers));
     }
-    Type::record(fields, Others::None)
+    Type::any_of(alternatives)
+}
+
+/// Whether nobody need have started what such a trigger starts.
+fn is_of_nobody(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) | Trigger::Process(_))
 }
 
 fn described(of: Type, description: &str) -> Part {

@@ -73,8 +73,14 @@ fn one(of: &Type, depth: usize) -> String {
         },
         Type::Record(record) => format!("a mapping{}", with_fields(record, depth)),
         Type::Union(types) => {
-            let shown: Vec<String> = types.iter().map(|of| one(of, depth.saturating_sub(1))).collect();
+            let mut shown: Vec<String> = Vec::new();
+            for of in types.iter().map(|of| one(of, depth.saturating_sub(1))) {
+                if !shown.contains(&of) {
+                    shown.push(of);
+                }
+            }
             match shown.split_last() {
+                Some((only, [])) => only.clone(),
                 Some((last, others)) => format!("{} or {last}", others.join(", ")),
                 None => String::new(),
             }

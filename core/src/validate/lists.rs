@@ -169,6 +169,12 @@ impl<'scope, 'r> Lists<'scope, 'r> {
         list.moments(read.step, reader).into_iter().any(|moment| list.missing.may_be(read.step, moment))
     }
 
+    /// Whether a step may not have ended yet when its reader reads it.
+    pub(super) fn may_be_under_way(&self, from: Reader, read: Place) -> bool {
+        let Some((list, reader)) = self.judging(from, read) else { return false };
+        list.moments(read.step, reader).into_iter().any(|moment| list.missing.may_be_under_way(read.step, moment))
+    }
+
     /// The same where tests have come out one way in the text that reads it.
     pub(super) fn may_be_missing_after(
         &self,

@@ -157,7 +157,7 @@ const ROOTS: [&str; 4] = ["context", "execution", "inputs", "trigger"];
 impl<'scope, 'r> Readers<'scope, 'r> {
     fn of(process: &'scope ProcessScope<'r>) -> Self {
         let mut known = BTreeSet::new();
-        let ids = process.ids.iter().map(|(id, _)| id.as_str());
+        let ids = process.ids.iter().map(|written| written.id.as_str());
         let ambiguous = ids.filter(|id| !known.insert(*id)).collect();
         Self { process, lists: Lists::of(process), ambiguous, compared: Cell::new(0), asked: Cell::new(0) }
     }
@@ -288,10 +288,18 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         id: &str,
     ) -> Option<Mistake> {
         let text = place.text;
-        if reference.has_default || reference.conditional || reference.name(2) != Some("output") {
+        if reference.has_default || reference.conditional {
             return None;
         }
         let (reader, read) = (self.lists.reader(text)?, self.lists.find(id)?);
+        if reference.name(2) != Some("output") {
+            let own = text.owner.id().filter(|_| self.lists.may_be_under_way(reader, read))?;
+            let message = format!("step `{id}` may not have ended when `{own}` runs");
+            let help = format!(
+                "`{own}` starts after the first of its edges: provide for it with `| default(…)`, or wait for all"
+            );
+            return Some(wrong(MistakeKind::MayBeMissing, segment, message).help(help));
+        }
         let whose = match text.owner.id() {
             None => "the process completes".to_owned(),
             Some(foreach) if reader.is_at_end() => format!("an item of `{foreach}` is done"),

@@ -69,8 +69,8 @@ pub struct ProcessScope<'r> {
     pub missing: Missing,
     /// The bodies of `foreach`, each after those around it. None where there are more steps than a process may have.
     pub bodies: Vec<Body<'r>>,
-    /// Ids as written, also of steps that could not be decoded and of bodies, with their nodes.
-    pub ids: Vec<(String, NodeId)>,
+    /// Ids as written, also of steps that could not be decoded and of bodies.
+    pub ids: Vec<WrittenId>,
     /// The same ids, for looking up.
     known_ids: BTreeSet<String>,
     /// Whether there is a step whose id cannot be read: whoever names an unknown step may mean it.
@@ -83,6 +83,16 @@ pub struct ProcessScope<'r> {
     pub problems: Vec<Problem>,
     /// Where names of steps are written that no step has, in the order of the file.
     unknown_steps: BTreeMap<String, Vec<Span>>,
+}
+
+/// The id of a step, as written. Steps that come from an anchor share the node of their id, and maybe their own.
+pub struct WrittenId {
+    /// The id.
+    pub id: String,
+    /// Where it is written.
+    pub node: NodeId,
+    /// The step's mapping.
+    pub step: NodeId,
 }
 
 /// The body of a `foreach`.
@@ -216,7 +226,7 @@ impl<'r> ProcessScope<'r> {
         let missing = Missing::of(&graph);
         let ids = written_ids(&file.document, process.node);
         let texts = types.process(file.source.path()).map(|own| own.shared_texts()).unwrap_or_default();
-        let known_ids = ids.iter().map(|(id, _)| id.clone()).collect();
+        let known_ids = ids.iter().map(|written| written.id.clone()).collect();
         let mut scope = Self {
             file,
             process,
@@ -346,7 +356,7 @@ fn bodies(process: &Process) -> Vec<Body<'_>> {
     bodies
 }
 
-fn written_ids(document: &Document, root: NodeId) -> Vec<(String, NodeId)> {
+fn written_ids(document: &Document, root: NodeId) -> Vec<WrittenId> {
     let mut ids = Vec::new();
     let steps = document.node(root).get("steps");
     steps.into_iter().for_each(|list| collect_ids(list, 0, &mut ids));
@@ -363,12 +373,12 @@ fn has_nameless_step(owner: Node<'_>, depth: usize) -> bool {
     })
 }
 
-fn collect_ids(list: Node<'_>, depth: usize, ids: &mut Vec<(String, NodeId)>) {
+fn collect_ids(list: Node<'_>, depth: usize, ids: &mut Vec<WrittenId>) {
     for step in list.items().into_iter().flatten().filter(|step| step.kind() == Kind::Mapping) {
         if let Some(id) = step.get("id")
             && let Some(text) = id.as_str()
         {
-            ids.push((text.to_owned(), id.id()));
+            ids.push(WrittenId { id: text.to_owned(), node: id.id(), step: step.id() });
         }
         if depth < MAX_BODIES {
             step.get("steps").into_iter().for_each(|body| collect_ids(body, depth + 1, ids));

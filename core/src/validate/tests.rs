@@ -242,7 +242,7 @@ fn what_expressions_read() {
     {{ steps.review.output.decisions[0].who }}
       unknown-name `who` `steps.review.output.decisions[0]` has no field `who`
     {{ steps.route.output.taken }} {{ steps.route.error.message }} {{ steps.route.attempts }}
-      nothing
+      may-be-null `error` `steps.route.error` may be null, and then has no `message`
     {{ steps.each.output[0].a }} {{ steps.inner.output.a }}
       step-not-before `inner` step `inner` runs once per item of `each`
     {{ item.name }}

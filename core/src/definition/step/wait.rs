@@ -15,7 +15,7 @@ pub struct Wait {
     /// How long.
     #[serde(rename = "for", default)]
     pub duration: Option<Spanned<Templated<Duration>>>,
-    /// Until when: a moment, RFC 3339.
+    /// Until when: a moment, RFC 3339, or a date, which begins at midnight UTC.
     #[serde(default)]
     pub until: Option<Text>,
     /// For an event.

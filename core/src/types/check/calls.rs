@@ -184,6 +184,11 @@ impl<'t> Check<'t> {
         };
         // Null in a list is no number either.
         self.depends |= entry.may_be_null();
+        if call.callable.gives == Gives::Sum && entry.may_be_null() && self.fits(entry, taken) {
+            let message = format!("{what}, and an entry of this list may be null");
+            self.wrong(MistakeKind::MayBeNull, &call.name, message).help =
+                Some("leave those out before with `| reject('none')`".to_owned());
+        }
         if !self.fits(entry, taken) && !is_empty(of) {
             let message = format!("{what}, and an entry of this list is {entry}");
             self.wrong(MistakeKind::FilterDoesNotFit, &call.name, message);
@@ -213,7 +218,7 @@ impl<'t> Check<'t> {
                 }
             }
             Gives::Entry => by_kind(of, |list| list.any_entry()),
-            Gives::Entries => by_kind(of, |list| Type::list(list.any_entry())),
+            Gives::Entries => by_kind(of, |list| Type::list(kept(callable, list.any_entry(), given))),
             Gives::Listed => Type::list(of.only(Kinds::LIST.or(Kinds::RECORD).or(Kinds::TEXT)).entries_or_characters()),
             Gives::Sum => {
                 if matches!(entry, Type::Integer) {
@@ -277,6 +282,28 @@ fn constant_text(node: &Node) -> Option<&str> {
 /// The place of a quoted text without its quotes.
 fn inside(node: &Node) -> Range<usize> {
     if node.range.len() > 2 { node.range.start + 1..node.range.end - 1 } else { node.range.clone() }
+}
+
+/// What is left of the entries that a filter keeps: `select` and `reject('none')` keep none that is null, `selectattr` and
+/// `rejectattr` those of which an attribute is a constant.
+fn kept(callable: &Callable, entry: Type, given: &[(usize, &Node, Type)]) -> Type {
+    let argument = |name: &str| {
+        let named = |place: usize| callable.parameters.get(place).is_some_and(|parameter| parameter.name == name);
+        given.iter().find(|(place, ..)| named(*place)).map(|(_, node, _)| *node)
+    };
+    let (attribute, test) = (argument("attribute").and_then(constant_text), argument("test").and_then(constant_text));
+    let is_one = match (callable.name, test) {
+        ("selectattr", Some("eq" | "equalto" | "==")) | ("rejectattr", Some("ne" | "!=")) => true,
+        ("rejectattr", Some("eq" | "equalto" | "==")) | ("selectattr", Some("ne" | "!=")) => false,
+        ("select", None) | ("reject", Some("none")) => return entry.not_null(),
+        _ => return entry,
+    };
+    match (attribute, argument("value").map(|value| &value.what)) {
+        (Some(attribute), Some(What::Constant(value))) => {
+            entry.with_field(attribute, std::slice::from_ref(value), is_one)
+        }
+        _ => entry,
+    }
 }
 
 /// A list that is written out without an entry.

@@ -1,6 +1,7 @@
 //! Chains such as `steps.draft.output.notes`: followed part by part through the types. The first part that cannot exist
 //! is told, or else the first that may be missing or null.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -267,7 +268,9 @@ pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usiz
             _ => wrong,
         };
     }
-    let known: Vec<&str> = records.iter().flat_map(|record| record.names()).collect();
+    let mut known: Vec<&str> = records.iter().flat_map(|record| record.names()).collect();
+    let mut seen = HashSet::new();
+    known.retain(|name| seen.insert(*name));
     let message = match chain {
         "inputs" => format!("there is no input `{name}`"),
         "context" => format!("there is no constant `{name}`"),

@@ -453,5 +453,6 @@ fn loop_variable() -> Type {
     let whole = ["index", "index0", "revindex", "revindex0", "length", "depth", "depth0"];
     let known = whole.map(|name| (name, Part::of(Type::Integer)));
     let truths = ["first", "last"].map(|name| (name, Part::of(Type::Boolean)));
-    Type::record(known.into_iter().chain(truths), Others::Any)
+    let beside = ["previtem", "nextitem"].map(|name| (name, Part::of(Type::Unknown)));
+    Type::record(known.into_iter().chain(truths).chain(beside), Others::None)
 }

@@ -15,6 +15,8 @@ pub(super) struct Fact<'t> {
     chain: Path<'t>,
     /// The kinds that it can still be.
     kinds: Kinds,
+    /// The constants of which it is one, or is none.
+    constants: Option<(Vec<Value>, bool)>,
 }
 
 /// A chain from a name.
@@ -55,6 +57,11 @@ impl<'t> Check<'t> {
                 // What has a field that was looked at is not null itself.
                 let is_whole = path.links.len() == fact.chain.links.len();
                 of = of.only(if is_whole { fact.kinds } else { Kinds::ALL.without(Kinds::NULL) });
+                if let ([Link { key: Key::Name(field), .. }], Some((constants, is_one))) =
+                    (&fact.chain.links[path.links.len()..], &fact.constants)
+                {
+                    of = of.with_field(field, constants, *is_one);
+                }
             }
         }
         of
@@ -105,8 +112,12 @@ impl<'t> Check<'t> {
                 let (of, constant) = match (&first.what, &other.what) {
                     (_, What::Constant(constant)) => (&**first, constant),
                     (What::Constant(constant), _) => (other, constant),
-                    (_, What::List(_)) if *relation == Relation::In && outcome => {
-                        return self.add(first, if holds_no_null(other) { not_null } else { Kinds::ALL });
+                    (_, What::List(items)) if matches!(relation, Relation::In | Relation::NotIn) => {
+                        let is_one = outcome == (*relation == Relation::In);
+                        let constants: Option<Vec<Value>> = items.iter().map(constant).collect();
+                        let is_there = is_one && constants.as_ref().is_some_and(|all| !all.contains(&Value::Null));
+                        self.add(first, if is_there { not_null } else { Kinds::ALL });
+                        return constants.into_iter().for_each(|all| self.add_constants(first, all, is_one));
                     }
                     _ => return,
                 };
@@ -121,6 +132,7 @@ impl<'t> Check<'t> {
                     (constant, true) => self.add(of, Type::of_constant(constant).kinds()),
                     (_, false) => {}
                 }
+                self.add_constants(of, vec![constant.clone()], is_equal);
             }
             _ => {}
         }
@@ -142,9 +154,17 @@ impl<'t> Check<'t> {
     }
 
     fn add(&mut self, of: &'t Node, kinds: Kinds) {
+        self.add_fact(of, kinds, None);
+    }
+
+    fn add_constants(&mut self, of: &'t Node, constants: Vec<Value>, is_one: bool) {
+        self.add_fact(of, Kinds::ALL, Some((constants, is_one)));
+    }
+
+    fn add_fact(&mut self, of: &'t Node, kinds: Kinds, constants: Option<(Vec<Value>, bool)>) {
         let What::Chain(Root::Name(root, _), links) = &of.what else { return };
         let chain = Path { root, local: self.local(root), links };
-        self.facts.push(Fact { chain, kinds });
+        self.facts.push(Fact { chain, kinds, constants });
     }
 
     /// Which of the text's own names this is.
@@ -153,10 +173,8 @@ impl<'t> Check<'t> {
     }
 }
 
-/// Whether a list that is written out holds nothing but constants that are not null.
-fn holds_no_null(list: &Node) -> bool {
-    let What::List(items) = &list.what else { return false };
-    items.iter().all(|item| matches!(&item.what, What::Constant(value) if !value.is_null()))
+fn constant(node: &Node) -> Option<Value> {
+    if let What::Constant(value) = &node.what { Some(value.clone()) } else { None }
 }
 
 fn is_false(node: &Node) -> bool {

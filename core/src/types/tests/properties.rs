@@ -130,7 +130,8 @@ fn branching() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Values of a type: whatever it allows, but lists have an entry, for that the first one is missing is not seen.
+/// Values of a type: whatever it allows, but lists and texts have an entry, for that the first one is missing is not
+/// seen.
 fn value(of: &Type) -> BoxedStrategy<Value> {
     match of {
         Type::Unknown => prop_oneof![Just(json!(null)), Just(json!("u")), Just(json!([1]))].boxed(),
@@ -138,7 +139,7 @@ fn value(of: &Type) -> BoxedStrategy<Value> {
         Type::Boolean => any::<bool>().prop_map(Value::from).boxed(),
         Type::Integer => (1..9_i64).prop_map(Value::from).boxed(),
         Type::Number => prop_oneof![(1..9_i64).prop_map(Value::from), Just(json!(2.5))].boxed(),
-        Type::Text(None) => "[ab]{0,3}".prop_map(Value::from).boxed(),
+        Type::Text(None) => "[ab]{1,3}".prop_map(Value::from).boxed(),
         Type::Text(Some(words)) => {
             let words: Vec<String> = words.iter().map(ToString::to_string).collect();
             prop::sample::select(words).prop_map(Value::from).boxed()

@@ -46,7 +46,7 @@ fn schemas() {
     a mapping with `a`
     a?: a whole number
     ---
-    a mapping with `a` and `b` or a mapping with `a` and `b`
+    a mapping with `a` and `b`
     a: a value of any type
     b?: a value of any type
     a?: a value of any type
@@ -257,7 +257,7 @@ fn values_of_a_process() {
     context.limits.high: a whole number
     context.limits.hihg: a value of any type — `context.limits` has no field `hihg`
     execution.version: a whole number
-    trigger.type: `process` or `pull_request`
+    trigger.type: `pull_request` or `process`
     trigger.actor: a text
     trigger.pull_request.labels: a list of texts
     trigger.payload.action: a text
@@ -269,7 +269,7 @@ fn values_of_a_process() {
     trigger.payload.repository.full_name: a text
     steps.draft.output: a mapping with `notes`, `risk` and `authors`
     steps.draft.output.authors[0].login: a text — `steps.draft.output.authors` may be missing
-    steps.draft.status: `completed`, `failed`, `skipped` or `cancelled`
+    steps.draft.status: `completed`, `skipped`, `cancelled` or `failed`
     steps.draft.error.mesage: a value of any type — `steps.draft.error` has no field `mesage`
     steps.facts.output.risky: true or false
     steps.facts.output.next: a whole number
@@ -373,7 +373,7 @@ fn what_an_editor_is_told() {
     steps.draft.output.risk + 1 >^ 3: `steps.draft.output.risk + 1 > 3` true or false None
     steps.draft.output.^: notes: a text, risk: a whole number, authors: a list of mappings with `login`
     steps.draft.output.no^: notes: a text, risk: a whole number, authors: a list of mappings with `login`
-    steps.draft.^: output: a mapping with `notes`, `risk` and `authors`, status: `completed`, `failed`, `skipped` or `cancelled`, error: a mapping with `class`, `message`, `step` and `retry_after_ms`, attempts: a whole number
+    steps.draft.^: output: a mapping with `notes`, `risk` and `authors`, status: `completed`, `skipped`, `cancelled` or `failed`, error: null or a mapping with `class`, `message`, `step` and `retry_after_ms`, attempts: a whole number
     steps.^: ask: a mapping with `output`, `status`, `error` and `attempts`, child: a mapping with `output`, `status`, `error` and `attempts`, draft: a mapping with `output`, `status`, `error` and `attempts`, each: a mapping with `output`, `status`, `error` and `attempts`, facts: a mapping with `output`, `status`, `error` and `attempts`, fetch: a mapping with `output`, `status`, `error` and `attempts`, inner: a mapping with `output`, `status`, `error` and `attempts`, more: a mapping with `output`, `status`, `error` and `attempts`, see: a mapping with `output`, `status`, `error` and `attempts`
     ^: inputs: a mapping with `audience` and `regions`, context: a mapping with `page` and `limits`, trigger: a mapping with `type`, `actor`, `payload` and `pull_request`, execution: a mapping with `id`, `process`, `version`, `revision`, `repository`, `url` …, steps: a mapping
     inputs.^: audience: `public` or `internal`, regions: a list of texts

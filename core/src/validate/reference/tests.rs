@@ -129,7 +129,8 @@ fn what_a_gateway_took_says_which_steps_ran() {
         meeting("{x: \"{{ steps.c.output.v if 'a' in steps.g.output.taken else steps.a.output.v }}\"}"),
         ["FLOW205 a", "FLOW205 c"]
     );
-    assert_eq!(meeting("{x: \"{{ steps.a.output.v | default(steps.c.output.v) }}\"}"), ["FLOW205 c"]);
+    assert_eq!(meeting("{x: \"{{ steps.a.output.v | default(steps.c.output.v) }}\"}"), NONE);
+    assert_eq!(meeting("{x: \"{{ steps.a.output.v | default(0) + steps.c.output.v }}\"}"), ["FLOW205 c"]);
 }
 
 /// Steps after a call whose answer may hold null, and may lack a field.

@@ -4,7 +4,9 @@ use super::super::finding::Severity;
 use super::super::reference::ProblemKind;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::super::text::has_markup;
 use super::tell_problems;
+use crate::definition::StepKind;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -45,4 +47,15 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     tell_problems(scope, findings, ProblemKind::NotAList);
+    for process in &scope.processes {
+        for step in process.steps() {
+            let StepKind::Foreach(_) = &step.kind else { continue };
+            let Some(items) = process.node(step).get("items") else { continue };
+            if let Some(text) = items.as_str().filter(|text| !has_markup(text)) {
+                let message = format!("`items` must be a list, this is the text `{text}`");
+                let help = "write `[first, second]`, or one expression that gives a list";
+                findings.add(process.file, items.span(), message).help(help);
+            }
+        }
+    }
 }

@@ -109,6 +109,7 @@ pub mod template_in_key;
 pub mod template_in_literal;
 pub mod test_of_other_step;
 pub mod text_in_header;
+pub mod text_not_expression;
 pub mod timeout_approves;
 pub mod timeout_of_zero;
 pub mod too_large;
@@ -245,6 +246,7 @@ pub const RULES: &[&Rule] = &[
     &may_be_null::RULE,
     &value_does_not_fit::RULE,
     &list_in_address::RULE,
+    &text_not_expression::RULE,
     &impossible_approval::RULE,
     &missing_escalation::RULE,
     &late_escalation::RULE,

@@ -10,10 +10,12 @@ use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
 use super::tell_problems;
 use crate::definition::repository::File;
+use crate::definition::step::wait::Wait;
 use crate::definition::{Fields, Step, StepKind};
 use crate::expression::tree::Statement;
 use crate::source::{NodeId, Schema, Span, Spanned};
 use crate::types::{Kinds, Type};
+use crate::value::moment;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -66,9 +68,21 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                     let variables = &prompt.prompt.header.variables;
                     given(scope, process, step, (variables, prompt.file, "variable"), &generate.variables, findings);
                 }
+                StepKind::Wait(wait) => until(process, wait, findings),
                 _ => {}
             }
         }
+    }
+}
+
+/// Looks at a moment that is written out.
+fn until(process: &ProcessScope<'_>, wait: &Wait, findings: &mut Findings) {
+    let Some(until) = wait.until.as_ref().filter(|until| !has_markup(until.as_str())) else { return };
+    if moment(until.as_str()).is_none() {
+        let message = format!("`{}` is no moment", until.as_str());
+        let help =
+            "write for example `2026-03-01T09:00:00Z`, or `2026-03-01`; for how long a step waits there is `for`";
+        findings.add(process.file, until.span, message).help(help);
     }
 }
 
