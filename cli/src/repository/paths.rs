@@ -83,26 +83,39 @@ fn add_file(file: &Path, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Res
     Ok(())
 }
 
+/// Every definition that a pattern matches: below the folder that the pattern begins with, wherever that lies.
 fn add_glob(pattern: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::Result<()> {
-    let matcher: GlobMatcher = GlobBuilder::new(pattern)
+    let (folder, rest) = literal_beginning(pattern);
+    let matcher: GlobMatcher = GlobBuilder::new(rest)
         .literal_separator(true)
         .build()
-        .or_else(|_| Glob::new(pattern))
+        .or_else(|_| Glob::new(rest))
         .with_context(|| format!("`{pattern}` is no pattern"))?
         .compile_matcher();
-    let here = std::env::current_dir()?;
-    for entry in walk(&here) {
+    let folder = absolute(Path::new(folder));
+    if !folder.is_dir() {
+        bail!("there is no folder `{}`, in which `{pattern}` would begin", folder.display());
+    }
+    for entry in walk(&folder) {
         let entry = entry?;
         let path = entry.path();
-        let name = path.strip_prefix(&here).unwrap_or(path);
         if entry.file_type().is_some_and(|kind| kind.is_file())
-            && matcher.is_match(name)
-            && name.iter().any(|part| part == FLOW)
+            && matcher.is_match(path.strip_prefix(&folder).unwrap_or(path))
+            && path.iter().any(|part| part == FLOW)
         {
             add_file(path, found)?;
         }
     }
     Ok(())
+}
+
+/// The folder that a pattern begins with, and the rest of it.
+fn literal_beginning(pattern: &str) -> (&str, &str) {
+    let first_mark = pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(pattern.len());
+    match pattern[..first_mark].rfind('/') {
+        Some(slash) => (&pattern[..=slash], &pattern[slash + 1..]),
+        None => (".", pattern),
+    }
 }
 
 /// Standard input stands for a file of the repository around the working directory.
@@ -161,4 +174,22 @@ fn want(root: &Path, files: Option<BTreeSet<String>>, found: &mut BTreeMap<PathB
     let checkout = Checkout { wanted: files, ..Checkout::open(root)? };
     found.insert(root.to_owned(), checkout);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_begins_with_a_folder() {
+        for (pattern, folder, rest) in [
+            ("*.yaml", ".", "*.yaml"),
+            ("./.flow/processes/*.yaml", "./.flow/processes/", "*.yaml"),
+            ("../team/.flow/{a,b}/x.yaml", "../team/.flow/", "{a,b}/x.yaml"),
+            ("/srv/*/.flow/**/*.yaml", "/srv/", "*/.flow/**/*.yaml"),
+            ("/*", "/", "*"),
+        ] {
+            assert_eq!(literal_beginning(pattern), (folder, rest));
+        }
+    }
 }

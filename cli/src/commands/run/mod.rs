@@ -98,10 +98,7 @@ fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) 
     if !execution.status.is_final() {
         for (step, state) in execution.waiting_for_people() {
             let how = people::how_to_act(step, state);
-            anstream::eprintln!(
-                "\n{step} waits. Go on with:\n  {TYPE}flowctl run --resume {} {how}{TYPE:#}",
-                execution.id
-            );
+            anstream::eprintln!("\n{step} waits. Go on with:\n  {TYPE}{} {how}{TYPE:#}", bench.resume(execution.id));
         }
     }
     Ok(())
