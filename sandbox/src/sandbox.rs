@@ -34,18 +34,21 @@ const PERMISSIONS: [(&str, &str); 10] = [
     ("statuses", "write"),
 ];
 /// Events that the App listens to unless the builder says otherwise.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 15] = [
     "check_run",
     "check_suite",
     "create",
     "delete",
+    "deployment_protection_rule",
     "issue_comment",
     "issues",
     "label",
+    "merge_group",
     "pull_request",
     "pull_request_review",
     "push",
     "repository",
+    "repository_dispatch",
     "workflow_run",
 ];
 

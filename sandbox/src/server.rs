@@ -33,6 +33,7 @@ fn router(hub: Arc<Hub>) -> Router {
         .route(&format!("{}/", rest::PREFIX), get(rest::root).layer(from_fn_with_state(Arc::clone(&hub), gate::rest)))
         .route("/_sandbox/faults", post(add_fault).get(list_faults).delete(clear_faults))
         .merge(git_http::router(&hub))
+        .merge(rest::archives())
         .merge(page::router())
         .with_state(hub)
 }

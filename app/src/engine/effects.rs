@@ -15,6 +15,11 @@ pub trait EffectPlanner: Send + Sync {
     /// right after the commit.
     fn committed(&self, _after: &Execution) {}
 
+    /// Whether workflows that steps wait for are dispatched because of this.
+    fn dispatches_workflows(&self) -> bool {
+        false
+    }
+
     /// A comment where the execution is shown, told once for each `key`; nothing where there is no such place.
     fn comment(&self, _execution: &Execution, _key: &str, _words: &str, _now: Timestamp) -> Option<NewEffect> {
         None

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowctl_core::definition::{ErrorClass, StepType};
-use flowctl_core::execution::{Execution, Signal, StepError, StepStatus};
+use flowctl_core::execution::{Execution, Signal, StepError, StepStatus, TenantId};
 use futures_util::FutureExt;
 use serde_json::Value;
 use tracing::Instrument;
@@ -64,6 +64,7 @@ impl Engine {
         let work = entered.work();
         match self.prepare(&work).await {
             Ok(Some((StepType::Process, _))) => self.perform_sub_process(&work).await,
+            Ok(Some((StepType::Workflow, _))) if self.has_actions(&work) => self.hand_over(&work).await,
             Ok(Some((step_type, attempt))) => {
                 let performed = self.perform_under_lease(&entered, step_type, attempt).await;
                 crash_point("work.performed");
@@ -81,6 +82,25 @@ impl Engine {
     async fn perform_sub_process(&self, work: &ClaimedWork) {
         match self.start_child(work).await {
             Ok(()) => {}
+            Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => self.drop_work(work).await,
+            Err(SignalFailure::Store(StoreError::Fenced)) => {
+                tracing::info!(?work, "somebody else has taken the attempt over");
+            }
+            Err(error) => self.give_back(work, &error).await,
+        }
+    }
+
+    /// Whether GitHub runs workflows for this tenant.
+    fn has_actions(&self, work: &ClaimedWork) -> bool {
+        work.tenant != TenantId::local() && self.inner.effects.dispatches_workflows()
+    }
+
+    /// What GitHub is to do stands in the outbox from here on, stored with the step that waits for it.
+    async fn hand_over(&self, work: &ClaimedWork) {
+        let awaited = Signal::WorkflowAwaited { step: work.step.clone(), attempt: work.attempt };
+        let waits = self.transit(&work.tenant, work.execution, self.under(work), &mut None, |_| awaited.clone()).await;
+        match waits {
+            Ok(_) => {}
             Err(SignalFailure::Refused(_) | SignalFailure::NotFound) => self.drop_work(work).await,
             Err(SignalFailure::Store(StoreError::Fenced)) => {
                 tracing::info!(?work, "somebody else has taken the attempt over");

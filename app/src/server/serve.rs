@@ -176,7 +176,8 @@ impl Server {
         .await?;
         let github = settings.github.clone().zip(github).map(|(app, github)| {
             let interval = app.write_interval;
-            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, (&owner, lease));
+            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, (&owner, lease))
+                .for_executions_of(engine.clone());
             let intake = Intake::new(IntakeParts {
                 store: Arc::clone(&store),
                 engine: engine.clone(),

@@ -6,6 +6,7 @@ pub mod api_call;
 pub mod notify;
 pub mod outgoing;
 pub mod secrets;
+pub mod workflow;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,6 +28,7 @@ pub use api_call::ApiCallPerformer;
 pub use notify::NotifyPerformer;
 pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
 pub use secrets::Secrets;
+pub use workflow::WorkflowPerformer;
 
 use crate::ai::{ModelError, Providers};
 use crate::clock::Clock;
@@ -139,7 +141,9 @@ impl Performers {
             Some(server) => Some(Mailer::new(server, &settings.mail_from())?),
             None => None,
         };
-        Ok(Self::standard(options, Arc::new(settings.secrets.clone()), Arc::new(providers), mailer, clock)?)
+        let secrets = Arc::new(settings.secrets.clone());
+        let performers = Self::standard(options, secrets, Arc::new(providers), mailer, clock)?;
+        Ok(performers.with(StepType::Workflow, Arc::new(WorkflowPerformer::new(only_mock))))
     }
 
     /// The same performers with this one for `step_type`.

@@ -261,6 +261,9 @@ pub trait Store: Send + Sync + 'static {
     /// Adds effects that belong to no transition.
     async fn add_effects(&self, effects: Vec<NewEffect>) -> Result<(), StoreError>;
 
+    /// Has an effect that waits for its time told now; whether there is one. Nothing happens to one that somebody has.
+    async fn hasten_effect(&self, tenant: &TenantId, key: &str, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Claims up to `limit` effects by priority and age, at most one per installation, and none of an installation
     /// that has one under lease: writes to GitHub are serial.
     async fn claim_effects(

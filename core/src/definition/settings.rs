@@ -67,7 +67,7 @@ pub struct CommandSettings {
 }
 
 /// How `validate` weighs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidateSettings {
     /// The level of a rule, by its code.
@@ -76,6 +76,20 @@ pub struct ValidateSettings {
     /// Whether a weakened approval or policy fails the check of a pull request (false).
     #[serde(default)]
     pub fail_on_weakening: bool,
+    /// Whether every pull request has the check `flowctl / validate`, also one that touches no definition, so that it may
+    /// be a required check (true).
+    #[serde(default = "yes")]
+    pub every_pull_request: bool,
+}
+
+impl Default for ValidateSettings {
+    fn default() -> Self {
+        Self { levels: IndexMap::new(), fail_on_weakening: false, every_pull_request: true }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The level of a rule.

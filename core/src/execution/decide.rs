@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::received::Received;
 use super::signal::Signal;
 use super::state::{Ending, Execution, ExecutionStatus};
-use super::{advance, children, people, perform, received, retry};
+use super::{advance, children, people, perform, received, retry, workflow};
 use crate::approval::Person;
 
 /// Why nothing follows from a signal.
@@ -163,6 +163,9 @@ impl Transition<'_> {
             Signal::StepEnded { step, attempt, result, usage } => perform::ended(self, &step, attempt, result, usage)?,
             Signal::ChildStarted { step, attempt, execution } => children::started(self, &step, attempt, execution)?,
             Signal::ChildEnded { step, execution, result } => children::ended(self, &step, execution, result)?,
+            Signal::WorkflowAwaited { step, attempt } => workflow::awaited(self, &step, attempt)?,
+            Signal::WorkflowStarted { step, attempt, run } => workflow::started(self, &step, attempt, run)?,
+            Signal::WorkflowEnded { step, attempt, result } => workflow::ended(self, &step, attempt, result)?,
             Signal::EventReceived { name, id, at, payload } => {
                 received::received(self, &Received { name, id, at, payload });
             }

@@ -16,6 +16,7 @@ pub mod start;
 pub mod state;
 pub mod timeline;
 pub mod waiting;
+pub mod workflow;
 
 mod advance;
 mod apply;

@@ -14,7 +14,7 @@ use super::people;
 use super::plan::PlannedStep;
 use super::state::{StepError, StepState, StepStatus, Usage};
 use super::waiting::Waiting;
-use super::{children, received};
+use super::{children, received, workflow};
 use crate::definition::process::Timeout;
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Gateway, StepKind, Wait};
@@ -302,6 +302,7 @@ enum Due {
     NextAttempt,
     NoEvent(String),
     ChildLate,
+    WorkflowLate,
     ItemsLate,
 }
 
@@ -321,6 +322,7 @@ pub(super) fn wake(transition: &mut Transition<'_>) {
             Due::NextAttempt => start_again(transition, &key, planned),
             Due::NoEvent(name) => received::expire(transition, &key, &name),
             Due::ChildLate => children::expire(transition, &key),
+            Due::WorkflowLate => workflow::expire(transition, &key),
             Due::ItemsLate => foreach::expire(transition, &key),
         }
     }
@@ -333,6 +335,7 @@ fn due(state: &StepState, now: Timestamp) -> Option<Due> {
         Waiting::Retry { at } if *at <= now => Some(Due::NextAttempt),
         Waiting::Event { name, due_at, .. } if late(due_at) => Some(Due::NoEvent(name.clone())),
         Waiting::Process { due_at, .. } if late(due_at) => Some(Due::ChildLate),
+        Waiting::Workflow(awaited) if late(&awaited.due_at) => Some(Due::WorkflowLate),
         Waiting::Items { due_at } if late(due_at) => Some(Due::ItemsLate),
         _ => None,
     }

@@ -20,8 +20,10 @@ impl Performable {
 
     /// What this version's engine performs. `validate` refuses the others.
     pub fn engine() -> Self {
-        use StepType::{AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Notify, Process, Set, Wait};
-        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set, Notify];
+        use StepType::{
+            AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Notify, Process, Set, Wait, Workflow,
+        };
+        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set, Notify, Workflow];
         Self { types: types.into_iter().collect() }
     }
 

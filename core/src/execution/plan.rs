@@ -18,6 +18,8 @@ use crate::source::Spanned;
 
 /// A payload of at most so many bytes as JSON is stored whole.
 const SMALL_PAYLOAD: usize = 4 * 1024;
+/// What the server itself reads of a payload: which deployment the end of an execution decides about.
+const ALWAYS_KEPT: [&str; 2] = ["environment", "deployment_callback_url"];
 
 /// A process made ready to run.
 #[derive(Debug, Clone)]
@@ -176,7 +178,16 @@ impl Plan {
     /// tens of kilobytes, and most processes read a few names.
     pub(super) fn kept_of_payload(&self, payload: Value) -> Value {
         let size = serde_json::to_vec(&payload).map_or(0, |written| written.len());
-        if size <= SMALL_PAYLOAD { payload } else { self.payload_reads.of_payload(&payload) }
+        if size <= SMALL_PAYLOAD {
+            return payload;
+        }
+        let mut kept = self.payload_reads.of_payload(&payload);
+        for name in ALWAYS_KEPT {
+            if let (Some(value), Some(kept)) = (payload.get(name), kept.as_object_mut()) {
+                kept.insert(name.to_owned(), value.clone());
+            }
+        }
+        kept
     }
 
     /// The step that `key` names: an id, or the key of a step inside of items such as `deploy[2]`.

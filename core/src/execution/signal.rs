@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::state::{ExecutionId, StepError, Usage};
+use super::workflow::WorkflowRun;
 use crate::approval::{Decision, Person, Source};
 
 /// Something that happened.
@@ -42,6 +43,31 @@ pub enum Signal {
         /// The sub-process's execution.
         execution: ExecutionId,
         /// Its outputs, or why there are none.
+        result: Result<Value, StepError>,
+    },
+    /// An attempt's workflow is to be dispatched, and the step waits for its end.
+    WorkflowAwaited {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The workflow that a step waits for was dispatched.
+    WorkflowStarted {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// Its run; nothing: it is not known yet.
+        run: Option<WorkflowRun>,
+    },
+    /// The workflow that a step waits for ended, or could not be dispatched.
+    WorkflowEnded {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// The step's output, or why there is none.
         result: Result<Value, StepError>,
     },
     /// An event was given to the API.

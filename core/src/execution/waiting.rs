@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::state::ExecutionId;
+use super::workflow::AwaitedWorkflow;
 use crate::approval::Requirement;
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
@@ -45,6 +46,8 @@ pub enum Waiting {
         #[serde(default)]
         due_at: Option<Timestamp>,
     },
+    /// A workflow of GitHub Actions.
+    Workflow(AwaitedWorkflow),
     /// The items of a `foreach`.
     Items {
         /// When the step fails, and its items are cancelled.
@@ -143,6 +146,7 @@ impl Waiting {
             Self::Timer { until } => Some(*until),
             Self::Retry { at } => Some(*at),
             Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
+            Self::Workflow(awaited) => awaited.due_at,
         }
     }
 
@@ -152,6 +156,7 @@ impl Waiting {
             Self::Approval(request) => request.due_at,
             Self::Form(request) => request.due_at,
             Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
+            Self::Workflow(awaited) => awaited.due_at,
             Self::Timer { .. } | Self::Retry { .. } => None,
         }
     }

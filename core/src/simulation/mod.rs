@@ -3,6 +3,7 @@
 //! `approval`, as in production; here is nothing that could decide otherwise.
 
 pub mod coverage;
+pub mod preview;
 pub mod sample;
 
 mod expectation;
@@ -23,6 +24,7 @@ pub use coverage::Coverage;
 pub use expectation::{Difference, Failure, judge};
 pub use fault::{CaseFault, start_faults};
 pub use play::simulate;
+pub use preview::{PreviewError, preview};
 pub use run::{Cut, MissingStub, Run, Spoken, SpokenOutcome};
 pub use stage::Stage;
 pub use suite::{Played, Suite, SuiteFile};

@@ -9,6 +9,7 @@ use crate::definition::field::faults;
 use crate::definition::step::{ApiCall, StepKind};
 use crate::definition::test::{Stub, StubResult};
 use crate::execution::plan::PlannedStep;
+use crate::execution::workflow::bad_conclusion;
 use crate::execution::{StepError, StepState};
 use crate::value::Duration;
 
@@ -127,7 +128,9 @@ fn checked(planned: &PlannedStep, output: Value) -> Result<Value, StepError> {
         }
         StepKind::Workflow(_) => {
             let url = format!("https://github.com/{}/actions/runs/1", super::trigger::REPOSITORY);
-            filled(output, json!({"run_id": 1, "conclusion": "success", "url": url, "output": null}))
+            let output = filled(output, json!({"run_id": 1, "conclusion": "success", "url": url, "output": null}))?;
+            let conclusion = output.get("conclusion").and_then(Value::as_str).unwrap_or("success");
+            bad_conclusion(conclusion).map_or(Ok(output), Err)
         }
         StepKind::Notify(_) => filled(output, json!({"delivered": true})),
         _ => Ok(output),

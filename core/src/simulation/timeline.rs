@@ -216,6 +216,7 @@ fn waits(waiting: &Waiting) -> String {
         Waiting::Retry { at } => format!("waits until {at}"),
         Waiting::Event { name, .. } => format!("waits for the event {name}"),
         Waiting::Process { .. } => "its sub-process runs".to_owned(),
+        Waiting::Workflow(_) => "its workflow runs".to_owned(),
         Waiting::Items { .. } => "its items run".to_owned(),
     }
 }

@@ -179,6 +179,34 @@ fn payload(key: TriggerKey, found: Option<&Trigger>, info: Option<&PullRequestIn
             })
         }
         (TriggerKey::Push, Some(Trigger::Push(wanted))) => push(wanted, actor),
+        (TriggerKey::RepositoryDispatch, Some(Trigger::RepositoryDispatch(of))) => {
+            json!({"action": of.value, "branch": "main", "client_payload": {}, "sender": {"login": actor.login}})
+        }
+        (TriggerKey::Deployment, Some(Trigger::Deployment(wanted))) => {
+            let environment = wanted.environments.first().map_or("production", |name| name.value.as_str());
+            let run = format!("https://api.github.com/repos/{REPOSITORY}/actions/runs/1");
+            json!({
+                "action": "requested",
+                "environment": environment,
+                "event": "push",
+                "sha": HEAD,
+                "ref": "refs/heads/main",
+                "deployment_callback_url": format!("{run}/deployment_protection_rule"),
+                "deployment": {"id": 1, "environment": environment, "sha": HEAD, "ref": "main", "task": "deploy"},
+                "pull_requests": [],
+                "sender": {"login": actor.login},
+            })
+        }
+        (TriggerKey::MergeGroup, Some(Trigger::MergeGroup)) => json!({
+            "action": "checks_requested",
+            "merge_group": {
+                "head_sha": HEAD,
+                "head_ref": format!("refs/heads/gh-readonly-queue/main/pr-1-{REVISION}"),
+                "base_sha": REVISION,
+                "base_ref": "refs/heads/main",
+            },
+            "sender": {"login": actor.login},
+        }),
         _ => Value::Object(Map::new()),
     }
 }

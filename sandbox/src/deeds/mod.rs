@@ -1,6 +1,7 @@
 //! What people do, by name: the programmatic side of the sandbox, used by tests, scenarios and the page.
 //! Every deed checks that the person may do it, as GitHub's own pages would.
 
+mod actions;
 mod preparation;
 mod questions;
 

@@ -2,7 +2,7 @@
 
 use crate::error::SandboxError;
 use crate::hub::Hub;
-use crate::state::{Account, CheckRun, Comment, Delivery, Id, Issue, Reaction, Review, Subject};
+use crate::state::{Account, CheckRun, Comment, Delivery, Id, Issue, Reaction, Review, Subject, WorkflowRun};
 
 impl Hub {
     /// The commit of a branch.
@@ -38,6 +38,14 @@ impl Hub {
             let of_pull_request =
                 |run: &&CheckRun| run.repository == id && commits.iter().any(|commit| commit.sha == run.head_sha);
             Ok(view.world.check_runs.values().filter(of_pull_request).cloned().collect())
+        })
+    }
+
+    /// All workflow runs of a repository, oldest first.
+    pub fn workflow_runs(&self, repository: &str) -> Result<Vec<WorkflowRun>, SandboxError> {
+        self.read(|view| {
+            let id = view.world.repository(repository)?.id;
+            Ok(view.world.workflow_runs_of(id).cloned().collect())
         })
     }
 

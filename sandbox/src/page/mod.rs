@@ -8,6 +8,7 @@ mod live;
 mod markdown;
 mod model;
 mod render;
+mod runs;
 mod views;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/{owner}/{repo}/issues/{number}", get(views::pull_request))
         .route("/{owner}/{repo}/pull/{number}/{deed}", post(actions::act))
         .route("/{owner}/{repo}/runs/{id}", get(views::check_run))
+        .route("/{owner}/{repo}/actions", get(runs::list).post(runs::go_on))
+        .route("/{owner}/{repo}/actions/runs/{id}", get(runs::one))
         .route("/{owner}/{repo}/commit/{sha}", get(code::commit))
         .route("/{owner}/{repo}/blob/{sha}/{*path}", get(code::file))
         .route("/_sandbox/deliveries", get(views::deliveries).post(actions::redeliver))

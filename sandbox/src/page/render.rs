@@ -18,6 +18,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("conversation.html", include_str!("templates/conversation.html")),
         ("checks.html", include_str!("templates/checks.html")),
         ("code.html", include_str!("templates/code.html")),
+        ("runs.html", include_str!("templates/runs.html")),
         ("deliveries.html", include_str!("templates/deliveries.html")),
         ("problem.html", include_str!("templates/problem.html")),
     ];
@@ -48,6 +49,6 @@ mod tests {
     #[test]
     fn every_template_is_well_formed() {
         let names: Vec<_> = TEMPLATES.templates().map(|(name, _)| name).collect();
-        assert_eq!(names.len(), 10, "{names:?}");
+        assert_eq!(names.len(), 11, "{names:?}");
     }
 }

@@ -2,6 +2,7 @@
 //! Handlers find out who asks and what for, call the state's acts, and answer in GitHub's shapes.
 
 mod access;
+mod actions;
 mod app;
 mod checks;
 mod comments;
@@ -21,6 +22,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 pub(crate) use access::{METADATA, Need};
+pub(crate) use actions::archives;
 pub(crate) use error::ApiError;
 pub(crate) use request::{Body, Paging};
 
@@ -80,6 +82,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .merge(comments::router())
         .merge(pulls::router())
         .merge(checks::router())
+        .merge(actions::router())
         .route("/", axum::routing::get(root))
         .route("/meta", axum::routing::get(meta))
         .route("/rate_limit", axum::routing::get(rate_limit))

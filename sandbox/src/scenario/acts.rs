@@ -54,6 +54,8 @@ pub enum Act {
     Merge(By),
     /// Somebody deletes its branch.
     DeleteBranch(By),
+    /// The newest run of a workflow ends.
+    WorkflowEnds(WorkflowEnds),
     /// Time passes on the sandbox's clock.
     AdvanceClock(Span),
     /// Something shall go wrong.
@@ -165,6 +167,24 @@ pub struct Labelled {
     pub label: String,
 }
 
+/// How a run of a workflow ends.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowEnds {
+    /// The workflow's file name.
+    pub workflow: String,
+    /// GitHub's word for it.
+    #[serde(default = "success")]
+    pub conclusion: String,
+    /// What it keeps in the artifact `flowctl-output`.
+    #[serde(default)]
+    pub output: Option<serde_json::Value>,
+}
+
+fn success() -> String {
+    "success".to_owned()
+}
+
 /// A stretch of time: `90s`, `5m`, `2h`, `14d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -265,7 +285,7 @@ fn review_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReviewStat
 }
 
 /// The names of all acts, as a scenario writes them.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "pull_request",
     "comment",
     "edit_comment",
@@ -287,6 +307,7 @@ const NAMES: [&str; 21] = [
     "fault",
     "wait_for",
     "expect",
+    "workflow_ends",
 ];
 
 /// Reads the act at place `number`.
@@ -338,6 +359,7 @@ fn read_named(name: &str, value: Value) -> Option<Result<Act, serde_yaml::Error>
         "fault" => as_act(value, Act::Fault),
         "wait_for" => as_act(value, Act::WaitFor),
         "expect" => as_act(value, Act::Expect),
+        "workflow_ends" => as_act(value, Act::WorkflowEnds),
         _ => return None,
     })
 }
@@ -367,6 +389,7 @@ impl Act {
             Self::Fault(_) => 18,
             Self::WaitFor(_) => 19,
             Self::Expect(_) => 20,
+            Self::WorkflowEnds(_) => 21,
         };
         NAMES[at]
     }
@@ -382,7 +405,9 @@ impl Act {
             Self::Label(act) | Self::Unlabel(act) => &act.by,
             Self::DeleteComment(act) | Self::DismissReview(act) | Self::Close(act) | Self::Reopen(act) => &act.by,
             Self::Ready(act) | Self::Merge(act) | Self::DeleteBranch(act) => &act.by,
-            Self::AdvanceClock(_) | Self::Fault(_) | Self::WaitFor(_) | Self::Expect(_) => return None,
+            Self::AdvanceClock(_) | Self::Fault(_) | Self::WaitFor(_) | Self::Expect(_) | Self::WorkflowEnds(_) => {
+                return None;
+            }
         })
     }
 
@@ -410,6 +435,7 @@ impl Act {
             Self::Ready(act) => format!("{} marks it as ready", act.by),
             Self::Merge(act) => format!("{} merges it", act.by),
             Self::DeleteBranch(act) => format!("{} deletes the branch", act.by),
+            Self::WorkflowEnds(ends) => format!("the workflow {} ends: {}", ends.workflow, ends.conclusion),
             Self::AdvanceClock(span) => format!("{} s pass", span.0.as_secs()),
             Self::Fault(_) => "something is about to go wrong".to_owned(),
             Self::WaitFor(wait) => format!("waiting for {}", wait.describe()),

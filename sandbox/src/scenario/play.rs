@@ -141,6 +141,9 @@ impl Stage<'_> {
                 return Ok(format!("merged as {}", &sha[..7]));
             }
             Act::DeleteBranch(by) => hub.delete_branch(repository, &by.by, &self.head()?.0)?,
+            Act::WorkflowEnds(ends) => {
+                hub.end_newest_run(repository, &ends.workflow, &ends.conclusion, ends.output.as_ref())?
+            }
             Act::AdvanceClock(span) => hub.advance_clock(span.0)?,
             Act::Fault(rule) => hub.faults.add(rule.clone()),
             Act::WaitFor(_) | Act::Expect(_) => {}

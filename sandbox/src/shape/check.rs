@@ -50,18 +50,7 @@ impl View<'_> {
     pub fn check_suite(&self, suite: &CheckSuite) -> Value {
         let mut shape = self.check_suite_plain(suite);
         let api = format!("{}/check-suites/{}", self.repository_api(suite.repository), suite.id);
-        let commit = self.git.commit_facts(suite.repository, &suite.head_sha);
-        let commit = commit.map_or(Value::Null, |commit| {
-            let person = |author: &crate::git::Author| json!({"name": author.name, "email": author.email});
-            json!({
-                "id": commit.sha,
-                "tree_id": commit.tree,
-                "message": commit.message,
-                "timestamp": stamp(commit.committed_at),
-                "author": person(&commit.author),
-                "committer": person(&commit.committer),
-            })
-        });
+        let commit = self.simple_commit(suite.repository, &suite.head_sha);
         merge(
             &mut shape,
             json!({
@@ -73,6 +62,21 @@ impl View<'_> {
             }),
         );
         shape
+    }
+
+    /// `simple-commit`.
+    pub(crate) fn simple_commit(&self, repository: Id, sha: &str) -> Value {
+        self.git.commit_facts(repository, sha).map_or(Value::Null, |commit| {
+            let person = |author: &crate::git::Author| json!({"name": author.name, "email": author.email});
+            json!({
+                "id": commit.sha,
+                "tree_id": commit.tree,
+                "message": commit.message,
+                "timestamp": stamp(commit.committed_at),
+                "author": person(&commit.author),
+                "committer": person(&commit.committer),
+            })
+        })
     }
 
     /// `check-suite` in an answer: an event has the repository beside it.

@@ -8,6 +8,7 @@ mod commit;
 mod issue;
 mod pull_request;
 mod repository;
+mod workflow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -14,6 +14,8 @@ mod pull_request;
 mod push;
 mod repository;
 mod review;
+mod workflow;
+mod workflow_acts;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +35,8 @@ pub use people::{Account, AccountKind, Permission, Team};
 pub use pull_request::NewPullRequest;
 pub use repository::{Label, Repository};
 pub use review::{Review, ReviewState};
+pub(crate) use workflow::workflow_id;
+pub use workflow::{Artifact, PendingDeployment, WorkflowRun};
 
 use crate::error::SandboxError;
 
@@ -77,6 +81,9 @@ pub struct World {
     pub suites: BTreeMap<Id, CheckSuite>,
     /// Check runs.
     pub check_runs: BTreeMap<Id, CheckRun>,
+    /// Runs of workflows.
+    #[serde(default)]
+    pub workflow_runs: BTreeMap<Id, WorkflowRun>,
     /// What was sent to the webhook address, oldest first.
     pub deliveries: BTreeMap<Id, Delivery>,
     #[serde(skip)]
@@ -102,6 +109,7 @@ impl World {
             reviews: BTreeMap::new(),
             suites: BTreeMap::new(),
             check_runs: BTreeMap::new(),
+            workflow_runs: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             delivery_news: Vec::new(),
         }

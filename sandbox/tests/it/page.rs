@@ -1,5 +1,7 @@
 //! The pages as a browser gets them, and the forms as it sends them.
 
+use std::collections::BTreeMap;
+
 use flowctl_sandbox::state::ReviewState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -201,4 +203,25 @@ async fn an_open_page_is_told_of_changes() {
     stage.sandbox.comment(REPOSITORY, "bob", number, "news").unwrap();
     let chunk = tokio::time::timeout(crate::stage::PATIENCE, stream.chunk()).await.unwrap().unwrap().unwrap();
     assert!(chunk.starts_with(b"event: changed"), "{chunk:?}");
+}
+
+#[tokio::test]
+async fn runs_of_workflows_are_shown_and_ended_by_hand() {
+    let stage = stage().await;
+    let workflow = "name: Release <b>\non: {workflow_dispatch: {inputs: {tag: {}}}}\n";
+    let files = BTreeMap::from([(".github/workflows/release.yml".to_owned(), Some(workflow.to_owned()))]);
+    stage.sandbox.push(REPOSITORY, "alice", "main", "A workflow", &files).unwrap();
+    let run = stage.sandbox.dispatch_workflow(REPOSITORY, "alice", "release.yml", "main", &[("tag", "v<1>")]).unwrap();
+    let here = format!("/{REPOSITORY}/actions");
+    let page = stage.look(&format!("{here}/runs/{run}"), "bob").await;
+    for expected in ["Release &lt;b&gt;", "tag: v&lt;1&gt;", "queued", "Succeed"] {
+        assert!(page.html.contains(expected), "`{expected}` is missing from {}", page.html);
+    }
+    let run = run.to_string();
+    let ended = stage.send(&here, "bob", &[("run", &run), ("end", "success"), ("output", "{\"a\": 1}")]).await;
+    assert!(ended.html.contains("success") && !ended.html.contains("Succeed"), "{}", ended.html);
+    let again = stage.send(&here, "bob", &[("run", &run), ("end", "failure")]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let runs = stage.sandbox.workflow_runs(REPOSITORY).unwrap();
+    assert_eq!((runs[0].conclusion.as_deref(), runs[0].artifacts.len()), (Some("success"), 1));
 }

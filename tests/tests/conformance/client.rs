@@ -7,7 +7,8 @@ use std::time::Duration;
 use flowctl_app::clock::SystemClock;
 use flowctl_app::github::client::{
     Annotation, AnnotationLevel, AppClient, CheckAction, CheckConclusion, CheckOutput, CheckRunQuery, CheckRunUpdate,
-    CheckStatus, GitHub, InstallationClient, InstallationId, NewCheckRun, Reaction, RepositoryName,
+    CheckStatus, DeploymentReview, DeploymentState, GitHub, InstallationClient, InstallationId, NewCheckRun, Reaction,
+    RepositoryName, WorkflowDispatch,
 };
 use flowctl_app::settings::GitHubSettings;
 use flowctl_sandbox::state::ReviewState;
@@ -30,6 +31,7 @@ async fn the_app_asks_for_nothing_that_github_does_not_describe() {
     ask_about_people(&installation).await;
     ask_about_code(&world, &installation, number).await;
     write(&world, &installation, number).await;
+    act(&world, &installation).await;
     let records = world.sandbox.requests.all();
     assert!(records.iter().all(|record| record.status < 400), "{records:#?}");
     let mut report = Report::new(description);
@@ -109,6 +111,26 @@ async fn ask_about_code(world: &World, installation: &InstallationClient, number
     assert_eq!(installation.list_reviews(&repository, number).await.unwrap().len(), 1);
     world.sandbox.create_branch(REPOSITORY, "alice", "feature/client", "main").unwrap();
     installation.branch(&repository, "feature/client").await.unwrap();
+}
+
+async fn act(world: &World, installation: &InstallationClient) {
+    let repository = repository();
+    let inputs = [("tag".to_owned(), "v1".to_owned())].into_iter().collect();
+    let dispatch = WorkflowDispatch::new("main".to_owned(), inputs);
+    let run = installation.dispatch_workflow(&repository, "release.yml", &dispatch).await.unwrap().unwrap();
+    let runs = installation.dispatched_runs(&repository, "release.yml", Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [run.id]);
+    installation.get_workflow_run(&repository, run.id).await.unwrap();
+    world.sandbox.keep_artifact(run.id, "flowctl-output", &[("output.json", "{}")]).unwrap();
+    let artifacts = installation.artifacts_of_run(&repository, run.id, "flowctl-output").await.unwrap();
+    // The archive's own store refuses whoever comes with a token: it was asked without.
+    let archive = installation.download_artifact(&repository, artifacts[0].id).await.unwrap();
+    assert!(archive.starts_with(b"PK"));
+    installation.cancel_workflow_run(&repository, run.id).await.unwrap();
+    let run = world.sandbox.request_deployment(REPOSITORY, "alice", "production", "main").unwrap();
+    let state = Some(DeploymentState::Approved);
+    let review = DeploymentReview { environment_name: "production".into(), state, comment: "They agree.".into() };
+    installation.review_deployment(&repository, run, &review).await.unwrap();
 }
 
 async fn write(world: &World, installation: &InstallationClient, number: u64) {

@@ -12,16 +12,20 @@ const EVENTS: &str = "
     check_run.completed check_run.created check_run.requested_action check_run.rerequested
     check_suite.completed check_suite.requested check_suite.rerequested
     create delete
+    deployment_protection_rule.requested
     installation.created installation.deleted installation.new_permissions_accepted installation.suspend installation.unsuspend
     installation_repositories.added installation_repositories.removed
     issue_comment.created issue_comment.deleted issue_comment.edited
     issues.closed issues.edited issues.labeled issues.opened issues.reopened issues.unlabeled
+    merge_group.checks_requested merge_group.destroyed
     ping
     pull_request.closed pull_request.edited pull_request.labeled pull_request.opened pull_request.ready_for_review
     pull_request.reopened pull_request.synchronize pull_request.unlabeled
     pull_request_review.dismissed pull_request_review.edited pull_request_review.submitted
     push
     repository.created repository.deleted repository.edited repository.renamed
+    repository_dispatch
+    workflow_run.completed workflow_run.in_progress workflow_run.requested
 ";
 
 /// What REST has not caused already.
@@ -51,6 +55,9 @@ pub fn drive(world: &World) {
     sandbox.press("bob", run, "approve").unwrap();
     sandbox.create_branch(REPOSITORY, "bob", "short-lived", "main").unwrap();
     sandbox.delete_branch(REPOSITORY, "bob", "short-lived").unwrap();
+    let queued = world.pull_request("queued");
+    let group = sandbox.queue_pull_request(REPOSITORY, "bob", queued).unwrap();
+    sandbox.destroy_merge_group(REPOSITORY, &group, "dequeued").unwrap();
     let text = Files::from([("a.md".to_owned(), Some(FileContent::from("a\n")))]);
     sandbox.create_repository("octo-org/second", &text).unwrap();
     sandbox.select_repositories(world.installation, Some(&["octo-org/shop"])).unwrap();

@@ -2,6 +2,7 @@
 //! request that the App makes. Runs with `tests/run --conformance`; without the description it says "not run".
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod actions;
 mod app;
 mod checks;
 mod client;
@@ -27,6 +28,7 @@ async fn the_sandbox_answers_and_tells_as_github_describes() {
     issues::drive(&world).await;
     pulls::drive(&world).await;
     checks::drive(&world).await;
+    actions::drive(&world).await;
     refusals::drive(&world).await;
     events::drive(&world);
     let mut report = Report::new(description);

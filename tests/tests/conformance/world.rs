@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub const REPOSITORY: &str = "octo-org/shop";
 /// A repository that is older than the App's installation.
 pub const EARLY: &str = "octo-org/early";
+/// A workflow that may be dispatched.
+const WORKFLOW: &str = "on: {workflow_dispatch: {inputs: {tag: {required: true}}}}\n";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who asks.
@@ -54,8 +56,12 @@ impl World {
         }
         sandbox.set_team("octo-org", "leads", &["alice", "bob"]).unwrap();
         let text = |path: &str, text: &str| (path.to_owned(), Some(FileContent::from(text)));
-        let files =
-            Files::from([text("README.md", "# Shop\n"), text("docs/a.md", "a\n"), text("old.md", "one\ntwo\nthree\n")]);
+        let files = Files::from([
+            text("README.md", "# Shop\n"),
+            text("docs/a.md", "a\n"),
+            text("old.md", "one\ntwo\nthree\n"),
+            text(".github/workflows/release.yml", WORKFLOW),
+        ]);
         // What was pushed before the App came has no check suite.
         sandbox.create_repository(EARLY, &files).unwrap();
         let installation = sandbox.install("octo-org", None).unwrap();

@@ -122,14 +122,17 @@ async fn a_review_that_is_dismissed_is_taken_back_and_an_edit_is_nothing() {
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "release", "action_required").await;
     let review = stage.review(number, "bob", ReviewState::Approved, "");
-    let approved = |by: &'static str| move |body: &String| body.contains(&format!("approved by {by}"));
+    let approved = |by: &'static str| move |body: &String| body.contains(&format!("approved by [{by}]("));
     stage
         .eventually("bob counts", || stage.app_comments(number, "flowctl:execution").into_iter().find(approved("bob")))
         .await;
     stage.hub.dismiss_review("gina", review, "too early").unwrap();
     stage
         .eventually("bob no longer counts", || {
-            stage.app_comments(number, "flowctl:execution").into_iter().find(|body| !body.contains("approved by bob"))
+            stage
+                .app_comments(number, "flowctl:execution")
+                .into_iter()
+                .find(|body| !body.contains("approved by [bob]("))
         })
         .await;
     let comment = stage.comment(number, "Looks fine.").said_by("bob");

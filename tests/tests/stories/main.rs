@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod acting;
+mod actions;
 mod approvals;
 mod commands;
 mod definitions;
 mod deliveries;
+mod happenings;
 mod installations;
 mod stage;
 mod writes;

@@ -175,7 +175,7 @@ pub struct StepView {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = WaitingFor)]
 pub struct WaitingView {
-    /// `approval`, `form`, `timer`, `retry`, `event`, `process`, `items`.
+    /// `approval`, `form`, `timer`, `retry`, `event`, `process`, `workflow`, `items`.
     pub kind: String,
     /// The approval's id, to decide on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,6 +211,9 @@ pub struct WaitingView {
     /// The sub-process's execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<Uuid>,
+    /// The page of a workflow's run, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// How many items a `foreach` has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
@@ -348,6 +351,12 @@ impl WaitingView {
             Waiting::Process { execution, due_at } => {
                 Self { execution: Some(*execution), due_at: *due_at, ..kind("process") }
             }
+            Waiting::Workflow(awaited) => Self {
+                url: awaited.run.as_ref().map(|run| run.url.clone()),
+                requested_at: Some(awaited.since),
+                due_at: awaited.due_at,
+                ..kind("workflow")
+            },
             Waiting::Items { due_at } => {
                 let items = state.items.as_ref();
                 Self {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::ETAG;
 use http::{Method, StatusCode};
 use secrecy::SecretString;
@@ -67,6 +68,18 @@ impl InstallationClient {
             Err(GitHubError::Unauthorized { .. }) => {
                 let token = self.token_instead_of(&token).await?;
                 self.shared.transport.send(call, &token).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// As [`Self::request`], for an archive that GitHub redirects to.
+    pub(super) async fn archive(&self, call: &Call) -> Result<Bytes, GitHubError> {
+        let token = self.token().await?;
+        match self.shared.transport.archive(call, &token).await {
+            Err(GitHubError::Unauthorized { .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                self.shared.transport.archive(call, &token).await
             }
             answered => answered,
         }

@@ -2,6 +2,7 @@
 //! requests; what is sent, retried and understood is decided here. Nothing here is durable, and nothing is repeated
 //! but a request that a stale token had refused: repetition is the outbox's business.
 
+mod actions;
 mod check_run;
 mod comment;
 mod error;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::settings::GitHubSettings;
 
+pub use actions::{Artifact, DeploymentReview, DeploymentState, DispatchedRun, WorkflowDispatch, WorkflowRun};
 pub use check_run::{
     Annotation, AnnotationLevel, CheckAction, CheckConclusion, CheckOutput, CheckRun, CheckRunOutput, CheckRunQuery,
     CheckRunUpdate, CheckStatus, NewCheckRun,

@@ -27,6 +27,8 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// GitHub redirects once, when a repository was renamed or moved.
 const MOST_REDIRECTS: usize = 3;
+/// Who asks.
+const NAME: &str = concat!("flowctl/", env!("CARGO_PKG_VERSION"));
 /// How much of an error's words is kept.
 const LONGEST_MESSAGE: usize = 500;
 
@@ -86,6 +88,7 @@ impl Answer {
 /// The way to one GitHub.
 pub(super) struct Transport {
     octocrab: Octocrab,
+    client: reqwest::Client,
     base: Url,
     clock: Arc<dyn Clock>,
 }
@@ -101,9 +104,11 @@ impl Transport {
             .map_err(|error| GitHubError::Setup(told(error)))?;
         // octocrab's own client repeats requests, follows redirects and cannot take a total time limit; with a
         // service of ours in its place it does none of that. The token is put on each request here, not by octocrab.
-        let Ok(octocrab) =
-            OctocrabBuilder::new_empty().with_service(Carrier { client }).with_auth(AuthState::None).build();
-        Ok(Self { octocrab, base: base.clone(), clock })
+        let Ok(octocrab) = OctocrabBuilder::new_empty()
+            .with_service(Carrier { client: client.clone() })
+            .with_auth(AuthState::None)
+            .build();
+        Ok(Self { octocrab, client, base: base.clone(), clock })
     }
 
     pub(super) fn base(&self) -> &Url {
@@ -150,6 +155,47 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Fetches what GitHub redirects to: an archive in somebody else's store, which is asked without our token
+    /// (<https://docs.github.com/en/rest/actions/artifacts#download-an-artifact>: `Location`, good for a minute).
+    pub(super) async fn archive(&self, call: &Call, token: &SecretString) -> Result<Bytes, GitHubError> {
+        let request = call.line();
+        let gone = |error: NoAnswer| {
+            let NoAnswer { message, maybe_done } = error;
+            GitHubError::Unreachable { request: request.clone(), message, maybe_done }
+        };
+        let (head, _) = http_request(call, token)?.into_parts();
+        let response = send(&self.client, &call.method, &call.url, &head.headers, &Bytes::new()).await.map_err(gone)?;
+        count(&call.method, Some((response.status(), response.headers())));
+        let response = match elsewhere(&call.url, &response) {
+            Some(target) => {
+                let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(NAME))]);
+                send(&self.client, &Method::GET, &target, &headers, &Bytes::new()).await.map_err(gone)?
+            }
+            None => response,
+        };
+        let (parts, body) = read(response).await.map_err(gone)?.into_parts();
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(never) => match never {},
+        };
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let refusal = refusal(parts.status, parts.headers, &body);
+        Err(GitHubError::of_answer(request, refusal, self.clock.now()))
+    }
+}
+
+/// Where an archive lies: never at an address that is less protected than GitHub's own.
+fn elsewhere(from: &Url, response: &reqwest::Response) -> Option<Url> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let target = from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()?;
+    (target.scheme() == "https" || target.scheme() == from.scheme()).then_some(target)
+}
+
 fn count(method: &Method, answer: Option<(StatusCode, &HeaderMap)>) {
     let status = answer.map_or_else(|| "none".to_owned(), |(status, _)| status.as_u16().to_string());
     counter!(names::GITHUB_REQUESTS, "method" => method.to_string(), "status" => status).increment(1);
@@ -168,7 +214,7 @@ fn http_request(call: &Call, token: &SecretString) -> Result<Request<OctoBody>, 
         .uri(call.url.as_str())
         .header(ACCEPT, "application/vnd.github+json")
         .header("x-github-api-version", "2022-11-28")
-        .header(USER_AGENT, concat!("flowctl/", env!("CARGO_PKG_VERSION")))
+        .header(USER_AGENT, NAME)
         .header(AUTHORIZATION, authorization);
     if let Some(etag) = &call.etag {
         request = request.header(IF_NONE_MATCH, etag);

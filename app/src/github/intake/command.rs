@@ -196,7 +196,13 @@ impl Commander<'_> {
             pull_request: self.place.info(),
         };
         // The comment, not the delivery: a comment starts a process once, in whatever way it comes in.
-        Occasion { trigger, place: Some(self.place.clone()), key: self.key(place), done: self.said.done.clone() }
+        Occasion {
+            trigger,
+            place: Some(self.place.clone()),
+            commit: None,
+            key: self.key(place),
+            done: self.said.done.clone(),
+        }
     }
 
     async fn cancel(&self, place: usize, open: &[Execution]) -> Outcome<()> {

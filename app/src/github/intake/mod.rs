@@ -5,6 +5,7 @@
 mod check_run;
 mod command;
 mod comment;
+mod happening;
 mod installation;
 mod payload;
 mod pull_request;
@@ -211,6 +212,10 @@ async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble
         "issue_comment" => comment::handle(&scope, payload(&delivery)?).await,
         "pull_request_review" => review::handle(&scope, payload(&delivery)?).await,
         "check_run" => check_run::handle(&scope, payload(&delivery)?).await,
+        "repository_dispatch" => happening::repository_dispatch(&scope, payload(&delivery)?).await,
+        "merge_group" => happening::merge_group(&scope, payload(&delivery)?).await,
+        "deployment_protection_rule" => happening::deployment(&scope, payload(&delivery)?).await,
+        "workflow_run" => happening::workflow_run(&scope, payload(&delivery)?).await,
         "check_suite" => check_run::suite(&scope, payload(&delivery)?).await,
         other => Ok(Handled::Ignored(format!("`{other}` is an event that nothing follows from"))),
     }

@@ -169,3 +169,47 @@ mod tests {
         assert_eq!((installation.action.as_str(), installation.installation.id), ("deleted", 9_000_000_002));
     }
 }
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WorkflowRunEvent {
+    pub(super) action: String,
+    pub(super) workflow_run: RunReference,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RunReference {
+    pub(super) id: u64,
+    pub(super) conclusion: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RepositoryDispatchEvent {
+    /// The type that the caller chose.
+    pub(super) action: String,
+    pub(super) sender: User,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct MergeGroupEvent {
+    pub(super) action: String,
+    /// Why a group was destroyed.
+    pub(super) reason: Option<String>,
+    pub(super) merge_group: MergeGroup,
+    pub(super) sender: User,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct MergeGroup {
+    pub(super) head_sha: String,
+    pub(super) base_sha: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct DeploymentEvent {
+    pub(super) action: String,
+    pub(super) environment: String,
+    pub(super) deployment_callback_url: String,
+    /// The commit that is to be deployed.
+    pub(super) sha: Option<String>,
+    pub(super) sender: User,
+}

@@ -38,15 +38,12 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result
     }
     if brings_commits(action) {
         let changed = paths.of(scope, &pull_request).await?;
-        if changed.iter().any(|path| path.starts_with(DEFINITIONS)) {
+        if validation::is_wanted(scope, changed).await? {
             validation::show(scope, &pull_request, None).await?;
         }
     }
     Ok(Handled::Done)
 }
-
-/// Below it lie definitions.
-const DEFINITIONS: &str = ".flow/";
 
 /// Whether there may be commits that were not looked at yet.
 fn brings_commits(action: PullRequestAction) -> bool {
@@ -121,7 +118,7 @@ async fn start(
         pull_request: place.info(),
     };
     let key = format!("delivery:{}", scope.delivery.0);
-    let occasion = Occasion { trigger, place: Some(place.clone()), key, done: Vec::new() };
+    let occasion = Occasion { trigger, place: Some(place.clone()), commit: None, key, done: Vec::new() };
     match scope.start(process, Map::new(), occasion).await? {
         Ok(()) => Ok(()),
         Err(refused) => scope.could_not_start(process, Some(&place), &actor, refused).await,

@@ -88,7 +88,10 @@ async fn start(scope: &Scope<'_>, process: &Process, pushed: Pushed<'_>, event: 
         pull_request: None,
     };
     let key = format!("delivery:{}", scope.delivery.0);
-    match scope.start(process, Map::new(), Occasion { trigger, place: None, key, done: Vec::new() }).await? {
+    match scope
+        .start(process, Map::new(), Occasion { trigger, place: None, commit: None, key, done: Vec::new() })
+        .await?
+    {
         Ok(()) => Ok(()),
         Err(refused) => scope.could_not_start(process, None, &actor, refused).await,
     }

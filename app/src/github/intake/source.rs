@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowctl_core::definition::repository::{Definition, FileKind, stem};
+use flowctl_core::definition::repository::{Definition, FileKind, Repository, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::{Process, Role, Trigger};
-use flowctl_core::diff::{Difference, compare};
+use flowctl_core::diff::{Difference, Status, compare};
 use flowctl_core::execution::TenantId;
-use flowctl_core::validate::{Options, Report, validate};
+use flowctl_core::simulation::{Stage, preview};
+use flowctl_core::validate::{Options, Report, Severity, validate};
 
 use super::trigger::triggers;
 use crate::github::definitions::{DefinitionsAt, ReadError, Repositories};
 use crate::github::mirror::{Mirror, MirrorError, Reference};
+use crate::github::wording::preview::Preview;
 
 /// Why a repository cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +98,8 @@ pub struct Validation {
     pub difference: Difference,
     /// Whether a weakening fails the check.
     pub fails_on_weakening: bool,
+    /// What the processes that changed would do.
+    pub previews: Vec<Preview>,
 }
 
 /// Reads repositories.
@@ -176,7 +180,8 @@ impl Source for Repositories {
             definitions.repository.settings().is_some_and(|settings| settings.validate.fail_on_weakening)
         };
         let fails_on_weakening = asked(&before) || asked(&after);
-        Ok(Validation { report, difference, fails_on_weakening })
+        let previews = played(&after.repository, &report, &difference);
+        Ok(Validation { report, difference, fails_on_weakening, previews })
     }
 
     async fn same_tree(
@@ -211,6 +216,30 @@ fn unreadable(definitions: &DefinitionsAt) -> Vec<(String, String)> {
         (stem(path).to_owned(), fault.unwrap_or_else(|| format!("{path} cannot be read")))
     })
     .collect()
+}
+
+/// Processes of one change that are played: a page of paths is as much as anybody reads.
+const MOST_PLAYED: usize = 10;
+
+/// Plays the processes that are new or mean something else than before. Nothing of them runs: expressions are evaluated
+/// within their limits, and the world is examples.
+fn played(repository: &Repository, report: &Report, difference: &Difference) -> Vec<Preview> {
+    let is_changed = |status| matches!(status, Status::Added | Status::Changed | Status::Renamed);
+    let changed = difference.definitions.iter().filter(|it| it.kind == "process" && is_changed(it.status));
+    let broken: BTreeSet<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.path.as_str())
+        .collect();
+    let sound = |name: &str| repository.files_of(name).into_iter().all(|file| !broken.contains(file.source.path()));
+    let names: Vec<&str> = changed.map(|it| it.name.as_str()).filter(|name| sound(name)).take(MOST_PLAYED).collect();
+    let stage = Stage::of(repository, names.iter().copied());
+    let play = |name: &str| {
+        let (_, process) = repository.process(name)?;
+        Some(Preview { process: name.to_owned(), run: preview(&stage, process) })
+    };
+    names.into_iter().filter_map(play).collect()
 }
 
 /// Where GitHub reads workflows.

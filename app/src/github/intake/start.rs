@@ -23,6 +23,8 @@ pub(super) struct Occasion {
     pub(super) trigger: TriggerInfo,
     /// Where it happened: a pull request or an issue.
     pub(super) place: Option<Place>,
+    /// The commit that it is shown on, where it is that of no pull request and not that of the definition.
+    pub(super) commit: Option<String>,
     /// The key under which it starts once, followed by the process's name.
     pub(super) key: String,
     /// What is told once it has started.
@@ -80,7 +82,10 @@ impl Scope<'_> {
         let name = process.header.name.as_str().to_owned();
         let subject = match &occasion.place {
             Some(place) => place.subject(&revision),
-            None => Subject { number: None, is_pull_request: false, head_sha: revision.clone(), author: None },
+            None => {
+                let head_sha = occasion.commit.clone().unwrap_or_else(|| revision.clone());
+                Subject { number: None, is_pull_request: false, head_sha, author: None }
+            }
         };
         let by_hand = matches!(occasion.trigger.kind.as_str(), "manual" | "comment");
         let request = StartRequest {

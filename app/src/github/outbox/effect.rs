@@ -5,7 +5,7 @@ use flowctl_core::execution::{ExecutionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::github::client::{Reaction, RepositoryName};
+use crate::github::client::{DeploymentReview, Reaction, RepositoryName};
 use crate::store::NewEffect;
 
 /// Lower goes first.
@@ -31,6 +31,46 @@ pub enum Effect {
         /// The check run that another one takes the place of, if it is still the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         renew: Option<Renewal>,
+    },
+    /// The workflow that an attempt of a step waits for is dispatched.
+    DispatchWorkflow {
+        /// The execution.
+        execution: ExecutionId,
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// It is known how the run stands that an attempt of a step waits for.
+    WatchWorkflow {
+        /// Where it runs.
+        repository: RepositoryName,
+        /// The run.
+        run: u64,
+        /// The execution.
+        execution: ExecutionId,
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A run that nobody waits for any more is cancelled.
+    CancelWorkflow {
+        /// Where it runs.
+        repository: RepositoryName,
+        /// The run.
+        run: u64,
+    },
+    /// GitHub knows what a process says of a deployment that waits for it.
+    ReviewDeployment {
+        /// Where.
+        repository: RepositoryName,
+        /// The run that wants to deploy.
+        run: u64,
+        /// What is said.
+        review: DeploymentReview,
+        /// The execution that decides; nil where none could start.
+        execution: ExecutionId,
     },
     /// There is a check run with what validation found in a pull request's definitions.
     Validated(Box<super::validate::Validated>),
@@ -94,10 +134,21 @@ impl Effect {
             Self::SyncExecution { execution, renew: Some(renewal) } => {
                 format!("execution:{execution}:renew:{}:{:?}", renewal.run, renewal.why)
             }
+            Self::DispatchWorkflow { execution, step, attempt } => format!("workflow:{execution}/{step}/{attempt}"),
+            Self::WatchWorkflow { repository, run, .. } => Self::watch_key(repository, *run),
+            Self::CancelWorkflow { repository, run } => format!("cancel-run:{repository}:{run}"),
+            Self::ReviewDeployment { repository, run, review, execution } => {
+                format!("deployment:{repository}:{run}:{}:{execution}", review.environment_name)
+            }
             Self::Validated(validated) => format!("{}:{}", validated.repository, validated.external_id()),
             Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
             Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
         }
+    }
+
+    /// The key under which a run is watched.
+    pub fn watch_key(repository: &RepositoryName, run: u64) -> String {
+        format!("run:{repository}:{run}")
     }
 
     /// As the store keeps it.
@@ -128,6 +179,8 @@ mod tests {
                 execution: ExecutionId::nil(),
                 renew: Some(Renewal { run: 9_000_000_001, why: RenewedBecause::Old }),
             },
+            Effect::DispatchWorkflow { execution: ExecutionId::nil(), step: "ship[2]".to_owned(), attempt: 3 },
+            Effect::CancelWorkflow { repository: repository.clone(), run: 9_000_000_003 },
             Effect::React { repository: repository.clone(), comment: 9_000_000_007, reaction: Reaction::Eyes },
             Effect::Reply { repository, issue: 12, to: "comment:9".to_owned(), since, body: "hello".to_owned() },
         ] {

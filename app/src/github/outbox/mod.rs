@@ -2,6 +2,8 @@
 //! looked for before it is made again, so that a crash or a lost answer leaves neither a gap nor a second one.
 //! What is to be told stands in the store; how it is worded is `wording`'s.
 
+mod artifact;
+mod deployment;
 mod desired;
 mod effect;
 mod execution;
@@ -10,6 +12,7 @@ mod pace;
 mod plan;
 mod reply;
 mod validate;
+mod workflow;
 mod write;
 
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use deployment::DeploymentOf;
 pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 pub use plan::{GitHubPlanner, Installations};
@@ -25,9 +29,11 @@ pub use validate::{Level, Remark, VALIDATE, Validated};
 
 use failure::{Consequence, Failure, PARKED};
 use pace::Pace;
+use workflow::Awaiting;
 use write::Writing;
 
 use crate::clock::Clock;
+use crate::engine::Engine;
 use crate::github::client::{GitHub, InstallationId};
 use crate::github::lease;
 use crate::store::{ClaimedEffect, EffectEnd, Store};
@@ -44,6 +50,7 @@ pub struct Outbox {
     github: GitHub,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    engine: Option<Engine>,
     owner: Arc<str>,
     lease: Duration,
 }
@@ -58,7 +65,15 @@ impl Outbox {
         interval: Duration,
         (owner, lease): (&str, Duration),
     ) -> Self {
-        Self { store, github, clock, pace: Pace::new(interval), owner: owner.into(), lease }
+        Self { store, github, clock, pace: Pace::new(interval), engine: None, owner: owner.into(), lease }
+    }
+
+    /// The same, which tells executions what became of the workflows that it dispatches for them. Without an engine it
+    /// dispatches none.
+    #[must_use]
+    pub fn for_executions_of(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
     }
 
     /// GitHub answers again for an installation.
@@ -177,6 +192,16 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
         .map_err(|error| Failure::Nothing(format!("an effect that cannot be read: {error}")))?;
     match effect {
         Effect::SyncExecution { execution, renew } => execution::sync(writing, execution, renew).await,
+        Effect::DispatchWorkflow { execution, step, attempt } => {
+            workflow::dispatch(writing, &Awaiting { execution, step, attempt }).await
+        }
+        Effect::WatchWorkflow { repository, run, execution, step, attempt } => {
+            workflow::watch(writing, &repository, run, &Awaiting { execution, step, attempt }).await
+        }
+        Effect::CancelWorkflow { repository, run } => workflow::cancel(writing, &repository, run).await,
+        Effect::ReviewDeployment { repository, run, review, execution } => {
+            deployment::review(writing, &repository, run, &review, execution).await
+        }
         Effect::Validated(validated) => validate::write(writing, &validated).await,
         Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
         Effect::Reply { repository, issue, to, since, body } => {

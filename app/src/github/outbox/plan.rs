@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use flowctl_core::definition::StepType;
-use flowctl_core::execution::{Event, EventKind, Execution, TenantId};
+use flowctl_core::execution::workflow::abandoned_runs;
+use flowctl_core::execution::{Event, EventKind, Execution, TenantId, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::deployment::decided;
 use super::effect::{Effect, Sender, priority};
 use crate::engine::EffectPlanner;
 use crate::github::client::RepositoryName;
@@ -59,16 +61,29 @@ impl GitHubPlanner {
 impl EffectPlanner for GitHubPlanner {
     fn plan(&self, before: Option<&Execution>, after: &Execution, events: &[Event], now: Timestamp) -> Vec<NewEffect> {
         // Repositories without GitHub have nothing to show there.
-        if after.tenant == TenantId::local() || after.subject.is_none() || events.is_empty() {
+        if after.tenant == TenantId::local() || events.is_empty() {
             return Vec::new();
         }
         let sender = self.installations.sender(&after.tenant);
+        let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
+        let deployment = ended.then(|| decided(after)).flatten();
+        let workflows = workflows(before, after, events);
+        let workflows =
+            workflows.into_iter().chain(deployment).map(|effect| effect.queued(&sender, priority::END, now));
+        if after.subject.is_none() {
+            return workflows.collect();
+        }
         let sync = Effect::SyncExecution { execution: after.id, renew: None };
         let mut effects = vec![sync.queued(&sender, urgency(before, after), now)];
         effects.extend(reminders(after, events).map(|effect| effect.queued(&sender, priority::PROMPT, now)));
         let told = told(after, events).filter_map(|(key, words)| self.comment(after, &key, &words, now));
         effects.extend(told);
+        effects.extend(workflows);
         effects
+    }
+
+    fn dispatches_workflows(&self) -> bool {
+        true
     }
 
     fn comment(&self, execution: &Execution, key: &str, words: &str, now: Timestamp) -> Option<NewEffect> {
@@ -82,6 +97,22 @@ impl EffectPlanner for GitHubPlanner {
         let effect = Effect::Reply { repository, issue, to, since: now, body };
         Some(effect.queued(&self.installations.sender(&execution.tenant), priority::END, now))
     }
+}
+
+/// Workflows that steps have begun to wait for are dispatched; runs that nobody waits for any more are cancelled.
+fn workflows(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Vec<Effect> {
+    let begun = events.iter().filter_map(|event| match &event.kind {
+        EventKind::StepWaiting { waiting: Waiting::Workflow(awaited) } if !awaited.dispatched => {
+            let (step, attempt) = (event.step.clone()?, event.attempt?);
+            Some(Effect::DispatchWorkflow { execution: after.id, step, attempt })
+        }
+        _ => None,
+    });
+    let repository = after.repository.parse::<RepositoryName>().ok();
+    let abandoned = before.map(|before| abandoned_runs(before, after)).unwrap_or_default().into_iter();
+    let cancelled =
+        abandoned.filter_map(|run| Some(Effect::CancelWorkflow { repository: repository.clone()?, run: run.id }));
+    begun.chain(cancelled).collect()
 }
 
 /// What `notify` steps that started say in comments: what tells each from every other, and the words.

@@ -91,6 +91,13 @@ pub fn html(text: &str) -> String {
     safe
 }
 
+/// Words that lead to a page; only the words where the address is none that Markdown can hold as it is.
+pub fn link(words: &str, address: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'*+,;=%".contains(c);
+    let is_page = (address.starts_with("https://") || address.starts_with("http://")) && address.chars().all(safe);
+    if is_page { format!("[{}]({address})", inline(words)) } else { inline(words) }
+}
+
 /// A text in a fence that it cannot end.
 pub fn fenced(info: &str, text: &str) -> String {
     let ticks = "`".repeat((longest_run(text, '`') + 1).max(3));

@@ -3,12 +3,14 @@
 
 mod check;
 mod comment;
+pub mod deployment;
 mod difference;
 mod escape;
 mod format;
 mod marker;
 mod page;
 mod people;
+pub mod preview;
 mod prompt;
 mod reply;
 mod state;

@@ -4,11 +4,11 @@ use flowctl_core::approval::DecisionKind;
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::address::items_of;
 use flowctl_core::execution::timeline::{Row, Timeline};
-use flowctl_core::execution::{Execution, StepStatus, Waiting};
+use flowctl_core::execution::{Execution, StepState, StepStatus, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::escape::{code, fenced, inline, message, shorten};
+use super::escape::{code, fenced, inline, link, message, shorten};
 use super::format::{duration, moment};
 
 /// Characters of a step's error or reason in the table.
@@ -122,7 +122,11 @@ fn status(row: &Row) -> String {
 fn who(execution: &Execution, row: &Row) -> String {
     let named = |kind: DecisionKind| -> Vec<String> {
         let said = row.decisions.iter().filter(|decision| decision.decision == kind);
-        said.map(|decision| inline(&decision.person.login)).collect()
+        said.map(|decision| match &decision.source.url {
+            Some(url) => link(&decision.person.login, url),
+            None => inline(&decision.person.login),
+        })
+        .collect()
     };
     let mut parts = Vec::new();
     for (kind, did) in [(DecisionKind::Approve, "approved"), (DecisionKind::Reject, "rejected")] {
@@ -134,7 +138,18 @@ fn who(execution: &Execution, row: &Row) -> String {
     if let Some(person) = execution.steps.get(&row.id).and_then(|step| step.answered_by.as_ref()) {
         parts.push(format!("answered by {}", inline(&person.login)));
     }
+    parts.extend(execution.steps.get(&row.id).and_then(run));
     parts.join("; ")
+}
+
+/// The page of the workflow run that a step waits for, or has waited for.
+fn run(step: &StepState) -> Option<String> {
+    let url = match &step.waiting {
+        Some(Waiting::Workflow(awaited)) => awaited.run.as_ref()?.url.as_str(),
+        _ if step.step_type == StepType::Workflow => step.output.as_ref()?.get("url")?.as_str()?,
+        _ => return None,
+    };
+    Some(link("the run", url))
 }
 
 /// When each step ran, as bars on one scale; nothing where no time has passed.
@@ -233,6 +248,10 @@ pub fn waits_for_others(execution: &Execution) -> Option<String> {
         Waiting::Process { execution, .. } => {
             Some(format!("{} waits for the sub-process {}", code(id), code(&execution.to_string())))
         }
+        Waiting::Workflow(awaited) => Some(match &awaited.run {
+            Some(run) => format!("{} waits for the {}", code(id), link(&format!("workflow run {}", run.id), &run.url)),
+            None => format!("{} dispatches its workflow", code(id)),
+        }),
         _ => None,
     })
 }

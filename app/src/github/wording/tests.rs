@@ -455,3 +455,17 @@ fn a_thousand_steps_with_hostile_texts_stay_within_the_limits() {
     assert_eq!(comment.matches("<!--").count(), 1);
     assert!(comment.contains("Some details are left out here"));
 }
+
+#[test]
+fn who_decided_leads_to_their_words() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.decide("leads", person("bob", 7), DecisionKind::Approve, None);
+    let step = sample.execution.steps.get_mut("leads").unwrap();
+    step.decisions[0].source.url = Some("https://github.com/octo-org/shop/pull/12#issuecomment-7".to_owned());
+    let text = check(&sample.execution, sample.now).text.unwrap();
+    assert!(text.contains("approved by [bob](https://github.com/octo-org/shop/pull/12#issuecomment-7) |"), "{text}");
+    let step = sample.execution.steps.get_mut("leads").unwrap();
+    step.decisions[0].source.url = Some("https://evil.example/) | <script>".to_owned());
+    let text = check(&sample.execution, sample.now).text.unwrap();
+    assert!(text.contains("approved by bob |"), "an address that Markdown cannot hold is no link: {text}");
+}

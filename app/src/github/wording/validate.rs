@@ -55,9 +55,9 @@ fn findings(report: &Report) -> String {
     if parts.is_empty() { "nothing to complain about".to_owned() } else { parts.join(", ") }
 }
 
-/// The summary: what differs from the base, weakenings first, and every finding with its place. `fails`: whether
-/// weakenings fail the check.
-pub fn summary(report: &Report, changes: &Difference, fails: bool) -> String {
+/// The summary: what differs from the base, weakenings first, every finding with its place, and `played`, what changed
+/// processes would do. `fails`: whether weakenings fail the check.
+pub fn summary(report: &Report, changes: &Difference, fails: bool, played: &str) -> String {
     let mut page = Page::new(CHECK_TEXT, difference(changes, DIFFERENCE));
     if fails && !changes.weakenings.is_empty() {
         page.section("`validate.fail_on_weakening` of `flow.yaml` makes the weakenings a failure.");
@@ -69,6 +69,7 @@ pub fn summary(report: &Report, changes: &Difference, fails: bool) -> String {
     if report.findings.len() > LISTED {
         page.section(&format!("_{} more are not listed here._", report.findings.len() - LISTED));
     }
+    page.section(played);
     page.section("<sub>Definitions of a pull request are looked at; only those of the default branch run.</sub>");
     page.finish()
 }
@@ -137,7 +138,7 @@ mod tests {
             "name: p\nversion: 1\nsteps:\n  - {id: a, type: set, values: {x: 1}}\n  - {id: b, type: set, depends_on: c, values: {x: '{{ steps.a.output.y }}'}}\n",
         );
         insta::assert_snapshot!(title(&report, &nothing()), @"2 errors");
-        insta::assert_snapshot!(summary(&report, &nothing(), true).strip_prefix(NO_CHANGE).unwrap(), @r"
+        insta::assert_snapshot!(summary(&report, &nothing(), true, "").strip_prefix(NO_CHANGE).unwrap(), @r"
         ❌ **2 errors** in 1 file.
 
         - `.flow/processes/p.yaml:5:36` ❌ **FLOW012** step `b` depends on `c`, which does not exist
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn sound_definitions_are_said_to_be_sound() {
         let report = report("name: p\nversion: 1\nsteps:\n  - {id: a, type: set, values: {x: 1}}\n");
-        insta::assert_snapshot!(summary(&report, &nothing(), true).strip_prefix(NO_CHANGE).unwrap(), @r"
+        insta::assert_snapshot!(summary(&report, &nothing(), true, "").strip_prefix(NO_CHANGE).unwrap(), @r"
         ✅ **nothing to complain about** in 1 file.
 
         <sub>Definitions of a pull request are looked at; only those of the default branch run.</sub>

@@ -60,6 +60,21 @@ pub(crate) async fn prompts_go_before_timelines(store: &impl Store) {
     assert_eq!(order, ["prompt", "old timeline", "new timeline"]);
 }
 
+pub(crate) async fn an_effect_is_hastened(store: &impl Store) {
+    let later = NewEffect { not_before: at(50), ..effect(7, "look", 10) };
+    store.add_effects(vec![later]).await.unwrap();
+    assert!(!store.hasten_effect(&acme(), "other", at(1)).await.unwrap());
+    assert!(!store.hasten_effect(&globex(), "look", at(1)).await.unwrap());
+    assert_eq!(keys(&claim(store, "a", at(1)).await), [""; 0]);
+    assert!(store.hasten_effect(&acme(), "look", at(1)).await.unwrap());
+    let claimed = claim(store, "a", at(1)).await.remove(0);
+    assert!(!store.hasten_effect(&acme(), "look", at(2)).await.unwrap(), "somebody has it");
+    let again = EffectEnd::RetryAt(at(60), "not yet".to_owned());
+    assert!(store.finish_effect(&claimed, "a", again).await.unwrap());
+    assert!(store.hasten_effect(&acme(), "look", at(3)).await.unwrap());
+    assert_eq!(keys(&claim(store, "a", at(3)).await), ["look"]);
+}
+
 pub(crate) async fn a_newer_payload_keeps_an_effect_pending(store: &impl Store) {
     store.add_effects(vec![effect(7, "timeline", 10)]).await.unwrap();
     let first = claim(store, "a", at(0)).await.remove(0);

@@ -100,6 +100,7 @@ macro_rules! store_conformance {
             effects: [
                 effects_of_one_key_coalesce
                 a_newer_payload_goes_no_later
+                an_effect_is_hastened
                 one_effect_of_an_installation_is_under_lease
                 prompts_go_before_timelines
                 a_newer_payload_keeps_an_effect_pending

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
@@ -95,6 +96,21 @@ async fn add_round(connection: &mut PgConnection, effects: &[&NewEffect]) -> Res
         .execute(connection)
         .await?;
     Ok(())
+}
+
+const HASTEN: &str = "
+    update effects set not_before = least(not_before, $3), retry_at = least(retry_at, $3)
+    where tenant = $1 and key = $2 and status = 'pending' and lease_owner is null";
+
+pub(super) async fn hasten(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let (tenant, key) = (storable(tenant.as_str()), storable(key));
+    let done = sqlx::query(HASTEN).bind(tenant).bind(key).bind(micros(now)).execute(connection).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Installations with something to tell that nobody is claiming for at this moment.

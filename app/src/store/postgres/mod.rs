@@ -381,6 +381,10 @@ impl Store for PostgresStore {
         self.tell(once!(self, connection => effects::add_alone(connection, &effects)))
     }
 
+    async fn hasten_effect(&self, tenant: &TenantId, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.tell(once!(self, connection => effects::hasten(connection, tenant, key, now)))
+    }
+
     async fn claim_effects(
         &self,
         owner: &str,

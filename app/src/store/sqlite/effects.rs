@@ -1,5 +1,6 @@
 //! The outbox in SQL.
 
+use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use sqlx::SqlitePool;
@@ -33,6 +34,19 @@ pub(super) fn add(connection: &Connection, effects: Vec<NewEffect>) -> Result<()
         execute(connection, ADD, values)?;
     }
     Ok(())
+}
+
+const HASTEN: &str = "
+    update effects set not_before = min(not_before, ?3), retry_at = min(retry_at, ?3)
+    where tenant = ?1 and key = ?2 and status = 'pending' and lease_owner is null";
+
+pub(super) fn hasten(
+    connection: &Connection,
+    tenant: &TenantId,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(execute(connection, HASTEN, params![tenant.0, key, micros(now)])? == 1)
 }
 
 /// The first of each installation that has none under lease.

@@ -358,6 +358,11 @@ impl Store for SqliteStore {
         self.writer.write(Hint::Tell, move |connection| effects::add(connection, effects)).await
     }
 
+    async fn hasten_effect(&self, tenant: &TenantId, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let (tenant, key) = (tenant.clone(), key.to_owned());
+        self.writer.write(Hint::Tell, move |connection| effects::hasten(connection, &tenant, &key, now)).await
+    }
+
     async fn claim_effects(
         &self,
         owner: &str,

@@ -8,6 +8,7 @@ mod people;
 mod properties;
 mod stories;
 mod waits;
+mod workflows;
 
 use std::sync::Arc;
 

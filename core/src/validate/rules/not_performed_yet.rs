@@ -6,7 +6,7 @@ use super::super::scope::ProcessScope;
 use super::super::scope::Scope;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepType;
-use crate::definition::{Step, Trigger};
+use crate::definition::Step;
 use crate::execution::Performable;
 use crate::source::Node;
 
@@ -25,21 +25,29 @@ does not say this.
 # .flow/processes/hello.yaml
 name: hello
 version: 1
-triggers: [merge_group]
 steps:
-  - id: note
-    type: set
-    values: {text: hello}
+  - id: agree
+    type: human_approval
+    policy: holidays
+
+# .flow/policies/holidays.yaml
+name: holidays
+approvers: {team: leads}
+freezes:
+  - {from: 2026-12-18, to: 2027-01-04, reason: Nobody is there to mend it.}
 "#,
     right: r#"
 # .flow/processes/hello.yaml
 name: hello
 version: 1
-triggers: [manual]
 steps:
-  - id: note
-    type: set
-    values: {text: hello}
+  - id: agree
+    type: human_approval
+    policy: holidays
+
+# .flow/policies/holidays.yaml
+name: holidays
+approvers: {team: leads}
 "#,
     check,
 };
@@ -49,7 +57,6 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         return;
     }
     for process in &scope.processes {
-        triggers(process, findings);
         for step in process.steps() {
             step_keys(process, step, findings);
         }
@@ -78,25 +85,6 @@ fn tell(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
     let (Some(written), Some(value)) = (mapping.key_node(key), mapping.get(key)) else { return };
     let finding = findings.add(file, written.span(), format!("`{key}` is not performed yet"));
     finding.help("remove it, or wait for a version that performs it").yield_inside(written.span().to(value.span()));
-}
-
-fn triggers(process: &ProcessScope<'_>, findings: &mut Findings) {
-    for trigger in process.process.header.triggers.iter().flatten() {
-        use Trigger::{Comment, Event, Manual, Process, PullRequest, Push, Schedule, Webhook};
-        if matches!(
-            trigger.value,
-            Manual | PullRequest(_) | Push(_) | Comment(_) | Schedule(_) | Webhook(_) | Event(_) | Process(_)
-        ) {
-            continue;
-        }
-        let node = process.file.document.node(trigger.node);
-        let written = node.key_node(trigger.value.key()).unwrap_or(node);
-        let message = format!("the trigger `{}` is not performed yet", trigger.value.key());
-        let finding = findings.add(process.file, written.span(), message);
-        finding
-            .help("`manual`, `pull_request`, `push`, `comment`, `schedule`, `webhook`, `event` and `process` are")
-            .yield_inside(node.span());
-    }
 }
 
 fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
