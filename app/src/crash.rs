@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every crash point, in the order in which a delivery passes them.
-pub const CRASH_POINTS: [&str; 16] = [
+pub const CRASH_POINTS: [&str; 17] = [
     "received",
     "delivery.claimed",
     "transition.before_commit",
@@ -22,6 +22,7 @@ pub const CRASH_POINTS: [&str; 16] = [
     "effect.after_write",
     "effect.recorded",
     "stream.published",
+    "workflow.recorded",
 ];
 
 /// Where the process is to die: the point's name and which passing of it, from 1.

@@ -29,6 +29,8 @@ struct Outcome {
     summary: String,
     /// Check runs on the default branch, where executions are shown that began by themselves: name and conclusion.
     by_themselves: Vec<(String, Option<String>)>,
+    /// Workflows that were dispatched: each once.
+    workflow_runs: usize,
 }
 
 fn outcome(world: &World, process: &str) -> Outcome {
@@ -69,6 +71,7 @@ fn outcome(world: &World, process: &str) -> Outcome {
         reactions,
         summary: title,
         by_themselves,
+        workflow_runs: hub.workflow_runs(repository).unwrap().len(),
     }
 }
 
@@ -100,6 +103,7 @@ struct Story {
 
 const DEMO: Story = Story { name: "release", follows: None };
 const RELAY: Story = Story { name: "relay", follows: Some("archive") };
+const SHIPPING: Story = Story { name: "shipping", follows: None };
 
 /// Where the server keeps what it knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +183,9 @@ async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, 
 const NOT_IN_THE_DEMO: [&str; 6] =
     ["child.starting", "child.started", "signal.taking", "signal.taken", "occurrence.claimed", "occurrence.dealt_with"];
 
+/// Points that matter where a workflow is dispatched.
+const OF_WORKFLOWS: [&str; 3] = ["effect.before_write", "effect.after_write", "workflow.recorded"];
+
 /// Kills the server at every passing of a point that is tried; how often it died there.
 async fn killed_at_each_passing(story: Story, on: On, point: &'static str, expected: &Outcome) -> u32 {
     for nth in 1..=on.most() {
@@ -214,8 +221,9 @@ async fn killed_at(story: Story, on: On, points: &[&'static str]) -> Vec<&'stati
 }
 
 async fn the_demo(on: On) {
-    // The event stream has a test of its own, `tests/tests/stream.rs`.
-    let points: Vec<&str> = CRASH_POINTS.into_iter().filter(|point| *point != "stream.published").collect();
+    // The event stream has a test of its own, `tests/tests/stream.rs`; workflows have a story of their own below.
+    let elsewhere = ["stream.published", "workflow.recorded"];
+    let points: Vec<&str> = CRASH_POINTS.into_iter().filter(|point| !elsewhere.contains(point)).collect();
     let met = killed_at(DEMO, on, &points).await;
     let expected: Vec<&str> = points.into_iter().filter(|point| !NOT_IN_THE_DEMO.contains(point)).collect();
     assert_eq!(met, expected, "the points that the demo passes");
@@ -224,6 +232,11 @@ async fn the_demo(on: On) {
 async fn the_relay(on: On) {
     let met = killed_at(RELAY, on, &NOT_IN_THE_DEMO).await;
     assert_eq!(met, NOT_IN_THE_DEMO, "the points that the relay passes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_it_dispatches_a_workflow_dispatches_it_once() {
+    assert_eq!(killed_at(SHIPPING, On::Sqlite, &OF_WORKFLOWS).await, OF_WORKFLOWS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,11 @@ async fn relay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn shipping() {
+    play("shipping").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn vendor_onboarding() {
     play("vendor-onboarding").await;
 }

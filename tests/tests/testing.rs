@@ -44,7 +44,7 @@ fn changed(changes: &[(&str, &str)]) -> tempfile::TempDir {
 
 #[test]
 fn every_test_of_every_sample_passes() {
-    for name in ["testing", "release", "production-access", "incident", "vendor-onboarding", "ai-triage"] {
+    for name in ["testing", "release", "production-access", "incident", "vendor-onboarding", "ai-triage", "shipping"] {
         let said = flowctl(&root().join("fixtures/repositories").join(name), &["test"]);
         assert_eq!(said.code, 0, "{name}: {}{}", said.out, said.err);
     }
