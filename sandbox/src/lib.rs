@@ -4,6 +4,7 @@
 
 #![recursion_limit = "256"]
 
+mod archives;
 mod auth;
 mod clock;
 mod connection;

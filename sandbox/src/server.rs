@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::connection::{Connection, Door};
 use crate::faults::FaultRule;
 use crate::hub::Hub;
-use crate::{gate, git_http, page, rest};
+use crate::{archives, gate, git_http, page, rest};
 
 /// REST bodies may be this large.
 const BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -33,7 +33,7 @@ fn router(hub: Arc<Hub>) -> Router {
         .route(&format!("{}/", rest::PREFIX), get(rest::root).layer(from_fn_with_state(Arc::clone(&hub), gate::rest)))
         .route("/_sandbox/faults", post(add_fault).get(list_faults).delete(clear_faults))
         .merge(git_http::router(&hub))
-        .merge(rest::archives())
+        .merge(archives::router())
         .merge(page::router())
         .with_state(hub)
 }

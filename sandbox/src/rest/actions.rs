@@ -1,5 +1,5 @@
 //! GitHub Actions. Source: REST documentation, "Workflows", "Workflow runs", "Artifacts", "Repositories: Create a
-//! repository dispatch event". Archives lie outside of the API, as GitHub's do: an address that is good without a token.
+//! repository dispatch event". Archives lie outside of the API, as GitHub's do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,11 +35,6 @@ pub(super) fn router() -> Router<Arc<Hub>> {
         .route("/repos/{owner}/{repo}/actions/runs/{id}/deployment_protection_rule", post(review_deployment))
         .route("/repos/{owner}/{repo}/actions/artifacts/{id}/{format}", get(download_artifact))
         .route("/repos/{owner}/{repo}/dispatches", post(dispatch_repository))
-}
-
-/// Archives, at an address of their own.
-pub(crate) fn archives() -> Router<Arc<Hub>> {
-    Router::new().route("/_sandbox/archives/{id}", get(archive))
 }
 
 #[derive(Deserialize)]
@@ -117,7 +112,12 @@ async fn get_run(State(hub): Shared, caller: Caller, Path(path): ById) -> Answer
 /// 202; a run that has ended is a conflict. Source: "Cancel a workflow run".
 async fn cancel_run(State(hub): Shared, caller: Caller, Path(path): ById) -> Answer {
     hub.change(|change| {
-        let id = run_of(change.world, &caller, &path, WRITE)?.id;
+        let run = run_of(change.world, &caller, &path, WRITE)?;
+        if run.is_completed() {
+            let words = "Cannot cancel a workflow run that is completed.";
+            return Err(ApiError::new(StatusCode::CONFLICT, words));
+        }
+        let id = run.id;
         change.end_workflow_run(id, "cancelled")?;
         Ok(accepted())
     })
@@ -151,20 +151,6 @@ async fn download_artifact(
         }
         let place = format!("{}/_sandbox/archives/{id}", view.urls.web());
         Ok((StatusCode::FOUND, [(header::LOCATION, place)]).into_response())
-    })
-}
-
-/// The store behind it takes no token beside its own signature: Azure Blob Storage refuses such a request.
-async fn archive(State(hub): Shared, Path(id): Path<Id>, headers: HeaderMap) -> Answer {
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "Authentication information is not given in the correct format",
-        ));
-    }
-    hub.read(|view| {
-        let (_, artifact) = view.world.artifact(id).ok_or_else(ApiError::not_found)?;
-        Ok(([(header::CONTENT_TYPE, "application/zip")], artifact.archive.clone()).into_response())
     })
 }
 

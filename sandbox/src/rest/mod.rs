@@ -22,7 +22,6 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 pub(crate) use access::{METADATA, Need};
-pub(crate) use actions::archives;
 pub(crate) use error::ApiError;
 pub(crate) use request::{Body, Paging};
 

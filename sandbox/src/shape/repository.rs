@@ -124,6 +124,22 @@ impl View<'_> {
         Value::Object(shape)
     }
 
+    /// `repository-lite`: who it is and where its parts are, as inside of workflow runs.
+    pub(crate) fn repository_lite(&self, repository: &Repository) -> Value {
+        const OWN: [&str; 9] =
+            ["id", "node_id", "name", "full_name", "private", "owner", "html_url", "description", "fork"];
+        /// Addresses that only the longer forms have.
+        const NOT_ITS: [&str; 5] = ["clone_url", "git_url", "mirror_url", "ssh_url", "svn_url"];
+        let mut shape = self.repository(repository);
+        if let Some(shape) = shape.as_object_mut() {
+            shape.retain(|name, _| {
+                let is_address = (name.ends_with("_url") || name == "url") && !NOT_ITS.contains(&name.as_str());
+                OWN.contains(&name.as_str()) || is_address
+            });
+        }
+        shape
+    }
+
     /// `full-repository`.
     pub fn repository_full(&self, repository: &Repository) -> Value {
         let mut shape = self.repository(repository);

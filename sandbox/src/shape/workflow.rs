@@ -31,7 +31,7 @@ impl View<'_> {
         let api = format!("{}/actions/runs/{}", self.repository_api(run.repository), run.id);
         let suite = format!("{}/check-suites/{}", self.repository_api(run.repository), run.suite);
         let workflow = workflow_id(run.repository, &run.file);
-        let repository = self.world.repositories.get(&run.repository).map(|it| self.repository(it));
+        let repository = self.world.repositories.get(&run.repository).map(|it| self.repository_lite(it));
         json!({
             "id": run.id,
             "name": run.name,

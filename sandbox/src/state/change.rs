@@ -12,7 +12,6 @@ use crate::shape::{Urls, View};
 #[derive(Debug)]
 pub(crate) struct Emitted {
     pub event: &'static str,
-    pub action: Option<&'static str>,
     pub installation: Option<Id>,
     pub repository: Option<Id>,
     pub payload: Value,
@@ -61,13 +60,7 @@ impl Change<'_> {
         }
         let installation = installation.id;
         let payload = self.payload(action, fields, Some(repository), Some(installation), sender);
-        self.emitted.push(Emitted {
-            event,
-            action,
-            installation: Some(installation),
-            repository: Some(repository),
-            payload,
-        });
+        self.emitted.push(Emitted { event, installation: Some(installation), repository: Some(repository), payload });
     }
 
     /// As [`Change::emit`], for events that only the App hears which made the object.
@@ -102,7 +95,7 @@ impl Change<'_> {
     ) {
         self.touched = true;
         let payload = self.payload(action, fields, None, None, sender);
-        self.emitted.push(Emitted { event, action, installation, repository: None, payload });
+        self.emitted.push(Emitted { event, installation, repository: None, payload });
     }
 
     fn payload(

@@ -26,6 +26,8 @@ pub(crate) fn record(world: &mut World, now: Timestamp, emitted: Vec<Emitted>) -
             tracing::warn!(event = event.event, bytes = payload.len(), "a payload over 25 MB is not sent");
             continue;
         }
+        // The action of a `repository_dispatch` is what its caller chose.
+        let action = event.payload["action"].as_str().map(str::to_owned);
         let id = world.take_delivery_id();
         world.keep_delivery(Delivery {
             id,
@@ -36,7 +38,7 @@ pub(crate) fn record(world: &mut World, now: Timestamp, emitted: Vec<Emitted>) -
             status: "pending".to_owned(),
             status_code: 0,
             event: event.event.to_owned(),
-            action: event.action.map(str::to_owned),
+            action,
             installation: event.installation,
             repository: event.repository,
             url: url.clone(),

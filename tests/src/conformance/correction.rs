@@ -28,12 +28,33 @@ const STATUS_OF_ERRORS: &str =
 const OLD_SAMPLE: &str = "written down from an old sample; GitHub has since added the field to every object of the kind, and the other webhooks list it";
 const BODY_OF_NO: &str =
     "the 404 of this yes-or-no question has GitHub's usual error object (github/docs#27266 quotes one)";
+const NEWER_EVENTS: &str = "an App may listen to events that are newer than this list of them, such as `deployment_protection_rule`, which has a webhook schema of its own";
 const TEXT: Put = Put::Json(r#"{"type": "string"}"#);
 const FLAG: Put = Put::Json(r#"{"type": "boolean"}"#);
 const NOT_FOUND: Put = Put::Json(r##"{"$ref": "#/components/responses/not_found"}"##);
 
 /// All of them.
 pub const CORRECTIONS: &[Correction] = &[
+    Correction {
+        at: "/components/parameters/created/schema",
+        put: TEXT,
+        reason: "the text below it says that it is a range in the syntax of searches, such as `>=2026-01-01T00:00:00Z`",
+    },
+    Correction {
+        at: "/components/schemas/webhook-check-suite-completed/properties/check_suite/properties/app/properties/events/items",
+        put: TEXT,
+        reason: NEWER_EVENTS,
+    },
+    Correction {
+        at: "/components/schemas/webhook-check-suite-requested/properties/check_suite/properties/app/properties/events/items",
+        put: TEXT,
+        reason: NEWER_EVENTS,
+    },
+    Correction {
+        at: "/components/schemas/webhook-check-suite-rerequested/properties/check_suite/properties/app/properties/events/items",
+        put: TEXT,
+        reason: NEWER_EVENTS,
+    },
     Correction { at: "/components/schemas/validation-error/properties/status", put: TEXT, reason: STATUS_OF_ERRORS },
     Correction {
         at: "/components/schemas/validation-error-simple/properties/status",

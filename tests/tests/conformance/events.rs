@@ -24,7 +24,7 @@ const EVENTS: &str = "
     pull_request_review.dismissed pull_request_review.edited pull_request_review.submitted
     push
     repository.created repository.deleted repository.edited repository.renamed
-    repository_dispatch
+    repository_dispatch.sample.collected
     workflow_run.completed workflow_run.in_progress workflow_run.requested
 ";
 

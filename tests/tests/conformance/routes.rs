@@ -58,7 +58,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 /// The routes that were never answered with success.
 pub fn not_driven(exchanges: &[Exchange]) -> Vec<String> {
     let done = |method: &str, pattern: &str| {
-        exchanges.iter().any(|it| it.status < 300 && it.method == method && fits(pattern, &it.path))
+        exchanges.iter().any(|it| it.status < 400 && it.method == method && fits(pattern, &it.path))
     };
     let missing = served().into_iter().filter(|(method, pattern)| !done(method, pattern));
     missing.map(|(method, pattern)| format!("{method} {pattern} is served, but was never driven to success")).collect()

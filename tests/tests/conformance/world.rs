@@ -72,7 +72,9 @@ impl World {
             sandbox.grant(REPOSITORY, login, permission).unwrap();
         }
         sandbox.grant_team(REPOSITORY, "leads", Permission::Maintain).unwrap();
-        let client = reqwest::Client::builder().user_agent("conformance").no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().user_agent("conformance").no_proxy();
+        // A redirect is an answer too.
+        let client = client.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let world = Self {
             sandbox,
             installation,

@@ -154,7 +154,7 @@ async fn a_pull_request_that_touches_no_definition_has_the_check_unless_the_repo
     let stage = Stage::raise(&[("release", RELEASE)]).await;
     let number = stage.pull_request("release-1.4");
     let check = stage.concluded(number, "validate", "success").await;
-    assert_eq!(check.title.as_deref(), Some("nothing to complain about"));
+    assert_eq!(check.title.as_deref(), Some("no definition is touched"));
 
     let quiet = "validate: {every_pull_request: false}\n";
     let stage = Stage::raise_with(&[("release", RELEASE)], &[(".flow/flow.yaml", quiet)]).await;

@@ -75,7 +75,7 @@ async fn validate_again(scope: &Scope<'_>, run: &CheckRun) -> Result<Handled, Tr
         return Ok(Handled::Ignored("GitHub does not say which pull request it is about".to_owned()));
     };
     let (pull_request, _) = scope.pull_request(number).await?;
-    validation::show(scope, &pull_request, Some(run.id)).await?;
+    validation::show_again(scope, &pull_request, run.id).await?;
     Ok(Handled::Done)
 }
 

@@ -10,7 +10,8 @@ use super::scope::Scope;
 use super::source::Change;
 use super::start::Occasion;
 use super::trigger::triggers;
-use super::{Handled, Trouble, validation};
+use super::validation::{self, Looked};
+use super::{Handled, Trouble};
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{DeploymentReview, User};
 use crate::github::outbox::{DeploymentOf, Effect};
@@ -60,7 +61,8 @@ pub(super) async fn merge_group(scope: &Scope<'_>, event: MergeGroupEvent) -> Re
     }
     // Where the check is required, the queue waits for it too.
     let change = Change::Push { before: event.merge_group.base_sha.clone(), after: head.to_owned() };
-    validation::show_if_wanted(scope, &change, head).await?;
+    let changed = scope.inner.source.changed_paths(&scope.tenant, &scope.name(), &change).await?;
+    validation::show_if_wanted(scope, &Looked { change: &change, head_sha: head, again: None }, &changed).await?;
     Ok(Handled::Done)
 }
 

@@ -14,6 +14,14 @@ pub(super) struct PullRequestEvent {
     pub(super) sender: User,
     /// The label that was added or removed.
     pub(super) label: Option<Label>,
+    /// What an edit changed.
+    pub(super) changes: Option<Changes>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Changes {
+    /// Present where the base branch is another one.
+    pub(super) base: Option<serde::de::IgnoredAny>,
 }
 
 /// What is taken of a pull request in a payload: as of when it is.

@@ -12,7 +12,8 @@ use super::scope::Scope;
 use super::source::Change;
 use super::start::{Occasion, Place};
 use super::trigger::{PullRequestHappening, pull_request_action, touches, triggers};
-use super::{Handled, Trouble, validation};
+use super::validation::{self, Looked};
+use super::{Handled, Trouble};
 use crate::github::client::PullRequest;
 use crate::github::people::person;
 
@@ -38,9 +39,12 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result
     }
     if brings_commits(action) {
         let changed = paths.of(scope, &pull_request).await?;
-        if validation::is_wanted(scope, changed).await? {
-            validation::show(scope, &pull_request, None).await?;
-        }
+        // On another base the same commit is another change: what was said of it counts no more.
+        let other_base = event.changes.as_ref().is_some_and(|changes| changes.base.is_some());
+        let again = other_base.then(|| scope.delivery.0.clone());
+        let change = change(&pull_request);
+        let looked = Looked { change: &change, head_sha: &pull_request.head.sha, again };
+        validation::show_if_wanted(scope, &looked, changed).await?;
     }
     Ok(Handled::Done)
 }

@@ -24,9 +24,9 @@ pub struct Validated {
     pub repository: RepositoryName,
     /// The commit.
     pub head_sha: String,
-    /// The run that another one takes the place of: somebody pressed *Re-run*.
+    /// What makes it another look at the same commit: the run that it takes the place of, or a new base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instead_of: Option<u64>,
+    pub again: Option<String>,
     /// Whether there is no error.
     pub is_sound: bool,
     /// One line.
@@ -72,9 +72,9 @@ pub enum Level {
 impl Validated {
     /// What tells this run from others of its name.
     pub fn external_id(&self) -> String {
-        match self.instead_of {
+        match &self.again {
             None => format!("validate:{}", self.head_sha),
-            Some(run) => format!("validate:{}:{run}", self.head_sha),
+            Some(again) => format!("validate:{}:{again}", self.head_sha),
         }
     }
 

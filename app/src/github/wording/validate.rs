@@ -74,6 +74,14 @@ pub fn summary(report: &Report, changes: &Difference, fails: bool, played: &str)
     page.finish()
 }
 
+/// Title and summary where a change touches no definition.
+pub fn untouched() -> (String, String) {
+    let summary = "This change touches no definition: nothing below `.flow/` differs.\n\n\
+                   <sub>The check is here so that it may be a required one; `validate: {every_pull_request: false}` in \
+                   `.flow/flow.yaml` leaves it to changes that touch definitions.</sub>";
+    ("no definition is touched".to_owned(), summary.to_owned())
+}
+
 fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }

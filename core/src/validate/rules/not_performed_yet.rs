@@ -4,9 +4,9 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::ProcessScope;
 use super::super::scope::Scope;
+use crate::definition::Step;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepType;
-use crate::definition::Step;
 use crate::execution::Performable;
 use crate::source::Node;
 
