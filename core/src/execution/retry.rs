@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 
 use super::address::{self, innermost, inside, items_of, step_of};
 use super::decide::{Refusal, Transition};
-use super::edges::{Readiness, edge_end, readiness};
 use super::event::EventKind;
 use super::perform;
 use super::plan::{Plan, PlannedStep, compensation};
@@ -28,7 +27,7 @@ pub(super) struct Resumed {
 }
 
 /// Begins again with the steps that failed, were cancelled or undone, all that follows from them, and compensations. With
-/// `only`: of what ended badly with this step alone, and with what it could not start without.
+/// `only`: of what ended badly with this step alone.
 pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only: Option<&str>) -> Result<(), Refusal> {
     let status = transition.execution.status;
     if !matches!(status, ExecutionStatus::Failed | ExecutionStatus::Cancelled) {
@@ -45,11 +44,11 @@ pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only
             if !ended_badly(state) {
                 return Err(Refusal::NothingToRetry { status });
             }
-            Some(with_what_it_needs(plan, execution, id))
+            Some(id)
         }
     };
     let mut again = Again::new(plan, execution);
-    again.scope(&plan.steps, "", only.as_ref());
+    again.scope(&plan.steps, "", only);
     let Again { mut steps, resumed, .. } = again;
     steps.extend(compensations(plan, execution));
     let steps: BTreeSet<String> = steps.into_iter().collect();
@@ -74,29 +73,6 @@ pub(super) fn items_again(transition: &Transition<'_>, key: &str, planned: &Plan
         outermost.steps = steps;
     }
     resumed
-}
-
-/// A step of the process, and the steps before it that ended badly where it could not start because of them: behind an
-/// approval that was cancelled nothing begins before people are asked anew.
-fn with_what_it_needs<'p>(plan: &'p Plan, execution: &Execution, id: &'p str) -> BTreeSet<&'p str> {
-    let (mut needed, mut seen, mut next) = (BTreeSet::from([id]), BTreeSet::from([id]), vec![id]);
-    while let Some(id) = next.pop() {
-        let Some(planned) = plan.steps.get(id) else { continue };
-        let ends: Vec<_> = planned.edges.iter().map(|edge| edge_end(execution, edge, id)).collect();
-        if !matches!(readiness(planned.step.join, planned.step.run_on, &ends), Readiness::Skip(_)) {
-            continue;
-        }
-        for edge in &planned.edges {
-            let Some(before) = execution.steps.get(&edge.from).filter(|_| seen.insert(&edge.from)) else { continue };
-            if ended_badly(before) {
-                needed.insert(&edge.from);
-                next.push(&edge.from);
-            } else if before.status == StepStatus::Skipped {
-                next.push(&edge.from);
-            }
-        }
-    }
-    needed
 }
 
 fn ended_badly(step: &StepState) -> bool {
@@ -146,8 +122,8 @@ impl<'a> Again<'a> {
         Self { execution, undone, touched, steps: Vec::new(), resumed: Vec::new() }
     }
 
-    /// The steps of a process or of an item. With `only`: of those that ended badly these alone.
-    fn scope(&mut self, steps: &IndexMap<String, PlannedStep>, items: &str, only: Option<&BTreeSet<&str>>) {
+    /// The steps of a process or of an item. With `only`: of those that ended badly this one alone.
+    fn scope(&mut self, steps: &IndexMap<String, PlannedStep>, items: &str, only: Option<&str>) {
         let mut begun: IndexMap<&str, bool> = IndexMap::new();
         for (id, planned) in steps {
             let key = address::key(id, items);
@@ -155,7 +131,7 @@ impl<'a> Again<'a> {
             if planned.step.run_on == RunOn::Compensation {
                 continue;
             }
-            let bad = ended_badly(state) && only.is_none_or(|only| only.contains(id.as_str()));
+            let bad = ended_badly(state) && only.is_none_or(|only| only == id);
             let touched = self.touched.contains_key(&key);
             if bad || touched || self.undone.contains(&key) {
                 // A list that was opened goes on; everything else begins again as a whole.

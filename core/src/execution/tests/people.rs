@@ -176,6 +176,8 @@ fn retrying_a_step_behind_a_cancelled_approval_made_of_cancelled_failed() {
     world.signal(cancel()).unwrap();
     assert_eq!(world.picture(), "cancelled | ok:cancelled ship:cancelled");
     world.signal(retry("ship")).unwrap();
+    assert_eq!(world.picture(), "cancelled | ok:cancelled ship:skipped", "nobody has approved");
+    world.signal(retry("ok")).unwrap();
     assert_eq!(world.picture(), "waiting | ok:waiting ship:pending", "people are asked anew");
     for who in ["ann", "dave"] {
         world.decides(who, "ok", Approve).unwrap();
