@@ -124,6 +124,8 @@ pub struct Flow {
     pub(super) steps: Vec<StepFacts>,
     by_id: BTreeMap<String, StepNumber>,
     pub(super) fields: Vec<Field>,
+    /// The fields of each step that has any.
+    of_step: BTreeMap<StepNumber, Vec<FieldIndex>>,
     pub(super) places: Vec<Place>,
     first_into: Vec<u32>,
     first_out: Vec<u32>,
@@ -147,7 +149,7 @@ impl Flow {
 
     /// The fields of a step, with their indices.
     pub fn fields_of(&self, step: StepNumber) -> impl Iterator<Item = (FieldIndex, &Field)> {
-        self.fields.iter().enumerate().filter(move |(_, field)| field.owner == Owner::Step(step))
+        self.of_step.get(&step).into_iter().flatten().map(|index| (*index, &self.fields[*index]))
     }
 
     /// The number of the step with this id; of steps with one id the first.
@@ -251,18 +253,17 @@ impl Flow {
         into: &[FieldIndex],
         moves: &dyn Fn(PlaceIndex, PlaceIndex, Option<Reading>) -> bool,
     ) -> Option<(PlaceIndex, Vec<(FieldIndex, Reading)>)> {
-        let mut towards: Vec<Option<u32>> = vec![None; self.places.len()];
-        let mut seen = vec![false; self.places.len()];
+        // Most ways are short and are asked for often: what is kept grows with the way, not with the process.
+        let mut towards: BTreeMap<PlaceIndex, Option<u32>> = BTreeMap::new();
         let mut open: std::collections::VecDeque<PlaceIndex> =
             into.iter().filter_map(|field| self.field_places.get(*field).copied()).collect();
-        open.iter().for_each(|place| seen[*place as usize] = true);
+        towards.extend(open.iter().map(|place| (*place, None)));
         while let Some(place) = open.pop_front() {
             let mut at = self.first_into[place as usize];
             while at != END {
                 let link = self.links[at as usize];
-                if !seen[link.from as usize] && moves(link.from, link.to, link.reading) {
-                    seen[link.from as usize] = true;
-                    towards[link.from as usize] = Some(at);
+                if !towards.contains_key(&link.from) && moves(link.from, link.to, link.reading) {
+                    towards.insert(link.from, Some(at));
                     if begins(link.from) {
                         return Some((link.from, self.readings_from(link.from, &towards)));
                     }
@@ -274,10 +275,14 @@ impl Flow {
         None
     }
 
-    fn readings_from(&self, first: PlaceIndex, towards: &[Option<u32>]) -> Vec<(FieldIndex, Reading)> {
+    fn readings_from(
+        &self,
+        first: PlaceIndex,
+        towards: &BTreeMap<PlaceIndex, Option<u32>>,
+    ) -> Vec<(FieldIndex, Reading)> {
         let mut readings = Vec::new();
         let mut place = first;
-        while let Some(link) = towards[place as usize].map(|link| self.links[link as usize]) {
+        while let Some(link) = towards.get(&place).copied().flatten().map(|link| self.links[link as usize]) {
             if let (Some(reading), Some(Place::Field(field))) = (link.reading, self.places.get(link.to as usize)) {
                 readings.push((*field, reading));
             }
@@ -331,6 +336,9 @@ impl Flow {
 
     pub(super) fn add_field(&mut self, field: Field) -> (FieldIndex, PlaceIndex) {
         let index = self.fields.len();
+        if let Owner::Step(step) = field.owner {
+            self.of_step.entry(step).or_default().push(index);
+        }
         self.fields.push(field);
         let place = self.add_place(Place::Field(index), Origins::NONE);
         self.field_places.push(place);

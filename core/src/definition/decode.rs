@@ -4,31 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::process::{Process, ProcessHeader};
-use super::schema::{compiled, keys_of_kind, of_step};
+use super::schema::{compiled, of_step};
 use super::step::{Step, StepCommon, StepKind, StepType};
 use crate::source::{Document, Kind, Node, NodeId, Pruned, Schema, SchemaFault, SchemaFaultKind, closest, from_node};
 
 /// How many faults of values are collected for one mapping before it is given up.
 const MAX_VALUE_FAULTS: usize = 64;
-
-/// The keys of each type of step beyond those of every step.
-static KIND_KEYS: LazyLock<IndexMap<StepType, Vec<String>>> = LazyLock::new(|| {
-    StepType::ALL
-        .into_iter()
-        .map(|step_type| {
-            let mut keys = keys_of_kind(step_type);
-            if step_type == StepType::Foreach {
-                keys.push("steps".to_owned());
-            }
-            (step_type, keys)
-        })
-        .collect()
-});
 
 /// The keys of all types of steps together.
 static STEP_KEYS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
@@ -85,15 +70,15 @@ fn step(document: &Document, node: NodeId, faults: &mut Vec<SchemaFault>) -> Opt
     };
     let mut pruned = Pruned::none();
     let since = faults.len();
-    check(document, node, compiled::step(step_type), &mut pruned, faults);
+    let known = compiled::step(step_type);
+    check(document, node, &known.schema, &mut pruned, faults);
     let since = if faults.len() > since { since } else { usize::MAX };
     let body = mapping.get("steps").filter(|_| step_type == StepType::Foreach);
     let body_steps: Vec<Step> = body
         .filter(|body| body.kind() == Kind::Sequence)
         .map(|body| body.items().into_iter().flatten().filter_map(|item| step(document, item.id(), faults)).collect())
         .unwrap_or_default();
-    let own_keys = &KIND_KEYS[&step_type];
-    let is_own = |key: &str| own_keys.iter().any(|own| own == key);
+    let is_own = |key: &str| known.own_keys.iter().any(|own| own == key);
     let (mut common_only, mut kind_only) = (pruned.clone(), pruned);
     for (key, value) in mapping.entries() {
         let own = key.as_str().is_some_and(is_own);

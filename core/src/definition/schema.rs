@@ -91,8 +91,14 @@ pub(super) fn schema_or_path(_: &mut SchemaGenerator) -> schemars::Schema {
 
 /// The schema of one type of step: what every step may say and the fields of its type, nothing else.
 pub fn of_step(step_type: StepType) -> Value {
-    let mut schema = plain::<StepCommon>();
-    merge(&mut schema, kind_schema(step_type));
+    of_own(step_type, kind_schema(step_type))
+}
+
+/// The same, of the schema of its own fields.
+fn of_own(step_type: StepType, own: Value) -> Value {
+    static COMMON: LazyLock<Value> = LazyLock::new(plain::<StepCommon>);
+    let mut schema = COMMON.clone();
+    merge(&mut schema, own);
     if step_type == StepType::Foreach {
         merge(
             &mut schema,
@@ -125,7 +131,10 @@ fn kind_schema(step_type: StepType) -> Value {
 
 /// The keys that belong to a type of step beyond those of every step.
 pub fn keys_of_kind(step_type: StepType) -> Vec<String> {
-    let schema = kind_schema(step_type);
+    keys_of(&kind_schema(step_type))
+}
+
+fn keys_of(schema: &Value) -> Vec<String> {
     let keys = schema.get("properties").and_then(Value::as_object);
     keys.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
 }
@@ -207,17 +216,12 @@ fn process() -> Value {
 pub(super) mod compiled {
     use super::{
         Agent, FlowSettings, LazyLock, OnceLock, Policy, ProcessTest, PromptHeader, Schema, StepCommon, StepType, Tool,
-        Value, header, of_step, plain,
+        header, keys_of, kind_schema, of_own, plain,
     };
-
-    fn compile(schema: Value) -> Schema {
-        #[expect(clippy::expect_used, reason = "the schemas are derived from our types; a test compiles every one")]
-        Schema::compile_derived(&schema).expect("a derived schema compiles")
-    }
 
     macro_rules! compiled {
         ($($(#[$meta:meta])* $name:ident = $schema:expr;)*) => {
-            $(pub(in crate::definition) static $name: LazyLock<Schema> = LazyLock::new(|| compile($schema));)*
+            $(pub(in crate::definition) static $name: LazyLock<Schema> = LazyLock::new(|| Schema::derived(&$schema));)*
         };
     }
 
@@ -239,10 +243,23 @@ pub(super) mod compiled {
         };
     }
 
-    /// The schema of one type of step.
-    pub(in crate::definition) fn step(step_type: StepType) -> &'static Schema {
-        static STEPS: [OnceLock<Schema>; StepType::ALL.len()] = [const { OnceLock::new() }; StepType::ALL.len()];
+    /// What reads one type of step.
+    pub(in crate::definition) struct OfStep {
+        /// Its schema.
+        pub(in crate::definition) schema: Schema,
+        /// Its keys beyond those of every step.
+        pub(in crate::definition) own_keys: Vec<String>,
+    }
+
+    /// What reads a type of step.
+    pub(in crate::definition) fn step(step_type: StepType) -> &'static OfStep {
+        static STEPS: [OnceLock<OfStep>; StepType::ALL.len()] = [const { OnceLock::new() }; StepType::ALL.len()];
         let place = StepType::ALL.iter().position(|known| *known == step_type).unwrap_or_default();
-        STEPS[place].get_or_init(|| compile(of_step(step_type)))
+        STEPS[place].get_or_init(|| {
+            let own = kind_schema(step_type);
+            let mut own_keys = keys_of(&own);
+            own_keys.extend((step_type == StepType::Foreach).then(|| "steps".to_owned()));
+            OfStep { schema: Schema::derived(&of_own(step_type, own)), own_keys }
+        })
     }
 }

@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::model::{Line, LineKind};
 use crate::source::{Kind, Node};
-use crate::validate::rules::secret_in_plain_text::masked;
+use crate::validate::secrets::masked;
 
 /// Characters of a value that is shown on one line.
 const SHOWN: usize = 160;

@@ -15,6 +15,7 @@ mod reference;
 mod rule;
 pub mod rules;
 mod scope;
+pub(crate) mod secrets;
 mod suppression;
 mod walk;
 

@@ -32,7 +32,10 @@ fn each_body<'p>(steps: &'p [Step], look: &mut dyn FnMut(&'p [Step], bool)) {
 /// Calls `look` with the graph of each list of steps: the process's own, then those of bodies of `foreach`.
 pub(super) fn each_graph(process: &ProcessScope<'_>, look: &mut dyn FnMut(&Graph<'_>)) {
     look(&process.graph);
-    each_body(&process.process.steps, &mut |steps, _| look(&Graph::of_steps(steps)));
+    if process.bodies.is_empty() {
+        return each_body(&process.process.steps, &mut |steps, _| look(&Graph::of_steps(steps)));
+    }
+    process.bodies.iter().for_each(|body| look(&body.graph));
 }
 
 /// The ids of steps inside bodies of `foreach`, with the `foreach` around them.

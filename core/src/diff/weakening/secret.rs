@@ -12,7 +12,7 @@ use crate::diff::matching::{name, written_steps};
 use crate::diff::model::{Place, Side};
 use crate::expression::Template;
 use crate::source::{Kind as NodeKind, Node, Span};
-use crate::validate::rules::secret_in_plain_text::occurrences;
+use crate::validate::secrets::occurrences;
 
 /// One reading of a secret.
 #[derive(Debug, Clone)]

@@ -5,24 +5,39 @@ mod branch;
 mod plain;
 mod prepare;
 mod report;
+mod sound;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
 use serde_json::Value;
 
 use super::arena::{Document, NodeId};
 use super::file::Span;
+use super::node::Node;
 use super::view::{ArenaJson, View};
 
 /// A compiled JSON Schema (2020-12 unless it says otherwise). Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Schema {
     source: Arc<Value>,
-    validator: Validator<ArenaJson>,
+    compiled: Compiled,
+}
+
+#[derive(Debug, Clone)]
+enum Compiled {
+    Now(Validator<ArenaJson>),
+    Later(Arc<Later>),
+}
+
+/// A derived schema: compiled when the first node is not seen to be sound.
+#[derive(Debug)]
+struct Later {
+    sound: sound::Sound,
+    validator: OnceLock<Validator<ArenaJson>>,
 }
 
 /// Why a schema cannot be used.
@@ -98,12 +113,7 @@ impl Schema {
     /// # Errors
     /// When it is no valid schema, or refers to something outside.
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
-        let validator = jsonschema::options_for::<ArenaJson>()
-            .offline()
-            .should_validate_formats(true)
-            .build(schema)
-            .map_err(|error| report::schema_error(schema, &error))?;
-        Ok(Self { source: Arc::new(schema.clone()), validator })
+        Ok(Self { source: Arc::new(schema.clone()), compiled: Compiled::Now(validator(schema)?) })
     }
 
     /// Whether a schema could be compiled, at less than the price of doing it: most are plain.
@@ -114,13 +124,13 @@ impl Schema {
         if plain::is_plain(schema) { Ok(()) } else { Self::compile(schema).map(drop) }
     }
 
-    /// Compiles a schema that was derived from our own types, for checking files that are decoded afterwards: texts
-    /// whose schema has [`Schema::DECODED`] are left to decoding, which says more precisely what is wrong with them.
-    ///
-    /// # Errors
-    /// As [`Schema::compile`].
-    pub fn compile_derived(schema: &Value) -> Result<Self, SchemaError> {
-        Self::compile(&prepare::without_decoded(schema))
+    /// A schema that was derived from our own types, for checking files that are decoded afterwards: texts whose schema
+    /// has [`Schema::DECODED`] are left to decoding, which says more precisely what is wrong with them. Compiled when
+    /// something is wrong for the first time.
+    pub fn derived(schema: &Value) -> Self {
+        let source = prepare::without_decoded(schema);
+        let later = Later { sound: sound::Sound::of(&source), validator: OnceLock::new() };
+        Self { source: Arc::new(source), compiled: Compiled::Later(Arc::new(later)) }
     }
 
     /// Annotation of a schema whose `pattern` is for editors only: decoding checks the text.
@@ -129,12 +139,26 @@ impl Schema {
     /// Checks a node, aliases followed. Gives each mistake once, in the order of the text; stays silent about nodes
     /// that a fault of parsing already speaks about.
     pub fn check(&self, document: &Document, id: NodeId) -> Vec<SchemaFault> {
-        let view = View::Node(document.node(id));
-        if self.validator.is_valid(view) {
+        let node = document.node(id);
+        let Some(validator) = self.unless_sound(node) else { return Vec::new() };
+        let view = View::Node(node);
+        if validator.is_valid(view) {
             return Vec::new();
         }
         let report = report::Report { schema: &self.source, document, root: id };
-        report.faults(self.validator.iter_errors(view))
+        report.faults(validator.iter_errors(view))
+    }
+
+    /// What says more about a node; nothing where it is seen to be sound.
+    fn unless_sound(&self, node: Node<'_>) -> Option<&Validator<ArenaJson>> {
+        match &self.compiled {
+            Compiled::Now(validator) => Some(validator),
+            Compiled::Later(later) if later.sound.accepts(node) => None,
+            #[expect(clippy::expect_used, reason = "the schemas are derived from our types; a test compiles every one")]
+            Compiled::Later(later) => {
+                Some(later.validator.get_or_init(|| validator(&self.source).expect("a derived schema compiles")))
+            }
+        }
     }
 
     /// Checks a JSON value. The faults have no place in a file; their `path` says where they are.
@@ -146,11 +170,17 @@ impl Schema {
     /// Whether a JSON value is as the schema says.
     pub fn accepts(&self, value: &Value) -> bool {
         let document = Document::from_json(value);
-        self.validator.is_valid(View::Node(document.node(document.root().unwrap_or_default())))
+        let node = document.node(document.root().unwrap_or_default());
+        self.unless_sound(node).is_none_or(|validator| validator.is_valid(View::Node(node)))
     }
 
     /// The schema that was compiled.
     pub fn source(&self) -> &Value {
         &self.source
     }
+}
+
+fn validator(schema: &Value) -> Result<Validator<ArenaJson>, SchemaError> {
+    let options = jsonschema::options_for::<ArenaJson>().offline().should_validate_formats(true);
+    options.build(schema).map_err(|error| report::schema_error(schema, &error))
 }

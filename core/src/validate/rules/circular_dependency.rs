@@ -4,7 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::ProcessScope;
 use super::super::scope::Scope;
-use super::each_list;
+use super::each_graph;
 use crate::definition::Step;
 use crate::graph::{Graph, StepIndex};
 use crate::source::Span;
@@ -50,10 +50,9 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
-        each_list(process.process, &mut |steps, _| {
-            let graph = Graph::of_steps(steps);
+        each_graph(process, &mut |graph| {
             for circle in graph.circles() {
-                tell(process, &graph, &circle, findings);
+                tell(process, graph, &circle, findings);
             }
         });
     }

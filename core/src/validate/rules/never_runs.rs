@@ -5,7 +5,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 
 use super::super::scope::ProcessScope;
-use super::{constant, each_list};
+use super::{constant, each_graph};
 use crate::definition::Step;
 use crate::definition::step::{OnFailure, RunOn};
 use crate::graph::{Edge, Graph, StepIndex};
@@ -52,10 +52,9 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
-        each_list(process.process, &mut |steps, _| {
-            let graph = Graph::of_steps(steps);
+        each_graph(process, &mut |graph| {
             for (index, step) in graph.steps().enumerate() {
-                tell(process, &graph, index, step, findings);
+                tell(process, graph, index, step, findings);
             }
         });
     }

@@ -3,10 +3,8 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::super::secrets::occurrences;
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use regex::{Regex, RegexSet};
 
 use crate::definition::repository::{File, FileKind};
 use crate::source::{Node, Span};
@@ -43,59 +41,6 @@ steps:
 "#,
     check,
 };
-
-/// Forms of secrets that say themselves what they are, from the pages of those who issue them.
-const FORMS: [(&str, &str); 33] = [
-    ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
-    ("an AWS access key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("a private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
-    ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("a Slack webhook", r"https://hooks\.slack\.com/services/T[A-Za-z0-9_]+/B[A-Za-z0-9_]+/[A-Za-z0-9_]{20,}"),
-    ("an API key of Anthropic", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    ("an API key of OpenAI", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,}"),
-    ("an API key of Google", r"\bAIza[A-Za-z0-9_-]{35}\b"),
-    ("a Stripe key", r"\b(?:sk|rk)_live_[A-Za-z0-9]{20,}"),
-    ("a GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft)-[A-Za-z0-9_-]{20,}"),
-    ("an npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("a PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,}"),
-    ("a token of crates.io", r"\bcio[A-Za-z0-9]{32}\b"),
-    ("a Docker token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}"),
-    ("a token of Hugging Face", r"\bhf_[A-Za-z0-9]{34}\b"),
-    ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b"),
-    ("a Twilio key", r"\bSK[0-9a-f]{32}\b"),
-    ("a DigitalOcean token", r"\bdo[por]_v1_[0-9a-f]{64}\b"),
-    ("a HashiCorp Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
-    ("a Terraform Cloud token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
-    ("an Atlassian token", r"\bATATT3[A-Za-z0-9_=-]{100,}"),
-    ("a Shopify token", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
-    ("a Linear key", r"\blin_api_[A-Za-z0-9]{40}\b"),
-    ("a Notion token", r"\bntn_[A-Za-z0-9]{40,}"),
-    ("a New Relic key", r"\bNRAK-[A-Z0-9]{27}\b"),
-    ("a Databricks token", r"\bdapi[0-9a-f]{32}\b"),
-    ("an OAuth token of Google", r"\bya29\.[A-Za-z0-9_-]{40,}"),
-    ("a key of an Azure account", r"\bAccountKey=[A-Za-z0-9+/]{86}=="),
-    ("a Discord webhook", r"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{60,}"),
-    ("a Telegram bot's token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b"),
-    ("an age key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
-    ("a signed token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
-    ("a password in an address", r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@{}"']+:[^\s/:@{}"']+@"#),
-];
-
-/// A pattern with boundaries of ASCII words: those of Unicode make the search many times slower where a text has umlauts.
-fn plain(pattern: &str) -> String {
-    pattern.replace(r"\b", r"(?-u:\b)")
-}
-
-#[expect(clippy::expect_used, reason = "the patterns are constants; a test of every rule compiles them")]
-static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    FORMS.iter().map(|(_, pattern)| Regex::new(&plain(pattern)).expect("a constant pattern compiles")).collect()
-});
-
-/// All of them at once: files without a secret, nearly all, are read through once.
-#[expect(clippy::expect_used, reason = "the patterns are constants; a test of every rule compiles them")]
-static ANY: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new(FORMS.iter().map(|(_, pattern)| plain(pattern))).expect("constant patterns compile")
-});
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
@@ -187,32 +132,6 @@ fn bits_a_letter(text: &str) -> f64 {
     let total = text.len() as f64;
     let share = |count: &u32| f64::from(*count) / total;
     counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum()
-}
-
-/// What looks like a secret in a text: its form and its place in bytes.
-pub(crate) fn occurrences(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    let mut told: Vec<(&'static str, Range<usize>)> = Vec::new();
-    for place in &ANY.matches(text) {
-        let (Some(pattern), Some((what, _))) = (PATTERNS.get(place), FORMS.get(place)) else { continue };
-        for found in pattern.find_iter(text) {
-            // A key of one house may have the form of another's.
-            if !told.iter().any(|(_, range)| range.start < found.end() && found.start() < range.end) {
-                told.push((*what, found.range()));
-            }
-        }
-    }
-    told
-}
-
-/// The text with asterisks where something looks like a secret.
-pub(crate) fn masked(text: &str) -> String {
-    let mut found: Vec<Range<usize>> = occurrences(text).into_iter().map(|(_, range)| range).collect();
-    found.sort_by_key(|range| range.start);
-    let mut safe = text.to_owned();
-    for range in found.into_iter().rev() {
-        safe.replace_range(range, "***");
-    }
-    safe
 }
 
 #[cfg(test)]

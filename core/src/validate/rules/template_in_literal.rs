@@ -47,6 +47,9 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
+        if process.texts.elsewhere.is_empty() {
+            continue;
+        }
         let document = &process.file.document;
         let root = document.node(process.process.node);
         let told = told(process.file, root);
