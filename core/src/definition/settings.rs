@@ -58,6 +58,13 @@ pub struct Integration {
     pub headers: IndexMap<Spanned<String>, Text>,
 }
 
+impl FlowSettings {
+    /// Whether a rule is off, by its code or its name as it is written.
+    pub fn turns_off(&self, rule: &str) -> bool {
+        self.validate.levels.iter().any(|(name, level)| name.value == rule && *level == Level::Off)
+    }
+}
+
 /// Who may use a command.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -150,6 +150,22 @@ fn every_change_is_told_in_the_authors_words() {
 }
 
 #[test]
+fn a_deadline_of_an_input_whose_default_rises_is_later() {
+    let process = |default: &str| {
+        format!(
+            "name: release\nversion: 1\ninputs:\n  soon: {{type: string, default: {default}}}\n  hours: {{type: integer, default: 2}}\nsteps:\n  - {{id: call, type: api_call, url: https://example.com, timeout: '{{{{ inputs.soon }}}}'}}\n  - {{id: ask, type: api_call, url: https://example.com, timeout: '{{{{ inputs.hours }}}}h'}}\n"
+        )
+    };
+    let difference = |before: &str, after: &str| between(&[(PATH, before)], &[(PATH, after)]);
+    let risen = difference(&process("1h"), &process("90m").replace("default: 2", "default: 12"));
+    insta::assert_snapshot!(told(&risen).lines().take(2).collect::<Vec<_>>().join("\n"), @r"
+    ! timeout-longer process release call .flow/processes/release.yaml:7: `timeout`: `{{ inputs.soon }}`, by default `1h`, became by default `1h30m`
+    ! timeout-longer process release ask .flow/processes/release.yaml:8: `timeout`: `{{ inputs.hours }}h`, by default `2h`, became by default `12h`
+    ");
+    assert!(kinds(&difference(&process("1h"), &process("30m"))).is_empty());
+}
+
+#[test]
 fn each_weakening_of_an_approval_is_told_by_its_kind() {
     for (from, to, expected) in [
         ("{team: leads, count: 2}\n", "{team: leads}\n", "fewer-approvers"),

@@ -6,10 +6,14 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::reference::{self, Problem};
+use super::rule::Rule;
+use super::rules::{self, unknown_compensation, unknown_dependency, unknown_gateway_target, unknown_step};
+use super::suppression::silenced;
 use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::schema::MAX_STEPS;
+use crate::definition::settings::FlowSettings;
 use crate::definition::step::{StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
@@ -81,7 +85,7 @@ pub struct ProcessScope<'r> {
     pub texts: Arc<Texts>,
     /// What is wrong with what they read.
     pub problems: Vec<Problem>,
-    /// Where names of steps are written that no step has, in the order of the file.
+    /// Where names of steps are written that no step has and somebody wants to hear of it, in the order of the file.
     unknown_steps: BTreeMap<String, Vec<Span>>,
 }
 
@@ -116,7 +120,8 @@ impl<'r> Scope<'r> {
         let names = Names::of(repository, elsewhere);
         let types = Types::of(repository);
         let processes: Vec<_> = repository.all_processes().collect();
-        let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process);
+        let settings = repository.settings();
+        let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process, settings);
         let processes: Vec<ProcessScope<'r>> = match spread {
             false => processes.iter().map(look).collect(),
             true => processes.par_iter().map(look).collect(),
@@ -221,7 +226,7 @@ pub fn below<'path>(path: &'path str, folder: &str) -> &'path str {
 }
 
 impl<'r> ProcessScope<'r> {
-    fn new(types: &Types<'r>, file: &'r File, process: &'r Arc<Process>) -> Self {
+    fn new(types: &Types<'r>, file: &'r File, process: &'r Arc<Process>, settings: Option<&FlowSettings>) -> Self {
         let graph = Graph::of(process);
         let missing = Missing::of(&graph);
         let ids = written_ids(&file.document, process.node);
@@ -246,7 +251,7 @@ impl<'r> ProcessScope<'r> {
             scope.has_nameless_step || scope.loose_ends(&scope.graph, written)
         };
         scope.problems = reference::problems(types, &scope);
-        scope.unknown_steps = unknown_steps(&scope);
+        scope.unknown_steps = unknown_steps(&scope, settings);
         scope
     }
 }
@@ -263,9 +268,11 @@ impl ProcessScope<'_> {
     }
 
     /// Where else a name is written that no step has; nothing where this is not its first place, at which all are told.
+    /// What nobody wants to hear of at its place is told for itself, and nothing with it.
     pub(super) fn other_places(&self, name: &str, span: Span) -> Option<&[Span]> {
         match self.unknown_steps.get(name).map(Vec::as_slice) {
-            Some([first, others @ ..]) => (*first == span).then_some(others),
+            Some([first, others @ ..]) if *first == span => Some(others),
+            Some(places) if places.contains(&span) => None,
             _ => Some(&[]),
         }
     }
@@ -317,28 +324,44 @@ impl ProcessScope<'_> {
     }
 }
 
-/// Whoever renames a step and forgets those that name it makes one mistake, in many places.
-fn unknown_steps(process: &ProcessScope<'_>) -> BTreeMap<String, Vec<Span>> {
-    let mut places: BTreeMap<String, BTreeSet<(u32, u32)>> = BTreeMap::new();
-    let mut add = |name: &str, span: Span| {
-        places.entry(name.to_owned()).or_default().insert((span.start, span.end));
+/// Whoever renames a step and forgets those that name it makes one mistake, in many places. Places at which its rule is
+/// suppressed or off are left out: what is said at one of them nobody hears.
+fn unknown_steps(process: &ProcessScope<'_>, settings: Option<&FlowSettings>) -> BTreeMap<String, Vec<Span>> {
+    let mut places: BTreeMap<String, BTreeSet<(u32, u32, &'static str)>> = BTreeMap::new();
+    let mut add = |rule: &Rule, name: &str, span: Span| {
+        places.entry(name.to_owned()).or_default().insert((span.start, span.end, rule.code));
     };
     for step in process.steps() {
         let targets = match &step.kind {
             StepKind::Gateway(gateway) => gateway.branches.iter().flat_map(|branch| &branch.to).collect(),
             _ => Vec::new(),
         };
-        let named = step.depends_on.iter().chain(targets).chain(&step.compensate_with);
-        named.filter(|id| !process.has_id(id.as_str())).for_each(|id| add(id.as_str(), id.span));
+        let named = step.depends_on.iter().map(|id| (&unknown_dependency::RULE, id));
+        let named = named.chain(targets.into_iter().map(|id| (&unknown_gateway_target::RULE, id)));
+        let named = named.chain(step.compensate_with.iter().map(|id| (&unknown_compensation::RULE, id)));
+        let unknown = named.filter(|(_, id)| !process.has_id(id.as_str()));
+        unknown.for_each(|(rule, id)| add(rule, id.as_str(), id.span));
     }
     for problem in process.problems.iter().filter(|problem| problem.kind == reference::ProblemKind::UnknownStep) {
         let name = process.file.source.slice(problem.span);
-        std::iter::once(&problem.span).chain(&problem.also).for_each(|span| add(name, *span));
+        std::iter::once(&problem.span).chain(&problem.also).for_each(|span| add(&unknown_step::RULE, name, *span));
     }
-    let spans = |places: BTreeSet<(u32, u32)>| {
-        places.into_iter().map(|(start, end)| Span::new(start as usize, end as usize)).collect()
+    if places.is_empty() {
+        return BTreeMap::new();
+    }
+    let silenced = silenced(process.file);
+    let is_heard = |(start, _, code): &(u32, u32, &'static str)| {
+        let line = process.file.source.position(*start).line;
+        let by_line = |name: &str| silenced.contains(&(line, name.to_owned()));
+        let by_level = |name: &str| settings.is_some_and(|settings| settings.turns_off(name));
+        let name = rules::find(code).map_or(*code, |rule| rule.name);
+        ![*code, name].into_iter().any(|name| by_line(name) || by_level(name))
     };
-    places.into_iter().map(|(name, places)| (name, spans(places))).collect()
+    let heard = |places: BTreeSet<(u32, u32, &'static str)>| -> Vec<Span> {
+        let heard = places.into_iter().filter(is_heard);
+        heard.map(|(start, end, _)| Span::new(start as usize, end as usize)).collect()
+    };
+    places.into_iter().map(|(name, places)| (name, heard(places))).collect()
 }
 
 fn bodies(process: &Process) -> Vec<Body<'_>> {

@@ -83,6 +83,12 @@ fn of_file(
     }
 }
 
+/// Where a file suppresses what: the line and the code or name of a rule.
+pub(super) fn silenced(file: &File) -> BTreeSet<(u32, String)> {
+    let of_lines = |one: Suppression| one.lines.into_iter().map(move |line| (line, one.code.clone()));
+    suppressions(file).into_iter().flat_map(of_lines).collect()
+}
+
 /// What a file suppresses: each code or name as written, with its place.
 pub(crate) fn suppressed(file: &File) -> Vec<(String, Span)> {
     suppressions(file).into_iter().map(|one| (one.code, one.code_span)).collect()

@@ -1,13 +1,17 @@
 //! Deadlines that are later or gone: of steps with the defaults that hold for them, of executions, and the defaults.
 
+use serde_json::Value;
+
 use super::{Found, ProcessAt, ProcessPair, Subject, View, key_place};
 use crate::definition::Step;
+use crate::definition::field::defaults;
 use crate::definition::process::Defaults;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::templated::Templated;
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::model::{Place, Side};
+use crate::expression::{Context, Template};
 use crate::source::Spanned;
 use crate::value::Duration;
 
@@ -56,6 +60,27 @@ fn told(deadline: &Deadline) -> String {
     }
 }
 
+/// What a deadline that is computed from inputs is where nobody gives them.
+fn by_default(at: &ProcessAt<'_>, deadline: &Deadline) -> Option<Duration> {
+    let Some(Templated::Template(text)) = deadline else { return None };
+    let template = Template::parse(text).ok()?;
+    if !template.references().iter().all(|reference| reference.root() == "inputs") {
+        return None;
+    }
+    let mut context = Context::new();
+    context.set("inputs", Value::Object(defaults(&at.process.header.inputs)));
+    template.evaluate(&context).ok()?.as_str()?.trim().parse().ok()
+}
+
+/// A deadline before and after, in words, where it is later.
+fn later(pair: &ProcessPair<'_>, was: &Deadline, is: &Deadline) -> Option<(String, String)> {
+    if is_later(was, is) {
+        return Some((told(was), told(is)));
+    }
+    let (usual, now) = (by_default(&pair.before, was)?, by_default(&pair.after, is)?);
+    (now > usual).then(|| (format!("{}, by default `{usual}`,", told(was)), format!("by default `{now}`")))
+}
+
 /// A step that says or said something itself; those that follow the defaults are told there.
 fn of_step(
     pair: &ProcessPair<'_>,
@@ -71,8 +96,8 @@ fn of_step(
     };
     if before.timeout.is_some() || after.timeout.is_some() {
         let (was, is) = (effective(&pair.before, before, was), effective(&pair.after, after, is));
-        if is_later(&was, &is) {
-            tell_step(pair, before, after, "timeout", (&was, &is), found);
+        if let Some(words) = later(pair, &was, &is) {
+            tell_step(pair, before, after, "timeout", words, found);
         }
     }
     let event = |at: &ProcessAt<'_>, step: &Step| match &step.kind {
@@ -83,8 +108,8 @@ fn of_step(
         _ => None,
     };
     let (was, is) = (event(&pair.before, before), event(&pair.after, after));
-    if is_later(&was, &is) {
-        tell_step(pair, before, after, "event", (&was, &is), found);
+    if let Some(words) = later(pair, &was, &is) {
+        tell_step(pair, before, after, "event", words, found);
     }
 }
 
@@ -93,10 +118,10 @@ fn tell_step(
     before: &Step,
     after: &Step,
     key: &str,
-    (was, is): (&Deadline, &Deadline),
+    (was, is): (String, String),
     found: &mut Found,
 ) {
-    let message = format!("`timeout`: {} became {}", told(was), told(is));
+    let message = format!("`timeout`: {was} became {is}");
     let (place, place_before) = (pair.after.place(after, key), pair.before.place(before, key));
     found.tell(Kind::TimeoutLonger, Subject::step(pair.definition(), after), message, place, Some(place_before));
 }

@@ -144,3 +144,66 @@ fn people_and_teams_of_a_test_that_nothing_names_are_told() {
     assert_eq!(test_file("{users: {ann: write}, teams: {lead: [ann]}}", expect), ["FLOW421 .flow/tests/a.yaml lead"]);
     assert_eq!(test_file("{users: {ann: write}, teams: {leads: [anne]}}", expect), ["FLOW421 .flow/tests/a.yaml anne"]);
 }
+
+/// The same unknown name in two rules' places, the first of which nobody wants to hear of.
+const TWICE: &str = "name: a\nversion: 1\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n  # HERE\n  - {id: b, type: set, depends_on: [a, gone], values: {v: 1}}\n  - {id: c, type: set, depends_on: a, values: {v: \"{{ steps.gone.output.x }}\"}}\n  - {id: d, type: set, depends_on: a, values: {v: \"{{ steps.gone.output.x }}\"}}\n";
+
+#[test]
+fn a_name_that_is_unknown_in_several_places_is_told_at_the_first() {
+    assert_eq!(found(&[("processes/a.yaml", TWICE)]), ["FLOW012 .flow/processes/a.yaml gone"]);
+}
+
+#[test]
+fn a_suppression_at_the_first_place_hides_nothing_of_another_rule_elsewhere() {
+    let suppressed = TWICE.replace("# HERE", "# flowctl: ignore[FLOW012] known elsewhere");
+    let told = findings(&[("processes/a.yaml", &suppressed)]);
+    assert_eq!(told.iter().map(|one| (one.code, one.related.len())).collect::<Vec<_>>(), [("FLOW203", 1)]);
+}
+
+#[test]
+fn a_rule_that_is_off_at_the_first_place_hides_nothing_of_another_rule_elsewhere() {
+    for rule in ["FLOW012", "unknown-dependency"] {
+        let settings = format!("validate: {{levels: {{{rule}: off}}}}\n");
+        let told = findings(&[("processes/a.yaml", TWICE), ("flow.yaml", &settings)]);
+        assert_eq!(
+            told.iter().map(|one| (one.code, one.related.len())).collect::<Vec<_>>(),
+            [("FLOW203", 1)],
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn an_input_that_only_a_notification_of_the_process_reads_is_used() {
+    let process = "name: a\nversion: 1\ninputs: {mail: {type: string, required: true}, other: {type: string}}\nsteps:\n  - {id: s, type: set, values: {v: 1}}\nnotify:\n  - {on: [completed], channel: email, to: \"{{ inputs.mail }}\"}\n";
+    assert_eq!(found(&[("processes/a.yaml", process)]), ["FLOW209 .flow/processes/a.yaml other"]);
+}
+
+#[test]
+fn a_test_that_reads_what_may_be_missing_fails_itself_and_is_told_there_alone() {
+    let process = |test: &str| {
+        format!(
+            "name: a\nversion: 1\ninputs: {{one: {{type: string}}}}\nsteps:\n  - {{id: s, type: set, values: {{v: \"{{{{ inputs.one if {test} else 'x' }}}}\"}}}}\n"
+        )
+    };
+    let told = findings(&[("processes/a.yaml", &process("inputs.one"))]);
+    let column =
+        process("inputs.one").lines().last().unwrap_or_default().find("if inputs.one").unwrap_or_default() + 11;
+    let column = u32::try_from(column).unwrap_or_default();
+    assert_eq!(told.iter().map(|one| (one.code, one.range.start.column)).collect::<Vec<_>>(), [("FLOW205", column)]);
+    for guarded in ["inputs.one is defined", "inputs.one | default('')"] {
+        assert_eq!(found(&[("processes/a.yaml", &process(guarded))]), NONE, "{guarded}");
+    }
+}
+
+/// A process is played again for a bounded number of guarded reads; beyond that nothing is claimed.
+#[test]
+fn reads_that_are_guarded_raise_no_false_alarm_however_many_there_are() {
+    let mut process = "name: a\nversion: 1\ninputs: {deep: {type: boolean, default: false}}\nsteps:\n  - {id: scan, type: set, when: '{{ inputs.deep }}', values: {hits: 1}}\n".to_owned();
+    for number in 0..80 {
+        process.push_str(&format!(
+            "  - {{id: s{number}, type: set, depends_on: scan, run_on: always, values: {{v: \"{{{{ steps.scan.output.hits if inputs.deep else {number} }}}}\"}}}}\n"
+        ));
+    }
+    assert_eq!(found(&[("processes/a.yaml", &process)]), NONE);
+}

@@ -1,12 +1,13 @@
 //! An input that nothing reads.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use crate::definition::repository::File;
-use crate::expression::Reference;
+use crate::expression::{Reference, Template};
 use crate::source::{NodeId, SchemaFault, SchemaFaultKind, Span, closest};
 
 /// The rule.
@@ -63,7 +64,7 @@ const ROOTS: [&str; 6] = ["inputs", "context", "trigger", "execution", "steps", 
 
 /// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something
 /// reads all of them.
-pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<&'p str>> {
+pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<Cow<'p, str>>> {
     if process.ids.len() > process.steps().count() || hides_texts(process.file, process.process.node) {
         return None;
     }
@@ -80,11 +81,19 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
         for reference in template.references().iter().filter(means_root) {
-            used.insert(reference.name(1)?);
+            used.insert(Cow::Borrowed(reference.name(1)?));
+        }
+    }
+    // An expression at a place that takes none is told there, and who is notified is computed from what it says.
+    let document = &process.file.document;
+    for text in process.texts.elsewhere.iter().filter_map(|node| document.node(*node).as_text()) {
+        let template = Template::parse(text).ok()?;
+        for reference in template.references().iter().filter(means_root) {
+            used.insert(Cow::Owned(reference.name(1)?.to_owned()));
         }
     }
     // What is misspelt was meant, and is told elsewhere.
-    used.extend(process.problems.iter().filter_map(|problem| problem.meant.as_deref()));
+    used.extend(process.problems.iter().filter_map(|problem| problem.meant.as_deref().map(Cow::Borrowed)));
     Some(used)
 }
 
