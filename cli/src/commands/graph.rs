@@ -19,6 +19,15 @@ use crate::terminal::{DIM, print};
 pub fn run(arguments: &GraphArguments, quiet: bool) -> anyhow::Result<Exit> {
     let (checkout, definitions) = read(&arguments.process)?;
     let (file, process) = find(&arguments.process, &checkout, &definitions)?;
+    let is_drawn = matches!(arguments.format, GraphFormat::Ascii | GraphFormat::Svg);
+    if let Some(edges) = graph::too_many_to_draw(process).filter(|_| is_drawn) {
+        let name = process.header.name.as_str();
+        anyhow::bail!(
+            "`{name}` has {edges} edges, and a picture of more than {} shows nothing; leave out of `depends_on` what is \
+             waited for anyway, or list them with `--format dot`",
+            graph::MAX_DRAWN
+        );
+    }
     let workflow_files = checkout.workflow_files();
     let options = Options { performed_only: false, workflow_files: workflow_files.as_ref(), ..Options::default() };
     let report = validate(&definitions, &options).only(|path| path == file.source.path());

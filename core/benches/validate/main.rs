@@ -6,7 +6,7 @@
 //!
 //! DIR: a folder with a `.flow/` to measure instead of the generated definitions. `--corpus DIR` writes those, so that
 //! other programs can be measured on the same bytes. `--hostile [NAME]` measures files that try to cost more than they
-//! weigh; with a name one of them, so that the peak of memory is its own.
+//! weigh, each in a process of its own, or one of them; it fails where one takes more than 5 s or 500 MiB.
 
 mod corpus;
 mod hostile;
@@ -14,7 +14,9 @@ mod hostile;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowctl_core::definition::repository::Repository;
@@ -33,6 +35,11 @@ type Files = Vec<(String, String)>;
 const FILES: usize = 1_000;
 /// Each figure is the median of so many runs.
 const RUNS: usize = 5;
+/// What a hostile file may take at most.
+const MOST_MILLISECONDS: f64 = 5_000.0;
+const MOST_MEBIBYTES: f64 = 500.0;
+/// Asks this program for one file on standard input.
+const JUDGE: &str = "--judge";
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -40,6 +47,7 @@ fn main() -> Result<(), Failure> {
         [] => generated(),
         [flag, folder] if flag == "--corpus" => write(Path::new(folder)),
         [flag, name @ ..] if flag == "--hostile" => hostile(name.first()),
+        [flag] if flag == JUDGE => judge(),
         [folder] if !folder.starts_with('-') => {
             let files = read(Path::new(folder))?;
             if files.is_empty() {
@@ -71,17 +79,43 @@ fn generated() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Each file in a process of its own, so that the peak of memory is its own.
 fn hostile(only: Option<&String>) -> Result<(), Failure> {
+    let mut over = Vec::new();
     for (name, text) in hostile::files(hostile::Size::Full) {
         if only.is_some_and(|only| only != name) {
             continue;
         }
-        let file = vec![(".flow/processes/a.yaml".to_owned(), text)];
-        let start = Instant::now();
-        validated(&file);
-        print("hostile_ms", name, milliseconds(start.elapsed()));
-        print("peak_rss_mib", name, peak_rss());
+        let mut child =
+            Command::new(std::env::current_exe()?).arg(JUDGE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().ok_or("the other process reads nothing")?;
+        input.write_all(text.as_bytes())?;
+        drop(input);
+        let told = child.wait_with_output()?;
+        if !told.status.success() {
+            return Err(format!("{name}: {}", told.status).into());
+        }
+        let [time, memory]: [f64; 2] = serde_json::from_slice(&told.stdout)?;
+        print("hostile_ms", name, rounded(time));
+        print("peak_rss_mib", name, rounded(memory));
+        if time > MOST_MILLISECONDS || memory > MOST_MEBIBYTES {
+            over.push(name);
+        }
     }
+    match over.as_slice() {
+        [] => Ok(()),
+        _ => Err(format!("more than 5 s or 500 MiB: {}", over.join(", ")).into()),
+    }
+}
+
+/// Judges what stands on standard input; prints milliseconds and MiB.
+fn judge() -> Result<(), Failure> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let file = [(".flow/processes/a.yaml".to_owned(), text)];
+    let start = Instant::now();
+    validated(&file);
+    println!("{}", json!([milliseconds(start.elapsed()), peak_rss()]));
     Ok(())
 }
 

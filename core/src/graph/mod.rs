@@ -31,6 +31,29 @@ pub use svg::svg;
 pub(crate) use worlds::Question;
 pub use worlds::{Missing, Moment};
 
+/// Most edges of a process that is drawn: a picture of more shows nothing, and takes very long to make.
+pub const MAX_DRAWN: usize = 20_000;
+
+/// How many edges a process has where those are too many to draw, bodies of `foreach` included. What is only listed,
+/// as Mermaid and DOT do, has no such limit.
+pub fn too_many_to_draw(process: &Process) -> Option<usize> {
+    let mut edges = 0;
+    let mut open: Vec<&[Step]> = vec![&process.steps];
+    while let Some(steps) = open.pop() {
+        for step in steps {
+            edges += step.depends_on.len();
+            match &step.kind {
+                StepKind::Gateway(gateway) => {
+                    edges += gateway.branches.iter().map(|branch| branch.to.len()).sum::<usize>();
+                }
+                StepKind::Foreach(foreach) => open.push(&foreach.steps),
+                _ => {}
+            }
+        }
+    }
+    (edges > MAX_DRAWN).then_some(edges)
+}
+
 /// A step's place among the steps of its graph, from 0.
 pub type StepIndex = usize;
 
