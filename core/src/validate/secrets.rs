@@ -79,23 +79,23 @@ const FORMS: [Form; 33] = [
     ("a password in an address", &[Address], r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@{}"']+:[^\s/:@{}"']+@"#),
 ];
 
-/// Which pairs of letters marks begin with, a bit each.
-static PAIRS: [u64; 1_024] = pairs();
+/// The forms, a bit each, that have a mark with this byte at its first and at its second place.
+static FIRST: [u64; 256] = with_byte_at(0);
+static SECOND: [u64; 256] = with_byte_at(1);
 
-const fn pairs() -> [u64; 1_024] {
-    let mut pairs = [0; 1_024];
+const fn with_byte_at(place: usize) -> [u64; 256] {
+    let mut forms = [0; 256];
     let mut form = 0;
     while form < FORMS.len() {
         let mut mark = 0;
         while mark < FORMS[form].1.len() {
             let text = FORMS[form].1[mark].text().as_bytes();
-            let pair = (text[0] as usize) << 8 | text[1] as usize;
-            pairs[pair / 64] |= 1 << (pair % 64);
+            forms[text[place] as usize] |= 1 << form;
             mark += 1;
         }
         form += 1;
     }
-    pairs
+    forms
 }
 
 impl Mark {
@@ -147,17 +147,18 @@ fn pattern(place: usize) -> &'static Regex {
 /// The forms that may be in a text, by their places.
 fn likely(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
-    let mut is_likely = [false; FORMS.len()];
+    let mut likely = 0_u64;
     for (place, pair) in bytes.windows(2).enumerate() {
-        let pair = usize::from(pair[0]) << 8 | usize::from(pair[1]);
-        if PAIRS[pair / 64] & (1 << (pair % 64)) == 0 {
-            continue;
-        }
-        for (form, is_likely) in FORMS.iter().zip(&mut is_likely) {
-            *is_likely = *is_likely || form.1.iter().any(|mark| mark.is_at(bytes, place));
+        let mut open = FIRST[usize::from(pair[0])] & SECOND[usize::from(pair[1])] & !likely;
+        while open != 0 {
+            let form = open.trailing_zeros() as usize;
+            open &= open - 1;
+            if FORMS[form].1.iter().any(|mark| mark.is_at(bytes, place)) {
+                likely |= 1 << form;
+            }
         }
     }
-    (0..FORMS.len()).filter(move |form| is_likely[*form])
+    (0..FORMS.len()).filter(move |form| likely & (1 << form) != 0)
 }
 
 /// What looks like a secret in a text: its form and its place in bytes.
