@@ -79,6 +79,8 @@ kinds! {
         "A statement that validation proved was replaced by one that does not imply it.";
     SecretHostChanged "secret-host-changed" "A secret goes to another host"
         "The host of a call that carries a secret changed, or is computed and may be one that it could not be.";
+    SecretOverHttp "secret-over-http" "A secret travels in the open"
+        "The address of a call that carries a secret was `https://` and is `http://`: everybody on the way can read it.";
     SecretRead "secret-read" "A secret is read elsewhere"
         "A step, tool, channel or trigger reads a secret that it did not read before.";
     SecretInPlainText "secret-in-plain-text" "A secret stands in plain text"

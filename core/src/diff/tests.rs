@@ -499,6 +499,17 @@ fn becomes(before: &str, after: &str) -> Difference {
 }
 
 #[test]
+fn a_secret_that_travels_in_the_open_is_told() {
+    let with = |url: &str| CALL.replace("https://{{ context.host }}", url);
+    assert_ne!(CALL, with("https://a.example"), "the call has an address");
+    let found = becomes(&with("https://a.example"), &with("http://a.example"));
+    assert_eq!(kinds(&found), ["secret-over-http"]);
+    assert!(found.weakenings[0].message.ends_with("goes to `a.example` with `http://`, where it can be read"));
+    assert!(becomes(&with("http://a.example"), &with("https://a.example")).weakenings.is_empty());
+    assert!(becomes(&with("https://localhost"), &with("http://localhost")).weakenings.is_empty());
+}
+
+#[test]
 fn a_secret_whose_host_stands_in_a_constant_is_told_when_the_constant_changes() {
     let with = |host: &str| format!("context: {{host: {host}}}\n{CALL}");
     let found = becomes(&with("a.example"), &with("evil.example"));

@@ -12,6 +12,7 @@ use crate::diff::matching::{name, written_steps};
 use crate::diff::model::{Place, Side};
 use crate::expression::Template;
 use crate::source::{Kind as NodeKind, Node, Span};
+use crate::validate::rules::secret_over_http::is_in_the_open;
 use crate::validate::secrets::occurrences;
 
 /// One reading of a secret.
@@ -22,6 +23,8 @@ struct Reading<'r> {
     reader: String,
     /// The host that it goes to, where an address says so.
     host: Option<String>,
+    /// Whether everybody on the way there can read it.
+    is_open: bool,
     /// What may be given for the inputs that the host is made of.
     given: Given,
     file: &'r File,
@@ -58,7 +61,8 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     for reading in readings(view.after.repository) {
         let was = of_reader.get(&(reading.reader.as_str(), reading.secret.as_str()));
         let as_before = |was: &&Reading<'_>| was.host == reading.host && is_within(&reading.given, &was.given);
-        let same_host = was.is_some_and(|was| was.iter().any(as_before));
+        let as_closed = |was: &&Reading<'_>| was.is_open || !reading.is_open;
+        let same_host = was.is_some_and(|was| was.iter().any(|was| as_before(was) && as_closed(was)));
         if same_host || !told.insert((reading.reader.clone(), reading.secret.clone(), reading.host.clone())) {
             continue;
         }
@@ -75,6 +79,12 @@ fn tell(reading: &Reading<'_>, was: Option<&Reading<'_>>, known: &BTreeSet<&str>
     let place = Place::of(Side::After, reading.file, reading.span);
     let to = |host: &Option<String>| host.clone().unwrap_or_else(|| "nowhere that is known".to_owned());
     match was {
+        Some(was) if was.host == reading.host && reading.is_open && !was.is_open => {
+            let host = to(&reading.host);
+            let message = format!("`secrets.{}` goes to `{host}` with `http://`, where it can be read", reading.secret);
+            let place_before = Place::of(Side::Before, was.file, was.span);
+            found.tell(Kind::SecretOverHttp, subject, message, place, Some(place_before));
+        }
         Some(was) => {
             let message = if was.host == reading.host {
                 let host = to(&reading.host);
@@ -136,16 +146,16 @@ fn readings(repository: &Repository) -> Vec<Reading<'_>> {
                     for (key, part) in entries.entries() {
                         let title =
                             format!("{} {}", group.as_str().unwrap_or_default(), key.as_str().unwrap_or_default());
-                        let host = part.get("url").or_else(|| part.get("to")).and_then(|url| host(url.as_str()?));
+                        let url = part.get("url").or_else(|| part.get("to")).and_then(|url| url.as_str());
                         let owner = reader(file, None, Some(&title));
-                        let owner = Owner { reader: owner, step: None, host, given: Given::new() };
+                        let owner = Owner::at(owner, url);
                         collect(file, part, &owner, &mut found);
                     }
                 }
             }
             _ => {
-                let host = root.get("url").and_then(|url| host(url.as_str()?));
-                let owner = Owner { reader: reader(file, None, None), step: None, host, given: Given::new() };
+                let url = root.get("url").and_then(|url| url.as_str());
+                let owner = Owner::at(reader(file, None, None), url);
                 collect(file, root, &owner, &mut found);
             }
         }
@@ -153,16 +163,26 @@ fn readings(repository: &Repository) -> Vec<Reading<'_>> {
     found
 }
 
+/// The addresses of integrations by their names.
 fn integrations(repository: &Repository) -> BTreeMap<String, String> {
     let integrations = repository.settings().into_iter().flat_map(|settings| &settings.integrations);
-    integrations.filter_map(|(name, integration)| Some((name.value.clone(), host(&integration.url.value)?))).collect()
+    integrations.map(|(name, integration)| (name.value.clone(), integration.url.value.clone())).collect()
 }
 
 struct Owner {
     reader: String,
     step: Option<String>,
     host: Option<String>,
+    is_open: bool,
     given: Given,
+}
+
+impl Owner {
+    /// Whoever sends to an address, and no step.
+    fn at(reader: String, url: Option<&str>) -> Self {
+        let is_open = url.is_some_and(is_in_the_open);
+        Self { reader, step: None, host: url.and_then(host), is_open, given: Given::new() }
+    }
 }
 
 fn of_process<'r>(
@@ -178,23 +198,34 @@ fn of_process<'r>(
     let typed: BTreeMap<_, &Step> =
         process.into_iter().flat_map(|process| process.all_steps()).map(|step| (step.node, step)).collect();
     let constants = process.map(|process| Constants::of(process));
-    let host = |url: &str| host(&constants.as_ref().map_or_else(|| url.to_owned(), |known| known.resolved(url)));
+    let resolved = |url: &str| constants.as_ref().map_or_else(|| url.to_owned(), |known| known.resolved(url));
+    let host = |url: &str| host(&resolved(url));
     for (key, value) in root.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
         let part = key.as_str().unwrap_or_default();
         let reader = reader(file, None, Some(part));
-        collect(file, value, &Owner { reader, step: None, host: None, given: Given::new() }, found);
+        collect(file, value, &Owner::at(reader, None), found);
     }
     for step in written_steps(file) {
         let host = typed.get(&step.node.id()).and_then(|step| match &step.kind {
             StepKind::ApiCall(call) => match &call.integration {
-                Some(name) => integrations.get(&name.value).cloned().or_else(|| host(&call.url.value)),
+                Some(name) => integrations.get(&name.value).map_or_else(|| host(&call.url.value), |url| host(url)),
                 None => host(&call.url.value),
             },
             StepKind::McpCall(call) => Some(format!("tool {}", call.tool.value)),
             _ => receiver(step, &host),
         });
+        let address = typed.get(&step.node.id()).and_then(|step| match &step.kind {
+            StepKind::ApiCall(call) => {
+                let integration = call.integration.as_ref().and_then(|name| integrations.get(&name.value));
+                Some(integration.map_or(call.url.value.as_str(), String::as_str))
+            }
+            StepKind::Notify(notify) => notify.to.as_ref().and_then(|to| to.value.as_str()),
+            _ => None,
+        });
+        let is_open = address.is_some_and(|url| is_in_the_open(&resolved(url)));
         let given = process.map(|process| given(process, host.as_deref().unwrap_or_default())).unwrap_or_default();
-        let owner = Owner { reader: reader(file, Some(&step.id), None), step: Some(step.id.clone()), host, given };
+        let owner =
+            Owner { reader: reader(file, Some(&step.id), None), step: Some(step.id.clone()), host, is_open, given };
         for (_, value) in step.node.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
             collect(file, value, &owner, found);
         }
@@ -239,9 +270,9 @@ fn collect<'r>(file: &'r File, node: Node<'r>, owner: &Owner, found: &mut Vec<Re
                 let text = node.as_str().unwrap_or_default();
                 for (secret, range) in secrets_in(text) {
                     let span = range.map_or_else(|| node.span(), |range| file.document.span_within(node.id(), range));
-                    let Owner { reader, step, host, given } = owner;
+                    let Owner { reader, step, host, is_open, given } = owner;
                     let (reader, step, host, given) = (reader.clone(), step.clone(), host.clone(), given.clone());
-                    found.push(Reading { secret, reader, host, given, file, step, span });
+                    found.push(Reading { secret, reader, host, is_open: *is_open, given, file, step, span });
                 }
             }
             NodeKind::Sequence => open.extend(node.items().into_iter().flatten()),

@@ -63,7 +63,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 fn tell(file: &File, url: &Spanned<String>, around: Node<'_>, findings: &mut Findings) {
-    if !url.trim_start().starts_with("http://") || host(url).is_none_or(is_this_machine) {
+    if !is_in_the_open(url) {
         return;
     }
     let secret =
@@ -74,6 +74,11 @@ fn tell(file: &File, url: &Spanned<String>, around: Node<'_>, findings: &mut Fin
         let finding = findings.add(file, span, "a secret travels where everybody on the way can read it");
         finding.help("write `https://`").also(file, secret, "the secret");
     }
+}
+
+/// Whether everybody on the way to an address can read what is sent there.
+pub(crate) fn is_in_the_open(url: &str) -> bool {
+    url.trim_start().starts_with("http://") && host(url).is_some_and(|host| !is_this_machine(host))
 }
 
 /// Values nest; deeper than this nobody writes them.
