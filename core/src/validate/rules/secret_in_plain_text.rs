@@ -6,6 +6,9 @@ use super::super::scope::Scope;
 use super::super::secrets::occurrences;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::definition::repository::{File, FileKind};
 use crate::source::{Node, Span};
 
@@ -62,7 +65,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// Values nest; deeper than this nobody writes them.
 const MAX_DEPTH: usize = 64;
 
-/// Values of keys that are called as secrets are, where they look as if a machine had made them.
+/// Values of keys that are called as secrets are, where they look as if a machine had made them or as passwords do.
 fn by_name(file: &File, node: Node<'_>, depth: usize, told: &mut Vec<Range<usize>>, findings: &mut Findings) {
     if depth > MAX_DEPTH {
         return;
@@ -73,18 +76,70 @@ fn by_name(file: &File, node: Node<'_>, depth: usize, told: &mut Vec<Range<usize
         if matches!(name, "triggers" | "channels" | "output_schema" | "input_schema" | "expect") {
             continue;
         }
-        if let Some(text) = value.as_text().filter(|text| looks_made(text) && is_called_secret(name)) {
-            let span = value.span();
-            let range = span.range();
-            if !told.iter().any(|other| other.start < range.end && range.start < other.end) && !text.is_empty() {
-                told.push(range);
-                let finding = findings.add(file, span, format!("this looks like the value of a secret: `{name}`"));
-                finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
-            }
+        if value.as_text().is_some_and(|text| is_secret(name, text)) {
+            tell(file, value.span(), name, told, findings);
         }
         by_name(file, value, depth + 1, told, findings);
     }
+    for (name, range) in node.as_text().map(named_in).unwrap_or_default() {
+        tell(file, file.document.span_within(node.id(), range), &name, told, findings);
+    }
     node.items().into_iter().flatten().for_each(|item| by_name(file, item, depth + 1, told, findings));
+}
+
+/// Says it once of one place.
+fn tell(file: &File, span: Span, name: &str, told: &mut Vec<Range<usize>>, findings: &mut Findings) {
+    let range = span.range();
+    if !range.is_empty() && !told.iter().any(|other| other.start < range.end && range.start < other.end) {
+        told.push(range);
+        let finding = findings.add(file, span, format!("this looks like the value of a secret: `{name}`"));
+        finding.help("revoke it, and read a new one as `{{ secrets.NAME }}`");
+    }
+}
+
+/// The secrets of `NAME=VALUE&NAME=VALUE` in an address or the body of a form: their names, and where their values stand.
+fn named_in(text: &str) -> Vec<(String, Range<usize>)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('=') {
+        let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let start = text[..at].trim_end_matches(of_name).len();
+        let begins = text[..start].chars().next_back().is_none_or(|before| matches!(before, '?' | '&' | ';' | '\n'));
+        let length = text[at + 1..].find(['&', ';', '#', ' ', '\n', '\r', '"', '\'']).unwrap_or(text.len() - at - 1);
+        let (name, value) = (&text[start..at], at + 1..at + 1 + length);
+        if begins && is_secret(name, &text[value.clone()]) {
+            found.push((name.to_owned(), value));
+        }
+    }
+    found
+}
+
+/// Whether what a key has is a secret, by its name and how it looks.
+fn is_secret(name: &str, text: &str) -> bool {
+    is_called_secret(name)
+        && (looks_made(text) || holds_password(text) || (is_called_password(name) && is_password(text)))
+}
+
+/// Whether a key holds what a person thought of.
+fn is_called_password(key: &str) -> bool {
+    ["password", "passwd", "passphrase"].iter().any(|end| key.to_ascii_lowercase().ends_with(end))
+}
+
+/// Whether a text is more likely a password than a name of one: letters, digits and perhaps signs, and no words that are
+/// joined. What stands where a password belongs (`changeme`, `<password>`) is none.
+fn is_password(text: &str) -> bool {
+    let plain = (6..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    let place_holder = text.contains(['{', '}', '<', '>', '*']) || text.to_ascii_lowercase().contains("example");
+    let joined = text.contains(['_', '-', '.', '/', ':']) && !text.chars().any(|c| "!#$%&?@^~+=".contains(c));
+    let has = |of: fn(&char) -> bool| text.chars().any(|c| of(&c));
+    plain && !place_holder && !joined && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
+}
+
+/// Whether a text is a name and a password as a browser sends them: `Basic`, and both in base64. Source: RFC 7617.
+fn holds_password(text: &str) -> bool {
+    let sent = text.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).and_then(|_| text.get(6..));
+    let both = sent.and_then(|sent| STANDARD.decode(sent.trim()).ok());
+    let both = both.and_then(|both| String::from_utf8(both).ok());
+    both.is_some_and(|both| both.split_once(':').is_some_and(|(name, password)| !name.is_empty() && password.len() > 3))
 }
 
 fn is_called_secret(key: &str) -> bool {
@@ -136,7 +191,55 @@ fn bits_a_letter(text: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::looks_made;
+    use super::{is_secret, looks_made, named_in};
+
+    #[test]
+    fn passwords_are_told_from_names_and_places_of_them() {
+        for (name, text) in [
+            ("authorization", "Basic dXNlcjpodW50ZXIyMTIzNDU2"),
+            ("password", "Tr0ub4dor&3"),
+            ("db_password", "hunter2"),
+            ("client_secret", "4f9d8a7b6c5e4d3c2b1a09f8e7d6c5b4"),
+        ] {
+            assert!(is_secret(name, text), "{name} {text}");
+        }
+        for (name, text) in [
+            ("authorization", "Basic {{ secrets.BASIC }}"),
+            ("authorization", "Basic auth"),
+            ("password", "{{ secrets.PASSWORD_1 }}"),
+            ("password", "changeme"),
+            ("password", "<password1>"),
+            ("password", "vendor_password_2"),
+            ("password", "example123"),
+            ("password", "Enter your password 2 times"),
+            ("token", "hunter2"),
+            ("note", "Tr0ub4dor&3"),
+        ] {
+            assert!(!is_secret(name, text), "{name} {text}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_addresses_and_forms_are_found_by_their_names() {
+        let named = |text: &str| {
+            named_in(text).into_iter().map(|(name, at)| format!("{name} {}", &text[at])).collect::<Vec<_>>()
+        };
+        let hex = "4f9d8a7b6c5e4d3c2b1a09f8e7d6c5b4";
+        assert_eq!(named(&format!("https://x.example/?a=1&api_key={hex}#top")), [format!("api_key {hex}")]);
+        assert_eq!(
+            named(&format!("grant_type=password&password=Tr0ub4dor&client_secret={hex}")),
+            ["password Tr0ub4dor".to_owned(), format!("client_secret {hex}")]
+        );
+        for text in [
+            "https://x.example/?token={{ secrets.T }}&page=12",
+            "https://x.example/?continuation_token=next",
+            "password={{ secrets.P }}",
+            "{{ inputs.token == 'a' }}",
+            "if token=1 then",
+        ] {
+            assert_eq!(named(text), Vec::<String>::new(), "{text}");
+        }
+    }
 
     #[test]
     fn what_a_machine_made_is_told_from_words() {
