@@ -85,6 +85,7 @@ pub mod not_utf_8;
 pub mod one_of_keys;
 pub mod operator_does_not_fit;
 pub mod outcome_without_timeout;
+pub mod policy_approvers_not_asked;
 pub mod private_address;
 pub mod process_contains_itself;
 pub mod process_inputs;
@@ -261,6 +262,7 @@ pub const RULES: &[&Rule] = &[
     &escalation_order::RULE,
     &escalation_adds_nobody::RULE,
     &approval_outlives_push::RULE,
+    &policy_approvers_not_asked::RULE,
     &unknown_file::RULE,
     &unknown_model::RULE,
     &invalid_schema::RULE,
