@@ -1,11 +1,13 @@
 //! Makes the flow of one process from its steps and the templates in their fields.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use super::flow::{Field, Flow, Owner, Part, Place, PlaceIndex, StepFacts, StepNumber};
 use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters};
 use crate::definition::step::{RunOn, StepKind, StepType};
 use crate::definition::{Process, Step};
+use crate::expression::asked::tests;
 use crate::expression::{Reference, Template};
 use crate::source::{Document, Node, NodeId};
 
@@ -322,8 +324,17 @@ impl<'b> Build<'b> {
         for node in texts {
             let Some(template) = templates.get(&node) else { continue };
             let mut text = None;
+            let tests = tests(template);
             for (index, reference) in template.references().iter().enumerate() {
                 if !counts(template, reference) {
+                    continue;
+                }
+                if is_only_asked(reference, &tests) {
+                    // It decides and is given to nobody, but may stand in the error where it cannot be decided.
+                    if let Owner::Step(own) = &slot.owner {
+                        let error = self.errors[*own];
+                        self.read_from(reference, items).into_iter().for_each(|from| self.flow.link(from, error, None));
+                    }
                     continue;
                 }
                 let place = *field.get_or_insert_with(|| {
@@ -419,6 +430,12 @@ impl<'b> Build<'b> {
             self.read(&slot, group, &Vec::new(), &|_, _| true);
         }
     }
+}
+
+/// Whether a chain is read only to be asked about. A secret is one wherever it stands.
+fn is_only_asked(reference: &Reference, tests: &[Range<usize>]) -> bool {
+    let inside = |test: &Range<usize>| test.start <= reference.range.start && reference.range.end <= test.end;
+    reference.root() != "secrets" && tests.iter().any(inside)
 }
 
 /// Which part of an address a reference stands in: the host ends with the first `/`, `?` or `#` behind `//` that the

@@ -181,12 +181,23 @@ impl Flow {
         wanted: &dyn Fn(&Source, Origins) -> bool,
         into: FieldIndex,
     ) -> Option<Path> {
+        self.path_of(document, wanted, into, &|_, _| true)
+    }
+
+    /// The same, where data passes only by readings that `carries` lets through, each asked with the field that reads.
+    pub(crate) fn path_of(
+        &self,
+        document: &Document,
+        wanted: &dyn Fn(&Source, Origins) -> bool,
+        into: FieldIndex,
+        carries: &dyn Fn(FieldIndex, Reading) -> bool,
+    ) -> Option<Path> {
         let begins =
             |place: PlaceIndex| self.source(place).is_some_and(|source| wanted(&source, self.own[place as usize]));
         let target = self.field_places.get(into).copied();
-        let moves = |from: PlaceIndex, to: PlaceIndex, _: Option<Reading>| {
+        let moves = |from: PlaceIndex, to: PlaceIndex, reading: Option<Reading>| {
             let secret = matches!(self.places.get(from as usize), Some(Place::Secret(_)));
-            !(secret && Some(to) != target && self.redacts(to))
+            !(secret && Some(to) != target && self.redacts(to)) && self.carried(to, reading, carries)
         };
         let (first, readings) = self.way(&begins, &[into], &moves)?;
         Some(self.told(document, first, &readings))
@@ -202,6 +213,22 @@ impl Flow {
             Place::Error(step) => Some(Source::Error(*step)),
             Place::Item | Place::Root | Place::Field(_) => None,
         }
+    }
+
+    /// Whether data passes along a link into a place, by what `carries` says of what is read there.
+    pub(crate) fn carried(
+        &self,
+        to: PlaceIndex,
+        reading: Option<Reading>,
+        carries: &dyn Fn(FieldIndex, Reading) -> bool,
+    ) -> bool {
+        reading.zip(self.field_at(to)).is_none_or(|(reading, field)| carries(field, reading))
+    }
+
+    /// Whether data that somebody of these wrote begins at a place.
+    pub(crate) fn is_written_by(&self, place: PlaceIndex, origins: Origins) -> bool {
+        let own = self.own.get(place as usize).copied().unwrap_or_default();
+        !own.and(origins).is_empty() && self.source(place).is_some()
     }
 
     /// The step whose running makes the data at a place, where that is a step's doing.
@@ -237,6 +264,11 @@ impl Flow {
     pub(crate) fn reference(&self, reading: Reading) -> Option<(&Template, &Reference)> {
         let (_, template) = self.texts.get(reading.text as usize)?;
         Some((template, template.references().get(reading.reference as usize)?))
+    }
+
+    /// The scalar in which something is read.
+    pub(crate) fn scalar(&self, reading: Reading) -> Option<NodeId> {
+        self.texts.get(reading.text as usize).map(|(node, _)| *node)
     }
 
     /// All that a field reads.

@@ -1,6 +1,8 @@
 //! Expressions: the `{{ … }}` and `{% … %}` inside the texts of a definition. Parses them with positions, says what
 //! they read, and evaluates them within limits. It never does I/O and never sees the value of a secret.
 
+pub(crate) mod asked;
+pub(crate) mod compared;
 mod context;
 mod engine;
 pub(crate) mod known;

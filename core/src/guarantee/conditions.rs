@@ -85,6 +85,12 @@ pub(super) struct Atoms {
 }
 
 impl Atoms {
+    /// The texts that are truths.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, Atom)> {
+        let texts = self.by_text.iter().map(|(text, atom)| (text.as_str(), *atom));
+        texts.filter(|(text, _)| !text.starts_with('\u{0}'))
+    }
+
     /// A truth that no text shares.
     pub(super) fn fresh(&mut self) -> Atom {
         let name = format!("\u{0}{}", self.by_text.len());
@@ -197,6 +203,11 @@ impl Atoms {
 }
 
 impl Part {
+    /// The truth that it asks, where that is free.
+    pub(super) fn atom(&self) -> Option<Atom> {
+        if let Asks::Atom(atom) = self.asks { Some(atom) } else { None }
+    }
+
     fn about(asks: Asks, reads: Vec<StepIndex>) -> Self {
         Self { asks, positive: true, needs: Vec::new(), reads, unsure: false }
     }
@@ -209,7 +220,7 @@ fn outcome(copies: &Copies<'_, '_>, text: &str) -> Option<(StepIndex, Vec<(Fate,
     let id = references.first()?.name(1)?;
     let graph = copies.graph;
     let step = graph.find(id)?;
-    let is_approval = matches!(graph.step(step).kind, crate::definition::StepKind::HumanApproval(_));
+    let decision = copies.decision(step);
     let told = |reference: &crate::expression::Reference| {
         let rest = template.text().get(reference.range.end..).unwrap_or_default().trim_start();
         let is_test = ["is defined", "is not defined", "is undefined"].iter().any(|test| rest.starts_with(test));
@@ -218,7 +229,7 @@ fn outcome(copies: &Copies<'_, '_>, text: &str) -> Option<(StepIndex, Vec<(Fate,
             && match (reference.name(2), reference.name(3), reference.path.len()) {
                 (Some("status"), None, 3) => true,
                 (Some("output"), None, 3) => is_test,
-                (Some("output"), Some("decision"), 4) => is_approval,
+                (Some("output"), Some(field), 4) => decision == Some(field),
                 _ => false,
             }
     };
@@ -230,16 +241,17 @@ fn outcome(copies: &Copies<'_, '_>, text: &str) -> Option<(StepIndex, Vec<(Fate,
     if comparison(plain).is_some_and(|(left, operator, right)| known(copies, &left, operator, &right).is_some()) {
         return None;
     }
-    let truths = Fate::ALL.into_iter().map(|fate| (fate, evaluated(&template, id, fate)));
+    let truths =
+        Fate::ALL.into_iter().map(|fate| (fate, evaluated(&template, id, decision.unwrap_or("decision"), fate)));
     Some((step, truths.collect()))
 }
 
-fn evaluated(template: &Template, id: &str, fate: Fate) -> Truth {
+fn evaluated(template: &Template, id: &str, field: &str, fate: Fate) -> Truth {
     let mut steps = serde_json::Map::new();
     if let Some(status) = fate.status() {
         let mut state = serde_json::Map::from_iter([("status".to_owned(), Value::from(status))]);
         if fate.is_completed() {
-            let output = fate.decision().map(|decision| ("decision".to_owned(), Value::from(decision)));
+            let output = fate.decision().map(|decision| (field.to_owned(), Value::from(decision)));
             state.insert("output".to_owned(), Value::Object(output.into_iter().collect()));
         }
         steps.insert(id.to_owned(), Value::Object(state));

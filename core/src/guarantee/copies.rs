@@ -10,7 +10,7 @@ use super::conditions::bare;
 use super::model::{Fate, completions};
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
-use crate::expression::{Reference, Template};
+use crate::expression::{Context, Reference, Template};
 use crate::graph::{Graph, StepIndex};
 
 /// Finds processes by their names.
@@ -36,21 +36,72 @@ pub(super) struct Copies<'c, 'p> {
 
 /// A decision that a process returns.
 pub(super) struct Returned<'p> {
-    /// The output.
-    pub(super) key: &'p str,
+    /// The output that is the decision; where there is none, a name that no output has.
+    pub(super) key: String,
+    /// Outputs that ask how it was decided, each with what it asks of `key`.
+    asked: BTreeMap<&'p str, Asked>,
     /// The approval that was decided, in that process.
     pub(super) approval: &'p Step,
 }
 
-/// The first output of a process that is the decision of one of its approvals.
+/// An expression about a decision: what stands before, between and behind the places where it reads the decision.
+#[derive(Clone)]
+struct Asked(Vec<String>);
+
+impl Asked {
+    /// Whether it is the decision itself.
+    fn is_plain(&self) -> bool {
+        self.0.len() == 2 && self.0.iter().all(String::is_empty)
+    }
+}
+
+/// The decision of an approval that an output of a process tells: the first as it is, or the first that is asked about.
 pub(super) fn returned(process: &Process) -> Option<Returned<'_>> {
-    process.header.outputs.iter().find_map(|(key, value)| {
-        let text = bare(value.value.as_str()?);
-        let id = text.strip_prefix("steps.")?.strip_suffix(".output.decision")?;
-        let approval = process.steps.iter().find(|step| step.id.as_str() == id)?;
-        let is_approval = matches!(approval.kind, StepKind::HumanApproval(_));
-        is_approval.then_some(Returned { key: key.value.as_str(), approval })
-    })
+    let outputs =
+        || process.header.outputs.iter().filter_map(|(key, value)| Some((key.value.as_str(), value.value.as_str()?)));
+    let told = || outputs().filter_map(|(_, text)| asked(process, text));
+    let (approval, _) = told().find(|(_, asked)| asked.is_plain()).or_else(|| told().next())?;
+    let mut asked_of: BTreeMap<&str, Asked> = BTreeMap::new();
+    let mut plain = None;
+    for (key, text) in outputs() {
+        match asked(process, text).filter(|(of, _)| of.id.as_str() == approval.id.as_str()) {
+            Some((_, asked)) if asked.is_plain() => plain = plain.or(Some(key.to_owned())),
+            Some((_, asked)) => drop(asked_of.insert(key, asked)),
+            None => {}
+        }
+    }
+    let is_taken = |name: &str| process.header.outputs.iter().any(|(key, _)| key.value == name);
+    let key = plain.unwrap_or_else(|| {
+        let mut name = "decision".to_owned();
+        while is_taken(&name) {
+            name.push('_');
+        }
+        name
+    });
+    Some(Returned { key, asked: asked_of, approval })
+}
+
+/// The approval about whose decision alone an output asks.
+fn asked<'p>(process: &'p Process, text: &str) -> Option<(&'p Step, Asked)> {
+    let inside = bare(text);
+    let template = Template::parse(&format!("{{{{ {inside} }}}}")).ok()?;
+    let before = "{{ ".len();
+    let id = template.references().first()?.name(1)?;
+    let approval = process.steps.iter().find(|step| step.id.as_str() == id)?;
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for reference in template.references() {
+        let read = format!("steps.{id}.output.decision");
+        let range = reference.range.start - before..reference.range.end - before;
+        if inside.get(range.clone())? != read || reference.has_default || reference.conditional {
+            return None;
+        }
+        parts.push(inside.get(from..range.start)?.to_owned());
+        from = range.end;
+    }
+    parts.push(inside.get(from..)?.to_owned());
+    let is_native = Template::parse(text).is_ok_and(|template| template.is_native());
+    (is_native && matches!(approval.kind, StepKind::HumanApproval(_))).then_some((approval, Asked(parts)))
 }
 
 impl<'c, 'p> Copies<'c, 'p> {
@@ -71,8 +122,37 @@ impl<'c, 'p> Copies<'c, 'p> {
     pub(super) fn decision(&self, step: StepIndex) -> Option<&str> {
         match self.graph.step(step).kind {
             StepKind::HumanApproval(_) => Some("decision"),
-            _ => self.returned.get(&step).map(|returned| returned.key),
+            _ => self.returned.get(&step).map(|returned| returned.key.as_str()),
         }
+    }
+
+    /// What says after a step that people approved, as an author writes it.
+    pub(super) fn approved(&self, step: StepIndex) -> Option<String> {
+        let id = self.graph.step(step).id.as_str();
+        let Some(returned) = self.returned.get(&step) else {
+            return self.decision(step).map(|key| format!("steps.{id}.output.{key} == 'approved'"));
+        };
+        let is_output = |name: &str| {
+            let StepKind::Process(call) = &self.graph.step(step).kind else { return false };
+            let child = (self.children)(call.process.as_str());
+            child.is_some_and(|child| child.header.outputs.keys().any(|key| key.value == name))
+        };
+        if is_output(&returned.key) {
+            return Some(format!("steps.{id}.output.{} == 'approved'", returned.key));
+        }
+        let is_so = |asked: &Asked, word: &str| {
+            let text = format!("{{{{ {} }}}}", asked.0.join(format!("'{word}'").as_str()));
+            let value = Template::parse(&text).ok()?.evaluate(&Context::new()).ok()?;
+            value.as_bool()
+        };
+        returned.asked.iter().find_map(|(name, asked)| {
+            let truths = ["approved", "rejected", "expired"].map(|word| is_so(asked, word));
+            match truths {
+                [Some(true), Some(false), Some(false)] => Some(format!("steps.{id}.output.{name}")),
+                [Some(false), Some(true), Some(true)] => Some(format!("not steps.{id}.output.{name}")),
+                _ => None,
+            }
+        })
     }
 
     /// How the approval may complete whose decision a process returns; such a process completes with it.
@@ -108,25 +188,31 @@ impl<'c, 'p> Copies<'c, 'p> {
         Some(written)
     }
 
-    /// The expression that a `set` holds where a chain reads it, and that `set`.
+    /// The expression that a `set` holds, or a process returns, where a chain reads it, and that step.
     fn copied<'t>(&self, reference: &'t Reference) -> Option<(StepIndex, &'t Reference, String)> {
-        let (holder, key) = self.read_of_set(reference)?;
-        let StepKind::Set(set) = &self.graph.step(holder).kind else { return None };
+        let (holder, key) = self.read_of(reference)?;
         let is_plain = reference.path.len() == 4 && !reference.has_default && !reference.conditional;
+        if let Some(returned) = self.returned.get(&holder) {
+            let asked = returned.asked.get(key).filter(|_| is_plain)?;
+            let chain = format!("steps.{}.output.{}", self.graph.step(holder).id.as_str(), returned.key);
+            return Some((holder, reference, asked.0.join(chain.as_str())));
+        }
+        let StepKind::Set(set) = &self.graph.step(holder).kind else { return None };
         let (_, value) = set.values.iter().find(|(name, _)| name.value == key)?;
         let text = value.value.as_str()?;
         let template = Template::parse(text).ok()?;
         (is_plain && template.is_native()).then(|| (holder, reference, bare(text)))
     }
 
-    fn read_of_set<'t>(&self, reference: &'t Reference) -> Option<(StepIndex, &'t str)> {
+    fn read_of<'t>(&self, reference: &'t Reference) -> Option<(StepIndex, &'t str)> {
         let is_output = reference.root() == "steps" && reference.name(2) == Some("output");
         is_output.then_some((self.graph.find(reference.name(1)?)?, reference.name(3)?))
     }
 
     /// Whether what a chain reads may say how people decided, or how a step ended.
     pub(super) fn may_tell_an_outcome(&self, reference: &Reference) -> bool {
-        tells(self.graph, reference, self.children, MAX_COPIES)
+        let decides = |(step, key)| self.decision(step) == Some(key);
+        self.read_of(reference).is_some_and(decides) || tells(self.graph, reference, self.children, MAX_COPIES)
     }
 }
 

@@ -154,7 +154,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         if candidates.is_empty() {
             return Answer::default();
         }
-        let model = self.model(place.steps);
+        let model = self.model(place);
         let passes: Vec<Passes> = place.steps.iter().map(|step| self.passes(place, step)).collect();
         let quick = proved(&model, &passes);
         // Of steps with one id the first is looked at; the others are a fault of their own. Those on a circle never run.
@@ -178,7 +178,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
                 Found::Nothing => {}
                 Found::TooMany => answer.unsure = answer.unsure.or_else(|| Some(too_many(model.id(candidate.step)))),
                 Found::Unsure(asking) => {
-                    answer.unsure = answer.unsure.or_else(|| Some(not_followed(model.id(asking))));
+                    answer.unsure = answer.unsure.or_else(|| Some(not_followed(&model, asking)));
                 }
                 Found::Run(run) => {
                     answer.ever |= inside.as_ref().is_none_or(|inside| inside.ever);
@@ -282,9 +282,9 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         }
     }
 
-    fn model(&self, steps: &'p [Step]) -> Model<'p> {
+    fn model(&self, place: Place<'p, 'r>) -> Model<'p> {
         let processes = self.world.processes;
-        Model::beside(steps, &|name| processes.get(name).map(|scope| &**scope.process))
+        Model::beside(place.process.process, place.steps, &|name| processes.get(name).map(|scope| &**scope.process))
     }
 
     /// Whether a process returns the decision of an approval that people who are demanded give.
@@ -322,7 +322,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         self.searches += 1;
         passes.iter().any(|one| *one != Passes::Never)
             && self.searches <= MAX_SEARCHES
-            && search(&self.model(place.steps), Goal::AllEnd, &passes, &[], &self.world.allowance) == Found::Nothing
+            && search(&self.model(place), Goal::AllEnd, &passes, &[], &self.world.allowance) == Found::Nothing
     }
 }
 
@@ -338,8 +338,12 @@ impl<'r> Answer<'r> {
     }
 }
 
-fn not_followed(step: &str) -> String {
-    format!("what `{step}` asks about how other steps ended could not be followed")
+fn not_followed(model: &Model<'_>, asking: StepIndex) -> String {
+    let step = model.id(asking);
+    match model.asks_about_ends(asking) {
+        true => format!("what `{step}` asks about how other steps ended could not be followed"),
+        false => format!("whether what `{step}` asks may hold together with what other steps ask is not known"),
+    }
 }
 
 fn too_many(step: &str) -> String {

@@ -1,7 +1,7 @@
 //! How a state of the search is laid out: a byte for each thing that later steps still ask about, used again once nobody
 //! asks about it any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conditions::{Asks, Atom, Part};
 use super::model::Model;
@@ -36,6 +36,7 @@ impl Layout {
             *span = (span.0.min(at), span.1.max(at));
         };
         let mut early = vec![false; model.graph.len()];
+        let mut asked: BTreeSet<Atom> = BTreeSet::new();
         for (at, step) in slice.iter().copied().enumerate() {
             let node = &model.nodes[step];
             let edges = model.before(step);
@@ -48,9 +49,12 @@ impl Layout {
             }
             let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));
             for part in conditions.flat_map(|condition| condition.all_parts()) {
-                match part.asks {
-                    Asks::Atom(atom) => touch(Thing::Atom(atom), at),
-                    Asks::Literal(_) | Asks::Decision(..) | Asks::Status(..) | Asks::Outcome(..) | Asks::Either(_) => {}
+                if let Some(atom) = part.atom() {
+                    touch(Thing::Atom(atom), at);
+                    asked.insert(atom);
+                    // What was asked before about the same thing says what this may be.
+                    let before = model.related.beside(atom).filter(|other| asked.contains(other));
+                    before.for_each(|other| touch(Thing::Atom(other), at));
                 }
                 for read in part.asked() {
                     if let Some(from) = place.get(&read).filter(|from| **from < at) {

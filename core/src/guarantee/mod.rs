@@ -12,6 +12,7 @@ mod layout;
 mod model;
 mod money;
 mod quick;
+mod related;
 mod review;
 mod search;
 mod shown;
@@ -27,6 +28,6 @@ mod tests;
 
 pub use governing::{Policies, Stated};
 pub use judge::{Judged, Nameless, judge};
-pub use unreviewed::{Gate, gate};
+pub(crate) use review::{Question, Reviewed, reviewed};
 pub use verdict::{Counterexample, Place, Verdict};
 pub use weakened::{Weakening, weakened};

@@ -1,12 +1,13 @@
 //! A list of steps as the prover sees it: edges, conditions, and how each step may end. Follows `execution` step by step:
 //! what may happen there may happen here.
 
-use super::conditions::{Atoms, Condition};
+use super::conditions::{Atoms, Condition, Part};
 use super::copies::{Children, Copies, no_children};
+use super::related::{Related, values_of};
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::step::{Join, OnFailure, RunOn, StepKind};
-use crate::definition::{Step, Templated};
+use crate::definition::{Process, Step, Templated};
 use crate::graph::{Edge, Graph, StepIndex};
 
 /// How a step stands at some moment of a run.
@@ -89,8 +90,8 @@ pub(super) struct Node {
     pub(super) at_once: bool,
     /// Whether its failure is tolerated.
     pub(super) tolerant: bool,
-    /// The field of its output that says how people decided.
-    pub(super) decision: Option<String>,
+    /// What says after it that people approved, as an author writes it.
+    pub(super) approved: Option<String>,
     pub(super) branches: Vec<Way>,
     pub(super) mode: GatewayMode,
 }
@@ -110,16 +111,18 @@ pub(super) struct Model<'p> {
     pub(super) nodes: Vec<Node>,
     /// Every step's place in [`Graph::order`]; nothing for steps on a circle.
     pub(super) place: Vec<Option<usize>>,
+    /// Which truths may be so together.
+    pub(super) related: Related,
 }
 
 impl<'p> Model<'p> {
-    /// A list of steps alone.
-    pub(super) fn of(steps: &'p [Step]) -> Self {
-        Self::beside(steps, &no_children)
+    /// A list of steps of a process, and no other process.
+    pub(super) fn of(process: &Process, steps: &'p [Step]) -> Self {
+        Self::beside(process, steps, &no_children)
     }
 
-    /// A list of steps and the processes that it may run.
-    pub(super) fn beside(steps: &'p [Step], children: Children<'_, 'p>) -> Self {
+    /// A list of steps of a process and the processes that it may run.
+    pub(super) fn beside(process: &Process, steps: &'p [Step], children: Children<'_, 'p>) -> Self {
         let graph = Graph::of_steps(steps);
         let mut atoms = Atoms::default();
         let copies = Copies::of(&graph, children);
@@ -128,7 +131,8 @@ impl<'p> Model<'p> {
         for (at, step) in graph.order().iter().enumerate() {
             place[*step] = Some(at);
         }
-        Self { graph, nodes, place }
+        let related = Related::of(&atoms, &|chain| values_of(process, chain));
+        Self { graph, nodes, place, related }
     }
 
     pub(super) fn before(&self, step: StepIndex) -> &[Edge] {
@@ -141,9 +145,18 @@ impl<'p> Model<'p> {
 
     /// Whether what a step asks, in its condition or its branches, is not followed in all it says.
     pub(super) fn is_unsure(&self, step: StepIndex) -> bool {
+        self.parts(step).any(|part| part.unsure || part.atom().is_some_and(|atom| self.related.is_entangled(atom)))
+    }
+
+    /// Whether what a step asks may depend on how others ended in a way that is not followed.
+    pub(super) fn asks_about_ends(&self, step: StepIndex) -> bool {
+        self.parts(step).any(|part| part.unsure)
+    }
+
+    fn parts(&self, step: StepIndex) -> impl Iterator<Item = &Part> {
         let node = &self.nodes[step];
         let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));
-        conditions.flat_map(Condition::all_parts).any(|part| part.unsure)
+        conditions.flat_map(Condition::all_parts)
     }
 
     /// Whether a step's `when` is certain to hold.
@@ -172,8 +185,8 @@ fn node(copies: &Copies<'_, '_>, index: StepIndex, atoms: &mut Atoms) -> Node {
         ends.push(if tolerant { Fate::Tolerated } else { Fate::Failed });
     }
     let at_once = matches!(step.kind, StepKind::Set(_) | StepKind::Gateway(_));
-    let decision = copies.decision(index).map(str::to_owned);
-    Node { run_on: step.run_on, join: step.join, when, ends, at_once, tolerant, decision, branches, mode }
+    let approved = copies.approved(index);
+    Node { run_on: step.run_on, join: step.join, when, ends, at_once, tolerant, approved, branches, mode }
 }
 
 /// The ways in which a step completes.
@@ -196,7 +209,7 @@ pub(super) fn completions(step: &Step) -> Vec<Fate> {
 }
 
 /// Whether a step may fail once it runs. What is only written out and needs nobody cannot.
-fn can_fail(step: &Step) -> bool {
+pub(super) fn can_fail(step: &Step) -> bool {
     use crate::definition::step::form::FormTimeout;
     let computed = |text: &str| text.contains("{{") || text.contains("{%");
     match &step.kind {

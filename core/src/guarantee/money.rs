@@ -100,7 +100,7 @@ impl<'r> Purse<'_, '_, 'r> {
         if costs.iter().all(|cost| cost.amount.is_zero()) {
             return Ok(total);
         }
-        let model = Model::of(steps);
+        let model = Model::of(process.process, steps);
         let undoes = |index: usize| steps[index].run_on == RunOn::Compensation;
         let prices: Vec<Decimal> =
             costs.iter().enumerate().map(|(at, cost)| if undoes(at) { Decimal::ZERO } else { cost.amount }).collect();

@@ -1,17 +1,23 @@
 //! `no_data_from … to …`: no data of a source reaches a step, unless people were shown it and approved. What they were
 //! shown must lie on every way that the data takes, and they must have approved in every run in which the step starts.
+//! Rules that ask whether somebody reviewed a text ask the same question here.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::every_path::{World, satisfies};
+use super::governing::Policies;
+use super::judge::is_whole;
+use super::search::MAX_TRANSITIONS;
 use super::shown::{self, covers, shown_by};
+use super::tell::Told;
 use super::unreviewed::{Inside, Ran, around, bodies};
 use super::verdict::{Counterexample, Place, Verdict};
-use crate::dataflow::{FieldIndex, Flow, Owner, PlaceIndex, Reading, Source, StepNumber};
-use crate::definition::step::{Join, StepKind};
+use crate::dataflow::{FieldIndex, Flow, Origins, Owner, Path, PlaceIndex, Reading, Source, StepNumber};
+use crate::definition::step::{HumanApproval, Join, StepKind};
 use crate::definition::{Approvers, Step};
 use crate::source::Spanned;
-use crate::validate::ProcessScope;
+use crate::validate::{ProcessScope, Scope};
 
 /// Most ways of data that are looked at for one step.
 const MAX_WAYS: usize = 32;
@@ -46,14 +52,103 @@ pub(super) fn no_data<'r>(
         .map(|(index, _)| index)
         .collect();
     let begins = begins(flow, from);
-    let mut review = Review { world, flow, process, steps: &steps, bodies: &bodies, to, reviews: Vec::new() };
+    let mut review = Review {
+        world,
+        flow,
+        process,
+        steps: &steps,
+        bodies: &bodies,
+        to,
+        reviews: Vec::new(),
+        carries: &|_, _| true,
+        looks_closed: &|_| false,
+    };
     if flow.way(&begins, &into, &|_, _, _| true).is_none() {
         return Verdict::Holds;
     }
     if let Some(reviewers) = reviewers {
-        review.reviews = review.reviews(reviewers);
+        review.reviews = review.reviews(&|approval, step| satisfies(world.policies, approval, step, reviewers));
     }
-    review.judge(&begins, &into, target, reviewers)
+    match review.judge(&begins, &into) {
+        Outcome::Reviewed => Verdict::Holds,
+        Outcome::Unproved(why) => Verdict::Unproved(why.in_words(target.id.as_str())),
+        Outcome::Against { way, reviewing, told } => review.refuted(&way, target, reviewers, &reviewing, *told),
+    }
+}
+
+/// Whether the words of others were reviewed before they reach a step.
+pub(crate) enum Reviewed<'r> {
+    /// On each of their ways, in every run in which the step starts, by somebody else than the author.
+    Always,
+    /// Not on this way.
+    Not {
+        /// The way.
+        path: Path,
+        /// A shortest run in which nobody did, where somebody could have been asked; nothing where no approval shows it.
+        run: Option<Counterexample<'r>>,
+        /// Approvals that show it and that the author may give.
+        by_author: Vec<StepNumber>,
+    },
+    /// Neither is known: there are too many ways, or what is asked on them is not followed.
+    Unknown {
+        /// The reason in words.
+        why: String,
+    },
+}
+
+/// What is asked about a field of a step.
+pub(crate) struct Question<'q> {
+    /// The step.
+    pub(crate) to: StepNumber,
+    /// The field that reads.
+    pub(crate) field: FieldIndex,
+    /// Whose words.
+    pub(crate) origins: Origins,
+    /// Whether words pass by a reading.
+    pub(crate) carries: &'q dyn Fn(FieldIndex, Reading) -> bool,
+    /// Whether an approval looks as if nothing led around it: that counts where it cannot be searched.
+    pub(crate) looks_closed: &'q dyn Fn(StepNumber) -> bool,
+}
+
+/// Whether words of others were shown to somebody who approved before they reach a field: what `no_data_from` proves with
+/// `unless`, with whomever may approve.
+pub(crate) fn reviewed<'r>(
+    scope: &Scope<'r>,
+    flow: &Flow,
+    process: &ProcessScope<'r>,
+    question: &Question<'_>,
+) -> Reviewed<'r> {
+    let policies = Policies::of(scope.repository);
+    // Nothing is searched in a process that does not say what it means.
+    let allowance = if is_whole(process) { 2 * MAX_TRANSITIONS } else { 0 };
+    let world = World { processes: &BTreeMap::new(), policies: &policies, allowance: Cell::new(allowance) };
+    let steps: Vec<&Step> = process.process.all_steps().collect();
+    let bodies = bodies(process);
+    let begins = |place| flow.is_written_by(place, question.origins);
+    let mut review = Review {
+        world: &world,
+        flow,
+        process,
+        steps: &steps,
+        bodies: &bodies,
+        to: question.to,
+        reviews: Vec::new(),
+        carries: question.carries,
+        looks_closed: question.looks_closed,
+    };
+    review.reviews = review.reviews(&|approval, _| !approval.allow_author);
+    match review.judge(&begins, &[question.field]) {
+        Outcome::Reviewed => Reviewed::Always,
+        Outcome::Unproved(why) => Reviewed::Unknown { why: why.in_words(steps[question.to].id.as_str()) },
+        Outcome::Against { way, reviewing, told } => {
+            review.reviews = review.reviews(&|approval, _| approval.allow_author);
+            let by_author: Vec<StepNumber> =
+                review.covering(&way).into_iter().map(|one| review.reviews[one].step).collect();
+            let is_asked = !reviewing.is_empty() || !by_author.is_empty();
+            let path = flow.told(&process.file.document, way.0, &way.1);
+            Reviewed::Not { path, run: is_asked.then(|| told.into_counterexample()), by_author }
+        }
+    }
 }
 
 /// Whether any data of the source reaches anything at all, be it reviewed or not.
@@ -79,15 +174,54 @@ struct Review<'v, 'w, 'r> {
     bodies: &'v [Option<StepNumber>],
     to: StepNumber,
     reviews: Vec<Shows>,
+    carries: &'v dyn Fn(FieldIndex, Reading) -> bool,
+    looks_closed: &'v dyn Fn(StepNumber) -> bool,
+}
+
+/// What came of looking at every way.
+enum Outcome<'r> {
+    /// What passes was reviewed, or nothing passes.
+    Reviewed,
+    /// What passes on this way was not, in this run; with the reviews that show it.
+    Against {
+        way: Way,
+        reviewing: Vec<usize>,
+        told: Box<Told<'r>>,
+    },
+    Unproved(Unproved),
+}
+
+/// Why neither was found.
+enum Unproved {
+    TooManyRuns,
+    TooManyWays,
+    NotFollowed,
+    HardlyTogether,
+    SeveralPlaces,
+}
+
+impl Unproved {
+    fn in_words(&self, target: &str) -> String {
+        match self {
+            Self::TooManyRuns => format!("there are too many ways to `{target}` to look at each"),
+            Self::TooManyWays => format!("data takes more than {MAX_WAYS} ways to `{target}`"),
+            Self::NotFollowed => {
+                format!("what is asked on the way to `{target}` could not be followed")
+            }
+            Self::HardlyTogether => "data could pass only by steps that hardly run together".to_owned(),
+            Self::SeveralPlaces => "several approvals show the data at different places".to_owned(),
+        }
+    }
 }
 
 type Way = (PlaceIndex, Vec<(FieldIndex, Reading)>);
 
 impl<'r> Review<'_, '_, 'r> {
-    fn reviews(&self, reviewers: &Approvers) -> Vec<Shows> {
+    /// The approvals that are wanted, with what they show.
+    fn reviews(&self, wanted: &dyn Fn(&HumanApproval, &Step) -> bool) -> Vec<Shows> {
         let numbered = self.steps.iter().enumerate();
         let approvals = numbered.filter(|(_, step)| match &step.kind {
-            StepKind::HumanApproval(approval) => satisfies(self.world.policies, approval, step, reviewers),
+            StepKind::HumanApproval(approval) => wanted(approval, step),
             _ => false,
         });
         let shows = |(step, _)| {
@@ -118,56 +252,48 @@ impl<'r> Review<'_, '_, 'r> {
         ended
     }
 
-    fn judge(
-        &self,
-        begins: &dyn Fn(PlaceIndex) -> bool,
-        into: &[FieldIndex],
-        target: &Step,
-        reviewers: Option<&Spanned<Approvers>>,
-    ) -> Verdict<'r> {
+    fn judge(&self, begins: &dyn Fn(PlaceIndex) -> bool, into: &[FieldIndex]) -> Outcome<'r> {
         // Readings that need no further look: all that these approvals show was approved when the target starts.
         let mut safe: Vec<Vec<usize>> = Vec::new();
         let mut never: Vec<StepNumber> = Vec::new();
         for _ in 0..MAX_WAYS {
             let moves = |from: PlaceIndex, to: PlaceIndex, reading: Option<Reading>| {
                 let made = self.flow.maker(from).is_some_and(|(step, completed)| completed && never.contains(&step));
-                !made && !safe.iter().any(|family| family.iter().all(|review| self.covers(*review, to, reading)))
+                !made
+                    && !safe.iter().any(|family| family.iter().all(|review| self.covers(*review, to, reading)))
+                    && self.flow.carried(to, reading, self.carries)
             };
-            let Some(way) = self.flow.way(begins, into, &moves) else { return Verdict::Holds };
-            let reviewing: Vec<usize> = (0..self.reviews.len())
-                .filter(|review| way.1.iter().any(|(field, reading)| self.covers_reading(*review, *field, *reading)))
-                .collect();
+            let Some(way) = self.flow.way(begins, into, &moves) else { return Outcome::Reviewed };
+            let reviewing = self.covering(&way);
             let makers = self.makers(&way);
+            let looks_closed = |review: &usize| (self.looks_closed)(self.reviews[*review].step);
             match self.run(&reviewing, &makers) {
-                Ran::Against(told) => return self.refuted(&way, target, reviewers, &reviewing, *told),
-                Ran::Unsure => {
-                    return Verdict::Unproved(format!("there are too many ways to `{}` to look at each", target.id));
+                Ran::Against(told) => return Outcome::Against { way, reviewing, told },
+                Ran::Unsure | Ran::NotFollowed if reviewing.iter().any(looks_closed) => {
+                    safe.push(vec![reviewing.into_iter().find(looks_closed).unwrap_or_default()]);
                 }
-                Ran::NotFollowed => {
-                    let id = &target.id;
-                    return Verdict::Unproved(format!(
-                        "what is asked on the way to `{id}` about how steps ended could not be followed"
-                    ));
-                }
+                Ran::Unsure => return Outcome::Unproved(Unproved::TooManyRuns),
+                Ran::NotFollowed => return Outcome::Unproved(Unproved::NotFollowed),
                 Ran::Never => {
                     // Either no such data exists when the target starts, or it was approved by then.
                     let missing = makers.iter().copied().find(|maker| matches!(self.run(&[], &[*maker]), Ran::Never));
                     match missing {
                         Some(maker) if maker != self.to => never.push(maker),
-                        _ if reviewing.is_empty() => {
-                            let why = "data could pass only by steps that hardly run together".to_owned();
-                            return Verdict::Unproved(why);
-                        }
+                        _ if reviewing.is_empty() => return Outcome::Unproved(Unproved::HardlyTogether),
                         _ if self.shows_at_one_place(&way, &reviewing) => safe.push(reviewing),
-                        _ => {
-                            let why = "several approvals show the data at different places".to_owned();
-                            return Verdict::Unproved(why);
-                        }
+                        _ => return Outcome::Unproved(Unproved::SeveralPlaces),
                     }
                 }
             }
         }
-        Verdict::Unproved(format!("data takes more than {MAX_WAYS} ways to `{}`", target.id))
+        Outcome::Unproved(Unproved::TooManyWays)
+    }
+
+    /// The reviews that show what passes on a way.
+    fn covering(&self, way: &Way) -> Vec<usize> {
+        let shows =
+            |review: &usize| way.1.iter().any(|(field, reading)| self.covers_reading(*review, *field, *reading));
+        (0..self.reviews.len()).filter(shows).collect()
     }
 
     fn shows_at_one_place(&self, way: &Way, reviewing: &[usize]) -> bool {
@@ -216,7 +342,7 @@ impl<'r> Review<'_, '_, 'r> {
         target: &Step,
         reviewers: Option<&Spanned<Approvers>>,
         reviewing: &[usize],
-        told: super::tell::Told<'r>,
+        told: Told<'r>,
     ) -> Verdict<'r> {
         let file = self.process.file;
         let path = self.flow.told(&file.document, way.0, &way.1);

@@ -72,9 +72,12 @@ pub(super) fn tell<'r>(
     }
     teller.cancelled(&mut told);
     teller.notes(world, passed, &chain, &mut told);
+    // Where other people approved on this way, to ask for one that lies on another way would only close this one.
+    let others = chain.iter().filter(|step| passes[**step] == Passes::Never && teller.is_on_another_way(**step));
+    let instead = others.filter_map(|step| teller.not_enough(*step, world, passed)).map(|(_, help)| help).next();
     // A step that passes is nearer at hand than an approval that would have to be changed.
-    told.help = teller
-        .help(&chain)
+    told.help = instead
+        .or_else(|| teller.help(&chain))
         .or(told.help)
         .or_else(|| Some(format!("put such a step before `{}`, on every way to it", model.id(target))));
     told
@@ -254,6 +257,12 @@ impl<'r> Teller<'_, 'r> {
         before.find(|from| self.fate(*from) == Some(Fate::Failed)).map(|from| self.model.id(from))
     }
 
+    /// Whether no step that passes comes after this one.
+    fn is_on_another_way(&self, step: StepIndex) -> bool {
+        let mut passing = (0..self.model.graph.len()).filter(|other| self.passes[*other] != Passes::Never);
+        passing.all(|other| !self.model.graph.ancestors(other).contains(&step))
+    }
+
     /// An approval in the run that other people can give than those who are demanded.
     fn not_enough(&self, step: StepIndex, world: &World<'_, '_>, passed: &Passed) -> Option<(String, String)> {
         let definition = self.model.graph.step(step);
@@ -289,8 +298,8 @@ impl<'r> Teller<'_, 'r> {
             let id = self.model.id(step);
             // Where only an approval lets it complete, its status says enough, and may be asked of a skipped one too.
             let surely = self.model.nodes[step].ends.iter().all(|end| !end.is_completed() || *end == Fate::Completed);
-            let guard = match self.model.nodes[step].decision.as_ref().filter(|_| !surely) {
-                Some(field) => format!("`when: \"{{{{ steps.{id}.output.{field} == 'approved' }}}}\"`"),
+            let guard = match self.model.nodes[step].approved.as_ref().filter(|_| !surely) {
+                Some(approved) => format!("`when: \"{{{{ {approved} }}}}\"`"),
                 None => format!("`when: \"{{{{ steps.{id}.status == 'completed' }}}}\"`"),
             };
             let node = &self.model.nodes[self.target];

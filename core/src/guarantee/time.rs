@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::every_path::World;
 use super::judge::is_whole;
+use super::model::can_fail;
 use super::verdict::{Counterexample, Place, Verdict};
 use crate::definition::process::Defaults;
 use crate::definition::step::human_approval::OnTimeout;
-use crate::definition::step::{Foreach, HumanApproval, RunOn, StepKind};
+use crate::definition::step::{Foreach, HumanApproval, Join, RunOn, StepKind};
 use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
 use crate::execution::input::{usual_retry, usual_timeout};
 use crate::graph::{Graph, StepIndex};
@@ -184,13 +185,18 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             steps.iter().rev().flat_map(|step| own[*step].clone()).collect::<Vec<_>>()
         };
         let mut last: Option<StepIndex> = None;
+        let mut sure = vec![false; graph.len()];
         for index in graph.order().iter().copied() {
             let step = graph.step(index);
             if step.run_on == RunOn::Compensation {
                 continue;
             }
-            let latest =
-                graph.before(index).iter().map(|edge| edge.from).max_by_key(|from| (ends[*from], usize::MAX - from));
+            sure[index] = ends_well(&graph, index, &sure);
+            let waited = || graph.before(index).iter().map(|edge| edge.from);
+            let is_early = step.join == Join::Any && step.run_on != RunOn::Failure;
+            // The first that ends well starts it, and where one surely does, it need not wait for a later one.
+            let first = waited().filter(|from| is_early && sure[*from]).min_by_key(|from| (ends[*from], *from));
+            let latest = first.or_else(|| waited().max_by_key(|from| (ends[*from], usize::MAX - from)));
             before[index] = latest;
             let start = latest.map_or(0, |from| ends[from]);
             ends[index] = start;
@@ -387,6 +393,20 @@ fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Bound<'r> {
         help,
         links: vec![link(format!("`{id}`"))],
     })
+}
+
+/// Whether a step ends well in every run in which nobody cancels: it cannot fail, nothing skips it, and neither can what
+/// it waits for. `sure` tells that of the steps before it.
+fn ends_well(graph: &Graph<'_>, index: StepIndex, sure: &[bool]) -> bool {
+    let step = graph.step(index);
+    let mut edges = graph.before(index).iter();
+    let reached = graph.before(index).is_empty()
+        || match step.join {
+            Join::All => edges.all(|edge| sure[edge.from] && !edge.gateway),
+            Join::Any => edges.any(|edge| sure[edge.from] && !edge.gateway),
+        };
+    let is_plain = matches!(step.kind, StepKind::Set(_) | StepKind::Wait(_)) && !can_fail(step);
+    is_plain && reached && step.when.is_none() && step.run_on == RunOn::Success && step.timeout.is_none()
 }
 
 fn literal(step: &Step) -> Option<Duration> {

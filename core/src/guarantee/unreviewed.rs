@@ -1,59 +1,16 @@
 //! Looks for a run in which a step starts although none of some approvals was given by people, through all the bodies
 //! around the step. What is said of such a run is not said here.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-
 use super::every_path::World;
-use super::governing::Policies;
-use super::judge::is_whole;
 use super::model::Model;
-use super::search::{Found, MAX_TRANSITIONS, Passes};
+use super::search::{Found, Passes};
 use super::start::starts_with;
 use super::tell::{Told, tell};
-use super::verdict::Counterexample;
 use crate::dataflow::StepNumber;
 use crate::definition::Step;
 use crate::definition::process::Passes as Passed;
 use crate::definition::step::StepKind;
-use crate::validate::{ProcessScope, Scope};
-
-/// Whether a step is reached only where somebody approved.
-#[derive(Debug)]
-pub enum Gate<'r> {
-    /// In every run in which the step starts, one of the approvals was given by people.
-    Closed,
-    /// A shortest run in which none was.
-    Around(Counterexample<'r>),
-    /// Neither is known: there are too many ways, or the process has faults that are told elsewhere.
-    Unknown,
-    /// Neither is known: a condition asks about how it was decided in words that are not followed.
-    NotFollowed,
-}
-
-/// Whether a step is reached only where people gave one of these approvals, in runs in which `completed` have. All steps
-/// are numbered as in `Process::all_steps`. What a deadline or nobody decided counts for nothing.
-pub fn gate<'r>(
-    scope: &Scope<'r>,
-    process: &ProcessScope<'r>,
-    step: StepNumber,
-    approvals: &[StepNumber],
-    completed: &[StepNumber],
-) -> Gate<'r> {
-    if !is_whole(process) {
-        return Gate::Unknown;
-    }
-    let policies = Policies::of(scope.repository);
-    let world = World { processes: &BTreeMap::new(), policies: &policies, allowance: Cell::new(2 * MAX_TRANSITIONS) };
-    let steps: Vec<&Step> = process.process.all_steps().collect();
-    let inside = Inside { process, steps: &steps, bodies: &bodies(process) };
-    match inside.run_without(&world, step, approvals, completed) {
-        Ran::Never => Gate::Closed,
-        Ran::Unsure => Gate::Unknown,
-        Ran::NotFollowed => Gate::NotFollowed,
-        Ran::Against(told) => Gate::Around(told.into_counterexample()),
-    }
-}
+use crate::validate::ProcessScope;
 
 /// What came of looking for a run.
 pub(super) enum Ran<'r> {
@@ -95,7 +52,7 @@ impl<'r> Inside<'_, 'r> {
                 Some(StepKind::Foreach(foreach)) => &foreach.steps,
                 _ => &self.process.process.steps,
             };
-            let model = Model::of(list);
+            let model = Model::of(self.process.process, list);
             let own = |step: StepNumber| {
                 (self.bodies[step] == around).then(|| model.graph.find(self.steps[step].id.as_str())).flatten()
             };

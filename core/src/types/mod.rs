@@ -2,6 +2,7 @@
 //! types come from, what each text can read, and the check itself. Tells no finding: rules do.
 
 mod at;
+mod carried;
 mod check;
 mod guarded;
 mod kind;

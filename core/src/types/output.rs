@@ -9,7 +9,9 @@ use super::Types;
 use super::kind::{Others, Part, Record, Type};
 use super::trigger::with_written;
 use crate::definition::repository::File;
+use crate::definition::step::HumanApproval;
 use crate::definition::step::form::FormTimeout;
+use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::{Step, StepKind};
 use crate::source::Spanned;
 
@@ -58,7 +60,7 @@ pub(super) fn of(types: &Types<'_>, file: &File, step: &Step) -> Option<Type> {
             None => Type::TEXT,
         },
         StepKind::AiGenerate(generate) => of_schema(types, &generate.output_schema),
-        StepKind::HumanApproval(_) => APPROVAL.clone(),
+        StepKind::HumanApproval(asked) => approval(asked),
         StepKind::Form(form) => {
             let of = Type::of_fields(&form.fields, form.on_timeout == FormTimeout::Continue);
             with_written(of, file.document.node(step.node).get("fields"))
@@ -95,18 +97,25 @@ static WORKFLOW: LazyLock<Type> = LazyLock::new(|| {
     ])
 });
 
-static APPROVAL: LazyLock<Type> = LazyLock::new(|| {
+/// What an approval gives where it completes: how it was decided, in the words that its author lets it complete with.
+fn approval(approval: &HumanApproval) -> Type {
+    let words = ["approved"]
+        .into_iter()
+        .chain((approval.on_reject == OnReject::Continue).then_some("rejected"))
+        .chain((approval.on_timeout == OnTimeout::Continue).then_some("expired"));
+    Type::closed([("decision", Type::words(words)), ("decisions", DECISIONS.clone())])
+}
+
+static DECISIONS: LazyLock<Type> = LazyLock::new(|| {
     let maybe = || Type::TEXT.or_null();
-    let decision = Type::closed([
+    Type::list(Type::closed([
         ("person", Type::TEXT),
         ("decision", Type::words(["approve", "reject", "withdraw"])),
         ("at", Type::TEXT),
         ("note", maybe()),
         ("source", maybe()),
         ("commit", maybe()),
-    ]);
-    let words = Type::words(["approved", "rejected", "expired"]);
-    Type::closed([("decision", words), ("decisions", Type::list(decision))])
+    ]))
 });
 
 /// The values of an inline schema, or of a file below `.flow/schemas/`.

@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use super::scope::{ProcessScope, Scope};
-use crate::dataflow::{Field, Flow, Origin, Origins, Path};
+use crate::dataflow::{Field, FieldIndex, Flow, Origin, Origins, Owner, Path, Reading};
 use crate::definition::Step;
 
 /// Free text that anybody may have written: titles, labels, names of branches, payloads.
@@ -15,11 +15,14 @@ pub(super) struct Arrival<'s> {
     pub(super) flow: &'s Flow,
     /// The step.
     pub(super) step: &'s Step,
+    /// The field of it that reads.
+    pub(super) field: FieldIndex,
     /// The way into it.
     pub(super) path: Path,
 }
 
-/// Every field of steps that are wanted into which data of these origins comes.
+/// Every field of steps that are wanted into which words of these origins come. What is only a number, a truth or one of
+/// some known words brings none.
 pub(super) fn arrivals<'s>(
     scope: &'s Scope<'_>,
     process: &'s ProcessScope<'_>,
@@ -39,11 +42,30 @@ pub(super) fn arrivals<'s>(
                 continue;
             }
             let wanted = |_: &crate::dataflow::Source, own: Origins| !own.and(origins).is_empty();
-            let path = flow.path(&process.file.document, &wanted, index).filter(|path| !path.hops.is_empty());
-            found.extend(path.map(|path| Arrival { flow, step, path }));
+            let carries = |field, reading| carries_words(scope, process, flow, field, reading);
+            let path = flow.path_of(&process.file.document, &wanted, index, &carries);
+            let path = path.filter(|path| !path.hops.is_empty());
+            found.extend(path.map(|path| Arrival { flow, step, field: index, path }));
         }
     }
     found
+}
+
+/// Whether words of what a field reads may stand in it.
+pub(crate) fn carries_words(
+    scope: &Scope<'_>,
+    process: &ProcessScope<'_>,
+    flow: &Flow,
+    field: FieldIndex,
+    reading: Reading,
+) -> bool {
+    let owner = match flow.fields().get(field).map(|field| &field.owner) {
+        Some(Owner::Step(step)) => Some(flow.step_id(*step)),
+        _ => None,
+    };
+    let Some(types) = scope.types.process(process.file.source.path()) else { return true };
+    let Some(((_, reference), node)) = flow.reference(reading).zip(flow.scalar(reading)) else { return true };
+    types.carries_words(&scope.types, node, owner, &reference.range)
 }
 
 impl Arrival<'_> {

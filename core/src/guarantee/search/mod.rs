@@ -96,7 +96,9 @@ pub(super) fn search(
     let mut search = Search::new(model, goal, passes, &slice);
     completed.iter().for_each(|step| search.must_complete[*step] = true);
     let found = search.within(allowance);
-    let Some(asking) = slice.iter().copied().find(|step| model.is_unsure(*step)) else { return found };
+    let unsure = || slice.iter().copied().filter(|step| model.is_unsure(*step));
+    let asking = unsure().find(|step| model.asks_about_ends(*step)).or_else(|| unsure().last());
+    let Some(asking) = asking else { return found };
     if !matches!(found, Found::Run(_)) {
         return found;
     }
@@ -309,12 +311,9 @@ impl<'s, 'p> Search<'s, 'p> {
                     add(Fate::Cancelled, Why::Course, &none);
                 }
             }
-            Readiness::Skip(_) => {
-                add(Fate::Skipped, Why::Edges, &none);
-                if swept {
-                    add(Fate::Cancelled, Why::Course, &none);
-                }
-            }
+            // Behind what was cancelled nothing is skipped: whoever retries it retries that as well.
+            Readiness::Skip(_) if swept => add(Fate::Cancelled, Why::Course, &none),
+            Readiness::Skip(_) => add(Fate::Skipped, Why::Edges, &none),
             Readiness::Run => {
                 for (truth, settled) in self.truths(step, node.when.as_ref(), state)? {
                     match truth {

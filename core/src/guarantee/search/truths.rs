@@ -1,11 +1,14 @@
 //! Which values the conditions of steps and branches may have where a search stands, each with the truths that an
 //! evaluation settles. Knows no goals.
 
-use super::super::conditions::{Asks, Condition, Part, Truth};
+use super::super::conditions::{Asks, Atom, Condition, Part, Truth};
 use super::super::model::Fate;
 use super::{MAX_WAYS, Search, Settled, State, decoded};
 use crate::definition::step::gateway::GatewayMode;
 use crate::graph::StepIndex;
+
+/// The values of a truth.
+const TRUTHS: [Truth; 3] = [Truth::False, Truth::True, Truth::Error];
 
 impl Search<'_, '_> {
     /// The values that a condition may have, each with the truths that it settles.
@@ -98,23 +101,30 @@ impl Search<'_, '_> {
             }
             Asks::Atom(_) if early || part.needs.iter().any(|of| fate(of).is_none()) => any(settled),
             Asks::Atom(atom) => {
-                let before = self.layout.atoms.get(atom).map_or(0, |slot| state[*slot]);
-                let now = settled.iter().find(|(settled, _)| settled == atom).map(|(_, truth)| *truth);
-                match now
-                    .or_else(|| [Truth::False, Truth::True, Truth::Error].into_iter().find(|t| *t as u8 + 1 == before))
-                {
-                    Some(truth) => vec![(signed(truth), settled.clone())],
-                    None => [Truth::False, Truth::True, Truth::Error]
-                        .into_iter()
-                        .map(|truth| {
-                            let mut more = settled.clone();
-                            more.push((*atom, truth));
-                            (signed(truth), more)
-                        })
-                        .collect(),
+                let known = |atom: Atom| self.known(atom, state, settled);
+                if let Some(truth) = known(*atom) {
+                    return Some(vec![(signed(truth), settled.clone())]);
                 }
+                let related = &self.model.related;
+                if self.certain && related.is_unsure(*atom, &known) {
+                    return Some(Vec::new());
+                }
+                let possible = TRUTHS.into_iter().filter(|truth| related.allows(*atom, *truth, &known));
+                let more = possible.map(|truth| {
+                    let mut more = settled.clone();
+                    more.push((*atom, truth));
+                    (signed(truth), more)
+                });
+                more.collect()
             }
         })
+    }
+
+    /// What a truth is, where that was settled.
+    fn known(&self, atom: Atom, state: &State, settled: &Settled) -> Option<Truth> {
+        let now = settled.iter().find(|(settled, _)| *settled == atom).map(|(_, truth)| *truth);
+        let before = self.layout.atoms.get(&atom).map_or(0, |slot| state[*slot]);
+        now.or_else(|| TRUTHS.into_iter().find(|truth| *truth as u8 + 1 == before))
     }
 
     /// The values that a disjunction may have.
@@ -188,5 +198,5 @@ impl Search<'_, '_> {
 }
 
 fn any(settled: &Settled) -> Vec<(Truth, Settled)> {
-    [Truth::False, Truth::True, Truth::Error].into_iter().map(|truth| (truth, settled.clone())).collect()
+    TRUTHS.into_iter().map(|truth| (truth, settled.clone())).collect()
 }

@@ -342,7 +342,7 @@ fn check(text: &str, chosen: &[bool], by_people: bool) -> Result<(), TestCaseErr
     prop_assert!(file.faults.is_empty() && file.structure.is_empty(), "{:?}", file.structure);
     let plan = repository.plan("story").unwrap().unwrap();
     let Some(played) = play(&plan) else { return Ok(()) };
-    let model = Model::of(&process.steps);
+    let model = Model::of(process, &process.steps);
     let passes: Vec<Passes> = process
         .steps
         .iter()

@@ -88,9 +88,22 @@ fn a_decision_that_a_process_returns_is_followed() {
     );
     assert!(asked(plain, "{team: heads}", "steps.p.output.d == 'approved'").starts_with("fails: "));
     assert!(asked(plain, "{team: leads}", "steps.p.output.n > 2").starts_with("fails: "));
-    let computed = "{ok: \"{{ steps.ap.output.decision | upper }}\"}";
+    let compared = "{ok: \"{{ steps.ap.output.decision == 'approved' }}\"}";
+    assert_eq!(asked(compared, "{team: leads}", "steps.p.output.ok"), "holds");
+    assert_eq!(asked(compared, "{team: leads}", "steps.p.output.ok == true"), "holds");
+    assert!(asked(compared, "{team: heads}", "steps.p.output.ok").starts_with("fails: "));
+    let refuted = asked(compared, "{team: leads}", "not steps.p.output.ok");
+    assert!(refuted.starts_with("fails: "), "{refuted}");
+    assert!(refuted.ends_with("or give `ship` `when: \"{{ steps.p.output.ok }}\"`"), "{refuted}");
     assert_eq!(
-        asked(computed, "{team: leads}", "steps.p.output.ok == 'APPROVED'"),
+        asked("{no: \"{{ steps.ap.output.decision != 'approved' }}\"}", "{team: leads}", "not steps.p.output.no"),
+        "holds"
+    );
+    let upper = "{ok: \"{{ steps.ap.output.decision | upper }}\"}";
+    assert_eq!(asked(upper, "{team: leads}", "steps.p.output.ok == 'APPROVED'"), "holds");
+    let computed = "{ok: \"{{ [steps.ap.output.decision, steps.ap.status] }}\"}";
+    assert_eq!(
+        asked(computed, "{team: leads}", "steps.p.output.ok == ['approved', 'completed']"),
         "unproved: what `ship` asks about how other steps ended could not be followed"
     );
 }

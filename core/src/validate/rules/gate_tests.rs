@@ -110,6 +110,77 @@ fn an_approval_without_a_way_around_guards_the_agent() {
     assert_eq!(each, Vec::<String>::new());
 }
 
+#[test]
+fn an_approval_that_shows_another_text_is_no_review_of_this_one() {
+    let behind = |shown: &str, message: &str| {
+        agent(&format!(
+            "  - {{id: ok, type: human_approval, title: '{shown}', approvers: {{team: leads}}, timeout: 1d}}\n  - {{id: ag, type: agent_task, agent: bot, message: \"{message}\", depends_on: ok}}\n"
+        ))
+    };
+    let body = "{{ trigger.payload.body | default('') }}";
+    let both = format!("{TITLE} {body}");
+    let told = ["6 FLOW512 `trigger.payload.body` tells an agent what to do, and anybody may have written it"];
+    assert_eq!(behind(TITLE, body), told);
+    assert_eq!(behind(TITLE, &both), told);
+    assert_eq!(behind("{{ trigger.payload.body | length }}", body), told);
+    assert_eq!(behind("{{ trigger.payload.body }}", body), Vec::<String>::new());
+    assert_eq!(
+        behind("{{ trigger.payload.body }} {{ trigger.pull_request.title }}", &format!("{TITLE} {body}")),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn an_agent_behind_a_condition_that_is_not_followed_is_not_taken_to_be_approved() {
+    let told = agent(&format!(
+        "  - {{id: ap, type: human_approval, title: '{TITLE}', approvers: {{team: leads}}, timeout: 1d, on_reject: continue}}\n  - {{id: s, type: set, depends_on: ap, values: {{d: \"{{{{ [steps.ap.output.decision, trigger.type] }}}}\"}}}}\n  - {{id: ag, type: agent_task, agent: bot, message: '{TITLE}', depends_on: s, when: \"{{{{ steps.s.output.d == ['approved', 'pull_request'] }}}}\"}}\n"
+    ));
+    assert_eq!(
+        told,
+        [
+            "7 FLOW512 `trigger.pull_request.title` tells an agent what to do, and anybody may have written it; whether somebody approved it is not known: what is asked on the way to `ag` could not be followed"
+        ]
+    );
+}
+
+#[test]
+fn what_can_carry_no_words_tells_an_agent_nothing() {
+    let reads = |message: &str| {
+        agent(&format!(
+            "  - id: s\n    type: ai_generate\n    model: mock\n    prompt: '{TITLE} {{{{ trigger.payload.body }}}}'\n    output_schema: {{type: object, required: [n, b, l, t, k], properties: {{n: {{type: integer}}, b: {{type: boolean}}, l: {{type: array, items: {{type: integer}}}}, t: {{type: string}}, k: {{enum: [x, y]}}}}}}\n  - {{id: c, type: set, depends_on: s, values: {{n: '{{{{ steps.s.output.n }}}}'}}}}\n  - {{id: ag, type: agent_task, agent: bot, depends_on: c, message: \"{message}\"}}\n"
+        ))
+    };
+    for wordless in [
+        "{{ steps.s.output.n }}",
+        "{{ steps.s.output.b }}",
+        "{{ steps.s.output.l }}",
+        "{{ steps.s.output.k }}",
+        "{{ steps.c.output.n + 1 }}",
+        "{{ 'yes' if steps.s.output.b else 'no' }}",
+        "{{ 'yes' if steps.s.output.t == 'x' else 'no' }}",
+        "{% if steps.s.output.t == 'x' %}yes{% endif %}",
+        "{{ trigger.pull_request.title | length }}",
+        "{{ trigger.pull_request.labels | length }}",
+        "{{ trigger.pull_request.title == 'x' }}",
+        "{{ 'bug' in trigger.pull_request.labels }}",
+    ] {
+        assert_eq!(reads(wordless), Vec::<String>::new(), "{wordless}");
+    }
+    for words in [
+        "{{ steps.s.output.t }}",
+        "{{ steps.s.output }}",
+        "{{ steps.s.output.t if steps.s.output.b else 'no' }}",
+        "{{ 'yes' if steps.s.output.b else trigger.pull_request.title }}",
+        "{{ trigger.pull_request.title or 'none' }}",
+        "{{ trigger.pull_request.title | upper }}",
+        "{{ trigger.pull_request.labels | join(', ') }}",
+        "{% for one in trigger.pull_request.labels %}{{ one }}{% endfor %}",
+        "{% set t = trigger.pull_request.title %}{{ t }}",
+    ] {
+        assert_eq!(reads(words).len(), 1, "{words}");
+    }
+}
+
 /// What is said of the gates of a process with these steps, started by a comment.
 fn gates(steps: &str) -> Vec<String> {
     let process = format!("name: x\nversion: 1\ntriggers: [{{comment: /go}}]\nsteps:\n{steps}");
@@ -196,4 +267,21 @@ fn a_name_that_a_set_hands_on_is_still_the_own_one() {
     };
     assert_eq!(by("trigger.actor"), ["7 FLOW309 `ap` is approved by whoever asks for it"]);
     assert_eq!(by("trigger.payload.sender.login"), Vec::<String>::new());
+}
+
+#[test]
+fn an_approval_is_never_decided_in_words_that_its_author_does_not_let_it_complete_with() {
+    let asks = |approval: &str, word: &str| {
+        let steps = format!(
+            "  - {{id: ap, type: human_approval, title: ok, approvers: {{team: leads}}, timeout: 1d, {approval}}}\n  - {{id: s, type: set, depends_on: ap, when: \"{{{{ steps.ap.output.decision == '{word}' }}}}\", values: {{v: 1}}}}\n"
+        );
+        let process = format!("name: x\nversion: 1\ntriggers: [{{comment: /go}}]\nsteps:\n{steps}");
+        found(&["FLOW208"], &[("processes/x.yaml", &process)])
+    };
+    assert_eq!(asks("", "rejected"), ["6 FLOW208 `steps.ap.output.decision` is never `rejected`"]);
+    assert_eq!(asks("on_reject: continue", "expired"), ["6 FLOW208 `steps.ap.output.decision` is never `expired`"]);
+    for (approval, word) in [("", "approved"), ("on_reject: continue", "rejected"), ("on_timeout: continue", "expired")]
+    {
+        assert_eq!(asks(approval, word), Vec::<String>::new(), "{approval} {word}");
+    }
 }

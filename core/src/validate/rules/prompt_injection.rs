@@ -1,7 +1,7 @@
 //! Text that anybody may write tells an agent with tools what to do.
 
 use super::super::finding::Severity;
-use super::super::reaching::{Arrival, OUTSIDERS, arrivals};
+use super::super::reaching::{Arrival, OUTSIDERS, arrivals, carries_words};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::tool_not_of_agent::agents;
@@ -12,7 +12,7 @@ use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::step::{AgentTask, HumanApproval, OnFailure, StepKind};
 use crate::definition::tool::{Tool, ToolApproval};
 use crate::definition::{Step, StepType};
-use crate::guarantee::{Counterexample, Gate, gate};
+use crate::guarantee::{Counterexample, Question, Reviewed, reviewed};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -98,24 +98,30 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let StepKind::AgentTask(task) = &arrival.step.kind else { continue };
             let own = agents.get(task.agent.as_str()).map(|(_, agent)| agent.tools.as_slice()).unwrap_or_default();
             let Some((file, span)) = dangerous(task, own, &tools) else { continue };
-            let around = match seen_before(scope, process, &arrival) {
+            let (arrival, seen) = match seen_before(scope, process, arrival) {
                 Seen::Always => continue,
-                Seen::Never => None,
-                Seen::NotOn(way) => Some(way),
+                Seen::Not(arrival, seen) => (arrival, seen),
             };
             let mut message =
                 format!("`{}` tells an agent what to do, and anybody may have written it", arrival.reads());
-            if let Some(way) = &around {
-                message.push_str(&format!("; nobody need have approved it: {}", way.in_words()));
+            let mut help = "set `approval: writes` on the tool, or let somebody approve the text first";
+            let mut places = Vec::new();
+            match seen {
+                NotSeen::Never => {}
+                NotSeen::On(way) => {
+                    message.push_str(&format!("; nobody need have approved it: {}", way.in_words()));
+                    help = "set `approval: writes` on the tool, or close the way around the approval";
+                    places = way.places;
+                }
+                NotSeen::Unknown(why) => {
+                    message.push_str(&format!("; whether somebody approved it is not known: {why}"));
+                }
             }
             let finding = findings.add(process.file, arrival.span(), message);
-            finding.help(match &around {
-                None => "set `approval: writes` on the tool, or let somebody approve the text first",
-                Some(_) => "set `approval: writes` on the tool, or close the way around the approval",
-            });
+            finding.help(help);
             finding.also(file, span, "this tool changes something and asks nobody");
             arrival.tell_way(process, finding);
-            for place in around.iter().flat_map(|way| &way.places).take(MAX_PLACES) {
+            for place in places.iter().take(MAX_PLACES) {
                 finding.also(place.file, place.span, place.message.clone());
             }
         }
@@ -145,63 +151,50 @@ fn dangerous<'r>(
     Some((file, tool.name.span))
 }
 
-/// Whether somebody approved before, and was shown such text.
-enum Seen<'r> {
+/// Whether somebody approved before, and was shown this text.
+enum Seen<'s, 'r> {
     /// In every run, by somebody else than the author.
     Always,
-    /// No approval shows any.
+    /// Not what arrives so.
+    Not(Arrival<'s>, NotSeen<'r>),
+}
+
+/// In what way nobody did.
+enum NotSeen<'r> {
+    /// No approval shows it.
     Never,
     /// Not in this run.
-    NotOn(Counterexample<'r>),
+    On(Counterexample<'r>),
+    /// Nobody can say, for this reason.
+    Unknown(String),
 }
 
-fn seen_before<'r>(scope: &Scope<'r>, process: &ProcessScope<'r>, arrival: &Arrival<'_>) -> Seen<'r> {
-    let flow = arrival.flow;
-    let shows = |field: &Field| matches!(field.key.as_str(), "title" | "description");
-    let shown = |number: usize| {
-        let mut fields = flow.fields_of(number).filter(|(_, field)| shows(field));
-        fields.any(|(index, _)| !flow.origins(index).and(OUTSIDERS).is_empty())
-    };
+fn seen_before<'s, 'r>(scope: &Scope<'r>, process: &ProcessScope<'r>, arrival: Arrival<'s>) -> Seen<'s, 'r> {
+    let Arrival { flow, step, field, .. } = arrival;
+    let Some(to) = flow.step(step.id.as_str()) else { return Seen::Not(arrival, NotSeen::Never) };
     let steps: Vec<&Step> = process.process.all_steps().collect();
-    let mut approvals: Vec<(usize, &HumanApproval)> = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
-        if let StepKind::HumanApproval(approval) = &step.kind
-            && shown(number)
-        {
-            approvals.push((number, approval));
+    let carries = |field, reading| carries_words(scope, process, flow, field, reading);
+    // What cannot be searched is taken as it looks: an approval before the step that only people can give.
+    let looks_closed = |number: usize| match steps.get(number).map(|step| (step, &step.kind)) {
+        Some((before, StepKind::HumanApproval(approval))) => {
+            is_plain(before, approval) && is_before(process, before, step)
         }
-    }
-    let Some(own) = flow.step(arrival.step.id.as_str()).filter(|_| !approvals.is_empty()) else { return Seen::Never };
-    // Whoever wrote the text says nothing new by approving it.
-    let by_others: Vec<usize> =
-        approvals.iter().filter(|(_, approval)| !approval.allow_author).map(|(number, _)| *number).collect();
-    let read = arrival.path.hops.iter().filter_map(|hop| flow.step(output_of(&hop.reads)?));
-    let read: Vec<usize> = read.filter(|step| *step != own).collect();
-    match gate(scope, process, own, &by_others, &read) {
-        // What cannot be followed is no way that could be shown.
-        Gate::Closed | Gate::NotFollowed => Seen::Always,
-        Gate::Around(mut way) => {
-            for (number, _) in approvals.iter().filter(|(number, _)| !by_others.contains(number)) {
-                way.notes.push(format!("`{}` lets the author approve (`allow_author`)", steps[*number].id.as_str()));
+        _ => false,
+    };
+    let question = Question { to, field, origins: OUTSIDERS, carries: &carries, looks_closed: &looks_closed };
+    match reviewed(scope, flow, process, &question) {
+        Reviewed::Always => Seen::Always,
+        Reviewed::Unknown { why } => Seen::Not(arrival, NotSeen::Unknown(why)),
+        Reviewed::Not { path, run, by_author } => {
+            let arrival = Arrival { path, ..arrival };
+            let Some(mut run) = run else { return Seen::Not(arrival, NotSeen::Never) };
+            // Whoever wrote the text says nothing new by approving it.
+            for number in by_author {
+                run.notes.push(format!("`{}` lets the author approve (`allow_author`)", steps[number].id.as_str()));
             }
-            Seen::NotOn(way)
-        }
-        // What cannot be searched is taken as it looks: an approval before the step that only people can give.
-        Gate::Unknown => {
-            let plain = approvals.iter().any(|(number, approval)| {
-                by_others.contains(number)
-                    && is_plain(steps[*number], approval)
-                    && is_before(process, steps[*number], arrival.step)
-            });
-            if plain { Seen::Always } else { Seen::Never }
+            Seen::Not(arrival, NotSeen::On(run))
         }
     }
-}
-
-/// The step whose output a text reads.
-fn output_of(reads: &str) -> Option<&str> {
-    let (step, rest) = reads.strip_prefix("steps.")?.split_once('.')?;
-    rest.starts_with("output").then_some(step)
 }
 
 /// Whether an approval completes only where people approved.
