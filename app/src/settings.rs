@@ -16,6 +16,7 @@ use url::Url;
 pub use fault::{Fault, Origin, SettingsError, Warning};
 pub use table::{SettingDescription, TABLE};
 
+use crate::ai::{AiSettings, ProviderSettings};
 use given::{Gathered, Given, gather, variable};
 
 /// What the server is told from outside.
@@ -57,10 +58,10 @@ pub struct Settings {
     pub keep_archived: Option<Duration>,
     /// How long events are kept that were given to the API; `None`: for ever.
     pub keep_events: Option<Duration>,
-    /// The provider of models that name none.
-    pub ai_provider: Option<String>,
     /// The NATS servers whose JetStream is told of every event, with password.
     pub nats_url: Option<SecretString>,
+    /// The providers of models.
+    pub ai: AiSettings,
     /// What `secrets.NAME` reads, by NAME.
     pub secrets: BTreeMap<String, SecretString>,
     public_url_given: bool,
@@ -155,7 +156,7 @@ impl Reader {
         let keep_archived = self.value("keep_archived_days", |text| within(text, 0, 36_500));
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let nats_url = self.secret("nats_url", is_nats);
-        let ai_provider = self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned()));
+        let ai = self.ai();
         let smtp_url = self.secret("smtp_url", is_mail_server);
         let smtp_from = self.value("smtp_from", |text| is_mail_address(text).then(|| text.to_owned()));
         let secrets = self.secrets();
@@ -183,10 +184,28 @@ impl Reader {
             keep_archived: days(keep_archived.unwrap_or(30)),
             keep_events: days(keep_events.unwrap_or(30)),
             nats_url,
-            ai_provider,
+            ai,
             secrets,
             public_url_given,
         })
+    }
+
+    fn ai(&mut self) -> AiSettings {
+        AiSettings {
+            provider: self.value("ai_provider", |text| (!text.is_empty()).then(|| text.to_owned())),
+            openai: self.provider("ai_openai_api_key", "ai_openai_base_url"),
+            anthropic: self.provider("ai_anthropic_api_key", "ai_anthropic_base_url"),
+            google: self.provider("ai_google_api_key", "ai_google_base_url"),
+            compatible: self.provider("ai_compatible_api_key", "ai_compatible_base_url"),
+            prices: self.value("ai_prices", path),
+        }
+    }
+
+    fn provider(&mut self, key: &'static str, base: &'static str) -> ProviderSettings {
+        ProviderSettings {
+            api_key: self.secret(key, |text| !text.trim().is_empty()),
+            base_url: self.value(base, base_url),
+        }
     }
 
     fn given(&self, name: &'static str) -> Option<Given> {

@@ -1,5 +1,7 @@
 //! What a server answered, as tables and sentences. Nothing is asked here.
 
+pub mod spent;
+
 use anstyle::Style;
 use flowctl_app::api::view::{ApproversView, StepView, WaitingView};
 use flowctl_app::api::{ApprovalView, EventView, ExecutionView, ProcessView};

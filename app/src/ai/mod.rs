@@ -1,7 +1,15 @@
-//! Models: one trait for those who answer, and a register of them by name. Nothing here knows steps or executions; what
+//! Models: one trait for those who answer, and a register of them by name. Nothing here knows what a step asks; what
 //! becomes of an answer is the asker's.
 
+mod asking;
 mod mock;
+pub mod prices;
+mod question;
+mod setup;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,67 +17,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowctl_core::definition::ErrorClass;
-use flowctl_core::value::Money;
-use serde_json::Value;
 
+pub use asking::{AskFailure, Asking};
 pub use mock::MockProvider;
-
-/// Who says something in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Who made the rules.
-    System,
-    /// Who asks.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// Something said in a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Who says it.
-    pub role: Role,
-    /// What.
-    pub text: String,
-}
-
-impl Message {
-    /// Something said.
-    pub fn new(role: Role, text: &str) -> Self {
-        Self { role, text: text.to_owned() }
-    }
-}
-
-/// What a model is asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// The model, by its provider's name for it.
-    pub model: String,
-    /// The conversation so far; the last message wants an answer.
-    pub messages: Vec<Message>,
-    /// The JSON Schema that the answer must satisfy.
-    pub schema: Value,
-    /// How free the model is, 0 to 2.
-    pub temperature: Option<f64>,
-    /// The longest answer, in tokens.
-    pub max_output_tokens: Option<u64>,
-    /// Which attempt of its step asks, from 1.
-    pub attempt: u32,
-}
-
-/// What a model answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The answer: JSON, if the model did as it was asked.
-    pub text: String,
-    /// Tokens read.
-    pub input_tokens: u64,
-    /// Tokens written.
-    pub output_tokens: u64,
-    /// What it cost, where that is known.
-    pub cost: Option<Money>,
-}
+pub use prices::{Price, Prices, PricesError};
+pub use question::{Answer, Message, Question, ToolOffer};
+pub use setup::{AiSettings, ProviderSettings, SetupError};
+pub(crate) use wire::shortened;
 
 /// Why a model did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +57,7 @@ pub struct Providers {
     by_name: BTreeMap<String, Arc<dyn Provider>>,
     default: Option<String>,
     only_mock: bool,
+    prices: Arc<Prices>,
 }
 
 /// A model and who has it.
@@ -148,7 +103,8 @@ const MOCK: &str = "mock";
 impl Default for Providers {
     fn default() -> Self {
         let mock: Arc<dyn Provider> = Arc::new(MockProvider);
-        Self { by_name: BTreeMap::from([(MOCK.to_owned(), mock)]), default: None, only_mock: false }
+        let prices = Arc::new(Prices::default());
+        Self { by_name: BTreeMap::from([(MOCK.to_owned(), mock)]), default: None, only_mock: false, prices }
     }
 }
 
@@ -164,6 +120,23 @@ impl Providers {
     pub fn with(mut self, name: &str, provider: Arc<dyn Provider>) -> Self {
         self.by_name.insert(name.to_owned(), provider);
         self
+    }
+
+    /// The same with these prices.
+    #[must_use]
+    pub fn with_prices(mut self, prices: Prices) -> Self {
+        self.prices = Arc::new(prices);
+        self
+    }
+
+    /// What models cost.
+    pub fn prices(&self) -> &Arc<Prices> {
+        &self.prices
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
     }
 
     /// The same with a provider for models that name none (`FLOWCTL_AI_PROVIDER`).
@@ -207,45 +180,5 @@ impl Providers {
 impl fmt::Debug for Providers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.by_name.keys()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
-    use super::*;
-
-    #[test]
-    fn a_model_is_found_with_its_provider() {
-        let providers = Providers::default();
-        for (model, inner, name) in [("mock", "success", "mock"), ("mock/timeout", "timeout", "mock/timeout")] {
-            let resolved = providers.resolve(model).unwrap();
-            assert_eq!((resolved.model.as_str(), resolved.name.as_str()), (inner, name));
-        }
-        let error = providers.resolve("openai/gpt-5").unwrap_err();
-        let expected = "provider `openai` of model `openai/gpt-5` is not set up on this server; set up are: `mock`";
-        assert_eq!(error.to_string(), expected);
-        let error = providers.resolve("careful").unwrap_err();
-        assert_eq!(error.to_string(), "model `careful` is neither an alias of flow.yaml nor `provider/model`");
-    }
-
-    #[test]
-    fn the_default_provider_answers_for_models_without_one() {
-        let providers = Providers::default().with_default("mock").unwrap();
-        assert_eq!(providers.resolve("careful").unwrap().name, "mock/success");
-        assert!(providers.resolve("openai/gpt-5").is_err());
-        assert!(Providers::default().with_default("openai").is_err());
-        let local = Providers::default().with("local", Arc::new(MockProvider)).with_default("local").unwrap();
-        let resolved = local.resolve("llama").unwrap();
-        assert_eq!((resolved.model.as_str(), resolved.name.as_str()), ("llama", "local/llama"));
-    }
-
-    #[test]
-    fn the_mock_can_answer_for_every_model() {
-        let providers = Providers::only_mock();
-        for model in ["openai/gpt-5", "careful", "mock"] {
-            assert_eq!(providers.resolve(model).unwrap().name, "mock");
-        }
-        assert_eq!(providers.resolve("mock/timeout").unwrap().model, "timeout");
     }
 }

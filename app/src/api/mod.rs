@@ -25,6 +25,7 @@ mod start;
 mod steering;
 mod steps;
 mod stream;
+mod trace;
 mod validation;
 pub mod view;
 
@@ -44,7 +45,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use view::{ApprovalView, EventView, ExecutionView, List, ProcessView};
+pub use view::{ApprovalView, EventView, ExecutionView, List, ProcessView, TraceView};
 
 use self::catalogue::Catalogue;
 use self::cursor::Cursors;
@@ -241,6 +242,7 @@ fn administrators_routes() -> OpenApiRouter<Api> {
         .routes(routes!(executions::list, start::start))
         .routes(routes!(executions::show))
         .routes(routes!(events::list))
+        .routes(routes!(trace::show))
         .routes(routes!(stream::stream))
         .routes(routes!(steps::output))
         .routes(routes!(steps::answer))

@@ -24,7 +24,7 @@ impl From<Refusal> for Problem {
             Refusal::WrongAnswers { faults } => {
                 Self::fields("wrong-fields", "The answers do not fit the form.", faults)
             }
-            Refusal::Repeated => Self::new("refused", words),
+            Refusal::Repeated | Refusal::NotNoted { .. } | Refusal::OverBudget { .. } => Self::new("refused", words),
         }
     }
 }

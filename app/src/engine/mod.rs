@@ -16,6 +16,7 @@ mod effects;
 mod groups;
 mod hands;
 mod inbox;
+mod journal;
 mod measures;
 mod notices;
 mod occurrence;
@@ -349,7 +350,8 @@ fn log(execution: &Execution, committed: &Committed, told: &Told) {
 
 /// Attempts that begin with these events: somebody must perform them.
 fn new_work(after: &Execution, events: &[Event]) -> Vec<Work> {
-    let begun = events.iter().filter(|event| matches!(event.kind, EventKind::StepStarted { .. }));
+    let begins = |kind: &EventKind| matches!(kind, EventKind::StepStarted { .. } | EventKind::StepResumed { .. });
+    let begun = events.iter().filter(|event| begins(&event.kind));
     begun
         .filter_map(|event| {
             let (step, attempt) = (event.step.as_ref()?, event.attempt?);

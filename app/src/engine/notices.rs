@@ -17,8 +17,8 @@ use super::Engine;
 use super::occurrence::Happening;
 use crate::identity::resume::Claims;
 use crate::notify::wording::{Resume, Words, words};
-use crate::steps::Attempt;
 use crate::steps::notify::passes;
+use crate::steps::{Attempt, Journal};
 use crate::store::{ClaimedOccurrence, NewEffect, NewOccurrence, OccurrenceEnd};
 
 /// How often a message is sent that does not arrive.
@@ -110,6 +110,7 @@ impl Engine {
             secret_texts,
             deadline: Some(self.after(TRY.min(self.inner.options.lease / 2))),
             idempotency_key: hex::encode(Sha256::digest(&key)),
+            journal: Journal::default(),
         };
         let Err(error) = performer.perform(attempt).await.result else {
             tracing::info!(%execution, key, "somebody was told");

@@ -87,18 +87,23 @@ impl Engine {
         let Some(outputs) = self.inner.store.outputs() else { return Ok(Vec::new()) };
         let mut digests = Vec::new();
         for event in events {
-            let (Some(step), EventKind::StepCompleted { output, .. }) = (&event.step, &mut event.kind) else {
-                continue;
+            let (output, part) = match (&event.step, &mut event.kind) {
+                // Inside of items results are gathered into a list, which is put away as a whole.
+                (Some(step), EventKind::StepCompleted { output, .. }) if items_of(step).is_empty() => {
+                    (output, "output")
+                }
+                (Some(_), EventKind::StepNoted { entry, .. }) => (entry, "trace"),
+                _ => continue,
             };
-            // Inside of items results are gathered into a list, which is put away as a whole.
-            if !items_of(step).is_empty() || !(is_large(output) || LargeOutput::of(output).is_some()) {
+            if !(is_large(output) || LargeOutput::of(output).is_some()) {
                 continue;
             }
+            let step = event.step.as_deref().unwrap_or_default();
             let text = serde_json::to_vec(output).map_err(|error| StoreError::corrupt("an output", error))?;
             let large = LargeOutput {
                 sha256: digest(&text),
                 bytes: text.len() as u64,
-                at: format!("executions/{}/steps/{step}/output", execution.id),
+                at: format!("executions/{}/steps/{step}/{part}", execution.id),
             };
             outputs.keep(&execution.tenant, &large.sha256, text, self.now()).await?;
             digests.push(large.sha256.clone());

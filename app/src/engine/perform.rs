@@ -20,10 +20,10 @@ use crate::store::{ClaimedWork, Held, StoreError};
 
 /// Pauses between tries to record a result, in which the store or the definition may come back. After the last one
 /// the attempt is left to its lease and performed again.
-const RECORDING_PAUSES: [Duration; 4] =
+pub(super) const RECORDING_PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 /// The pause between later tries while the database cannot be reached at all.
-const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 /// How often an attempt is repeated because its server died in the middle of it. One that takes a server with it every
 /// time must not do so for ever.
 const MAX_REPETITIONS: u32 = 10;
@@ -149,6 +149,7 @@ impl Engine {
             secret_texts: step.secret_texts.clone(),
             deadline: step.timeout_ms.map(|timeout| later(self.now(), Duration::from_millis(timeout))),
             idempotency_key: idempotency_key(&execution, &work.step),
+            journal: self.journal_of(work, step.journal.as_deref()).await?,
         };
         Ok(Some((step.step_type, attempt)))
     }

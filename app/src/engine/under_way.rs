@@ -79,6 +79,30 @@ impl UnderWay {
         true
     }
 
+    /// The claim that an attempt is under here, as it changes; nothing where it is not under way here.
+    fn claims_of(&self, work: &ClaimedWork) -> Option<watch::Receiver<u32>> {
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = attempts
+            .get(&work.execution)?
+            .iter()
+            .find(|known| known.tenant == work.tenant && known.step == work.step && known.attempt == work.attempt)?;
+        Some(known.claims.subscribe())
+    }
+
+    /// An attempt with the claim that it is under now.
+    pub(super) fn latest(&self, work: &ClaimedWork) -> ClaimedWork {
+        let claims = self.claims_of(work).map_or(work.claims, |claims| work.claims.max(*claims.borrow()));
+        ClaimedWork { claims, ..work.clone() }
+    }
+
+    /// Whether this server has claimed an attempt again that it performs, or is about to.
+    pub(super) async fn is_claimed_anew(&self, work: &ClaimedWork) -> bool {
+        match self.claims_of(work) {
+            Some(known) => is_above(known, work.claims).await,
+            None => false,
+        }
+    }
+
     /// How many attempts of an execution are under way.
     pub(super) fn count(&self, execution: ExecutionId) -> usize {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).get(&execution).map_or(0, Vec::len)
@@ -127,10 +151,13 @@ impl Entered {
 
     /// Whether this server has claimed the attempt again since it was under `claims`, or is about to.
     pub(super) async fn is_claimed_anew(&self, claims: u32) -> bool {
-        let mut known = self.claims.clone();
-        let anew = known.wait_for(|known| *known > claims);
-        tokio::time::timeout(ANEW_WITHIN, anew).await.is_ok_and(|known| known.is_ok())
+        is_above(self.claims.clone(), claims).await
     }
+}
+
+async fn is_above(mut known: watch::Receiver<u32>, claims: u32) -> bool {
+    let anew = known.wait_for(|known| *known > claims);
+    tokio::time::timeout(ANEW_WITHIN, anew).await.is_ok_and(|known| known.is_ok())
 }
 
 impl Drop for Entered {

@@ -44,6 +44,11 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
             let subject = format!("{} failed{}", execution.process, at.unwrap_or_default());
             ("execution.failed", subject, why.into_iter().collect())
         }
+        NotifyOccasion::BudgetNearlyUsed => {
+            let cost = execution.cost().map(|cost| format!("Spent so far: {cost}"));
+            let subject = format!("{} has used most of its budget", execution.process);
+            ("execution.budget_nearly_used", subject, cost.into_iter().collect())
+        }
         NotifyOccasion::ApprovalRequested
         | NotifyOccasion::FormRequested
         | NotifyOccasion::ApprovalReminded

@@ -176,6 +176,40 @@ pub const TABLE: &[SettingDescription] = &[
         "the NATS servers whose JetStream is told of every event; see docs/nats.md",
     ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
+    secret("ai_openai_api_key", "", "a key of OpenAI, not empty", "sets up the provider `openai`"),
+    plain("ai_openai_base_url", "https://api.openai.com/v1", "an http or https URL without query", "where OpenAI is"),
+    secret("ai_anthropic_api_key", "", "a key of Anthropic, not empty", "sets up the provider `anthropic`"),
+    plain(
+        "ai_anthropic_base_url",
+        "https://api.anthropic.com",
+        "an http or https URL without query",
+        "where Anthropic is",
+    ),
+    secret("ai_google_api_key", "", "a key of the Gemini API, not empty", "sets up the provider `google`"),
+    plain(
+        "ai_google_base_url",
+        "https://generativelanguage.googleapis.com",
+        "an http or https URL without query",
+        "where Google is",
+    ),
+    plain(
+        "ai_compatible_base_url",
+        "",
+        "an http or https URL without query, such as http://127.0.0.1:11434/v1",
+        "sets up the provider `compatible`: any server with OpenAI's interface, also in a private network",
+    ),
+    secret(
+        "ai_compatible_api_key",
+        "",
+        "the server's key, not empty",
+        "the key of the provider `compatible`, if it wants one",
+    ),
+    plain(
+        "ai_prices",
+        "the table that comes with flowctl",
+        "the path of a TOML file",
+        "what models cost, see [AI](ai.md#prices)",
+    ),
 ];
 
 /// Names of ours that `serve` does not read but that are no mistake in its environment: they belong to the

@@ -1,23 +1,26 @@
 //! `ai_generate`: a model answers in the shape of a schema. Asks, checks, shows the model what was wrong and asks again,
-//! a limited number of times. How a model is reached is `ai`'s.
+//! a limited number of times. Every question and answer is in the journal, so that a repetition goes on after the last answer.
+//! How a model is reached is `ai`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use flowctl_core::definition::{ErrorClass, field};
-use flowctl_core::execution::{StepError, Usage};
-use flowctl_core::value::Money;
+use flowctl_core::execution::budget::Limits;
+use flowctl_core::execution::{Entry, Speaker, StepError, StopReason};
 use serde_json::Value;
 
-use super::{Attempt, Performed, Performer, time_left};
-use crate::ai::{Answer, Message, Provider, ProviderError, Providers, Question, Role};
+use super::{Attempt, Journal, Performed, Performer, time_left};
+use crate::ai::{Asking, Message, Providers, Question, shortened};
 use crate::clock::Clock;
 
 /// How long a generation may take where its attempt has no deadline: as `core` gives it one.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Repairs where the input says nothing: LANGUAGE's default.
 const USUAL_REPAIRS: u64 = 2;
+/// Characters of a wrong answer that are shown in the end.
+const SHOWN_OF_ANSWER: usize = 300;
 
 /// Performs `ai_generate`.
 pub struct AiGeneratePerformer {
@@ -44,25 +47,28 @@ impl Performer for AiGeneratePerformer {
         let result = match tokio::time::timeout(limit, generation.run()).await {
             Ok(result) => result,
             Err(_) => {
-                let message = format!("`{}` took longer than the step's `timeout`", generation.name);
+                let message = format!("`{}` took longer than the step's `timeout`", generation.asking.model());
                 Err(StepError::new(ErrorClass::Timeout, message))
             }
         };
-        Performed { result, usage: Some(generation.usage()) }
+        // What was used is in the journal.
+        result.into()
     }
 }
 
-/// One attempt: the conversation so far and what it used.
+/// One attempt: the conversation so far.
 struct Generation {
-    provider: Arc<dyn Provider>,
-    /// The model with its provider, as people know it.
-    name: String,
+    asking: Asking,
+    journal: Journal,
     question: Question,
+    schema: Value,
     max_repairs: u64,
-    calls: u32,
-    input_tokens: u64,
-    output_tokens: u64,
-    cost: Option<Money>,
+}
+
+/// An answer, as far as it matters here.
+struct Given {
+    text: String,
+    stop: StopReason,
 }
 
 impl Generation {
@@ -73,88 +79,137 @@ impl Generation {
         let model = text("model").ok_or_else(|| refused("`model` is missing".to_owned()))?;
         let prompt = text("prompt").ok_or_else(|| refused("`prompt` is missing".to_owned()))?;
         let resolved = providers.resolve(model).map_err(|error| refused(error.to_string()))?;
-        let system = text("system").map(|system| Message::new(Role::System, system));
-        let messages = system.into_iter().chain([Message::new(Role::User, prompt)]).collect();
+        let system = text("system").map(|system| Message::new(Speaker::System, system));
+        let messages = system.into_iter().chain([Message::new(Speaker::User, prompt)]).collect();
+        let schema = input.get("output_schema").cloned().unwrap_or(Value::Bool(true));
         let question = Question {
-            model: resolved.model,
+            model: resolved.model.clone(),
             messages,
-            schema: input.get("output_schema").cloned().unwrap_or(Value::Bool(true)),
+            tools: Vec::new(),
+            schema: Some(schema.clone()),
             temperature: input.get("temperature").and_then(Value::as_f64),
             max_output_tokens: input.get("max_output_tokens").and_then(Value::as_u64),
             attempt: attempt.attempt,
         };
+        let limits = limits(input.get("budget")).map_err(refused)?;
         Ok(Self {
-            provider: resolved.provider,
-            name: resolved.name,
+            asking: Asking::new(providers, resolved, attempt.journal.clone(), limits),
+            journal: attempt.journal.clone(),
             question,
-            max_repairs: input.get("max_repairs").and_then(Value::as_u64).unwrap_or(USUAL_REPAIRS),
-            calls: 0,
-            input_tokens: 0,
-            output_tokens: 0,
-            cost: None,
+            schema,
+            max_repairs: repairs(input),
         })
     }
 
     async fn run(&mut self) -> Result<Value, StepError> {
-        for repair in 0.. {
-            self.calls += 1;
-            let answer = self.provider.answer(&self.question).await.map_err(|error| self.failed(error))?;
-            self.count(&answer);
-            let faults = match parsed(&answer.text, &self.question.schema) {
+        let mut given = self.taken_up().await?;
+        let mut repairs = self.repairs_so_far();
+        loop {
+            let answer = match given.take() {
+                Some(answer) => answer,
+                None => {
+                    let answer = self.asking.ask(&self.question).await?;
+                    self.question.messages.push(Message::new(Speaker::Assistant, answer.text.as_str()));
+                    Given { text: answer.text, stop: answer.stop }
+                }
+            };
+            let faults = match parsed(&answer, &self.schema) {
                 Ok(value) => return Ok(value),
                 Err(faults) => faults,
             };
-            if repair >= self.max_repairs {
-                return Err(self.unsatisfied(&faults));
+            if repairs >= self.max_repairs {
+                return Err(self.unsatisfied(&faults, &answer.text));
             }
-            self.question.messages.push(Message::new(Role::Assistant, &answer.text));
-            self.question.messages.push(Message::new(Role::User, &complaint(&faults)));
-        }
-        Err(StepError::new(ErrorClass::Schema, "no answer"))
-    }
-
-    fn count(&mut self, answer: &Answer) {
-        self.input_tokens += answer.input_tokens;
-        self.output_tokens += answer.output_tokens;
-        self.cost = match (self.cost.take(), &answer.cost) {
-            (None, cost) => cost.clone(),
-            // Costs of one model come in one currency; a sum that cannot be told is not told.
-            (Some(sum), Some(cost)) => sum.checked_add(cost),
-            (sum, None) => sum,
-        };
-    }
-
-    fn usage(&self) -> Usage {
-        Usage {
-            model: self.name.clone(),
-            input_tokens: self.input_tokens,
-            output_tokens: self.output_tokens,
-            cost: self.cost.as_ref().map(ToString::to_string),
-            calls: self.calls,
+            repairs += 1;
+            self.say(complaint(&faults)).await?;
         }
     }
 
-    fn failed(&self, error: ProviderError) -> StepError {
-        let message = format!("`{}`: {}", self.name, error.message);
-        StepError { retry_after_ms: error.retry_after_ms, ..StepError::new(error.class, message) }
+    /// Takes the conversation up where the journal leaves it; the last answer, where nothing has been said since.
+    async fn taken_up(&mut self) -> Result<Option<Given>, StepError> {
+        if self.journal.before().is_empty() {
+            for message in &self.question.messages {
+                let (role, text) = match message {
+                    Message::System { text } => (Speaker::System, text),
+                    Message::User { text } => (Speaker::User, text),
+                    Message::Assistant { .. } | Message::Tool { .. } => continue,
+                };
+                self.journal.append(Entry::Message { role, text: text.clone() }).await?;
+            }
+            return Ok(None);
+        }
+        // What was said before counts, also where the server died before all of it was recorded.
+        let recorded: Vec<Message> = self.journal.before().iter().filter_map(Message::of).collect();
+        for message in self.question.messages.iter().skip(recorded.len()) {
+            if let Message::User { text } = message {
+                self.journal.append(Entry::Message { role: Speaker::User, text: text.clone() }).await?;
+            }
+        }
+        if recorded.len() >= self.question.messages.len() {
+            self.question.messages = recorded;
+        }
+        let last = self.journal.before().iter().rev().find_map(|entry| match entry {
+            Entry::Message { .. } => Some(None),
+            Entry::ModelAnswered { text, stop, .. } => Some(Some(Given { text: text.clone(), stop: *stop })),
+            _ => None,
+        });
+        Ok(last.flatten())
     }
 
-    fn unsatisfied(&self, faults: &[(String, String)]) -> StepError {
+    /// Repairs that the model has been asked for so far: after the first answer whatever is said to it is one.
+    fn repairs_so_far(&self) -> u64 {
+        let after_answer =
+            self.question.messages.iter().skip_while(|message| !matches!(message, Message::Assistant { .. }));
+        after_answer.filter(|message| matches!(message, Message::User { .. })).count() as u64
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), StepError> {
+        self.journal.append(Entry::Message { role: Speaker::User, text: text.clone() }).await?;
+        self.question.messages.push(Message::User { text });
+        Ok(())
+    }
+
+    fn unsatisfied(&self, faults: &[(String, String)], answer: &str) -> StepError {
         let repairs = match self.max_repairs {
             0 => String::new(),
             1 => ", also after 1 repair".to_owned(),
             count => format!(", also after {count} repairs"),
         };
-        let faults = super::listed(faults);
-        let message = format!("the answer of `{}` does not satisfy `output_schema`{repairs}: {faults}", self.name);
+        let (model, faults) = (self.asking.model(), super::listed(faults));
+        let answer = shortened(answer.trim(), SHOWN_OF_ANSWER);
+        let message = format!(
+            "the answer of `{model}` does not satisfy `output_schema`{repairs}: {faults}. Its last answer: {answer}"
+        );
         StepError::new(ErrorClass::Schema, message)
     }
 }
 
+/// How often the model is shown what was wrong: also no more often than its turns allow.
+fn repairs(input: &Value) -> u64 {
+    let max_repairs = input.get("max_repairs").and_then(Value::as_u64).unwrap_or(USUAL_REPAIRS);
+    let turns = input.pointer("/budget/max_turns").and_then(Value::as_u64);
+    turns.map_or(max_repairs, |turns| max_repairs.min(turns.saturating_sub(1)))
+}
+
+/// What a step may spend, as its input says.
+pub(crate) fn limits(budget: Option<&Value>) -> Result<Limits, String> {
+    let Some(budget) = budget.filter(|budget| !budget.is_null()) else { return Ok(Limits::default()) };
+    let max_cost = match budget.get("max_cost").and_then(Value::as_str) {
+        Some(cost) => Some(cost.parse().map_err(|error| format!("`budget.max_cost`: {error}"))?),
+        None => None,
+    };
+    Ok(Limits { max_cost, max_tokens: budget.get("max_tokens").and_then(Value::as_u64) })
+}
+
 /// The value of an answer, or what is wrong with it.
-fn parsed(text: &str, schema: &Value) -> Result<Value, Vec<(String, String)>> {
-    let value: Value = serde_json::from_str(without_fence(text))
-        .map_err(|error| vec![(String::new(), format!("is not JSON: {error}"))])?;
+fn parsed(answer: &Given, schema: &Value) -> Result<Value, Vec<(String, String)>> {
+    let value: Value = serde_json::from_str(without_fence(&answer.text)).map_err(|error| {
+        let why = match answer.stop {
+            StopReason::Length => "was cut off because it became too long (`max_output_tokens`)".to_owned(),
+            _ => format!("is not JSON: {error}"),
+        };
+        vec![(String::new(), why)]
+    })?;
     let faults = field::faults(schema, &value);
     if faults.is_empty() { Ok(value) } else { Err(faults) }
 }

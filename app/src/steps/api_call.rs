@@ -264,7 +264,7 @@ pub(super) fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction:
 }
 
 /// How long the other side asks to be left alone: seconds or a date (RFC 9110, section 10.2.3), a day at most.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -3,6 +3,7 @@
 
 pub mod ai_generate;
 pub mod api_call;
+pub mod journal;
 pub mod notify;
 pub mod outgoing;
 pub mod secrets;
@@ -25,12 +26,13 @@ use serde_json::Value;
 
 pub use ai_generate::AiGeneratePerformer;
 pub use api_call::ApiCallPerformer;
+pub use journal::{Journal, JournalError, JournalWriter};
 pub use notify::NotifyPerformer;
 pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
 pub use secrets::Secrets;
 pub use workflow::WorkflowPerformer;
 
-use crate::ai::{ModelError, Providers};
+use crate::ai::{Providers, SetupError};
 use crate::clock::Clock;
 use crate::notify::{Mailer, MailerError};
 use crate::settings::Settings;
@@ -58,6 +60,8 @@ pub struct Attempt {
     /// What tells the other side that two calls are the same: one for all automatic attempts of a step and for their
     /// repetitions after a crash, a new one after a retry by hand.
     pub idempotency_key: String,
+    /// What it has recorded so far, and where it records more.
+    pub journal: Journal,
 }
 
 /// Why performers cannot be set up.
@@ -69,9 +73,9 @@ pub enum PerformersError {
     /// Mail cannot be sent.
     #[error(transparent)]
     Mail(#[from] MailerError),
-    /// The default provider of models is not known.
-    #[error("FLOWCTL_AI_PROVIDER: {0}")]
-    Model(#[from] ModelError),
+    /// Models cannot be asked.
+    #[error(transparent)]
+    Models(#[from] SetupError),
 }
 
 /// How an attempt ended.
@@ -129,10 +133,9 @@ impl Performers {
     /// # Errors
     /// Where TLS cannot be set up, or the default provider of models (`FLOWCTL_AI_PROVIDER`) is not known.
     pub fn from_settings(settings: &Settings, only_mock: bool, clock: Arc<dyn Clock>) -> Result<Self, PerformersError> {
-        let providers = match (&settings.ai_provider, only_mock) {
-            (_, true) => Providers::only_mock(),
-            (Some(name), false) => Providers::default().with_default(name)?,
-            (None, false) => Providers::default(),
+        let providers = match only_mock {
+            true => Providers::only_mock(),
+            false => Providers::from_settings(&settings.ai, &clock)?,
         };
         let exempt =
             settings.github.iter().flat_map(|github| [github.api_url.clone(), github.web_url.clone()]).collect();

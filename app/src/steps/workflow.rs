@@ -53,6 +53,7 @@ mod tests {
             secret_texts: Vec::new(),
             deadline: None,
             idempotency_key: String::new(),
+            journal: crate::steps::Journal::default(),
         };
         let refused = WorkflowPerformer::new(false).perform(attempt.clone()).await.result.unwrap_err();
         assert_eq!(refused.class, ErrorClass::Refused);

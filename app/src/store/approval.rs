@@ -4,7 +4,9 @@
 use flowctl_core::approval::{Decision, DecisionKind};
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::step::StepType;
-use flowctl_core::execution::{ApprovalRequest, ExecutionId, StepState, StepStatus, TenantId, Waiting};
+use flowctl_core::execution::{
+    ApprovalRequest, CallDecision, EventKind, ExecutionId, StepState, StepStatus, TenantId, Waiting,
+};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -120,12 +122,40 @@ pub(super) fn approval_changes(transition: &Transition) -> Vec<ApprovalChange> {
     let mut seen: Vec<&str> = Vec::new();
     let mut changes = Vec::new();
     for key in transition.events.iter().filter_map(|event| event.step.as_deref()) {
-        let state = transition.execution.steps.get(key).filter(|step| step.step_type == StepType::HumanApproval);
-        let Some(state) = state.filter(|_| !seen.contains(&key)) else { continue };
+        let Some(state) = transition.execution.steps.get(key).filter(|_| !seen.contains(&key)) else { continue };
         seen.push(key);
-        changes.extend(change(transition, key, state));
+        let waits = matches!(state.waiting, Some(Waiting::Approval(_)));
+        if state.step_type == StepType::HumanApproval || waits {
+            changes.extend(change(transition, key, state));
+        } else {
+            changes.extend(answered(transition, key, state));
+        }
     }
     changes
+}
+
+/// What became of a question that an attempt asked about a call of a tool: the attempt after it goes on, or its step was
+/// cancelled with it.
+fn answered(transition: &Transition, key: &str, state: &StepState) -> Option<ApprovalChange> {
+    let ended = |attempt, status, at| {
+        let (step, decisions) = (key.to_owned(), state.decisions.clone());
+        Some(ApprovalChange::Ended { step, attempt, status, decisions, at: Some(at) })
+    };
+    transition.events.iter().filter(|event| event.step.as_deref() == Some(key)).find_map(|event| match &event.kind {
+        EventKind::StepResumed { decided, .. } => {
+            let status = match decided.decision {
+                CallDecision::Approved => ApprovalStatus::Approved,
+                CallDecision::Rejected => ApprovalStatus::Rejected,
+                CallDecision::Expired => ApprovalStatus::Expired,
+            };
+            ended(event.attempt?.saturating_sub(1), status, event.at)
+        }
+        // Whether it had asked anything is not known here; what was never asked is not changed.
+        EventKind::StepCancelled if state.journal.is_some() => {
+            ended(event.attempt?, ApprovalStatus::Cancelled, event.at)
+        }
+        _ => None,
+    })
 }
 
 fn change(transition: &Transition, key: &str, state: &StepState) -> Option<ApprovalChange> {

@@ -51,7 +51,7 @@ pub enum ExecutionsCommand {
     /// List executions, newest first
     List(ListExecutions),
     /// Show an execution and its steps
-    Show(OneExecution),
+    Show(ShowExecution),
     /// Follow an execution to its end; exits 0 where it completed, 1 where it did not
     Watch(OneExecution),
     /// Cancel an execution; compensations still run
@@ -83,9 +83,33 @@ pub struct ListExecutions {
     /// How many at most
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
+    /// With what their models used and cost
+    #[arg(long)]
+    pub cost: bool,
     /// How they are printed
-    #[arg(long, value_enum, default_value_t = ClientFormat::Human)]
-    pub format: ClientFormat,
+    #[arg(long, value_enum, default_value_t = ListFormat::Human)]
+    pub format: ListFormat,
+}
+
+/// How a list of executions is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// A table
+    Human,
+    /// JSON, as the API gives it
+    Json,
+    /// Comma-separated values: a line for each step that used a model, and one for every other execution
+    Csv,
+}
+
+/// `executions show`
+#[derive(Debug, Args)]
+pub struct ShowExecution {
+    #[command(flatten)]
+    pub one: OneExecution,
+    /// Everything that its models were told and answered, and every call of a tool
+    #[arg(long)]
+    pub trace: bool,
 }
 
 /// One execution.

@@ -1,13 +1,13 @@
 //! `executions`: a server's executions, as a client sees them.
 
-use flowctl_app::api::{EventView, ExecutionView};
+use flowctl_app::api::{EventView, ExecutionView, TraceView};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::watch;
 use crate::arguments::{
-    CancelExecution, ClientFormat, ExecutionsArguments, ExecutionsCommand, ExportExecution, ListExecutions,
-    OneExecution, RetryExecution,
+    CancelExecution, ClientFormat, ExecutionsArguments, ExecutionsCommand, ExportExecution, ListExecutions, ListFormat,
+    RetryExecution, ShowExecution,
 };
 use crate::client::Client;
 use crate::exit::Exit;
@@ -46,10 +46,12 @@ async fn list(client: &Client, list: &ListExecutions) -> anyhow::Result<Exit> {
     }
     let (found, more) = client.list::<ExecutionView>("/executions", &query, list.limit as usize).await?;
     match list.format {
-        ClientFormat::Json => terminal::print(&serde_json::to_string_pretty(&json!({"items": found}))?)?,
-        ClientFormat::Human if found.is_empty() => anstream::eprintln!("there are no such executions"),
-        ClientFormat::Human => {
-            terminal::print(&views::executions(&found))?;
+        ListFormat::Json => terminal::print(&serde_json::to_string_pretty(&json!({"items": found}))?)?,
+        ListFormat::Csv => terminal::print(views::spent::csv(&found).trim_end())?,
+        ListFormat::Human if found.is_empty() => anstream::eprintln!("there are no such executions"),
+        ListFormat::Human => {
+            let table = if list.cost { views::spent::executions(&found) } else { views::executions(&found) };
+            terminal::print(&table)?;
             if more {
                 anstream::eprintln!("{DIM}there are more; --limit shows them{DIM:#}");
             }
@@ -58,7 +60,17 @@ async fn list(client: &Client, list: &ListExecutions) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn show(client: &Client, one: &OneExecution) -> anyhow::Result<Exit> {
+async fn show(client: &Client, ShowExecution { one, trace }: &ShowExecution) -> anyhow::Result<Exit> {
+    if *trace {
+        let path = format!("/executions/{}/trace", one.id);
+        let (entries, _) = client.list::<TraceView>(&path, &[], ALL_EVENTS).await?;
+        match one.format {
+            ClientFormat::Json => terminal::print(&serde_json::to_string_pretty(&json!({"items": entries}))?)?,
+            ClientFormat::Human if entries.is_empty() => anstream::eprintln!("no models or tools were used"),
+            ClientFormat::Human => terminal::print(views::spent::trace(&entries).trim_end())?,
+        }
+        return Ok(Exit::Done);
+    }
     let execution: ExecutionView = client.get(&format!("/executions/{}", one.id), &[]).await?;
     print(&execution, one.format)?;
     Ok(Exit::Done)

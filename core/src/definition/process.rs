@@ -107,6 +107,22 @@ pub struct Defaults {
     /// How long the whole execution may take.
     #[serde(default)]
     pub execution_timeout: Option<Spanned<Duration>>,
+    /// What the models of the whole execution may cost.
+    #[serde(default)]
+    pub execution_budget: Option<ExecutionBudget>,
+}
+
+/// What the models of an execution may cost together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutionBudget {
+    /// Money.
+    #[serde(default)]
+    pub max_cost: Option<Spanned<Money>>,
+    /// Tokens, in and out together.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u64>,
 }
 
 impl Defaults {
@@ -117,6 +133,7 @@ impl Defaults {
             timeout: self.timeout.or(wider.timeout),
             retry: self.retry.or_else(|| wider.retry.clone()),
             execution_timeout: self.execution_timeout.or(wider.execution_timeout),
+            execution_budget: self.execution_budget.or_else(|| wider.execution_budget.clone()),
         }
     }
 }
@@ -178,6 +195,8 @@ pub enum NotifyOccasion {
     ApprovalReminded,
     /// More people are asked for an approval or a form. Where no rule names it, who is told of the request is told of this.
     ApprovalEscalated,
+    /// Most of the execution's budget is used.
+    BudgetNearlyUsed,
 }
 
 /// One statement of `guarantees`; exactly one of `every_path_to`, `no_data_from`, `ends_within`, `at_most`.

@@ -117,8 +117,10 @@ impl Execution {
                 let people: Vec<Person> = step.decisions.iter().map(|decision| decision.person.clone()).collect();
                 step.withdraw(&people, "asked anew", source, at);
                 let fresh = StepState::pending(step.step_type, step.name.clone(), step.on_failure);
+                // What was spent stays spent.
                 let (attempt, decisions) = (step.attempt, std::mem::take(&mut step.decisions));
-                *step = StepState { attempt, decisions, ..fresh };
+                let usage = step.usage.take();
+                *step = StepState { attempt, decisions, usage, ..fresh };
             }
         }
     }
@@ -137,9 +139,25 @@ impl StepState {
                 self.secret_texts.clone_from(secret_texts);
                 self.waiting = None;
             }
-            EventKind::StepWaiting { waiting } => self.wait(waiting.clone()),
-            EventKind::StepRetrying { error, at } => {
+            EventKind::StepNoted { kind, bytes, usage, .. } => self.note(*kind, *bytes, usage.as_ref()),
+            EventKind::StepResumed { timeout_ms, .. } => {
+                self.status = StepStatus::Running;
+                self.attempt += 1;
+                self.timeout_ms = *timeout_ms;
+                self.waiting = None;
+            }
+            EventKind::StepWaiting { waiting } => {
+                if let Waiting::Approval(request) = waiting
+                    && let Some(call) = &request.call
+                {
+                    self.ask_about(call, event.at);
+                }
+                self.wait(waiting.clone());
+            }
+            EventKind::StepRetrying { error, at, usage } => {
                 self.error = Some(error.clone());
+                self.use_up(usage.as_ref());
+                self.keep_journal_after(error);
                 self.items.iter_mut().for_each(|items| items.cancel_open());
                 self.wait(Waiting::Retry { at: *at });
             }
@@ -147,14 +165,14 @@ impl StepState {
                 // JSON tells an absent value and `null` apart no longer once it is stored.
                 self.output = Some(output.clone()).filter(|output| !output.is_null());
                 self.error = None;
-                self.usage = usage.clone().or(self.usage.take());
+                self.use_up(usage.as_ref());
                 self.completion = completion;
                 self.items.iter_mut().for_each(|items| items.drop_results());
                 self.end(StepStatus::Completed, event);
             }
             EventKind::StepFailed { error, usage } => {
                 self.error = Some(error.clone());
-                self.usage = usage.clone().or(self.usage.take());
+                self.use_up(usage.as_ref());
                 self.end(StepStatus::Failed, event);
             }
             EventKind::StepSkipped { reason } => {
@@ -228,6 +246,7 @@ impl StepState {
 
     fn end(&mut self, status: StepStatus, event: &Event) {
         self.status = status;
+        self.release();
         self.waiting = None;
         self.timeout_ms = None;
         self.completed_at = Some(event.at);
@@ -244,7 +263,7 @@ impl StepState {
     }
 
     /// Takes back what these people's latest words say, on the record.
-    fn withdraw(&mut self, people: &[Person], note: &str, source: &str, at: Timestamp) {
+    pub(super) fn withdraw(&mut self, people: &[Person], note: &str, source: &str, at: Timestamp) {
         for person in people {
             let Some(last) = self.decisions.iter().rev().find(|decision| decision.person.is(person)) else { continue };
             if last.decision == DecisionKind::Withdraw {

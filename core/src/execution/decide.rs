@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::budget::BudgetOf;
 use super::event::{Event, EventKind};
 use super::plan::Plan;
 use super::received::Received;
 use super::signal::Signal;
 use super::state::{Ending, Execution, ExecutionStatus};
-use super::{advance, children, people, perform, received, retry, workflow};
+use super::{advance, children, journal, people, perform, received, retry, workflow};
 use crate::approval::Person;
 
 /// Why nothing follows from a signal.
@@ -54,6 +55,24 @@ pub enum Refusal {
         said: String,
         /// The commit that is asked about.
         shown: String,
+    },
+    /// The journal does not take an entry.
+    #[error("nothing more is recorded of step `{step}`: {reason}")]
+    NotNoted {
+        /// The step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// A model is not asked: it may cost more than is left.
+    #[error("the budget of {} does not allow another call of the model: with it, up to {exceeded} would be used", .of.words())]
+    OverBudget {
+        /// The step.
+        step: String,
+        /// Whose budget.
+        of: BudgetOf,
+        /// What would be used, of what.
+        exceeded: String,
     },
     /// The same word came before.
     #[error("this was recorded before")]
@@ -141,7 +160,10 @@ impl Transition<'_> {
     /// Records a fact about a step.
     pub(super) fn emit_step(&mut self, step: &str, actor: Option<Person>, kind: EventKind) {
         let current = self.execution.steps.get(step).map_or(0, |state| state.attempt);
-        let begins = matches!(kind, EventKind::StepStarted { .. } | EventKind::ItemsResumed { .. });
+        let begins = matches!(
+            kind,
+            EventKind::StepStarted { .. } | EventKind::ItemsResumed { .. } | EventKind::StepResumed { .. }
+        );
         let attempt = if begins { current + 1 } else { current };
         let attempt = (attempt > 0).then_some(attempt);
         self.record(Event { at: self.now, step: Some(step.to_owned()), attempt, actor, kind });
@@ -170,6 +192,8 @@ impl Transition<'_> {
                 received::received(self, &Received { name, id, at, payload });
             }
             Signal::StepRepeated { step, attempt } => perform::repeated(self, &step, attempt)?,
+            Signal::Note { step, attempt, number, entry } => journal::note(self, &step, attempt, number, &entry)?,
+            Signal::Ask { step, attempt, request } => journal::ask(self, &step, attempt, *request)?,
             Signal::Decide { step, decision } => people::decided(self, &step, decision)?,
             Signal::Answer { step, person, values, source } => people::answered(self, &step, person, values, source)?,
             Signal::HeadMoved { head_sha, same_tree } => people::head_moved(self, &head_sha, same_tree),

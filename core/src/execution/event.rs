@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::budget::Limits;
 use super::items::BodyStep;
+use super::journal::{CallDecided, EntryKind};
 use super::state::{Execution, StepError, Usage};
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person};
@@ -71,12 +73,32 @@ pub enum EventKind {
     /// An attempt is made again because the server stopped in the middle of it.
     #[serde(rename = "step.repeated")]
     StepRepeated,
+    /// Who performs the attempt recorded an entry of its journal. A large entry is a reference to a large output.
+    #[serde(rename = "step.noted")]
+    StepNoted {
+        kind: EntryKind,
+        bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        entry: Value,
+    },
+    /// People decided what an attempt had asked them; it goes on as another attempt with the same journal.
+    #[serde(rename = "step.resumed")]
+    StepResumed { decided: CallDecided, timeout_ms: Option<u64> },
+    /// Most of the execution's budget is used.
+    #[serde(rename = "execution.budget_nearly_used")]
+    BudgetNearlyUsed { used: Usage, limits: Limits },
     /// It waits for people or time.
     #[serde(rename = "step.waiting")]
     StepWaiting { waiting: Waiting },
     /// An attempt failed; another one follows.
     #[serde(rename = "step.retrying")]
-    StepRetrying { error: StepError, at: Timestamp },
+    StepRetrying {
+        error: StepError,
+        at: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
     /// It ended well.
     #[serde(rename = "step.completed")]
     StepCompleted { output: Value, usage: Option<Usage> },
@@ -172,6 +194,9 @@ impl EventKind {
             Self::HeadMoved { .. } => "execution.head_moved",
             Self::StepStarted { .. } => "step.started",
             Self::StepRepeated => "step.repeated",
+            Self::StepNoted { .. } => "step.noted",
+            Self::StepResumed { .. } => "step.resumed",
+            Self::BudgetNearlyUsed { .. } => "execution.budget_nearly_used",
             Self::StepWaiting { .. } => "step.waiting",
             Self::StepRetrying { .. } => "step.retrying",
             Self::StepCompleted { .. } => "step.completed",

@@ -111,6 +111,9 @@ fn ai_generate(generate: &AiGenerate, planned: &PlannedStep, context: &Context) 
     input.insert("temperature".to_owned(), json!(generate.temperature));
     input.insert("max_output_tokens".to_owned(), json!(generate.max_output_tokens));
     input.insert("max_repairs".to_owned(), json!(generate.max_repairs));
+    if let Some(budget) = &generate.budget {
+        input.insert("budget".to_owned(), json!(budget));
+    }
     Ok(Rendered { value: Value::Object(input), secret_texts: Vec::new() })
 }
 

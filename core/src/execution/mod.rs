@@ -2,11 +2,13 @@
 //! state. Nothing here does I/O; `now` and ids are arguments, so the same inputs give the same events.
 
 pub mod address;
+pub mod budget;
 pub mod context;
 pub mod decide;
 pub mod edges;
 pub mod event;
 pub mod items;
+pub mod journal;
 pub mod large;
 pub mod performable;
 pub mod plan;
@@ -36,6 +38,10 @@ pub use decide::{Refusal, abandon, decide, decide_and_apply};
 pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};
 pub use items::{BodyStep, Item, Items};
+pub use journal::{
+    CallDecided, CallDecision, CallRequest, Entry, Noted, ShownCall, Speaker, StopReason, ToolCall, ToolOutcome,
+    call_digest,
+};
 pub use large::{AtHand, LargeOutput};
 pub use performable::Performable;
 pub use plan::{Plan, PlanError};

@@ -69,6 +69,7 @@ fn occasion(event: &Event) -> Option<NotifyOccasion> {
         EventKind::ExecutionCancelled { .. } => NotifyOccasion::Cancelled,
         EventKind::StepWaiting { waiting: Waiting::Approval(_) } => NotifyOccasion::ApprovalRequested,
         EventKind::StepWaiting { waiting: Waiting::Form(_) } => NotifyOccasion::FormRequested,
+        EventKind::BudgetNearlyUsed { .. } => NotifyOccasion::BudgetNearlyUsed,
         EventKind::Reminded => NotifyOccasion::ApprovalReminded,
         EventKind::Escalated { .. } => NotifyOccasion::ApprovalEscalated,
         _ => return None,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
+use super::journal::{self, CallDecision};
 use super::perform::{evaluate_duration, evaluate_text};
 use super::plan::PlannedStep;
 use super::state::{StepError, StepState, StepStatus};
@@ -46,6 +47,7 @@ pub(super) fn approval_request(
         priority: approval.priority,
         escalate: levels(&approval.escalate, now, context)?,
         reminders: reminders(&approval.reminders, now),
+        call: None,
     })
 }
 
@@ -170,13 +172,19 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     if note_needed && decision.note.as_deref().is_none_or(|note| note.trim().is_empty()) {
         return Err(Refusal::NoteRequired);
     }
-    let (requirement, on_reject) = (request.requirement.clone(), request.on_reject);
+    let request = request.clone();
     transition.emit_step(id, Some(decision.person.clone()), EventKind::DecisionRecorded { decision });
-    let verdict = verdict(transition, id, &requirement);
-    match verdict.outcome {
-        Outcome::Approved => complete(transition, id, "approved", &verdict),
-        Outcome::Rejected => reject(transition, id, on_reject, &verdict),
-        Outcome::Pending => {}
+    let verdict = verdict(transition, id, &request.requirement);
+    match (verdict.outcome, request.call.as_deref()) {
+        (Outcome::Approved, Some(call)) => {
+            journal::resume(transition, id, call, CallDecision::Approved, verdict.standing)
+        }
+        (Outcome::Rejected, Some(call)) => {
+            journal::resume(transition, id, call, CallDecision::Rejected, verdict.standing)
+        }
+        (Outcome::Approved, None) => complete(transition, id, "approved", &verdict),
+        (Outcome::Rejected, None) => reject(transition, id, request.on_reject, &verdict),
+        (Outcome::Pending, _) => {}
     }
     Ok(())
 }
@@ -339,6 +347,9 @@ fn end_when_due(transition: &mut Transition<'_>, id: &str) {
     match waiting(transition, id).cloned() {
         Some(Waiting::Approval(request)) if request.due_at.is_some_and(|due_at| due_at <= now) => {
             let verdict = verdict(transition, id, &request.requirement);
+            if let Some(call) = &request.call {
+                return journal::resume(transition, id, call, CallDecision::Expired, verdict.standing);
+            }
             match request.on_timeout {
                 OnTimeout::Escalate if !request.escalate.is_empty() => {
                     let patience = Duration::from_millis(request.patience_ms.unwrap_or(0));

@@ -260,7 +260,7 @@ pub(super) fn running<'t>(transition: &'t Transition<'_>, id: &str, attempt: u32
 pub(super) fn failed(transition: &mut Transition<'_>, id: &str, error: StepError, usage: Option<Usage>) {
     let at = retry_at(transition, id, &error);
     match at {
-        Some(at) => transition.emit_step(id, None, EventKind::StepRetrying { error, at }),
+        Some(at) => transition.emit_step(id, None, EventKind::StepRetrying { error, at, usage }),
         None => transition.emit_step(id, None, EventKind::StepFailed { error, usage }),
     }
 }

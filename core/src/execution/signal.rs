@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::journal::{CallRequest, Entry};
 use super::state::{ExecutionId, StepError, Usage};
 use super::workflow::WorkflowRun;
 use crate::approval::{Decision, Person, Source};
@@ -87,6 +88,26 @@ pub enum Signal {
         step: String,
         /// The attempt.
         attempt: u32,
+    },
+    /// Who performs an attempt records an entry of its journal.
+    Note {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// How many entries it recorded before.
+        number: u32,
+        /// The entry.
+        entry: Box<Entry>,
+    },
+    /// An attempt ends by asking people whether it may call a tool; it goes on once they have decided.
+    Ask {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// What is asked.
+        request: Box<CallRequest>,
     },
     /// A person whose word counts decided. Whether it counts was weighed before.
     Decide {

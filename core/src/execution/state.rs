@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::event::SkipReason;
 use super::items::Items;
+use super::journal::Noted;
 use super::large::AtHand;
 use super::shared::{Shared, Steps};
 use super::waiting::Waiting;
@@ -333,6 +334,9 @@ pub struct StepState {
     /// What it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far the journal of what it does has got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Box<Noted>>,
     /// The place in the order of completion, from 1; compensations run backwards along it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub completion: u32,
@@ -377,8 +381,35 @@ pub struct Usage {
     /// What it cost, as `0.0123 USD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
+    /// Whether a part of it is not what the provider said but a guess.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub estimated: bool,
     /// Calls of the model, repairs included.
     pub calls: u32,
+}
+
+impl Usage {
+    /// Both together. The cost is as much of it as is known in one currency; the model is that of the later one.
+    #[must_use]
+    pub fn plus(self, more: &Self) -> Self {
+        let cost = match (self.cost, more.cost.clone()) {
+            (None, cost) | (cost, None) => cost,
+            (Some(one), Some(other)) => sum_of_costs(&one, &other).or(Some(one)),
+        };
+        Self {
+            model: if more.model.is_empty() { self.model } else { more.model.clone() },
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cost,
+            estimated: self.estimated || more.estimated,
+            calls: self.calls.saturating_add(more.calls),
+        }
+    }
+}
+
+fn sum_of_costs(one: &str, other: &str) -> Option<String> {
+    let (one, other): (crate::value::Money, crate::value::Money) = (one.parse().ok()?, other.parse().ok()?);
+    one.checked_add(&other).map(|sum| sum.to_string())
 }
 
 impl Execution {
@@ -434,6 +465,7 @@ impl StepState {
             decisions: Vec::new(),
             answered_by: None,
             usage: None,
+            journal: None,
             completion: 0,
             items: None,
         }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::journal::ShownCall;
 use super::state::ExecutionId;
 use super::workflow::AwaitedWorkflow;
 use crate::approval::Requirement;
@@ -96,6 +97,9 @@ pub struct ApprovalRequest {
     /// Reminders not yet given, the next one first.
     #[serde(default)]
     pub reminders: Vec<Timestamp>,
+    /// The call of a tool that is to be allowed, where an attempt asks and not the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<ShownCall>>,
 }
 
 /// A level of escalation.

@@ -7,7 +7,7 @@ use super::stub::flow;
 use super::words::who;
 use crate::approval::DecisionKind;
 use crate::definition::{ErrorClass, StepType};
-use crate::execution::{Event, EventKind, Execution, StepError, Waiting};
+use crate::execution::{CallDecision, Event, EventKind, Execution, StepError, Waiting};
 use crate::value::Duration;
 
 /// Longest value that is shown, in characters.
@@ -168,6 +168,14 @@ fn of_step(event: &Event, step_type: Option<StepType>) -> Option<(MomentKind, St
         }
         EventKind::StepRetrying { error, .. } => {
             said(MomentKind::Bad, format!("{}; it is tried again", failure(error)))
+        }
+        EventKind::StepResumed { decided, .. } => {
+            let decision = match decided.decision {
+                CallDecision::Approved => "the call is allowed",
+                CallDecision::Rejected => "the call is refused",
+                CallDecision::Expired => "nobody allowed the call in time",
+            };
+            said(MomentKind::Neutral, format!("goes on: {decision}"))
         }
         EventKind::StepCompleted { output, .. } => said(MomentKind::Good, completed(step_type, output)),
         EventKind::StepFailed { error, .. } => said(MomentKind::Bad, format!("failed: {}", failure(error))),

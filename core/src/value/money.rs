@@ -25,6 +25,12 @@ impl Money {
         std::str::from_utf8(&self.currency).unwrap_or_default()
     }
 
+    /// `count` of what so many cost, as exact as a decimal number is; nothing where it is too large.
+    pub fn times(&self, count: u64, of: u64) -> Option<Self> {
+        let amount = self.amount.checked_mul(Decimal::from(count))?.checked_div(Decimal::from(of))?;
+        Some(Self { amount: amount.normalize(), currency: self.currency })
+    }
+
     /// The sum; nothing where the currencies differ or the sum is too large.
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
         let amount = self.amount.checked_add(other.amount)?;

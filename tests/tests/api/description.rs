@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, TOKEN, answer};
 
 /// What CONTRACT promises, and what was added to it.
-const OPERATIONS: [&str; 20] = [
+const OPERATIONS: [&str; 21] = [
     "get /api/v1/approvals",
     "get /api/v1/approvals/{id}",
     "get /api/v1/executions",
@@ -19,6 +19,7 @@ const OPERATIONS: [&str; 20] = [
     "get /api/v1/executions/{id}/events",
     "get /api/v1/executions/{id}/events/stream",
     "get /api/v1/executions/{id}/steps/{step}/output",
+    "get /api/v1/executions/{id}/trace",
     "get /api/v1/processes",
     "get /api/v1/processes/{id}",
     "post /api/v1/approvals/{id}/decisions",

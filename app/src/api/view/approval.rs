@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::people::{ApproversView, DecisionView, MissingView, name};
+use super::usage::CallView;
 use crate::store::{Approval, ApprovalStatus};
 
 /// How an approval stands.
@@ -59,6 +60,9 @@ pub struct ApprovalView {
     pub ended_at: Option<Timestamp>,
     /// The commit that is asked about.
     pub commit: Option<String>,
+    /// The call of a tool that it would allow, where an agent asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallView>,
     /// Who is asked.
     pub approvers: ApproversView,
     /// Who is still missing.
@@ -93,6 +97,7 @@ impl ApprovalView {
             due_at: request.due_at,
             ended_at: approval.ended_at,
             commit: request.head_sha.clone(),
+            call: request.call.as_deref().map(CallView::of),
             approvers: ApproversView::of(&request.requirement),
             missing: missing.iter().map(MissingView::of).collect(),
             decisions: approval.decisions.iter().map(DecisionView::of).collect(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::large::{inline, inline_map};
 use super::people::{ApproversView, DecisionView, MissingView, PersonView, name};
+use super::usage::{CallView, UsageView};
 use crate::identity::resume::{Claims, ResumeTokens};
 use crate::store::approval_id;
 
@@ -165,6 +166,9 @@ pub struct StepView {
     pub skipped: Option<String>,
     /// What it cost, as `0.0123 USD`.
     pub cost: Option<String>,
+    /// What it used of models, all attempts together.
+    #[serde(default)]
+    pub usage: Option<UsageView>,
     /// Every word said about it, in order.
     pub decisions: Vec<DecisionView>,
     /// What it waits for.
@@ -220,6 +224,9 @@ pub struct WaitingView {
     /// How many of them have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<u64>,
+    /// The call of a tool that an approval would allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallView>,
     /// When it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -311,6 +318,7 @@ impl StepView {
             error: state.error.as_ref().map(ErrorView::of),
             skipped: state.skipped.map(|reason| reason.words().to_owned()),
             cost: row.cost.clone(),
+            usage: state.usage.as_ref().map(UsageView::of),
             decisions: state.decisions.iter().map(DecisionView::of).collect(),
             waiting_for,
         }
@@ -331,6 +339,7 @@ impl WaitingView {
                     missing: Some(verdict.missing.iter().map(MissingView::of).collect()),
                     commit: request.head_sha.clone(),
                     priority: Some(name(&request.priority)),
+                    call: request.call.as_deref().map(CallView::of),
                     requested_at: Some(request.requested_at),
                     due_at: request.due_at,
                     ..kind("approval")

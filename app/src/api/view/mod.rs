@@ -7,6 +7,7 @@ mod execution;
 mod large;
 mod people;
 mod process;
+mod usage;
 
 pub(crate) use approval::ApprovalStatusParameter;
 pub use approval::ApprovalView;
@@ -16,6 +17,7 @@ pub(crate) use execution::{ExecutionStatusParameter, ExecutionStatusSchema};
 pub(in crate::api) use large::json_size;
 pub use people::{ApproversView, DecisionView, MissingView, PersonView, SourceView};
 pub use process::{ProcessView, StepOutline};
+pub use usage::{CallView, TraceView, UsageView};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

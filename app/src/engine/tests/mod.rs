@@ -9,6 +9,7 @@ mod events;
 mod examined;
 mod groups;
 mod items;
+mod journal;
 mod jumps;
 mod loops;
 mod measures;

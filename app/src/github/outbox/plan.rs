@@ -64,6 +64,10 @@ impl EffectPlanner for GitHubPlanner {
         if after.tenant == TenantId::local() || events.is_empty() {
             return Vec::new();
         }
+        // What attempts record on their way is shown with how they end: writes are few, and entries may be many.
+        if events.iter().all(|event| matches!(event.kind, EventKind::StepNoted { .. })) {
+            return Vec::new();
+        }
         let sender = self.installations.sender(&after.tenant);
         let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
         let deployment = ended.then(|| decided(after)).flatten();

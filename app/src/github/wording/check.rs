@@ -11,7 +11,7 @@ use super::page::{CHECK_TEXT, Page};
 use super::people::Names;
 use super::prompt::prompt;
 use super::state::{origin, sentence};
-use super::steps::{bars, fold, outputs, table, value};
+use super::steps::{bars, fold, models, outputs, table, value};
 
 /// Characters of a title: GitHub cuts it to one line anyway.
 const TITLE: usize = 120;
@@ -60,6 +60,7 @@ fn text(execution: &Execution, timeline: &Timeline, now: Timestamp) -> String {
     let mut page = Page::new(CHECK_TEXT, String::new());
     page.section(&table(execution, timeline, TABLE));
     page.section(&bars(execution, timeline, now));
+    page.section(&models(execution));
     if let Some(cost) = execution.cost() {
         page.section(&format!("Cost so far: {}", super::escape::inline(&cost)));
     }

@@ -3,7 +3,7 @@
 use flowctl_core::approval::{Decision, DecisionKind, evaluate};
 use flowctl_core::definition::step::form::FormTimeout;
 use flowctl_core::definition::step::human_approval::{NoteRequired, OnTimeout};
-use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, StepState, Waiting};
+use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, ShownCall, StepState, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -13,6 +13,8 @@ use super::people::{Names, Naming};
 
 /// Characters of a description that are shown; the rest is in the repository.
 const DESCRIPTION: usize = 8_000;
+/// Characters of a call's arguments.
+const ARGUMENTS: usize = 4_000;
 /// Characters of a headline.
 const TITLE: usize = 200;
 /// Characters of a note.
@@ -55,8 +57,12 @@ fn approval(
     if let Some(commit) = &request.head_sha {
         lines.push(format!("**For commit:** {}", code(short_commit(commit))));
     }
+    if let Some(call) = &request.call {
+        lines.push(whole_call(call));
+    }
     if let Some(due_at) = request.due_at {
         let then = match request.on_timeout {
+            OnTimeout::Reject if request.call.is_some() => "then the call is not made",
             OnTimeout::Reject => "then it counts as rejected",
             OnTimeout::Fail => "then the step fails",
             OnTimeout::Approve => "then it counts as approved",
@@ -68,6 +74,20 @@ fn approval(
     }
     lines.push(how_to_approve(execution, id, request));
     assembled(&request.title, id, &request.description, &lines)
+}
+
+/// A call of a tool with all that it would be given; what is cut is said to be.
+fn whole_call(call: &ShownCall) -> String {
+    let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+    let shown = fenced("json", &shorten(&arguments, ARGUMENTS));
+    let cut = if arguments.chars().count() > ARGUMENTS { " (the beginning; all of it is in the API)" } else { "" };
+    let (tool, operation, digest) = (code(&call.tool), code(&call.operation), code(&short(&call.digest)));
+    format!("**Call:** {operation} of {tool} with these arguments{cut}, digest {digest}:\n\n{}", indented(&shown))
+}
+
+/// The beginning of a digest.
+fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
 }
 
 fn who_may_approve(execution: &Execution, request: &ApprovalRequest, naming: Naming<'_>) -> String {

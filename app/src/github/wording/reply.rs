@@ -212,6 +212,10 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
             code(short_commit(said)),
             code(short_commit(shown))
         ),
+        // Nobody says what these are about; performers are told them.
+        Refusal::NotNoted { step, .. } | Refusal::OverBudget { step, .. } => {
+            format!("Nothing more is recorded of {}.", code(step))
+        }
         Refusal::Repeated => "That was recorded before.".to_owned(),
         Refusal::NothingToWithdraw => "There is nothing to take back.".to_owned(),
         Refusal::NoteRequired => {

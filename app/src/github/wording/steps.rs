@@ -19,6 +19,8 @@ const OUTPUT: usize = 1_500;
 const BAR: usize = 36;
 /// Characters of a step's id beside its bar.
 const BAR_NAME: usize = 24;
+/// Steps whose use of models is shown.
+const MODELS: usize = 50;
 /// Bars at most: more cannot be taken in at a glance.
 const BARS: usize = 60;
 
@@ -198,6 +200,32 @@ pub fn outputs(execution: &Execution) -> Vec<String> {
     told.filter(|(_, output)| !is_empty(output))
         .map(|(id, output)| fold(&format!("Output of <code>{}</code>", tag_text(id)), &value(output)))
         .collect()
+}
+
+/// What steps used of models, a row each; nothing where none did. What was said is in the trace.
+pub fn models(execution: &Execution) -> String {
+    let used = execution.steps.iter().filter_map(|(id, step)| Some((id, step.usage.as_ref()?)));
+    let rows: Vec<String> = used
+        .take(MODELS)
+        .map(|(id, usage)| {
+            let about = if usage.estimated { "about " } else { "" };
+            let cost = usage.cost.as_deref().unwrap_or("not known");
+            format!(
+                "| {} | {} | {} | {about}{} | {about}{} | {} |",
+                code(id),
+                code(&shorten(&usage.model, REASON)),
+                usage.calls,
+                usage.input_tokens,
+                usage.output_tokens,
+                inline(cost)
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = "| step | model | calls | tokens read | written | cost |\n|------|-------|-------|-------------|---------|------|";
+    fold("Models", &format!("{head}\n{}", rows.join("\n")))
 }
 
 /// A fold with Markdown inside.

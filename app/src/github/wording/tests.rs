@@ -1,8 +1,8 @@
 //! What people read, as snapshots: change them with care, and read them as the person who gets them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
-use flowctl_core::approval::{DecisionKind, Ineligible};
-use flowctl_core::execution::{Refusal, Signal};
+use flowctl_core::approval::{DecisionKind, Group, Ineligible, Requirement};
+use flowctl_core::execution::{CallRequest, Entry, Refusal, Signal, StopReason, Usage};
 use serde_json::json;
 
 use super::sample::{RELEASE, Sample, person};
@@ -112,6 +112,42 @@ fn a_comment_that_asks_for_approval_mentions_who_is_asked() {
 
     <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
     ");
+}
+
+#[test]
+fn a_call_is_shown_with_all_that_it_would_be_given_and_with_what_models_used() {
+    let mut sample = Sample::start(RELEASE, "Release 1.4");
+    let usage = Usage {
+        model: "openai/gpt".to_owned(),
+        input_tokens: 10,
+        output_tokens: 2,
+        cost: Some("0.01 USD".to_owned()),
+        calls: 1,
+        estimated: false,
+    };
+    let (text, calls, stop) = ("hi".to_owned(), Vec::new(), StopReason::Finished);
+    let answered = Entry::ModelAnswered { text, calls, stop, usage, latency_ms: 5 };
+    sample.signal(Signal::Note { step: "draft".to_owned(), attempt: 1, number: 0, entry: Box::new(answered) });
+    let request = CallRequest {
+        call: "c1".to_owned(),
+        tool: "github".to_owned(),
+        operation: "close_issue".to_owned(),
+        arguments: json!({"body": "``` @everyone"}),
+        title: "May it close the issue?".to_owned(),
+        description: String::new(),
+        requirement: Requirement::People { group: Group::Users(vec!["octocat".to_owned()]), count: 1 },
+        allow_author: false,
+        patience_ms: Some(60_000),
+    };
+    sample.signal(Signal::Ask { step: "draft".to_owned(), attempt: 1, request: Box::new(request) });
+    let check = check(&sample.execution, sample.now);
+    let summary = check.summary;
+    let call = summary.lines().find(|line| line.contains("**Call:**")).unwrap();
+    assert!(call.starts_with("- **Call:** `close_issue` of `github` with these arguments, digest `"), "{call}");
+    assert!(summary.contains("  ````json\n"), "the fence is longer than what is inside: {summary}");
+    assert!(summary.contains("then the call is not made") && summary.contains("/approve draft"), "{summary}");
+    let text = check.text.unwrap();
+    assert!(text.contains(r"| `draft` | `openai/gpt` | 1 | 10 | 2 | 0\.01 USD |"), "{text}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn attempt(input: Value, secret_texts: Vec<SecretText>) -> Attempt {
         secret_texts,
         deadline: Some(now().checked_add(SignedDuration::from_secs(20)).unwrap()),
         idempotency_key: "the key".to_owned(),
+        journal: Journal::default(),
     }
 }
 

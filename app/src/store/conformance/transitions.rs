@@ -140,7 +140,7 @@ pub(crate) async fn a_long_story_is_read_as_it_was_told(store: &impl Store) {
     let (mut story, before) = (story.drafting(), 40);
     for turn in 0..before {
         let error = StepError::new(ErrorClass::Network, format!("{turn}: {}", "reset ".repeat(1_000)));
-        story.happened(turn, Some("draft"), EventKind::StepRetrying { error, at: at(turn + 1) });
+        story.happened(turn, Some("draft"), EventKind::StepRetrying { error, at: at(turn + 1), usage: None });
         let started = EventKind::StepStarted { input: json!({"turn": turn}), secret_texts: vec![], timeout_ms: None };
         story.happened(turn, Some("draft"), started);
         store.commit(story.transition()).await.unwrap();

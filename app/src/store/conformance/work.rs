@@ -107,7 +107,7 @@ pub(crate) async fn work_of_a_running_step_survives_other_transitions(store: &im
     assert_eq!(store.claim_work("a", 10, at(2), at(32)).await.unwrap().len(), 1);
     // The next attempt takes the place of the one before.
     let error = flowctl_core::execution::StepError::new(flowctl_core::definition::ErrorClass::Network, "reset");
-    story.happened(3, Some("draft"), EventKind::StepRetrying { error, at: at(4) });
+    story.happened(3, Some("draft"), EventKind::StepRetrying { error, at: at(4), usage: None });
     store.commit(story.transition()).await.unwrap();
     assert_eq!(store.backlog().await.unwrap().work, 0);
     let started = EventKind::StepStarted { input: json!({}), secret_texts: Vec::new(), timeout_ms: None };

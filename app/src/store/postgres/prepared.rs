@@ -115,8 +115,9 @@ impl Prepared {
         let Transition { execution, events, expected_version, .. } = &self.transition;
         let goes_on = !execution.status.is_final() && *expected_version > 0;
         let mut seen: Vec<&str> = Vec::new();
-        // What begins had not run before: of earlier attempts nothing is left.
-        let about = events.iter().filter(move |it| goes_on && !matches!(it.kind, EventKind::StepStarted { .. }));
+        // What begins had not run before, of earlier attempts nothing is left; what records something goes on.
+        let ends_none = |kind: &EventKind| matches!(kind, EventKind::StepStarted { .. } | EventKind::StepNoted { .. });
+        let about = events.iter().filter(move |it| goes_on && !ends_none(&it.kind));
         about.filter_map(|event| event.step.as_deref()).filter_map(move |step| {
             if seen.contains(&step) {
                 return None;

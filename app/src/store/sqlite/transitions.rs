@@ -290,8 +290,9 @@ fn drop_ended_work(connection: &Connection, transition: &Transition, position: i
         return Ok(());
     }
     for event in &transition.events {
-        // What begins had not run before: of earlier attempts nothing is left.
-        let (Some(step), false) = (&event.step, matches!(event.kind, EventKind::StepStarted { .. })) else { continue };
+        // What begins had not run before, of earlier attempts nothing is left; what records something goes on.
+        let ends_none = matches!(event.kind, EventKind::StepStarted { .. } | EventKind::StepNoted { .. });
+        let (Some(step), false) = (&event.step, ends_none) else { continue };
         let state = transition.execution.steps.get(step);
         let runs = state.filter(|state| state.status == StepStatus::Running).map_or(0, |state| state.attempt);
         execute(connection, DROP_WORK_OF_STEP, params![position, step, runs])?;

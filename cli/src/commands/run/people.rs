@@ -80,6 +80,8 @@ impl Said {
         for (step, step_type, what) in names.chain(self.answers.keys().map(|step| (step, StepType::Form, "a form"))) {
             match known.get(step_of(step)) {
                 Some(found) if *found == step_type => {}
+                // An agent asks before it calls a tool.
+                Some(StepType::AgentTask) if step_type == StepType::HumanApproval => {}
                 Some(_) => bail!("step `{step}` is not {what}"),
                 None => {
                     let names: Vec<&str> = known.into_keys().collect();
@@ -199,6 +201,11 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
         return Ok(None);
     }
     anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
+    if let Some(call) = &request.call {
+        let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+        // Whatever a model wrote stays text: control characters are escaped in JSON.
+        anstream::eprintln!("It would call {BOLD}{:?}{BOLD:#} of {:?} with:\n{arguments}", call.operation, call.tool);
+    }
     let chosen =
         Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
     let kind = match chosen {

@@ -3,6 +3,7 @@
 
 mod edges;
 mod foreach;
+mod journal;
 mod notices;
 mod people;
 mod properties;

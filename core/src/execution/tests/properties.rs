@@ -104,6 +104,17 @@ proptest! {
             }
             let running = world.execution.steps.iter().find(|(_, s)| s.status == StepStatus::Running).map(|(id, _)| id.clone());
             let asked = world.execution.waiting_for_people().next().map(|(id, _)| id.to_owned());
+            match (choice % 16, &running) {
+                (9, Some(id)) => {
+                    let _ = world.notes(id, super::journal::said("hello"));
+                    continue;
+                }
+                (11, Some(id)) => {
+                    world.asks(id, json!({"issue": choice}));
+                    continue;
+                }
+                _ => {}
+            }
             match (choice % 8, running, asked) {
                 (0, _, _) if choice == 0 => {
                     let _ = world.signal(Signal::Cancel { actor: None, reason: String::new() });

@@ -98,7 +98,6 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
     }
     let keys: &[&str] = match step.step_type() {
         StepType::ApiCall => &["integration"],
-        StepType::AiGenerate => &["budget"],
         _ => &[],
     };
     keys.iter().for_each(|key| tell(process.file, node, key, findings));

@@ -1,0 +1,40 @@
+//! Models: who has which, what they cost, and how each provider is spoken to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
+
+mod wire;
+
+use super::*;
+
+#[test]
+fn a_model_is_found_with_its_provider() {
+    let providers = Providers::default();
+    for (model, inner, name) in [("mock", "success", "mock"), ("mock/timeout", "timeout", "mock/timeout")] {
+        let resolved = providers.resolve(model).unwrap();
+        assert_eq!((resolved.model.as_str(), resolved.name.as_str()), (inner, name));
+    }
+    let error = providers.resolve("openai/gpt-5").unwrap_err();
+    let expected = "provider `openai` of model `openai/gpt-5` is not set up on this server; set up are: `mock`";
+    assert_eq!(error.to_string(), expected);
+    let error = providers.resolve("careful").unwrap_err();
+    assert_eq!(error.to_string(), "model `careful` is neither an alias of flow.yaml nor `provider/model`");
+}
+
+#[test]
+fn the_default_provider_answers_for_models_without_one() {
+    let providers = Providers::default().with_default("mock").unwrap();
+    assert_eq!(providers.resolve("careful").unwrap().name, "mock/success");
+    assert!(providers.resolve("openai/gpt-5").is_err());
+    assert!(Providers::default().with_default("openai").is_err());
+    let local = Providers::default().with("local", Arc::new(MockProvider)).with_default("local").unwrap();
+    let resolved = local.resolve("llama").unwrap();
+    assert_eq!((resolved.model.as_str(), resolved.name.as_str()), ("llama", "local/llama"));
+}
+
+#[test]
+fn the_mock_can_answer_for_every_model() {
+    let providers = Providers::only_mock();
+    for model in ["openai/gpt-5", "careful", "mock"] {
+        assert_eq!(providers.resolve(model).unwrap().name, "mock");
+    }
+    assert_eq!(providers.resolve("mock/timeout").unwrap().model, "timeout");
+}

@@ -1,0 +1,188 @@
+//! Google's Gemini (ai.google.dev/api/generate-content, `streamGenerateContent`). Only how questions and answers are written.
+
+use async_trait::async_trait;
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{StopReason, ToolCall};
+use serde_json::{Map, Value, json};
+
+use super::super::{Answer, Message, Provider, ProviderError, Question};
+use super::{Endpoint, RootObject, cut_off, in_words, malformed};
+
+/// Where a part's signature stands, which newer models want back with the call that it came with.
+const SIGNATURE: &str = "thoughtSignature";
+
+/// Gemini.
+#[derive(Debug, Clone)]
+pub struct Google {
+    endpoint: Endpoint,
+}
+
+impl Google {
+    /// Gemini, or somebody who speaks its interface.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint }
+    }
+}
+
+#[async_trait]
+impl Provider for Google {
+    async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
+        let simple = |text: &str| text.chars().all(|it| it.is_ascii_alphanumeric() || "-._".contains(it));
+        if question.model.is_empty() || !simple(&question.model) {
+            let message = format!("`{}` is no name of a model", question.model);
+            return Err(ProviderError::new(ErrorClass::Refused, message));
+        }
+        // Beside tools the interface takes no schema for the answer.
+        let root = question.schema.as_ref().filter(|_| question.tools.is_empty()).and_then(RootObject::of);
+        let body = body(question, root.as_ref());
+        let headers = self.endpoint.key_header("x-goog-api-key", "")?;
+        let path = format!("v1beta/models/{}:streamGenerateContent?alt=sse", question.model);
+        let mut events = self.endpoint.ask(&path, headers, &body).await?;
+        let mut folded = Folded::default();
+        while let Some(event) = events.next().await? {
+            folded.add(question, &serde_json::from_str(&event.data).map_err(malformed)?)?;
+        }
+        folded.answer(question, root.as_ref())
+    }
+}
+
+fn body(question: &Question, root: Option<&RootObject>) -> Value {
+    let mut body = Map::new();
+    let mut system: Vec<Value> = Vec::new();
+    let mut contents: Vec<Value> = Vec::new();
+    for message in &question.messages {
+        match message {
+            Message::System { text } => system.push(json!({"text": text})),
+            Message::User { text } => add(&mut contents, "user", vec![json!({"text": text})]),
+            Message::Assistant { text, calls } => {
+                let said = (!text.is_empty()).then(|| json!({"text": text}));
+                let calls = calls.iter().map(|call| {
+                    let arguments = if call.arguments.is_object() { call.arguments.clone() } else { json!({}) };
+                    let mut part = json!({"functionCall": {"name": call.name, "args": arguments}});
+                    if let Some(signature) = call.provider_data.get(SIGNATURE) {
+                        part[SIGNATURE] = signature.clone();
+                    }
+                    part
+                });
+                add(&mut contents, "model", said.into_iter().chain(calls).collect());
+            }
+            Message::Tool { name, text, is_error, .. } => {
+                let key = if *is_error { "error" } else { "result" };
+                let result = json!({"functionResponse": {"name": name, "response": {key: text}}});
+                add(&mut contents, "user", vec![result]);
+            }
+        }
+    }
+    let mut settings = Map::new();
+    match (&question.schema, root) {
+        (Some(_), Some(root)) => {
+            settings.insert("responseMimeType".to_owned(), json!("application/json"));
+            settings.insert("responseJsonSchema".to_owned(), root.schema.clone());
+        }
+        (Some(schema), None) => system.push(json!({"text": in_words(schema)})),
+        (None, _) => {}
+    }
+    if let Some(temperature) = question.temperature {
+        settings.insert("temperature".to_owned(), json!(temperature));
+    }
+    if let Some(longest) = question.max_output_tokens {
+        settings.insert("maxOutputTokens".to_owned(), json!(longest));
+    }
+    if !system.is_empty() {
+        body.insert("systemInstruction".to_owned(), json!({"parts": system}));
+    }
+    body.insert("contents".to_owned(), json!(contents));
+    if !question.tools.is_empty() {
+        let functions: Vec<Value> = question
+            .tools
+            .iter()
+            .map(|tool| {
+                json!({
+                    "name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters
+                })
+            })
+            .collect();
+        body.insert("tools".to_owned(), json!([{"functionDeclarations": functions}]));
+    }
+    body.insert("generationConfig".to_owned(), Value::Object(settings));
+    Value::Object(body)
+}
+
+/// Adds what somebody says to what the same one said right before.
+fn add(contents: &mut Vec<Value>, role: &str, mut parts: Vec<Value>) {
+    if parts.is_empty() {
+        return;
+    }
+    if let Some(last) = contents.last_mut().filter(|last| last["role"] == role)
+        && let Some(said) = last["parts"].as_array_mut()
+    {
+        said.append(&mut parts);
+        return;
+    }
+    contents.push(json!({"role": role, "parts": parts}));
+}
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+struct Folded {
+    text: String,
+    calls: Vec<ToolCall>,
+    stop: Option<StopReason>,
+    tokens: Option<(u64, u64)>,
+}
+
+impl Folded {
+    fn add(&mut self, question: &Question, chunk: &Value) -> Result<(), ProviderError> {
+        if let Some(said) = super::said(chunk) {
+            let said = super::shortened(said, super::SHOWN);
+            return Err(ProviderError::new(ErrorClass::ServerError, format!("the provider stopped: {said}")));
+        }
+        if !chunk.is_object() {
+            return Err(malformed("it is no object"));
+        }
+        if let Some(reason) = chunk["promptFeedback"]["blockReason"].as_str() {
+            let message = format!("the provider does not answer this: {reason}");
+            return Err(ProviderError::new(ErrorClass::Refused, message));
+        }
+        let usage = &chunk["usageMetadata"];
+        if usage.is_object() {
+            let count = |name: &str| usage[name].as_u64().unwrap_or(0);
+            // What the model thinks is written as well, and paid for.
+            let written = count("candidatesTokenCount") + count("thoughtsTokenCount");
+            self.tokens = Some((count("promptTokenCount"), written));
+        }
+        let candidate = &chunk["candidates"][0];
+        for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
+            if let Some(text) = part["text"].as_str().filter(|_| part["thought"] != json!(true)) {
+                self.text.push_str(text);
+            }
+            if let Some(call) = part.get("functionCall") {
+                // Calls have no ids with every model; within a conversation the place tells them apart.
+                let id = format!("call_{}_{}", question.messages.len(), self.calls.len());
+                let provider_data = part.get(SIGNATURE).map_or(Value::Null, |it| json!({SIGNATURE: it}));
+                let arguments = call.get("args").cloned().unwrap_or_else(|| json!({}));
+                let name = call["name"].as_str().unwrap_or_default().to_owned();
+                self.calls.push(ToolCall { id, name, arguments, provider_data });
+            }
+        }
+        if let Some(reason) = candidate["finishReason"].as_str() {
+            self.stop = Some(match reason {
+                "STOP" => StopReason::Finished,
+                "MAX_TOKENS" => StopReason::Length,
+                "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" => StopReason::Refused,
+                _ => StopReason::Other,
+            });
+        }
+        Ok(())
+    }
+
+    fn answer(self, question: &Question, root: Option<&RootObject>) -> Result<Answer, ProviderError> {
+        let Some(stop) = self.stop else { return Err(cut_off()) };
+        if stop == StopReason::Refused {
+            return Err(ProviderError::new(ErrorClass::Refused, "the provider withheld the answer"));
+        }
+        let stop = if self.calls.is_empty() { stop } else { StopReason::ToolCalls };
+        let text = root.map_or_else(|| self.text.clone(), |root| root.unwrapped(self.text.clone()));
+        Ok(Answer::of(question, text, self.calls, stop, self.tokens))
+    }
+}

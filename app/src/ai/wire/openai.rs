@@ -1,0 +1,217 @@
+//! OpenAI's Chat Completions, which many other servers speak as well (platform.openai.com/docs/api-reference/chat). Only how
+//! questions and answers are written; nothing here decides what is asked.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::{StopReason, ToolCall};
+use serde_json::{Map, Value, json};
+
+use super::super::{Answer, Message, Provider, ProviderError, Question};
+use super::{Endpoint, RootObject, cut_off, in_words, malformed};
+
+/// A server with this interface.
+#[derive(Debug, Clone)]
+pub struct OpenAi {
+    endpoint: Endpoint,
+    /// Whether it is OpenAI itself. Others know fewer and older fields.
+    is_openai: bool,
+}
+
+impl OpenAi {
+    /// OpenAI itself, or somebody who speaks its interface.
+    pub fn new(endpoint: Endpoint, is_openai: bool) -> Self {
+        Self { endpoint, is_openai }
+    }
+}
+
+#[async_trait]
+impl Provider for OpenAi {
+    async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
+        let root = question.schema.as_ref().and_then(RootObject::of);
+        let body = body(question, root.as_ref(), self.is_openai);
+        let headers = self.endpoint.key_header("authorization", "Bearer ")?;
+        let mut events = self.endpoint.ask("chat/completions", headers, &body).await?;
+        let mut folded = Folded::default();
+        while let Some(event) = events.next().await? {
+            if event.data == "[DONE]" {
+                folded.done = true;
+                break;
+            }
+            folded.add(&serde_json::from_str(&event.data).map_err(malformed)?)?;
+        }
+        folded.answer(question, root.as_ref())
+    }
+}
+
+fn body(question: &Question, root: Option<&RootObject>, is_openai: bool) -> Value {
+    let mut body = Map::new();
+    let mut messages: Vec<Value> = Vec::new();
+    let strict = root.is_some_and(|root| is_openai && takes_strictly(&root.schema));
+    if let Some(schema) = question.schema.as_ref().filter(|_| !strict) {
+        let schema = root.map_or(schema, |root| &root.schema);
+        messages.push(json!({"role": "system", "content": in_words(schema)}));
+    }
+    messages.extend(question.messages.iter().map(message));
+    body.insert("model".to_owned(), json!(question.model));
+    body.insert("messages".to_owned(), json!(messages));
+    if let Some(root) = root {
+        let schema = json!({"name": "answer", "schema": root.schema, "strict": strict});
+        body.insert("response_format".to_owned(), json!({"type": "json_schema", "json_schema": schema}));
+    }
+    if !question.tools.is_empty() {
+        let tools = question.tools.iter().map(|tool| {
+            let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
+            json!({"type": "function", "function": function})
+        });
+        body.insert("tools".to_owned(), tools.collect());
+    }
+    if let Some(temperature) = question.temperature {
+        body.insert("temperature".to_owned(), json!(temperature));
+    }
+    if let Some(longest) = question.max_output_tokens {
+        let field = if is_openai { "max_completion_tokens" } else { "max_tokens" };
+        body.insert(field.to_owned(), json!(longest));
+    }
+    body.insert("stream".to_owned(), json!(true));
+    body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+    Value::Object(body)
+}
+
+fn message(message: &Message) -> Value {
+    match message {
+        Message::System { text } => json!({"role": "system", "content": text}),
+        Message::User { text } => json!({"role": "user", "content": text}),
+        Message::Assistant { text, calls } if calls.is_empty() => json!({"role": "assistant", "content": text}),
+        Message::Assistant { text, calls } => {
+            let calls: Vec<Value> = calls
+                .iter()
+                .map(|call| {
+                    let function = json!({"name": call.name, "arguments": arguments_text(&call.arguments)});
+                    json!({"id": call.id, "type": "function", "function": function})
+                })
+                .collect();
+            let content = if text.is_empty() { Value::Null } else { json!(text) };
+            json!({"role": "assistant", "content": content, "tool_calls": calls})
+        }
+        Message::Tool { call, text, .. } => json!({"role": "tool", "tool_call_id": call, "content": text}),
+    }
+}
+
+fn arguments_text(arguments: &Value) -> String {
+    arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned)
+}
+
+/// Whether the model can be held to a schema: every object closed, and every property required (the documentation,
+/// "Structured outputs: supported schemas").
+fn takes_strictly(schema: &Value) -> bool {
+    const KNOWN: [&str; 12] = [
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "description",
+        "title",
+        "$ref",
+        "$defs",
+    ];
+    let Some(members) = schema.as_object() else { return false };
+    if members.keys().any(|key| !KNOWN.contains(&key.as_str())) {
+        return false;
+    }
+    let properties = members.get("properties").and_then(Value::as_object);
+    if members.get("type").and_then(Value::as_str) == Some("object") {
+        let required: Vec<&str> =
+            members.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let closed = members.get("additionalProperties") == Some(&Value::Bool(false));
+        let all = properties.is_some_and(|properties| properties.keys().all(|name| required.contains(&name.as_str())));
+        if !(closed && all) {
+            return false;
+        }
+    }
+    let definitions = members.get("$defs").and_then(Value::as_object);
+    let alternatives = members.get("anyOf").and_then(Value::as_array);
+    properties.into_iter().flat_map(|it| it.values()).all(takes_strictly)
+        && definitions.into_iter().flat_map(|it| it.values()).all(takes_strictly)
+        && alternatives.into_iter().flatten().all(takes_strictly)
+        && members.get("items").is_none_or(takes_strictly)
+}
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+struct Folded {
+    text: String,
+    refusal: String,
+    calls: BTreeMap<u64, (String, String, String)>,
+    stop: Option<StopReason>,
+    tokens: Option<(u64, u64)>,
+    done: bool,
+}
+
+impl Folded {
+    fn add(&mut self, chunk: &Value) -> Result<(), ProviderError> {
+        if let Some(said) = super::said(chunk) {
+            return Err(ProviderError::new(ErrorClass::ServerError, format!("the provider stopped: {said}")));
+        }
+        if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
+            let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
+            self.tokens = Some((count("prompt_tokens"), count("completion_tokens")));
+        }
+        let Some(choices) = chunk.get("choices").and_then(Value::as_array) else {
+            return Err(malformed("there is no `choices`"));
+        };
+        let Some(choice) = choices.first() else { return Ok(()) };
+        // One that does not stream has the whole message.
+        let delta = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
+        self.text.push_str(delta.get("content").and_then(Value::as_str).unwrap_or_default());
+        self.refusal.push_str(delta.get("refusal").and_then(Value::as_str).unwrap_or_default());
+        for (place, call) in (0..).zip(delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten()) {
+            let index = call.get("index").and_then(Value::as_u64).unwrap_or(place);
+            let (id, name, arguments) = self.calls.entry(index).or_default();
+            let of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+            let function = call.get("function");
+            id.push_str(&of(call.get("id")));
+            name.push_str(&of(function.and_then(|function| function.get("name"))));
+            arguments.push_str(&of(function.and_then(|function| function.get("arguments"))));
+        }
+        if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
+            self.stop = Some(match reason {
+                "stop" => StopReason::Finished,
+                "tool_calls" | "function_call" => StopReason::ToolCalls,
+                "length" => StopReason::Length,
+                "content_filter" => StopReason::Refused,
+                _ => StopReason::Other,
+            });
+        }
+        Ok(())
+    }
+
+    fn answer(self, question: &Question, root: Option<&RootObject>) -> Result<Answer, ProviderError> {
+        let Some(stop) = self.stop else { return Err(cut_off()) };
+        if !self.refusal.is_empty() {
+            let message = format!("the model refused: {}", super::shortened(&self.refusal, super::SHOWN));
+            return Err(ProviderError::new(ErrorClass::Refused, message));
+        }
+        let calls: Vec<ToolCall> = self
+            .calls
+            .into_values()
+            .map(|(id, name, arguments)| {
+                let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
+                let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
+                ToolCall { id, name, arguments, provider_data: Value::Null }
+            })
+            .collect();
+        // Some servers say `stop` although they want tools to be called.
+        let stop = if calls.is_empty() { stop } else { StopReason::ToolCalls };
+        let text = match root {
+            Some(root) if calls.is_empty() => root.unwrapped(self.text),
+            _ => self.text,
+        };
+        Ok(Answer::of(question, text, calls, stop, self.tokens))
+    }
+}

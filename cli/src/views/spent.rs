@@ -1,0 +1,179 @@
+//! What models and tools did and cost, as tables, lines and CSV (RFC 4180). Nothing is asked here.
+
+use flowctl_app::api::view::{StepView, UsageView};
+use flowctl_app::api::{ExecutionView, TraceView};
+use serde_json::Value;
+
+use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
+
+/// The columns of the CSV.
+const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated";
+
+/// Executions with what their models used, a row each.
+pub fn executions(executions: &[ExecutionView]) -> String {
+    let mut table = table(&["execution", "process", "status", "calls", "tokens in", "out", "cost"]);
+    for execution in executions {
+        let used = || execution.steps.iter().filter_map(|step| step.usage.as_ref());
+        let guess = if used().any(|usage| usage.estimated) { "about " } else { "" };
+        table.add_row([
+            execution.id.to_string(),
+            format!("{}:{}", execution.repository, execution.process),
+            execution.status.as_str().to_owned(),
+            used().map(|usage| u64::from(usage.calls)).sum::<u64>().to_string(),
+            used().map(|usage| usage.input_tokens).sum::<u64>().to_string(),
+            used().map(|usage| usage.output_tokens).sum::<u64>().to_string(),
+            execution.cost.as_ref().map(|cost| format!("{guess}{cost}")).unwrap_or_default(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// The same as comma-separated values, a line for each step that used a model.
+pub fn csv(executions: &[ExecutionView]) -> String {
+    let mut text = format!("{COLUMNS}\r\n");
+    for execution in executions {
+        let spent: Vec<(&StepView, &UsageView)> =
+            execution.steps.iter().filter_map(|step| Some((step, step.usage.as_ref()?))).collect();
+        let mut line = |of_step: [String; 8]| {
+            let own = [
+                execution.id.to_string(),
+                execution.repository.clone(),
+                execution.process.clone(),
+                execution.status.as_str().to_owned(),
+                execution.created_at.to_string(),
+            ];
+            let fields: Vec<String> = own.into_iter().chain(of_step).map(|field| escaped(&field)).collect();
+            text.push_str(&fields.join(","));
+            text.push_str("\r\n");
+        };
+        if spent.is_empty() {
+            line(Default::default());
+        }
+        for (step, usage) in spent {
+            let cost = usage.cost.as_deref().and_then(|cost| cost.split_once(' ')).unwrap_or_default();
+            line([
+                step.id.clone(),
+                usage.model.clone(),
+                usage.calls.to_string(),
+                usage.input_tokens.to_string(),
+                usage.output_tokens.to_string(),
+                cost.0.to_owned(),
+                cost.1.to_owned(),
+                usage.estimated.to_string(),
+            ]);
+        }
+    }
+    text
+}
+
+/// A field; one that a spreadsheet would take for a formula begins with an apostrophe.
+fn escaped(field: &str) -> String {
+    let field =
+        if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+/// A trace: what was said and done, in order.
+pub fn trace(entries: &[TraceView]) -> String {
+    let mut text = String::new();
+    let mut of = None;
+    for TraceView { at, step, attempt, entry, .. } in entries {
+        if of.replace((step, attempt)) != Some((step, attempt)) {
+            text.push_str(&format!("{BOLD}{step}{BOLD:#} {DIM}attempt {attempt}{DIM:#}\n"));
+        }
+        let at = at.strftime("%H:%M:%S");
+        let (head, body) = lines(entry);
+        text.push_str(&format!("  {DIM}{at}{DIM:#} {head}\n"));
+        for line in body.lines() {
+            text.push_str(&format!("           {}\n", shown(line)));
+        }
+    }
+    text
+}
+
+/// Control characters of what models and tools say must not reach a terminal.
+fn shown(line: &str) -> String {
+    line.chars().map(|it| if it.is_control() && it != '\t' { '\u{fffd}' } else { it }).collect()
+}
+
+/// The headline of an entry, and what stands below it.
+fn lines(entry: &Value) -> (String, String) {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let json = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let usage = |usage: &Value| {
+        let cost = usage["cost"].as_str().map(|cost| format!(", {cost}")).unwrap_or_default();
+        let guess = if usage["estimated"] == true { "about " } else { "" };
+        format!("{guess}{} tokens in, {} out{cost}", usage["input_tokens"], usage["output_tokens"])
+    };
+    match entry["kind"].as_str().unwrap_or_default() {
+        "message" => (text("role"), text("text")),
+        "model_asked" => (format!("asks {}", shown(&text("model"))), String::new()),
+        "model_answered" => {
+            let model = entry["usage"]["model"].as_str().unwrap_or_default();
+            let head = format!(
+                "{GOOD}{}{GOOD:#} answers after {} ms: {}",
+                shown(model),
+                entry["latency_ms"],
+                usage(&entry["usage"])
+            );
+            let calls = entry["calls"].as_array().into_iter().flatten();
+            let calls = calls.map(|call| format!("calls {} {}", json(&call["name"]), call["arguments"]));
+            let said = Some(text("text")).filter(|said| !said.is_empty());
+            (head, said.into_iter().chain(calls).collect::<Vec<_>>().join("\n"))
+        }
+        "model_failed" => {
+            (format!("{ERROR}no answer{ERROR:#} after {} ms", entry["latency_ms"]), json(&entry["error"]["message"]))
+        }
+        "tool_call_begun" => {
+            (format!("calls {} of {}", shown(&text("operation")), shown(&text("tool"))), entry["arguments"].to_string())
+        }
+        "tool_call_ended" => {
+            let outcome = &entry["outcome"];
+            match outcome.get("error") {
+                Some(error) => (
+                    format!("{ERROR}the call failed{ERROR:#} after {} ms", entry["latency_ms"]),
+                    json(&error["message"]),
+                ),
+                None => (format!("the call gave, after {} ms", entry["latency_ms"]), json(&outcome["result"])),
+            }
+        }
+        "approval_asked" => {
+            let call = &entry["call"];
+            let head = format!(
+                "{WAITS}asks people{WAITS:#} whether it may call {} of {}",
+                shown(&json(&call["operation"])),
+                shown(&json(&call["tool"]))
+            );
+            (head, call["arguments"].to_string())
+        }
+        "approval_decided" => {
+            let decided = &entry["decided"];
+            let people = decided["decisions"].as_array().into_iter().flatten();
+            let people: Vec<String> = people.map(|word| json(&word["person"]["login"])).collect();
+            (format!("the call is {}", json(&decided["decision"])), people.join(", "))
+        }
+        "summary" => ("what was said so far, in short".to_owned(), text("text")),
+        other => (shown(other), entry.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_csv_are_quoted_and_are_no_formulas() {
+        for (field, expected) in
+            [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("", "")]
+        {
+            assert_eq!(escaped(field), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_model_says_moves_no_cursor() {
+        let entry: Value = serde_json::json!({"kind": "message", "role": "user", "text": "a\u{1b}[2Jb"});
+        let view = TraceView { seq: 1, at: jiff::Timestamp::UNIX_EPOCH, step: "draft".to_owned(), attempt: 1, entry };
+        assert!(!trace(&[view]).contains("\u{1b}[2J"));
+    }
+}

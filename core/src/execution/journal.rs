@@ -1,0 +1,448 @@
+//! The journal of a step: what its attempt recorded while it worked, entry by entry, so that a repetition after a crash goes
+//! on where the attempt was, and so that people can read afterwards what a model was told and did. Entries are events of the
+//! execution; the state holds only how many there are. What an entry means for the work is the performer's.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::budget;
+use super::decide::{Refusal, Transition};
+use super::event::{Event, EventKind};
+use super::perform::running;
+use super::state::{StepError, StepState, Usage};
+use super::waiting::{ApprovalRequest, Waiting};
+use crate::approval::{Decision, Requirement};
+use crate::definition::ErrorClass;
+use crate::definition::digest::canonical;
+use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
+
+/// Entries of one journal.
+pub const MAX_ENTRIES: u32 = 2_000;
+/// Bytes of one entry as JSON.
+pub const MAX_ENTRY_BYTES: u64 = 1024 * 1024;
+/// Bytes of all entries of one journal as JSON.
+pub const MAX_JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Who says something in a conversation with a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// Who made the rules.
+    System,
+    /// Who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A call of a tool that a model asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Tells it from the others of the conversation.
+    pub id: String,
+    /// The name under which the model knows the operation.
+    pub name: String,
+    /// The arguments, as the model gave them: a mapping, if it did as it was asked.
+    pub arguments: Value,
+    /// What the provider wants to be shown again with it; nobody else reads it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub provider_data: Value,
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It has said what it had to say.
+    Finished,
+    /// It wants tools to be called.
+    ToolCalls,
+    /// Its answer was cut off where it became too long.
+    Length,
+    /// The provider withheld the answer, or the model refused.
+    Refused,
+    /// Something else.
+    Other,
+}
+
+/// How a call of a tool ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolOutcome {
+    /// With this result.
+    Result(Value),
+    /// It failed, and the model is told so.
+    Error(StepError),
+}
+
+/// One entry of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Entry {
+    /// Something was said to the model.
+    Message {
+        /// By whom.
+        role: Speaker,
+        /// What.
+        text: String,
+    },
+    /// A model is about to be asked: what the call may use up is reserved from here on until [`Entry::ModelAnswered`].
+    ModelAsked {
+        /// The model with its provider.
+        model: String,
+        /// The most that it can use, as far as that is known.
+        reserved: Usage,
+        /// What the step may spend in all.
+        #[serde(default)]
+        budget: budget::Limits,
+    },
+    /// A model answered.
+    ModelAnswered {
+        /// What it said.
+        text: String,
+        /// The tools that it wants to be called.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ToolCall>,
+        /// Why it stopped.
+        stop: StopReason,
+        /// What the call used.
+        usage: Usage,
+        /// How long it took, in milliseconds.
+        latency_ms: u64,
+    },
+    /// A model did not answer.
+    ModelFailed {
+        /// Why.
+        error: StepError,
+        /// What the call used all the same, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// How long it took, in milliseconds.
+        latency_ms: u64,
+    },
+    /// A call of a tool is about to be made.
+    ToolCallBegun {
+        /// The call's id.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// Its operation.
+        operation: String,
+        /// What it is given; secrets are masked.
+        arguments: Value,
+        /// Whether it may change something.
+        writes: bool,
+        /// Whether it can be made twice without harm.
+        idempotent: bool,
+    },
+    /// A call of a tool ended.
+    ToolCallEnded {
+        /// The call's id.
+        call: String,
+        /// How.
+        outcome: ToolOutcome,
+        /// How long it took, in milliseconds.
+        latency_ms: u64,
+    },
+    /// People were asked to allow a call of a tool. Recorded by asking.
+    ApprovalAsked {
+        /// What they were shown.
+        call: ShownCall,
+    },
+    /// People allowed a call of a tool, or did not. Recorded by their decision.
+    ApprovalDecided {
+        /// What they decided.
+        decided: CallDecided,
+    },
+    /// What was said so far, in short: the turns before it need not be shown to the model again.
+    Summary {
+        /// The summary.
+        text: String,
+        /// How many of the entries before it are covered, from the first on.
+        covers: u32,
+    },
+}
+
+/// The kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "those of the entries")]
+pub enum EntryKind {
+    Message,
+    ModelAsked,
+    ModelAnswered,
+    ModelFailed,
+    ToolCallBegun,
+    ToolCallEnded,
+    ApprovalAsked,
+    ApprovalDecided,
+    Summary,
+}
+
+impl Entry {
+    /// Its kind.
+    pub fn kind(&self) -> EntryKind {
+        match self {
+            Self::Message { .. } => EntryKind::Message,
+            Self::ModelAsked { .. } => EntryKind::ModelAsked,
+            Self::ModelAnswered { .. } => EntryKind::ModelAnswered,
+            Self::ModelFailed { .. } => EntryKind::ModelFailed,
+            Self::ToolCallBegun { .. } => EntryKind::ToolCallBegun,
+            Self::ToolCallEnded { .. } => EntryKind::ToolCallEnded,
+            Self::ApprovalAsked { .. } => EntryKind::ApprovalAsked,
+            Self::ApprovalDecided { .. } => EntryKind::ApprovalDecided,
+            Self::Summary { .. } => EntryKind::Summary,
+        }
+    }
+
+    /// What it used, or for [`Entry::ModelAsked`] what it reserves.
+    fn usage(&self) -> Option<&Usage> {
+        match self {
+            Self::ModelAsked { reserved, .. } => Some(reserved),
+            Self::ModelAnswered { usage, .. } => Some(usage),
+            Self::ModelFailed { usage, .. } => usage.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// How far a step's journal has got; the entries themselves are events.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noted {
+    /// The attempt with the first entry: later ones go on with it.
+    pub since: u32,
+    /// How many entries have been recorded by the performer.
+    pub entries: u32,
+    /// Their size as JSON, in bytes.
+    pub bytes: u64,
+    /// What the model call under way may use up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Usage>,
+}
+
+/// A call of a tool as people are shown it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownCall {
+    /// The call's id.
+    pub id: String,
+    /// The tool.
+    pub tool: String,
+    /// Its operation.
+    pub operation: String,
+    /// The arguments; secrets are masked.
+    pub arguments: Value,
+    /// SHA-256 of tool, operation and arguments in canonical JSON: 64 hexadecimal digits. A decision counts for a call with
+    /// this digest and for no other.
+    pub digest: String,
+    /// How long the attempt that goes on after the decision may take, in milliseconds.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// The digest of a call of a tool: 64 hexadecimal digits.
+pub fn call_digest(tool: &str, operation: &str, arguments: &Value) -> String {
+    let whole = json!({"tool": tool, "operation": operation, "arguments": arguments});
+    hex::encode(Sha256::digest(canonical(&whole)))
+}
+
+/// What people said about a call of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallDecision {
+    /// It may be made.
+    Approved,
+    /// It may not.
+    Rejected,
+    /// Nobody decided in time: it may not.
+    Expired,
+}
+
+/// A decision about a call of a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallDecided {
+    /// The call's id.
+    pub call: String,
+    /// The digest of what people were shown.
+    pub digest: String,
+    /// What they decided.
+    pub decision: CallDecision,
+    /// The words that stood.
+    pub decisions: Vec<Decision>,
+}
+
+/// What an attempt asks people before it calls a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRequest {
+    /// The call's id.
+    pub call: String,
+    /// The tool.
+    pub tool: String,
+    /// Its operation.
+    pub operation: String,
+    /// The arguments; secrets are masked.
+    pub arguments: Value,
+    /// The headline.
+    pub title: String,
+    /// Why, in Markdown. The arguments are shown beside it.
+    pub description: String,
+    /// Who must approve.
+    pub requirement: Requirement,
+    /// Whether the author and contributors count.
+    pub allow_author: bool,
+    /// How long people have, in milliseconds; nothing: as long as they need.
+    pub patience_ms: Option<u64>,
+}
+
+/// The entry that an event is, for a step's journal: nothing where it is none. A large one is a reference to a large output,
+/// whose content is to be read with [`Entry`]'s own form.
+pub fn recorded(event: &Event) -> Option<Value> {
+    let entry = match &event.kind {
+        EventKind::StepNoted { entry, .. } => return Some(entry.clone()),
+        EventKind::StepWaiting { waiting: Waiting::Approval(request) } => {
+            Entry::ApprovalAsked { call: (**request.call.as_ref()?).clone() }
+        }
+        EventKind::StepResumed { decided, .. } => Entry::ApprovalDecided { decided: decided.clone() },
+        _ => return None,
+    };
+    serde_json::to_value(entry).ok()
+}
+
+/// The performer of an attempt records an entry. `number`: how many it recorded before.
+pub(super) fn note(
+    transition: &mut Transition<'_>,
+    id: &str,
+    attempt: u32,
+    number: u32,
+    entry: &Entry,
+) -> Result<(), Refusal> {
+    let state = running(transition, id, attempt)?;
+    let noted = state.journal.clone().unwrap_or_default();
+    match number.cmp(&noted.entries) {
+        std::cmp::Ordering::Less => return Err(Refusal::Repeated),
+        std::cmp::Ordering::Greater => return Err(Refusal::Stale { step: id.to_owned(), attempt }),
+        std::cmp::Ordering::Equal => {}
+    }
+    let refused = |reason: String| Refusal::NotNoted { step: id.to_owned(), reason };
+    let value = serde_json::to_value(entry).map_err(|error| refused(format!("it is no JSON: {error}")))?;
+    let bytes = value.to_string().len() as u64;
+    if bytes > MAX_ENTRY_BYTES {
+        return Err(refused(format!("an entry has {bytes} bytes; {MAX_ENTRY_BYTES} are allowed")));
+    }
+    if noted.entries >= MAX_ENTRIES || noted.bytes + bytes > MAX_JOURNAL_BYTES {
+        let limits = format!("{MAX_ENTRIES} entries and {MAX_JOURNAL_BYTES} bytes");
+        return Err(refused(format!("the journal is full: {limits} are allowed")));
+    }
+    if let Entry::ModelAsked { reserved, budget, .. } = entry {
+        budget::check(transition, id, reserved, budget)?;
+    }
+    let usage = entry.usage().cloned();
+    let before = budget::used_by_all(&transition.execution);
+    transition.emit_step(id, None, EventKind::StepNoted { kind: entry.kind(), bytes, usage, entry: value });
+    budget::alert(transition, &before);
+    Ok(())
+}
+
+/// The performer of an attempt ends it by asking people; it goes on once they have decided.
+pub(super) fn ask(
+    transition: &mut Transition<'_>,
+    id: &str,
+    attempt: u32,
+    request: CallRequest,
+) -> Result<(), Refusal> {
+    let timeout_ms = running(transition, id, attempt)?.timeout_ms;
+    let now = transition.now;
+    let CallRequest { call, tool, operation, arguments, title, description, requirement, allow_author, patience_ms } =
+        request;
+    let digest = call_digest(&tool, &operation, &arguments);
+    let patience = patience_ms.and_then(|millis| i64::try_from(millis).ok());
+    let waiting = Waiting::Approval(Box::new(ApprovalRequest {
+        title,
+        description,
+        requirement,
+        allow_author,
+        requested_at: now,
+        head_sha: transition.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
+        shown_since: now,
+        due_at: patience.and_then(|millis| now.checked_add(SignedDuration::from_millis(millis)).ok()),
+        patience_ms,
+        on_timeout: OnTimeout::Reject,
+        on_reject: OnReject::Fail,
+        keep_on_push: KeepOnPush::Never,
+        note_required: NoteRequired::Never,
+        priority: Priority::Normal,
+        escalate: Vec::new(),
+        reminders: Vec::new(),
+        call: Some(Box::new(ShownCall { id: call, tool, operation, arguments, digest, timeout_ms })),
+    }));
+    transition.emit_step(id, None, EventKind::StepWaiting { waiting });
+    Ok(())
+}
+
+/// The step goes on with another attempt, which has the same journal and uses up no try.
+pub(super) fn resume(
+    transition: &mut Transition<'_>,
+    id: &str,
+    call: &ShownCall,
+    decision: CallDecision,
+    decisions: Vec<Decision>,
+) {
+    let decided = CallDecided { call: call.id.clone(), digest: call.digest.clone(), decision, decisions };
+    transition.emit_step(id, None, EventKind::StepResumed { decided, timeout_ms: call.timeout_ms });
+}
+
+/// Whether the next attempt after this failure goes on with the journal: nothing was wrong with what had been said.
+fn goes_on_after(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Timeout | ErrorClass::Network | ErrorClass::RateLimited | ErrorClass::ServerError)
+}
+
+impl StepState {
+    pub(super) fn note(&mut self, kind: EntryKind, bytes: u64, usage: Option<&Usage>) {
+        let since = self.attempt;
+        let noted = self.journal.get_or_insert_with(|| Box::new(Noted { since, ..Noted::default() }));
+        noted.entries += 1;
+        noted.bytes += bytes;
+        match kind {
+            EntryKind::ModelAsked => noted.reserved = usage.cloned(),
+            EntryKind::ModelAnswered | EntryKind::ModelFailed => {
+                noted.reserved = None;
+                self.use_up(usage);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds to what the step has used.
+    pub(super) fn use_up(&mut self, usage: Option<&Usage>) {
+        let Some(usage) = usage else { return };
+        self.usage = Some(match self.usage.take() {
+            Some(used) => used.plus(usage),
+            None => usage.clone(),
+        });
+    }
+
+    /// What was reserved for a call that nobody waits for any more is free again.
+    pub(super) fn release(&mut self) {
+        if let Some(noted) = &mut self.journal {
+            noted.reserved = None;
+        }
+    }
+
+    /// Another question is asked: what was said about the one before does not count for it.
+    pub(super) fn ask_about(&mut self, call: &ShownCall, at: jiff::Timestamp) {
+        let people: Vec<_> = self.decisions.iter().map(|decision| decision.person.clone()).collect();
+        let source = format!("asked:{}:{}", self.attempt, call.id);
+        self.withdraw(&people, "asked about another call", &source, at);
+        let since = self.attempt;
+        self.journal.get_or_insert_with(|| Box::new(Noted { since, ..Noted::default() }));
+    }
+
+    /// An attempt failed and another one follows.
+    pub(super) fn keep_journal_after(&mut self, error: &StepError) {
+        self.release();
+        if !goes_on_after(error.class) {
+            self.journal = None;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Journals: what is recorded while an attempt works, what people are asked in the middle of it, and what it may spend.
+
+use super::*;
+use crate::approval::{Group, Requirement};
+use crate::definition::ErrorClass;
+use crate::execution::budget::Limits;
+use crate::execution::journal::{EntryKind, MAX_ENTRIES, MAX_ENTRY_BYTES, recorded};
+
+const AGENT: &str = "- {id: work, type: api_call, url: 'http://127.0.0.1/', retry: {max_attempts: 3, initial: 1s, jitter: false, on: [any]}, timeout: 5m}";
+
+pub(super) fn said(text: &str) -> Entry {
+    Entry::Message { role: Speaker::User, text: text.to_owned() }
+}
+
+fn usage(tokens: u64, cost: &str) -> Usage {
+    Usage { model: "m".to_owned(), input_tokens: tokens, cost: Some(cost.to_owned()), calls: 1, ..Usage::default() }
+}
+
+fn asks_model(tokens: u64, cost: &str, budget: Limits) -> Entry {
+    Entry::ModelAsked { model: "m".to_owned(), reserved: usage(tokens, cost), budget }
+}
+
+fn answer(tokens: u64, cost: &str) -> Entry {
+    let (text, usage) = ("hi".to_owned(), usage(tokens, cost));
+    Entry::ModelAnswered { text, calls: Vec::new(), stop: StopReason::Finished, usage, latency_ms: 7 }
+}
+
+impl World {
+    pub(super) fn notes(&mut self, step: &str, entry: Entry) -> Result<(), Refusal> {
+        let state = &self.execution.steps[step];
+        let (attempt, number) = (state.attempt, state.journal.as_ref().map_or(0, |noted| noted.entries));
+        self.signal(Signal::Note { step: step.to_owned(), attempt, number, entry: Box::new(entry) })
+    }
+
+    pub(super) fn asks(&mut self, step: &str, arguments: Value) {
+        let request = CallRequest {
+            call: "c1".to_owned(),
+            tool: "github".to_owned(),
+            operation: "close_issue".to_owned(),
+            arguments,
+            title: "May it close the issue?".to_owned(),
+            description: String::new(),
+            requirement: Requirement::People { group: Group::Users(vec!["ann".to_owned()]), count: 1 },
+            allow_author: false,
+            patience_ms: Some(60_000),
+        };
+        let attempt = self.execution.steps[step].attempt;
+        self.signal(Signal::Ask { step: step.to_owned(), attempt, request: Box::new(request) }).unwrap();
+    }
+
+    fn journal(&self) -> Vec<String> {
+        let kinds = self.events.iter().filter_map(recorded).map(|entry| entry["kind"].as_str().unwrap().to_owned());
+        kinds.collect()
+    }
+}
+
+#[test]
+fn entries_are_counted_and_recorded_once() {
+    let mut world = World::start(AGENT);
+    world.notes("work", said("one")).unwrap();
+    world.notes("work", said("two")).unwrap();
+    let again = |number| Signal::Note { step: "work".to_owned(), attempt: 1, number, entry: Box::new(said("two")) };
+    assert_eq!(world.signal(again(1)), Err(Refusal::Repeated));
+    assert_eq!(world.signal(again(3)), Err(Refusal::Stale { step: "work".to_owned(), attempt: 1 }));
+    let noted = world.execution.steps["work"].journal.clone().unwrap();
+    assert_eq!((noted.since, noted.entries), (1, 2));
+    assert_eq!(world.journal(), ["message", "message"]);
+    // What a repetition after a crash goes on with is what is there.
+    world.signal(Signal::StepRepeated { step: "work".to_owned(), attempt: 1 }).unwrap();
+    world.notes("work", said("three")).unwrap();
+    world.ends("work", Ok(json!(1)));
+    let late = Signal::Note { step: "work".to_owned(), attempt: 1, number: 3, entry: Box::new(said("late")) };
+    assert_eq!(world.signal(late), Err(Refusal::Stale { step: "work".to_owned(), attempt: 1 }));
+    assert_eq!(world.picture(), "completed | work:completed");
+}
+
+#[test]
+fn a_journal_has_limits() {
+    let mut world = World::start(AGENT);
+    let long = "x".repeat(usize::try_from(MAX_ENTRY_BYTES).unwrap());
+    let refusal = world.notes("work", said(&long)).unwrap_err().to_string();
+    assert_eq!(refusal, "nothing more is recorded of step `work`: an entry has 1048618 bytes; 1048576 are allowed");
+    world.execution.steps.get_mut("work").unwrap().journal =
+        Some(Box::new(Noted { since: 1, entries: MAX_ENTRIES, ..Noted::default() }));
+    assert!(world.notes("work", said("more")).unwrap_err().to_string().contains("the journal is full: 2000 entries"));
+}
+
+#[test]
+fn what_is_used_is_summed_as_it_comes_and_stays_spent() {
+    let mut world = World::start(AGENT);
+    for _ in 0..2 {
+        world.notes("work", asks_model(1_000, "0.10 USD", Limits::default())).unwrap();
+        world.notes("work", answer(500, "0.05 USD")).unwrap();
+    }
+    assert_eq!(world.execution.cost().as_deref(), Some("0.10 USD"));
+    let error = StepError::new(ErrorClass::RateLimited, "later");
+    world.ends("work", Err(error));
+    world.passes(2);
+    let state = &world.execution.steps["work"];
+    assert_eq!((state.attempt, state.journal.as_ref().unwrap().since), (2, 1), "nothing was wrong with what was said");
+    world.ends("work", Err(StepError::new(ErrorClass::Schema, "no")));
+    world.passes(2);
+    let state = &world.execution.steps["work"];
+    assert_eq!((state.attempt, &state.journal), (3, &None), "an answer that was wrong is not gone on from");
+    world.ends("work", Err(StepError::new(ErrorClass::Refused, "no")));
+    assert_eq!(world.execution.status.as_str(), "failed");
+    world.signal(Signal::Retry { actor: None, step: None }).unwrap();
+    let usage = world.execution.steps["work"].usage.clone().unwrap();
+    assert_eq!((usage.input_tokens, usage.calls, usage.cost.as_deref()), (1_000, 2, Some("0.10 USD")));
+    assert_eq!(world.execution.steps["work"].journal, None);
+}
+
+#[test]
+fn an_attempt_asks_people_and_goes_on_with_what_they_said() {
+    let mut world = World::start(AGENT);
+    world.notes("work", said("close it")).unwrap();
+    world.asks("work", json!({"issue": 7}));
+    assert_eq!(world.picture(), "waiting | work:waiting");
+    world.decides("ann", "work", DecisionKind::Approve).unwrap();
+    let state = &world.execution.steps["work"];
+    assert_eq!((state.status.as_str(), state.attempt, state.tries, state.timeout_ms), ("running", 2, 1, Some(300_000)));
+    assert_eq!(world.journal(), ["message", "approval_asked", "approval_decided"]);
+    let decided = world.events.iter().find_map(|event| match &event.kind {
+        EventKind::StepResumed { decided, .. } => Some(decided.clone()),
+        _ => None,
+    });
+    let decided = decided.unwrap();
+    assert_eq!(decided.digest, call_digest("github", "close_issue", &json!({"issue": 7})));
+    assert_eq!((decided.call.as_str(), decided.decision), ("c1", CallDecision::Approved));
+    let stale = Signal::StepEnded { step: "work".to_owned(), attempt: 1, result: Ok(json!(1)), usage: None };
+    assert_eq!(world.signal(stale), Err(Refusal::Stale { step: "work".to_owned(), attempt: 1 }));
+    // Another call is another question: what was said about the first counts for the first alone.
+    world.notes("work", said("and that")).unwrap();
+    world.asks("work", json!({"issue": 8}));
+    assert_eq!(world.status("work"), "waiting");
+    world.decides("ann", "work", DecisionKind::Reject).unwrap();
+    assert_eq!((world.status("work"), world.execution.steps["work"].attempt), ("running", 3));
+    assert_eq!(world.execution.steps["work"].journal.as_ref().unwrap().since, 1);
+    world.ends("work", Ok(json!("refused, so left alone")));
+    assert_eq!(world.picture(), "completed | work:completed");
+}
+
+#[test]
+fn nobody_answers_or_somebody_cancels() {
+    let mut world = World::start(AGENT);
+    world.asks("work", json!({}));
+    world.passes(61);
+    assert_eq!((world.status("work"), world.execution.steps["work"].attempt), ("running", 2));
+    let last = world.events.iter().rev().find_map(recorded).unwrap();
+    assert_eq!(last["decided"]["decision"], "expired");
+    world.asks("work", json!({}));
+    world.signal(Signal::Cancel { actor: None, reason: "enough".to_owned() }).unwrap();
+    assert_eq!(world.picture(), "cancelled | work:cancelled");
+}
+
+#[test]
+fn calls_at_the_same_time_cannot_overspend_together() {
+    let steps =
+        "- {id: one, type: api_call, url: 'http://127.0.0.1/'}\n- {id: two, type: api_call, url: 'http://127.0.0.1/'}";
+    let mut world =
+        World::with(steps, "defaults: {execution_budget: {max_cost: 1.00 USD, max_tokens: 10000}}", json!({}));
+    let free = Limits::default;
+    world.notes("one", asks_model(100, "0.60 USD", free())).unwrap();
+    let refusal = world.notes("two", asks_model(100, "0.60 USD", free())).unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "the budget of the execution does not allow another call of the model: with it, up to 1.20 USD of 1.00 USD \
+         would be used"
+    );
+    world.notes("one", answer(100, "0.10 USD")).unwrap();
+    world.notes("two", asks_model(100, "0.60 USD", free())).unwrap();
+    assert!(!world.events.iter().any(|event| event.kind.name() == "execution.budget_nearly_used"));
+    world.notes("two", answer(8_000, "0.60 USD")).unwrap();
+    let refusal = world.notes("two", asks_model(5_000, "0.01 USD", free())).unwrap_err().to_string();
+    assert!(refusal.ends_with("up to 13100 of 10000 tokens would be used"), "{refusal}");
+    let alerts = world.events.iter().filter(|event| event.kind.name() == "execution.budget_nearly_used");
+    assert_eq!(alerts.count(), 1);
+    // The step's own budget is looked at first.
+    let own = Limits { max_cost: Some("0.15 USD".parse().unwrap()), max_tokens: None };
+    let refusal = world.notes("one", asks_model(1, "0.06 USD", own)).unwrap_err().to_string();
+    assert!(refusal.starts_with("the budget of the step does not allow"), "{refusal}");
+    world.ends("two", Ok(json!(1)));
+    let kinds: Vec<EntryKind> = world
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::StepNoted { kind, .. } => Some(*kind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds.len(), 4, "what is refused leaves nothing: {kinds:?}");
+}
+
+#[test]
+fn a_call_whose_price_is_not_known_does_not_pass_a_limit_of_money() {
+    let mut world = World::start(AGENT);
+    let limits = Limits { max_cost: Some("1 USD".parse().unwrap()), max_tokens: None };
+    let unknown = Usage { input_tokens: 10, calls: 1, ..Usage::default() };
+    let entry = Entry::ModelAsked { model: "m".to_owned(), reserved: unknown, budget: limits };
+    assert!(world.notes("work", entry).unwrap_err().to_string().contains("a call whose price is not known, of 1 USD"));
+}
