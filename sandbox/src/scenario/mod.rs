@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         insta::assert_snapshot!(faults("  - comment: {by: alice, boddy: hi}"), @"play 1 (comment): unknown field `boddy`, expected `by` or `body`");
-        insta::assert_snapshot!(faults("  - comment: {by: alice, body: hi}\n  - coment: {by: alice, body: hi}"), @"play 2 (coment): there is no such act; there are pull_request, comment, edit_comment, delete_comment, review, dismiss_review, push, force_push, press, rerequest, label, unlabel, close, reopen, ready, merge, delete_branch, advance_clock, fault, wait_for, expect");
+        insta::assert_snapshot!(faults("  - comment: {by: alice, body: hi}\n  - coment: {by: alice, body: hi}"), @"play 2 (coment): there is no such act; there are pull_request, comment, edit_comment, delete_comment, review, dismiss_review, push, force_push, press, rerequest, label, unlabel, close, reopen, ready, merge, delete_branch, advance_clock, fault, wait_for, expect, workflow_ends");
         insta::assert_snapshot!(faults("  - comment: {by: bob, body: hi}"), @"play 1 (comment): `bob` is not among `people` (alice)");
         insta::assert_snapshot!(faults("  - wait_for: {within: 3s}"), @"play 1 (wait_for): wait for exactly one of `check`, `reaction`, `comment_contains`");
         insta::assert_snapshot!(faults("  - wait_for: {check: x, within: soon}"), @"play 1 (wait_for): `soon` is no duration: write 500ms, 30s, 5m, 2h or 14d");

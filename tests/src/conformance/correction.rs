@@ -55,6 +55,11 @@ pub const CORRECTIONS: &[Correction] = &[
         put: TEXT,
         reason: NEWER_EVENTS,
     },
+    Correction {
+        at: "/components/schemas/webhook-workflow-run-in-progress/properties/workflow_run",
+        put: Put::CopyOf("/components/schemas/webhook-workflow-run-completed/properties/workflow_run"),
+        reason: OLD_SAMPLE,
+    },
     Correction { at: "/components/schemas/validation-error/properties/status", put: TEXT, reason: STATUS_OF_ERRORS },
     Correction {
         at: "/components/schemas/validation-error-simple/properties/status",
