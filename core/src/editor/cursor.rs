@@ -80,27 +80,46 @@ impl<'f> Cursor<'f> {
             .collect()
     }
 
-    /// The file with what is broken at the cursor left out, so that the rest of it can be understood.
+    /// The file with what is broken at the cursor left out, where more of the rest can be understood then.
     pub fn understood(&self) -> Understood<'f> {
-        if self.file.definition.is_some() {
+        if self.file.definition.is_some() && self.file.faults.is_empty() {
             return Understood::Whole(self.file);
         }
         let text = self.file.source.text();
-        let line = self.file.source.line_span(self.file.source.position(self.offset).line);
+        let lines = self.broken_lines();
         let mut mended = String::with_capacity(text.len());
-        mended.push_str(text.get(..line.start as usize).unwrap_or_default());
-        mended.push_str(&" ".repeat(line.len()));
-        mended.push_str(text.get(line.end as usize..).unwrap_or_default());
-        Understood::Mended(Arc::new(File::read(self.file.source.path(), &mended)))
+        mended.push_str(text.get(..lines.start as usize).unwrap_or_default());
+        let blank = |letter: char| if matches!(letter, '\n' | '\r') { letter } else { ' ' };
+        mended.extend(text.get(lines.range()).unwrap_or_default().chars().map(blank));
+        mended.push_str(text.get(lines.end as usize..).unwrap_or_default());
+        let mended = File::read(self.file.source.path(), &mended);
+        let is_better = mended.definition.is_some() && mended.faults.len() < self.file.faults.len();
+        match is_better || self.file.definition.is_none() {
+            true => Understood::Mended(Arc::new(mended)),
+            false => Understood::Whole(self.file),
+        }
+    }
+
+    /// The lines of the text at the cursor, which may not be closed yet.
+    fn broken_lines(&self) -> Span {
+        let line = |offset: u32| self.file.source.line_span(self.file.source.position(offset).line);
+        let own = line(self.offset);
+        let node = self.spot.as_ref().and_then(|spot| spot.node).map(|node| self.outline.node(node));
+        match node.filter(|node| matches!(node.shape, Shape::Scalar(_))) {
+            Some(node) => {
+                Span { start: line(node.span.start).start.min(own.start), end: line(node.span.end).end.max(own.end) }
+            }
+            None => own,
+        }
     }
 }
 
-/// A file, or what is left of it without the line of the cursor.
+/// A file, or what is left of it without the text at the cursor.
 #[derive(Debug, Clone)]
 pub enum Understood<'f> {
     /// The file as it is.
     Whole(&'f File),
-    /// Without the line of the cursor.
+    /// Without the lines of the text at the cursor.
     Mended(Arc<File>),
 }
 

@@ -69,6 +69,44 @@ fn keys_of_a_step_are_those_of_its_type() {
     assert_eq!(without_type[0], "type");
 }
 
+/// The release process with something typed at its end, and steps behind it.
+fn typed(step: &str) -> String {
+    format!("{RELEASE}{step}\n  - id: last\n    type: set\n    depends_on: [ship]\n    values: {{done: true}}\n")
+}
+
+#[test]
+fn a_text_that_is_not_closed_yet_is_completed_like_one_that_is() {
+    for (open, close) in [("\"", ""), ("'", ""), ("\"", " }}\"")] {
+        let step = |value: &str| {
+            format!("  - id: note\n    type: set\n    depends_on: [review]\n    values:\n      v: {open}{value}{close}")
+        };
+        let steps = in_process(&typed(&step("{{ steps.‸")));
+        assert!(steps.contains(&"draft".to_owned()) && steps.contains(&"last".to_owned()), "{open}{close}: {steps:?}");
+        assert_eq!(in_process(&typed(&step("{{ steps.draft.output.‸"))), ["text", "risk"], "{open}{close}");
+        assert_eq!(in_process(&typed(&step("{{ inputs.‸")))[0], "audience", "{open}{close}");
+        let filters = in_process(&typed(&step("{{ inputs.notes | ‸")));
+        assert!(filters.contains(&"upper".to_owned()), "{open}{close}: {filters:?}");
+    }
+    let in_brackets = "  - {id: note, type: set, depends_on: [review], values: {v: \"{{ steps.draft.output.‸";
+    assert_eq!(in_process(&typed(in_brackets)), ["text", "risk"]);
+    let over_lines = "  - id: note\n    type: set\n    depends_on: [review]\n    values:\n      v: \"first\n        {{ steps.draft.output.‸";
+    assert_eq!(in_process(&typed(over_lines)), ["text", "risk"]);
+}
+
+#[test]
+fn a_step_without_an_id_is_completed_like_any_other() {
+    for step in [
+        "  - type: set\n    depends_on: [review]\n    values:\n      v: \"{{ steps.draft.output.‸ }}\"",
+        "  - type: set\n    values: {v: \"{{ steps.draft.output.‸ }}\"}",
+        "  - id:\n    type: set\n    depends_on: [review]\n    values: {v: \"{{ steps.draft.output.‸\"}",
+        "  - values: {v: \"{{ steps.draft.output.‸ }}\"}",
+    ] {
+        assert_eq!(in_process(&typed(step)), ["text", "risk"], "{step}");
+    }
+    let keys = in_process(&typed("  - type: human_approval\n    ‸"));
+    assert_eq!(keys[0], "id", "{keys:?}");
+}
+
 #[test]
 fn a_key_comes_with_the_shape_of_its_value() {
     let stage = Stage::process("name: a\nversion: 1\nsteps:\n  - id: a\n    type: human_approval\n    ‸\n");
