@@ -3,6 +3,7 @@
 
 pub mod ai;
 pub mod api;
+pub mod audit;
 pub mod clock;
 pub mod crash;
 pub mod doctor;

@@ -19,7 +19,7 @@ use crate::terminal::Colour;
 pub use diff::{DiffArguments, DiffFormat};
 pub use fmt::FmtArguments;
 pub use graph::{GraphArguments, GraphFormat};
-pub use operating::{DbArguments, DbCommand, DoctorArguments, DoctorFormat};
+pub use operating::{AuditArguments, AuditCommand, AuditFormat, DbArguments, DbCommand, DoctorArguments, DoctorFormat};
 pub use server::{
     ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, ExecutionsArguments,
     ExecutionsCommand, ExportExecution, ListApprovals, ListExecutions, ListFormat, ListProcesses, OneExecution,
@@ -85,6 +85,8 @@ pub enum Command {
     Processes(ProcessesArguments),
     /// Back up and restore the database
     Db(DbArguments),
+    /// Check and export the audit log
+    Audit(AuditArguments),
     /// Look whether a server can run here and what is stored is sound
     Doctor(DoctorArguments),
     /// Lay out `.flow/` in a repository

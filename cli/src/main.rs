@@ -71,6 +71,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Approvals(approvals) => commands::approvals::run(&approvals),
         Command::Processes(processes) => commands::processes::run(&processes, quiet),
         Command::Db(db) => commands::db::run(&db, quiet),
+        Command::Audit(audit) => commands::audit::run(&audit),
         Command::Doctor(doctor) => commands::doctor::run(&doctor),
         Command::Completions(completions) => commands::completions::run(&completions),
         Command::Man => commands::completions::man(),

@@ -72,6 +72,7 @@ fn detail(row: &Row) -> Option<String> {
                 flowctl_core::approval::DecisionKind::Approve => "approved by",
                 flowctl_core::approval::DecisionKind::Reject => "rejected by",
                 flowctl_core::approval::DecisionKind::Withdraw => "withdrawn by",
+                flowctl_core::approval::DecisionKind::Override => "overridden by",
             };
             format!("{word} @{}", decision.person.login)
         })
@@ -98,8 +99,8 @@ pub fn group(group: &flowctl_core::approval::Group) -> String {
         Group::Role(Role::Write) => "people with write permission".to_owned(),
         Group::Role(Role::Maintain) => "people with maintain permission".to_owned(),
         Group::Role(Role::Admin) => "administrators".to_owned(),
-        Group::Codeowners(CodeownersMode::Union) => "the code owners".to_owned(),
-        Group::Codeowners(CodeownersMode::EachPath) => "the code owners of each path".to_owned(),
+        Group::Codeowners { mode: CodeownersMode::Union, .. } => "the code owners".to_owned(),
+        Group::Codeowners { mode: CodeownersMode::EachPath, .. } => "the code owners of each path".to_owned(),
     }
 }
 

@@ -29,6 +29,8 @@ pub const TOKEN_HOURS: i64 = 1;
 /// Commits that a pull request lists, and a comparison that nobody asks page by page.
 /// Source: REST documentation, "List commits on a pull request", "Compare two commits".
 pub const LISTED_COMMITS: usize = 250;
+/// Files that a pull request lists. Source: REST documentation, "List pull requests files".
+pub const LISTED_FILES: usize = 3_000;
 /// Items of a page, at most. Source: "Using pagination in the REST API".
 pub const PER_PAGE: usize = 100;
 

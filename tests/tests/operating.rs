@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use flowctl_tests::{Server, free_address, program};
 use serde_json::Value;
+use sqlx::Connection as _;
 
 fn flowctl(data: &Path, arguments: &[&str]) -> Output {
     Command::new(program()).args(arguments).env("FLOWCTL_DATA_DIR", data).output().unwrap()
@@ -93,4 +94,65 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     assert_eq!((code, &checks[4]), (1, &("outputs".to_owned(), "fault".to_owned())));
     let nothing = doctor(&folder.path().join("nowhere"));
     assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
+}
+
+/// Somebody with access to the database changes what an entry of the audit log says.
+fn rewrite(data: &Path, seq: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let url = format!("sqlite://{}", data.join("flowctl.db").display());
+        let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let rewrite = "update audit set line = replace(line, 'reads', 'reeds') where seq = $1";
+        let done = sqlx::query(rewrite).bind(i64::try_from(seq).unwrap()).execute(&mut database).await.unwrap();
+        assert_eq!(done.rows_affected(), 1);
+        database.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_audit_log_is_checked_and_exported_and_a_change_of_it_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data_text = data.display().to_string();
+    let nothing = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(err(&nothing).contains("there is no database") && !data.exists(), "{}", err(&nothing));
+
+    let repository = folder.path().join("repository");
+    std::fs::create_dir_all(repository.join(".flow/processes")).unwrap();
+    std::fs::write(repository.join(".flow/processes/ask.yaml"), ask()).unwrap();
+    let repository = repository.display().to_string();
+    let run =
+        ["run", "ask", "--repo", &repository, "--mock", "--data", &data_text, "--approve", "sign=reads, \"well\""];
+    let ran = flowctl(&data, &run);
+    assert_eq!(ran.status.code(), Some(0), "{}", err(&ran));
+    let out = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+
+    let lines = out(&flowctl(&data, &["audit", "export"]));
+    let said: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = said.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.last(), Some(&"approval.decided"), "{lines}");
+    assert!(kinds.contains(&"definition.pinned"), "{lines}");
+    // Anybody's SHA-256 will do.
+    let digest = |line: &str| flowctl_app::store::digest(line.as_bytes());
+    let digests: Vec<String> = lines.lines().map(digest).collect();
+    for (entry, before) in said.iter().skip(1).zip(&digests) {
+        assert_eq!(entry["previous"], before.as_str(), "{lines}");
+    }
+    let sound = flowctl(&data, &["audit", "verify", "--tenant", "local"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", err(&sound));
+    assert_eq!(
+        out(&sound),
+        format!("local: {} entries, the last one with digest {}\n", said.len(), digests.last().unwrap())
+    );
+    let csv = out(&flowctl(&data, &["audit", "export", "--format", "csv", "--since", "2020-01-01"]));
+    assert_eq!(csv.lines().count(), said.len() + 1, "{csv}");
+    assert_eq!(out(&flowctl(&data, &["audit", "export", "--until", "2020-01-01"])), "");
+    assert_eq!(flowctl(&data, &["audit", "export", "--since", "friday"]).status.code(), Some(2));
+
+    let last = said.len();
+    rewrite(&data, last);
+    let broken = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", err(&broken));
+    assert!(out(&broken).starts_with(&format!("entry {last} of local: its text was changed")), "{}", out(&broken));
 }

@@ -112,6 +112,8 @@ pub(super) enum Said {
     Reject,
     /// Takes back what the person said before.
     Withdraw,
+    /// Goes on without the approval that is missing, with a note that says why; for those whom `flow.yaml` allows it.
+    Override,
 }
 
 impl Said {
@@ -120,6 +122,7 @@ impl Said {
             Self::Approve => DecisionKind::Approve,
             Self::Reject => DecisionKind::Reject,
             Self::Withdraw => DecisionKind::Withdraw,
+            Self::Override => DecisionKind::Override,
         }
     }
 
@@ -129,6 +132,7 @@ impl Said {
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Withdraw => "withdraw",
+            Self::Override => "override",
         }
     }
 
@@ -137,6 +141,7 @@ impl Said {
         match self {
             Self::Approve | Self::Withdraw => "approve",
             Self::Reject => "reject",
+            Self::Override => "override",
         }
     }
 }
@@ -224,10 +229,11 @@ async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option
         let detail = format!("Nobody is asked any more: the approval is {}.", approval.status.as_str());
         return Err(Problem::new("ended", detail).with_execution(approval.execution));
     }
+    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
+    let execution = api.at_head(&approval.tenant, &neighbourhood, execution).await?;
     let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
-    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
     if let Some(commit) = given.commit {
         word.about = About::Commit(commit);
     }

@@ -1,6 +1,7 @@
 //! In whose name the administrator's token speaks, and what is known of that person.
 
 use async_trait::async_trait;
+use flowctl_core::approval::codeowners::Owned;
 use flowctl_core::approval::{Person, Requirement, Weighed};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::{Execution, TenantId};
@@ -8,6 +9,7 @@ use flowctl_core::execution::{Execution, TenantId};
 use super::Api;
 use super::problem::Problem;
 use crate::github::client::{GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::github::head::Mover;
 use crate::github::intake::Published;
 use crate::github::people::{People, PeopleError, person};
 use crate::identity::{Directory, Hearing, Vouched};
@@ -79,6 +81,27 @@ impl Api {
     }
 }
 
+impl Api {
+    /// An execution at the head of its pull request as GitHub has it now: no word is weighed before.
+    pub(super) async fn at_head(
+        &self,
+        tenant: &TenantId,
+        neighbourhood: &Neighbourhood,
+        execution: Execution,
+    ) -> Result<Execution, Problem> {
+        let number = execution.subject.as_ref().filter(|subject| subject.is_pull_request).and_then(|it| it.number);
+        let (Neighbourhood::GitHub { client, repository }, Some(number)) = (neighbourhood, number) else {
+            return Ok(execution);
+        };
+        let pull_request = match client.get_pull_request(repository, number).await {
+            Ok(pull_request) => pull_request,
+            Err(error) => return Err(Problem::unavailable(&error)),
+        };
+        let mover = Mover { engine: &self.engine, source: &self.repositories, tenant, delivery: None };
+        Ok(mover.to_head(execution, &pull_request.head.sha).await?)
+    }
+}
+
 /// What a person is to have done.
 pub(super) struct Command<'c> {
     /// The command that it amounts to.
@@ -125,6 +148,13 @@ impl Directory for Neighbourhood {
         match self {
             Self::Local => Vouched.role(person).await,
             Self::GitHub { client, repository } => People { client, repository }.role(person).await,
+        }
+    }
+
+    async fn owned(&self, execution: &Execution) -> Result<Option<Owned>, PeopleError> {
+        match self {
+            Self::Local => Ok(None),
+            Self::GitHub { client, repository } => People { client, repository }.owned(execution).await.map(Some),
         }
     }
 

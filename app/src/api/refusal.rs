@@ -5,6 +5,7 @@ use flowctl_core::execution::{Refusal, StartError};
 use super::problem::Problem;
 use crate::engine::{DefinitionError, PublishFailure, SignalFailure, StartFailure};
 use crate::github::definitions::ReadError;
+use crate::github::head::HeadError;
 use crate::github::intake::SourceError;
 use crate::github::wording::Refused;
 use crate::identity::HearingError;
@@ -24,7 +25,11 @@ impl From<Refusal> for Problem {
             Refusal::WrongAnswers { faults } => {
                 Self::fields("wrong-fields", "The answers do not fit the form.", faults)
             }
-            Refusal::Repeated | Refusal::NotNoted { .. } | Refusal::OverBudget { .. } => Self::new("refused", words),
+            Refusal::Repeated
+            | Refusal::Held
+            | Refusal::NotHeld
+            | Refusal::NotNoted { .. }
+            | Refusal::OverBudget { .. } => Self::new("refused", words),
         }
     }
 }
@@ -33,7 +38,11 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Execution { refusal, .. } => refusal.into(),
-            Refused::Ineligible { .. } | Refused::Permission { .. } => Self::new("ineligible", refused.words()),
+            Refused::Ineligible { .. }
+            | Refused::Permission { .. }
+            | Refused::OwnChange { .. }
+            | Refused::NobodyOverrides
+            | Refused::OwnersUnknown { .. } => Self::new("ineligible", refused.words()),
             Refused::WrittenBefore { .. } => Self::new("other-commit", refused.words()),
             Refused::SettingsUnsound { .. } | Refused::Definition { .. } => {
                 Self::new("definition-unsound", refused.words())
@@ -112,11 +121,21 @@ impl From<SourceError> for Problem {
     }
 }
 
+impl From<HeadError> for Problem {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Source(error) => error.into(),
+            HeadError::Engine(failure) => failure.into(),
+        }
+    }
+}
+
 impl From<HearingError> for Problem {
     fn from(error: HearingError) -> Self {
         match error {
             HearingError::GitHub(error) => Self::unavailable(&format!("GitHub does not answer: {error}")),
             HearingError::Engine(failure) => failure.into(),
+            HearingError::Moved => Self::new("other-commit", "The pull request has a newer commit by now. Look again."),
         }
     }
 }

@@ -93,6 +93,7 @@ async fn say(api: &Api, execution: &Execution, claims: &Claims, given: Resume) -
         (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
         (Some(Waiting::Approval(_)), Some(said), None) => {
             let word = api.word(person, said.verb(), SourceKind::Web);
+            let execution = &api.at_head(&execution.tenant, &neighbourhood, execution.clone()).await?;
             hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
         }
         (Some(Waiting::Form(_)), None, Some(values)) => {

@@ -110,6 +110,7 @@ fn decision(kind: DecisionKind) -> &'static str {
         DecisionKind::Approve => "approve",
         DecisionKind::Reject => "reject",
         DecisionKind::Withdraw => "withdraw",
+        DecisionKind::Override => "override",
     }
 }
 

@@ -52,6 +52,7 @@ use self::hands::{Hand, Hands};
 use self::measures::Measures;
 use self::recent::{Recent, Standing};
 use self::under_way::{Entered, UnderWay};
+use crate::audit;
 use crate::clock::Clock;
 use crate::crash_point;
 use crate::identity::resume::ResumeTokens;
@@ -163,6 +164,7 @@ struct Inner {
     dealing: occurrence::Dealing,
     under_way: UnderWay,
     turns: Turns,
+    pinned: audit::Definitions,
 }
 
 impl Engine {
@@ -193,6 +195,7 @@ impl Engine {
             dealing,
             under_way,
             turns: Turns::default(),
+            pinned: audit::Definitions::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -228,7 +231,12 @@ impl Engine {
         effects.extend(notices.effects);
         let mut occurrences = occurrence::of_transition(earlier, &after, now, |it| self.may_follow(it));
         occurrences.extend(notices.occurrences);
+        let mut audit = audit::of_transition(&after, &events);
+        if before.is_none() {
+            audit.extend(self.inner.pinned.pinned(&after));
+        }
         Transition {
+            audit,
             work: new_work(&after, &events),
             effects,
             delivery: along.delivery,
@@ -274,6 +282,9 @@ impl Engine {
         log(&after, &committed, &told);
         if committed.existing.is_none() && committed.busy.is_none() {
             measures.count();
+            if committed.version == 1 {
+                self.inner.pinned.remember(&after);
+            }
             self.inner.effects.committed(&after);
             self.inner.under_way.end_those_over(&after);
             self.inner.recent.keep(Standing { execution: Arc::clone(&after), version: committed.version });

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod definitions;
+pub mod head;
 pub mod intake;
 mod lease;
 pub mod mirror;

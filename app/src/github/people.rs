@@ -1,6 +1,7 @@
 //! What is known of a person when their word is weighed: asked of GitHub at that moment, at most 30 seconds old.
 //! Payloads say who spoke; what that person may do is never taken from them. One place weighs for every way in.
 
+use flowctl_core::approval::codeowners::{CodeOwners, Owned, Owner, PLACES};
 use flowctl_core::approval::{Group, Person, PersonFacts, Requirement, Weighed, weigh};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::Execution;
@@ -16,7 +17,17 @@ pub enum PeopleError {
     /// The login belongs to another account by now.
     #[error("the account has been renamed since")]
     AccountChanged,
+    /// Who owns what is changed cannot be said, and does not become clear by itself.
+    #[error("{0}")]
+    OwnersUnknown(String),
+    /// The pull request moved while it was looked at.
+    #[error("the pull request has a newer commit")]
+    Moved,
 }
+
+/// GitHub lists no more files of a pull request than this
+/// (<https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>).
+const MOST_FILES: u64 = 3_000;
 
 /// Asks about the people of one repository.
 #[derive(Debug, Clone)]
@@ -57,6 +68,81 @@ impl People<'_> {
         Ok(role_of(self.client.user_permission(self.repository, &person.login).await?))
     }
 
+    /// Who owns what an execution's pull request changes: by the CODEOWNERS file of its base branch as that is now, of
+    /// all files that GitHub lists; of renamed ones both names.
+    ///
+    /// # Errors
+    /// Where GitHub does not answer or does not list all files, where there is no pull request, or it has moved on.
+    pub async fn owned(&self, execution: &Execution) -> Result<Owned, PeopleError> {
+        let unknown = |reason: &str| Err(PeopleError::OwnersUnknown(reason.to_owned()));
+        let subject = execution.subject.as_ref().filter(|subject| subject.is_pull_request);
+        let Some((subject, number)) = subject.and_then(|subject| Some((subject, subject.number?))) else {
+            return unknown(
+                "code owners are asked about the files of a pull request, and this execution belongs to none",
+            );
+        };
+        let pull_request = self.client.get_pull_request(self.repository, number).await?;
+        if pull_request.head.sha != subject.head_sha {
+            return Err(PeopleError::Moved);
+        }
+        if pull_request.changed_files > MOST_FILES {
+            return unknown(
+                "the pull request changes more than 3,000 files, and GitHub lists no more: nobody can say who owns all of them",
+            );
+        }
+        let files = self.client.list_pull_request_files(self.repository, number).await?;
+        if (files.len() as u64) < pull_request.changed_files {
+            return unknown("GitHub does not list all files of the pull request: nobody can say who owns all of them");
+        }
+        let owners = self.code_owners(&pull_request.base.branch).await?;
+        let names = files.iter().flat_map(|file| file.previous_filename.iter().chain([&file.filename]));
+        Ok(Owned::of(&owners, names.map(String::as_str)))
+    }
+
+    /// The CODEOWNERS file at the tip of a branch: the first one that is there, as GitHub looks for it.
+    async fn code_owners(&self, branch: &str) -> Result<CodeOwners, PeopleError> {
+        let tip = self.client.branch(self.repository, branch).await?.commit.sha;
+        for place in PLACES {
+            if let Some(text) = self.client.text_at(self.repository, place, &tip).await? {
+                return Ok(CodeOwners::read(&text));
+            }
+        }
+        Ok(CodeOwners::default())
+    }
+
+    /// The owners of what is changed that somebody is, or is a member of. A team of another organisation owns nothing here.
+    async fn ownerships(&self, requirement: &Requirement, account: &User) -> Result<Vec<Owner>, PeopleError> {
+        let mut is = Vec::new();
+        let mut known: Vec<&Owner> = Vec::new();
+        for group in requirement.leaves() {
+            let Group::Codeowners { owned: Some(owned), .. } = group else { continue };
+            for owner in owned.owners() {
+                if known.iter().any(|seen| seen.is(owner)) {
+                    continue;
+                }
+                known.push(owner);
+                if self.is_owner(owner, account).await? {
+                    is.push(owner.clone());
+                }
+            }
+        }
+        Ok(is)
+    }
+
+    async fn is_owner(&self, owner: &Owner, account: &User) -> Result<bool, PeopleError> {
+        Ok(match owner {
+            Owner::User(login) => login.eq_ignore_ascii_case(&account.login),
+            Owner::Team { organisation, team } => {
+                organisation.eq_ignore_ascii_case(self.repository.owner())
+                    && self.client.team_membership(organisation, team, &account.login).await?
+            }
+            Owner::Email(address) => {
+                let shown = account.email.as_deref().is_some_and(|shown| shown.eq_ignore_ascii_case(address));
+                shown || is_private_address_of(address, &person(account))
+            }
+        })
+    }
+
     async fn facts(
         &self,
         execution: &Execution,
@@ -73,7 +159,10 @@ impl People<'_> {
                 facts.teams.push(team.clone());
             }
         }
-        if leaves.iter().any(|group| matches!(group, Group::Role(_))) {
+        if requirement.asks_codeowners() {
+            facts.owner_of = self.ownerships(requirement, &account).await?;
+        }
+        if leaves.iter().any(|group| matches!(group, Group::Role(_) | Group::Codeowners { .. })) {
             facts.role = role_of(self.client.user_permission(self.repository, &person.login).await?);
         }
         if !allow_author {
@@ -108,7 +197,8 @@ impl People<'_> {
                 pull_request.user.is_some_and(|user| user.id == person.id)
             }
         };
-        if !facts.is_author {
+        facts.is_contributor = execution.pushers.iter().any(|pusher| pusher.is(person));
+        if !facts.is_author && !facts.is_contributor {
             let commits = self.client.list_pull_request_commits(self.repository, number).await?;
             facts.is_contributor = commits.iter().any(|commit| wrote(commit, person));
         }

@@ -1,11 +1,13 @@
 //! What is known of people where a word was said: on GitHub, GitHub is asked; in tenant `local` there is nobody to ask.
 
 use async_trait::async_trait;
-use flowctl_core::approval::{Group, Person, PersonFacts, Requirement, Weighed, weigh};
+use flowctl_core::approval::codeowners::Owned;
+use flowctl_core::approval::{Counted, Group, Person, PersonFacts, Requirement, Weighed, weigh};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::Execution;
 
-use crate::github::people::{People, PeopleError};
+use crate::github::client::GitHubError;
+use crate::github::people::{People, PeopleError, person};
 
 /// Tells what is known of people.
 #[async_trait]
@@ -28,6 +30,22 @@ pub trait Directory: Send + Sync {
     /// As [`Directory::weigh`].
     async fn role(&self, person: &Person) -> Result<Option<Role>, PeopleError>;
 
+    /// Who owns what an execution's pull request changes; nothing where nobody can look that up.
+    ///
+    /// # Errors
+    /// As [`Directory::weigh`].
+    async fn owned(&self, _: &Execution) -> Result<Option<Owned>, PeopleError> {
+        Ok(None)
+    }
+
+    /// The account of this login.
+    ///
+    /// # Errors
+    /// [`PeopleError::AccountChanged`] where there is none; else as [`Directory::weigh`].
+    async fn account(&self, login: &str) -> Result<Person, PeopleError> {
+        Ok(Person { login: login.to_owned(), id: 0 })
+    }
+
     /// The account whose teams are meant.
     fn organisation(&self) -> &str;
 }
@@ -46,6 +64,18 @@ impl Directory for People<'_> {
 
     async fn role(&self, person: &Person) -> Result<Option<Role>, PeopleError> {
         People::role(self, person).await
+    }
+
+    async fn owned(&self, execution: &Execution) -> Result<Option<Owned>, PeopleError> {
+        People::owned(self, execution).await.map(Some)
+    }
+
+    async fn account(&self, login: &str) -> Result<Person, PeopleError> {
+        match self.client.user(login).await {
+            Ok(user) => Ok(person(&user)),
+            Err(GitHubError::NotFound { .. }) => Err(PeopleError::AccountChanged),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn organisation(&self) -> &str {
@@ -71,13 +101,8 @@ impl Directory for Vouched {
             Group::Team(team) => Some(team.clone()),
             _ => None,
         });
-        let facts = PersonFacts {
-            teams: teams.collect(),
-            role: Some(Role::Admin),
-            owns_some_path: true,
-            owns_every_path: true,
-            ..PersonFacts::default()
-        };
+        let facts =
+            PersonFacts { teams: teams.collect(), role: Some(Role::Admin), is_owner: true, ..PersonFacts::default() };
         Ok(weigh(requirement, person, &facts, allow_author))
     }
 
@@ -103,7 +128,8 @@ impl Directory for Bearer {
         _: &Person,
         _: bool,
     ) -> Result<Weighed, PeopleError> {
-        Ok(Weighed::Counts((0..).zip(requirement.leaves()).map(|(index, _)| index).collect()))
+        let leaves = (0..).zip(requirement.leaves()).map(|(index, _)| index).collect();
+        Ok(Weighed::Counts(Counted { leaves, owner_of: Vec::new() }))
     }
 
     async fn role(&self, _: &Person) -> Result<Option<Role>, PeopleError> {

@@ -1,8 +1,10 @@
 //! Hears a person's word: whether they may say it and whether it counts, then has the execution take it.
 
-use flowctl_core::approval::{Decision, DecisionKind, LeafIndex, Person, Requirement, Weighed};
+use flowctl_core::approval::{
+    Counted, Decision, DecisionKind, Group, InPlaceOf, Ineligible, Person, Requirement, Weighed,
+};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Execution, Refusal, Signal, TenantId};
+use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
 use serde_json::{Map, Value};
 
 use super::directory::Directory;
@@ -25,6 +27,9 @@ pub enum HearingError {
     /// The engine cannot take it.
     #[error(transparent)]
     Engine(#[from] SignalFailure),
+    /// The pull request moved while it was looked at.
+    #[error("the pull request has a newer commit by now")]
+    Moved,
 }
 
 /// What a word is heard with.
@@ -63,12 +68,15 @@ impl Hearing<'_> {
         if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
             return Ok(Err(refused));
         }
-        let weighed = self.weigh(execution, step, &request.requirement, word, request.allow_author).await?;
-        let counts_for = match weighed {
-            Ok(leaves) => leaves,
+        let (decision, note) = decision;
+        let heeded = match decision {
+            DecisionKind::Override => self.may_override(execution, step, word).await?,
+            _ => self.weigh(execution, step, &request.requirement, word, request.allow_author).await?,
+        };
+        let (counted, in_place_of) = match heeded {
+            Ok(heeded) => heeded,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (decision, note) = decision;
         let decision = Decision {
             person: word.person.clone(),
             decision,
@@ -76,7 +84,9 @@ impl Hearing<'_> {
             note,
             source: word.source.clone(),
             commit: commit(&word.about, request),
-            counts_for,
+            counts_for: counted.leaves,
+            owner_of: counted.owner_of,
+            in_place_of,
         };
         let signal = Signal::Decide { step: step.to_owned(), decision };
         outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
@@ -118,7 +128,7 @@ impl Hearing<'_> {
         outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
     }
 
-    /// The leaves of a requirement that a person counts for.
+    /// What a person counts for: by themself, and in whose place.
     async fn weigh(
         &self,
         execution: &Execution,
@@ -126,17 +136,120 @@ impl Hearing<'_> {
         requirement: &Requirement,
         word: &Word,
         allow_author: bool,
-    ) -> Heard<Vec<LeafIndex>> {
-        match self.directory.weigh(execution, requirement, &word.person, allow_author).await {
-            Ok(Weighed::Counts(leaves)) => Ok(Ok(leaves)),
-            Ok(Weighed::Not(why)) => Ok(Err(Refused::Ineligible {
-                step: step.to_owned(),
-                why,
-                requirement: requirement.clone(),
-                organisation: self.directory.organisation().to_owned(),
-            })),
-            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
-            Err(PeopleError::GitHub(error)) => Err(error.into()),
+    ) -> Heard<(Counted, Vec<InPlaceOf>)> {
+        let requirement = match self.with_owners(execution, step, requirement).await? {
+            Ok(requirement) => requirement,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let person = &word.person;
+        let weigh = |person| self.directory.weigh(execution, &requirement, person, allow_author);
+        let own = match weigh(person).await {
+            Ok(own) => own,
+            Err(error) => return unsaid(step, error),
+        };
+        let why = match &own {
+            Weighed::Counts(_) => None,
+            Weighed::Not(Ineligible::NotListed) => Some(Ineligible::NotListed),
+            Weighed::Not(why) => return Ok(Err(self.ineligible(step, *why, &requirement))),
+        };
+        let givers: Vec<&Person> = execution.gave_their_word_to(person, word.heard_at).collect();
+        let mut in_place_of = Vec::new();
+        if !givers.is_empty() && self.may_speak_for_others(execution, step, person, allow_author).await? {
+            for giver in givers {
+                match weigh(giver).await {
+                    Ok(Weighed::Counts(Counted { leaves: counts_for, owner_of })) => {
+                        in_place_of.push(InPlaceOf { person: giver.clone(), counts_for, owner_of });
+                    }
+                    Ok(Weighed::Not(_)) | Err(PeopleError::AccountChanged) => {}
+                    Err(error) => return unsaid(step, error),
+                }
+            }
+        }
+        match (own, why) {
+            (_, Some(why)) if in_place_of.is_empty() => Ok(Err(self.ineligible(step, why, &requirement))),
+            (Weighed::Counts(counted), _) => Ok(Ok((counted, in_place_of))),
+            (Weighed::Not(_), _) => Ok(Ok((Counted::default(), in_place_of))),
+        }
+    }
+
+    /// Whether somebody may speak in another's place: who may write, and did not make the change.
+    async fn may_speak_for_others(
+        &self,
+        execution: &Execution,
+        step: &str,
+        person: &Person,
+        allow_author: bool,
+    ) -> Result<bool, HearingError> {
+        let role = match self.directory.role(person).await {
+            Ok(role) => role,
+            Err(error) => return unsaid::<bool>(step, error).map(|_| false),
+        };
+        let itself = Requirement::People { group: Group::Users(vec![person.login.clone()]), count: 1 };
+        match self.directory.weigh(execution, &itself, person, allow_author).await {
+            Ok(weighed) => Ok(role.is_some() && matches!(weighed, Weighed::Counts(_))),
+            Err(error) => unsaid::<bool>(step, error).map(|_| false),
+        }
+    }
+
+    /// Whether somebody may go on without an approval: whom `flow.yaml` allows it, and who did not make the change.
+    async fn may_override(&self, execution: &Execution, step: &str, word: &Word) -> Heard<(Counted, Vec<InPlaceOf>)> {
+        if self.published.demands("override").is_none() {
+            return Ok(Err(Refused::NobodyOverrides));
+        }
+        let itself = Requirement::People { group: Group::Users(vec![word.person.login.clone()]), count: 1 };
+        match self.directory.weigh(execution, &itself, &word.person, false).await {
+            Ok(Weighed::Counts(_)) => Ok(Ok((Counted::default(), Vec::new()))),
+            Ok(Weighed::Not(why)) => Ok(Err(Refused::OwnChange { step: step.to_owned(), why })),
+            Err(error) => unsaid(step, error),
+        }
+    }
+
+    /// Whether somebody has a word in an execution that they could give to another person: who counts for one of the
+    /// questions that are open.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    pub async fn has_a_word(&self, execution: &Execution, word: &Word) -> Heard<()> {
+        let mut refused = None;
+        for (step, state) in execution.waiting_for_people() {
+            let Some(Waiting::Approval(request)) = &state.waiting else { continue };
+            match self.weigh(execution, step, &request.requirement, word, request.allow_author).await? {
+                Ok((counted, _)) if !counted.leaves.is_empty() => return Ok(Ok(())),
+                Ok(_) => {}
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        Ok(Err(refused.unwrap_or(Refused::NothingWaits { what: "an approval of yours" })))
+    }
+
+    /// The requirement with who owns what is changed, where that matters. What was found out is told to the execution, so
+    /// that everybody reads it.
+    async fn with_owners(&self, execution: &Execution, step: &str, requirement: &Requirement) -> Heard<Requirement> {
+        if !requirement.asks_codeowners() {
+            return Ok(Ok(requirement.clone()));
+        }
+        let owned = match self.directory.owned(execution).await {
+            Ok(Some(owned)) => owned,
+            Ok(None) => return Ok(Ok(requirement.clone())),
+            Err(error) => return unsaid(step, error),
+        };
+        let known = requirement.with_owned(&owned);
+        if known != *requirement {
+            let signal = Signal::OwnersKnown { owned };
+            match self.engine.signal(self.tenant, execution.id, signal, Along::default()).await {
+                Ok(_) | Err(SignalFailure::Refused(_)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(Ok(known))
+    }
+
+    fn ineligible(&self, step: &str, why: Ineligible, requirement: &Requirement) -> Refused {
+        Refused::Ineligible {
+            step: step.to_owned(),
+            why,
+            requirement: requirement.clone(),
+            organisation: self.directory.organisation().to_owned(),
         }
     }
 
@@ -159,9 +272,18 @@ impl Hearing<'_> {
         match self.directory.role(person).await {
             Ok(Some(role)) if role >= needs => Ok(Ok(())),
             Ok(_) => Ok(Err(Refused::Permission { needs })),
-            Err(PeopleError::AccountChanged) => Ok(Err(Refused::AccountChanged)),
-            Err(PeopleError::GitHub(error)) => Err(error.into()),
+            Err(error) => unsaid(verb, error),
         }
+    }
+}
+
+/// Why nothing can be said of a person: something to tell them, or something that passes.
+fn unsaid<T>(step: &str, error: PeopleError) -> Heard<T> {
+    match error {
+        PeopleError::AccountChanged => Ok(Err(Refused::AccountChanged)),
+        PeopleError::OwnersUnknown(reason) => Ok(Err(Refused::OwnersUnknown { step: step.to_owned(), reason })),
+        PeopleError::Moved => Err(HearingError::Moved),
+        PeopleError::GitHub(error) => Err(error.into()),
     }
 }
 

@@ -22,7 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub use open::migrate;
+pub use open::{existing, migrate};
 pub use role::Role;
 pub use serve::{ServeError, Server};
 

@@ -34,6 +34,22 @@ pub(super) async fn store(settings: &Settings, role: Role) -> Result<Arc<dyn Sto
     Ok(Arc::new(SqliteStore::open_alone(url).await?))
 }
 
+/// Opens the store beside a server that may run on it; nothing where there is none yet.
+///
+/// # Errors
+/// Where it is there and cannot be opened.
+pub async fn existing(settings: &Settings) -> Result<Option<Arc<dyn Store>>, ServeError> {
+    let url = settings.database_url.expose_secret();
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let path = path.split('?').next().unwrap_or_default();
+        if !tokio::fs::try_exists(path).await.unwrap_or(false) {
+            return Ok(None);
+        }
+        return Ok(Some(Arc::new(SqliteStore::open(url).await?)));
+    }
+    store(settings, Role::All).await.map(Some)
+}
+
 /// Makes the directory where it is not there, for this user alone: what tokens are signed with is below it. One that is
 /// there stays as it is.
 async fn directory(path: &Path) -> Result<(), ServeError> {

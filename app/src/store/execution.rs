@@ -7,6 +7,7 @@ use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Si
 use jiff::Timestamp;
 
 use super::{Claim, DeliveryId, Held, NewEffect, NewOccurrence, NewSignal, Work};
+use crate::audit::NewEntry;
 
 /// One transition of one execution: stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +52,8 @@ pub struct Transition {
     pub outputs: Vec<String>,
     /// Whether the event stream is to be told of its events.
     pub streamed: bool,
+    /// What the audit log records of it.
+    pub audit: Vec<NewEntry>,
 }
 
 impl Transition {
@@ -77,6 +80,7 @@ impl Transition {
             occurrences: Vec::new(),
             outputs: Vec::new(),
             streamed: false,
+            audit: Vec::new(),
         }
     }
 }

@@ -33,6 +33,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::audit::{NewEntry, Sealed};
+
 pub use approval::{Approval, ApprovalFilter, ApprovalStatus, approval_id};
 pub use archived::ProcessKey;
 pub use backlog::Backlog;
@@ -367,6 +369,15 @@ pub trait Store: Send + Sync + 'static {
         after_seq: u64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The audit log of a tenant behind entry `after`, in order.
+    async fn audit(&self, tenant: &TenantId, after: u64, limit: u32) -> Result<Vec<Sealed>, StoreError>;
+
+    /// The tenants that have an audit log, by name.
+    async fn audited_tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+
+    /// Puts an entry into a tenant's audit log that belongs to no transition.
+    async fn record(&self, tenant: &TenantId, entry: NewEntry) -> Result<(), StoreError>;
 
     /// Records an installation of the App, or what became of it.
     async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError>;

@@ -40,6 +40,55 @@ pub enum DbCommand {
     },
 }
 
+/// `audit`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowctl audit verify
+  flowctl audit export --since 2026-03-01 > audit.jsonl
+  flowctl audit export --format csv --tenant octo-org
+
+The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config. A server may
+run meanwhile. Ends with 1 where a chain does not hold.")]
+pub struct AuditArguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: AuditCommand,
+    /// Settings as TOML; variables win over it
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Of this tenant alone: the account that installed the App, or `local`
+    #[arg(long, value_name = "NAME", global = true)]
+    pub tenant: Option<String>,
+}
+
+/// What `audit` does.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check every chain from its first entry on, and say which link does not hold
+    Verify,
+    /// Print the entries
+    Export {
+        /// How they are printed
+        #[arg(long, value_enum, default_value_t = AuditFormat::Jsonl)]
+        format: AuditFormat,
+        /// At or after this moment, as 2026-03-01 or 2026-03-01T09:00:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Before this moment
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+}
+
+/// How entries of the audit log are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// The entries as they are chained, one a line
+    Jsonl,
+    /// For spreadsheets
+    Csv,
+}
+
 /// `doctor`
 #[derive(Debug, Args)]
 #[command(

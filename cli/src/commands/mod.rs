@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 pub mod approvals;
+pub mod audit;
 pub mod completions;
 pub mod db;
 pub mod dev;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::LeafIndex;
+use super::codeowners::Owner;
 
 /// A person as GitHub knows them. People are the same where their numeric id is the same: a login can be renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub enum DecisionKind {
     Reject,
     /// Takes back what was said before.
     Withdraw,
+    /// Goes on without the approval that is missing: for those whom the repository allows it, with a reason.
+    Override,
 }
 
 /// The way a word came in.
@@ -88,4 +91,22 @@ pub struct Decision {
     pub commit: Option<String>,
     /// The leaves of the requirement that the person counts for, as facts stood when the word was weighed.
     pub counts_for: Vec<LeafIndex>,
+    /// The owners of the changed paths that the person is, or is a member of, as facts stood then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owner_of: Vec<Owner>,
+    /// In whose place the person also speaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_place_of: Vec<InPlaceOf>,
+}
+
+/// Somebody who gave their word to the person who speaks, and what that word counts for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InPlaceOf {
+    /// Who.
+    pub person: Person,
+    /// The leaves that they count for.
+    pub counts_for: Vec<LeafIndex>,
+    /// The owners of the changed paths that they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owner_of: Vec<Owner>,
 }

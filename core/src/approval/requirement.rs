@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codeowners::Owned;
 use crate::definition::{Approvers, CodeownersMode, Role};
 use crate::expression::EvaluationError;
 
@@ -44,7 +45,13 @@ pub enum Group {
     /// People with at least this permission.
     Role(Role),
     /// Owners of the changed paths.
-    Codeowners(CodeownersMode),
+    Codeowners {
+        /// Of any of them, or of each.
+        mode: CodeownersMode,
+        /// Who owns what is changed, once that was looked up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owned: Option<Box<Owned>>,
+    },
 }
 
 /// Why approvers could not be resolved.
@@ -100,7 +107,7 @@ impl Requirement {
             }
             Approvers::Role { role, count } => Self::People { group: Group::Role(*role), count: *count },
             Approvers::Codeowners { codeowners, count } => {
-                Self::People { group: Group::Codeowners(*codeowners), count: *count }
+                Self::People { group: Group::Codeowners { mode: *codeowners, owned: None }, count: *count }
             }
             Approvers::Any { any, count } => {
                 let of = any.iter().map(|part| Self::resolve(part, text)).collect::<Result<_, _>>()?;
@@ -118,6 +125,26 @@ impl Requirement {
         match self {
             Self::People { group, .. } => vec![group],
             Self::Any { of, .. } | Self::All { of } => of.iter().flat_map(Self::leaves).collect(),
+        }
+    }
+
+    /// Whether code owners are asked.
+    pub fn asks_codeowners(&self) -> bool {
+        self.leaves().iter().any(|group| matches!(group, Group::Codeowners { .. }))
+    }
+
+    /// The same with who owns what is changed; its leaves keep their places.
+    #[must_use]
+    pub fn with_owned(&self, now: &Owned) -> Self {
+        let parts = |of: &[Self]| of.iter().map(|part| part.with_owned(now)).collect();
+        match self {
+            Self::People { group: Group::Codeowners { mode, .. }, count } => {
+                let group = Group::Codeowners { mode: *mode, owned: Some(Box::new(now.clone())) };
+                Self::People { group, count: *count }
+            }
+            Self::People { .. } => self.clone(),
+            Self::Any { of, count } => Self::Any { of: parts(of), count: *count },
+            Self::All { of } => Self::All { of: parts(of) },
         }
     }
 }

@@ -41,7 +41,9 @@ impl Requirement {
             }
             Approvers::Team { team, count } => people(Group::Team(team.value.clone()), count),
             Approvers::Role { role, count } => people(Group::Role(*role), count),
-            Approvers::Codeowners { codeowners, count } => people(Group::Codeowners(*codeowners), count),
+            Approvers::Codeowners { codeowners, count } => {
+                people(Group::Codeowners { mode: *codeowners, owned: None }, count)
+            }
             Approvers::Any { any, count } => {
                 Self::Any { of: any.iter().map(|part| Self::as_written(part)).collect(), count: *count }
             }
@@ -194,8 +196,8 @@ fn is_within(group: &Group, wider: &Group) -> bool {
         (Group::Users(from), Group::Users(to)) => from.iter().all(|user| has(to, user)),
         (Group::Team(one), Group::Team(other)) => one.eq_ignore_ascii_case(other),
         (Group::Role(held), Group::Role(needed)) => held >= needed,
-        (Group::Codeowners(_), Group::Codeowners(CodeownersMode::Union)) => true,
-        (Group::Codeowners(one), Group::Codeowners(other)) => one == other,
+        (Group::Codeowners { .. }, Group::Codeowners { mode: CodeownersMode::Union, .. }) => true,
+        (Group::Codeowners { mode: one, .. }, Group::Codeowners { mode: other, .. }) => one == other,
         _ => false,
     }
 }
@@ -236,7 +238,10 @@ fn loosening(before: &Requirement, after: &Requirement) -> Loosening {
 fn of_groups(before: &Group, count: u32, after: &Group, left: u32) -> Loosening {
     match (before, after) {
         (Group::Role(held), Group::Role(now)) if now < held => Loosening::LowerRole,
-        (Group::Codeowners(CodeownersMode::EachPath), Group::Codeowners(CodeownersMode::Union)) => Loosening::AnyOwner,
+        (
+            Group::Codeowners { mode: CodeownersMode::EachPath, .. },
+            Group::Codeowners { mode: CodeownersMode::Union, .. },
+        ) => Loosening::AnyOwner,
         _ if left < count => Loosening::Fewer,
         _ if is_within(before, after) => Loosening::Wider,
         _ => Loosening::Others,

@@ -1,7 +1,8 @@
 //! Whether a person's word counts for a requirement, and for which of its groups.
 
+use super::codeowners::Owner;
 use super::{Group, LeafIndex, Person, Requirement};
-use crate::definition::{CodeownersMode, Role};
+use crate::definition::Role;
 
 /// What is known of a person when their word is weighed.
 #[derive(Debug, Clone, Default)]
@@ -12,23 +13,33 @@ pub struct PersonFacts {
     pub role: Option<Role>,
     /// Whether the person opened the pull request.
     pub is_author: bool,
-    /// Whether the person wrote one of its commits.
+    /// Whether the person wrote or pushed one of its commits.
     pub is_contributor: bool,
     /// Whether the person is a program.
     pub is_bot: bool,
-    /// Whether the person owns some changed path.
-    pub owns_some_path: bool,
-    /// Whether the person owns every changed path.
-    pub owns_every_path: bool,
+    /// The owners of the changed paths that the person is, or is a member of.
+    pub owner_of: Vec<Owner>,
+    /// Whether the person counts as a code owner where nobody can look up what is owned: in a test, and where the
+    /// administrator vouches.
+    pub is_owner: bool,
 }
 
 /// Whether a word counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Weighed {
-    /// It does, for these leaves.
-    Counts(Vec<LeafIndex>),
+    /// It does, for these.
+    Counts(Counted),
     /// It does not.
     Not(Ineligible),
+}
+
+/// What a word counts for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The leaves of the requirement.
+    pub leaves: Vec<LeafIndex>,
+    /// The owners of the changed paths that the person is.
+    pub owner_of: Vec<Owner>,
 }
 
 /// Why a word does not count.
@@ -63,7 +74,7 @@ pub fn weigh(requirement: &Requirement, person: &Person, facts: &PersonFacts, al
     if !allow_author && facts.is_contributor {
         return Weighed::Not(Ineligible::Contributor);
     }
-    Weighed::Counts(leaves)
+    Weighed::Counts(Counted { leaves, owner_of: facts.owner_of.clone() })
 }
 
 fn belongs(group: &Group, person: &Person, facts: &PersonFacts) -> bool {
@@ -71,7 +82,11 @@ fn belongs(group: &Group, person: &Person, facts: &PersonFacts) -> bool {
         Group::Users(users) => users.iter().any(|login| login.eq_ignore_ascii_case(&person.login)),
         Group::Team(team) => facts.teams.iter().any(|member_of| member_of.eq_ignore_ascii_case(team)),
         Group::Role(role) => facts.role.is_some_and(|held| held >= *role),
-        Group::Codeowners(CodeownersMode::Union) => facts.owns_some_path,
-        Group::Codeowners(CodeownersMode::EachPath) => facts.owns_every_path,
+        Group::Codeowners { owned: None, .. } => facts.is_owner,
+        // GitHub: an owner must be able to write, or is none.
+        Group::Codeowners { owned: Some(owned), .. } => {
+            let owns = || owned.groups.iter().any(|group| group.is_owned_by(&facts.owner_of));
+            facts.role.is_some() && (owned.is_nobodys() || owns())
+        }
     }
 }

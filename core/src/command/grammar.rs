@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::lines::Fence;
 use super::words::{self, Fault, Word};
-use super::{Command, StepRef};
+use super::{Command, StepRef, Until};
 use crate::execution::address::{innermost, items_of, step_of};
 
 /// The verbs of the table.
@@ -44,6 +44,12 @@ enum Argument {
     Commit,
     /// The name of a process.
     Process,
+    /// `@login`.
+    Person,
+    /// `until` with a duration, a day or a moment; may be left out.
+    Until,
+    /// `reason="…"`.
+    Reason,
     /// `name=value` words.
     Pairs,
     /// `name=value` words, or a fenced YAML block below.
@@ -58,6 +64,9 @@ impl Argument {
             Self::Step => "[step]",
             Self::Commit => "[commit]",
             Self::Process => "process",
+            Self::Person => "@user",
+            Self::Until => "[until 7d]",
+            Self::Reason => "reason=\"…\"",
             Self::Pairs => "[name=value …]",
             Self::PairsOrBlock => "name=value …",
             Self::Note => "[-- note]",
@@ -74,6 +83,8 @@ pub(super) struct Entry {
     example: &'static str,
     who: &'static str,
     performed: bool,
+    /// What its page says beside all that, in Markdown.
+    details: &'static str,
 }
 
 /// What `/help` says of a command.
@@ -87,6 +98,10 @@ pub struct CommandHelp {
     pub example: &'static str,
     /// Who may use it.
     pub who: &'static str,
+    /// The word after the slash.
+    pub word: &'static str,
+    /// What there is to know beside that, in Markdown: for its page.
+    pub details: &'static str,
 }
 
 const DECIDER: &str = "those whom the approval names";
@@ -103,6 +118,12 @@ const TABLE: &[Entry] = &[
         example: "/approve leads -- checked the notes",
         who: DECIDER,
         performed: true,
+        details: r#"Without a step it is about the only approval that waits; with several, the answer says which there are. Each execution there that
+asks the same is meant.
+
+The word counts for the commit that was shown when the comment was written. A commit of 7 to 40 hexadecimal digits says which one is
+meant: where the pull request has another one by now, the word is refused. Fewer than 40 digits count only once that commit was
+shown. Whose word counts, and when, is told in [approvals.md](../approvals.md)."#,
     },
     Entry {
         verb: Verb::Reject,
@@ -112,6 +133,8 @@ const TABLE: &[Entry] = &[
         example: "/reject leads -- the risk is too high",
         who: DECIDER,
         performed: true,
+        details: r#"One rejection that counts rejects; what follows from it says the step's `on_reject`. Where the step asks for a note
+(`note_required`), it stands after two hyphens. All else is as for [/approve](approve.md)."#,
     },
     Entry {
         verb: Verb::Answer,
@@ -121,6 +144,10 @@ const TABLE: &[Entry] = &[
         example: "/answer vendor name=\"Acme Ltd\" country=DE",
         who: "those to whom the form is assigned",
         performed: true,
+        details: r#"Fields stand in the line as `name=value`, in quotes where a value has spaces; or in a fenced block of YAML right below, as the prompt
+shows it ready to be filled in. Both at once are refused, and so are fields that the form does not have. Defaults are filled in.
+
+Who may: those to whom the form is assigned; where nobody is, whoever has write permission."#,
     },
     Entry {
         verb: Verb::Run,
@@ -130,6 +157,8 @@ const TABLE: &[Entry] = &[
         example: "/run release audience=public",
         who: WRITER,
         performed: true,
+        details: r#"The process is one of the default branch, and has `manual` among its `triggers`, or has none. Inputs that do not fit are answered field
+by field. A comment starts a process once, however often it is delivered."#,
     },
     Entry {
         verb: Verb::Cancel,
@@ -139,6 +168,7 @@ const TABLE: &[Entry] = &[
         example: "/cancel",
         who: STARTER,
         performed: true,
+        details: r#"Every open execution of the pull request or issue. What runs is interrupted; what is to be undone or done in any case still runs."#,
     },
     Entry {
         verb: Verb::Retry,
@@ -148,6 +178,8 @@ const TABLE: &[Entry] = &[
         example: "/retry ship",
         who: STARTER,
         performed: true,
+        details: r#"The newest execution of each process there, where it failed or was cancelled, goes on from what failed, or from the step that is
+named, with all that follows from it. People who had approved what begins again are asked anew."#,
     },
     Entry {
         verb: Verb::Recheck,
@@ -157,6 +189,7 @@ const TABLE: &[Entry] = &[
         example: "/recheck",
         who: ANYONE,
         performed: true,
+        details: r#"Asks GitHub what the pull request is like now, brings the executions to its head, and tells their check runs anew."#,
     },
     Entry {
         verb: Verb::Status,
@@ -166,6 +199,7 @@ const TABLE: &[Entry] = &[
         example: "/status",
         who: ANYONE,
         performed: true,
+        details: r#"One line for the newest execution of each process there."#,
     },
     Entry {
         verb: Verb::Help,
@@ -175,17 +209,69 @@ const TABLE: &[Entry] = &[
         example: "/help",
         who: ANYONE,
         performed: true,
+        details: r#"This list, and the words of the repository's own `comment` triggers."#,
+    },
+    Entry {
+        verb: Verb::Delegate,
+        word: "delegate",
+        arguments: &[Argument::Person, Argument::Until, Argument::Note],
+        summary: "Have somebody else speak in your place in the approvals of the executions here, for 7 days or until then; \
+                  naming yourself takes it back.",
+        example: "/delegate @dave until 3d -- on leave",
+        who: "those whom an approval that waits names",
+        performed: true,
+        details: r#"`until` takes a duration (`3d`), a day (`2026-03-10`, to its end in UTC) or a moment (`2026-03-10T18:00:00Z`), 90 days at most; without
+it the word is given for 7 days. It counts in the executions that are open there. Who is given it needs write permission.
+
+What that means, and that nobody has two voices by it, is told in
+[approvals.md](../approvals.md#in-somebodys-place)."#,
+    },
+    Entry {
+        verb: Verb::Override,
+        word: "override",
+        arguments: &[Argument::Step, Argument::Reason],
+        summary: "Go on without the approval that is missing. It is shown and recorded as an override, with its reason.",
+        example: "/override leads reason=\"the shop is down\"",
+        who: "those to whom `commands: {override: …}` of `flow.yaml` allows it; never who made the change",
+        performed: true,
+        details: r#"The reason stands in quotes and is not empty. Without a step it is about the only approval that waits. Nobody may use it where
+`.flow/flow.yaml` does not say who:
+
+```yaml
+# .flow/flow.yaml
+commands:
+  override: {role: admin}
+```
+
+It is bound to the commit that was shown, as an approval is. See [approvals.md](../approvals.md#going-on-without-an-approval)."#,
+    },
+    Entry {
+        verb: Verb::Hold,
+        word: "hold",
+        arguments: &[Argument::Note],
+        summary: "Have nothing new start in the execution. What runs goes on, people may answer, deadlines rest.",
+        example: "/hold -- until the incident is over",
+        who: STARTER,
+        performed: true,
+        details: r#"Every open execution of the pull request or issue. What exactly rests and what goes on is told in
+[approvals.md](../approvals.md#holding)."#,
+    },
+    Entry {
+        verb: Verb::Unhold,
+        word: "unhold",
+        arguments: &[Argument::Note],
+        summary: "Let a held execution go on. Deadlines have as much time left as they had.",
+        example: "/unhold",
+        who: STARTER,
+        performed: true,
+        details: r#"Every execution there that is held, whoever held it."#,
     },
     reserved(Verb::Ask, "ask"),
-    reserved(Verb::Delegate, "delegate"),
-    reserved(Verb::Override, "override"),
-    reserved(Verb::Hold, "hold"),
-    reserved(Verb::Unhold, "unhold"),
 ];
 
 /// A verb that is kept free for what is not performed yet.
 const fn reserved(verb: Verb, word: &'static str) -> Entry {
-    Entry { verb, word, arguments: &[], summary: "", example: "", who: "", performed: false }
+    Entry { verb, word, arguments: &[], summary: "", example: "", who: "", performed: false, details: "" }
 }
 
 /// The commands that are performed, in the order in which people meet them.
@@ -198,6 +284,8 @@ pub fn help() -> Vec<CommandHelp> {
             summary: entry.summary,
             example: entry.example,
             who: entry.who,
+            word: entry.word,
+            details: entry.details,
         })
         .collect()
 }
@@ -234,6 +322,9 @@ struct Given {
     pairs: Vec<(String, String)>,
     block: Option<String>,
     note: Option<String>,
+    person: Option<String>,
+    until: Option<Until>,
+    reason: Option<String>,
 }
 
 impl Entry {
@@ -278,6 +369,9 @@ impl Entry {
                         .with_help(format!("write `{}`", self.usage())));
                     }
                 }
+                Argument::Person => given.person = self.person(&mut words)?,
+                Argument::Until => given.until = until(&mut words)?,
+                Argument::Reason => given.reason = reason(&mut words)?,
                 Argument::Pairs => {
                     given.pairs = words::pairs(words)?;
                     words = &[];
@@ -311,6 +405,16 @@ impl Entry {
         !word.quoted && is_step(&word.text) && !commit
     }
 
+    /// `@login`, where there is a word at all.
+    fn person(&self, words: &mut &[Word]) -> Result<Option<String>, Fault> {
+        let Some(word) = words.first() else { return Ok(None) };
+        match take(words, |word| is_person(&word.text)) {
+            Some(person) => Ok(Some(person.trim_start_matches('@').to_owned())),
+            None => Err(Fault::new(format!("`{}` is no person", shown(&word.text)), word.range.clone())
+                .with_help(format!("write `{}`", self.usage()))),
+        }
+    }
+
     fn unexpected(&self, word: &Word, rest: &[Word], body: &str) -> Fault {
         let fault = Fault::new(format!("`{}` is not expected here", shown(&word.text)), word.range.clone());
         let digits =
@@ -328,7 +432,7 @@ impl Entry {
 
     /// The command, or nothing where a required argument is missing.
     fn command(&self, given: Given) -> Option<Command> {
-        let Given { step, commit, process, pairs, block, note } = given;
+        let Given { step, commit, process, pairs, block, note, person, until, reason } = given;
         Some(match self.verb {
             Verb::Approve => Command::Approve { step, commit, note },
             Verb::Reject => Command::Reject { step, commit, note },
@@ -340,9 +444,11 @@ impl Entry {
             Verb::Status => Command::Status,
             Verb::Help => Command::Help,
             Verb::Recheck => Command::Recheck,
-            verb @ (Verb::Ask | Verb::Delegate | Verb::Override | Verb::Hold | Verb::Unhold) => {
-                Command::Unavailable { verb }
-            }
+            Verb::Delegate => Command::Delegate { to: person?, until, note },
+            Verb::Override => Command::Override { step, reason: reason? },
+            Verb::Hold => Command::Hold { note },
+            Verb::Unhold => Command::Unhold { note },
+            verb @ Verb::Ask => Command::Unavailable { verb },
         })
     }
 }
@@ -354,6 +460,44 @@ fn take(words: &mut &[Word], fits: impl Fn(&Word) -> bool) -> Option<String> {
     }
     *words = rest;
     Some(first.text.clone())
+}
+
+/// `until 7d`, `until 2026-03-10`, `until 2026-03-10T18:00:00Z`.
+fn until(words: &mut &[Word]) -> Result<Option<Until>, Fault> {
+    let Some(word) = words.first().filter(|word| !word.quoted && word.text == "until") else { return Ok(None) };
+    let range = word.range.clone();
+    *words = &words[1..];
+    let help = "write a duration, a day or a moment: `until 7d`, `until 2026-03-10`, `until 2026-03-10T18:00:00Z`";
+    let Some((moment, rest)) = words.split_first() else {
+        return Err(Fault::new("until when?", range).with_help(help));
+    };
+    *words = rest;
+    let text = moment.text.as_str();
+    let read = text.parse().map(Until::For).ok();
+    let read = read.or_else(|| text.parse().map(Until::Moment).ok()).or_else(|| text.parse().map(Until::EndOf).ok());
+    let wrong = || Fault::new(format!("`{}` is no moment", shown(text)), moment.range.clone()).with_help(help);
+    read.map(Some).ok_or_else(wrong)
+}
+
+/// `reason="…"`, where there is a word at all.
+fn reason(words: &mut &[Word]) -> Result<Option<String>, Fault> {
+    let Some((word, rest)) = words.split_first() else { return Ok(None) };
+    let help = "write `reason=\"…\"`, in quotes";
+    let pairs =
+        words::pairs(std::slice::from_ref(word)).map_err(|fault| Fault { help: Some(help.to_owned()), ..fault })?;
+    let Some((_, reason)) = pairs.into_iter().find(|(name, _)| name == "reason") else {
+        return Err(Fault::new("only a `reason` is expected here", word.range.clone()).with_help(help));
+    };
+    if reason.trim().is_empty() {
+        return Err(Fault::new("the reason is empty", word.range.clone()).with_help(help));
+    }
+    *words = rest;
+    Ok(Some(reason))
+}
+
+fn is_person(text: &str) -> bool {
+    let name = text.strip_prefix('@').unwrap_or_default();
+    (1..=100).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 fn yaml(block: &Fence, body: &str, pairs: &[(String, String)]) -> Result<String, Fault> {

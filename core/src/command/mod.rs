@@ -10,6 +10,10 @@ mod tests;
 
 use std::ops::Range;
 
+use jiff::Timestamp;
+
+use crate::value::Duration;
+
 pub use grammar::{CommandHelp, Verb, help};
 pub use words::parse_arguments;
 
@@ -91,11 +95,61 @@ pub enum Command {
     Help,
     /// `/recheck`
     Recheck,
+    /// `/delegate @user [until …] [-- note]`
+    Delegate {
+        /// To whom: the login without its `@`.
+        to: String,
+        /// Until when.
+        until: Option<Until>,
+        /// The words after `--`.
+        note: Option<String>,
+    },
+    /// `/override [step] reason="…"`
+    Override {
+        /// Which approval; without it the only one that waits.
+        step: Option<StepRef>,
+        /// Why; not empty.
+        reason: String,
+    },
+    /// `/hold [-- note]`
+    Hold {
+        /// The words after `--`.
+        note: Option<String>,
+    },
+    /// `/unhold [-- note]`
+    Unhold {
+        /// The words after `--`.
+        note: Option<String>,
+    },
     /// A verb that is reserved but not performed yet. Its arguments are not read.
     Unavailable {
         /// Which one.
         verb: Verb,
     },
+}
+
+/// Until when something holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// So long from now on.
+    For(Duration),
+    /// Until the end of this day, in UTC.
+    EndOf(jiff::civil::Date),
+    /// Until this moment.
+    Moment(Timestamp),
+}
+
+impl Until {
+    /// The moment that is meant by what is said at `now`; nothing past the end of time.
+    pub fn moment(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::For(duration) => now.checked_add(duration.as_signed()).ok(),
+            Self::EndOf(day) => {
+                day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|next| next.timestamp())
+            }
+            Self::Moment(moment) => Some(moment),
+        }
+    }
 }
 
 /// A command that cannot be read.

@@ -64,7 +64,7 @@ fn commands_as_they_are_written() {
         "/status",
         "/help",
         "/recheck",
-        "/hold until friday's over",
+        "/ask until friday's over",
         "   /status",
     ]), @r##"
     /approve
@@ -111,8 +111,8 @@ fn commands_as_they_are_written() {
         1: Help
     /recheck
         1: Recheck
-    /hold until friday's over
-        1: Unavailable { verb: Hold }
+    /ask until friday's over
+        1: Unavailable { verb: Ask }
        /status
         1: Status
     "##);
@@ -348,12 +348,106 @@ fn help_comes_from_the_table() {
     /recheck | Look at the pull request and its approvals again. | /recheck | anyone
     /status | Say where the executions stand and whom they wait for. | /status | anyone
     /help | Show the commands. | /help | anyone
+    /delegate @user [until 7d] [-- note] | Have somebody else speak in your place in the approvals of the executions here, for 7 days or until then; naming yourself takes it back. | /delegate @dave until 3d -- on leave | those whom an approval that waits names
+    /override [step] reason="…" | Go on without the approval that is missing. It is shown and recorded as an override, with its reason. | /override leads reason="the shop is down" | those to whom `commands: {override: …}` of `flow.yaml` allows it; never who made the change
+    /hold [-- note] | Have nothing new start in the execution. What runs goes on, people may answer, deadlines rest. | /hold -- until the incident is over | whoever started the execution, or with write permission
+    /unhold [-- note] | Let a held execution go on. Deadlines have as much time left as they had. | /unhold | whoever started the execution, or with write permission
     "##);
     for help in help() {
         let reading = read(help.example);
         assert_eq!((reading.invocations.len(), reading.errors.len()), (1, 0), "{}", help.example);
     }
     assert_eq!(Verb::Unhold.word(), "unhold");
+}
+
+#[test]
+fn a_word_is_given_to_a_person_for_a_time() {
+    let given = |text: &str| match read(text).invocations.pop().map(|said| said.command) {
+        Some(Command::Delegate { to, until, note }) => Ok((to, until, note)),
+        other => Err((other, read(text).errors.into_iter().map(|error| error.message).collect::<Vec<_>>())),
+    };
+    let now: jiff::Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
+    for (text, to, until, note) in [
+        ("/delegate @dave", "dave", None, None),
+        ("/delegate @dave -- on leave", "dave", None, Some("on leave")),
+        ("/delegate @dave until 3d", "dave", Some("2026-03-04T09:00:00Z"), None),
+        ("/delegate @dave until 2026-03-10", "dave", Some("2026-03-11T00:00:00Z"), None),
+        ("/delegate @Da-ve_x until 2026-03-10T18:00:00Z -- x", "Da-ve_x", Some("2026-03-10T18:00:00Z"), Some("x")),
+    ] {
+        let until = until.map(|until: &str| until.parse().unwrap());
+        let (said_to, said_until, said_note) = given(text).unwrap();
+        assert_eq!((said_to.as_str(), said_note.as_deref()), (to, note), "{text}");
+        assert_eq!(said_until.and_then(|said| said.moment(now)), until, "{text}");
+    }
+    for (text, message) in [
+        ("/delegate", "`/delegate` needs more than this"),
+        ("/delegate dave", "`dave` is no person"),
+        ("/delegate @octo-org/leads", "`@octo-org/leads` is no person"),
+        ("/delegate @dave until", "until when?"),
+        ("/delegate @dave until friday", "`friday` is no moment"),
+        ("/delegate @dave 3d", "`3d` is not expected here"),
+    ] {
+        assert_eq!(given(text), Err((None, vec![message.to_owned()])), "{text}");
+    }
+}
+
+#[test]
+fn an_override_says_why() {
+    let command = |text: &str| read(text).invocations.pop().map(|said| said.command);
+    let reason = "it burns".to_owned();
+    let leads = Some(Command::Override { step: Some("leads".to_owned()), reason: reason.clone() });
+    assert_eq!(command("/override leads reason=\"it burns\""), leads);
+    assert_eq!(command("/override reason=\"it burns\""), Some(Command::Override { step: None, reason }));
+    for (text, message) in [
+        ("/override leads", "`/override` needs more than this"),
+        ("/override leads why=x", "only a `reason` is expected here"),
+        ("/override leads reason=' '", "the reason is empty"),
+        ("/override leads because", "`because` is not written as `name=value`"),
+        ("/override leads reason=a reason=b", "`reason=b` is not expected here"),
+    ] {
+        let errors: Vec<String> = read(text).errors.into_iter().map(|error| error.message).collect();
+        assert_eq!(errors, [message], "{text}");
+    }
+    assert_eq!(command("/hold -- an incident"), Some(Command::Hold { note: Some("an incident".to_owned()) }));
+    assert_eq!(command("/unhold"), Some(Command::Unhold { note: None }));
+}
+
+/// Where the pages of commands stand, from here.
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+
+/// The page with the table, and one for each command.
+fn pages(page: &str) -> Vec<(String, String)> {
+    let mut table = vec![
+        "| command | what it does | example | who |".to_owned(),
+        "|---------|--------------|---------|-----|".to_owned(),
+    ];
+    let mut pages = Vec::new();
+    for CommandHelp { usage, summary, example, who, word, details } in help() {
+        table.push(format!("| [`{usage}`](commands/{word}.md) | {summary} | `{example}` | {who} |"));
+        let text = format!(
+            "<!-- made from core/src/command/grammar.rs: UPDATE_DOCS=1 cargo test -p flowctl-core pages_of_commands -->\n\n\
+             # /{word}\n\n{summary}\n\n    {usage}\n\nFor example:\n\n    {example}\n\n**Who:** {who}. `.flow/flow.yaml` may demand \
+             more, see [commands.md](../commands.md).\n\n{details}\n"
+        );
+        pages.push((format!("commands/{word}.md"), text));
+    }
+    let is_table = |line: &&str| line.starts_with('|');
+    let written: Vec<&str> =
+        page.lines().skip_while(|line| !line.starts_with("| command |")).take_while(is_table).collect();
+    pages.push(("commands.md".to_owned(), page.replace(&written.join("\n"), &table.join("\n"))));
+    pages
+}
+
+#[test]
+fn pages_of_commands_say_what_the_table_says() {
+    let there = |name: &str| std::fs::read_to_string(format!("{PAGES}/{name}")).unwrap_or_default();
+    for (name, text) in pages(&there("commands.md")) {
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::create_dir_all(format!("{PAGES}/commands")).unwrap();
+            std::fs::write(format!("{PAGES}/{name}"), &text).unwrap();
+        }
+        assert_eq!(there(&name), text, "UPDATE_DOCS=1 writes {name} anew");
+    }
 }
 
 #[test]
@@ -443,7 +537,9 @@ proptest! {
     fn any_comment_is_answered(body in any::<String>()) {
         check(&body);
         check(&format!("/approve {body}"));
-        check(&format!("/run {body}"));
+        for verb in ["run", "answer", "delegate", "delegate @a until", "override reason=", "hold", "ask"] {
+            check(&format!("/{verb} {body}"));
+        }
     }
 
     #[test]

@@ -299,6 +299,14 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
         ),
         (settings, "commands: {approve: {role: admin}}", "commands: {approve: {role: write}}", "command-role-lowered"),
         (settings, "commands: {approve: {role: admin}}", "models: {a: mock}", "command-role-lowered"),
+        (settings, "models: {a: mock}", "commands: {override: {role: admin}}", "command-role-lowered"),
+        (settings, "commands: {override: {role: admin}}", "models: {a: mock}", ""),
+        (
+            settings,
+            "commands: {override: {role: admin}}",
+            "commands: {override: {role: write}}",
+            "command-role-lowered",
+        ),
     ] {
         let difference = beside(path, before, after);
         let expected: Vec<&str> = expected.split(' ').filter(|kind| !kind.is_empty()).collect();

@@ -117,10 +117,11 @@ fn advance_step(transition: &mut Transition<'_>, key: &str, planned: &PlannedSte
     true
 }
 
-/// While an execution ends only `always` steps start, and only after the compensations.
+/// While somebody holds it nothing starts; while it ends only `always` steps do, and only after the compensations.
 fn held_back(transition: &Transition<'_>, planned: &PlannedStep) -> bool {
-    transition.execution.ending.is_some()
-        && (planned.step.run_on != RunOn::Always || finish::is_compensating(transition))
+    transition.execution.is_held()
+        || transition.execution.ending.is_some()
+            && (planned.step.run_on != RunOn::Always || finish::is_compensating(transition))
 }
 
 fn start_if_wanted(transition: &mut Transition<'_>, key: &str, planned: &PlannedStep) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::address;
 use super::event::{Event, EventKind};
 use super::items::{BodyStep, Item, Items};
-use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
+use super::state::{Execution, ExecutionStatus, Hold, StepState, StepStatus};
 use super::waiting::Waiting;
 use crate::approval::{Decision, DecisionKind, Person, Source, SourceKind};
 
@@ -56,7 +56,19 @@ impl Execution {
                     subject.head_sha.clone_from(head_sha);
                 }
             }
-            // The others are about a step and carry its id.
+            EventKind::Pushed { person } => self.pushers.push(person.clone()),
+            EventKind::Held { note } => {
+                self.held = Some(Hold { by: event.actor.clone(), since: event.at, note: note.clone() });
+            }
+            EventKind::Released { held_ms, .. } => {
+                self.held = None;
+                self.put_off(*held_ms);
+            }
+            EventKind::Delegated { delegation } => {
+                self.delegations.retain(|earlier| !earlier.from.is(&delegation.from));
+                self.delegations.push(delegation.clone());
+            }
+            // The others are about a step and carry its id, or only tell.
             _ => {}
         }
     }
@@ -106,6 +118,7 @@ impl Execution {
         self.due_at = due_at;
         self.error = None;
         self.ending = None;
+        self.held = None;
         self.retries += 1;
         self.begin_steps_again(steps, &format!("retried:{}", self.retries), at);
     }
@@ -193,6 +206,11 @@ impl StepState {
             | EventKind::ItemCancelled { .. } => self.apply_to_items(&event.kind),
             EventKind::DecisionRecorded { decision } => self.decisions.push(decision.clone()),
             EventKind::DecisionsDismissed { people, head_sha } => self.dismiss(people, head_sha, event),
+            EventKind::OwnersKnown { owned } => {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.learn_owners(owned);
+                }
+            }
             EventKind::Escalated { due_at } => {
                 if let Some(waiting) = &mut self.waiting {
                     waiting.escalate(*due_at);

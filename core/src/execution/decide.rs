@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::received::Received;
 use super::signal::Signal;
 use super::state::{Ending, Execution, ExecutionStatus};
-use super::{advance, children, journal, people, perform, received, retry, workflow};
+use super::{advance, children, hold, journal, people, perform, received, retry, workflow};
 use crate::approval::Person;
 
 /// Why nothing follows from a signal.
@@ -80,6 +80,12 @@ pub enum Refusal {
     /// There is nothing to withdraw.
     #[error("there is nothing to withdraw")]
     NothingToWithdraw,
+    /// It is held already.
+    #[error("the execution is held already")]
+    Held,
+    /// Nobody holds it.
+    #[error("nobody holds the execution")]
+    NotHeld,
     /// The decision needs a note.
     #[error("a note is needed with it")]
     NoteRequired,
@@ -196,6 +202,14 @@ impl Transition<'_> {
             Signal::Ask { step, attempt, request } => journal::ask(self, &step, attempt, *request)?,
             Signal::Decide { step, decision } => people::decided(self, &step, decision)?,
             Signal::Answer { step, person, values, source } => people::answered(self, &step, person, values, source)?,
+            Signal::OwnersKnown { owned } => people::owners_known(self, &owned),
+            Signal::Pushed { person } => people::pushed(self, &person),
+            Signal::Delegate { delegation } => people::delegated(self, delegation)?,
+            Signal::Hold { actor, note } => hold::hold(self, actor, note)?,
+            Signal::Unhold { actor, note } => hold::release(self, actor, note)?,
+            Signal::CommentEdited { actor, comment } => {
+                self.emit_by(Some(actor), EventKind::CommentEdited { comment });
+            }
             Signal::HeadMoved { head_sha, same_tree } => people::head_moved(self, &head_sha, same_tree),
             Signal::Cancel { actor, reason } => self.cancel(actor, reason)?,
             Signal::Retry { actor, step } => retry::retry(self, actor, step.as_deref())?,
@@ -228,7 +242,7 @@ impl Transition<'_> {
     }
 
     fn end_when_overdue(&mut self) {
-        let overdue = self.execution.due_at.is_some_and(|due_at| due_at <= self.now);
+        let overdue = !self.execution.is_held() && self.execution.due_at.is_some_and(|due_at| due_at <= self.now);
         if overdue && !self.execution.status.is_final() && self.execution.ending.is_none() {
             self.emit(EventKind::ExecutionEnding { ending: Ending::TimedOut });
             self.interrupt();

@@ -10,7 +10,8 @@ use super::items::BodyStep;
 use super::journal::{CallDecided, EntryKind};
 use super::state::{Execution, StepError, Usage};
 use super::waiting::Waiting;
-use crate::approval::{Decision, Person};
+use crate::approval::codeowners::Owned;
+use crate::approval::{Decision, Person, Source};
 use crate::expression::SecretText;
 
 /// One fact.
@@ -67,6 +68,21 @@ pub enum EventKind {
     /// The pull request has a new head.
     #[serde(rename = "execution.head_moved")]
     HeadMoved { head_sha: String },
+    /// Somebody was seen to push to the pull request.
+    #[serde(rename = "execution.pushed")]
+    Pushed { person: Person },
+    /// Somebody holds it: nothing new starts.
+    #[serde(rename = "execution.held")]
+    Held { note: Option<String> },
+    /// It goes on; deadlines move by as long as it was held.
+    #[serde(rename = "execution.released")]
+    Released { note: Option<String>, held_ms: u64 },
+    /// Somebody gave their word to another person.
+    #[serde(rename = "approval.delegated")]
+    Delegated { delegation: super::state::Delegation },
+    /// A comment whose command had been taken was changed afterwards, by somebody who did not write it. It changes nothing.
+    #[serde(rename = "execution.comment_edited")]
+    CommentEdited { comment: Source },
     /// An attempt started.
     #[serde(rename = "step.started")]
     StepStarted { input: Value, secret_texts: Vec<SecretText>, timeout_ms: Option<u64> },
@@ -135,6 +151,9 @@ pub enum EventKind {
     /// A new commit took the force of what people had said; they are asked anew.
     #[serde(rename = "approval.dismissed")]
     DecisionsDismissed { people: Vec<Person>, head_sha: String },
+    /// Who owns what is changed was looked up.
+    #[serde(rename = "approval.owners")]
+    OwnersKnown { owned: Owned },
     /// More people are asked.
     #[serde(rename = "approval.escalated")]
     Escalated { due_at: Option<Timestamp> },
@@ -192,6 +211,11 @@ impl EventKind {
             Self::ExecutionCancelled { .. } => "execution.cancelled",
             Self::ExecutionRetried { .. } => "execution.retried",
             Self::HeadMoved { .. } => "execution.head_moved",
+            Self::Pushed { .. } => "execution.pushed",
+            Self::Held { .. } => "execution.held",
+            Self::Released { .. } => "execution.released",
+            Self::Delegated { .. } => "approval.delegated",
+            Self::CommentEdited { .. } => "execution.comment_edited",
             Self::StepStarted { .. } => "step.started",
             Self::StepRepeated => "step.repeated",
             Self::StepNoted { .. } => "step.noted",
@@ -211,6 +235,7 @@ impl EventKind {
             Self::StepCancelled => "step.cancelled",
             Self::DecisionRecorded { .. } => "approval.decided",
             Self::DecisionsDismissed { .. } => "approval.dismissed",
+            Self::OwnersKnown { .. } => "approval.owners",
             Self::Escalated { .. } => "approval.escalated",
             Self::Reminded => "approval.reminded",
             Self::FormAnswered { .. } => "form.answered",

@@ -120,7 +120,7 @@ fn next_item(transition: &Transition<'_>, key: &str, foreach: &Foreach) -> Optio
     let items = state(transition, key)?;
     let room = items.open.len() < foreach.max_parallel as usize;
     let gives_up = foreach.on_item_failure == OnFailure::Fail && items.failed().is_some();
-    if !room || gives_up || transition.execution.ending.is_some() {
+    if !room || gives_up || transition.execution.ending.is_some() || transition.execution.is_held() {
         return None;
     }
     items.next()
@@ -187,7 +187,8 @@ fn result(
 /// Ends the step once no item is under way and none begins any more.
 fn conclude(transition: &mut Transition<'_>, key: &str, foreach: &Foreach) -> bool {
     let Some(items) = state(transition, key).filter(|_| is_under_way(transition, key)) else { return false };
-    if !items.open.is_empty() || next_item(transition, key, foreach).is_some() {
+    let more = transition.execution.is_held() && items.next().is_some();
+    if !items.open.is_empty() || more || next_item(transition, key, foreach).is_some() {
         return false;
     }
     let failure = items.failed().filter(|_| foreach.on_item_failure == OnFailure::Fail);

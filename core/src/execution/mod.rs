@@ -25,6 +25,7 @@ mod apply;
 mod children;
 mod finish;
 mod foreach;
+mod hold;
 pub(crate) mod input;
 pub mod notice;
 mod people;
@@ -49,8 +50,8 @@ pub use shared::{Shared, Steps};
 pub use signal::Signal;
 pub use start::{NewExecution, StartError, create, create_child};
 pub use state::{
-    Execution, ExecutionId, ExecutionStatus, Group, Parent, PullRequestInfo, StepError, StepState, StepStatus, Subject,
-    TenantId, TriggerInfo, Usage,
+    Delegation, Execution, ExecutionId, ExecutionStatus, Group, Hold, Parent, PullRequestInfo, StepError, StepState,
+    StepStatus, Subject, TenantId, TriggerInfo, Usage,
 };
 pub use waiting::{ApprovalRequest, FormRequest, Waiting};
 

@@ -9,8 +9,9 @@ use super::event::EventKind;
 use super::journal::{self, CallDecision};
 use super::perform::{evaluate_duration, evaluate_text};
 use super::plan::PlannedStep;
-use super::state::{StepError, StepState, StepStatus};
+use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
+use crate::approval::codeowners::Owned;
 use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, Verdict, evaluate};
 use crate::definition::field::{defaults, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
@@ -165,6 +166,7 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
         return Err(Refusal::NothingToWithdraw);
     }
     let note_needed = match request.note_required {
+        _ if decision.decision == DecisionKind::Override => true,
         NoteRequired::Never => false,
         NoteRequired::OnReject => decision.decision == DecisionKind::Reject,
         NoteRequired::Always => !withdraws,
@@ -176,13 +178,13 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     transition.emit_step(id, Some(decision.person.clone()), EventKind::DecisionRecorded { decision });
     let verdict = verdict(transition, id, &request.requirement);
     match (verdict.outcome, request.call.as_deref()) {
-        (Outcome::Approved, Some(call)) => {
+        (Outcome::Approved | Outcome::Overridden, Some(call)) => {
             journal::resume(transition, id, call, CallDecision::Approved, verdict.standing)
         }
         (Outcome::Rejected, Some(call)) => {
             journal::resume(transition, id, call, CallDecision::Rejected, verdict.standing)
         }
-        (Outcome::Approved, None) => complete(transition, id, "approved", &verdict),
+        (Outcome::Approved | Outcome::Overridden, None) => complete(transition, id, "approved", &verdict),
         (Outcome::Rejected, None) => reject(transition, id, request.on_reject, &verdict),
         (Outcome::Pending, _) => {}
     }
@@ -266,6 +268,36 @@ fn filled(request: &FormRequest, values: Map<String, Value>) -> Result<IndexMap<
     if faults.is_empty() { Ok(filled.into_iter().collect()) } else { Err(Refusal::WrongAnswers { faults }) }
 }
 
+/// Who owns what is changed was looked up: every question that it matters to knows it from now on.
+pub(super) fn owners_known(transition: &mut Transition<'_>, owned: &Owned) {
+    let differs = |state: &StepState| {
+        let asked = state.waiting.as_ref().filter(|_| state.status == StepStatus::Waiting)?.requirement()?;
+        (asked.asks_codeowners() && asked.with_owned(owned) != *asked).then_some(())
+    };
+    let asking = transition.execution.steps.iter().filter(|(_, state)| differs(state).is_some());
+    let asking: Vec<String> = asking.map(|(id, _)| id.clone()).collect();
+    for id in asking {
+        transition.emit_step(&id, None, EventKind::OwnersKnown { owned: owned.clone() });
+    }
+}
+
+/// Somebody was seen to push: from now on they are one of those who made the change.
+pub(super) fn pushed(transition: &mut Transition<'_>, person: &Person) {
+    let known = transition.execution.pushers.iter().any(|pusher| pusher.is(person));
+    if !known && !transition.execution.status.is_final() {
+        transition.emit(EventKind::Pushed { person: person.clone() });
+    }
+}
+
+/// Somebody gives their word to another person; to themself: takes it back.
+pub(super) fn delegated(transition: &mut Transition<'_>, delegation: Delegation) -> Result<(), Refusal> {
+    if transition.execution.status.is_final() {
+        return Err(Refusal::Ended { status: transition.execution.status });
+    }
+    transition.emit_by(Some(delegation.from.clone()), EventKind::Delegated { delegation });
+    Ok(())
+}
+
 /// The pull request has a new head: what was said about the old one counts as `keep_on_push` says.
 pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool) {
     let moved = transition.execution.subject.as_ref().is_some_and(|subject| subject.head_sha != head_sha);
@@ -303,6 +335,9 @@ fn dismissed(request: &ApprovalRequest, state: &StepState, same_tree: bool) -> V
 
 /// Whatever time brings to people: reminders, escalation, deadlines.
 pub(super) fn wake(transition: &mut Transition<'_>) {
+    if transition.execution.is_held() {
+        return;
+    }
     let ids: Vec<String> = transition.execution.waiting_for_people().map(|(id, _)| id.to_owned()).collect();
     for id in ids {
         remind(transition, &id);

@@ -314,6 +314,9 @@ pub(super) fn wake(transition: &mut Transition<'_>) {
     for key in keys {
         let due = transition.execution.steps.get(&key).and_then(|state| due(state, transition.now));
         let (Some(due), Some(planned)) = (due, plan.step(&key)) else { continue };
+        if transition.execution.is_held() && !matches!(due, Due::TimerOver) {
+            continue;
+        }
         match due {
             Due::TimerOver => {
                 let output = json!({"at": transition.now.to_string()});

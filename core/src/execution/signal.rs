@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::journal::{CallRequest, Entry};
-use super::state::{ExecutionId, StepError, Usage};
+use super::state::{Delegation, ExecutionId, StepError, Usage};
 use super::workflow::WorkflowRun;
+use crate::approval::codeowners::Owned;
 use crate::approval::{Decision, Person, Source};
 
 /// Something that happened.
@@ -126,6 +127,42 @@ pub enum Signal {
         values: Map<String, Value>,
         /// From where.
         source: Source,
+    },
+    /// Who owns what the pull request changes was looked up.
+    OwnersKnown {
+        /// Who owns what.
+        owned: Owned,
+    },
+    /// Somebody pushed to the pull request.
+    Pushed {
+        /// Who.
+        person: Person,
+    },
+    /// Somebody gives their word to another person. Whether they have one was weighed before.
+    Delegate {
+        /// From whom, to whom, until when.
+        delegation: Delegation,
+    },
+    /// Somebody holds it.
+    Hold {
+        /// Who.
+        actor: Option<Person>,
+        /// Why.
+        note: Option<String>,
+    },
+    /// Somebody lets it go on.
+    Unhold {
+        /// Who.
+        actor: Option<Person>,
+        /// Why.
+        note: Option<String>,
+    },
+    /// A comment whose command had been taken was changed by somebody who did not write it.
+    CommentEdited {
+        /// Who.
+        actor: Person,
+        /// Which.
+        comment: Source,
     },
     /// The pull request has a new head.
     HeadMoved {

@@ -11,7 +11,7 @@ use super::journal::Noted;
 use super::large::AtHand;
 use super::shared::{Shared, Steps};
 use super::waiting::Waiting;
-use crate::approval::{Decision, Person};
+use crate::approval::{Decision, Person, Source};
 use crate::definition::ErrorClass;
 use crate::definition::process::OnConflict;
 use crate::definition::step::{OnFailure, StepType};
@@ -104,6 +104,15 @@ pub struct Execution {
     /// The group whose executions run one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+    /// Whether somebody holds it: nothing new starts meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Hold>,
+    /// Who gave their word to somebody else, the newest of each person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<Delegation>,
+    /// Who was seen to push to the pull request since it started, whatever name its commits bear.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushers: Vec<Person>,
     /// The step that started it, where it is a sub-process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
@@ -137,6 +146,38 @@ pub struct Parent {
     pub depth: u32,
     /// Whether the step waits for the end.
     pub waits: bool,
+}
+
+/// Somebody holds an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Person>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A person gave their word to another one for a time: in the approvals of this execution, who was given it speaks in
+/// their place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// Who gave it.
+    pub from: Person,
+    /// To whom.
+    pub to: Person,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Where it was said.
+    pub source: Source,
 }
 
 /// An end that is certain although steps are still due.
@@ -425,8 +466,23 @@ impl Execution {
         if self.status.is_final() {
             return None;
         }
+        if self.is_held() {
+            // Deadlines rest with it; what was waited for by itself goes on.
+            return self.steps.open().filter_map(|(_, step)| step.timer()).min();
+        }
         let steps = self.steps.open().filter_map(|(_, step)| step.wake_at());
         steps.chain(self.due_at).min()
+    }
+
+    /// Whether nothing new may start because somebody holds it. Its end is never held up.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some() && self.ending.is_none() && !self.status.is_final()
+    }
+
+    /// The people who gave their word to this one, as far as that still counts at `now`.
+    pub fn gave_their_word_to<'e>(&'e self, person: &'e Person, now: Timestamp) -> impl Iterator<Item = &'e Person> {
+        let given = self.delegations.iter().filter(move |given| given.to.is(person) && given.until > now);
+        given.map(|given| &given.from).filter(|from| !from.is(person))
     }
 
     /// What everything cost, as far as it is known: by currency, in the order of the codes.
@@ -468,6 +524,14 @@ impl StepState {
             journal: None,
             completion: 0,
             items: None,
+        }
+    }
+
+    /// The moment that a `wait` step waits for.
+    fn timer(&self) -> Option<Timestamp> {
+        match (self.status, &self.waiting) {
+            (StepStatus::Waiting, Some(Waiting::Timer { until })) => Some(*until),
+            _ => None,
         }
     }
 

@@ -161,6 +161,9 @@ fn title(execution: &Execution, rows: &[Row], done: usize, total: usize) -> Stri
         ExecutionStatus::Running | ExecutionStatus::Waiting => {
             let waits = execution.waiting_for_people().next();
             let current = rows.iter().find(|row| matches!(row.status, StepStatus::Running | StepStatus::Waiting));
+            if execution.is_held() {
+                return format!("{done} of {} · held", steps(total));
+            }
             match (waits, current) {
                 (Some((id, _)), _) => format!("{done} of {} · {id} waits for people", steps(total)),
                 (None, Some(row)) => format!("{done} of {} · {} {}", steps(total), row.id, row.status.as_str()),

@@ -8,6 +8,7 @@ use super::journal::ShownCall;
 use super::state::ExecutionId;
 use super::workflow::AwaitedWorkflow;
 use crate::approval::Requirement;
+use crate::approval::codeowners::Owned;
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
 
@@ -170,6 +171,24 @@ impl Waiting {
         match self {
             Self::Approval(request) => request.reminders.retain(|at| *at > now),
             Self::Form(request) => request.reminders.retain(|at| *at > now),
+            _ => {}
+        }
+    }
+
+    /// Who is asked: whoever is named where that is a question to people.
+    pub fn requirement(&self) -> Option<&Requirement> {
+        match self {
+            Self::Approval(request) => Some(&request.requirement),
+            Self::Form(request) => request.assignees.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Knows from now on who owns what is changed.
+    pub(super) fn learn_owners(&mut self, owned: &Owned) {
+        match self {
+            Self::Approval(request) => request.requirement = request.requirement.with_owned(owned),
+            Self::Form(request) => request.assignees = request.assignees.as_ref().map(|who| who.with_owned(owned)),
             _ => {}
         }
     }

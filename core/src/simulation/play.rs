@@ -372,8 +372,8 @@ impl<'t> Play<'t> {
         };
         self.permits(verb(said.decision.value), &person, None)?;
         let facts = self.people.facts(&self.lives[live].execution, &request.requirement, &person);
-        let counts_for = match weigh(&request.requirement, &person, &facts, request.allow_author) {
-            Weighed::Counts(leaves) => leaves,
+        let counted = match weigh(&request.requirement, &person, &facts, request.allow_author) {
+            Weighed::Counts(counted) => counted,
             Weighed::Not(why) => return Err(words::ineligible(why, &request.requirement)),
         };
         let decision = Decision {
@@ -383,7 +383,9 @@ impl<'t> Play<'t> {
             note: said.note.clone(),
             source: self.lives[live].source(),
             commit: request.head_sha,
-            counts_for,
+            counts_for: counted.leaves,
+            owner_of: counted.owner_of,
+            in_place_of: Vec::new(),
         };
         let signal = Signal::Decide { step: key.to_owned(), decision };
         self.take(live, signal).map_err(|refusal| words::refused(&refusal))

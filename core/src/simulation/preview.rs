@@ -228,7 +228,7 @@ impl Played {
                             self.knows(&format!("{}-{number}", word(*role)), permission, people);
                         }
                     }
-                    Group::Codeowners(_) => {}
+                    Group::Codeowners { .. } => {}
                 }
             }
         }

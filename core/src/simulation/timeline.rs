@@ -186,6 +186,7 @@ fn of_step(event: &Event, step_type: Option<StepType>) -> Option<(MomentKind, St
                 DecisionKind::Approve => "approves",
                 DecisionKind::Reject => "rejects",
                 DecisionKind::Withdraw => "takes back what was said",
+                DecisionKind::Override => "overrides",
             };
             let note = decision.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             said(MomentKind::Neutral, format!("@{} {word}{note}", decision.person.login))

@@ -74,8 +74,8 @@ fn named(group: &Group) -> String {
         Group::Users(users) => users.iter().map(|login| format!("@{login}")).collect::<Vec<_>>().join(", "),
         Group::Team(team) => format!("team {team}"),
         Group::Role(needed) => format!("those with the permission {}", role(*needed)),
-        Group::Codeowners(CodeownersMode::Union) => "the code owners".to_owned(),
-        Group::Codeowners(CodeownersMode::EachPath) => "the code owners of each path".to_owned(),
+        Group::Codeowners { mode: CodeownersMode::Union, .. } => "the code owners".to_owned(),
+        Group::Codeowners { mode: CodeownersMode::EachPath, .. } => "the code owners of each path".to_owned(),
     }
 }
 

@@ -110,7 +110,7 @@ static DECISIONS: LazyLock<Type> = LazyLock::new(|| {
     let maybe = || Type::TEXT.or_null();
     Type::list(Type::closed([
         ("person", Type::TEXT),
-        ("decision", Type::words(["approve", "reject", "withdraw"])),
+        ("decision", Type::words(["approve", "reject", "withdraw", "override"])),
         ("at", Type::TEXT),
         ("note", maybe()),
         ("source", maybe()),

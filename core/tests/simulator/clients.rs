@@ -195,7 +195,16 @@ fn source(key: &str) -> Source {
 }
 
 fn decide_signal(key: &str, step: String, decision: DecisionKind, commit: Option<String>, at: Timestamp) -> Signal {
-    let decision =
-        Decision { person: ann(), decision, at, note: None, source: source(key), commit, counts_for: vec![0] };
+    let decision = Decision {
+        person: ann(),
+        decision,
+        at,
+        note: None,
+        source: source(key),
+        commit,
+        counts_for: vec![0],
+        owner_of: Vec::new(),
+        in_place_of: Vec::new(),
+    };
     Signal::Decide { step, decision }
 }

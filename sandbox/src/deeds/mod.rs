@@ -43,7 +43,23 @@ impl Hub {
     ) -> Result<String, SandboxError> {
         self.change(|change| {
             let (id, person) = change.person_in(repository, by, Permission::Write)?;
-            change.push_files(id, person, branch, None, message, files)
+            change.push_files(id, (person, person), branch, None, message, files)
+        })
+    }
+
+    /// The same with a commit that bears another person's name: git lets anybody write any.
+    pub fn push_in_the_name_of(
+        &self,
+        repository: &str,
+        (by, author): (&str, &str),
+        branch: &str,
+        message: &str,
+        files: &BTreeMap<String, Option<String>>,
+    ) -> Result<String, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            let author = change.world.account(author)?.id;
+            change.push_files(id, (person, author), branch, None, message, files)
         })
     }
 
@@ -64,7 +80,7 @@ impl Hub {
                 .first()
                 .cloned()
                 .ok_or_else(|| SandboxError::invalid("the first commit has nothing before it"))?;
-            change.push_files(id, person, branch, Some(parent), message, files)
+            change.push_files(id, (person, person), branch, Some(parent), message, files)
         })
     }
 
@@ -108,7 +124,7 @@ impl Hub {
                     Some(_) => None,
                     None => Some(change.git.resolve(id, &base)?),
                 };
-                change.push_files(id, person, &new.head, from, &new.title, &new.files)?;
+                change.push_files(id, (person, person), &new.head, from, &new.title, &new.files)?;
             }
             let opened = NewPullRequest {
                 title: new.title.clone(),
@@ -339,7 +355,7 @@ impl Change<'_> {
     fn push_files(
         &mut self,
         repository: Id,
-        by: Id,
+        (by, author): (Id, Id),
         branch: &str,
         onto: Option<String>,
         message: &str,
@@ -358,7 +374,7 @@ impl Change<'_> {
         let parents: Vec<String> = parent.into_iter().collect();
         let files: Files =
             files.iter().map(|(path, text)| (path.clone(), text.as_deref().map(FileContent::from))).collect();
-        let author = self.author(by);
+        let author = self.author(author);
         let new = NewCommit { branch, parents: &parents, files: &files, message, author: &author, at: self.now };
         let sha = self.git.commit(repository, &new)?;
         self.observe_references(repository, by)?;

@@ -142,7 +142,8 @@ async fn list_files(
     let files = hub.read(|view| {
         let (issue, side) = find(&view, &caller, &owner, &name, number, READ)?;
         let comparison = view.git.compare(issue.repository, &side.base_sha, &side.head_sha)?;
-        let files = comparison.files.iter().map(|file| view.diff_entry(issue.repository, &side.head_sha, file));
+        let listed = comparison.files.iter().take(limits::LISTED_FILES);
+        let files = listed.map(|file| view.diff_entry(issue.repository, &side.head_sha, file));
         Ok::<Vec<Value>, ApiError>(files.collect())
     })?;
     Ok(paging.list(files))

@@ -35,7 +35,7 @@ async fn whose_word_does_not_count_is_told_why() {
         ("/approve leads deadbeef1", "bob"),
         ("/aprove", "bob"),
         ("/approve leads and more", "bob"),
-        ("/hold", "bob"),
+        ("/ask why", "bob"),
     ] {
         told.push(format!("{login} {body}\n{}", stage.comment(number, body).by(login).await));
     }
@@ -71,8 +71,8 @@ async fn whose_word_does_not_count_is_told_why() {
 
     `/help` lists the commands.
 
-    bob /hold
-    😕 @bob `/hold` was not taken. `/hold` is not performed yet.
+    bob /ask why
+    😕 @bob `/ask why` was not taken. `/ask` is not performed yet: it needs an agent that remembers a conversation. `/status` says where things stand.
     ");
 }
 

@@ -10,5 +10,7 @@ mod definitions;
 mod deliveries;
 mod happenings;
 mod installations;
+mod owners;
 mod stage;
+mod voices;
 mod writes;

@@ -151,6 +151,12 @@ impl Stage {
         self.hub.push(REPOSITORY, "alice", head, "More", &files).unwrap()
     }
 
+    /// Somebody pushes a commit that bears alice's name.
+    pub fn push_in_another_name(&self, head: &str, by: &str) -> String {
+        let files = BTreeMap::from([("forged.md".to_owned(), Some("x\n".to_owned()))]);
+        self.hub.push_in_the_name_of(REPOSITORY, (by, "alice"), head, "Hers", &files).unwrap()
+    }
+
     pub fn comment(&self, number: u64, body: &str) -> Saying<'_> {
         Saying { stage: self, number, body: body.to_owned() }
     }
@@ -169,6 +175,36 @@ impl Stage {
             .header("x-hub-signature-256", flowctl_sandbox::signature(&secret, body.as_bytes()))
             .body(body.to_owned());
         request.send().await.unwrap().status().as_u16()
+    }
+
+    /// The audit log of the organisation: type and actor of each entry. The chain must hold.
+    pub async fn audit(&self) -> Vec<String> {
+        let store = flowctl_app::server::existing(&self.settings).await.unwrap().unwrap();
+        let tenant = flowctl_core::execution::TenantId("octo-org".to_owned());
+        let verified = flowctl_app::audit::verify(&*store, Some(tenant.clone())).await.unwrap();
+        assert!(verified.iter().all(|found| found.outcome.is_ok()), "{verified:?}");
+        let mut told = Vec::new();
+        let tell = |entry: &flowctl_app::audit::Sealed| {
+            let said: serde_json::Value = serde_json::from_str(&entry.line).unwrap();
+            let actor = said["actor"]["login"].as_str().unwrap_or("-").to_owned();
+            told.push(format!("{} by {actor}", said["type"].as_str().unwrap()));
+        };
+        flowctl_app::audit::entries(&*store, Some(tenant), tell).await.unwrap();
+        store.close().await;
+        told
+    }
+
+    /// Opens alice's pull request with these files.
+    pub fn pull_request_with(&self, head: &str, files: &[(&str, Option<&str>)]) -> u64 {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.map(str::to_owned))).collect();
+        let new =
+            OpenPullRequest { title: head.to_owned(), head: head.to_owned(), files, ..OpenPullRequest::default() };
+        self.hub.open_pull_request(REPOSITORY, "alice", &new).unwrap()
+    }
+
+    /// GitHub's deliveries reach nobody from now on.
+    pub fn cut_off(&self) {
+        self.hub.set_webhook_url("http://127.0.0.1:9/webhooks/github").unwrap();
     }
 
     /// Something goes wrong once with such a request.

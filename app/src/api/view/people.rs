@@ -72,7 +72,7 @@ impl ApproversView {
                 };
                 Self { role: Some(role.to_owned()), ..Self::default() }
             }
-            Group::Codeowners(mode) => {
+            Group::Codeowners { mode, .. } => {
                 let mode = match mode {
                     CodeownersMode::Union => "union",
                     CodeownersMode::EachPath => "each_path",
@@ -119,7 +119,7 @@ pub struct SourceView {
 pub struct DecisionView {
     /// Who.
     pub person: PersonView,
-    /// What: `approve`, `reject`, `withdraw`.
+    /// What: `approve`, `reject`, `withdraw`, `override`.
     pub decision: String,
     /// When it was said.
     #[schema(value_type = String, format = DateTime)]
@@ -130,6 +130,9 @@ pub struct DecisionView {
     pub source: SourceView,
     /// On which commit.
     pub commit: Option<String>,
+    /// In whose place the person spoke as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_place_of: Vec<PersonView>,
 }
 
 impl DecisionView {
@@ -145,6 +148,7 @@ impl DecisionView {
                 url: decision.source.url.clone(),
             },
             commit: decision.commit.clone(),
+            in_place_of: decision.in_place_of.iter().map(|other| PersonView::of(&other.person)).collect(),
         }
     }
 }

@@ -162,6 +162,8 @@ impl World {
             source: Source { kind: SourceKind::Comment, id: word.to_owned(), url: None },
             commit: None,
             counts_for: vec![if login == "alice" { 0 } else { 1 }],
+            owner_of: Vec::new(),
+            in_place_of: Vec::new(),
         };
         Signal::Decide { step: "sign".to_owned(), decision }
     }

@@ -105,7 +105,7 @@ impl Tokens {
 
 async fn mint(shared: &Shared, id: InstallationId) -> Result<InstallationToken, GitHubError> {
     let url = shared.transport.url(&["app", "installations", &id.to_string(), "access_tokens"])?;
-    let call = Call { method: Method::POST, url, body: None, etag: None };
+    let call = Call { method: Method::POST, url, body: None, etag: None, raw: false };
     match shared.transport.send(&call, &shared.app_token()?).await {
         Ok(answer) => {
             let MintedToken { token, expires_at } = answer.json()?;
@@ -275,6 +275,6 @@ impl AppClient {
     /// Any [`GitHubError`].
     pub async fn redeliver(&self, delivery: u64) -> Result<(), GitHubError> {
         let url = self.shared.transport.url(&["app", "hook", "deliveries", &delivery.to_string(), "attempts"])?;
-        self.request(&Call { method: Method::POST, url, body: None, etag: None }).await.map(drop)
+        self.request(&Call { method: Method::POST, url, body: None, etag: None, raw: false }).await.map(drop)
     }
 }

@@ -111,6 +111,11 @@ impl InstallationClient {
 
     /// A read about people: answered from memory while it is young, and asked for with its ETag afterwards.
     pub(super) async fn get_fresh(&self, url: &Url) -> Result<Answer, GitHubError> {
+        self.get_fresh_as(url, false).await
+    }
+
+    /// The same for a file: `raw` asks for it as it is. One address is always asked in one way.
+    pub(super) async fn get_fresh_as(&self, url: &Url, raw: bool) -> Result<Answer, GitHubError> {
         let asked_at = self.shared.clock.now();
         let known = self.shared.freshness.recall(self.id, url.as_str(), asked_at);
         if let Some((answer, true)) = known {
@@ -118,7 +123,7 @@ impl InstallationClient {
         }
         let known = known.map(|(answer, _)| answer);
         let etag = known.as_ref().and_then(|answer| answer.headers.get(ETAG).cloned());
-        let answered = self.request(&Call { etag, ..Call::get(url.clone()) }).await;
+        let answered = self.request(&Call { etag, raw, ..Call::get(url.clone()) }).await;
         let answer = match (answered, known) {
             (Ok(answer), Some(known)) if answer.status == StatusCode::NOT_MODIFIED => known,
             (Ok(answer), _) => answer,

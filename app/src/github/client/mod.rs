@@ -32,8 +32,8 @@ pub use identity::{App, Delivery, Installation, InstallationAccount};
 pub use installation::InstallationClient;
 pub use people::{Permission, User, UserKind};
 pub use pull_request::{
-    Branch, BranchCommit, Commit, GitCommit, GitPerson, Label, PullRequest, PullRequestSide, PullRequestState,
-    Repository, Review, ReviewState,
+    Branch, BranchCommit, ChangedFile, Commit, GitCommit, GitPerson, Label, PullRequest, PullRequestSide,
+    PullRequestState, Repository, Review, ReviewState,
 };
 pub use repository::{InstallationId, RepositoryName, RepositoryNameError};
 

@@ -16,6 +16,9 @@ pub struct User {
     /// What kind of account it is.
     #[serde(rename = "type", default)]
     pub kind: UserKind,
+    /// The address that the account shows to everybody; told only where the account itself is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
 }
 
 impl User {

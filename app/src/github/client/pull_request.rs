@@ -45,8 +45,21 @@ pub struct PullRequest {
     /// How many commits it has.
     #[serde(default)]
     pub commits: u64,
+    /// How many files it changes.
+    #[serde(default)]
+    pub changed_files: u64,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// A file that a pull request changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ChangedFile {
+    /// Its path; before, where it was removed.
+    pub filename: String,
+    /// The path that it had, where it was renamed.
+    #[serde(default)]
+    pub previous_filename: Option<String>,
 }
 
 /// Whether a pull request is open.
@@ -259,6 +272,42 @@ impl InstallationClient {
         let range = format!("{}...{}", pull_request.base.sha, pull_request.head.sha);
         let url = self.repository_url(repository, &["compare", &range])?;
         self.pages(url, |page: Comparison| page.commits).await
+    }
+
+    /// The files that a pull request changes. GitHub lists at most 3,000 of them
+    /// (<https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>); [`PullRequest::changed_files`] says how
+    /// many there are.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn list_pull_request_files(
+        &self,
+        repository: &RepositoryName,
+        number: u64,
+    ) -> Result<Vec<ChangedFile>, GitHubError> {
+        let url = self.repository_url(repository, &["pulls", &number.to_string(), "files"])?;
+        self.pages(url, |page: Vec<ChangedFile>| page).await
+    }
+
+    /// A text of a repository at a commit; nothing where there is no such file. What is not UTF-8 in it is replaced.
+    ///
+    /// # Errors
+    /// Any other [`GitHubError`].
+    pub async fn text_at(
+        &self,
+        repository: &RepositoryName,
+        path: &str,
+        commit: &str,
+    ) -> Result<Option<String>, GitHubError> {
+        let mut segments = vec!["contents"];
+        segments.extend(path.split('/'));
+        let mut url = self.repository_url(repository, &segments)?;
+        url.query_pairs_mut().append_pair("ref", commit);
+        match self.get_fresh_as(&url, true).await {
+            Ok(answer) => Ok(Some(String::from_utf8_lossy(&answer.body).into_owned())),
+            Err(GitHubError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One review as it is now.

@@ -39,17 +39,19 @@ pub(super) struct Call {
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
     pub(super) etag: Option<HeaderValue>,
+    /// Whether a file is wanted as it is rather than described as JSON.
+    pub(super) raw: bool,
 }
 
 impl Call {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, etag: None }
+        Self { method: Method::GET, url, body: None, etag: None, raw: false }
     }
 
     /// A request with a JSON body.
     pub(super) fn with_body(method: Method, url: Url, body: &impl serde::Serialize) -> Result<Self, GitHubError> {
         let body = serde_json::to_vec(body).map_err(|error| GitHubError::Argument(error.to_string()))?;
-        Ok(Self { method, url, body: Some(Bytes::from(body)), etag: None })
+        Ok(Self { method, url, body: Some(Bytes::from(body)), etag: None, raw: false })
     }
 
     fn line(&self) -> RequestLine {
@@ -212,7 +214,7 @@ fn http_request(call: &Call, token: &SecretString) -> Result<Request<OctoBody>, 
     let mut request = Request::builder()
         .method(call.method.clone())
         .uri(call.url.as_str())
-        .header(ACCEPT, "application/vnd.github+json")
+        .header(ACCEPT, if call.raw { "application/vnd.github.raw+json" } else { "application/vnd.github+json" })
         .header("x-github-api-version", "2022-11-28")
         .header(USER_AGENT, NAME)
         .header(AUTHORIZATION, authorization);

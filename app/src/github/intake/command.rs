@@ -1,10 +1,10 @@
 //! Does what people command, wherever the commands stand: in a comment, or in the text of a review.
 
-use flowctl_core::approval::{DecisionKind, Person, Source};
-use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, help, parse_arguments};
+use flowctl_core::approval::{DecisionKind, Person, Source, SourceKind};
+use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, help, parse_arguments};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Execution, ExecutionStatus, Signal, TriggerInfo};
-use jiff::Timestamp;
+use flowctl_core::execution::{Delegation, Execution, ExecutionStatus, Signal, TriggerInfo};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::scope::{Outcome, Scope, keys};
@@ -84,6 +84,19 @@ impl Commander<'_> {
             Command::Run { process, inputs } => silent(self.run(place, process, inputs).await),
             Command::Cancel => silent(self.cancel(place, open).await),
             Command::Retry { step } => silent(self.retry(place, step.as_deref()).await),
+            Command::Override { step, reason } => {
+                let kind = (DecisionKind::Override, Some(reason.clone()));
+                silent(self.decide("override", place, step.as_deref(), None, kind, open).await)
+            }
+            Command::Delegate { to, until, note } => self.delegate(place, to, *until, note.clone(), open).await,
+            Command::Hold { note } => {
+                let actor = Some(self.said.person.clone());
+                silent(self.steer_open("hold", place, open, Signal::Hold { actor, note: note.clone() }).await)
+            }
+            Command::Unhold { note } => {
+                let actor = Some(self.said.person.clone());
+                silent(self.steer_open("unhold", place, open, Signal::Unhold { actor, note: note.clone() }).await)
+            }
             Command::Recheck => silent(self.recheck(open).await),
             Command::Status => self.status().await,
             Command::Help => self.help().await,
@@ -93,7 +106,7 @@ impl Commander<'_> {
 
     /// A command is done once, however often its text is delivered.
     fn key(&self, place: usize) -> String {
-        format!("{:?}:{}:{place}", self.said.source.kind, self.said.source.id).to_lowercase()
+        key(self.said.source.kind, &self.said.source.id, place)
     }
 
     fn along(&self, key: String) -> Along {
@@ -206,19 +219,76 @@ impl Commander<'_> {
     }
 
     async fn cancel(&self, place: usize, open: &[Execution]) -> Outcome<()> {
+        let signal = Signal::Cancel {
+            actor: Some(self.said.person.clone()),
+            reason: format!("cancelled by {}", self.said.person.login),
+        };
+        self.steer_open("cancel", place, open, signal).await
+    }
+
+    /// Gives every open execution a signal.
+    async fn steer_open(&self, verb: &str, place: usize, open: &[Execution], signal: Signal) -> Outcome<()> {
         if open.is_empty() {
             return Ok(Err(Refused::NoExecution { what: "open" }));
         }
         let mut last = Ok(());
         for (execution, key) in open.iter().zip(self.keys_of(place, open)) {
-            let signal = Signal::Cancel {
-                actor: Some(self.said.person.clone()),
-                reason: format!("cancelled by {}", self.said.person.login),
-            };
-            let outcome = self.steer("cancel", key, execution, signal).await?;
+            let outcome = self.steer(verb, key, execution, signal.clone()).await?;
             last = last.and(outcome);
         }
         Ok(last)
+    }
+
+    /// Gives a person's word to somebody else, in every open execution in which they have one.
+    async fn delegate(
+        &self,
+        place: usize,
+        to: &str,
+        until: Option<Until>,
+        note: Option<String>,
+        open: &[Execution],
+    ) -> Outcome<String> {
+        let word = self.word("delegate", place, None);
+        let until = match until_when(until, self.scope.now()) {
+            Ok(until) => until,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        if let Err(refused) = self.scope.permits("delegate", &word.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        let to = match self.scope.delegate(to, &word.person).await? {
+            Ok(to) => to,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut given = Vec::new();
+        let mut refused = Refused::NothingWaits { what: "an approval" };
+        for execution in open {
+            match self.scope.has_a_word(execution, &word).await? {
+                Ok(()) => given.push(execution.clone()),
+                Err(why) => refused = why,
+            }
+        }
+        if given.is_empty() {
+            return Ok(Err(refused));
+        }
+        for (execution, key) in given.iter().zip(self.keys_of(place, &given)) {
+            let delegation = Delegation {
+                from: word.person.clone(),
+                to: to.clone(),
+                since: self.scope.now(),
+                until,
+                note: note.clone(),
+                source: word.source.clone(),
+            };
+            let (engine, signal) = (&self.scope.inner.engine, Signal::Delegate { delegation });
+            // The answer says more than the reaction, which follows on it.
+            let along = self.scope.along(key, Vec::new());
+            let moved = engine.signal(&self.scope.tenant, execution.id, signal, along).await;
+            if let Err(refused) = settled(None, moved)? {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(wording::delegated(&word.person, &to, until)))
     }
 
     fn keys_of(&self, place: usize, executions: &[Execution]) -> Vec<String> {
@@ -322,6 +392,29 @@ impl Commander<'_> {
         let Some(process) = self.scope.published().await?.process(process).cloned() else { return Ok(Ok(())) };
         let occasion = self.occasion("comment", unknown.range.start, &words);
         self.scope.start(&process, inputs(&process, &words), occasion).await
+    }
+}
+
+/// The word that stands for all of a command, at this place of a text.
+pub(super) fn key(kind: SourceKind, id: &str, place: usize) -> String {
+    format!("{kind:?}:{id}:{place}").to_lowercase()
+}
+
+/// How long a word is given away where nothing is said.
+const USUAL_DELEGATION: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long it is given away at most.
+const LONGEST_DELEGATION: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+fn until_when(until: Option<Until>, now: Timestamp) -> Result<Timestamp, Refused> {
+    let latest = now.saturating_add(LONGEST_DELEGATION).unwrap_or(Timestamp::MAX);
+    let wrong = |reason: &str| Err(Refused::WrongUntil { reason: reason.to_owned() });
+    match until {
+        None => Ok(now.saturating_add(USUAL_DELEGATION).unwrap_or(Timestamp::MAX)),
+        Some(until) => match until.moment(now) {
+            Some(until) if until <= now => wrong("That moment is over."),
+            Some(until) if until <= latest => Ok(until),
+            _ => wrong("A word can be given away for 90 days at most."),
+        },
     }
 }
 

@@ -15,6 +15,9 @@ use crate::github::wording::Answer;
 
 /// Handles a delivery.
 pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Result<Handled, Trouble> {
+    if event.action == "edited" {
+        return edited(scope, event).await;
+    }
     if event.action != "created" {
         return Ok(Handled::Ignored(format!("a comment that was {} does nothing", event.action)));
     }
@@ -47,6 +50,29 @@ pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Resul
     let commander = Commander { scope, said: &said, place: &place, body: &body };
     let answers = commander.obey(&reading, executions).await?;
     answer(scope, issue.number, &comment, author, &answers).await?;
+    Ok(Handled::Done)
+}
+
+/// An edit does nothing. But where somebody else changes a comment whose command was taken, that is recorded: what is
+/// read there afterwards is not what was said.
+async fn edited(scope: &Scope<'_>, event: IssueCommentEvent) -> Result<Handled, Trouble> {
+    let nothing = |why: &str| Ok(Handled::Ignored(why.to_owned()));
+    let IssueCommentEvent { issue, comment, sender, changes, .. } = event;
+    let (Some(author), Some(editor)) = (author(&comment), sender) else { return nothing("an edit of a program's") };
+    if editor.id == author.id {
+        return nothing("who edits what they said does nothing by it");
+    }
+    let before = changes.and_then(|changes| changes.body).map(|body| body.from).unwrap_or_default();
+    let mut acted = false;
+    for invocation in read(&before).invocations {
+        let word = super::command::key(SourceKind::Comment, &comment.id.to_string(), invocation.range.start);
+        acted |= scope.knows(&word).await?;
+    }
+    if !acted {
+        return nothing("no command of that comment was taken");
+    }
+    let source = Source { kind: SourceKind::Comment, id: comment.id.to_string(), url: comment.html_url.clone() };
+    scope.comment_edited(issue.number, &person(&editor), &source).await?;
     Ok(Handled::Done)
 }
 

@@ -60,6 +60,19 @@ pub(super) struct IssueCommentEvent {
     pub(super) action: String,
     pub(super) issue: Issue,
     pub(super) comment: Comment,
+    pub(super) sender: Option<User>,
+    /// What the text was before, where it was edited.
+    pub(super) changes: Option<TextChanges>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TextChanges {
+    pub(super) body: Option<Before>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Before {
+    pub(super) from: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -20,6 +20,10 @@ use crate::github::people::person;
 /// Handles a delivery. What the pull request is like is asked of GitHub; only what happened is taken from the payload.
 pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
     let (pull_request, _) = scope.pull_request_as_of(event.number, event.pull_request.updated_at).await?;
+    // Whatever name stands in the commits: who pushed them made the change, too.
+    if event.action == "synchronize" && !event.sender.is_bot() {
+        scope.pushed(event.number, &person(&event.sender)).await?;
+    }
     let Some(action) = pull_request_action(&event.action) else {
         return Ok(Handled::Ignored(format!("no process starts when a pull request is {}", event.action)));
     };

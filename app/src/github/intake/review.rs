@@ -168,6 +168,8 @@ async fn withdraw(
         source,
         commit: None,
         counts_for: Vec::new(),
+        owner_of: Vec::new(),
+        in_place_of: Vec::new(),
     };
     let signal = Signal::Decide { step: step.to_owned(), decision };
     let along = scope.along(word, Vec::new());

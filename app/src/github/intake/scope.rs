@@ -1,18 +1,19 @@
 //! One delivery under way: whose it is, who asks GitHub in its name, and what is told to people about it.
 
-use flowctl_core::approval::{DecisionKind, Person};
+use flowctl_core::approval::{DecisionKind, Person, Source};
 use flowctl_core::definition::Role;
-use flowctl_core::definition::step::human_approval::KeepOnPush;
-use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
+use flowctl_core::execution::{Execution, Signal, TenantId};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::source::Published;
 use super::{Inner, Trouble};
+use crate::audit::NewEntry;
 use crate::engine::{Along, SignalFailure};
-use crate::github::client::{InstallationClient, PullRequest, Reaction, RepositoryName};
+use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reaction, RepositoryName};
+use crate::github::head::Mover;
 use crate::github::outbox::{Effect, priority};
-use crate::github::people::People;
+use crate::github::people::{People, person};
 use crate::github::wording::{Answer, Refused, reply};
 use crate::identity::{Hearing, Word};
 use crate::store::{DeliveryId, NewDelivery, NewEffect};
@@ -172,7 +173,7 @@ impl<'a> Scope<'a> {
         let executions = self.executions(number, true).await?;
         let mut moved = Vec::with_capacity(executions.len());
         for execution in executions {
-            moved.push(self.at_head(execution, number, &pull_request.head.sha).await?);
+            moved.push(self.at_head(execution, &pull_request.head.sha).await?);
         }
         Ok((pull_request, moved))
     }
@@ -183,23 +184,76 @@ impl<'a> Scope<'a> {
     }
 
     /// The execution at the pull request's head: what was said about another commit is dismissed as the steps say.
-    pub(super) async fn at_head(&self, execution: Execution, number: u64, head: &str) -> Result<Execution, Trouble> {
-        let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
-            return Ok(execution);
+    async fn at_head(&self, execution: Execution, head: &str) -> Result<Execution, Trouble> {
+        let (engine, source) = (&self.inner.engine, &*self.inner.source);
+        let mover = Mover { engine, source, tenant: &self.tenant, delivery: Some(&self.delivery) };
+        Ok(mover.to_head(execution, head).await?)
+    }
+
+    /// Records that somebody was seen to push to a pull request.
+    pub(super) async fn pushed(&self, number: u64, person: &Person) -> Result<(), Trouble> {
+        for execution in self.executions(number, true).await? {
+            if execution.pushers.iter().any(|pusher| pusher.is(person)) {
+                continue;
+            }
+            let signal = Signal::Pushed { person: person.clone() };
+            let along = Along { delivery: Some(self.delivery.clone()), ..Along::default() };
+            match self.inner.engine.signal(&self.tenant, execution.id, signal, along).await {
+                Ok(_) | Err(SignalFailure::Refused(_)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Records, once for each delivery, that somebody changed what another person had commanded: with the open executions
+    /// there, or where none is open any more, in the audit log alone.
+    pub(super) async fn comment_edited(&self, number: u64, by: &Person, comment: &Source) -> Result<(), Trouble> {
+        let mut told = false;
+        for execution in self.executions(number, true).await? {
+            let signal = Signal::CommentEdited { actor: by.clone(), comment: comment.clone() };
+            let word = format!("edited:{}:{}", self.delivery.0, execution.id);
+            match self.inner.engine.signal(&self.tenant, execution.id, signal, self.along(word, Vec::new())).await {
+                Ok(_) | Err(SignalFailure::Refused(_)) => told = true,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        if !told {
+            let entry = NewEntry {
+                at: self.now(),
+                kind: "comment.edited".to_owned(),
+                actor: Some(by.clone()),
+                repository: Some(self.name()),
+                process: None,
+                execution: None,
+                step: None,
+                data: json!({"source": comment}),
+                once: Some(format!("edited:{}", self.delivery.0)),
+            };
+            self.inner.store.record(&self.tenant, entry).await?;
+        }
+        Ok(())
+    }
+
+    /// The person of this login, where `from` may give them their word: themself, to take it back, or who may write.
+    pub(super) async fn delegate(&self, login: &str, from: &Person) -> Outcome<Person> {
+        let refused = || Ok(Err(Refused::NoSuchDelegate { login: login.to_owned() }));
+        let user = match self.client.user(login).await {
+            Ok(user) if !user.is_bot() => user,
+            Ok(_) | Err(GitHubError::NotFound { .. }) => return refused(),
+            Err(error) => return Err(error.into()),
         };
-        if subject.head_sha == head {
-            return Ok(execution);
+        let to = person(&user);
+        if !to.is(from) && self.people().role(&to).await?.is_none() {
+            return refused();
         }
-        let commits = (subject.head_sha.as_str(), head);
-        let same_tree = asks_for_tree(&execution)
-            && self.inner.source.same_tree(&self.tenant, &self.name(), number, commits).await?;
-        let signal = Signal::HeadMoved { head_sha: head.to_owned(), same_tree };
-        let along = Along { delivery: Some(self.delivery.clone()), ..Along::default() };
-        match self.inner.engine.signal(&self.tenant, execution.id, signal, along).await {
-            Ok(execution) => Ok(execution),
-            Err(SignalFailure::Refused(Refusal::Ended { .. })) => Ok(execution),
-            Err(failure) => Err(failure.into()),
-        }
+        Ok(Ok(to))
+    }
+
+    /// Whether somebody has a word in an execution that they could give to another person.
+    pub(super) async fn has_a_word(&self, execution: &Execution, word: &Word) -> Outcome<()> {
+        let people = self.people();
+        Ok(self.hearing(&people).await?.has_a_word(execution, word).await?)
     }
 }
 
@@ -209,12 +263,4 @@ pub(super) fn keys(whole: &str, parts: impl ExactSizeIterator<Item = String>) ->
     let last = parts.len().saturating_sub(1);
     let key = |(index, part)| if index == last { whole.to_owned() } else { format!("{whole}:{part}") };
     parts.enumerate().map(key).collect()
-}
-
-/// Whether it matters to anybody if the files stayed the same.
-fn asks_for_tree(execution: &Execution) -> bool {
-    execution.waiting_for_people().any(|(_, step)| match &step.waiting {
-        Some(Waiting::Approval(request)) => request.keep_on_push == KeepOnPush::SameTree,
-        _ => false,
-    })
 }

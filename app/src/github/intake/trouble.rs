@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::source::SourceError;
 use crate::engine::{DefinitionError, SignalFailure, StartFailure};
 use crate::github::client::GitHubError;
+use crate::github::head::HeadError;
 use crate::github::people::PeopleError;
 use crate::identity::HearingError;
 use crate::store::StoreError;
@@ -92,6 +93,19 @@ impl From<HearingError> for Trouble {
         match error {
             HearingError::GitHub(error) => error.into(),
             HearingError::Engine(failure) => failure.into(),
+            HearingError::Moved => Self::Passing {
+                reason: "the pull request has a newer commit by now".to_owned(),
+                wait: Some(SignedDuration::from_secs(1)),
+            },
+        }
+    }
+}
+
+impl From<HeadError> for Trouble {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Source(error) => error.into(),
+            HeadError::Engine(failure) => failure.into(),
         }
     }
 }
@@ -101,7 +115,10 @@ impl From<PeopleError> for Trouble {
     fn from(error: PeopleError) -> Self {
         match error {
             PeopleError::GitHub(error) => error.into(),
-            changed @ PeopleError::AccountChanged => Self::Lasting(changed.to_string()),
+            moved @ PeopleError::Moved => Self::passing(moved),
+            lasting @ (PeopleError::AccountChanged | PeopleError::OwnersUnknown(_)) => {
+                Self::Lasting(lasting.to_string())
+            }
         }
     }
 }

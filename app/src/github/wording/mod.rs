@@ -22,7 +22,7 @@ pub use comment::{comment, notification, reminder};
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};
-pub use reply::{Answer, Refused, help, reply, status};
+pub use reply::{Answer, Refused, delegated, help, reply, status};
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -1,10 +1,16 @@
 //! Who is asked, in words. A mention notifies, so only prompts mention; everything else names.
 
+use flowctl_core::approval::codeowners::{Owned, OwnedPaths, Owner};
 use flowctl_core::approval::{Group, Missing, Requirement};
 use flowctl_core::definition::{CodeownersMode, Role};
 
-use super::escape::{code, inline};
+use super::escape::{code, inline, shorten};
 use super::format::listed;
+
+/// Owners, and groups of files, that are named at most.
+const OWNERS: usize = 10;
+/// Characters of a path that are shown.
+const PATH: usize = 120;
 
 /// Whether names notify the people behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +55,48 @@ impl Naming<'_> {
             Group::Users(users) => self.users(users, count),
             Group::Team(team) => format!("{} of team {}", number(count), self.team(team)),
             Group::Role(role) => format!("{} with {} permission", people(count), role_in_words(*role)),
-            Group::Codeowners(CodeownersMode::Union) => format!("{} of the owners of the changed files", number(count)),
-            Group::Codeowners(CodeownersMode::EachPath) => {
-                format!("{} of the owners of each changed file", number(count))
+            Group::Codeowners { mode, owned } => self.code_owners(*mode, owned.as_deref(), count),
+        }
+    }
+
+    /// Code owners, by name once they are known: `one of @org/dba for src/db/a.sql and 2 more files`.
+    fn code_owners(self, mode: CodeownersMode, owned: Option<&Owned>, count: u32) -> String {
+        let of_groups = |groups: &[OwnedPaths]| -> Vec<String> {
+            let shown = groups.iter().take(OWNERS).map(|group| {
+                let owners: Vec<String> = group.owners.iter().take(OWNERS).map(|owner| self.owner(owner)).collect();
+                format!("{} of {} for {}", number(count), listed(&owners, "or"), files(group))
+            });
+            let mut shown: Vec<String> = shown.collect();
+            let hidden = groups.len().saturating_sub(OWNERS);
+            if hidden > 0 {
+                shown.push(format!("owners of {hidden} more groups of files"));
             }
+            shown
+        };
+        match (mode, owned) {
+            (_, Some(owned)) if owned.is_nobodys() => {
+                format!("{} with write permission (nobody owns what is changed)", people(count))
+            }
+            (CodeownersMode::Union, Some(owned)) if owned.groups.len() > 1 => {
+                let owners: Vec<String> =
+                    owned.owners().into_iter().take(OWNERS).map(|owner| self.owner(owner)).collect();
+                format!("{} of the owners of the changed files: {}", number(count), listed(&owners, "or"))
+            }
+            (CodeownersMode::Union, Some(owned)) => of_groups(&owned.groups).join(", or "),
+            (CodeownersMode::EachPath, Some(owned)) => of_groups(&owned.groups).join(", and "),
+            (CodeownersMode::Union, None) => format!("{} of the owners of the changed files", number(count)),
+            (CodeownersMode::EachPath, None) => format!("{} of the owners of each changed file", number(count)),
+        }
+    }
+
+    fn owner(self, owner: &Owner) -> String {
+        match owner {
+            Owner::User(login) => self.person(login),
+            Owner::Team { organisation, team } => match self.names {
+                Names::Mentioned if is_name(team) && is_name(organisation) => format!("@{organisation}/{team}"),
+                _ => code(&format!("{organisation}/{team}")),
+            },
+            Owner::Email(address) => code(address),
         }
     }
 
@@ -87,7 +131,9 @@ impl Naming<'_> {
             }
             (Group::Team(team), _) => format!("{lacks} more of team {}", self.team(team)),
             (Group::Role(role), _) => format!("{lacks} more with {} permission", role_in_words(*role)),
-            (Group::Codeowners(_), _) => format!("{lacks} more of the owners of the changed files"),
+            (Group::Codeowners { mode, owned }, _) => {
+                format!("{lacks} more: {}", self.code_owners(*mode, owned.as_deref(), missing.needed))
+            }
         }
     }
 
@@ -104,6 +150,16 @@ impl Naming<'_> {
             Names::Mentioned if is_name(team) && is_name(self.organisation) => format!("@{}/{team}", self.organisation),
             _ => code(team),
         }
+    }
+}
+
+/// Files with the same owners: the first, and how many there are beside it.
+fn files(group: &OwnedPaths) -> String {
+    let first = group.paths.first().map(|path| code(&shorten(path, PATH))).unwrap_or_default();
+    match group.count.saturating_sub(1) {
+        0 => first,
+        1 => format!("{first} and one more file"),
+        more => format!("{first} and {more} more files"),
     }
 }
 

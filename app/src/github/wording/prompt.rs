@@ -125,8 +125,9 @@ pub fn word(decision: &Decision) -> String {
         DecisionKind::Approve => "approved",
         DecisionKind::Reject => "rejected",
         DecisionKind::Withdraw => "took it back",
+        DecisionKind::Override => "overrode it",
     };
-    let name = inline(&decision.person.login);
+    let name = super::steps::said_by(decision);
     match decision.note.as_deref().map(str::trim).filter(|note| !note.is_empty()) {
         Some(note) => format!("{name} {did}: “{}”", inline(&shorten(note, NOTE))),
         None => format!("{name} {did}"),

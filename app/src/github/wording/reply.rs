@@ -1,6 +1,6 @@
 //! Replies: why something was not done and what to do instead, where things stand, and which commands there are.
 
-use flowctl_core::approval::{Ineligible, Requirement};
+use flowctl_core::approval::{Ineligible, Person, Requirement};
 use flowctl_core::command::CommandHelp;
 use flowctl_core::definition::Role;
 use flowctl_core::execution::timeline::Timeline;
@@ -132,6 +132,32 @@ pub enum Refused {
     },
     /// The account is not the one that it was when the word was said.
     AccountChanged,
+    /// Who owns what is changed cannot be said.
+    OwnersUnknown {
+        /// The step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody may go on without approvals here.
+    NobodyOverrides,
+    /// Who made a change cannot go on without its approval.
+    OwnChange {
+        /// The step.
+        step: String,
+        /// What they are.
+        why: Ineligible,
+    },
+    /// The moment until which a word is given away cannot be.
+    WrongUntil {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such account, or none that may be given somebody's word.
+    NoSuchDelegate {
+        /// What was named.
+        login: String,
+    },
     /// The button belongs to something that was asked before.
     OldButton,
     /// Another execution of the concurrency group is under way.
@@ -177,7 +203,25 @@ impl Refused {
                 format!("The definition on the default branch cannot be used: {}.", message(&shorten(reason, 1_000)))
             }
             Self::Syntax { shown } => format!("It cannot be read:\n\n{shown}\n\n`/help` lists the commands."),
-            Self::Unavailable { verb } => format!("{} is not performed yet.", code(&format!("/{verb}"))),
+            Self::Unavailable { verb } => format!(
+                "{} is not performed yet: it needs an agent that remembers a conversation. `/status` says where things stand.",
+                code(&format!("/{verb}"))
+            ),
+            Self::OwnersUnknown { step, reason } => {
+                format!("{} needs code owners, and {}.", code(step), message(reason))
+            }
+            Self::NobodyOverrides => "This repository names nobody who may. `commands: {override: {role: admin}}` in \
+                                      `.flow/flow.yaml` on the default branch would."
+                .to_owned(),
+            Self::OwnChange { step, why } => match why {
+                Ineligible::Bot => format!("A program cannot override {}.", code(step)),
+                _ => format!("Whoever made a change cannot override {}. Somebody else has to.", code(step)),
+            },
+            Self::WrongUntil { reason } => message(reason),
+            Self::NoSuchDelegate { login } => format!(
+                "A word can be given to a person with write permission on this repository, and {} is none.",
+                code(login)
+            ),
             Self::Block { faults } => {
                 let lines: Vec<String> = faults.iter().take(LISTED).map(|fault| format!("- {}", message(fault))).collect();
                 format!("The block below it cannot be read:\n\n{}", lines.join("\n"))
@@ -216,6 +260,8 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
         Refusal::NotNoted { step, .. } | Refusal::OverBudget { step, .. } => {
             format!("Nothing more is recorded of {}.", code(step))
         }
+        Refusal::Held => "It is held already. `/unhold` lets it go on.".to_owned(),
+        Refusal::NotHeld => "Nobody holds it.".to_owned(),
         Refusal::Repeated => "That was recorded before.".to_owned(),
         Refusal::NothingToWithdraw => "There is nothing to take back.".to_owned(),
         Refusal::NoteRequired => {
@@ -320,6 +366,20 @@ pub fn reply(login: &str, to: &str, answers: &[Answer]) -> String {
         });
     }
     page.finish()
+}
+
+/// What became of a delegation.
+pub fn delegated(from: &Person, to: &Person, until: Timestamp) -> String {
+    if from.is(to) {
+        return "Nobody speaks in your place any more.".to_owned();
+    }
+    let to = inline(&to.login);
+    format!(
+        "Until {}, {to} may speak in your place in the approvals here. You may still speak yourself: then your own word \
+         counts. `/delegate @{}` takes it back.",
+        moment(until),
+        inline(&from.login)
+    )
 }
 
 /// Where the executions of a pull request or issue stand.

@@ -145,6 +145,8 @@ impl Sample {
             note: note.map(str::to_owned),
             commit: self.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
             counts_for: vec![0],
+            owner_of: Vec::new(),
+            in_place_of: Vec::new(),
         };
         self.signal(Signal::Decide { step: step.to_owned(), decision })
     }

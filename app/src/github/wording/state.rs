@@ -43,7 +43,25 @@ fn retry(execution: &Execution) -> String {
     format!("To go on from {steps}: the button *Retry* of the check run, or a comment `/retry`.")
 }
 
+/// Who holds it, and how it goes on.
+fn held(execution: &Execution) -> Option<String> {
+    let held = execution.held.as_ref().filter(|_| execution.is_held())?;
+    let by = held.by.as_ref().map(|by| format!(" by {}", inline(&by.login))).unwrap_or_default();
+    let why = held.note.as_deref().map(|note| format!(": “{}”", inline(&shorten(note, ERROR)))).unwrap_or_default();
+    Some(format!(
+        "⏸️ **Held**{by} since {}{why}. Nothing new starts, and deadlines rest, until a comment `/unhold`.",
+        moment(held.since)
+    ))
+}
+
 fn under_way(execution: &Execution) -> String {
+    match held(execution) {
+        Some(held) => format!("{held}\n\n{}", waits_or_runs(execution)),
+        None => waits_or_runs(execution),
+    }
+}
+
+fn waits_or_runs(execution: &Execution) -> String {
     let people: Vec<String> = execution.waiting_for_people().take(10).map(|(id, _)| code(id)).collect();
     if !people.is_empty() {
         let waits = if people.len() == 1 { "waits" } else { "wait" };

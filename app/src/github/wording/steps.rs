@@ -1,6 +1,6 @@
 //! The steps of an execution as a table, as bars of time, and what they gave: one look each, all from the timeline.
 
-use flowctl_core::approval::DecisionKind;
+use flowctl_core::approval::{Decision, DecisionKind};
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::address::items_of;
 use flowctl_core::execution::timeline::{Row, Timeline};
@@ -125,13 +125,17 @@ fn who(execution: &Execution, row: &Row) -> String {
     let named = |kind: DecisionKind| -> Vec<String> {
         let said = row.decisions.iter().filter(|decision| decision.decision == kind);
         said.map(|decision| match &decision.source.url {
-            Some(url) => link(&decision.person.login, url),
-            None => inline(&decision.person.login),
+            Some(url) => format!("{}{}", link(&decision.person.login, url), in_place(decision)),
+            None => said_by(decision),
         })
         .collect()
     };
     let mut parts = Vec::new();
-    for (kind, did) in [(DecisionKind::Approve, "approved"), (DecisionKind::Reject, "rejected")] {
+    for (kind, did) in [
+        (DecisionKind::Approve, "approved"),
+        (DecisionKind::Reject, "rejected"),
+        (DecisionKind::Override, "**overridden**"),
+    ] {
         let names = named(kind);
         if !names.is_empty() {
             parts.push(format!("{did} by {}", names.join(", ")));
@@ -152,6 +156,16 @@ fn run(step: &StepState) -> Option<String> {
         _ => return None,
     };
     Some(link("the run", url))
+}
+
+/// Who said it, and in whose place.
+pub(super) fn said_by(decision: &Decision) -> String {
+    format!("{}{}", inline(&decision.person.login), in_place(decision))
+}
+
+fn in_place(decision: &Decision) -> String {
+    let others: Vec<String> = decision.in_place_of.iter().map(|other| inline(&other.person.login)).collect();
+    if others.is_empty() { String::new() } else { format!(" (in place of {})", others.join(", ")) }
 }
 
 /// When each step ran, as bars on one scale; nothing where no time has passed.

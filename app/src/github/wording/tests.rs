@@ -358,7 +358,7 @@ fn each_refusal_says_why_and_what_next() {
         Refused::Archived { name: "release".to_owned() },
         Refused::WrongInputs { faults },
         Refused::Definition { reason: ".flow/processes/a.yaml:3:1: unknown key".to_owned() },
-        Refused::Unavailable { verb: "hold" },
+        Refused::Unavailable { verb: "ask" },
         Refused::Block { faults: vec!["line 2: a tab".to_owned()] },
         Refused::DidYouMean { meant: "/approve".to_owned() },
         Refused::AccountChanged,
@@ -411,7 +411,7 @@ fn each_refusal_says_why_and_what_next() {
 
     The definition on the default branch cannot be used: .flow/processes/a.yaml:3:1: unknown key.
 
-    `/hold` is not performed yet.
+    `/ask` is not performed yet: it needs an agent that remembers a conversation. `/status` says where things stand.
 
     The block below it cannot be read:
 

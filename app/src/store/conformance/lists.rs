@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::given::{Story, acme, at, globex};
-use crate::store::{ApprovalFilter, ApprovalStatus, ExecutionFilter, PausedProcess, Store, approval_id};
+use crate::audit::{Chain, NewEntry};
+use crate::store::{ApprovalFilter, ApprovalStatus, ExecutionFilter, PausedProcess, Store, Transition, approval_id};
 
 fn request(seconds: i64) -> ApprovalRequest {
     let group = Group::Users(vec!["alice".to_owned()]);
@@ -34,6 +35,73 @@ pub(super) fn ask(story: &mut Story, seconds: i64) {
     story.happened(seconds, Some("leads"), EventKind::StepWaiting { waiting });
 }
 
+/// Entries about nothing in particular.
+fn entry(kind: &str, once: Option<&str>) -> NewEntry {
+    NewEntry {
+        at: at(1),
+        kind: kind.to_owned(),
+        actor: Some(Person { login: "alice".to_owned(), id: 7 }),
+        repository: Some("acme/shop".to_owned()),
+        process: None,
+        execution: None,
+        step: None,
+        data: json!({"note": "a \u{0} that no database likes"}),
+        once: once.map(str::to_owned),
+    }
+}
+
+pub(crate) async fn what_people_did_is_chained_for_each_tenant(store: &impl Store) {
+    let (mut one, mut other) = (Story::new(acme(), 1), Story::new(globex(), 1));
+    let with = |story: &mut Story, audit: Vec<NewEntry>| Transition { audit, ..story.transition() };
+    let pinned = || entry("definition.pinned", Some("release:d"));
+    store.commit(with(&mut one, vec![pinned(), entry("a", None)])).await.unwrap();
+    store.commit(with(&mut other, vec![pinned(), pinned()])).await.unwrap();
+    one.happened(1, None, EventKind::ExecutionStarted { due_at: None });
+    store.commit(with(&mut one, vec![pinned(), entry("b", None)])).await.unwrap();
+    store.record(&acme(), entry("c", None)).await.unwrap();
+    let paused = || PausedProcess {
+        tenant: acme(),
+        repository: "acme/shop".to_owned(),
+        process: "release".to_owned(),
+        since: at(5),
+    };
+    assert!(store.pause(paused()).await.unwrap() && !store.pause(paused()).await.unwrap());
+    assert!(store.unpause(paused()).await.unwrap());
+    assert_eq!(store.audited_tenants().await.unwrap(), [acme(), globex()]);
+    let kinds = async |tenant: &TenantId| -> Vec<String> {
+        let entries = store.audit(tenant, 0, 100).await.unwrap();
+        let mut chain = Chain::of(tenant.clone());
+        entries.iter().try_for_each(|entry| chain.check(entry)).unwrap();
+        let said = entries.iter().map(|entry| serde_json::from_str::<Value>(&entry.line).unwrap());
+        said.map(|said| said["type"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&acme()).await, ["definition.pinned", "a", "b", "c", "process.paused", "process.resumed"]);
+    assert_eq!(kinds(&globex()).await, ["definition.pinned"]);
+    assert_eq!(store.audit(&acme(), 4, 1).await.unwrap()[0].seq, 5);
+}
+
+pub(crate) async fn what_is_refused_leaves_no_trace_in_the_audit_log(store: &impl Store) {
+    let mut story = Story::new(acme(), 1);
+    let first = Transition { audit: vec![entry("a", None)], ..story.transition() };
+    store.commit(first.clone()).await.unwrap();
+    assert!(store.commit(first).await.is_err());
+    assert_eq!(store.audit(&acme(), 0, 100).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn many_at_once_are_chained_one_behind_the_other(store: &impl Store) {
+    let commits = (0..40_u128).map(|number| {
+        let mut story = Story::new(acme(), number);
+        store.commit(Transition { audit: vec![entry("a", None), entry("b", None)], ..story.transition() })
+    });
+    for committed in futures_util::future::join_all(commits).await {
+        committed.unwrap();
+    }
+    let entries = store.audit(&acme(), 0, 100).await.unwrap();
+    let mut chain = Chain::of(acme());
+    entries.iter().try_for_each(|entry| chain.check(entry)).unwrap();
+    assert_eq!(chain.head().seq, 80);
+}
+
 fn approve() -> Decision {
     Decision {
         person: Person { login: "alice".to_owned(), id: 7 },
@@ -43,6 +111,8 @@ fn approve() -> Decision {
         source: Source { kind: SourceKind::Api, id: "1".to_owned(), url: None },
         commit: None,
         counts_for: vec![0],
+        owner_of: Vec::new(),
+        in_place_of: Vec::new(),
     }
 }
 

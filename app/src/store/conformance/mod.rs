@@ -79,6 +79,9 @@ macro_rules! store_conformance {
                 whose_an_execution_is_and_how_far_it_got_is_known
                 a_pause_holds_until_it_is_lifted
                 a_key_is_made_once
+                what_people_did_is_chained_for_each_tenant
+                what_is_refused_leaves_no_trace_in_the_audit_log
+                many_at_once_are_chained_one_behind_the_other
             ]
             work: [
                 work_is_claimed_once

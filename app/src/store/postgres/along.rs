@@ -1,11 +1,13 @@
 //! What is stored with transitions whose executions are written already: signals, waits, approvals, occurrences and
 //! effects. Nothing here can refuse a transition any more.
 
+use flowctl_core::execution::TenantId;
 use sqlx::PgConnection;
 
 use super::prepared::{Prepared, Wait};
 use super::signals::add_occurrences;
-use super::{effects, lists};
+use super::{audit, effects, lists};
+use crate::audit::NewEntry;
 use crate::store::columns::json;
 use crate::store::{MAX_LOOK_BACK, NewEffect, NewOccurrence, StoreError};
 
@@ -18,6 +20,11 @@ pub(super) async fn write(connection: &mut PgConnection, parts: &[&Prepared]) ->
         wake_next_of_group(connection, part).await?;
         lists::of_transition(connection, part).await?;
     }
+    let mut entries: Vec<(&TenantId, &NewEntry)> = Vec::new();
+    for part in parts {
+        entries.extend(part.transition.audit.iter().map(|entry| (&part.transition.tenant, entry)));
+    }
+    audit::append(connection, &entries).await?;
     let occurrences: Vec<&NewOccurrence> = parts.iter().flat_map(|part| &part.transition.occurrences).collect();
     add_occurrences(connection, &occurrences).await?;
     let effects: Vec<&NewEffect> = parts.iter().flat_map(|part| &part.transition.effects).collect();

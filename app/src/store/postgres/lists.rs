@@ -3,12 +3,15 @@
 
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, TenantId};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::payloads::tenant_text;
 use super::prepared::Prepared;
-use super::queries;
+use super::signals::lock_turns;
 use super::text::storable;
+use super::{audit, queries};
+use crate::audit::of_pause;
 use crate::store::approval::ApprovalChange;
 use crate::store::columns::{from_json, json, micros, micros_after, small, tenant as tenant_of, timestamp, unsigned};
 use crate::store::listing;
@@ -263,7 +266,15 @@ pub(super) async fn pause(
     let PausedProcess { tenant, repository, process, since } = process;
     let of = |sql| sqlx::query(sql).bind(tenant.as_str()).bind(storable(repository)).bind(storable(process));
     let query = if pause { of(PAUSE).bind(micros(*since)) } else { of(RESUME) };
-    Ok(query.execute(connection).await?.rows_affected() == 1)
+    let mut transaction = connection.begin().await?;
+    let changed = query.execute(&mut *transaction).await?.rows_affected() == 1;
+    if changed {
+        lock_turns(&mut transaction, vec![tenant_text(tenant)], vec![audit::TURN.to_owned()]).await?;
+        let entry = of_pause(repository, process, *since, pause);
+        audit::append(&mut transaction, &[(tenant, &entry)]).await?;
+    }
+    transaction.commit().await?;
+    Ok(changed)
 }
 
 const PAUSED: &str =

@@ -3,6 +3,7 @@
 //! children know PostgreSQL.
 
 mod along;
+mod audit;
 mod batch;
 mod branches;
 mod connections;
@@ -53,6 +54,7 @@ use super::{
     ProcessKey, Progress, Receipt, ScheduleKey, SeenHead, Store, StoreError, Stored, StoredEvent, Transition,
     UntoldEvents,
 };
+use crate::audit::{NewEntry, Sealed};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
@@ -496,6 +498,18 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         read!(self, connection => queries::events(connection, tenant, id, after_seq, limit))
+    }
+
+    async fn audit(&self, tenant: &TenantId, after: u64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
+        read!(self, connection => audit::read(connection, tenant, after, limit))
+    }
+
+    async fn audited_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        read!(self, connection => audit::tenants(connection))
+    }
+
+    async fn record(&self, tenant: &TenantId, entry: NewEntry) -> Result<(), StoreError> {
+        once!(self, connection => audit::record(connection, tenant, &entry))
     }
 
     async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use flowctl_core::definition::StepType;
 use flowctl_core::execution::{EventKind, StepStatus, Waiting};
 use jiff::Timestamp;
 
+use super::audit;
 use super::payloads::tenant_text;
 use super::signals::turn_of_event;
 use super::text::storable;
@@ -78,7 +79,8 @@ impl Unit {
                 Wait::Begins { name, .. } => Some(turn_of_event(name)),
                 Wait::Ends { .. } => None,
             });
-            group.into_iter().chain(events).map(|name| (part.tenant.clone(), name))
+            let audit = (!part.transition.audit.is_empty()).then(|| audit::TURN.to_owned());
+            group.into_iter().chain(events).chain(audit).map(|name| (part.tenant.clone(), name))
         })
     }
 }
@@ -134,6 +136,7 @@ impl Prepared {
         self.group.is_none()
             && word.is_none()
             && taken.is_none()
+            && self.transition.audit.is_empty()
             && to_group.is_none()
             && (signals.is_empty() && occurrences.is_empty() && effects.is_empty())
             && (self.waits.is_empty() && self.approvals.is_empty())

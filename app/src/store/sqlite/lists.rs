@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::columns::{
     execute, execution_id, from_json, json, micros, micros_after, small, tenant as tenant_of, timestamp, unsigned,
 };
-use super::queries;
+use super::{audit, queries};
+use crate::audit::of_pause;
 use crate::store::approval::{ApprovalChange, approval_changes};
 use crate::store::listing;
 use crate::store::{
@@ -244,11 +245,14 @@ const RESUME: &str = "delete from paused_processes where tenant = ?1 and reposit
 
 /// Pauses a process, or has it go on; whether that changed anything.
 pub(super) fn pause(connection: &Connection, process: &PausedProcess, pause: bool) -> Result<bool, StoreError> {
-    let PausedProcess { tenant, repository, process, since } = process;
+    let PausedProcess { tenant, repository, process: name, since } = process;
     let changed = match pause {
-        true => execute(connection, PAUSE, params![tenant.as_str(), repository, process, micros(*since)])?,
-        false => execute(connection, RESUME, params![tenant.as_str(), repository, process])?,
+        true => execute(connection, PAUSE, params![tenant.as_str(), repository, name, micros(*since)])?,
+        false => execute(connection, RESUME, params![tenant.as_str(), repository, name])?,
     };
+    if changed == 1 {
+        audit::append(connection, tenant, &[of_pause(repository, name, *since, pause)])?;
+    }
     Ok(changed == 1)
 }
 

@@ -1,6 +1,7 @@
 //! The store on SQLite: one file, one writer that commits whatever has queued, a pool of readers. For one machine;
 //! several processes may share the file. Only this room and its children know SQLite.
 
+mod audit;
 mod backup;
 mod branches;
 mod columns;
@@ -47,6 +48,7 @@ use super::{
     PendingSignal, ProcessKey, Progress, Receipt, ScheduleKey, SeenHead, Store, StoreError, Stored, StoredEvent,
     Transition, UntoldEvents,
 };
+use crate::audit::{NewEntry, Sealed};
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -485,6 +487,19 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         queries::events(&self.readers, tenant, id, after_seq, limit).await
+    }
+
+    async fn audit(&self, tenant: &TenantId, after: u64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
+        audit::read(&self.readers, tenant, after, limit).await
+    }
+
+    async fn audited_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        audit::tenants(&self.readers).await
+    }
+
+    async fn record(&self, tenant: &TenantId, entry: NewEntry) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer.write(Hint::Quiet, move |connection| audit::append(connection, &tenant, &[entry])).await
     }
 
     async fn upsert_installation(&self, installation: Installation) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
-use super::{effects, lists, outputs, signals, stream};
+use super::{audit, effects, lists, outputs, signals, stream};
 use crate::store::states::{self, bytes, wake_at};
 use crate::store::{Committed, Held, StoreError, Transition};
 
@@ -80,6 +80,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
         signals::wake_next_of_group(connection, &transition, group, at)?;
     }
     lists::of_transition(connection, &transition, &prepared.id)?;
+    audit::append(connection, &transition.tenant, &transition.audit)?;
     effects::add(connection, transition.effects)?;
     let end = unsigned("a sequence number", stands.last_seq)? + 1;
     let seqs = end - transition.events.len() as u64..end;

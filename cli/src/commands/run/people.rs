@@ -147,6 +147,8 @@ impl Said {
                 source: self.source(),
                 commit: None,
                 counts_for: (0..leaves).collect(),
+                owner_of: Vec::new(),
+                in_place_of: Vec::new(),
             };
             decisions.push(decision.clone());
             let signal = Signal::Decide { step: step.to_owned(), decision };

@@ -33,6 +33,9 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     }
 }
 
+/// The command that goes on without an approval.
+const OVERRIDE: &str = "override";
+
 struct Pair<'r> {
     files: (Option<&'r File>, Option<&'r File>),
     was: FlowSettings,
@@ -78,8 +81,19 @@ impl Pair<'_> {
     }
 
     fn commands(&self, found: &mut Found) {
+        let verb = |name: &str| name.trim_start_matches('/').to_owned();
+        // Who may go on without an approval is nobody until somebody is named.
+        let overrides = |settings: &FlowSettings| settings.commands.keys().any(|name| verb(&name.value) == OVERRIDE);
+        if let (false, Some((name, now))) =
+            (overrides(&self.was), self.is.commands.iter().find(|(name, _)| verb(&name.value) == OVERRIDE))
+        {
+            let message = format!("`/{OVERRIDE}`: nobody became {}", format!("{:?}", now.role).to_lowercase());
+            self.tell(Kind::CommandRoleLowered, &["commands", &name.value, "role"], message, found);
+        }
         for (name, was) in &self.was.commands {
-            let verb = |name: &str| name.trim_start_matches('/').to_owned();
+            if verb(&name.value) == OVERRIDE && !overrides(&self.is) {
+                continue;
+            }
             let is = self.is.commands.iter().find(|(known, _)| verb(&known.value) == verb(&name.value));
             let is = is.map(|(_, command)| command.role);
             if is.is_none_or(|is| is < was.role) {

@@ -3,6 +3,7 @@
 
 mod edges;
 mod foreach;
+mod hold;
 mod journal;
 mod notices;
 mod people;
@@ -92,6 +93,8 @@ impl World {
             source: Source { kind: SourceKind::Comment, id: self.words.to_string(), url: None },
             commit,
             counts_for: vec![0],
+            owner_of: Vec::new(),
+            in_place_of: Vec::new(),
         };
         self.signal(Signal::Decide { step: step.to_owned(), decision })
     }

@@ -305,6 +305,8 @@ fn word(decision: DecisionKind, state: &StepState, now: Timestamp) -> Decision {
         source: Source { kind: SourceKind::Comment, id: state.decisions.len().to_string(), url: None },
         commit: None,
         counts_for: vec![0],
+        owner_of: Vec::new(),
+        in_place_of: Vec::new(),
     }
 }
 

@@ -74,9 +74,6 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         if root.get("guarantees").is_none() {
             tell(file, root, "applies_to", findings);
         }
-        if let Some(approvers) = root.get("approvers") {
-            code_owners(file, approvers, 0, findings);
-        }
     }
 }
 
@@ -101,21 +98,4 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
         _ => &[],
     };
     keys.iter().for_each(|key| tell(process.file, node, key, findings));
-    for key in ["approvers", "assignees", "escalate"] {
-        node.get(key).into_iter().for_each(|people| code_owners(process.file, people, 0, findings));
-    }
-}
-
-/// Approvers nest; deeper than this nobody writes them.
-const MAX_DEPTH: usize = 32;
-
-fn code_owners(file: &File, people: Node<'_>, depth: usize, findings: &mut Findings) {
-    if depth > MAX_DEPTH {
-        return;
-    }
-    tell(file, people, "codeowners", findings);
-    people.items().into_iter().flatten().for_each(|item| code_owners(file, item, depth + 1, findings));
-    for key in ["any", "all", "to"] {
-        people.get(key).into_iter().for_each(|inner| code_owners(file, inner, depth + 1, findings));
-    }
 }

@@ -1,0 +1,170 @@
+//! What is recorded: what people did in a transition, and which definitions run for the first time.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use flowctl_core::approval::{Decision, DecisionKind, Person, Source};
+use flowctl_core::execution::state::Ending;
+use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Something to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEntry {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What: `approval.decided`, `execution.held` …
+    pub kind: String,
+    /// Who.
+    pub actor: Option<Person>,
+    /// In which repository.
+    pub repository: Option<String>,
+    /// About which process.
+    pub process: Option<String>,
+    /// About which execution.
+    pub execution: Option<ExecutionId>,
+    /// About which step.
+    pub step: Option<String>,
+    /// The particulars.
+    pub data: Value,
+    /// Where it is recorded only once: the key that tells whether it was. Not part of what is recorded.
+    pub once: Option<String>,
+}
+
+/// What people did in a transition.
+#[must_use]
+pub fn of_transition(after: &Execution, events: &[Event]) -> Vec<NewEntry> {
+    events.iter().filter_map(|event| of_event(after, event)).collect()
+}
+
+fn of_event(after: &Execution, event: &Event) -> Option<NewEntry> {
+    let mut actor = event.actor.clone();
+    let (kind, data) = match &event.kind {
+        EventKind::ExecutionCreated { execution } => {
+            let trigger = &execution.trigger;
+            // What starts by itself is no deed of a person.
+            actor = trigger.actor.clone().filter(|_| matches!(trigger.kind.as_str(), "manual" | "comment"));
+            actor.as_ref()?;
+            let data = json!({"trigger": trigger.kind, "revision": execution.revision, "digest": execution.digest});
+            ("execution.started", data)
+        }
+        EventKind::DecisionRecorded { decision } => {
+            actor = Some(decision.person.clone());
+            let overrides = decision.decision == DecisionKind::Override;
+            (if overrides { "approval.overridden" } else { "approval.decided" }, decided(decision))
+        }
+        EventKind::DecisionsDismissed { people, head_sha } if !people.is_empty() => {
+            let people: Vec<&str> = people.iter().map(|person| person.login.as_str()).collect();
+            ("approval.dismissed", json!({"people": people, "commit": head_sha}))
+        }
+        EventKind::FormAnswered { source, .. } => ("form.answered", json!({"source": told(source)})),
+        EventKind::Delegated { delegation } => (
+            "approval.delegated",
+            json!({
+                "to": {"login": delegation.to.login, "id": delegation.to.id},
+                "until": delegation.until.to_string(),
+                "note": delegation.note,
+                "source": told(&delegation.source),
+            }),
+        ),
+        EventKind::Held { note } => ("execution.held", json!({"note": note})),
+        EventKind::Released { note, .. } => ("execution.released", json!({"note": note})),
+        EventKind::CommentEdited { comment } => ("comment.edited", json!({"source": told(comment)})),
+        EventKind::ExecutionEnding { ending: Ending::Cancelled { reason } } => {
+            ("execution.cancelled", json!({"reason": reason}))
+        }
+        EventKind::ExecutionRetried { steps, .. } => ("execution.retried", json!({"steps": steps})),
+        _ => return None,
+    };
+    Some(NewEntry {
+        at: event.at,
+        kind: kind.to_owned(),
+        actor,
+        repository: Some(after.repository.clone()),
+        process: Some(after.process.clone()),
+        execution: Some(after.id),
+        step: event.step.clone(),
+        data,
+        once: None,
+    })
+}
+
+fn decided(decision: &Decision) -> Value {
+    let others: Vec<&str> = decision.in_place_of.iter().map(|other| other.person.login.as_str()).collect();
+    json!({
+        "decision": decision.decision,
+        "note": decision.note,
+        "commit": decision.commit,
+        "said_at": decision.at.to_string(),
+        "source": told(&decision.source),
+        "in_place_of": others,
+    })
+}
+
+fn told(source: &Source) -> Value {
+    json!({"kind": source.kind, "id": source.id, "url": source.url})
+}
+
+/// A process was paused, or goes on.
+#[must_use]
+pub fn of_pause(repository: &str, process: &str, at: Timestamp, paused: bool) -> NewEntry {
+    NewEntry {
+        at,
+        kind: (if paused { "process.paused" } else { "process.resumed" }).to_owned(),
+        actor: None,
+        repository: Some(repository.to_owned()),
+        process: Some(process.to_owned()),
+        execution: None,
+        step: None,
+        data: json!({}),
+        once: None,
+    }
+}
+
+/// Definitions that are known to be recorded, so that most starts need not ask. What is forgotten here is asked of the store.
+#[derive(Debug, Default)]
+pub struct Definitions(Mutex<BTreeSet<String>>);
+
+/// Definitions that are remembered at most.
+const REMEMBERED: usize = 10_000;
+
+impl Definitions {
+    /// What is to be recorded of the definition that an execution is pinned to, the first time that it runs.
+    #[must_use]
+    pub fn pinned(&self, execution: &Execution) -> Option<NewEntry> {
+        let key = key(execution);
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return None;
+        }
+        Some(NewEntry {
+            at: execution.created_at,
+            kind: "definition.pinned".to_owned(),
+            actor: None,
+            repository: Some(execution.repository.clone()),
+            process: Some(execution.process.clone()),
+            execution: None,
+            step: None,
+            data: json!({
+                "version": execution.process_version,
+                "revision": execution.revision,
+                "digest": execution.digest,
+            }),
+            once: Some(format!("definition:{}/{}:{}", execution.repository, execution.process, execution.digest)),
+        })
+    }
+
+    /// The definition of an execution is recorded.
+    pub fn remember(&self, execution: &Execution) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(key(execution));
+    }
+}
+
+fn key(execution: &Execution) -> String {
+    let Execution { tenant, repository, process, digest, .. } = execution;
+    format!("{}/{repository}/{process}/{digest}", tenant.as_str())
+}

@@ -1,0 +1,11 @@
+//! The audit log: who decided, commanded, gave their word away, held or overrode what, and which definitions ran. One chain
+//! a tenant, written in the transaction of what it records. What an entry says and how the chain is checked stands here;
+//! where it is stored is the store's. Nothing here changes an entry.
+
+mod chain;
+mod entry;
+mod log;
+
+pub use chain::{Broken, Chain, FIRST, Head, Sealed, seal};
+pub use entry::{Definitions, NewEntry, of_pause, of_transition};
+pub use log::{Verified, entries, verify};

@@ -1,0 +1,130 @@
+//! `audit`: checks and prints the audit log of a database.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::{Context as _, bail};
+use flowctl_app::audit::{Head, Sealed, Verified, entries, verify};
+use flowctl_app::server::existing;
+use flowctl_app::settings::Settings;
+use flowctl_core::execution::TenantId;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::arguments::{AuditArguments, AuditCommand, AuditFormat};
+use crate::exit::Exit;
+use crate::format::plural;
+
+/// Checks or exports.
+pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
+    let (settings, _) = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let tenant = arguments.tenant.clone().map(TenantId);
+    runtime.block_on(async {
+        let Some(store) = existing(&settings).await? else {
+            bail!("there is no database: `serve` with the same settings makes it");
+        };
+        let done = match &arguments.command {
+            AuditCommand::Verify => verify(&*store, tenant).await.map_err(Into::into).and_then(|found| told(&found)),
+            AuditCommand::Export { format, since, until } => {
+                let span = Span { since: moment(since.as_deref())?, until: moment(until.as_deref())? };
+                let mut out = std::io::stdout().lock();
+                if *format == AuditFormat::Csv {
+                    writeln!(out, "{CSV_HEAD}")?;
+                }
+                let mut written = Ok(());
+                let read = entries(&*store, tenant, |entry| {
+                    if written.is_ok() {
+                        written = print(entry, *format, &span);
+                    }
+                });
+                read.await?;
+                written.map(|()| Exit::Done)
+            }
+        };
+        store.close().await;
+        done
+    })
+}
+
+/// What was found, a line a tenant.
+fn told(found: &[Verified]) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    let mut text = String::new();
+    for Verified { tenant, outcome } in found {
+        match outcome {
+            Ok(Head { seq, hash }) => {
+                let count = plural(usize::try_from(*seq)?, "entry", "entries");
+                writeln!(text, "{}: {count}, the last one with digest {hash}", tenant.as_str())?;
+            }
+            Err(broken) => {
+                exit = Exit::Findings;
+                writeln!(text, "{broken}")?;
+            }
+        }
+    }
+    if found.is_empty() {
+        text.push_str("the audit log is empty\n");
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(exit)
+}
+
+/// Which entries are wanted.
+struct Span {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Span {
+    fn holds(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// A moment, or the beginning of a day in UTC.
+fn moment(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    if let Ok(moment) = text.parse() {
+        return Ok(Some(moment));
+    }
+    let day: jiff::civil::Date =
+        text.parse().with_context(|| format!("`{text}` is no moment such as 2026-03-01 or 2026-03-01T09:00:00Z"))?;
+    Ok(Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp()))
+}
+
+const CSV_HEAD: &str = "tenant,seq,at,type,actor,repository,process,execution,step,data,hash";
+
+fn print(entry: &Sealed, format: AuditFormat, span: &Span) -> anyhow::Result<()> {
+    let said: Value = serde_json::from_str(&entry.line).with_context(|| format!("entry {} is no JSON", entry.seq))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let at: Timestamp = text(&said["at"]).parse().with_context(|| format!("entry {} has no moment", entry.seq))?;
+    if !span.holds(at) {
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    if format == AuditFormat::Jsonl {
+        return Ok(writeln!(out, "{}", entry.line)?);
+    }
+    let fields = [
+        text(&said["tenant"]),
+        entry.seq.to_string(),
+        text(&said["at"]),
+        text(&said["type"]),
+        text(&said["actor"]["login"]),
+        text(&said["repository"]),
+        text(&said["process"]),
+        text(&said["execution"]),
+        text(&said["step"]),
+        said["data"].to_string(),
+        entry.hash.clone(),
+    ];
+    let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    Ok(writeln!(out, "{}", fields.join(","))?)
+}
+
+/// A field of CSV (RFC 4180, section 2). What a spreadsheet would take for a formula is a text.
+fn quoted(field: &str) -> String {
+    let field = if field.starts_with(['=', '+', '-', '@']) { format!("'{field}") } else { field.to_owned() };
+    if field.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
