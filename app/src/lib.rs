@@ -18,5 +18,6 @@ pub mod steps;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+pub mod tools;
 
 pub use crash::crash_point;

@@ -13,6 +13,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::tools::Commands;
+
 pub use fault::{Fault, Origin, SettingsError, Warning};
 pub use table::{SettingDescription, TABLE};
 
@@ -62,6 +64,8 @@ pub struct Settings {
     pub nats_url: Option<SecretString>,
     /// The providers of models.
     pub ai: AiSettings,
+    /// The programs that tools may start.
+    pub mcp_commands: Commands,
     /// What `secrets.NAME` reads, by NAME.
     pub secrets: BTreeMap<String, SecretString>,
     public_url_given: bool,
@@ -157,6 +161,7 @@ impl Reader {
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let nats_url = self.secret("nats_url", is_nats);
         let ai = self.ai();
+        let mcp_commands = self.value("mcp_commands", |text| Some(Commands::read(text)));
         let smtp_url = self.secret("smtp_url", is_mail_server);
         let smtp_from = self.value("smtp_from", |text| is_mail_address(text).then(|| text.to_owned()));
         let secrets = self.secrets();
@@ -185,6 +190,7 @@ impl Reader {
             keep_events: days(keep_events.unwrap_or(30)),
             nats_url,
             ai,
+            mcp_commands: mcp_commands.unwrap_or_default(),
             secrets,
             public_url_given,
         })

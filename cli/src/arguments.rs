@@ -152,6 +152,9 @@ pub struct RunArguments {
     /// Every model is the deterministic mock
     #[arg(long)]
     pub mock: bool,
+    /// Let tools start the programs that the definitions name
+    #[arg(long)]
+    pub allow_commands: bool,
     /// Go on with an execution that waits
     #[arg(long, value_name = "EXECUTION")]
     pub resume: Option<String>,

@@ -175,6 +175,12 @@ pub const TABLE: &[SettingDescription] = &[
         "nats://HOST:PORT or tls://USER:PASSWORD@HOST:PORT, several comma separated",
         "the NATS servers whose JetStream is told of every event; see docs/nats.md",
     ),
+    plain(
+        "mcp_commands",
+        "",
+        "commands separated by commas, words by spaces; a last * stands for any further words",
+        "the programs that tools of definitions may start on this machine; without it none",
+    ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),
     secret("ai_openai_api_key", "", "a key of OpenAI, not empty", "sets up the provider `openai`"),
     plain("ai_openai_base_url", "https://api.openai.com/v1", "an http or https URL without query", "where OpenAI is"),

@@ -223,7 +223,7 @@ fn range(item: &Value) -> Result<std::ops::RangeInclusive<u16>, StepError> {
     }
 }
 
-pub(super) fn failed(name: &str, error: &OutgoingError) -> StepError {
+pub(crate) fn failed(name: &str, error: &OutgoingError) -> StepError {
     let class = match error {
         OutgoingError::Timeout { .. } => ErrorClass::Timeout,
         OutgoingError::Network { .. } => ErrorClass::Network,
@@ -232,14 +232,14 @@ pub(super) fn failed(name: &str, error: &OutgoingError) -> StepError {
         | OutgoingError::CredentialsElsewhere { .. }
         | OutgoingError::WrongRedirect { .. }
         | OutgoingError::TooManyRedirects
-        | OutgoingError::TooLarge
+        | OutgoingError::TooLarge { .. }
         | OutgoingError::Request { .. } => ErrorClass::Refused,
     };
     StepError::new(class, format!("{name}: {error}"))
 }
 
 /// An answer that the definition does not expect.
-pub(super) fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction: &Redaction) -> StepError {
+pub(crate) fn unexpected(name: &str, answer: &Answer, now: Timestamp, redaction: &Redaction) -> StepError {
     let status = answer.status;
     let retry_after = retry_after(&answer.headers, now);
     let class = match status.as_u16() {
@@ -277,7 +277,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 }
 
 /// The parsed value where the answer says that it is JSON, otherwise its text.
-fn body_of(name: &str, answer: &Answer) -> Result<Value, StepError> {
+pub(crate) fn body_of(name: &str, answer: &Answer) -> Result<Value, StepError> {
     if !is_json(&answer.headers) {
         return Ok(Value::String(String::from_utf8_lossy(&answer.body).into_owned()));
     }

@@ -4,6 +4,7 @@
 pub mod ai_generate;
 pub mod api_call;
 pub mod journal;
+pub mod mcp_call;
 pub mod notify;
 pub mod outgoing;
 pub mod secrets;
@@ -27,6 +28,7 @@ use serde_json::Value;
 pub use ai_generate::AiGeneratePerformer;
 pub use api_call::ApiCallPerformer;
 pub use journal::{Journal, JournalError, JournalWriter};
+pub use mcp_call::McpCallPerformer;
 pub use notify::NotifyPerformer;
 pub use outgoing::{Outgoing, OutgoingError, OutgoingOptions};
 pub use secrets::Secrets;
@@ -36,6 +38,7 @@ use crate::ai::{Providers, SetupError};
 use crate::clock::Clock;
 use crate::notify::{Mailer, MailerError};
 use crate::settings::Settings;
+use crate::tools::Toolbox;
 
 /// Faults that a message lists at most.
 const SHOWN_FAULTS: usize = 5;
@@ -144,9 +147,18 @@ impl Performers {
             Some(server) => Some(Mailer::new(server, &settings.mail_from())?),
             None => None,
         };
-        let secrets = Arc::new(settings.secrets.clone());
-        let performers = Self::standard(options, secrets, Arc::new(providers), mailer, clock)?;
+        let secrets: Arc<dyn Secrets> = Arc::new(settings.secrets.clone());
+        let outgoing = Outgoing::new(options.clone())?;
+        let tools = Toolbox::new(outgoing, secrets.clone(), settings.mcp_commands.clone(), clock.clone());
+        let performers = Self::standard(options, secrets.clone(), Arc::new(providers), mailer, clock.clone())?;
+        let performers = performers.with_tools(&tools, secrets, clock);
         Ok(performers.with(StepType::Workflow, Arc::new(WorkflowPerformer::new(only_mock))))
+    }
+
+    /// The same performers with those whose steps use tools.
+    #[must_use]
+    pub fn with_tools(self, tools: &Toolbox, secrets: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Self {
+        self.with(StepType::McpCall, Arc::new(McpCallPerformer::new(tools.clone(), secrets, clock)))
     }
 
     /// The same performers with this one for `step_type`.
@@ -174,7 +186,7 @@ pub(crate) fn time_left(deadline: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// Faults of a value in words, the first few.
-fn listed(faults: &[(String, String)]) -> String {
+pub(crate) fn listed(faults: &[(String, String)]) -> String {
     let mut words: Vec<String> = faults.iter().take(SHOWN_FAULTS).map(in_words).collect();
     if faults.len() > SHOWN_FAULTS {
         words.push(format!("and {} more", faults.len() - SHOWN_FAULTS));

@@ -38,7 +38,7 @@ impl Secrets for BTreeMap<String, SecretString> {
 ///
 /// # Errors
 /// Where a secret is not set, or a place for one is not in the input.
-pub(super) fn fill(
+pub(crate) fn fill(
     input: &mut Value,
     texts: &[SecretText],
     secret: impl Fn(&str) -> Option<SecretString>,
@@ -65,13 +65,13 @@ pub(super) fn fill(
     Ok(Redaction::of(&used))
 }
 
-fn not_set(name: &str) -> StepError {
+pub(crate) fn not_set(name: &str) -> StepError {
     let message = format!("the secret `{name}` is not set; the server reads it from FLOWCTL_SECRET_{name}");
     StepError::new(ErrorClass::Refused, message)
 }
 
 /// What must not come back: secrets in the spellings in which others repeat them.
-pub(super) struct Redaction {
+pub(crate) struct Redaction {
     /// The longest first, so that none leaves a part of another.
     needles: Vec<Needle>,
 }
@@ -83,7 +83,8 @@ struct Needle {
 }
 
 impl Redaction {
-    fn of(secrets: &[SecretString]) -> Self {
+    /// What keeps these out.
+    pub(crate) fn of(secrets: &[SecretString]) -> Self {
         let mut needles: Vec<(String, bool)> = Vec::new();
         for secret in secrets {
             let secret = secret.expose_secret();
@@ -102,12 +103,12 @@ impl Redaction {
     }
 
     /// Whether there is anything to keep out.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.needles.is_empty()
     }
 
     /// The text without secrets.
-    pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
         // ASCII's lower case is as long as the text, so a place in one is the same place in the other.
         let mut lower = text.to_ascii_lowercase();
@@ -122,7 +123,7 @@ impl Redaction {
     }
 
     /// The value without secrets, in keys too. A number that spells a secret is masked as well.
-    pub(super) fn value(&self, value: Value) -> Value {
+    pub(crate) fn value(&self, value: Value) -> Value {
         match value {
             _ if self.is_empty() => value,
             Value::String(text) => Value::String(self.text(&text).into_owned()),
@@ -138,7 +139,7 @@ impl Redaction {
     }
 
     /// The error without secrets.
-    pub(super) fn error(&self, error: StepError) -> StepError {
+    pub(crate) fn error(&self, error: StepError) -> StepError {
         StepError { message: self.text(&error.message).into_owned(), ..error }
     }
 

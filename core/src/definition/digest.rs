@@ -14,6 +14,7 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
     let mut schemas = Map::new();
     let mut prompts = Map::new();
     let mut policies = Map::new();
+    let (mut tools, mut agents) = (Map::new(), Map::new());
     let mut name_schema = |schema: &Value| {
         if let Some(path) = schema.as_str() {
             schemas.insert(path.to_owned(), resources.schemas.get(path).cloned().unwrap_or_default());
@@ -37,9 +38,15 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
             StepKind::McpCall(call) => {
                 let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
                 schema.into_iter().for_each(|schema| name_schema(&schema.value));
+                tools.insert(call.tool.value.clone(), json!(resources.tools.get(&call.tool.value)));
             }
             StepKind::AgentTask(task) => {
                 task.output_schema.iter().for_each(|schema| name_schema(&schema.value));
+                let agent = resources.agents.get(&task.agent.value);
+                agents.insert(task.agent.value.clone(), json!(agent));
+                for tool in agent.into_iter().flat_map(|agent| &agent.tools) {
+                    tools.insert(tool.clone(), json!(resources.tools.get(tool)));
+                }
             }
             StepKind::HumanApproval(approval) => {
                 if let Some(name) = &approval.policy {
@@ -53,6 +60,12 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
         "process": written, "models": models, "schemas": schemas, "prompts": prompts, "policies": policies,
         "defaults": resources.defaults
     });
+    // Only where there are any: a process without them has the digest that it always had.
+    for (key, used) in [("tools", tools), ("agents", agents)] {
+        if !used.is_empty() {
+            whole[key] = Value::Object(used);
+        }
+    }
     let tells =
         !process.header.notify.is_empty() || process.all_steps().any(|step| matches!(step.kind, StepKind::Notify(_)));
     // Which channel is meant may be known only when it runs.

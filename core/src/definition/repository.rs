@@ -15,8 +15,9 @@ use super::schema::compiled;
 use super::settings::FlowSettings;
 use super::step::StepKind;
 use super::test::ProcessTest;
-use super::tool::Tool;
+use super::tool::{self, Tool};
 use super::{Approvers, Process, Step, decode, digest, slips};
+use crate::execution::equipment::{EquippedAgent, EquippedTool};
 use crate::execution::performable::Performable;
 use crate::execution::plan::{Plan, PlanError, PromptTemplate, Resources};
 use crate::source::{
@@ -201,8 +202,8 @@ impl Repository {
         })
     }
 
-    /// The files that a process is made of: its own, the repository's settings, and every policy, prompt and schema
-    /// that it names, with what those policies extend.
+    /// The files that a process is made of: its own, the repository's settings, and every policy, prompt, schema, tool and
+    /// agent that it names, with what those name.
     pub fn files_of(&self, process: &str) -> Vec<&File> {
         let Some((own, process)) = self.process(process) else { return Vec::new() };
         let mut files = vec![own];
@@ -218,11 +219,8 @@ impl Repository {
                     continue;
                 }
                 files.push(file);
-                if let Some(Definition::Policy(policy)) = &file.definition {
-                    let extended = policy.extends.iter().map(|policy| (FileKind::Policy, policy.value.as_str()));
-                    let unknown: Vec<_> = extended.filter(|reference| !named.contains(reference)).collect();
-                    named.extend(unknown);
-                }
+                let further: Vec<_> = named_by(file).into_iter().filter(|one| !named.contains(one)).collect();
+                named.extend(further);
             }
         }
         files
@@ -253,7 +251,17 @@ impl Repository {
                 Some(Definition::Policy(policy)) => {
                     policies.insert(stem(path), policy);
                 }
+                Some(Definition::Agent(agent)) => {
+                    resources.agents.insert(stem(path).to_owned(), EquippedAgent::of(agent, &resources.models));
+                }
                 _ => {}
+            }
+        }
+        // They name schemas, which are all known only now.
+        for (path, file) in &self.files {
+            let Some(Definition::Tool(tool)) = &file.definition else { continue };
+            if let Ok(tool) = EquippedTool::of(tool, &resources.schemas) {
+                resources.tools.insert(stem(path).to_owned(), tool);
             }
         }
         for name in policies.keys() {
@@ -322,13 +330,34 @@ fn references(step: &Step) -> Vec<(FileKind, &str)> {
         }
         StepKind::McpCall(call) => {
             let schema = call.expect.as_ref().and_then(|expect| expect.schema.as_ref());
-            schema.and_then(|schema| schema_named(schema)).into_iter().collect()
+            let tool = (FileKind::Tool, call.tool.value.as_str());
+            schema.and_then(|schema| schema_named(schema)).into_iter().chain([tool]).collect()
         }
         StepKind::AgentTask(task) => {
-            task.output_schema.as_ref().and_then(|schema| schema_named(schema)).into_iter().collect()
+            let schema = task.output_schema.as_ref().and_then(|schema| schema_named(schema));
+            schema.into_iter().chain([(FileKind::Agent, task.agent.value.as_str())]).collect()
         }
         StepKind::HumanApproval(approval) => {
             approval.policy.iter().map(|name| (FileKind::Policy, name.value.as_str())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The files that a file beside the processes names: kind and name.
+fn named_by(file: &File) -> Vec<(FileKind, &str)> {
+    match &file.definition {
+        Some(Definition::Policy(policy)) => {
+            policy.extends.iter().map(|policy| (FileKind::Policy, policy.value.as_str())).collect()
+        }
+        Some(Definition::Agent(agent)) => {
+            agent.tools.iter().map(|tool| (FileKind::Tool, tool.value.as_str())).collect()
+        }
+        Some(Definition::Tool(tool)) => {
+            let document = tool.document.as_ref().filter(|document| tool::is_path(document));
+            let document = document.map(|path| (FileKind::Schema, tool::below_schemas(path)));
+            let schema = tool.input_schema.as_ref().and_then(|schema| schema_named(schema));
+            document.into_iter().chain(schema).collect()
         }
         _ => Vec::new(),
     }

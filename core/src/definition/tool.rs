@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Text;
+use super::step::api_call::Method;
 use crate::source::Spanned;
 
 /// A tool: an MCP server, an OpenAPI document, or one HTTP call.
@@ -23,10 +24,16 @@ pub struct Tool {
     /// The program of an MCP server and its arguments.
     #[serde(default)]
     pub command: Option<Vec<String>>,
-    /// The address of an MCP server or of an HTTP call.
+    /// The address of an MCP server or of an HTTP call; of an OpenAPI document: what its paths begin with.
     #[serde(default)]
     pub url: Option<Text>,
-    /// The OpenAPI document: a path in the repository or an address.
+    /// What an MCP server's program finds in its environment, beside what every program needs.
+    #[serde(default)]
+    pub env: IndexMap<Spanned<String>, Text>,
+    /// The method of an HTTP call (GET).
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// The OpenAPI document: a path below `.flow/schemas/` or an address.
     #[serde(default)]
     pub document: Option<Text>,
     /// The operations that may be used. Absent: all.
@@ -67,4 +74,14 @@ pub enum ToolApproval {
     Writes,
     /// Before each call.
     Always,
+}
+
+/// Whether a tool's `document` is a file of the repository and no address.
+pub fn is_path(document: &str) -> bool {
+    !document.contains("://") && !document.contains("{{")
+}
+
+/// The path of a tool's `document` below `.flow/schemas/`, however it was written.
+pub fn below_schemas(document: &str) -> &str {
+    document.trim_start_matches("./").strip_prefix(".flow/schemas/").unwrap_or(document)
 }

@@ -50,8 +50,8 @@ pub(super) fn of(
     match &planned.step.kind {
         StepKind::ApiCall(call) => api_call(call, planned.schema.as_ref(), context),
         StepKind::AiGenerate(generate) => ai_generate(generate, planned, context),
-        StepKind::AgentTask(task) => agent_task(task, planned.schema.as_ref(), context),
-        StepKind::McpCall(call) => mcp_call(call, planned.schema.as_ref(), context),
+        StepKind::AgentTask(task) => agent_task(task, planned, context),
+        StepKind::McpCall(call) => mcp_call(call, planned, context),
         StepKind::Workflow(workflow) => workflow_run(workflow, context),
         StepKind::Process(process) => sub_process(process, context),
         StepKind::Notify(notify) => notice::input(plan, execution, notify, context),
@@ -122,11 +122,11 @@ fn evaluate_fields(value: &Value, context: &Context) -> Result<Rendered, StepErr
     evaluate_json(value, context).map_err(|error| StepError::new(ErrorClass::Expression, error.to_string()))
 }
 
-fn agent_task(task: &AgentTask, schema: Option<&Value>, context: &Context) -> Result<Rendered, StepError> {
+fn agent_task(task: &AgentTask, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
     let mut input = Map::new();
     input.insert("agent".to_owned(), json!(task.agent.value));
     input.insert("message".to_owned(), json!(evaluate_text("message", &task.message, context)?));
-    if let Some(schema) = schema {
+    if let Some(schema) = &planned.schema {
         input.insert("output_schema".to_owned(), schema.clone());
     }
     if let Some(tools) = &task.tools {
@@ -136,16 +136,18 @@ fn agent_task(task: &AgentTask, schema: Option<&Value>, context: &Context) -> Re
         input.insert("budget".to_owned(), json!(budget));
     }
     input.insert("session".to_owned(), json!(task.session));
+    input.extend(planned.equipment.clone());
     Ok(Rendered { value: Value::Object(input), secret_texts: Vec::new() })
 }
 
-fn mcp_call(call: &McpCall, schema: Option<&Value>, context: &Context) -> Result<Rendered, StepError> {
+fn mcp_call(call: &McpCall, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
     let template = json!({"arguments": call.arguments});
     let mut rendered = evaluate_fields(&template, context)?;
     if let Value::Object(input) = &mut rendered.value {
         input.insert("tool".to_owned(), json!(call.tool.value));
         input.insert("operation".to_owned(), json!(call.operation.value));
-        if let Some(schema) = schema {
+        input.extend(planned.equipment.clone());
+        if let Some(schema) = &planned.schema {
             input.insert("expect_schema".to_owned(), schema.clone());
         }
     }

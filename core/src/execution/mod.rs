@@ -6,6 +6,7 @@ pub mod budget;
 pub mod context;
 pub mod decide;
 pub mod edges;
+pub mod equipment;
 pub mod event;
 pub mod items;
 pub mod journal;
@@ -36,6 +37,7 @@ mod retry;
 
 pub use children::{MAX_DEPTH, signals_to_others};
 pub use decide::{Refusal, abandon, decide, decide_and_apply};
+pub use equipment::{EquippedAgent, EquippedTool};
 pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};
 pub use items::{BodyStep, Item, Items};

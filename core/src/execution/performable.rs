@@ -21,9 +21,10 @@ impl Performable {
     /// What this version's engine performs. `validate` refuses the others.
     pub fn engine() -> Self {
         use StepType::{
-            AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, Notify, Process, Set, Wait, Workflow,
+            AiGenerate, ApiCall, Foreach, Form, Gateway, HumanApproval, McpCall, Notify, Process, Set, Wait, Workflow,
         };
-        let types = [AiGenerate, HumanApproval, Form, Gateway, ApiCall, Process, Foreach, Wait, Set, Notify, Workflow];
+        let types =
+            [AiGenerate, HumanApproval, Form, Gateway, ApiCall, McpCall, Process, Foreach, Wait, Set, Notify, Workflow];
         Self { types: types.into_iter().collect() }
     }
 

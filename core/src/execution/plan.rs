@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::address::{items_of, key, step_of};
+use super::equipment::{EquippedAgent, EquippedTool};
 use super::performable::Performable;
 use super::reads::Reads;
 use crate::definition::process::Defaults;
 use crate::definition::settings::ChannelSettings;
-use crate::definition::step::{RunOn, StepKind};
+use crate::definition::step::{AgentTask, RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
 use crate::source::Spanned;
 
@@ -60,6 +61,8 @@ pub struct PlannedStep {
     pub policy: Vec<Spanned<Approvers>>,
     /// The steps that a `foreach` runs for each item.
     pub body: IndexMap<String, PlannedStep>,
+    /// What it works with: the definition of its tool, or of its agent and that one's tools, as its input names them.
+    pub(super) equipment: Map<String, Value>,
     /// What its fields read.
     pub(super) reads: Reads,
 }
@@ -95,6 +98,10 @@ pub struct Resources {
     pub prompts: IndexMap<String, PromptTemplate>,
     /// Approvers by policy, those of extended policies included.
     pub policies: IndexMap<String, Vec<Spanned<Approvers>>>,
+    /// Tools by name.
+    pub tools: IndexMap<String, EquippedTool>,
+    /// Agents by name.
+    pub agents: IndexMap<String, EquippedAgent>,
 }
 
 /// A prompt's template and what its variables are where nothing is given.
@@ -300,6 +307,7 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
         prompt: None,
         policy: Vec::new(),
         body: IndexMap::new(),
+        equipment: Map::new(),
         reads: Reads::of_step(step),
     };
     match &step.kind {
@@ -319,11 +327,14 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
             if let Some(schema) = call.expect.as_ref().and_then(|expect| expect.schema.as_ref()) {
                 planned.schema = schema_of(schema)?;
             }
+            let tool = resources.tools.get(&call.tool.value).ok_or_else(|| unknown("tool", &call.tool))?;
+            planned.equipment.insert("definition".to_owned(), json!(tool));
         }
         StepKind::AgentTask(task) => {
             if let Some(schema) = &task.output_schema {
                 planned.schema = schema_of(schema)?;
             }
+            planned.equipment = equipment_of(task, resources).map_err(|(kind, name)| unknown(kind, name))?;
         }
         StepKind::HumanApproval(approval) => {
             if let Some(name) = &approval.policy {
@@ -341,6 +352,20 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
         generate.model.value.clone_from(model);
     }
     Ok(planned)
+}
+
+/// An agent, and of its tools those that it may use for this task.
+fn equipment_of<'n>(
+    task: &'n AgentTask,
+    resources: &'n Resources,
+) -> Result<Map<String, Value>, (&'static str, &'n str)> {
+    let agent = resources.agents.get(&task.agent.value).ok_or(("agent", task.agent.as_str()))?;
+    let chosen = |tool: &&String| task.tools.as_ref().is_none_or(|own| own.iter().any(|name| name.value == **tool));
+    let mut tools = Map::new();
+    for name in agent.tools.iter().filter(chosen) {
+        tools.insert(name.clone(), json!(resources.tools.get(name).ok_or(("tool", name.as_str()))?));
+    }
+    Ok(Map::from_iter([("definition".to_owned(), json!(agent)), ("equipment".to_owned(), Value::Object(tools))]))
 }
 
 /// What each step waits for: what it depends on, and every gateway that names it.

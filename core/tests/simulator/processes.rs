@@ -35,7 +35,12 @@ impl Processes {
         let begins_by_event = chance.once_in(3);
         let texts: Vec<String> = (0..NAMES.len()).map(|place| process(chance, place, begins_by_event)).collect();
         let files = NAMES.iter().zip(&texts).map(|(name, text)| (format!(".flow/processes/{name}.yaml"), text.clone()));
-        let repository = Repository::read(files);
+        let beside = [
+            (".flow/agents/writer.yaml", "name: writer\nmodel: mock\n"),
+            (".flow/tools/desk.yaml", "name: desk\ntype: http\nurl: 'http://127.0.0.1/'\n"),
+        ];
+        let beside = beside.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let repository = Repository::read(files.chain(beside));
         for file in repository.files.values() {
             assert!(
                 file.faults.is_empty() && file.structure.is_empty(),

@@ -42,24 +42,24 @@ pub struct Outgoing {
 }
 
 /// A call.
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
     /// Those of the headers that are flowctl's own and no definition's: these alone go to another host.
-    pub(super) own_headers: HeaderMap,
-    pub(super) body: Option<Bytes>,
+    pub(crate) own_headers: HeaderMap,
+    pub(crate) body: Option<Bytes>,
     /// Whether anything in it must not reach another host than it was meant for.
-    pub(super) carries_credentials: bool,
+    pub(crate) carries_credentials: bool,
     /// Whether an answer that redirects is followed.
-    pub(super) follows_redirects: bool,
+    pub(crate) follows_redirects: bool,
 }
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no answer.
@@ -93,8 +93,11 @@ pub enum OutgoingError {
     #[error("the answer redirects more than {} times", MAX_REDIRECTS)]
     TooManyRedirects,
     /// The answer is too large.
-    #[error("the answer is larger than {} MiB", MAX_ANSWER / (1024 * 1024))]
-    TooLarge,
+    #[error("the answer is larger than {} MiB", .largest / (1024 * 1024))]
+    TooLarge {
+        /// The largest that is read, in bytes.
+        largest: usize,
+    },
     /// The other side did not answer in time.
     #[error("{host} did not answer in time")]
     Timeout {
@@ -142,12 +145,17 @@ impl Outgoing {
     }
 
     /// Makes a call and follows redirects. Time is the caller's to limit.
-    pub(super) async fn call(&self, mut call: Call) -> Result<Answer, OutgoingError> {
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer, OutgoingError> {
+        self.call_up_to(call, MAX_ANSWER).await
+    }
+
+    /// The same with an answer of up to so many bytes.
+    pub(crate) async fn call_up_to(&self, mut call: Call, largest: usize) -> Result<Answer, OutgoingError> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&call).await?;
             let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
             let Some(location) = location.filter(|_| call.follows_redirects) else {
-                return answer(&call, response).await;
+                return answer(&call, response, largest).await;
             };
             let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
             redirect(&mut call, response.status(), location)?;
@@ -155,7 +163,8 @@ impl Outgoing {
         Err(OutgoingError::TooManyRedirects)
     }
 
-    async fn send(&self, call: &Call) -> Result<Response, OutgoingError> {
+    /// Makes a call and follows nothing; the body of the answer is still to be read.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Response, OutgoingError> {
         let client = self.client(&call.url)?;
         let mut request = client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         if let Some(body) = &call.body {
@@ -211,16 +220,16 @@ fn redirect(call: &mut Call, status: StatusCode, location: String) -> Result<(),
     Ok(())
 }
 
-async fn answer(call: &Call, mut response: Response) -> Result<Answer, OutgoingError> {
+async fn answer(call: &Call, mut response: Response, largest: usize) -> Result<Answer, OutgoingError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let announced = response.content_length().unwrap_or(0);
-    if call.method != Method::HEAD && announced > MAX_ANSWER as u64 {
-        return Err(OutgoingError::TooLarge);
+    if call.method != Method::HEAD && announced > largest as u64 {
+        return Err(OutgoingError::TooLarge { largest });
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&call.url, error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(OutgoingError::TooLarge);
+        if body.len() + chunk.len() > largest {
+            return Err(OutgoingError::TooLarge { largest });
         }
         body.extend_from_slice(&chunk);
     }

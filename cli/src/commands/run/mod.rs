@@ -18,6 +18,7 @@ use flowctl_app::ids::RandomIds;
 use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
 use flowctl_app::store::{SqliteStore, Store};
+use flowctl_app::tools::Commands;
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::{
     Execution, ExecutionId, ExecutionStatus, StepState, StepStatus, TenantId, TriggerInfo, Waiting,
@@ -163,12 +164,15 @@ const SNAPSHOTS: &str = "local";
 impl Bench {
     async fn open(data: &Path, arguments: &RunArguments) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-        let (settings, _) = Settings::load(
+        const READ: [&str; 2] = ["FLOWCTL_ALLOW_PRIVATE_NETWORKS", "FLOWCTL_MCP_COMMANDS"];
+        let (mut settings, _) = Settings::load(
             None,
-            std::env::vars()
-                .filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_ALLOW_PRIVATE_NETWORKS"),
+            std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || READ.contains(&name.as_str())),
         )
         .context("the environment's settings")?;
+        if arguments.allow_commands {
+            settings.mcp_commands = Commands::Any;
+        }
         let url = format!("sqlite://{}", data.join("flowctl.db").display());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open_alone(&url).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

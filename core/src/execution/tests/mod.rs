@@ -112,9 +112,20 @@ impl World {
 
 pub(super) fn plan(steps: &str, more: &str) -> Plan {
     let text = format!("name: story\nversion: 1\n{more}\nsteps:\n{steps}");
-    let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.clone())]);
-    let file = repository.files.values().next().unwrap();
-    assert!(file.faults.is_empty() && file.structure.is_empty(), "{:#?} {:#?}\n{text}", file.faults, file.structure);
+    let files = [
+        (".flow/agents/writer.yaml", "name: writer\nmodel: mock\ntools: [tracker]\n"),
+        (".flow/tools/tracker.yaml", "name: tracker\ntype: mcp\nurl: https://tracker.example/mcp\n"),
+        (".flow/processes/story.yaml", text.as_str()),
+    ];
+    let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    for file in repository.files.values() {
+        assert!(
+            file.faults.is_empty() && file.structure.is_empty(),
+            "{:#?} {:#?}\n{text}",
+            file.faults,
+            file.structure
+        );
+    }
     repository.plan_for("story", &Performable::everything()).expect("the process").expect("a plan")
 }
 

@@ -287,11 +287,11 @@ fn inputs_are_checked_with_every_fault_and_defaults_filled_in() {
 
 #[test]
 fn what_is_not_performed_is_refused_before_it_starts() {
-    let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: mcp_call, tool: desk, operation: look}\n";
+    let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: agent_task, agent: writer, message: hello}\n";
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
     assert_eq!(
         repository.plan("story").unwrap().unwrap_err(),
-        PlanError::NotPerformed { step: "a".to_owned(), step_type: "mcp_call" }
+        PlanError::NotPerformed { step: "a".to_owned(), step_type: "agent_task" }
     );
 }
 
@@ -314,10 +314,18 @@ fn what_others_perform_is_given_its_fields_evaluated_and_goes_on_with_what_they_
         "running | ask:running look:running build:running sub:running tell:running end:pending"
     );
     let input = |step: &str| Value::clone(&world.execution.steps[step].input);
+    let tracker = json!({
+        "name": "tracker", "type": "mcp", "url": "https://tracker.example/mcp", "approval": "writes"
+    });
     let ask = json!({"agent": "writer", "message": "About 7", "session": "new", "budget":
-        {"max_cost": null, "max_tokens": null, "max_turns": 3, "max_tool_calls": null}});
+        {"max_cost": null, "max_tokens": null, "max_turns": 3, "max_tool_calls": null},
+        "definition": {"name": "writer", "model": "mock", "tools": ["tracker"], "memory": "none"},
+        "equipment": {"tracker": tracker}});
     assert_eq!(input("ask"), ask);
-    assert_eq!(input("look"), json!({"tool": "tracker", "operation": "find", "arguments": {"tag": "7", "limit": 2}}));
+    let look = json!({
+        "tool": "tracker", "operation": "find", "arguments": {"tag": "7", "limit": 2}, "definition": tracker
+    });
+    assert_eq!(input("look"), look);
     assert_eq!(input("build"), json!({"workflow": "build.yml", "ref": "v7", "inputs": {"tag": "7"}}));
     assert_eq!(input("sub"), json!({"process": "notes", "inputs": {"tag": "7"}, "wait": true}));
     let receivers = json!([{"to": "https://example.com/***"}]);

@@ -46,9 +46,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// The keys of which a type needs one, and those that it cannot use.
 fn keys(kind: ToolType) -> (&'static [&'static str], &'static [&'static str]) {
     match kind {
-        ToolType::Mcp => (&["command", "url"], &["document", "input_schema"]),
-        ToolType::Openapi => (&["document"], &["command", "input_schema"]),
-        ToolType::Http => (&["url"], &["command", "document", "operations"]),
+        ToolType::Mcp => (&["command", "url"], &["document", "input_schema", "method"]),
+        ToolType::Openapi => (&["document"], &["command", "input_schema", "env", "method"]),
+        ToolType::Http => (&["url"], &["command", "document", "operations", "env"]),
     }
 }
 

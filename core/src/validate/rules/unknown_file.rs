@@ -9,6 +9,7 @@ use crate::definition::Step;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::step::api_call::Expect;
+use crate::definition::tool;
 use crate::source::{Span, Spanned, closest};
 
 /// The rule.
@@ -85,7 +86,13 @@ pub(in super::super) fn references(file: &File) -> Vec<Reference<'_>> {
         Some(Definition::Policy(policy)) => {
             policy.extends.iter().for_each(|other| found.add(FileKind::Policy, other));
         }
-        Some(Definition::Tool(tool)) => found.schema(tool.input_schema.as_ref()),
+        Some(Definition::Tool(tool)) => {
+            found.schema(tool.input_schema.as_ref());
+            let document = tool.document.as_ref().filter(|document| tool::is_path(document));
+            document.into_iter().for_each(|path| {
+                found.0.push(Reference { kind: FileKind::Schema, name: tool::below_schemas(path), span: path.span });
+            });
+        }
         _ => {}
     }
     found.0

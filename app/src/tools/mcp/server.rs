@@ -1,0 +1,198 @@
+//! A connection to one MCP server: the handshake, its operations, calls, and what its failures mean to a step.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::StepError;
+use http::HeaderMap;
+use rmcp::model::{
+    CallToolRequestParams, ClientCapabilities, ClientConfig, ErrorCode, ErrorData, Implementation,
+    PaginatedRequestParams, Tool as Described,
+};
+use rmcp::service::{ClientInitializeError, Peer, RoleClient, RunningService, ServiceError, serve_client};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::stdio::Program;
+use super::streamable::Failures;
+use super::{result, stdio, streamable};
+use crate::steps::outgoing::Outgoing;
+use crate::steps::secrets::Redaction;
+use crate::tools::{MAX_OPERATIONS, Operation, OperationCall, refused};
+
+/// How long the handshake may take. Programs that fetch themselves before they start take a while.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+/// How long a server has to end by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Pages of operations that are asked for at most.
+const MAX_PAGES: usize = 100;
+
+/// How a server is reached.
+pub(super) enum Reached {
+    /// As a program of ours, over its input and output.
+    Program { command: Vec<String>, env: Vec<(String, String)>, redaction: Arc<Redaction> },
+    /// Over streamable HTTP.
+    Address { url: Url, headers: HeaderMap, outgoing: Outgoing },
+}
+
+/// A server that was reached.
+pub(super) struct Connection {
+    name: String,
+    peer: Peer<RoleClient>,
+    running: Mutex<Option<RunningService<RoleClient, ClientConfig>>>,
+    operations: OnceCell<Arc<Vec<Operation>>>,
+    /// What went wrong with HTTP last: the protocol's own errors say less.
+    failures: Failures,
+    /// Ended when this is dropped.
+    program: Option<Program>,
+}
+
+impl Connection {
+    /// Starts or reaches a server, and shakes hands.
+    pub(super) async fn open(name: &str, reached: &Reached) -> Result<Self, StepError> {
+        let failures = Failures::default();
+        let us =
+            ClientConfig::new(ClientCapabilities::default(), Implementation::new("flowctl", env!("CARGO_PKG_VERSION")));
+        let (running, program) = match reached {
+            Reached::Program { command, env, redaction } => {
+                let (program, transport) = stdio::start(name, command, env, redaction.clone())?;
+                (handshake(serve_client(us, transport)).await, Some(program))
+            }
+            Reached::Address { url, headers, outgoing } => {
+                let transport = streamable::transport(url, headers, outgoing.clone(), failures.clone());
+                (handshake(serve_client(us, transport)).await, None)
+            }
+        };
+        let running = match running {
+            Ok(running) => running,
+            Err(error) => {
+                let ended = match &program {
+                    Some(program) => program.ended().await,
+                    None => None,
+                };
+                let error = failures.take().unwrap_or(error);
+                let message = format!("the MCP server of tool `{name}` did not start: {}", error.message);
+                let message = ended.map_or(message.clone(), |ended| format!("{message} ({ended})"));
+                return Err(StepError { message, ..error });
+            }
+        };
+        let peer = running.peer().clone();
+        let (running, operations) = (Mutex::new(Some(running)), OnceCell::new());
+        Ok(Self { name: name.to_owned(), peer, running, operations, failures, program })
+    }
+
+    /// Whether calls can still reach it.
+    pub(super) fn is_alive(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.peer.is_transport_closed() && running.as_ref().is_some_and(|running| !running.is_closed())
+    }
+
+    /// What it can do; asked once for each connection.
+    pub(super) async fn operations(&self) -> Result<Arc<Vec<Operation>>, StepError> {
+        self.operations.get_or_try_init(|| self.ask_for_operations()).await.cloned()
+    }
+
+    async fn ask_for_operations(&self) -> Result<Arc<Vec<Operation>>, StepError> {
+        let mut operations = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MAX_PAGES {
+            let params = PaginatedRequestParams::default().with_cursor(cursor);
+            let page = self.peer.list_tools(Some(params)).await.map_err(|error| self.failed(error))?;
+            operations.extend(page.tools.into_iter().map(operation));
+            if operations.len() > MAX_OPERATIONS {
+                break;
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(Arc::new(operations));
+            }
+        }
+        Err(refused(format!("the MCP server of tool `{}` has more than {MAX_OPERATIONS} operations", self.name)))
+    }
+
+    pub(super) async fn call(&self, call: OperationCall<'_>) -> Result<Value, StepError> {
+        let mut params = CallToolRequestParams::new(call.operation.to_owned()).with_arguments(call.arguments.clone());
+        params.meta = result::meta(call.idempotency_key);
+        match self.peer.call_tool_once(params).await {
+            Ok(response) => result::of(&self.name, call.operation, response),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Says goodbye, and ends the program where that is not enough.
+    pub(super) async fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut running) = running {
+            let _ = running.close_with_timeout(FAREWELL).await;
+        }
+        if let Some(program) = &self.program {
+            program.end(FAREWELL).await;
+        }
+    }
+
+    fn failed(&self, error: ServiceError) -> StepError {
+        let name = &self.name;
+        if let ServiceError::McpError(error) = &error {
+            return said(name, error);
+        }
+        if let Some(error) = self.failures.take() {
+            let message = format!("the MCP server of tool `{name}`: {}", error.message);
+            return StepError { message, ..error };
+        }
+        let class = match &error {
+            ServiceError::Timeout { .. } => ErrorClass::Timeout,
+            ServiceError::UnexpectedResponse => ErrorClass::Schema,
+            _ => ErrorClass::Network,
+        };
+        StepError::new(class, format!("the MCP server of tool `{name}`: {error}"))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(running.take());
+    }
+}
+
+async fn handshake(
+    shaking: impl Future<Output = Result<RunningService<RoleClient, ClientConfig>, ClientInitializeError>>,
+) -> Result<RunningService<RoleClient, ClientConfig>, StepError> {
+    match tokio::time::timeout(HANDSHAKE, shaking).await {
+        Ok(Ok(running)) => Ok(running),
+        Ok(Err(ClientInitializeError::JsonRpcError(error))) => {
+            Err(StepError::new(ErrorClass::Refused, format!("it refused the handshake: {}", error.message)))
+        }
+        Ok(Err(error)) => Err(StepError::new(ErrorClass::Network, error.to_string())),
+        Err(_) => {
+            let message = format!("it did not shake hands within {} s", HANDSHAKE.as_secs());
+            Err(StepError::new(ErrorClass::Timeout, message))
+        }
+    }
+}
+
+/// What a server answered instead of a result (JSON-RPC 2.0, section 5.1).
+fn said(name: &str, error: &ErrorData) -> StepError {
+    let class = match error.code {
+        ErrorCode::INTERNAL_ERROR => ErrorClass::ServerError,
+        _ => ErrorClass::Refused,
+    };
+    StepError::new(class, format!("the MCP server of tool `{name}` refused: {}", error.message))
+}
+
+/// An operation as the server describes it. What its hints leave open is taken for the worse: it writes, and twice is not
+/// once (MCP 2025-11-25, "ToolAnnotations").
+fn operation(tool: Described) -> Operation {
+    let hints = tool.annotations.as_ref();
+    let reads = hints.and_then(|hints| hints.read_only_hint).unwrap_or(false);
+    let idempotent = reads || hints.and_then(|hints| hints.idempotent_hint).unwrap_or(false);
+    Operation {
+        name: tool.name.to_string(),
+        description: tool.description.as_ref().map(ToString::to_string),
+        input_schema: tool.schema_as_json_value(),
+        writes: !reads,
+        idempotent,
+    }
+}
