@@ -82,9 +82,10 @@ impl Related {
             let rest = a.strip_prefix(b).or_else(|| b.strip_prefix(a));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        !is_told
-            && !(one.is_member && other.is_member)
-            && one.chains.iter().any(|chain| other.chains.iter().any(|read| overlap(chain, read)))
+        if is_told || (one.is_member && other.is_member) {
+            return false;
+        }
+        one.chains.iter().any(|chain| other.chains.iter().any(|read| overlap(chain, read)))
     }
 
     /// The truths that what is known of this one depends on.

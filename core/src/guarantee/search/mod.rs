@@ -97,7 +97,7 @@ pub(super) fn search(
     completed.iter().for_each(|step| search.must_complete[*step] = true);
     let found = search.within(allowance);
     let unsure = || slice.iter().copied().filter(|step| model.is_unsure(*step));
-    let asking = unsure().find(|step| model.asks_about_ends(*step)).or_else(|| unsure().last());
+    let asking = unsure().find(|step| model.asks_about_ends(*step)).or_else(|| unsure().next_back());
     let Some(asking) = asking else { return found };
     if !matches!(found, Found::Run(_)) {
         return found;
