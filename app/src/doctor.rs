@@ -1,14 +1,18 @@
 //! Looks whether a server can run here: its disk, its clock, its database, and whether what is stored of each execution
-//! is what its events give. It changes and mends nothing.
+//! is what its events give; and whether GitHub answers and grants what is needed. It changes and mends nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::Access;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::settings::Settings;
+use crate::clock::SystemClock;
+use crate::github::client::GitHub;
+use crate::github::setup::examine;
+use crate::settings::{GitHubSettings, Settings};
 use crate::store::{Examination, StoreError, postgres, sqlite};
 
 /// Free bytes below which a server will soon stop.
@@ -45,11 +49,13 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, outcome: Outcome, message: impl Into<String>) -> Self {
+    /// A check without help.
+    pub(crate) fn new(name: &'static str, outcome: Outcome, message: impl Into<String>) -> Self {
         Self { name, outcome, message: message.into(), help: None }
     }
 
-    fn with_help(self, help: impl Into<String>) -> Self {
+    /// The same with what to do.
+    pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
@@ -79,7 +85,17 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
             checks.push(if is_file { check.with_help("restore a back-up: `flowctl db restore FILE`") } else { check });
         }
     }
+    if let Some(app) = &settings.github {
+        checks.extend(github(app, settings, now).await);
+    }
     checks
+}
+
+async fn github(app: &GitHubSettings, settings: &Settings, now: Timestamp) -> Vec<Check> {
+    match GitHub::new(app, Arc::new(SystemClock)) {
+        Ok(github) => examine(&github, &settings.public_url, now).await,
+        Err(error) => vec![Check::new("github", Outcome::Fault, error.to_string())],
+    }
 }
 
 fn disk(folder: &Path) -> Check {

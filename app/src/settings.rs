@@ -19,6 +19,7 @@ pub use fault::{Fault, Origin, SettingsError, Warning};
 pub use table::{SettingDescription, TABLE};
 
 use crate::ai::{AiSettings, ProviderSettings};
+use crate::github::setup::Credentials;
 use given::{Gathered, Given, gather, variable};
 
 /// What the server is told from outside.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub database_url: SecretString,
     /// Where mirrors and large outputs are kept.
     pub data_dir: PathBuf,
+    /// Where GitHub is: the base of its REST API, and that of its pages. Nothing where only a part was given.
+    pub github_places: Option<(Url, Url)>,
     /// The GitHub App; `None` turns the GitHub side off.
     pub github: Option<GitHubSettings>,
     /// Local repositories: name and directory, in the order in which they were given.
@@ -135,6 +138,9 @@ impl Settings {
     }
 }
 
+/// Where data is kept unless it is said otherwise.
+const DATA_DIR: &str = "./flowctl-data";
+
 /// Turns texts into values; a wrong one leaves a fault and `None`.
 struct Reader {
     gathered: Gathered,
@@ -147,7 +153,12 @@ impl Reader {
         let public_url = self.value("public_url", base_url);
         let data_dir = self.value("data_dir", path);
         let database_url = self.secret("database_url", is_database_url);
-        let github = self.github();
+        let github = match self.github() {
+            // No App is named: perhaps one was set up here.
+            Some(None) => self.kept_app(data_dir.as_deref().unwrap_or(Path::new(DATA_DIR))),
+            given => given,
+        };
+        let github_places = self.github_places();
         let repositories = self.repositories();
         let api_token = self.secret("api_token", is_token);
         let api_act_as = self.value("api_act_as", boolean);
@@ -167,13 +178,14 @@ impl Reader {
         let secrets = self.secrets();
 
         let listen = listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)));
-        let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("./flowctl-data"));
+        let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let public_url_given = public_url.is_some();
         Some(Settings {
             public_url: public_url.unwrap_or_else(|| default_public_url(listen)),
             listen,
             database_url: database_url.unwrap_or_else(|| default_database_url(&data_dir)),
             data_dir,
+            github_places,
             github: github?,
             repositories,
             api_token,
@@ -278,6 +290,32 @@ impl Reader {
             webhook_secret: webhook_secret?,
             write_interval: Duration::from_millis(write_interval.unwrap_or(1_000)),
         }))
+    }
+
+    /// The App whose credentials the setup has kept in the data folder.
+    fn kept_app(&mut self, data: &Path) -> Option<Option<GitHubSettings>> {
+        let kept = match Credentials::kept(data) {
+            Ok(kept) => kept,
+            Err(error) => {
+                let expected = format!("the App that was set up here cannot be read ({error})");
+                self.fault("github_app_id", Origin::Missing, None, expected);
+                return None;
+            }
+        };
+        let Some(Credentials { app_id, private_key, webhook_secret }) = kept else { return Some(None) };
+        let (api_url, web_url) = (self.value("github_api_url", base_url), self.value("github_url", base_url));
+        let (api_url, web_url) = self.places(api_url, web_url)?;
+        let write_interval = self.value("github_write_interval_ms", |text| within(text, 0, 60_000));
+        let write_interval = Duration::from_millis(write_interval.unwrap_or(1_000));
+        Some(Some(GitHubSettings { api_url, web_url, app_id, private_key, webhook_secret, write_interval }))
+    }
+
+    /// Where GitHub is, whether there is an App or not; what is wrong about it was told before.
+    fn github_places(&self) -> Option<(Url, Url)> {
+        let given = |name| self.given(name).map(|given| base_url(given.text.trim()));
+        let api = given("github_api_url").unwrap_or_else(|| Url::parse("https://api.github.com").ok())?;
+        let web = given("github_url").unwrap_or_else(|| web_url_of(&api))?;
+        Some((api, web))
     }
 
     /// The two base URLs. A clone URL is never guessed to be github.com when the API is elsewhere: the token of one

@@ -8,6 +8,15 @@ mod lease;
 pub mod mirror;
 pub mod outbox;
 pub mod people;
+pub mod reconcile;
 pub mod redelivery;
+pub mod setup;
 pub mod signature;
 pub mod wording;
+
+use flowctl_core::execution::Execution;
+
+/// GitHub's id of an execution's repository: what caused it said so. Nothing for one that was started in another way.
+pub fn repository_id(execution: &Execution) -> Option<u64> {
+    execution.trigger.payload.get("repository")?.get("id")?.as_u64()
+}

@@ -43,6 +43,7 @@ pub fn router(
     webhook_secret: Option<&SecretString>,
     api: Option<&Api>,
     exposition: &Exposition,
+    setup: Option<Router>,
 ) -> Router {
     let mut router = Router::new()
         .route("/", get(health::root))
@@ -63,6 +64,9 @@ pub fn router(
     }
     if let Some(api) = api {
         router = router.merge(api.router());
+    }
+    if let Some(setup) = setup {
+        router = router.merge(setup);
     }
     limited(router.fallback(no_such_route), ANSWER_WITHIN)
 }

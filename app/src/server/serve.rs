@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,7 @@ use crate::github::intake::{Intake, IntakeParts};
 use crate::github::mirror::{MirrorError, Mirrors};
 use crate::github::outbox::{GitHubPlanner, Installations, Outbox};
 use crate::github::redelivery;
+use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
 use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
@@ -92,6 +94,7 @@ pub struct Server {
     role: Role,
     installations: Installations,
     exposition: Exposition,
+    setup: Option<Setup>,
 }
 
 struct GitHubSide {
@@ -160,6 +163,7 @@ impl Server {
             },
         );
         let stream = event_stream(&settings, &store, &clock, (&owner, lease));
+        let setup = setup(&settings, role, &clock);
         let streams = CancellationToken::new();
         let api = Api::new(ApiParts {
             store: Arc::clone(&store),
@@ -205,12 +209,24 @@ impl Server {
             role,
             installations,
             exposition,
+            setup,
         })
+    }
+
+    /// Cancelled once the App was set up on this server's pages: whoever runs it starts it anew then. Never where there
+    /// is an App already.
+    pub fn set_up(&self) -> CancellationToken {
+        self.setup.as_ref().map(Setup::done).unwrap_or_default()
     }
 
     /// The settings, with the address that was really bound.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Where the App is set up, with the one-time code; nothing where there is an App already.
+    pub fn setup_address(&self) -> Option<String> {
+        self.setup.as_ref().map(Setup::address)
     }
 
     /// What moves executions.
@@ -242,6 +258,7 @@ impl Server {
             role,
             installations,
             exposition,
+            setup,
             ..
         } = self;
         let rooms = TaskTracker::new();
@@ -271,12 +288,25 @@ impl Server {
                 spawn(&rooms, &shutdown, "outbox", async move { outbox.run(telling).await });
                 let missed = redelivery::run(side.github.clone(), Arc::clone(&clock), asking);
                 spawn(&rooms, &shutdown, "redelivery", missed);
+                let (reconciler, looking) = (side.intake.reconciler(), shutdown.clone());
+                spawn(&rooms, &shutdown, "reconciler", async move { reconciler.run(looking).await });
             }
+        }
+        let pages = pages(setup.as_ref(), github.as_ref(), role, &clock);
+        if let Some(setup) = setup {
+            tracing::info!(page = setup.address(), "there is no GitHub App; it is set up on this page");
+            let (done, ending) = (setup.done(), shutdown.clone());
+            rooms.spawn(async move {
+                if ending.run_until_cancelled(done.cancelled()).await.is_some() {
+                    ending.cancel();
+                }
+            });
         }
         rooms.close();
         let secret = github.as_ref().filter(|_| role.answers()).map(|side| &side.settings.webhook_secret);
         tracing::info!(%role, listen = %settings.listen, public_url = %settings.public_url, github = github.is_some(), "serving");
-        let web = axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api), &exposition));
+        let web =
+            axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api), &exposition, pages));
         let ended = {
             let shutdown = shutdown.clone();
             async move {
@@ -353,6 +383,22 @@ fn repositories(
     let local: BTreeMap<String, PathBuf> = settings.repositories.iter().cloned().collect();
     let web = settings.github.as_ref().map(|github| github.web_url.clone());
     Ok(Repositories::new(Mirrors::new(&settings.data_dir)?, local, github.zip(web), Arc::clone(store)))
+}
+
+/// The setup of an App, where there is none and people can reach it here.
+fn setup(settings: &Settings, role: Role, clock: &Arc<dyn Clock>) -> Option<Setup> {
+    let (api_url, web_url) = settings.github_places.clone().filter(|_| settings.github.is_none() && role.answers())?;
+    let (public_url, data) = (settings.public_url.clone(), settings.data_dir.clone());
+    Some(Setup::new(SetupPlaces { public_url, api_url, web_url, data }, Arc::clone(clock)))
+}
+
+/// The pages that lead to an App, or say what the one that is there lacks.
+fn pages(setup: Option<&Setup>, side: Option<&GitHubSide>, role: Role, clock: &Arc<dyn Clock>) -> Option<Router> {
+    if let Some(setup) = setup {
+        return Some(setup::pages(setup.clone()));
+    }
+    let side = side.filter(|_| role.answers())?;
+    Some(app_page(AppPage::new(side.github.clone(), side.settings.web_url.clone(), Arc::clone(clock))))
 }
 
 /// How long callers may be told that nothing more is stored.

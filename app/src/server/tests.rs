@@ -25,8 +25,14 @@ impl World {
         let url = format!("sqlite://{}", data.path().join("flowctl.db").display());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await.unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let router =
-            router(&store, &clock, Some(&SecretString::from("s3cret".to_owned())), None, &Exposition::begin().unwrap());
+        let router = router(
+            &store,
+            &clock,
+            Some(&SecretString::from("s3cret".to_owned())),
+            None,
+            &Exposition::begin().unwrap(),
+            None,
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::crash_point;
+use crate::github::reconcile::is_reconciled;
 use crate::github::signature::{SIGNATURE_HEADER, SignatureError, verify};
 use crate::store::{DeliveryId, NewDelivery, Receipt, Store};
 use crate::telemetry::names;
@@ -52,6 +53,10 @@ pub(super) async fn receive(
         let lacking = "the headers X-GitHub-Delivery and X-GitHub-Event are needed\n";
         return (StatusCode::BAD_REQUEST, lacking.to_owned());
     };
+    if is_reconciled(id) {
+        count("", "refused");
+        return (StatusCode::BAD_REQUEST, "the header X-GitHub-Delivery is none of GitHub's ids\n".to_owned());
+    }
     store(&inbox, id, event, body).await
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod examination;
 mod execution;
 mod github_object;
+mod heard;
 mod installation;
 mod listing;
 mod measures;
@@ -45,6 +46,7 @@ pub use error::StoreError;
 pub use examination::Examination;
 pub use execution::{Committed, ExecutionFilter, Page, PausedProcess, Progress, Stored, StoredEvent, Transition};
 pub use github_object::{CheckRunRow, GitHubObject, GitHubObjects};
+pub use heard::{Heard, HeardStore, RepositoryCalled};
 pub use installation::Installation;
 pub use outputs::{Outputs, digest};
 pub use postgres::PostgresStore;
@@ -60,7 +62,7 @@ pub use work::{Claim, ClaimedWork, Held, Work};
 /// A *lease* is a claim with an end: until then nobody else gets what was claimed, and after it anybody does. Who
 /// comes back too late, when somebody else has it, is told `false` and has changed nothing.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: HeardStore {
     /// Puts a webhook into the inbox, once per delivery id. One that had failed is taken up again when GitHub
     /// redelivers it.
     async fn receive(&self, delivery: NewDelivery) -> Result<Receipt, StoreError>;

@@ -15,7 +15,8 @@ use crate::exit::Exit;
 
 /// Serves until it is told to end.
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<Exit> {
-    let (settings, warnings) = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    let load = || Settings::load(arguments.config.as_deref(), std::env::vars());
+    let (settings, warnings) = load()?;
     telemetry::start(&settings)?;
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -24,12 +25,22 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<Exit> {
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
         tokio::spawn(end_on_signal(shutdown.clone()));
-        let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
-        let server =
-            Server::bind_as(role(arguments.role), settings, performers).await.context("the server cannot start")?;
-        server.run(shutdown).await?;
+        let mut settings = settings;
+        // Once an App was set up on its pages the server starts anew with it.
+        while serve(role(arguments.role), settings, shutdown.child_token()).await? && !shutdown.is_cancelled() {
+            settings = load()?.0;
+        }
         Ok(Exit::Done)
     })
+}
+
+/// Serves until it is told to end; whether that was because there is an App now.
+async fn serve(role: Role, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<bool> {
+    let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
+    let server = Server::bind_as(role, settings, performers).await.context("the server cannot start")?;
+    let set_up = server.set_up();
+    server.run(shutdown).await?;
+    Ok(set_up.is_cancelled())
 }
 
 fn role(argument: RoleArgument) -> Role {

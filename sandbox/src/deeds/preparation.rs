@@ -192,6 +192,24 @@ impl Hub {
         })
     }
 
+    /// Gives a repository to another account.
+    pub fn transfer_repository(&self, repository: &str, to: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let id = change.world.repository(repository)?.id;
+            let to = change.world.account(to)?.id;
+            change.transfer_repository(id, to, change.world.app.owner)
+        })
+    }
+
+    /// Forgets what was sent to the App, as after three days.
+    /// Source: GitHub documentation, "Viewing webhook deliveries" (of the past 3 days).
+    pub fn forget_deliveries(&self) -> Result<(), SandboxError> {
+        self.change(|change| {
+            change.world.forget_deliveries();
+            Ok(())
+        })
+    }
+
     /// Deletes a repository.
     pub fn delete_repository(&self, repository: &str) -> Result<(), SandboxError> {
         self.change(|change| {

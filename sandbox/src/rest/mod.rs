@@ -8,6 +8,7 @@ mod checks;
 mod comments;
 mod error;
 mod issues;
+pub(crate) mod manifest;
 mod people;
 mod pulls;
 mod repositories;
@@ -82,6 +83,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .merge(pulls::router())
         .merge(checks::router())
         .merge(actions::router())
+        .merge(manifest::router())
         .route("/", axum::routing::get(root))
         .route("/meta", axum::routing::get(meta))
         .route("/rate_limit", axum::routing::get(rate_limit))

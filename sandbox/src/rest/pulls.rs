@@ -40,16 +40,26 @@ async fn list_pulls(
 ) -> Answer {
     let state = paging.parameter("state").unwrap_or("open").to_owned();
     let (base, head) = (paging.parameter("base"), paging.parameter("head"));
+    // "direction: desc when sort is created or sort is not specified, otherwise asc" (REST documentation, as above).
+    let by_update = paging.parameter("sort") == Some("updated");
+    let newest_first = paging.parameter("direction").map_or(!by_update, |direction| direction == "desc");
     let pulls = hub.read(|view| {
         let id = caller.repository(view.world, &owner, &name, READ)?;
-        let here = view.world.issues.values().rev().filter(|issue| issue.repository == id);
+        let here = view.world.issues.values().filter(|issue| issue.repository == id);
         let here = here.filter(|issue| {
             let Some(side) = &issue.pull_request else { return false };
             let base_fits = base.is_none_or(|base| side.base_ref == base);
             let head_fits = head.is_none_or(|head| head.rsplit(':').next() == Some(side.head_ref.as_str()));
             (state == "all" || issue.state() == state) && base_fits && head_fits
         });
-        Ok::<Vec<Value>, ApiError>(here.map(|issue| view.pull_request_simple(issue)).collect())
+        let mut here: Vec<&Issue> = here.collect();
+        if by_update {
+            here.sort_by_key(|issue| issue.updated_at);
+        }
+        if newest_first {
+            here.reverse();
+        }
+        Ok::<Vec<Value>, ApiError>(here.into_iter().map(|issue| view.pull_request_simple(issue)).collect())
     })?;
     Ok(paging.list(pulls))
 }

@@ -68,6 +68,15 @@ pub struct Installation {
     pub suspended: Option<(Timestamp, Id)>,
 }
 
+/// An App that is being registered: its code was given to a browser, and nobody has asked for it yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registration {
+    /// The App; it gets its id once it is asked for.
+    pub app: App,
+    /// Until when the code holds.
+    pub expires_at: Timestamp,
+}
+
 /// Whom a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenOwner {

@@ -60,6 +60,11 @@ pub(crate) enum DeliveryNews {
 }
 
 impl World {
+    pub(crate) fn forget_deliveries(&mut self) {
+        let forgotten = std::mem::take(&mut self.deliveries);
+        self.delivery_news.extend(forgotten.into_keys().map(DeliveryNews::Forgotten));
+    }
+
     pub(crate) fn keep_delivery(&mut self, delivery: Delivery) {
         self.delivery_news.push(DeliveryNews::Kept(delivery.id));
         self.deliveries.insert(delivery.id, delivery);

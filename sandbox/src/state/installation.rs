@@ -173,6 +173,20 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Gives a repository to another account; tells the App there `repository.transferred`. Teams of the account before
+    /// keep nothing. Source: "Transferring a repository", and webhook documentation, `repository`.
+    pub fn transfer_repository(&mut self, id: Id, to: Id, by: Id) -> Result<(), SandboxError> {
+        let repository = self.world.repositories.get_mut(&id).ok_or_else(|| missing(id))?;
+        let before = std::mem::replace(&mut repository.owner, to);
+        repository.teams.clear();
+        let former = self.view().user(before);
+        let is_organization = former["type"] == "Organization";
+        let from = if is_organization { json!({"organization": former}) } else { json!({"user": former}) };
+        let fields = vec![("changes", json!({"owner": {"from": from}}))];
+        self.emit("repository", Some("transferred"), id, by, fields);
+        Ok(())
+    }
+
     /// Makes another branch the default; tells `repository.edited`.
     pub fn set_default_branch(&mut self, id: Id, branch: &str, by: Id) -> Result<(), SandboxError> {
         let repository = self.world.repositories.get_mut(&id).ok_or_else(|| missing(id))?;

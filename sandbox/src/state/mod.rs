@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use app::{App, Installation, Selection, Token, TokenOwner};
+pub use app::{App, Installation, Registration, Selection, Token, TokenOwner};
 pub use change::Change;
 pub(crate) use change::Emitted as EmittedEvent;
 pub use check::{Annotation, CheckAction, CheckRun, CheckRunVersion, CheckSuite};
@@ -84,6 +84,9 @@ pub struct World {
     /// Runs of workflows.
     #[serde(default)]
     pub workflow_runs: BTreeMap<Id, WorkflowRun>,
+    /// Apps that are being registered, by their codes.
+    #[serde(default)]
+    pub registrations: BTreeMap<String, Registration>,
     /// What was sent to the webhook address, oldest first.
     pub deliveries: BTreeMap<Id, Delivery>,
     #[serde(skip)]
@@ -110,6 +113,7 @@ impl World {
             suites: BTreeMap::new(),
             check_runs: BTreeMap::new(),
             workflow_runs: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             delivery_news: Vec::new(),
         }

@@ -61,7 +61,7 @@ pub struct Stage {
     shutdown: CancellationToken,
     server: JoinHandle<()>,
     settings: Settings,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Stage {
@@ -103,7 +103,7 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let server = run(server, &shutdown);
         hub.install("octo-org", None).unwrap();
-        Self { sandbox, hub, shutdown, server, settings, _data: data }
+        Self { sandbox, hub, shutdown, server, settings, data }
     }
 
     /// Starts another server on the data of the one that has ended.
@@ -228,6 +228,32 @@ impl Stage {
             Ok(found) => found,
             Err(_) => panic!("{what} did not happen; what is there:\n{}", self.everything()),
         }
+    }
+
+    /// GitHub can no longer send again what it has sent so far.
+    pub async fn forget_deliveries(&self) {
+        self.sandbox.deliveries_settled(PATIENCE).await.unwrap();
+        self.hub.forget_deliveries().unwrap();
+    }
+
+    /// How every execution stands in the store, oldest first.
+    pub async fn statuses(&self) -> Vec<String> {
+        let file = self.data.path().join("flowctl.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
+        let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let statuses = sqlx::query_scalar("select status from executions order by id").fetch_all(&database).await;
+        database.close().await;
+        statuses.unwrap()
+    }
+
+    /// Waits until they stand so.
+    pub async fn until_statuses(&self, expected: &[&str]) {
+        let reached = tokio::time::timeout(PATIENCE, async {
+            while self.statuses().await != expected {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "{:?} and not {expected:?}", self.statuses().await);
     }
 
     /// The check runs of a pull request with their conclusions, oldest first; of one check.

@@ -1,6 +1,6 @@
 //! Writes to GitHub under faults: repeated, delayed, refused; never twice, never lost.
 
-use flowctl_sandbox::Fault;
+use flowctl_sandbox::{Fault, RateLimits};
 
 use crate::stage::{RELEASE, Stage};
 
@@ -53,6 +53,20 @@ async fn a_limit_is_waited_for() {
     }
     let played = play(&stage).await;
     assert!(played.ends_with("1 comment, 1 reply"), "{played}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_executions_meets_no_limit() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.hub.pace.set_limits(RateLimits::default());
+    let numbers: Vec<u64> = (0..25).map(|number| stage.pull_request(&format!("release-{number}"))).collect();
+    for number in &numbers {
+        stage.concluded(*number, "release", "action_required").await;
+    }
+    let requests = stage.hub.requests.all();
+    let refused: Vec<_> = requests.iter().filter(|request| [403, 429].contains(&request.status)).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    println!("{} requests for {} executions", requests.len(), numbers.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,7 +196,7 @@ impl Delivery {
 }
 
 impl AppClient {
-    async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
+    pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
         self.shared.transport.send(call, &self.shared.app_token()?).await
     }
 

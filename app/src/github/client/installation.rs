@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::ETAG;
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,13 +65,22 @@ impl InstallationClient {
     /// 401 has not been done.
     pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
         let token = self.token().await?;
-        match self.shared.transport.send(call, &token).await {
+        let answered = match self.shared.transport.send(call, &token).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let token = self.token_instead_of(&token).await?;
                 self.shared.transport.send(call, &token).await
             }
             answered => answered,
+        };
+        if let Ok(answer) = &answered {
+            self.shared.limits.note(self.id, &answer.headers);
         }
+        answered
+    }
+
+    /// Until when only what people wait for should be asked: the hour's requests are nearly used up.
+    pub fn used_up_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.shared.limits.used_up_until(self.id, now)
     }
 
     /// As [`Self::request`], for an archive that GitHub redirects to.

@@ -2,6 +2,7 @@
 //! requests; what is sent, retried and understood is decided here. Nothing here is durable, and nothing is repeated
 //! but a request that a stale token had refused: repetition is the outbox's business.
 
+mod about;
 mod actions;
 mod check_run;
 mod comment;
@@ -9,8 +10,10 @@ mod error;
 mod freshness;
 mod identity;
 mod installation;
+mod limits;
 mod people;
 mod pull_request;
+mod recent;
 mod repository;
 mod transport;
 
@@ -21,6 +24,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::settings::GitHubSettings;
 
+pub use about::{Hook, Rate};
 pub use actions::{Artifact, DeploymentReview, DeploymentState, DispatchedRun, WorkflowDispatch, WorkflowRun};
 pub use check_run::{
     Annotation, AnnotationLevel, CheckAction, CheckConclusion, CheckOutput, CheckRun, CheckRunOutput, CheckRunQuery,
@@ -39,6 +43,7 @@ pub use repository::{InstallationId, RepositoryName, RepositoryNameError};
 
 use freshness::Freshness;
 use identity::{AppIdentity, Tokens};
+use limits::Limits;
 use transport::Transport;
 
 /// GitHub, seen from one App. Cheap to clone; clones share connections, tokens and answers.
@@ -52,6 +57,7 @@ pub(crate) struct Shared {
     identity: AppIdentity,
     tokens: Tokens,
     freshness: Freshness,
+    limits: Limits,
     clock: Arc<dyn Clock>,
 }
 
@@ -63,7 +69,8 @@ impl GitHub {
     pub fn new(settings: &GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
         let transport = Transport::new(&settings.api_url, Arc::clone(&clock))?;
         let identity = AppIdentity::new(settings.app_id, &settings.private_key)?;
-        let shared = Shared { transport, identity, tokens: Tokens::default(), freshness: Freshness::default(), clock };
+        let (tokens, freshness, limits) = (Tokens::default(), Freshness::default(), Limits::default());
+        let shared = Shared { transport, identity, tokens, freshness, limits, clock };
         Ok(Self { shared: Arc::new(shared) })
     }
 

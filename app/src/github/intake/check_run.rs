@@ -87,7 +87,8 @@ async fn execution_of(scope: &Scope<'_>, run: &CheckRun) -> Result<Option<Execut
     let Some(id) = run.external_id.as_deref().and_then(|id| id.parse::<ExecutionId>().ok()) else { return Ok(None) };
     let stored = scope.inner.store.load(&scope.tenant, id).await?;
     // The id comes from the run, the run from a repository: both must be the execution's own.
-    Ok(stored.map(|stored| stored.execution).filter(|execution| execution.repository == scope.name()))
+    let Some(execution) = stored.map(|stored| stored.execution) else { return Ok(None) };
+    Ok(scope.owns(&execution).await?.then_some(execution))
 }
 
 /// The execution at its pull request's head, as GitHub has it now.

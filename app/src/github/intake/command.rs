@@ -12,6 +12,7 @@ use super::start::{Occasion, Place, inputs};
 use super::{Trouble, values};
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
+use crate::github::reconcile::Reconciler;
 use crate::github::wording::{self, Answer, Refused};
 use crate::identity::{About, Word, approval, form, settled};
 use crate::store::NewEffect;
@@ -330,11 +331,17 @@ impl Commander<'_> {
         Ok(settled(None, engine.signal(&self.scope.tenant, execution.id, signal, self.along(key)).await)?)
     }
 
-    /// Everything was looked at anew when the executions were loaded; what is shown is told once more.
+    /// The pull request was looked at anew when the executions were loaded; so are comments and reviews that nobody told
+    /// of, and what is shown is told once more.
     async fn recheck(&self, open: &[Execution]) -> Outcome<()> {
         if let Err(refused) = self.scope.permits("recheck", &self.said.person, None, false).await? {
             return Ok(Err(refused));
         }
+        // What nobody told of is put into the inbox behind this, and dealt with next.
+        let inner = self.scope.inner;
+        let reconciler = Reconciler::new(inner.store.clone(), inner.github.clone(), inner.clock.clone());
+        let Scope { tenant, client, repository, .. } = self.scope;
+        reconciler.look_at(tenant, client, repository, self.place.number).await?;
         for execution in open {
             let objects = self.scope.inner.store.github_objects(&self.scope.tenant, execution.id).await?;
             let renew = objects.check_runs.last().map(|row| Renewal { run: row.id, why: RenewedBecause::Asked });

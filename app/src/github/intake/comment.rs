@@ -11,6 +11,7 @@ use super::start::Place;
 use super::{Handled, Trouble};
 use crate::github::client::{Reaction, User};
 use crate::github::people::person;
+use crate::github::reconcile::of_comment;
 use crate::github::wording::Answer;
 
 /// Handles a delivery.
@@ -29,6 +30,10 @@ pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Resul
     let reading = read(&body);
     if !speaks_to_us(scope, issue.number, &reading).await? {
         return Ok(Handled::Ignored("there is no command in it".to_owned()));
+    }
+    let what = of_comment(comment.id);
+    if scope.has_heard(&what).await? {
+        return Ok(Handled::Ignored("it was heard in another way before".to_owned()));
     }
     scope.tell(vec![scope.reaction(comment.id, Reaction::Eyes)]).await?;
     let (pull_request, executions) = match issue.pull_request {
@@ -50,6 +55,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Resul
     let commander = Commander { scope, said: &said, place: &place, body: &body };
     let answers = commander.obey(&reading, executions).await?;
     answer(scope, issue.number, &comment, author, &answers).await?;
+    scope.hear(what).await?;
     Ok(Handled::Done)
 }
 

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::payload::InstallationEvent;
 use super::{Handled, Inner, Trouble};
 use crate::github::outbox::{Effect, Sender, priority};
+use crate::github::reconcile::begin;
 use crate::store::{ExecutionFilter, Installation, Store, StoreError};
 
 /// For how long after its end an execution is shown once more when the App comes back.
@@ -29,6 +30,7 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
     inner.installations.learn(&tenant, installation.id);
     let known = Installation { id: installation.id, account: tenant.clone(), suspended, deleted };
     inner.store.upsert_installation(known).await?;
+    begin(inner.store.as_ref(), &tenant, inner.clock.now()).await?;
     match (deleted, suspended) {
         (true, _) => {
             tracing::warn!(tenant = tenant.as_str(), "the App was removed; its executions are no longer shown")
@@ -82,6 +84,7 @@ pub(super) async fn learn(inner: &Inner, tenant: &TenantId, installation: u64) -
             inner.store.upsert_installation(known).await?;
         }
     }
+    begin(inner.store.as_ref(), tenant, inner.clock.now()).await?;
     inner.installations.learn(tenant, installation);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod installation;
 mod payload;
 mod pull_request;
 mod push;
+mod repository;
 mod review;
 mod scope;
 mod source;
@@ -37,9 +38,10 @@ use trouble::Trouble;
 use crate::clock::Clock;
 use crate::crash::crash_point;
 use crate::engine::Engine;
-use crate::github::client::{GitHub, InstallationId, RepositoryName};
+use crate::github::client::{GitHub, GitHubError, InstallationId, RepositoryName};
 use crate::github::lease;
 use crate::github::outbox::{Installations, Outbox};
+use crate::github::reconcile::Reconciler;
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Store};
 
 /// How many deliveries are handled at once.
@@ -52,6 +54,9 @@ const MOST_ATTEMPTS: u32 = 50;
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// Just after an event GitHub's API may not know yet what it tells of.
 const API_LAG: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a new installation may be unknown to the rest of GitHub.
+const INSTALLATION_LAG: SignedDuration = SignedDuration::from_secs(5);
 
 /// What intake works with.
 pub struct IntakeParts {
@@ -93,6 +98,12 @@ enum Handled {
 }
 
 impl Intake {
+    /// Looks for what no delivery told of.
+    pub fn reconciler(&self) -> Reconciler {
+        let IntakeParts { store, github, clock, .. } = &*self.inner;
+        Reconciler::new(Arc::clone(store), github.clone(), Arc::clone(clock))
+    }
+
     /// An intake that does nothing by itself until [`Intake::run`].
     #[must_use]
     pub fn new(parts: IntakeParts) -> Self {
@@ -206,6 +217,15 @@ async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble
     let Some(scope) = scope(inner, &delivery).await? else {
         return Ok(Handled::Ignored(format!("`{}` is about no repository", delivery.event)));
     };
+    if !ASKING.contains(&delivery.event.as_str()) {
+        return match delivery.event.as_str() {
+            "repository" => repository::handle(&scope, payload(&delivery)?).await,
+            other => Ok(Handled::Ignored(format!("`{other}` is an event that nothing follows from"))),
+        };
+    }
+    if let Some(gone) = uninstalled(&scope).await? {
+        return Ok(gone);
+    }
     match delivery.event.as_str() {
         "pull_request" => pull_request::handle(&scope, payload(&delivery)?).await,
         "push" => push::handle(&scope, payload(&delivery)?).await,
@@ -218,6 +238,35 @@ async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble
         "workflow_run" => happening::workflow_run(&scope, payload(&delivery)?).await,
         "check_suite" => check_run::suite(&scope, payload(&delivery)?).await,
         other => Ok(Handled::Ignored(format!("`{other}` is an event that nothing follows from"))),
+    }
+}
+
+/// Events whose handling asks GitHub.
+const ASKING: [&str; 10] = [
+    "pull_request",
+    "push",
+    "issue_comment",
+    "pull_request_review",
+    "check_run",
+    "check_suite",
+    "repository_dispatch",
+    "merge_group",
+    "deployment_protection_rule",
+    "workflow_run",
+];
+
+/// What follows where GitHub gives no token: nothing, once it can no longer be GitHub's own delay after an installation.
+async fn uninstalled(scope: &Scope<'_>) -> Result<Option<Handled>, Trouble> {
+    match scope.client.token().await {
+        Err(error @ GitHubError::Uninstalled { .. }) => {
+            let age = scope.now().duration_since(scope.received_at);
+            if age < INSTALLATION_LAG {
+                return Err(Trouble::Passing { reason: error.to_string(), wait: Some(SignedDuration::from_secs(1)) });
+            }
+            Ok(Some(Handled::Ignored("the App is not installed there any more".to_owned())))
+        }
+        // What it says of everything else is said again by whoever asks.
+        _ => Ok(None),
     }
 }
 
@@ -234,9 +283,10 @@ async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Option
     installation::learn(inner, tenant, installation_id).await?;
     let Some(repository) = repository else { return Ok(None) };
     let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
+    let id = repository::called(inner, tenant, &repository, delivery).await?;
     let client = inner.github.installation(InstallationId(installation_id));
     let tenant: TenantId = tenant.clone();
-    Ok(Some(Scope::new(inner, tenant, repository, client, delivery)))
+    Ok(Some(Scope::new(inner, (tenant, repository, id), client, delivery)))
 }
 
 #[cfg(test)]

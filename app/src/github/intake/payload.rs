@@ -28,6 +28,48 @@ pub(super) struct Changes {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Changed {
     pub(super) updated_at: Timestamp,
+    pub(super) closed_at: Option<Timestamp>,
+    pub(super) head: Option<Head>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Head {
+    pub(super) sha: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RepositoryEvent {
+    pub(super) action: String,
+    #[serde(default)]
+    pub(super) changes: RepositoryChanges,
+}
+
+/// What was so before (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository>).
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RepositoryChanges {
+    pub(super) owner: Option<OwnerChange>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct OwnerChange {
+    pub(super) from: FormerOwner,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct FormerOwner {
+    pub(super) user: Option<Account>,
+    pub(super) organization: Option<Account>,
+}
+
+/// The repository of a payload, as far as it is needed before anything else.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct OfRepository {
+    pub(super) repository: Option<Identified>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Identified {
+    pub(super) id: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -97,7 +139,8 @@ pub(super) struct PullRequestReviewEvent {
     pub(super) action: String,
     pub(super) review: ReviewReference,
     pub(super) pull_request: Numbered,
-    pub(super) sender: User,
+    /// Absent where nobody told of it and it was found by looking.
+    pub(super) sender: Option<User>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use flowctl_core::definition::trigger::PullRequestAction;
 use flowctl_core::definition::{Process, Trigger};
 use flowctl_core::execution::TriggerInfo;
+use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::payload::PullRequestEvent;
@@ -16,9 +17,52 @@ use super::validation::{self, Looked};
 use super::{Handled, Trouble};
 use crate::github::client::PullRequest;
 use crate::github::people::person;
+use crate::github::reconcile::{is_reconciled, of_head, of_pull_request};
+
+/// Handles a delivery, unless all that it tells of was found by looking before it came.
+pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
+    let marks = marks(scope, &event);
+    if was_found(scope, &marks, event.pull_request.updated_at).await? {
+        return Ok(Handled::Ignored("it was heard of in another way before".to_owned()));
+    }
+    let handled = take(scope, event).await?;
+    for mark in marks {
+        scope.hear(mark).await?;
+    }
+    Ok(handled)
+}
+
+/// What is recorded once such a delivery has been dealt with.
+fn marks(scope: &Scope<'_>, event: &PullRequestEvent) -> Vec<String> {
+    let Some(repository) = scope.repository_id else { return Vec::new() };
+    let head = event.pull_request.head.as_ref().map(|head| of_head(repository, event.number, &head.sha));
+    match event.action.as_str() {
+        "opened" => head.into_iter().chain([of_pull_request(repository, event.number, "opened")]).collect(),
+        "reopened" | "synchronize" => head.into_iter().collect(),
+        "closed" => {
+            let closed_at = event.pull_request.closed_at.map_or(0, |at| at.as_second());
+            vec![of_pull_request(repository, event.number, &format!("closed:{closed_at}"))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether nothing of it is new. A head may come back: then what GitHub tells is newer than what was found.
+async fn was_found(scope: &Scope<'_>, marks: &[String], updated_at: Timestamp) -> Result<bool, Trouble> {
+    let found_this = is_reconciled(&scope.delivery.0);
+    for mark in marks {
+        let Some(heard) = scope.inner.store.heard(&scope.tenant, mark).await? else { return Ok(false) };
+        let is_other = heard.delivery != scope.delivery;
+        let was_found = is_reconciled(&heard.delivery.0) && heard.at >= updated_at;
+        if !(is_other && (found_this || was_found)) {
+            return Ok(false);
+        }
+    }
+    Ok(!marks.is_empty())
+}
 
 /// Handles a delivery. What the pull request is like is asked of GitHub; only what happened is taken from the payload.
-pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
+async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
     let (pull_request, _) = scope.pull_request_as_of(event.number, event.pull_request.updated_at).await?;
     // Whatever name stands in the commits: who pushed them made the change, too.
     if event.action == "synchronize" && !event.sender.is_bot() {

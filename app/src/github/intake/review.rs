@@ -12,12 +12,24 @@ use super::start::Place;
 use super::{Handled, Trouble};
 use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
+use crate::github::reconcile::of_review;
 use crate::github::wording::{Answer, Refused};
 use crate::identity::{About, Word, approval, settled};
 
+/// Handles a delivery, unless the same was heard of in another way before.
+pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
+    let what = of_review(event.review.id, &event.action);
+    if scope.has_heard(&what).await? {
+        return Ok(Handled::Ignored("it was heard of in another way before".to_owned()));
+    }
+    let handled = take(scope, event).await?;
+    scope.hear(what).await?;
+    Ok(handled)
+}
+
 /// Handles a delivery. The text is the one that was submitted; its state and commit are asked of GitHub: it may have
 /// been dismissed since.
-pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
+async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
     let number = event.pull_request.number;
     if !matches!(event.action.as_str(), "submitted" | "dismissed") {
         return Ok(Handled::Ignored(format!("a review that was {} does nothing", event.action)));
@@ -27,7 +39,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> 
         return Ok(Handled::Ignored("programs do not decide".to_owned()));
     };
     if event.action == "dismissed" {
-        return dismissed(scope, number, &review, &reviewer, &event.sender).await;
+        return dismissed(scope, number, &review, &reviewer, event.sender.as_ref()).await;
     }
     let (pull_request, executions) = scope.pull_request(number).await?;
     let at = review.submitted_at.unwrap_or(scope.received_at);
@@ -123,7 +135,7 @@ async fn dismissed(
     number: u64,
     review: &Review,
     reviewer: &User,
-    sender: &User,
+    sender: Option<&User>,
 ) -> Result<Handled, Trouble> {
     let mut taken_back = false;
     for execution in scope.executions(number, true).await? {
@@ -156,7 +168,7 @@ async fn withdraw(
     step: &str,
     review: &Review,
     reviewer: &User,
-    sender: &User,
+    sender: Option<&User>,
 ) -> Result<(), Trouble> {
     let source = source(review, "dismissed");
     let word = format!("review:{}:{}:{step}", source.id, execution.id);
@@ -164,7 +176,10 @@ async fn withdraw(
         person: person(reviewer),
         decision: DecisionKind::Withdraw,
         at: scope.now(),
-        note: Some(format!("the review was dismissed by {}", sender.login)),
+        note: Some(match sender {
+            Some(sender) => format!("the review was dismissed by {}", sender.login),
+            None => "the review was dismissed".to_owned(),
+        }),
         source,
         commit: None,
         counts_for: Vec::new(),

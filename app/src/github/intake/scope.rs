@@ -14,9 +14,10 @@ use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reacti
 use crate::github::head::Mover;
 use crate::github::outbox::{Effect, priority};
 use crate::github::people::{People, person};
+use crate::github::repository_id;
 use crate::github::wording::{Answer, Refused, reply};
 use crate::identity::{Hearing, Word};
-use crate::store::{DeliveryId, NewDelivery, NewEffect};
+use crate::store::{DeliveryId, Heard, NewDelivery, NewEffect};
 
 /// How long GitHub's API is given to catch up with an event.
 const API_LAG: SignedDuration = SignedDuration::from_secs(1);
@@ -26,6 +27,8 @@ pub(super) struct Scope<'a> {
     pub(super) inner: &'a Inner,
     pub(super) tenant: TenantId,
     pub(super) repository: RepositoryName,
+    /// GitHub's id of the repository, which outlives its name; nothing where the payload does not say it.
+    pub(super) repository_id: Option<u64>,
     pub(super) client: InstallationClient,
     pub(super) delivery: DeliveryId,
     pub(super) received_at: Timestamp,
@@ -39,14 +42,14 @@ pub(super) type Outcome<T> = Result<Result<T, Refused>, Trouble>;
 impl<'a> Scope<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        tenant: TenantId,
-        repository: RepositoryName,
+        (tenant, repository, repository_id): (TenantId, RepositoryName, Option<u64>),
         client: InstallationClient,
         delivery: &'a NewDelivery,
     ) -> Self {
         let published = tokio::sync::OnceCell::new();
         let NewDelivery { id, received_at, body, .. } = delivery;
-        Self { inner, tenant, repository, client, delivery: id.clone(), received_at: *received_at, body, published }
+        let (delivery, received_at) = (id.clone(), *received_at);
+        Self { inner, tenant, repository, repository_id, client, delivery, received_at, body, published }
     }
 
     /// What `trigger.payload` is: what GitHub sent, with what is said shorter or newer laid over it.
@@ -180,7 +183,51 @@ impl<'a> Scope<'a> {
 
     /// The executions of a pull request or issue, oldest first.
     pub(super) async fn executions(&self, number: u64, open_only: bool) -> Result<Vec<Execution>, Trouble> {
-        Ok(self.inner.store.executions_of(&self.tenant, &self.name(), Some(number), open_only).await?)
+        let mut executions = Vec::new();
+        for name in self.names().await? {
+            let of_name = self.inner.store.executions_of(&self.tenant, &name, Some(number), open_only).await?;
+            executions.extend(of_name.into_iter().filter(|execution| self.is_of_here(execution)));
+        }
+        executions.sort_by_key(|execution| execution.id);
+        Ok(executions)
+    }
+
+    /// Every name that the repository had for this account: executions keep the one under which they started.
+    pub(super) async fn names(&self) -> Result<Vec<String>, Trouble> {
+        let mut names = vec![self.name()];
+        if let Some(id) = self.repository_id {
+            let called = self.inner.store.names_of_repository(id).await?.into_iter();
+            names.extend(called.filter(|called| called.tenant == self.tenant).map(|called| called.name));
+            names.sort_unstable();
+            names.dedup();
+        }
+        Ok(names)
+    }
+
+    /// Whether an execution is this repository's, and not that of another one which had the same name.
+    fn is_of_here(&self, execution: &Execution) -> bool {
+        match (repository_id(execution), self.repository_id) {
+            (Some(its), Some(ours)) => its == ours,
+            _ => true,
+        }
+    }
+
+    /// Whether an execution that is known by its id belongs to this repository.
+    pub(super) async fn owns(&self, execution: &Execution) -> Result<bool, Trouble> {
+        Ok(self.names().await?.contains(&execution.repository) && self.is_of_here(execution))
+    }
+
+    /// Whether something was dealt with already, whichever way it was heard of: another delivery told of it.
+    pub(super) async fn has_heard(&self, what: &str) -> Result<bool, Trouble> {
+        let heard = self.inner.store.heard(&self.tenant, what).await?;
+        Ok(heard.is_some_and(|heard| heard.delivery != self.delivery))
+    }
+
+    /// Records that something was dealt with.
+    pub(super) async fn hear(&self, what: String) -> Result<(), Trouble> {
+        let heard = Heard { tenant: self.tenant.clone(), what, delivery: self.delivery.clone(), at: self.now() };
+        self.inner.store.hear(heard).await?;
+        Ok(())
     }
 
     /// The execution at the pull request's head: what was said about another commit is dismissed as the steps say.

@@ -7,6 +7,7 @@ use crate::engine::{DefinitionError, SignalFailure, StartFailure};
 use crate::github::client::GitHubError;
 use crate::github::head::HeadError;
 use crate::github::people::PeopleError;
+use crate::github::reconcile::ReconcileError;
 use crate::identity::HearingError;
 use crate::store::StoreError;
 
@@ -49,6 +50,15 @@ impl From<StoreError> for Trouble {
         match error {
             StoreError::Corrupt { .. } => Self::Lasting(error.to_string()),
             passing => Self::passing(passing),
+        }
+    }
+}
+
+impl From<ReconcileError> for Trouble {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::GitHub(error) => error.into(),
+            ReconcileError::Store(error) => error.into(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::pace::Write;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
+use crate::github::repository_id;
 use crate::github::wording::{asks_of, comment, execution_marker};
 use crate::store::{CheckRunRow, ClaimedEffect, GitHubObject, GitHubObjects, Stored};
 
@@ -35,8 +36,7 @@ pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<R
         return Err(Failure::Nothing(format!("there is no execution {id}")));
     };
     let Some(desired) = Desired::of(&execution) else { return Ok(()) };
-    let repository: RepositoryName =
-        execution.repository.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
+    let repository = called(writing, &execution).await?;
     let objects = outbox.store.github_objects(tenant, id).await?;
     let now = outbox.clock.now();
     let mut showing = Showing { writing, repository, execution, version, objects, now };
@@ -46,6 +46,27 @@ pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<R
     let closed = showing.close_others(&desired).await;
     // What cannot be written must not keep the rest from being written, but it is not forgotten either.
     commented.and(checked).and(closed)
+}
+
+/// How the repository of an execution is called now. A name that another repository has got since is not written to.
+async fn called(writing: &Writing<'_>, execution: &Execution) -> Result<RepositoryName, Failure> {
+    let store = &writing.outbox.store;
+    let known = store.repository_called(&execution.tenant, &execution.repository).await?;
+    let id = repository_id(execution).or(known);
+    let name = match id {
+        None => execution.repository.clone(),
+        Some(id) => {
+            let names = store.names_of_repository(id).await?;
+            let name = names.into_iter().find(|called| called.tenant == execution.tenant).map(|called| called.name);
+            let name = name.unwrap_or_else(|| execution.repository.clone());
+            let has_it = store.repository_called(&execution.tenant, &name).await?;
+            if has_it.is_some_and(|has_it| has_it != id) {
+                return Err(Failure::Nothing(format!("{name} is another repository by now")));
+            }
+            name
+        }
+    };
+    name.parse().map_err(|error| Failure::Nothing(format!("{error}")))
 }
 
 impl Showing<'_> {

@@ -165,7 +165,11 @@ impl Outbox {
         if let Some(until) = self.pace.paused_until(id, now) {
             return Err(rests("GitHub has asked to be left alone", until.duration_since(now)));
         }
-        Ok(Writing::new(self, effect, self.github.installation(InstallationId(id))))
+        let client = self.github.installation(InstallationId(id));
+        if let Some(until) = client.used_up_until(now) {
+            return Err(rests("the hour's requests are nearly used up", until.duration_since(now)));
+        }
+        Ok(Writing::new(self, effect, client))
     }
 
     fn consequence(&self, key: &str, installation: u64, failure: &Failure, attempts: u32) -> EffectEnd {

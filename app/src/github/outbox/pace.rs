@@ -15,6 +15,8 @@ use tokio::time::Instant;
 const PER_MINUTE: usize = 80;
 /// Requests that create content, in one hour.
 const PER_HOUR: usize = 500;
+/// Writes of any kind in one minute: each weighs 5 of 900 points, and what is left is for reading (1 point each).
+const WRITES_PER_MINUTE: usize = 140;
 /// The longest pause that is waited for; a longer one gives the effect back.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -39,6 +41,7 @@ pub struct Pace {
 #[derive(Default)]
 struct Installation {
     last_write: Option<Instant>,
+    written: VecDeque<Instant>,
     created: VecDeque<Instant>,
     paused_until: Option<Timestamp>,
 }
@@ -84,6 +87,7 @@ impl Pace {
                 return Err(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX));
             }
             state.last_write = Some(at);
+            state.written.push_back(at);
             if write == Write::Creates {
                 state.created.push_back(at);
             }
@@ -99,18 +103,25 @@ impl Pace {
 
 fn earliest(state: &mut Installation, interval: Duration, write: Write, now: Instant) -> Instant {
     let mut at = state.last_write.map_or(now, |last| (last + interval).max(now));
+    while state.written.front().is_some_and(|first| now.duration_since(*first) > MINUTE) {
+        state.written.pop_front();
+    }
+    at = window_end(&state.written, WRITES_PER_MINUTE, MINUTE, at);
     if write == Write::Creates {
         while state.created.front().is_some_and(|first| now.duration_since(*first) > HOUR) {
             state.created.pop_front();
         }
         for (most, window) in [(PER_MINUTE, MINUTE), (PER_HOUR, HOUR)] {
-            let oldest = state.created.len().checked_sub(most).and_then(|index| state.created.get(index));
-            if let Some(oldest) = oldest {
-                at = at.max(*oldest + window);
-            }
+            at = window_end(&state.created, most, window, at);
         }
     }
     at
+}
+
+/// When another one may follow, where `most` of these may lie within one window; `at` where that is earlier.
+fn window_end(moments: &VecDeque<Instant>, most: usize, window: Duration, at: Instant) -> Instant {
+    let oldest = moments.len().checked_sub(most).and_then(|index| moments.get(index));
+    oldest.map_or(at, |oldest| at.max(*oldest + window))
 }
 
 #[cfg(test)]
@@ -146,6 +157,57 @@ mod tests {
                 assert!(*next - *first >= window, "{first:?} {next:?}");
             }
         }
+    }
+
+    /// GitHub's limits on one installation, by the pages that this file names: points, and content.
+    #[derive(Default)]
+    struct Limits {
+        spent: VecDeque<(Instant, u32, bool)>,
+    }
+
+    impl Limits {
+        fn admits(&mut self, at: Instant, points: u32, creates: bool) -> bool {
+            while self.spent.front().is_some_and(|(spent, ..)| at.duration_since(*spent) >= HOUR) {
+                self.spent.pop_front();
+            }
+            let lately = self.spent.iter().filter(|(spent, ..)| at.duration_since(*spent) < MINUTE);
+            let (mut minute, mut created) = (0, 0);
+            for (_, points, creates) in lately {
+                minute += points;
+                created += usize::from(*creates);
+            }
+            let hour = self.spent.iter().filter(|(.., creates)| *creates).count();
+            self.spent.push_back((at, points, creates));
+            minute + points <= 900 && (!creates || (created < PER_MINUTE && hour < PER_HOUR))
+        }
+    }
+
+    #[test]
+    fn a_burst_of_five_hundred_executions_is_written_without_one_refusal() {
+        // However short a pause the operator has set.
+        let pace = Pace::new(Duration::ZERO);
+        let mut github = Limits::default();
+        let begin = Instant::now();
+        let mut now = begin;
+        // A comment and a check run each, both brought up to date once, and one look at what stands there.
+        let writes = [Write::Creates, Write::Creates, Write::Changes, Write::Changes];
+        for execution in 0..500 {
+            assert!(github.admits(now, 1, false), "a read of execution {execution}");
+            for write in writes {
+                loop {
+                    match pace.reserve(1, write, now) {
+                        Ok(at) => {
+                            now = now.max(at);
+                            break;
+                        }
+                        Err(wait) => now += Duration::try_from(wait).unwrap_or_default(),
+                    }
+                }
+                assert!(github.admits(now, 5, write == Write::Creates), "{write:?} of execution {execution}");
+            }
+        }
+        // Two hours' worth of content, and not much more.
+        assert!(now.duration_since(begin) < HOUR * 2 + MINUTE * 5, "{:?}", now.duration_since(begin));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod branches;
 pub(crate) mod deliveries;
 pub(crate) mod effects;
 pub(crate) mod executions;
+pub(crate) mod heard;
 pub(crate) mod lists;
 pub(crate) mod retention;
 pub(crate) mod signals;
@@ -139,6 +140,10 @@ macro_rules! store_conformance {
             ]
             branches: [
                 a_branch_moves_once_from_where_it_stood
+            ]
+            heard: [
+                what_was_dealt_with_is_known_by_who_told_first
+                a_repository_is_known_by_every_name_it_had
             ]
             tenants: [
                 a_row_of_another_tenant_is_never_returned

@@ -12,6 +12,7 @@ mod effects;
 mod examine;
 mod executions;
 mod github_objects;
+mod heard;
 mod hints;
 mod installations;
 mod lists;
@@ -161,6 +162,8 @@ macro_rules! read {
         }
     }};
 }
+
+use {once, read};
 
 #[async_trait]
 impl Store for PostgresStore {

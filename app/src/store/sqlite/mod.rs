@@ -10,6 +10,7 @@ mod effects;
 mod examine;
 mod faults;
 mod github_objects;
+mod heard;
 mod installations;
 mod lists;
 mod opening;

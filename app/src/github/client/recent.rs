@@ -1,0 +1,93 @@
+//! What has happened lately, as GitHub lists it: what a webhook would have told. Answers are kept as they are, so that
+//! they can stand where a payload stands.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::check_run::to_second;
+use super::error::GitHubError;
+use super::installation::InstallationClient;
+use super::repository::RepositoryName;
+use super::transport::Call;
+
+/// More pages of a hundred than this are no gap but another repository's whole life.
+const MOST_PAGES: usize = 30;
+
+impl InstallationClient {
+    /// A repository, as it is called now: GitHub leads from an older name to it.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; [`GitHubError::NotFound`] where it was deleted, or the App may not see it any more.
+    pub async fn repository_now(&self, repository: &RepositoryName) -> Result<Value, GitHubError> {
+        self.get_fresh(&self.repository_url(repository, &[])?).await?.json()
+    }
+
+    /// Comments on issues and pull requests of a repository that were written or changed since, oldest first
+    /// (<https://docs.github.com/en/rest/issues/comments#list-issue-comments-for-a-repository>).
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn comments_since(
+        &self,
+        repository: &RepositoryName,
+        since: Timestamp,
+    ) -> Result<Vec<Value>, GitHubError> {
+        let mut url = self.repository_url(repository, &["issues", "comments"])?;
+        url.query_pairs_mut()
+            .append_pair("since", &to_second(since).to_string())
+            .append_pair("sort", "created")
+            .append_pair("direction", "asc");
+        self.pages(url, |page: Vec<Value>| page).await
+    }
+
+    /// Pull requests that were changed since, the latest first
+    /// (<https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>).
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn pull_requests_since(
+        &self,
+        repository: &RepositoryName,
+        since: Timestamp,
+    ) -> Result<Vec<Value>, GitHubError> {
+        let mut url = self.repository_url(repository, &["pulls"])?;
+        url.query_pairs_mut()
+            .append_pair("state", "all")
+            .append_pair("sort", "updated")
+            .append_pair("direction", "desc")
+            .append_pair("per_page", "100");
+        let is_recent = |pull_request: &Value| {
+            let updated = pull_request["updated_at"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+            updated.is_some_and(|updated| updated >= since)
+        };
+        let mut recent = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let answer = self.request(&Call::get(url)).await?;
+            let page: Vec<Value> = answer.json()?;
+            let has_older = !page.iter().all(is_recent);
+            recent.extend(page.into_iter().filter(is_recent));
+            match answer.next_page() {
+                Some(next) if !has_older => url = next,
+                _ => break,
+            }
+        }
+        Ok(recent)
+    }
+
+    /// Every review of a pull request, oldest first, as it is listed.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn reviews_of(&self, repository: &RepositoryName, number: u64) -> Result<Vec<Value>, GitHubError> {
+        let url = self.repository_url(repository, &["pulls", &number.to_string(), "reviews"])?;
+        self.pages(url, |page: Vec<Value>| page).await
+    }
+
+    /// An issue or a pull request, as an issue.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn issue(&self, repository: &RepositoryName, number: u64) -> Result<Value, GitHubError> {
+        self.get(self.repository_url(repository, &["issues", &number.to_string()])?).await
+    }
+}

@@ -1,0 +1,318 @@
+//! What was missed for longer than GitHub redelivers is found by looking: comments, reviews and pull requests that
+//! nobody told of are put into the inbox as if they had been delivered, and intake deals with them like with any other.
+//! Nothing is decided here, and nothing that was dealt with is put there again.
+//!
+//! What cannot be found: who pressed a button of a check run. GitHub keeps no list of that; the button is there still,
+//! and is pressed again.
+
+mod missed;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowctl_core::execution::{Execution, ExecutionStatus, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub use missed::{is_reconciled, of_comment, of_head, of_pull_request, of_review};
+
+use missed::{Missed, Place};
+
+use crate::clock::Clock;
+use crate::github::client::{GitHub, GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::store::{DeliveryId, ExecutionFilter, Heard, Receipt, RepositoryCalled, Store, StoreError};
+
+/// The pause before the first look: what GitHub redelivers comes by itself meanwhile.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause between later looks.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
+/// How far back the first look goes. What is older nobody expects to be answered any more.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How far back a look goes beyond the one before: clocks differ, and lists lag behind.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// How long it is kept what was dealt with: longer than any look goes back.
+const KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// Records that are forgotten at once.
+const FORGOTTEN: u32 = 256;
+/// Repositories of one account that the first look goes through; the others have open executions, or wait for an event.
+const MOST_REPOSITORIES: usize = 200;
+/// Executions that are read at once.
+const PAGE: u32 = 200;
+
+/// Looks for what was missed. Cheap to clone.
+#[derive(Clone)]
+pub struct Reconciler {
+    store: Arc<dyn Store>,
+    github: GitHub,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why nothing can be said about what was missed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// GitHub.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Since when it is recorded for an account what was dealt with: of what is older nobody can say whether it was. The first
+/// call says so. GitHub tells seconds, so it is the second before.
+///
+/// # Errors
+/// Where the store does not answer.
+pub async fn begin(store: &dyn Store, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let what = "begin".to_owned();
+    let begin = Heard { tenant: tenant.clone(), what, delivery: DeliveryId(String::new()), at: now };
+    let at = store.hear(begin).await?.at;
+    Ok(at.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(at))
+}
+
+/// The pull requests of each repository that have open executions.
+type Open = BTreeMap<String, BTreeMap<u64, Vec<Execution>>>;
+
+impl Reconciler {
+    /// A reconciler that does nothing by itself until [`Reconciler::run`].
+    pub fn new(store: Arc<dyn Store>, github: GitHub, clock: Arc<dyn Clock>) -> Self {
+        Self { store, github, clock }
+    }
+
+    /// Looks until `shutdown`: soon after the start through everything, then now and again where executions are open.
+    pub async fn run(self, shutdown: CancellationToken) {
+        for installation in self.store.installations().await.unwrap_or_default() {
+            if let Err(error) = begin(self.store.as_ref(), &installation.account, self.clock.now()).await {
+                tracing::warn!(%error, "it cannot be recorded since when anything is");
+            }
+        }
+        let mut since = self.clock.now().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut pause = FIRST_PAUSE;
+        let mut is_first = true;
+        while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let began = self.clock.now();
+            let Some(looked) = shutdown.run_until_cancelled(self.look(since, is_first)).await else { return };
+            match looked {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "found what no delivery had told of"),
+                Err(error) => tracing::warn!(%error, "what was missed could not be looked for; it is tried again"),
+            }
+            since = began.saturating_sub(OVERLAP).unwrap_or(since);
+            (pause, is_first) = (PAUSE, false);
+        }
+    }
+
+    /// Looks once, at every repository or at those with open executions; how much was found that nobody had told of.
+    ///
+    /// # Errors
+    /// Where the store does not answer. An account whose GitHub does not answer waits for the next look.
+    pub async fn look(&self, since: Timestamp, everywhere: bool) -> Result<usize, ReconcileError> {
+        let before = self.clock.now().saturating_sub(KEPT).unwrap_or(Timestamp::UNIX_EPOCH);
+        while self.store.forget_heard(before, FORGOTTEN).await? == u64::from(FORGOTTEN) {}
+        let mut found = 0;
+        let mut seen = BTreeSet::new();
+        for installation in self.store.installations().await? {
+            let tenant = installation.account;
+            if !seen.insert(tenant.clone()) {
+                continue;
+            }
+            // The newest of the account: an older one may have been removed.
+            let current = self.store.installation(&tenant).await?;
+            let Some(current) = current.filter(|current| !current.deleted && !current.suspended) else { continue };
+            let client = self.github.installation(InstallationId(current.id));
+            match self.account(&tenant, &client, since, everywhere).await {
+                Ok(count) => found += count,
+                Err(ReconcileError::GitHub(error)) => {
+                    tracing::warn!(tenant = tenant.as_str(), %error, "what was missed could not be looked for");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn account(
+        &self,
+        tenant: &TenantId,
+        client: &InstallationClient,
+        since: Timestamp,
+        everywhere: bool,
+    ) -> Result<usize, ReconcileError> {
+        let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
+        let open = self.open(tenant).await?;
+        let mut names: BTreeSet<String> = open.keys().cloned().collect();
+        if everywhere {
+            names.extend(self.store.repositories(tenant).await?.into_iter().take(MOST_REPOSITORIES));
+        }
+        let mut found = 0;
+        for name in names {
+            let Ok(repository) = name.parse::<RepositoryName>() else { continue };
+            let none = BTreeMap::new();
+            let open = open.get(&name).unwrap_or(&none);
+            match self.repository(tenant, client, &repository, since, open).await {
+                Ok(count) => found += count,
+                // Deleted, or the App may not see it any more; the account's others are looked at all the same.
+                Err(ReconcileError::GitHub(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. })) => {
+                    tracing::debug!(%repository, "it cannot be seen any more");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn open(&self, tenant: &TenantId) -> Result<Open, StoreError> {
+        let mut open = Open::new();
+        for status in [ExecutionStatus::Pending, ExecutionStatus::Running, ExecutionStatus::Waiting] {
+            let filter = ExecutionFilter { status: Some(status), ..ExecutionFilter::default() };
+            let mut cursor = None;
+            loop {
+                let page = self.store.list(Some(tenant), &filter, PAGE, cursor.as_deref()).await?;
+                for execution in page.items {
+                    let subject = execution.subject.as_ref().filter(|subject| subject.is_pull_request);
+                    let Some(number) = subject.and_then(|subject| subject.number) else { continue };
+                    let of_repository = open.entry(execution.repository.clone()).or_default();
+                    of_repository.entry(number).or_default().push(execution);
+                }
+                let Some(next) = page.next else { break };
+                cursor = Some(next);
+            }
+        }
+        Ok(open)
+    }
+
+    async fn repository(
+        &self,
+        tenant: &TenantId,
+        client: &InstallationClient,
+        repository: &RepositoryName,
+        since: Timestamp,
+        open: &BTreeMap<u64, Vec<Execution>>,
+    ) -> Result<usize, ReconcileError> {
+        let place = self.place(tenant, client, repository).await?;
+        let mut found = 0;
+        for pull_request in client.pull_requests_since(&place.name, since).await? {
+            found += self.pull_request(&place, &pull_request, since, open).await?;
+        }
+        for comment in client.comments_since(&place.name, since).await? {
+            found += self.comment(&place, &comment, since).await?;
+        }
+        for number in open.keys() {
+            found += self.reviews(&place, *number, since).await?;
+        }
+        Ok(found)
+    }
+
+    /// Looks at one pull request or issue at once: what `/recheck` asks for. How much was found.
+    ///
+    /// # Errors
+    /// Where GitHub or the store does not answer.
+    pub async fn look_at(
+        &self,
+        tenant: &TenantId,
+        client: &InstallationClient,
+        repository: &RepositoryName,
+        number: u64,
+    ) -> Result<usize, ReconcileError> {
+        let since = self.clock.now().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
+        let place = self.place(tenant, client, repository).await?;
+        let mut found = 0;
+        for comment in client.comments_since(&place.name, since).await? {
+            if missed::number_of(&comment) == Some(number) {
+                found += self.comment(&place, &comment, since).await?;
+            }
+        }
+        let executions = self.store.executions_of(tenant, &repository.to_string(), Some(number), true).await?;
+        if executions.iter().any(|execution| execution.subject.as_ref().is_some_and(|s| s.is_pull_request)) {
+            found += self.reviews(&place, number, since).await?;
+        }
+        Ok(found)
+    }
+
+    async fn place<'a>(
+        &self,
+        tenant: &'a TenantId,
+        client: &'a InstallationClient,
+        repository: &RepositoryName,
+    ) -> Result<Place<'a>, ReconcileError> {
+        let now: Value = client.repository_now(repository).await?;
+        let place = Place::of(tenant, client, repository, now);
+        let (id, name, at) = (place.id, place.name.to_string(), self.clock.now());
+        if name != repository.to_string() {
+            self.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name, at }).await?;
+        }
+        Ok(place)
+    }
+
+    async fn pull_request(
+        &self,
+        place: &Place<'_>,
+        pull_request: &Value,
+        since: Timestamp,
+        open: &BTreeMap<u64, Vec<Execution>>,
+    ) -> Result<usize, ReconcileError> {
+        let Some(state) = missed::PullRequestState::of(pull_request) else { return Ok(0) };
+        let opened = of_pull_request(place.id, state.number, "opened");
+        let is_known = self.knows(place, &opened).await? || open.contains_key(&state.number);
+        let shown_elsewhere = |execution: &Execution| {
+            execution.subject.as_ref().is_some_and(|subject| subject.head_sha != state.head_sha)
+        };
+        let mut found = 0;
+        if state.created_at >= since && state.is_open() && !is_known {
+            found += self.put(place.opened(pull_request, &state, &opened)).await?;
+        } else if state.is_open() && is_known {
+            let head = of_head(place.id, state.number, &state.head_sha);
+            let moved = open.get(&state.number).is_some_and(|executions| executions.iter().any(shown_elsewhere));
+            if !self.knows(place, &head).await? && (moved || self.knows(place, &opened).await?) {
+                found += self.put(place.moved(pull_request, &state, &head)).await?;
+            }
+        } else if let Some(closed_at) = state.closed_at.filter(|at| *at >= since)
+            && is_known
+        {
+            let closed = of_pull_request(place.id, state.number, &format!("closed:{}", closed_at.as_second()));
+            if !self.knows(place, &closed).await? {
+                found += self.put(place.closed(pull_request, &state, &closed)).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn comment(&self, place: &Place<'_>, comment: &Value, since: Timestamp) -> Result<usize, ReconcileError> {
+        let Some(number) = missed::number_of(comment) else { return Ok(0) };
+        let Some(what) = missed::comment_to_hear(comment, since) else { return Ok(0) };
+        if self.knows(place, &what).await? {
+            return Ok(0);
+        }
+        let issue = place.client.issue(&place.name, number).await?;
+        self.put(place.commented(comment, number, issue, &what)).await
+    }
+
+    async fn reviews(&self, place: &Place<'_>, number: u64, since: Timestamp) -> Result<usize, ReconcileError> {
+        let mut found = 0;
+        for review in place.client.reviews_of(&place.name, number).await? {
+            let Some((what, action)) = missed::review_to_hear(&review, since) else { continue };
+            if !self.knows(place, &what).await? {
+                found += self.put(place.reviewed(&review, number, action, &what)).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn knows(&self, place: &Place<'_>, what: &str) -> Result<bool, StoreError> {
+        Ok(self.store.heard(place.tenant, what).await?.is_some())
+    }
+
+    /// Puts something into the inbox, once.
+    async fn put(&self, missed: Missed) -> Result<usize, ReconcileError> {
+        let delivery = missed.delivery(self.clock.now());
+        let id = delivery.id.clone();
+        let receipt = self.store.receive(delivery).await?;
+        if receipt == Receipt::Stored {
+            tracing::info!(delivery = id.0, "no delivery had told of it");
+        }
+        Ok(usize::from(receipt == Receipt::Stored))
+    }
+}

@@ -1,0 +1,105 @@
+//! What was heard of, and how repositories were called, in SQL.
+
+use async_trait::async_trait;
+use flowctl_core::execution::TenantId;
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::text::storable;
+use super::{PostgresStore, is_lost, once, read};
+use crate::store::columns::{micros, signed, tenant, timestamp, unsigned};
+use crate::store::{DeliveryId, Heard, HeardStore, RepositoryCalled, StoreError};
+
+const HEAR: &str = "insert into heard (tenant, what, delivery, at) values ($1, $2, $3, $4) on conflict do nothing";
+const HEARD: &str = "select delivery, at from heard where tenant = $1 and what = $2";
+const FORGET: &str = "
+    delete from heard where (tenant, what) in (select tenant, what from heard where at < $1 and what <> 'begin' order by at limit $2)";
+const CALL: &str = "
+    insert into repository_names (id, tenant, name, at) values ($1, $2, $3, $4)
+    on conflict (id, name) do update
+      set tenant = excluded.tenant, at = greatest(repository_names.at, excluded.at)";
+const NAMES: &str = "select id, tenant, name, at from repository_names where id = $1 order by at desc, name";
+const CALLED: &str = "
+    select id from repository_names where tenant = $1 and name = $2 order by at desc, id desc limit 1";
+
+#[async_trait]
+impl HeardStore for PostgresStore {
+    async fn hear(&self, heard: Heard) -> Result<Heard, StoreError> {
+        match once!(self, connection => insert(connection, &heard))? {
+            1 => Ok(heard),
+            _ => Ok(self.heard(&heard.tenant, &heard.what).await?.unwrap_or(heard)),
+        }
+    }
+
+    async fn heard(&self, tenant: &TenantId, what: &str) -> Result<Option<Heard>, StoreError> {
+        read!(self, connection => of(connection, tenant, what))
+    }
+
+    async fn forget_heard(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        once!(self, connection => forget(connection, before, limit))
+    }
+
+    async fn call_repository(&self, called: RepositoryCalled) -> Result<(), StoreError> {
+        once!(self, connection => call(connection, &called))
+    }
+
+    async fn names_of_repository(&self, id: u64) -> Result<Vec<RepositoryCalled>, StoreError> {
+        read!(self, connection => names(connection, id))
+    }
+
+    async fn repository_called(&self, tenant: &TenantId, name: &str) -> Result<Option<u64>, StoreError> {
+        read!(self, connection => called_so(connection, tenant, name))
+    }
+}
+
+async fn insert(connection: &mut PgConnection, heard: &Heard) -> Result<u64, StoreError> {
+    let query = sqlx::query(HEAR)
+        .bind(storable(heard.tenant.as_str()))
+        .bind(storable(&heard.what))
+        .bind(storable(&heard.delivery.0))
+        .bind(micros(heard.at));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+async fn of(connection: &mut PgConnection, tenant: &TenantId, what: &str) -> Result<Option<Heard>, StoreError> {
+    let query = sqlx::query(HEARD).bind(storable(tenant.as_str())).bind(storable(what));
+    let heard = |row: PgRow| {
+        let (delivery, at) = (DeliveryId(row.try_get("delivery")?), timestamp(row.try_get("at")?)?);
+        Ok(Heard { tenant: tenant.clone(), what: what.to_owned(), delivery, at })
+    };
+    query.fetch_optional(connection).await?.map(heard).transpose()
+}
+
+async fn forget(connection: &mut PgConnection, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let query = sqlx::query(FORGET).bind(micros(before)).bind(i64::from(limit));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+async fn call(connection: &mut PgConnection, called: &RepositoryCalled) -> Result<(), StoreError> {
+    let query = sqlx::query(CALL)
+        .bind(signed("the repository's id", called.id)?)
+        .bind(storable(called.tenant.as_str()))
+        .bind(storable(&called.name))
+        .bind(micros(called.at));
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn names(connection: &mut PgConnection, id: u64) -> Result<Vec<RepositoryCalled>, StoreError> {
+    let rows = sqlx::query(NAMES).bind(signed("the repository's id", id)?).fetch_all(connection).await?;
+    let called = |row: &PgRow| {
+        Ok(RepositoryCalled {
+            id: unsigned("a repository's id", row.try_get("id")?)?,
+            tenant: tenant(row.try_get("tenant")?),
+            name: row.try_get("name")?,
+            at: timestamp(row.try_get("at")?)?,
+        })
+    };
+    rows.iter().map(called).collect()
+}
+
+async fn called_so(connection: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<Option<u64>, StoreError> {
+    let query = sqlx::query_scalar::<_, i64>(CALLED).bind(storable(tenant.as_str())).bind(storable(name));
+    query.fetch_optional(connection).await?.map(|id| unsigned("a repository's id", id)).transpose()
+}

@@ -1,0 +1,175 @@
+//! What no delivery told of, because the server was away for longer than GitHub redelivers, and repositories that do not
+//! stay what they were: nothing is missed, and nothing is heard twice.
+
+use std::collections::BTreeMap;
+
+use flowctl_sandbox::state::ReviewState;
+use flowctl_sandbox::{Fault, FaultRule, FileContent, Files};
+
+use crate::stage::{ORDER, RELEASE, REPOSITORY, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_the_days_when_nobody_listened_are_found_by_looking() {
+    let mut stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    stage.end().await;
+    stage.comment(number, "/approve leads").said_by("bob");
+    stage.review(number, "dave", ReviewState::Approved, "Fine.");
+    let late = stage.pull_request("release-1.5");
+    stage.forget_deliveries().await;
+    stage.start_again().await;
+    stage.concluded(number, "release", "success").await;
+    stage.concluded(late, "release", "action_required").await;
+    assert_eq!(stage.runs(late, "release").len(), 1, "opened once, started once");
+    assert_eq!(stage.app_comments(number, "<!-- flowctl:execution:").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recheck_hears_what_was_lost_at_once() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    for event in ["issue_comment", "pull_request_review"] {
+        stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path(event));
+    }
+    let lost = stage.comment(number, "/approve leads").said_by("bob");
+    stage.review(number, "dave", ReviewState::Approved, "");
+    stage.forget_deliveries().await;
+    assert_eq!(stage.comment(number, "/recheck").by("alice").await, "🚀");
+    assert_eq!(stage.answer_to(number, lost).await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_or_refused_is_not_heard_afterwards() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    let refused = stage.comment(number, "/approve leads").by("carol").await;
+    assert!(refused.starts_with("😕"), "{refused}");
+    // It would count now, if it were heard again.
+    stage.hub.set_team("octo-org", "leads", &["alice", "bob", "carol", "dave"]).unwrap();
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("issue_comment"));
+    let edited = stage.comment(number, "Nice work").said_by("bob");
+    stage.seconds_pass();
+    stage.hub.edit_comment(REPOSITORY, "gina", edited, "/approve leads").unwrap();
+    stage.forget_deliveries().await;
+    for _ in 0..2 {
+        assert_eq!(stage.comment(number, "/recheck").by("alice").await, "🚀");
+    }
+    // Behind everything that was found: the deliveries of a pull request are handled in order.
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    one_more_is_needed(&stage, number).await;
+    assert!(stage.hub.reactions(edited).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_repository_goes_on_under_its_new_name() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    for lead in ["bob", "dave"] {
+        stage.hub.comment("octo-org/store", lead, number, "/approve leads").unwrap();
+    }
+    let name = "octo-org/store";
+    stage
+        .eventually("the release under the new name", || {
+            let runs = stage.hub.check_runs_of_pull_request(name, number).unwrap();
+            runs.iter().any(|run| run.conclusion.as_deref() == Some("success")).then_some(())
+        })
+        .await;
+    let comments = stage.hub.comments(name, number).unwrap();
+    let ours = comments.iter().filter(|comment| comment.body.contains("<!-- flowctl:execution:")).count();
+    assert_eq!(ours, 1, "it is the same comment still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_of_the_same_name_is_another_one() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    // Nobody hears of the deletion.
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("repository").times(9));
+    stage.hub.delete_repository(REPOSITORY).unwrap();
+    let text = |text: &str| Some(FileContent { bytes: text.as_bytes().to_vec(), executable: false });
+    let files = Files::from([
+        (".flow/processes/order.yaml".to_owned(), text(ORDER)),
+        ("README.md".to_owned(), text("# Another shop\n")),
+    ]);
+    stage.hub.create_repository(REPOSITORY, &files).unwrap();
+    stage.hub.grant(REPOSITORY, "alice", flowctl_sandbox::state::Permission::Write).unwrap();
+    let again = stage.pull_request("other");
+    assert_eq!(again, number, "the number is the same, the repository is not");
+    let refused = stage.comment(again, "/approve leads").by("alice").await;
+    assert!(refused.contains("approval"), "{refused}");
+    assert_eq!(stage.statuses().await, ["cancelled"]);
+    assert_eq!(stage.runs(again, "release").len(), 0, "nothing of the old one is shown on the new one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_open_of_a_deleted_or_transferred_repository_is_cancelled() {
+    for act in ["delete", "transfer"] {
+        let stage = Stage::raise(&[("release", RELEASE)]).await;
+        let number = stage.pull_request("release-1.4");
+        stage.concluded(number, "release", "action_required").await;
+        if act == "delete" {
+            stage.hub.delete_repository(REPOSITORY).unwrap();
+        } else {
+            stage.hub.create_organization("globex").unwrap();
+            stage.hub.install("globex", None).unwrap();
+            stage.hub.transfer_repository(REPOSITORY, "globex").unwrap();
+        }
+        stage.until_statuses(&["cancelled"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_app_leaves_executions_where_they_are_until_it_is_back() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    let installation = stage.hub.read(|view| view.world.installations.keys().next().copied()).unwrap();
+    stage.hub.delete_installation(installation).unwrap();
+    // Nobody is told of these: the App is not there.
+    let unheard = stage.comment(number, "/approve leads").said_by("bob");
+    assert_eq!(stage.statuses().await, ["waiting"]);
+    stage.hub.install("octo-org", None).unwrap();
+    assert_eq!(stage.comment(number, "/recheck").by("alice").await, "🚀");
+    assert_eq!(stage.answer_to(number, unheard).await, "🚀");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_push_asks_again_and_a_deleted_branch_leaves_the_execution_alone() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    let before = stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    let files = BTreeMap::from([("other.md".to_owned(), Some("other\n".to_owned()))]);
+    stage.hub.force_push(REPOSITORY, "alice", "release-1.4", "Anew", &files).unwrap();
+    let after = stage.concluded(number, "release", "action_required").await;
+    assert_ne!(after.head_sha, before.head_sha);
+    stage.seconds_pass();
+    stage.hub.delete_branch(REPOSITORY, "alice", "release-1.4").unwrap();
+    // What was said about the commit before is gone.
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    one_more_is_needed(&stage, number).await;
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+/// The last word counted, and none before it.
+async fn one_more_is_needed(stage: &Stage, number: u64) {
+    let told = || stage.app_comments(number, "<!-- flowctl:execution:").pop();
+    stage.eventually("one more lead", || told().filter(|told| told.contains("1 more of team `leads`"))).await;
+}
