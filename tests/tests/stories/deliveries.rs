@@ -10,6 +10,10 @@ fn payload(stage: &Stage, name: &str, number: u64) -> String {
     if let Some(id) = payload.pointer_mut("/installation/id") {
         *id = installation.into();
     }
+    let repository = stage.hub.read(|view| view.world.repository(REPOSITORY).map(|repository| repository.id));
+    if let Some(id) = payload.pointer_mut("/repository/id") {
+        *id = repository.unwrap().into();
+    }
     if let Some(issue) = payload.pointer_mut("/issue/number") {
         *issue = number.into();
     }

@@ -171,5 +171,9 @@ async fn a_forced_push_asks_again_and_a_deleted_branch_leaves_the_execution_alon
 /// The last word counted, and none before it.
 async fn one_more_is_needed(stage: &Stage, number: u64) {
     let told = || stage.app_comments(number, "<!-- flowctl:execution:").pop();
-    stage.eventually("one more lead", || told().filter(|told| told.contains("1 more of team `leads`"))).await;
+    stage
+        .eventually("one more lead", || {
+            told().filter(|told| told.contains("**Still needed:** 1 more of team @octo-org/leads"))
+        })
+        .await;
 }
