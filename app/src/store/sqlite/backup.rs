@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::opening::{private, private_folder};
 use super::{BUSY_TIMEOUT, MIGRATIONS, lock, options, outputs};
 use crate::store::StoreError;
 
@@ -112,7 +113,8 @@ pub fn restore(file: &Path, url: &str, force: bool) -> Result<BackedUp, BackupEr
     let path = options(url)?.get_filename().to_owned();
     let executions = verified(file)?;
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| BackupError::Io { path: folder.to_owned(), source })?;
+        let made = private_folder().recursive(true).create(folder);
+        made.map_err(|source| BackupError::Io { path: folder.to_owned(), source })?;
     }
     let _alone = lock(&path)?;
     if path.exists() && !force {
@@ -136,7 +138,13 @@ pub fn restore(file: &Path, url: &str, force: bool) -> Result<BackedUp, BackupEr
 fn prepare(file: &Path, partial: &Path, path: &Path) -> Result<(), BackupError> {
     // A log that was left of an earlier try would be taken for this file's.
     remove_log(partial)?;
-    fs::copy(file, partial).map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
+    let copy = || -> io::Result<u64> {
+        let mut to = private().create(true).truncate(true).open(partial)?;
+        let copied = io::copy(&mut fs::File::open(file)?, &mut to)?;
+        to.sync_all()?;
+        Ok(copied)
+    };
+    copy().map_err(|source| BackupError::Io { path: file.to_owned(), source })?;
     lay_out_outputs(partial, &outputs::path_of(path))
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::columns::{all, execute, micros, signed};
+use super::opening::{private, private_folder};
 use super::writer::Hint;
 use crate::store::{Outputs, StoreError, Transition, digest};
 
@@ -83,7 +84,7 @@ pub(super) fn write(file: &Path, content: &[u8], unique: u64) -> Result<(), Unwr
 }
 
 fn fill(file: &Path, content: &[u8]) -> Result<(), Unwritten> {
-    let mut file = File::create(file)?;
+    let mut file = private().create(true).truncate(true).open(file)?;
     file.write_all(content)?;
     match sync(&file) {
         // Some systems look for room only now; the next try writes another file.
@@ -104,7 +105,7 @@ fn make(folder: &Path) -> Result<(), Unwritten> {
     if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
         make(above)?;
     }
-    match fs::create_dir(folder) {
+    match private_folder().create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}
     }
