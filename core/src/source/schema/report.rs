@@ -172,7 +172,10 @@ impl<'a> Report<'a> {
         let (fault, message) = match kind {
             Kind::Type { kind } => {
                 let mut fault = Self::wrong_type(node, path, &type_words(kind));
-                fault.help = self.example(error).or_else(|| about_quotes(node, kind));
+                fault.help = self
+                    .example(error)
+                    .or_else(|| about_quotes(node, kind))
+                    .or_else(|| self.about_brackets(error, node));
                 return fault;
             }
             Kind::Enum { options } => {
@@ -216,6 +219,16 @@ impl<'a> Report<'a> {
         let example = schema.get("examples")?.get(0)?;
         let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
         Some(format!("write for example `{example}`"))
+    }
+
+    /// That a list of texts is wanted where one text is written.
+    fn about_brackets(&self, error: &ValidationError<'_>, node: Node<'a>) -> Option<String> {
+        let schema = parent(error.schema_path().as_str()).and_then(|pointer| self.schema.pointer(pointer))?;
+        let items = self.resolve_reference(schema.get("items")?);
+        let is_of_texts = items.get("type").and_then(Value::as_str) == Some("string");
+        let text =
+            node.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && !text.contains([',', '\n', '"']))?;
+        is_of_texts.then(|| format!("write `[{text}]`"))
     }
 
     /// What a text should look like is what the schema's description says; the bare pattern only where there is none.

@@ -140,7 +140,7 @@ fn the_form_that_was_meant_is_the_one_that_is_told() {
     insta::assert_snapshot!(of("5"), @r#""5" (): expected text or a mapping, found the number 5"#);
     insta::assert_snapshot!(of("pull_requst: {}"), @r#""pull_requst" (): unknown key `pull_requst` | did you mean `pull_request`?"#);
     insta::assert_snapshot!(of("pull_request: {branch: [main]}"), @r#""branch" (/pull_request): unknown key `branch` | did you mean `branches`?"#);
-    insta::assert_snapshot!(of("pull_request: {branches: main}"), @r#""main" (/pull_request/branches): expected a list, found the text `main`"#);
+    insta::assert_snapshot!(of("pull_request: {branches: main}"), @r#""main" (/pull_request/branches): expected a list, found the text `main` | write `[main]`"#);
     insta::assert_snapshot!(of("{pull_request: {}, push: {}}"), @r#""push" (): only one of `pull_request` and `push` can stand here"#);
     insta::assert_snapshot!(of("{}"), @r#""{}" (): one of the keys `pull_request`, `push` or `comment` is missing"#);
     insta::assert_snapshot!(of("comment: 1"), @r#""1" (/comment): expected text, found the number 1 | put it in quotes: "1""#);
