@@ -62,7 +62,7 @@ pub(super) fn start(process: &Process, case: &TestCase) -> Result<Start, CaseFau
     let kind = key.as_str().to_owned();
     Ok(Start {
         contributors: contributors.collect(),
-        trigger: TriggerInfo { kind, actor: Some(actor), payload, pull_request: info },
+        trigger: TriggerInfo { kind, actor: is_by_somebody(key, given).then_some(actor), payload, pull_request: info },
         subject,
     })
 }
@@ -115,6 +115,12 @@ fn no_such_trigger(process: &Process, key: TriggerKey, span: Span) -> CaseFault 
 fn actor(given: &TestTrigger) -> Person {
     let author = given.pull_request.as_ref().and_then(|it| it.author.as_ref());
     person(given.actor.as_ref().or(author).map_or(SOMEBODY, |login| login.as_str()))
+}
+
+/// Whether somebody starts it: nobody need be behind a time, a webhook, an event or another process.
+fn is_by_somebody(key: TriggerKey, given: &TestTrigger) -> bool {
+    let by_nobody = [TriggerKey::Schedule, TriggerKey::Webhook, TriggerKey::Event, TriggerKey::Process];
+    !by_nobody.contains(&key) || given.actor.is_some()
 }
 
 /// A comment is taken to be made on a pull request, as `validate` takes it; a start by hand only where one is given.
