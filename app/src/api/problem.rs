@@ -76,7 +76,7 @@ pub const KINDS: [(&str, StatusCode, &str); 31] = [
     ("not-waiting", StatusCode::CONFLICT, "Nothing waits for this"),
     ("nothing-to-retry", StatusCode::CONFLICT, "There is nothing to retry"),
     ("other-commit", StatusCode::CONFLICT, "It was said about another commit"),
-    ("group-busy", StatusCode::CONFLICT, "Another execution of the concurrency group is under way"),
+    ("group-busy", StatusCode::CONFLICT, "The concurrency group is busy"),
     ("not-by-hand", StatusCode::CONFLICT, "The process is not started by hand"),
     ("paused", StatusCode::CONFLICT, "The process is paused"),
     ("definition-unsound", StatusCode::CONFLICT, "The definition cannot run"),

@@ -340,21 +340,21 @@ fn log(execution: &Execution, committed: &Committed, told: &Told) {
         return;
     }
     let Execution { id, process, repository, .. } = execution;
-    let (tenant, version) = (execution.tenant.as_str(), committed.version);
+    let (tenant, transition) = (execution.tenant.as_str(), committed.version);
     for (step, attempt, event) in &told.0 {
-        tracing::debug!(tenant, repository, execution = %id, %process, version, step, attempt, event, "step");
+        tracing::debug!(tenant, repository, execution = %id, %process, transition, step, attempt, event, "step");
     }
     match execution.status {
         ExecutionStatus::Failed => {
             let step = execution.error.as_ref().and_then(|error| error.step.as_deref());
             let error = execution.error.as_ref().map(tracing::field::display);
-            tracing::info!(tenant, repository, execution = %id, %process, version, step, error, "execution failed");
+            tracing::info!(tenant, repository, execution = %id, %process, transition, step, error, "execution failed");
         }
-        status if status.is_final() || version == 1 => {
-            tracing::info!(tenant, repository, execution = %id, %process, version, status = status.as_str(), "execution");
+        status if status.is_final() || transition == 1 => {
+            tracing::info!(tenant, repository, execution = %id, %process, transition, status = status.as_str(), "execution");
         }
         status => {
-            tracing::debug!(tenant, repository, execution = %id, %process, version, status = status.as_str(), "execution");
+            tracing::debug!(tenant, repository, execution = %id, %process, transition, status = status.as_str(), "execution");
         }
     }
 }
