@@ -13,7 +13,7 @@ use crate::definition::step::HumanApproval;
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::{Step, StepKind};
-use crate::source::Spanned;
+use crate::source::{Node, Spanned};
 
 /// How a step has ended that did not fail, when it can be read.
 const NOT_FAILED: [&str; 3] = ["completed", "skipped", "cancelled"];
@@ -60,7 +60,7 @@ pub(super) fn of(types: &Types<'_>, file: &File, step: &Step) -> Option<Type> {
             None => Type::TEXT,
         },
         StepKind::AiGenerate(generate) => of_schema(types, &generate.output_schema),
-        StepKind::HumanApproval(asked) => approval(asked),
+        StepKind::HumanApproval(asked) => approval(asked, file.document.node(step.node)),
         StepKind::Form(form) => {
             let of = Type::of_fields(&form.fields, form.on_timeout == FormTimeout::Continue);
             with_written(of, file.document.node(step.node).get("fields"))
@@ -98,11 +98,15 @@ static WORKFLOW: LazyLock<Type> = LazyLock::new(|| {
 });
 
 /// What an approval gives where it completes: how it was decided, in the words that its author lets it complete with.
-fn approval(approval: &HumanApproval) -> Type {
-    let words = ["approved"]
-        .into_iter()
-        .chain((approval.on_reject == OnReject::Continue).then_some("rejected"))
-        .chain((approval.on_timeout == OnTimeout::Continue).then_some("expired"));
+fn approval(approval: &HumanApproval, written: Node<'_>) -> Type {
+    // What cannot be read as it is written may be meant to let it go on.
+    let is_unread = |key: &str, known: &[&str]| {
+        written.get(key).is_some_and(|value| value.as_str().is_none_or(|word| !known.contains(&word)))
+    };
+    let rejected = approval.on_reject == OnReject::Continue || is_unread("on_reject", &["fail"]);
+    let expired = approval.on_timeout == OnTimeout::Continue
+        || is_unread("on_timeout", &["reject", "fail", "approve", "escalate"]);
+    let words = ["approved"].into_iter().chain(rejected.then_some("rejected")).chain(expired.then_some("expired"));
     Type::closed([("decision", Type::words(words)), ("decisions", DECISIONS.clone())])
 }
 
