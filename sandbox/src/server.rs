@@ -35,7 +35,7 @@ fn router(hub: Arc<Hub>) -> Router {
         .merge(git_http::router(&hub))
         .merge(archives::router())
         .merge(page::router())
-        .merge(rest::manifest::pages())
+        .merge(page::registration())
         .with_state(hub)
 }
 

@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::hub::Hub;
+use crate::rest::manifest;
 
 /// Only what this server sends, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -49,6 +50,13 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/_sandbox/avatars/{id}", get(assets::avatar))
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .layer(from_fn(guard))
+}
+
+/// What a browser posts an App's manifest to. For other sites' forms, unlike all other pages.
+pub(crate) fn registration() -> Router<Arc<Hub>> {
+    Router::new()
+        .route("/settings/apps/new", post(manifest::register))
+        .route("/organizations/{login}/settings/apps/new", post(manifest::register_for))
 }
 
 /// Refuses forms that another site sends, and puts the policy on every answer.

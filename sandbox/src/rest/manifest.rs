@@ -77,18 +77,16 @@ pub(super) fn router() -> Router<Arc<Hub>> {
     Router::new().route("/app-manifests/{code}/conversions", post(convert))
 }
 
-/// The pages that a browser posts to. They are for other sites' forms, unlike all other pages.
-pub(crate) fn pages() -> Router<Arc<Hub>> {
-    Router::new()
-        .route("/settings/apps/new", post(register))
-        .route("/organizations/{login}/settings/apps/new", post(register_for))
-}
-
-async fn register(state: Shared, asked: Query<Asked>, posted: Form<Posted>) -> Response {
+pub(crate) async fn register(state: Shared, asked: Query<Asked>, posted: Form<Posted>) -> Response {
     registered(&state, None, &asked, &posted)
 }
 
-async fn register_for(state: Shared, Path(login): Path<String>, asked: Query<Asked>, posted: Form<Posted>) -> Response {
+pub(crate) async fn register_for(
+    state: Shared,
+    Path(login): Path<String>,
+    asked: Query<Asked>,
+    posted: Form<Posted>,
+) -> Response {
     registered(&state, Some(&login), &asked, &posted)
 }
 

@@ -16,6 +16,22 @@ pub async fn drive(world: &World) {
     hooks(world).await;
 }
 
+/// Another App takes the place of this one: the last that is done.
+pub async fn register(world: &World) {
+    let manifest = json!({
+        "name": "flowctl", "url": "https://flowctl.example", "redirect_url": "https://flowctl.example/setup/callback",
+        "hook_attributes": {"url": "https://flowctl.example/webhooks/github"}, "default_permissions": {"checks": "write"},
+    });
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let form = [("manifest", manifest.to_string())];
+    let page = format!("{}/settings/apps/new?state=anything", world.sandbox.web_url());
+    let answer = client.post(page).form(&form).send().await.unwrap();
+    let back = answer.headers()["location"].to_str().unwrap();
+    let code = back.split(['=', '&']).nth(1).unwrap();
+    world.send(Who::Token(""), "POST", &format!("/app-manifests/{code}/conversions"), None, 201).await;
+    world.send(Who::Token(""), "POST", "/app-manifests/nothing/conversions", None, 404).await;
+}
+
 async fn installations(world: &World) {
     world.sandbox.create_user("dave").unwrap();
     let other = world.sandbox.install("dave", Some(&[])).unwrap();

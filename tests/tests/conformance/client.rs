@@ -31,6 +31,7 @@ async fn the_app_asks_for_nothing_that_github_does_not_describe() {
     ask_about_people(&installation).await;
     ask_about_code(&world, &installation, number).await;
     write(&world, &installation, number).await;
+    ask_what_was_missed(&installation, number).await;
     act(&world, &installation).await;
     let records = world.sandbox.requests.all();
     assert!(records.iter().all(|record| record.status < 400), "{records:#?}");
@@ -84,6 +85,8 @@ async fn ask_as_app(world: &World, app: &AppClient) {
     app.repository_installation(&repository()).await.unwrap();
     let deliveries = app.deliveries(Timestamp::UNIX_EPOCH).await.unwrap();
     app.redeliver(deliveries[0].id).await.unwrap();
+    assert!(app.get_app_at().await.unwrap().1.is_some());
+    app.hook().await.unwrap();
 }
 
 async fn ask_about_people(installation: &InstallationClient) {
@@ -111,6 +114,19 @@ async fn ask_about_code(world: &World, installation: &InstallationClient, number
     assert_eq!(installation.list_reviews(&repository, number).await.unwrap().len(), 1);
     world.sandbox.create_branch(REPOSITORY, "alice", "feature/client", "main").unwrap();
     installation.branch(&repository, "feature/client").await.unwrap();
+    assert!(!installation.list_pull_request_files(&repository, number).await.unwrap().is_empty());
+    assert!(installation.text_at(&repository, "README.md", "main").await.unwrap().is_some());
+}
+
+/// What is asked to find what no delivery told of.
+async fn ask_what_was_missed(installation: &InstallationClient, number: u64) {
+    let (repository, since) = (repository(), Timestamp::UNIX_EPOCH);
+    installation.rate_limit().await.unwrap();
+    installation.repository_now(&repository).await.unwrap();
+    assert!(!installation.comments_since(&repository, since).await.unwrap().is_empty());
+    assert!(!installation.pull_requests_since(&repository, since).await.unwrap().is_empty());
+    assert!(!installation.reviews_of(&repository, number).await.unwrap().is_empty());
+    installation.issue(&repository, number).await.unwrap();
 }
 
 async fn act(world: &World, installation: &InstallationClient) {

@@ -31,6 +31,7 @@ async fn the_sandbox_answers_and_tells_as_github_describes() {
     actions::drive(&world).await;
     refusals::drive(&world).await;
     events::drive(&world);
+    app::register(&world).await;
     let mut report = Report::new(description);
     let exchanges = world.exchanges();
     exchanges.iter().for_each(|exchange| report.exchange(exchange));
