@@ -188,9 +188,12 @@ fn references(document: &Document, node: Node<'_>, text: &str, add: &mut dyn FnM
     let template = Template::parse(text).unwrap();
     let map = document.scalar_map(node.id());
     for reference in template.references().iter().filter(|reference| reference.root() != "secrets") {
-        // What another process gives, which starts this one by its end, is not known.
-        let names = (0..3).map(|part| reference.name(part));
-        let known = if names.eq([Some("trigger"), Some("payload"), Some("outputs")]) { 3 } else { usize::MAX };
+        // What another process gives, which starts this one by its end, and what a workflow gives is not known.
+        let known = match [0, 1, 2, 3].map(|part| reference.name(part)) {
+            [Some("trigger"), Some("payload"), Some("outputs"), _] => 3,
+            [Some("steps"), Some(_), Some("output"), Some("output")] => 4,
+            _ => usize::MAX,
+        };
         for segment in reference.path.iter().take(known) {
             let Key::Name(name) = &segment.key else { continue };
             let span = map.span(segment.range.clone());

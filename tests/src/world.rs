@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowctl_sandbox::scenario::{Report, Scenario, ScenarioError};
 use flowctl_sandbox::{Hub, Sandbox, read_directory};
@@ -101,8 +102,34 @@ impl World {
         report.finish()
     }
 
+    /// Waits until the server has dealt with every delivery and told everything; whether it did so in this time.
+    pub async fn all_is_told(&self, limit: Duration) -> bool {
+        let url = format!("http://{}/metrics", self.address);
+        let told = async {
+            // What one thing leads to may not be there yet when it is done.
+            let mut looks_without_any = 0;
+            while looks_without_any < 3 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let Ok(answer) = reqwest::get(&url).await else { continue };
+                let is_any_due = is_any_due(&answer.text().await.unwrap_or_default());
+                looks_without_any = if is_any_due { 0 } else { looks_without_any + 1 };
+            }
+        };
+        tokio::time::timeout(limit, told).await.is_ok()
+    }
+
     /// Plays the scenario to its end.
     pub async fn play(&self) -> Result<Report, ScenarioError> {
         self.scenario.play(&self.hub(), &mut |_| {}).await
     }
+}
+
+/// Whether anything in the inbox or the outbox is due by a page of metrics; also where the page does not say. What is for
+/// later, as the renewal of a check run, is not.
+fn is_any_due(metrics: &str) -> bool {
+    let age = |queue: &str| {
+        let name = format!("flowctl_queue_oldest_seconds{{queue=\"{queue}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(name.as_str())?.trim().parse::<f64>().ok())
+    };
+    ["deliveries", "effects"].into_iter().any(|queue| age(queue).is_none_or(|age| age > 0.0))
 }

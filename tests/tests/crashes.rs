@@ -169,11 +169,13 @@ async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, 
     };
     // What is still to be told is told before anybody looks.
     let _ = world.sandbox.deliveries_settled(Duration::from_secs(20)).await;
+    let is_told = world.all_is_told(Duration::from_secs(60)).await;
     over.store(true, Ordering::SeqCst);
     let mut server = watching.join().unwrap();
     if let Err(error) = played {
         panic!("{point}:{nth}: {error}\n\nthe server's log:\n{}", server.log());
     }
+    assert!(is_told, "{point}:{nth}: not all was told\n{}", server.log());
     assert!(followed, "{point}:{nth}: {:?} did not begin\n{}", story.follows, server.log());
     server.stop();
     (outcome(&world, name), died.load(Ordering::SeqCst))
