@@ -59,7 +59,7 @@ impl Asking {
     }
 
     /// The model with its provider, as people know it.
-    pub fn model(&self) -> &str {
+    pub fn model_name(&self) -> &str {
         &self.model.name
     }
 

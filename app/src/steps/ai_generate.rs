@@ -47,7 +47,7 @@ impl Performer for AiGeneratePerformer {
         let result = match tokio::time::timeout(limit, generation.run()).await {
             Ok(result) => result,
             Err(_) => {
-                let message = format!("`{}` took longer than the step's `timeout`", generation.asking.model());
+                let message = format!("`{}` took longer than the step's `timeout`", generation.asking.model_name());
                 Err(StepError::new(ErrorClass::Timeout, message))
             }
         };
@@ -175,7 +175,7 @@ impl Generation {
             1 => ", also after 1 repair".to_owned(),
             count => format!(", also after {count} repairs"),
         };
-        let (model, faults) = (self.asking.model(), super::listed(faults));
+        let (model, faults) = (self.asking.model_name(), super::listed(faults));
         let answer = shortened(answer.trim(), SHOWN_OF_ANSWER);
         let message = format!(
             "the answer of `{model}` does not satisfy `output_schema`{repairs}: {faults}. Its last answer: {answer}"

@@ -332,9 +332,12 @@ fn failing(provider: &str, message: &str) -> Value {
     }
 }
 
+/// An answer's status and `Retry-After`, and what is told of it: the class, the pause in milliseconds, the words.
+type Refusal = (u16, Option<&'static str>, ErrorClass, Option<u64>, &'static str);
+
 #[tokio::test]
 async fn refusals_are_told_with_their_class_and_never_with_the_key() {
-    let cases: [(u16, Option<&str>, ErrorClass, Option<u64>, &str); 6] = [
+    let cases: [Refusal; 6] = [
         (429, Some("7"), ErrorClass::RateLimited, Some(7_000), "the provider answered 429: slow down, *** of mine"),
         (500, None, ErrorClass::ServerError, None, "the provider answered 500: slow down, *** of mine"),
         (529, None, ErrorClass::ServerError, None, "the provider answered 529: slow down, *** of mine"),
