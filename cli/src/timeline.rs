@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anstyle::Style;
 use flowctl_core::execution::timeline::{Row, Timeline};
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, StepStatus};
+use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
 
 use crate::terminal::{self, BOLD, DIM, ERROR, GOOD, WAITS};
@@ -77,7 +78,11 @@ fn detail(row: &Row) -> Option<String> {
             format!("{word} @{}", decision.person.login)
         })
         .collect();
-    let parts: Vec<String> = said.into_iter().chain(missing(row)).chain(row.note.clone()).collect();
+    let parts: Vec<String> = said
+        .into_iter()
+        .chain(missing(row))
+        .chain(row.note.as_deref().map(|note| visible(note).into_owned()))
+        .collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

@@ -6,6 +6,7 @@ use anstyle::Style;
 use flowctl_app::api::view::{ApproversView, StepView, WaitingView};
 use flowctl_app::api::{ApprovalView, EventView, ExecutionView, ProcessView};
 use flowctl_core::execution::{ExecutionStatus, StepStatus};
+use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -118,12 +119,12 @@ fn below(execution: &ExecutionView) -> Vec<String> {
     if let Some(Value::Object(outputs)) = execution.outputs.as_ref().filter(|outputs| **outputs != Value::Null)
         && !outputs.is_empty()
     {
-        lines.push(format!("outputs: {}", Value::Object(outputs.clone())));
+        lines.push(format!("outputs: {}", visible(&Value::Object(outputs.clone()).to_string())));
     }
     if let Some(error) = &execution.error {
         // Who cancels has a reason, and no error.
         let what = if execution.status == ExecutionStatus::Cancelled { "reason" } else { "error" };
-        lines.push(format!("{ERROR}{what}{ERROR:#}: {}", error.message));
+        lines.push(format!("{ERROR}{what}{ERROR:#}: {}", visible(&error.message)));
     }
     for step in &execution.steps {
         if let Some(approval) = step.waiting_for.as_ref().and_then(|waiting| waiting.approval) {
@@ -163,7 +164,7 @@ fn detail(step: &StepView, now: Timestamp) -> String {
 }
 
 fn in_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 fn due(due_at: Timestamp, now: Timestamp) -> String {
@@ -199,7 +200,7 @@ pub fn event(event: &EventView) -> Option<String> {
     let Some(step) = &event.step else {
         let what = event.kind.strip_prefix("execution.").unwrap_or(&event.kind);
         let reason = event.data["error"]["message"].as_str().or(event.data["reason"].as_str());
-        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = reason.map(|reason| format!(": {}", in_one_line(reason))).unwrap_or_default();
         return Some(format!("{clock}  {BOLD}execution{BOLD:#} {what}{by}{reason}"));
     };
     let attempt = event.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(" (attempt {attempt})"));
@@ -209,8 +210,8 @@ pub fn event(event: &EventView) -> Option<String> {
         None => event.kind.clone(),
     };
     let said = event.data["decision"]["decision"].as_str().map(|said| format!(": {said}"));
-    let failed = event.data["error"]["message"].as_str().map(|reason| format!(": {reason}"));
-    let asked = event.data["waiting_for"]["title"].as_str().map(|title| format!(" for people: {title}"));
+    let failed = event.data["error"]["message"].as_str().map(|reason| format!(": {}", in_one_line(reason)));
+    let asked = event.data["waiting_for"]["title"].as_str().map(|title| format!(" for people: {}", in_one_line(title)));
     let more: String = [attempt, said, failed, asked].into_iter().flatten().collect();
     Some(format!("{clock}    {step:<16} {what}{by}{more}"))
 }
@@ -227,7 +228,7 @@ pub fn approvals(approvals: &[ApprovalView]) -> String {
         table.add_row([
             approval.id.to_string(),
             format!("{}:{}", approval.repository, approval.process),
-            format!("{} ({})", approval.title, approval.step),
+            format!("{} ({})", in_one_line(&approval.title), approval.step),
             approval.status.clone(),
             moment(approval.requested_at),
             needs.join("; "),

@@ -8,11 +8,8 @@ use flowctl_core::execution::budget::Limits;
 use flowctl_core::execution::{Entry, StepError, Usage};
 use tokio::time::Instant;
 
-use super::{Answer, Prices, ProviderError, Providers, Question, ResolvedModel};
+use super::{Answer, Prices, ProviderError, Providers, Question, ResolvedModel, Used};
 use crate::steps::{Journal, JournalError};
-
-/// Tokens of an answer that are reserved where nothing says how long it may become.
-const USUAL_ANSWER: u64 = 4_096;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +68,7 @@ impl Asking {
     pub async fn ask(&self, question: &Question) -> Result<Answer, AskFailure> {
         let reserved = self.reserved(question);
         let (model, budget) = (self.model.name.clone(), self.limits.clone());
-        self.journal.append(Entry::ModelAsked { model, reserved, budget }).await?;
+        self.journal.append(Entry::ModelAsked { model, reserved: reserved.clone(), budget }).await?;
         let began = Instant::now();
         let answered = self.model.provider.answer(question).await;
         let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -79,13 +76,38 @@ impl Asking {
             Ok(answer) => {
                 let usage = answer.usage(&self.model.name, self.cost(&answer));
                 let Answer { text, calls, stop, .. } = answer.clone();
-                self.journal.append(Entry::ModelAnswered { text, calls, stop, usage, latency_ms }).await?;
-                Ok(answer)
+                let entry = Entry::ModelAnswered { text, calls, stop, usage: usage.clone(), latency_ms };
+                match self.journal.append(entry).await {
+                    Ok(()) => Ok(answer),
+                    // What cannot be kept has been paid for all the same.
+                    Err(JournalError::Refused(why)) => {
+                        let message = format!("`{}`: its answer cannot be recorded: {why}", self.model.name);
+                        self.failed(StepError::new(ErrorClass::Refused, message), Some(usage), latency_ms).await
+                    }
+                    Err(error) => Err(error.into()),
+                }
             }
             Err(error) => {
-                let error = self.failed(error);
-                self.journal.append(Entry::ModelFailed { error: error.clone(), usage: None, latency_ms }).await?;
-                Err(AskFailure::Provider(error))
+                let usage = self.used(error.used, reserved);
+                self.failed(self.told(error), usage, latency_ms).await
+            }
+        }
+    }
+
+    async fn failed(&self, error: StepError, usage: Option<Usage>, latency_ms: u64) -> Result<Answer, AskFailure> {
+        self.journal.append(Entry::ModelFailed { error: error.clone(), usage, latency_ms }).await?;
+        Err(AskFailure::Provider(error))
+    }
+
+    /// What a call that failed used: where nobody knows, what was reserved for it.
+    fn used(&self, used: Used, reserved: Usage) -> Option<Usage> {
+        match used {
+            Used::Nothing => None,
+            Used::Unknown => Some(reserved),
+            Used::Told { input_tokens, output_tokens } => {
+                let cost = self.prices.cost(&self.model.name, input_tokens, output_tokens);
+                let cost = cost.map(|cost| cost.to_string());
+                Some(Usage { input_tokens, output_tokens, cost, estimated: false, ..reserved })
             }
         }
     }
@@ -95,15 +117,14 @@ impl Asking {
         answer.cost.clone().or_else(computed)
     }
 
-    /// The most that a call is expected to use: what it says, and the longest answer.
+    /// The most that a call can use: what it says, which is a guess, and the longest answer.
     fn reserved(&self, question: &Question) -> Usage {
-        let (input_tokens, output_tokens) =
-            (question.about_tokens(), question.max_output_tokens.unwrap_or(USUAL_ANSWER));
+        let (input_tokens, output_tokens) = (question.about_tokens(), question.longest_answer());
         let cost = self.prices.cost(&self.model.name, input_tokens, output_tokens).map(|cost| cost.to_string());
         Usage { model: self.model.name.clone(), input_tokens, output_tokens, cost, estimated: true, calls: 1 }
     }
 
-    fn failed(&self, error: ProviderError) -> StepError {
+    fn told(&self, error: ProviderError) -> StepError {
         let message = format!("`{}`: {}", self.model.name, error.message);
         StepError { retry_after_ms: error.retry_after_ms, ..StepError::new(error.class, message) }
     }

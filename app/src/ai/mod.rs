@@ -35,12 +35,39 @@ pub struct ProviderError {
     pub message: String,
     /// How long the provider asked to be left alone, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// What the call used up all the same.
+    pub used: Used,
+}
+
+/// What a call that failed used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Used {
+    /// Nothing: the provider did not begin to answer.
+    #[default]
+    Nothing,
+    /// So many tokens, as the provider told.
+    Told {
+        /// Tokens read.
+        input_tokens: u64,
+        /// Tokens written.
+        output_tokens: u64,
+    },
+    /// The answer had begun, and nobody said what it used.
+    Unknown,
 }
 
 impl ProviderError {
     /// A failure of this class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), retry_after_ms: None }
+        Self { class, message: message.into(), retry_after_ms: None, used: Used::Nothing }
+    }
+
+    /// The same, of a call whose answer had begun. `told`: tokens read and written, where the provider told them.
+    #[must_use]
+    fn after_use_of(self, told: Option<(u64, u64)>) -> Self {
+        let used =
+            told.map_or(Used::Unknown, |(input_tokens, output_tokens)| Used::Told { input_tokens, output_tokens });
+        Self { used, ..self }
     }
 }
 

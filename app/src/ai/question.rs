@@ -4,8 +4,12 @@ use flowctl_core::execution::{Entry, Speaker, StopReason, ToolCall, Usage};
 use flowctl_core::value::Money;
 use serde_json::Value;
 
-/// About how many characters a token of English has, by what providers tell of their tokenizers.
-const CHARACTERS_OF_TOKEN: usize = 4;
+/// About how many characters a token of English has, by what providers tell of their tokenizers. A character beyond ASCII
+/// is about a token of its own.
+const CHARACTERS_OF_TOKEN: u64 = 4;
+
+/// The longest answer where nobody says how long it may become, in tokens.
+pub const USUAL_ANSWER: u64 = 8_192;
 
 /// Something said in a conversation.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,14 +66,11 @@ impl Message {
         }
     }
 
-    /// Its length, in characters.
-    pub fn characters(&self) -> usize {
+    /// About how many tokens it has.
+    pub fn about_tokens(&self) -> u64 {
         match self {
-            Self::System { text } | Self::User { text } | Self::Tool { text, .. } => text.chars().count(),
-            Self::Assistant { text, calls } => {
-                let calls = calls.iter().map(|call| call.name.len() + call.arguments.to_string().chars().count());
-                text.chars().count() + calls.sum::<usize>()
-            }
+            Self::System { text } | Self::User { text } | Self::Tool { text, .. } => about_tokens(text),
+            Self::Assistant { text, calls } => about_tokens_of_answer(text, calls),
         }
     }
 }
@@ -99,27 +100,44 @@ pub struct Question {
     pub schema: Option<Value>,
     /// How free the model is, 0 to 2.
     pub temperature: Option<f64>,
-    /// The longest answer, in tokens.
+    /// The longest answer, in tokens; nothing: [`USUAL_ANSWER`].
     pub max_output_tokens: Option<u64>,
     /// Which attempt of its step asks, from 1.
     pub attempt: u32,
 }
 
 impl Question {
+    /// The longest answer, in tokens. Providers are always told, so that a call can use no more than was reserved for it.
+    pub fn longest_answer(&self) -> u64 {
+        self.max_output_tokens.unwrap_or(USUAL_ANSWER)
+    }
+
     /// About how many tokens it has.
     pub fn about_tokens(&self) -> u64 {
-        let said: usize = self.messages.iter().map(Message::characters).sum();
+        let said: u64 = self.messages.iter().map(Message::about_tokens).sum();
         let tools = self.tools.iter().map(|tool| {
-            tool.name.len() + tool.description.chars().count() + tool.parameters.to_string().chars().count()
+            about_tokens(&tool.name) + about_tokens(&tool.description) + about_tokens(&tool.parameters.to_string())
         });
-        let schema = self.schema.as_ref().map_or(0, |schema| schema.to_string().chars().count());
-        about_tokens(said + tools.sum::<usize>() + schema)
+        let schema = self.schema.as_ref().map_or(0, |schema| about_tokens(&schema.to_string()));
+        said + tools.sum::<u64>() + schema
     }
 }
 
-/// About how many tokens so many characters are.
-pub fn about_tokens(characters: usize) -> u64 {
-    characters.div_ceil(CHARACTERS_OF_TOKEN) as u64
+/// About how many tokens a text is: rather too many than too few, because budgets are held against it.
+pub fn about_tokens(text: &str) -> u64 {
+    let (plain, others) =
+        text.chars().fold(
+            (0_u64, 0_u64),
+            |(plain, others), character| {
+                if character.is_ascii() { (plain + 1, others) } else { (plain, others + 1) }
+            },
+        );
+    plain.div_ceil(CHARACTERS_OF_TOKEN) + others
+}
+
+fn about_tokens_of_answer(text: &str, calls: &[ToolCall]) -> u64 {
+    let calls = calls.iter().map(|call| about_tokens(&call.name) + about_tokens(&call.arguments.to_string()));
+    about_tokens(text) + calls.sum::<u64>()
 }
 
 /// What a model answered.
@@ -150,8 +168,8 @@ impl Answer {
         stop: StopReason,
         tokens: Option<(u64, u64)>,
     ) -> Self {
-        let written = Message::Assistant { text: text.clone(), calls: calls.clone() }.characters();
-        let (input_tokens, output_tokens) = tokens.unwrap_or_else(|| (question.about_tokens(), about_tokens(written)));
+        let guess = || (question.about_tokens(), about_tokens_of_answer(&text, &calls));
+        let (input_tokens, output_tokens) = tokens.unwrap_or_else(guess);
         Self { text, calls, stop, input_tokens, output_tokens, estimated: tokens.is_none(), cost: None }
     }
 

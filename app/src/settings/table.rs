@@ -178,7 +178,7 @@ pub const TABLE: &[SettingDescription] = &[
     plain(
         "mcp_commands",
         "",
-        "commands separated by commas, words by spaces; a last * stands for any further words",
+        "commands separated by commas, words by spaces; a last * stands for any further words, NAME= before one for what may be set in its environment",
         "the programs that tools of definitions may start on this machine; without it none",
     ),
     plain("ai_provider", "", "the name of a provider, such as mock", "the provider of models that name none"),

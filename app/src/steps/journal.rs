@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use flowctl_core::execution::journal::MAX_ENTRY_BYTES;
 use flowctl_core::execution::{CallRequest, Entry};
 
 /// Why an entry was not recorded.
@@ -126,6 +127,10 @@ impl Recorded {
 #[async_trait]
 impl JournalWriter for Recorded {
     async fn append(&self, _: u32, entry: Entry) -> Result<(), JournalError> {
+        let bytes = serde_json::to_vec(&entry).map_or(u64::MAX, |json| json.len() as u64);
+        if bytes > MAX_ENTRY_BYTES {
+            return Err(JournalError::Refused(format!("an entry has {bytes} bytes; {MAX_ENTRY_BYTES} are allowed")));
+        }
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         Ok(())
     }

@@ -19,13 +19,20 @@ pub enum TelemetryError {
     },
 }
 
+/// The filter of the log. The library that speaks to MCP servers writes what they say, secrets and all, whole and as often as
+/// they say it; it is silent unless somebody asks for it by name.
+fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
+    let whole = if text.contains("rmcp") { text.to_owned() } else { format!("{text},rmcp=off") };
+    let filter = EnvFilter::try_new(text).and_then(|_| EnvFilter::try_new(whole));
+    filter.map_err(|error| TelemetryError::Filter { filter: text.to_owned(), reason: error.to_string() })
+}
+
 /// Begins the log of this process. Where it has begun already (in tests), nothing changes.
 ///
 /// # Errors
 /// A malformed filter.
 pub fn start(settings: &Settings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.log)
-        .map_err(|error| TelemetryError::Filter { filter: settings.log.clone(), reason: error.to_string() })?;
+    let filter = filter(&settings.log)?;
     let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
     // A second start keeps the first log: only one can be the process's.

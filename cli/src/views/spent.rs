@@ -2,6 +2,7 @@
 
 use flowctl_app::api::view::{StepView, UsageView};
 use flowctl_app::api::{ExecutionView, TraceView};
+use flowctl_core::value::visible::visible;
 use serde_json::Value;
 
 use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
@@ -85,15 +86,10 @@ pub fn trace(entries: &[TraceView]) -> String {
         let (head, body) = lines(entry);
         text.push_str(&format!("  {DIM}{at}{DIM:#} {head}\n"));
         for line in body.lines() {
-            text.push_str(&format!("           {}\n", shown(line)));
+            text.push_str(&format!("           {}\n", visible(line)));
         }
     }
     text
-}
-
-/// Control characters of what models and tools say must not reach a terminal.
-fn shown(line: &str) -> String {
-    line.chars().map(|it| if it.is_control() && it != '\t' { '\u{fffd}' } else { it }).collect()
 }
 
 /// The headline of an entry, and what stands below it.
@@ -107,12 +103,12 @@ fn lines(entry: &Value) -> (String, String) {
     };
     match entry["kind"].as_str().unwrap_or_default() {
         "message" => (text("role"), text("text")),
-        "model_asked" => (format!("asks {}", shown(&text("model"))), String::new()),
+        "model_asked" => (format!("asks {}", visible(&text("model"))), String::new()),
         "model_answered" => {
             let model = entry["usage"]["model"].as_str().unwrap_or_default();
             let head = format!(
                 "{GOOD}{}{GOOD:#} answers after {} ms: {}",
-                shown(model),
+                visible(model),
                 entry["latency_ms"],
                 usage(&entry["usage"])
             );
@@ -124,9 +120,10 @@ fn lines(entry: &Value) -> (String, String) {
         "model_failed" => {
             (format!("{ERROR}no answer{ERROR:#} after {} ms", entry["latency_ms"]), json(&entry["error"]["message"]))
         }
-        "tool_call_begun" => {
-            (format!("calls {} of {}", shown(&text("operation")), shown(&text("tool"))), entry["arguments"].to_string())
-        }
+        "tool_call_begun" => (
+            format!("calls {} of {}", visible(&text("operation")), visible(&text("tool"))),
+            entry["arguments"].to_string(),
+        ),
         "tool_call_ended" => {
             let outcome = &entry["outcome"];
             match outcome.get("error") {
@@ -141,8 +138,8 @@ fn lines(entry: &Value) -> (String, String) {
             let call = &entry["call"];
             let head = format!(
                 "{WAITS}asks people{WAITS:#} whether it may call {} of {}",
-                shown(&json(&call["operation"])),
-                shown(&json(&call["tool"]))
+                visible(&json(&call["operation"])),
+                visible(&json(&call["tool"]))
             );
             (head, call["arguments"].to_string())
         }
@@ -153,7 +150,7 @@ fn lines(entry: &Value) -> (String, String) {
             (format!("the call is {}", json(&decided["decision"])), people.join(", "))
         }
         "summary" => ("what was said so far, in short".to_owned(), text("text")),
-        other => (shown(other), entry.to_string()),
+        other => (visible(other).into_owned(), entry.to_string()),
     }
 }
 

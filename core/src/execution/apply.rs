@@ -264,7 +264,7 @@ impl StepState {
 
     fn end(&mut self, status: StepStatus, event: &Event) {
         self.status = status;
-        self.release();
+        self.give_up_call();
         self.waiting = None;
         self.timeout_ms = None;
         self.completed_at = Some(event.at);

@@ -84,8 +84,11 @@ impl Limits {
     }
 }
 
-fn used_by(execution: &Execution, id: &str) -> Usage {
-    execution.steps.get(id).and_then(|step| step.usage.clone()).unwrap_or_default()
+/// What a step has used, and what is reserved for a call of its that is under way.
+fn taken_by(step: &StepState) -> Usage {
+    let reserved = step.journal.as_ref().and_then(|journal| journal.reserved.as_ref());
+    let taken = [step.usage.as_ref(), reserved];
+    taken.into_iter().flatten().fold(Usage::default(), |sum, usage| sum.plus(usage))
 }
 
 /// What the steps of an execution have used so far.
@@ -96,7 +99,8 @@ pub(super) fn used_by_all(execution: &Execution) -> Usage {
 /// Refuses a call that its step or its execution has no money or tokens left for.
 pub(super) fn check(transition: &Transition<'_>, id: &str, reserved: &Usage, step: &Limits) -> Result<(), Refusal> {
     let refused = |of: BudgetOf, exceeded: String| Refusal::OverBudget { step: id.to_owned(), of, exceeded };
-    let own = used_by(&transition.execution, id).plus(reserved);
+    let steps = &transition.execution.steps;
+    let own = steps.get(id).map(taken_by).unwrap_or_default().plus(reserved);
     if let Some(exceeded) = step.exceeded(&own) {
         return Err(refused(BudgetOf::Step, exceeded));
     }
@@ -104,10 +108,7 @@ pub(super) fn check(transition: &Transition<'_>, id: &str, reserved: &Usage, ste
     if limits.is_empty() {
         return Ok(());
     }
-    // What other steps have reserved counts as used.
-    let others = transition.execution.steps.iter().filter(|(key, _)| *key != id).map(|(_, step)| step);
-    let others = others.filter_map(|step: &StepState| step.journal.as_ref()?.reserved.as_ref());
-    let all = others.fold(used_by_all(&transition.execution).plus(reserved), |sum, it| sum.plus(it));
+    let all = steps.values().map(taken_by).fold(reserved.clone(), |sum, taken| sum.plus(&taken));
     match limits.exceeded(&all) {
         Some(exceeded) => Err(refused(BudgetOf::Execution, exceeded)),
         None => Ok(()),

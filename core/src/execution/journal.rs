@@ -88,7 +88,8 @@ pub enum Entry {
         /// What.
         text: String,
     },
-    /// A model is about to be asked: what the call may use up is reserved from here on until [`Entry::ModelAnswered`].
+    /// A model is about to be asked: what the call may use up is reserved from here on until [`Entry::ModelAnswered`] or
+    /// [`Entry::ModelFailed`]. Where neither comes, it counts as used.
     ModelAsked {
         /// The model with its provider.
         model: String,
@@ -404,7 +405,12 @@ impl StepState {
         noted.entries += 1;
         noted.bytes += bytes;
         match kind {
-            EntryKind::ModelAsked => noted.reserved = usage.cloned(),
+            EntryKind::ModelAsked => {
+                // Asked again after a crash: what came of the question before nobody knows.
+                let unanswered = noted.reserved.take();
+                noted.reserved = usage.cloned();
+                self.use_up(unanswered.as_ref());
+            }
             EntryKind::ModelAnswered | EntryKind::ModelFailed => {
                 noted.reserved = None;
                 self.use_up(usage);
@@ -422,11 +428,11 @@ impl StepState {
         });
     }
 
-    /// What was reserved for a call that nobody waits for any more is free again.
-    pub(super) fn release(&mut self) {
-        if let Some(noted) = &mut self.journal {
-            noted.reserved = None;
-        }
+    /// Nobody waits any more for the call under way. It may have been answered and charged all the same, so that what was
+    /// reserved for it counts as used.
+    pub(super) fn give_up_call(&mut self) {
+        let unanswered = self.journal.as_mut().and_then(|noted| noted.reserved.take());
+        self.use_up(unanswered.as_ref());
     }
 
     /// Another question is asked: what was said about the one before does not count for it.
@@ -440,7 +446,7 @@ impl StepState {
 
     /// An attempt failed and another one follows.
     pub(super) fn keep_journal_after(&mut self, error: &StepError) {
-        self.release();
+        self.give_up_call();
         if !goes_on_after(error.class) {
             self.journal = None;
         }

@@ -10,6 +10,7 @@ mod money;
 mod name;
 mod text;
 mod version;
+pub mod visible;
 
 pub use cron::{Cron, TimeZoneName};
 pub use duration::Duration;

@@ -1,6 +1,7 @@
 //! Models: who has which, what they cost, and how each provider is spoken to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod failures;
 mod wire;
 
 use super::*;

@@ -18,10 +18,10 @@ use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::steps::tests::server::{Server, json_answer};
 
-const KEY: &str = "sk-very-secret";
-const ALL: [&str; 4] = ["openai", "anthropic", "google", "compatible"];
+pub(super) const KEY: &str = "sk-very-secret";
+pub(super) const ALL: [&str; 4] = ["openai", "anthropic", "google", "compatible"];
 
-fn providers(server: &Server) -> Providers {
+pub(super) fn providers(server: &Server) -> Providers {
     let at = |key: Option<&str>| ProviderSettings {
         api_key: key.map(|key| SecretString::from(key.to_owned())),
         base_url: Some(Url::parse(&server.url("/base")).unwrap()),
@@ -37,13 +37,13 @@ fn providers(server: &Server) -> Providers {
     Providers::from_settings(&settings, &clock).unwrap()
 }
 
-async fn ask(server: &Server, provider: &str, question: Question) -> Result<Answer, ProviderError> {
+pub(super) async fn ask(server: &Server, provider: &str, question: Question) -> Result<Answer, ProviderError> {
     let resolved = providers(server).resolve(&format!("{provider}/model-1")).unwrap();
     resolved.provider.answer(&Question { model: resolved.model, ..question }).await
 }
 
 /// Server-sent events, a chunk each.
-fn events(events: Vec<(Option<&str>, String)>) -> Response {
+pub(super) fn events(events: Vec<(Option<&str>, String)>) -> Response {
     let text: Vec<Result<Bytes, std::convert::Infallible>> = events
         .into_iter()
         .map(|(name, data)| {
@@ -55,11 +55,11 @@ fn events(events: Vec<(Option<&str>, String)>) -> Response {
     ([("content-type", "text/event-stream; charset=utf-8")], body).into_response()
 }
 
-fn unnamed(data: &[Value]) -> Vec<(Option<&'static str>, String)> {
+pub(super) fn unnamed(data: &[Value]) -> Vec<(Option<&'static str>, String)> {
     data.iter().map(|data| (None, data.to_string())).collect()
 }
 
-fn openai_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, String)> {
+pub(super) fn openai_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, String)> {
     let chunk = |delta: &Value, reason: Value| json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
     let mut chunks: Vec<Value> = parts.iter().map(|delta| chunk(delta, Value::Null)).collect();
     chunks.push(chunk(&json!({}), json!(reason)));
@@ -69,7 +69,7 @@ fn openai_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, St
     sent
 }
 
-fn anthropic_events(blocks: &[(Value, Vec<Value>)], reason: &str) -> Vec<(Option<&'static str>, String)> {
+pub(super) fn anthropic_events(blocks: &[(Value, Vec<Value>)], reason: &str) -> Vec<(Option<&'static str>, String)> {
     let start = json!({"type": "message_start", "message": {"id": "m", "role": "assistant", "content": [],
         "usage": {"input_tokens": 9, "cache_read_input_tokens": 2, "output_tokens": 1}}});
     let mut sent =
@@ -90,7 +90,7 @@ fn anthropic_events(blocks: &[(Value, Vec<Value>)], reason: &str) -> Vec<(Option
     sent
 }
 
-fn google_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, String)> {
+pub(super) fn google_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, String)> {
     let mut chunks: Vec<Value> = parts
         .iter()
         .map(|part| json!({"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}]}))
@@ -103,7 +103,7 @@ fn google_chunks(parts: &[Value], reason: &str) -> Vec<(Option<&'static str>, St
 }
 
 /// A text in two pieces, as each provider streams it.
-fn spoken(provider: &str, one: &str, two: &str) -> Response {
+pub(super) fn spoken(provider: &str, one: &str, two: &str) -> Response {
     events(match provider {
         "anthropic" => anthropic_events(
             &[(
@@ -119,7 +119,7 @@ fn spoken(provider: &str, one: &str, two: &str) -> Response {
     })
 }
 
-fn simple() -> Question {
+pub(super) fn simple() -> Question {
     Question {
         messages: vec![Message::new(Speaker::System, "Be brief."), Message::new(Speaker::User, "Say hello.")],
         temperature: Some(0.5),
@@ -129,7 +129,7 @@ fn simple() -> Question {
     }
 }
 
-fn sent(server: &Server) -> Value {
+pub(super) fn sent(server: &Server) -> Value {
     serde_json::from_str(&server.seen().last().unwrap().body).unwrap()
 }
 

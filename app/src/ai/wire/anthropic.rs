@@ -10,13 +10,11 @@ use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use super::super::{Answer, Message, Provider, ProviderError, Question};
-use super::stream::Sent;
+use super::stream::{Events, Sent};
 use super::{Endpoint, RootObject, cut_off, in_words, malformed};
 
 /// The version of the interface that is spoken.
 const VERSION: &str = "2023-06-01";
-/// The longest answer where the definition says nothing; the interface wants a number.
-const USUAL_LONGEST: u64 = 8_192;
 /// The tool whose call is the answer.
 const ANSWER: &str = "answer";
 
@@ -43,13 +41,11 @@ impl Provider for Anthropic {
         headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
         let mut events = self.endpoint.ask("v1/messages", headers, &body).await?;
         let mut folded = Folded::default();
-        while let Some(event) = events.next().await? {
-            folded.add(&event)?;
-            if folded.over {
-                break;
-            }
-        }
-        folded.answer(question, root.as_ref())
+        let read = folded.read(&mut events).await;
+        // Before its last words the answer's tokens are told as far as they have come.
+        let told = folded.tokens().filter(|_| folded.stop.is_some());
+        let answer = read.and_then(|()| folded.answer(question, root.as_ref()));
+        answer.map_err(|error| self.endpoint.broken(error, told))
     }
 }
 
@@ -76,7 +72,7 @@ fn body(question: &Question, root: Option<&RootObject>) -> Value {
         }
     }
     body.insert("model".to_owned(), json!(question.model));
-    body.insert("max_tokens".to_owned(), json!(question.max_output_tokens.unwrap_or(USUAL_LONGEST)));
+    body.insert("max_tokens".to_owned(), json!(question.longest_answer()));
     let mut tools: Vec<Value> = question
         .tools
         .iter()
@@ -132,6 +128,16 @@ struct Folded {
 }
 
 impl Folded {
+    async fn read(&mut self, events: &mut Events) -> Result<(), ProviderError> {
+        while let Some(event) = events.next().await? {
+            self.add(&event)?;
+            if self.over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, event: &Sent) -> Result<(), ProviderError> {
         let data: Value = serde_json::from_str(&event.data).map_err(malformed)?;
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -170,7 +176,7 @@ impl Folded {
                     "invalid_request_error" | "authentication_error" | "permission_error" => ErrorClass::Refused,
                     _ => ErrorClass::ServerError,
                 };
-                let said = super::shortened(super::said(&data).unwrap_or("it does not say why"), super::SHOWN);
+                let said = super::said(&data).unwrap_or("it does not say why");
                 return Err(ProviderError::new(class, format!("the provider stopped: {said}")));
             }
             // New kinds of events may come (the documentation, "Other events").
@@ -188,9 +194,13 @@ impl Folded {
         self.output = count("output_tokens").unwrap_or(0).max(self.output);
     }
 
+    fn tokens(&self) -> Option<(u64, u64)> {
+        (self.input + self.output > 0).then_some((self.input, self.output))
+    }
+
     fn answer(self, question: &Question, root: Option<&RootObject>) -> Result<Answer, ProviderError> {
         let (Some(stop), true) = (self.stop, self.over) else { return Err(cut_off()) };
-        let tokens = (self.input + self.output > 0).then_some((self.input, self.output));
+        let tokens = self.tokens();
         if stop == StopReason::Refused {
             return Err(ProviderError::new(ErrorClass::Refused, "the model refused to answer"));
         }

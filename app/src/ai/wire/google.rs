@@ -6,7 +6,8 @@ use flowctl_core::execution::{StopReason, ToolCall};
 use serde_json::{Map, Value, json};
 
 use super::super::{Answer, Message, Provider, ProviderError, Question};
-use super::{Endpoint, RootObject, cut_off, in_words, malformed};
+use super::stream::Events;
+use super::{Endpoint, RootObject, cut_off, in_words, malformed, withheld};
 
 /// Where a part's signature stands, which newer models want back with the call that it came with.
 const SIGNATURE: &str = "thoughtSignature";
@@ -39,10 +40,11 @@ impl Provider for Google {
         let path = format!("v1beta/models/{}:streamGenerateContent?alt=sse", question.model);
         let mut events = self.endpoint.ask(&path, headers, &body).await?;
         let mut folded = Folded::default();
-        while let Some(event) = events.next().await? {
-            folded.add(question, &serde_json::from_str(&event.data).map_err(malformed)?)?;
-        }
-        folded.answer(question, root.as_ref())
+        let read = folded.read(question, &mut events).await;
+        // Before its last words the answer's tokens are told as far as they have come.
+        let told = folded.tokens.filter(|_| folded.ended.is_some());
+        let answer = read.and_then(|()| folded.answer(question, root.as_ref()));
+        answer.map_err(|error| self.endpoint.broken(error, told))
     }
 }
 
@@ -85,9 +87,7 @@ fn body(question: &Question, root: Option<&RootObject>) -> Value {
     if let Some(temperature) = question.temperature {
         settings.insert("temperature".to_owned(), json!(temperature));
     }
-    if let Some(longest) = question.max_output_tokens {
-        settings.insert("maxOutputTokens".to_owned(), json!(longest));
-    }
+    settings.insert("maxOutputTokens".to_owned(), json!(question.longest_answer()));
     if !system.is_empty() {
         body.insert("systemInstruction".to_owned(), json!({"parts": system}));
     }
@@ -127,29 +127,36 @@ fn add(contents: &mut Vec<Value>, role: &str, mut parts: Vec<Value>) {
 struct Folded {
     text: String,
     calls: Vec<ToolCall>,
-    stop: Option<StopReason>,
+    /// Why it ended, in the provider's word.
+    ended: Option<String>,
     tokens: Option<(u64, u64)>,
 }
 
 impl Folded {
+    async fn read(&mut self, question: &Question, events: &mut Events) -> Result<(), ProviderError> {
+        while let Some(event) = events.next().await? {
+            self.add(question, &serde_json::from_str(&event.data).map_err(malformed)?)?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, question: &Question, chunk: &Value) -> Result<(), ProviderError> {
         if let Some(said) = super::said(chunk) {
-            let said = super::shortened(said, super::SHOWN);
             return Err(ProviderError::new(ErrorClass::ServerError, format!("the provider stopped: {said}")));
         }
         if !chunk.is_object() {
             return Err(malformed("it is no object"));
         }
+        let count = |name: &str| chunk["usageMetadata"][name].as_u64();
+        if let Some(read) = count("promptTokenCount") {
+            // What the model thinks is written as well, and paid for.
+            let written = count("candidatesTokenCount").unwrap_or(0) + count("thoughtsTokenCount").unwrap_or(0);
+            self.tokens = Some((read, written));
+        }
         if let Some(reason) = chunk["promptFeedback"]["blockReason"].as_str() {
+            self.ended = Some(reason.to_owned());
             let message = format!("the provider does not answer this: {reason}");
             return Err(ProviderError::new(ErrorClass::Refused, message));
-        }
-        let usage = &chunk["usageMetadata"];
-        if usage.is_object() {
-            let count = |name: &str| usage[name].as_u64().unwrap_or(0);
-            // What the model thinks is written as well, and paid for.
-            let written = count("candidatesTokenCount") + count("thoughtsTokenCount");
-            self.tokens = Some((count("promptTokenCount"), written));
         }
         let candidate = &chunk["candidates"][0];
         for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
@@ -166,22 +173,25 @@ impl Folded {
             }
         }
         if let Some(reason) = candidate["finishReason"].as_str() {
-            self.stop = Some(match reason {
-                "STOP" => StopReason::Finished,
-                "MAX_TOKENS" => StopReason::Length,
-                "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" => StopReason::Refused,
-                _ => StopReason::Other,
-            });
+            self.ended = Some(reason.to_owned());
         }
         Ok(())
     }
 
     fn answer(self, question: &Question, root: Option<&RootObject>) -> Result<Answer, ProviderError> {
-        let Some(stop) = self.stop else { return Err(cut_off()) };
-        if stop == StopReason::Refused {
-            return Err(ProviderError::new(ErrorClass::Refused, "the provider withheld the answer"));
-        }
-        let stop = if self.calls.is_empty() { stop } else { StopReason::ToolCalls };
+        let stop = match self.ended.as_deref() {
+            None => return Err(cut_off()),
+            Some("STOP") if self.calls.is_empty() => StopReason::Finished,
+            Some("STOP") => StopReason::ToolCalls,
+            Some("MAX_TOKENS") => StopReason::Length,
+            // What the model wrote was not what it should have been; another time it may be.
+            Some(reason @ ("MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "OTHER")) => {
+                let message = format!("the provider ended the answer: {reason}");
+                return Err(ProviderError::new(ErrorClass::ServerError, message));
+            }
+            // Safety, recitation, language and whatever may be added (ai.google.dev/api/generate-content, `FinishReason`).
+            Some(reason) => return Err(withheld(reason)),
+        };
         let text = root.map_or_else(|| self.text.clone(), |root| root.unwrapped(self.text.clone()));
         Ok(Answer::of(question, text, self.calls, stop, self.tokens))
     }

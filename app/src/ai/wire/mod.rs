@@ -87,7 +87,7 @@ impl Endpoint {
         let request = self.client.post(url).headers(headers).header(CONTENT_TYPE, "application/json");
         let response = request.body(body.to_string()).send().await.map_err(|error| self.unreachable(error))?;
         if response.status().is_success() {
-            return Ok(Events::new(self.clone(), response));
+            return Ok(Events::new(response));
         }
         Err(self.refused(response).await)
     }
@@ -122,6 +122,12 @@ impl Endpoint {
         let pause = retry_after(&headers, self.clock.now()).or_else(|| retry_delay(&body));
         let retry_after_ms = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         ProviderError { retry_after_ms, ..ProviderError::new(class, message) }
+    }
+
+    /// What goes wrong once an answer has begun: without the key, and with what it used up. `told`: tokens read and
+    /// written, where the provider told them.
+    fn broken(&self, error: ProviderError, told: Option<(u64, u64)>) -> ProviderError {
+        ProviderError { message: self.masked(&error.message), ..error }.after_use_of(told)
     }
 
     /// A provider's own words, shortened and without the key.
@@ -163,6 +169,11 @@ fn malformed(what: impl fmt::Display) -> ProviderError {
         ErrorClass::ServerError,
         format!("the provider's answer is not what its interface describes: {what}"),
     )
+}
+
+/// An answer that the provider kept back, for the reason that it gives.
+fn withheld(reason: &str) -> ProviderError {
+    ProviderError::new(ErrorClass::Refused, format!("the provider withheld the answer: {reason}"))
 }
 
 /// An answer that ended before its end.

@@ -9,7 +9,8 @@ use flowctl_core::execution::{StopReason, ToolCall};
 use serde_json::{Map, Value, json};
 
 use super::super::{Answer, Message, Provider, ProviderError, Question};
-use super::{Endpoint, RootObject, cut_off, in_words, malformed};
+use super::stream::Events;
+use super::{Endpoint, RootObject, cut_off, in_words, malformed, withheld};
 
 /// A server with this interface.
 #[derive(Debug, Clone)]
@@ -34,14 +35,10 @@ impl Provider for OpenAi {
         let headers = self.endpoint.key_header("authorization", "Bearer ")?;
         let mut events = self.endpoint.ask("chat/completions", headers, &body).await?;
         let mut folded = Folded::default();
-        while let Some(event) = events.next().await? {
-            if event.data == "[DONE]" {
-                folded.done = true;
-                break;
-            }
-            folded.add(&serde_json::from_str(&event.data).map_err(malformed)?)?;
-        }
-        folded.answer(question, root.as_ref())
+        let read = folded.read(&mut events).await;
+        let told = folded.tokens;
+        let answer = read.and_then(|()| folded.answer(question, root.as_ref()));
+        answer.map_err(|error| self.endpoint.broken(error, told))
     }
 }
 
@@ -70,10 +67,8 @@ fn body(question: &Question, root: Option<&RootObject>, is_openai: bool) -> Valu
     if let Some(temperature) = question.temperature {
         body.insert("temperature".to_owned(), json!(temperature));
     }
-    if let Some(longest) = question.max_output_tokens {
-        let field = if is_openai { "max_completion_tokens" } else { "max_tokens" };
-        body.insert(field.to_owned(), json!(longest));
-    }
+    let field = if is_openai { "max_completion_tokens" } else { "max_tokens" };
+    body.insert(field.to_owned(), json!(question.longest_answer()));
     body.insert("stream".to_owned(), json!(true));
     body.insert("stream_options".to_owned(), json!({"include_usage": true}));
     Value::Object(body)
@@ -150,17 +145,26 @@ struct Folded {
     calls: BTreeMap<u64, (String, String, String)>,
     stop: Option<StopReason>,
     tokens: Option<(u64, u64)>,
-    done: bool,
 }
 
 impl Folded {
+    async fn read(&mut self, events: &mut Events) -> Result<(), ProviderError> {
+        while let Some(event) = events.next().await? {
+            if event.data == "[DONE]" {
+                break;
+            }
+            self.add(&serde_json::from_str(&event.data).map_err(malformed)?)?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, chunk: &Value) -> Result<(), ProviderError> {
         if let Some(said) = super::said(chunk) {
             return Err(ProviderError::new(ErrorClass::ServerError, format!("the provider stopped: {said}")));
         }
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
-            let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-            self.tokens = Some((count("prompt_tokens"), count("completion_tokens")));
+            let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+            self.tokens = count("prompt_tokens").zip(count("completion_tokens")).or(self.tokens);
         }
         let Some(choices) = chunk.get("choices").and_then(Value::as_array) else {
             return Err(malformed("there is no `choices`"));
@@ -194,8 +198,10 @@ impl Folded {
     fn answer(self, question: &Question, root: Option<&RootObject>) -> Result<Answer, ProviderError> {
         let Some(stop) = self.stop else { return Err(cut_off()) };
         if !self.refusal.is_empty() {
-            let message = format!("the model refused: {}", super::shortened(&self.refusal, super::SHOWN));
-            return Err(ProviderError::new(ErrorClass::Refused, message));
+            return Err(ProviderError::new(ErrorClass::Refused, format!("the model refused: {}", self.refusal)));
+        }
+        if stop == StopReason::Refused {
+            return Err(withheld("content_filter"));
         }
         let calls: Vec<ToolCall> = self
             .calls

@@ -6,7 +6,7 @@ use http::header::CONTENT_TYPE;
 use reqwest::Response;
 
 use super::super::ProviderError;
-use super::Endpoint;
+use super::cut_off;
 
 /// The largest answer of a model that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -22,21 +22,22 @@ pub(super) struct Sent {
 
 /// The events of an answer, as they come.
 pub(super) struct Events {
-    endpoint: Endpoint,
     response: Response,
     is_stream: bool,
     buffer: Vec<u8>,
+    /// How far no line ends in `buffer`.
+    searched: usize,
     read: usize,
     next: Sent,
     over: bool,
 }
 
 impl Events {
-    pub(super) fn new(endpoint: Endpoint, response: Response) -> Self {
+    pub(super) fn new(response: Response) -> Self {
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_stream = content_type.starts_with("text/event-stream");
-        Self { endpoint, response, is_stream, buffer: Vec::new(), read: 0, next: Sent::default(), over: false }
+        Self { response, is_stream, buffer: Vec::new(), searched: 0, read: 0, next: Sent::default(), over: false }
     }
 
     /// The next event; nothing at the end. An answer that is no stream is one event without a name.
@@ -63,7 +64,7 @@ impl Events {
     }
 
     async fn fill(&mut self) -> Result<bool, ProviderError> {
-        let chunk = self.response.chunk().await.map_err(|error| self.endpoint.unreachable(error))?;
+        let chunk = self.response.chunk().await.map_err(|_| cut_off())?;
         let Some(chunk) = chunk else { return Ok(false) };
         self.read += chunk.len();
         if self.read > MAX_ANSWER {
@@ -76,8 +77,12 @@ impl Events {
 
     /// The next whole line, without its end.
     fn line(&mut self) -> Option<String> {
-        let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let line: Vec<u8> = self.buffer.drain(..=self.searched + end).collect();
+        self.searched = 0;
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         Some(String::from_utf8_lossy(line).into_owned())

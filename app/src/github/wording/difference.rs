@@ -3,6 +3,8 @@
 
 use flowctl_core::diff::{Change, ChangeKind, DefinitionChange, Difference, LineKind, Place, Side, Status, Weakening};
 
+use flowctl_core::value::visible::is_unseen;
+
 use super::escape::{code, fenced, html, message, shorten};
 
 /// Bytes of the whole text that `flowctl diff --format markdown` prints; a comment may have 65,536 characters.
@@ -220,7 +222,7 @@ fn of_lines(change: &Change) -> String {
 
 /// A line as it can be seen: what turns the direction of writing or ends a line is left out.
 fn visible(text: &str) -> String {
-    text.chars().filter(|c| *c == '\t' || !super::escape::is_unseen(*c)).collect()
+    text.chars().filter(|c| *c == '\t' || !is_unseen(*c)).collect()
 }
 
 /// The title of a check: how many places ask less.

@@ -1,6 +1,8 @@
 //! Makes other people's text harmless inside our Markdown: it keeps its looks, but can neither end a table or a fence,
 //! nor mention anybody, nor pass for one of our markers. Everything that was not written here goes through here.
 
+use flowctl_core::value::visible::is_unseen;
+
 /// Breaks what GitHub would take for a mention, a reference or a tag, and is not seen.
 const INVISIBLE: char = '\u{200b}';
 
@@ -154,19 +156,6 @@ fn breaks_after(character: char, next: Option<char>) -> bool {
 fn one_line(text: &str) -> String {
     let seen: String = text.chars().filter(|c| c.is_whitespace() || !is_unseen(*c)).collect();
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Control characters, those that reorder text (Unicode Standard Annex 9) and those that take no room
-/// (`Default_Ignorable_Code_Point` in the Unicode Character Database): a note must not look like another one. Joiners
-/// and variation selectors stay, since scripts and emoji are spelt with them.
-pub(super) fn is_unseen(character: char) -> bool {
-    character.is_control() && character != '\t'
-        || matches!(
-            character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
-                | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 fn longest_run(text: &str, of: char) -> usize {

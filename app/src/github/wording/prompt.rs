@@ -4,6 +4,7 @@ use flowctl_core::approval::{Decision, DecisionKind, evaluate};
 use flowctl_core::definition::step::form::FormTimeout;
 use flowctl_core::definition::step::human_approval::{NoteRequired, OnTimeout};
 use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, ShownCall, StepState, Waiting};
+use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -79,6 +80,7 @@ fn approval(
 /// A call of a tool with all that it would be given; what is cut is said to be.
 fn whole_call(call: &ShownCall) -> String {
     let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+    let arguments = visible(&arguments);
     let shown = fenced("json", &shorten(&arguments, ARGUMENTS));
     let cut = if arguments.chars().count() > ARGUMENTS { " (the beginning; all of it is in the API)" } else { "" };
     let (tool, operation, digest) = (code(&call.tool), code(&call.operation), code(&short(&call.digest)));

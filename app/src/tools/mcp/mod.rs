@@ -2,13 +2,14 @@
 //! first needed, kept for the calls that follow, begun anew when it went away. The protocol itself is `rmcp`'s.
 
 mod commands;
+mod listener;
 mod result;
 mod server;
 mod stdio;
 mod streamable;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,13 +29,17 @@ use crate::steps::secrets::Redaction;
 
 /// How long a server is kept that nobody calls.
 const IDLE: Duration = Duration::from_secs(10 * 60);
+/// How often is looked for those.
+const SWEEP: Duration = Duration::from_secs(60);
 /// Servers that are kept at most; the one that was called the longest ago goes first.
 const KEPT: usize = 64;
+
+type ByKey = Mutex<BTreeMap<String, Kept>>;
 
 /// The servers by what they were started with.
 #[derive(Clone)]
 pub(super) struct Servers {
-    kept: Arc<Mutex<BTreeMap<String, Kept>>>,
+    kept: Arc<ByKey>,
     commands: Arc<Commands>,
     clock: Arc<dyn Clock>,
 }
@@ -74,7 +79,7 @@ impl Servers {
         let context = Context::new();
         let (reached, told) = match (&definition.command, &definition.url) {
             (Some(command), _) => {
-                self.commands.check(&name, command)?;
+                self.commands.check(&name, command, definition.env.keys().map(String::as_str))?;
                 let env: Result<Vec<(String, String)>, StepError> = definition
                     .env
                     .iter()
@@ -109,13 +114,13 @@ impl Servers {
         }
     }
 
-    /// Where the connection of this key is; those that nobody calls any more are let go.
+    /// Where the connection of this key is.
     fn place(&self, key: &str) -> Arc<tokio::sync::Mutex<Option<Arc<Connection>>>> {
         let now = self.clock.now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_idle =
-            |server: &Kept| Duration::try_from(now.duration_since(server.used_at)).is_ok_and(|idle| idle >= IDLE);
-        kept.retain(|other, server| other == key || !is_idle(server));
+        if kept.is_empty() {
+            tokio::spawn(sweep(Arc::downgrade(&self.kept), self.clock.clone()));
+        }
         if kept.len() >= KEPT && !kept.contains_key(key) {
             let oldest = kept.iter().min_by_key(|(_, server)| server.used_at).map(|(key, _)| key.clone());
             oldest.map(|oldest| kept.remove(&oldest));
@@ -123,6 +128,27 @@ impl Servers {
         let server = kept.entry(key.to_owned()).or_insert_with(|| Kept { place: Arc::default(), used_at: now });
         server.used_at = now;
         server.place.clone()
+    }
+}
+
+/// Lets servers go that nobody calls any more, until none is left.
+async fn sweep(kept: Weak<ByKey>, clock: Arc<dyn Clock>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(kept) = kept.upgrade() else { return };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock.now();
+        kept.retain(|_, server| !server.is_idle(now));
+        if kept.is_empty() {
+            return;
+        }
+    }
+}
+
+impl Kept {
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let in_use = Arc::strong_count(&self.place) > 1;
+        !in_use && Duration::try_from(now.duration_since(self.used_at)).is_ok_and(|idle| idle >= IDLE)
     }
 }
 

@@ -1,20 +1,18 @@
 //! A connection to one MCP server: the handshake, its operations, calls, and what its failures mean to a step.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::StepError;
 use http::HeaderMap;
-use rmcp::model::{
-    CallToolRequestParams, ClientCapabilities, ClientConfig, ErrorCode, ErrorData, Implementation,
-    PaginatedRequestParams, Tool as Described,
-};
-use rmcp::service::{ClientInitializeError, Peer, RoleClient, RunningService, ServiceError, serve_client};
+use rmcp::model::{CallToolRequestParams, ErrorCode, ErrorData, PaginatedRequestParams, Tool as Described};
+use rmcp::service::{ClientInitializeError, Peer, RoleClient, RunningService, ServiceError, serve_client_with_ct};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 use url::Url;
 
+use super::listener::{Heard, Listener};
 use super::stdio::Program;
 use super::streamable::Failures;
 use super::{result, stdio, streamable};
@@ -37,12 +35,19 @@ pub(super) enum Reached {
     Address { url: Url, headers: HeaderMap, outgoing: Outgoing },
 }
 
+type Running = RunningService<RoleClient, Listener>;
+
 /// A server that was reached.
 pub(super) struct Connection {
     name: String,
     peer: Peer<RoleClient>,
-    running: Mutex<Option<RunningService<RoleClient, ClientConfig>>>,
-    operations: OnceCell<Arc<Vec<Operation>>>,
+    running: Mutex<Option<Running>>,
+    heard: Heard,
+    operations: tokio::sync::Mutex<Option<Arc<Vec<Operation>>>>,
+    /// Calls that are under way.
+    calls: AtomicU32,
+    /// Whether a call got no answer: nobody else is sent here any more.
+    is_lost: AtomicBool,
     /// What went wrong with HTTP last: the protocol's own errors say less.
     failures: Failures,
     /// Ended when this is dropped.
@@ -52,17 +57,16 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts or reaches a server, and shakes hands.
     pub(super) async fn open(name: &str, reached: &Reached) -> Result<Self, StepError> {
-        let failures = Failures::default();
-        let us =
-            ClientConfig::new(ClientCapabilities::default(), Implementation::new("flowctl", env!("CARGO_PKG_VERSION")));
+        let (failures, heard) = (Failures::default(), Heard::default());
+        let (us, over) = (Listener::new(heard.clone()), heard.over().clone());
         let (running, program) = match reached {
             Reached::Program { command, env, redaction } => {
                 let (program, transport) = stdio::start(name, command, env, redaction.clone())?;
-                (handshake(serve_client(us, transport)).await, Some(program))
+                (handshake(serve_client_with_ct(us, transport, over)).await, Some(program))
             }
             Reached::Address { url, headers, outgoing } => {
                 let transport = streamable::transport(url, headers, outgoing.clone(), failures.clone());
-                (handshake(serve_client(us, transport)).await, None)
+                (handshake(serve_client_with_ct(us, transport, over)).await, None)
             }
         };
         let running = match running {
@@ -79,19 +83,47 @@ impl Connection {
             }
         };
         let peer = running.peer().clone();
-        let (running, operations) = (Mutex::new(Some(running)), OnceCell::new());
-        Ok(Self { name: name.to_owned(), peer, running, operations, failures, program })
+        Ok(Self {
+            name: name.to_owned(),
+            peer,
+            running: Mutex::new(Some(running)),
+            heard,
+            operations: tokio::sync::Mutex::default(),
+            calls: AtomicU32::new(0),
+            is_lost: AtomicBool::new(false),
+            failures,
+            program,
+        })
     }
 
     /// Whether calls can still reach it.
     pub(super) fn is_alive(&self) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.peer.is_transport_closed() && running.as_ref().is_some_and(|running| !running.is_closed())
+        !self.is_lost.load(Ordering::Acquire)
+            && !self.peer.is_transport_closed()
+            && running.as_ref().is_some_and(|running| !running.is_closed())
     }
 
-    /// What it can do; asked once for each connection.
+    /// What it can do; asked once for each connection, and again once it says that its tools are others.
     pub(super) async fn operations(&self) -> Result<Arc<Vec<Operation>>, StepError> {
-        self.operations.get_or_try_init(|| self.ask_for_operations()).await.cloned()
+        let under_way = self.begin();
+        let mut known = self.operations.lock().await;
+        if self.heard.tools_changed() {
+            *known = None;
+        }
+        let operations = match &*known {
+            Some(operations) => Ok(operations.clone()),
+            None => self.ask_for_operations().await,
+        };
+        under_way.answered();
+        *known = operations.as_ref().ok().cloned();
+        operations
+    }
+
+    fn begin(&self) -> UnderWay<'_> {
+        self.heard.begin();
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        UnderWay { connection: self, is_answered: false }
     }
 
     async fn ask_for_operations(&self) -> Result<Arc<Vec<Operation>>, StepError> {
@@ -115,7 +147,10 @@ impl Connection {
     pub(super) async fn call(&self, call: OperationCall<'_>) -> Result<Value, StepError> {
         let mut params = CallToolRequestParams::new(call.operation.to_owned()).with_arguments(call.arguments.clone());
         params.meta = result::meta(call.idempotency_key);
-        match self.peer.call_tool_once(params).await {
+        let under_way = self.begin();
+        let answer = self.peer.call_tool_once(params).await;
+        under_way.answered();
+        match answer {
             Ok(response) => result::of(&self.name, call.operation, response),
             Err(error) => Err(self.failed(error)),
         }
@@ -132,21 +167,50 @@ impl Connection {
         }
     }
 
+    /// What a failure means. After one of the connection's own the next call begins a new session ("Transports", "Session
+    /// Management"); this call may have been made, and nobody repeats it but who knows whether it may be.
     fn failed(&self, error: ServiceError) -> StepError {
         let name = &self.name;
         if let ServiceError::McpError(error) = &error {
             return said(name, error);
         }
-        if let Some(error) = self.failures.take() {
-            let message = format!("the MCP server of tool `{name}`: {}", error.message);
-            return StepError { message, ..error };
+        let error = self.failures.take().unwrap_or_else(|| {
+            let class = match &error {
+                ServiceError::Timeout { .. } => ErrorClass::Timeout,
+                ServiceError::UnexpectedResponse => ErrorClass::Schema,
+                _ => ErrorClass::Network,
+            };
+            StepError::new(class, error.to_string())
+        });
+        if matches!(error.class, ErrorClass::Network | ErrorClass::Timeout) {
+            self.is_lost.store(true, Ordering::Release);
         }
-        let class = match &error {
-            ServiceError::Timeout { .. } => ErrorClass::Timeout,
-            ServiceError::UnexpectedResponse => ErrorClass::Schema,
-            _ => ErrorClass::Network,
-        };
-        StepError::new(class, format!("the MCP server of tool `{name}`: {error}"))
+        StepError { message: format!("the MCP server of tool `{name}`: {}", error.message), ..error }
+    }
+}
+
+/// Something that a server is asked. Where it is dropped before the answer comes, its time was over, and the server may
+/// never answer again: the connection is ended once nobody else waits for an answer.
+struct UnderWay<'c> {
+    connection: &'c Connection,
+    is_answered: bool,
+}
+
+impl UnderWay<'_> {
+    fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Connection { calls, is_lost, heard, .. } = self.connection;
+        if !self.is_answered {
+            is_lost.store(true, Ordering::Release);
+        }
+        if calls.fetch_sub(1, Ordering::AcqRel) == 1 && is_lost.load(Ordering::Acquire) {
+            heard.over().cancel();
+        }
     }
 }
 
@@ -158,8 +222,8 @@ impl Drop for Connection {
 }
 
 async fn handshake(
-    shaking: impl Future<Output = Result<RunningService<RoleClient, ClientConfig>, ClientInitializeError>>,
-) -> Result<RunningService<RoleClient, ClientConfig>, StepError> {
+    shaking: impl Future<Output = Result<Running, ClientInitializeError>>,
+) -> Result<Running, StepError> {
     match tokio::time::timeout(HANDSHAKE, shaking).await {
         Ok(Ok(running)) => Ok(running),
         Ok(Err(ClientInitializeError::JsonRpcError(error))) => {

@@ -1,6 +1,9 @@
 //! An MCP server that is a program of ours: started with an environment of its own, its errors written into our log, ended with
 //! all that it started when nobody needs it any more.
 
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use flowctl_core::execution::StepError;
 use rmcp::RoleClient;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -30,6 +34,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) struct Program {
     child: tokio::sync::Mutex<Child>,
     group: Option<Pid>,
+    /// Where it runs: nowhere of ours, and nowhere where somebody else could lay something for it to find.
+    _workplace: TempDir,
 }
 
 /// Starts a program and gives what to talk to it over.
@@ -47,13 +53,18 @@ pub(super) fn start(
         )
     };
     let (program, arguments) = command.split_first().ok_or_else(|| failed("`command` is empty".to_owned()))?;
+    let program = found(program, std::env::var_os("PATH").as_deref())
+        .ok_or_else(|| failed("there is no such program in PATH".to_owned()))?;
+    let workplace =
+        tempfile::Builder::new().prefix("flowctl-tool-").permissions(Permissions::from_mode(0o700)).tempdir();
+    let workplace = workplace.map_err(|error| failed(format!("it cannot have a folder of its own: {error}")))?;
     let inherited = INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .envs(inherited)
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .current_dir(workplace())
+        .current_dir(workplace.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,12 +80,18 @@ pub(super) fn start(
     };
     tokio::spawn(log(tool.to_owned(), stderr, redaction));
     let transport = AsyncRwTransport::new(stdout, stdin).with_max_line_length(MAX_MESSAGE);
-    Ok((Program { child: tokio::sync::Mutex::new(child), group }, transport))
+    Ok((Program { child: tokio::sync::Mutex::new(child), group, _workplace: workplace }, transport))
 }
 
-/// Where programs run: nowhere of ours.
-fn workplace() -> PathBuf {
-    std::env::temp_dir()
+/// The program of this name in our own search path: a definition may give its program another one.
+fn found(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(PathBuf::from(program));
+    }
+    let runs = |candidate: &PathBuf| {
+        candidate.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(path?).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program)).find(runs)
 }
 
 impl Program {

@@ -11,6 +11,7 @@ use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, So
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::address::step_of;
 use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Refusal, Signal, StepState, TenantId, Waiting};
+use flowctl_core::value::visible::visible;
 use serde_json::{Map, Value};
 
 use super::{Bench, inputs};
@@ -202,11 +203,12 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
     if !is_interactive() {
         return Ok(None);
     }
-    anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
+    let (title, description) = (visible(&request.title), visible(request.description.trim_end()));
+    anstream::eprintln!("\n{BOLD}{title}{BOLD:#} {DIM}({step}){DIM:#}\n{description}");
     if let Some(call) = &request.call {
         let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
-        // Whatever a model wrote stays text: control characters are escaped in JSON.
-        anstream::eprintln!("It would call {BOLD}{:?}{BOLD:#} of {:?} with:\n{arguments}", call.operation, call.tool);
+        let (operation, tool, arguments) = (visible(&call.operation), visible(&call.tool), visible(&arguments));
+        anstream::eprintln!("It would call {BOLD}{operation:?}{BOLD:#} of {tool:?} with:\n{arguments}");
     }
     let chosen =
         Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
@@ -223,7 +225,8 @@ fn ask_form(step: &str, request: &FormRequest) -> anyhow::Result<Option<Map<Stri
     if !is_interactive() {
         return Ok(None);
     }
-    anstream::eprintln!("\n{BOLD}{}{BOLD:#} {DIM}({step}){DIM:#}\n{}", request.title, request.description.trim_end());
+    let (title, description) = (visible(&request.title), visible(request.description.trim_end()));
+    anstream::eprintln!("\n{BOLD}{title}{BOLD:#} {DIM}({step}){DIM:#}\n{description}");
     if !Confirm::new().with_prompt("Answer now?").default(true).interact()? {
         return Ok(None);
     }

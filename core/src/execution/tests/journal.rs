@@ -192,6 +192,30 @@ fn calls_at_the_same_time_cannot_overspend_together() {
 }
 
 #[test]
+fn a_call_that_nobody_waits_for_any_more_counts_as_what_was_reserved_for_it() {
+    let mut world = World::start(AGENT);
+    let limits = || Limits { max_cost: Some("1 USD".parse().unwrap()), max_tokens: None };
+    let spent = |world: &World| world.execution.steps["work"].usage.clone().unwrap_or_default();
+    // The server dies and asks again: both questions may be charged.
+    world.notes("work", asks_model(10, "0.30 USD", limits())).unwrap();
+    world.notes("work", asks_model(10, "0.30 USD", limits())).unwrap();
+    assert_eq!((spent(&world).cost.as_deref(), spent(&world).calls), (Some("0.30 USD"), 1));
+    let refusal = world.notes("work", asks_model(10, "0.50 USD", limits())).unwrap_err().to_string();
+    assert!(refusal.ends_with("up to 1.10 USD of 1 USD would be used"), "{refusal}");
+    // Its time is over in the middle of the answer.
+    world.ends("work", Err(StepError::new(ErrorClass::Timeout, "too long")));
+    assert_eq!((spent(&world).cost.as_deref(), spent(&world).calls), (Some("0.60 USD"), 2));
+    world.passes(1);
+    // What an answer used is what it used.
+    world.notes("work", asks_model(10, "0.30 USD", limits())).unwrap();
+    world.notes("work", answer(10, "0.01 USD")).unwrap();
+    assert_eq!((spent(&world).cost.as_deref(), spent(&world).calls), (Some("0.61 USD"), 3));
+    world.notes("work", asks_model(10, "0.30 USD", limits())).unwrap();
+    world.signal(Signal::Cancel { actor: None, reason: "enough".to_owned() }).unwrap();
+    assert_eq!(spent(&world).cost.as_deref(), Some("0.91 USD"));
+}
+
+#[test]
 fn a_call_whose_price_is_not_known_does_not_pass_a_limit_of_money() {
     let mut world = World::start(AGENT);
     let limits = Limits { max_cost: Some("1 USD".parse().unwrap()), max_tokens: None };
