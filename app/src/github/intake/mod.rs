@@ -39,7 +39,7 @@ use crate::clock::Clock;
 use crate::crash::crash_point;
 use crate::engine::Engine;
 use crate::github::client::{GitHub, GitHubError, InstallationId, RepositoryName};
-use crate::github::lease;
+use crate::github::lease::{self, Entered, UnderWay};
 use crate::github::outbox::{Installations, Outbox};
 use crate::github::reconcile::Reconciler;
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Store};
@@ -84,6 +84,7 @@ pub struct IntakeParts {
 #[derive(Clone)]
 pub struct Intake {
     inner: Arc<Inner>,
+    under_way: UnderWay<ClaimedDelivery>,
 }
 
 type Inner = IntakeParts;
@@ -107,7 +108,7 @@ impl Intake {
     /// An intake that does nothing by itself until [`Intake::run`].
     #[must_use]
     pub fn new(parts: IntakeParts) -> Self {
-        Self { inner: Arc::new(parts) }
+        Self { inner: Arc::new(parts), under_way: UnderWay::default() }
     }
 
     /// Handles deliveries until `shutdown`; then finishes those under way.
@@ -117,8 +118,11 @@ impl Intake {
         while !shutdown.is_cancelled() {
             hint.mark_unchanged();
             for delivery in self.claim(under_way.len()).await {
-                let intake = self.clone();
-                under_way.spawn(async move { intake.take(delivery).await });
+                // One that is still handled here goes on under this claim.
+                if let Some(entered) = self.under_way.enter(&delivery.delivery.id.0.clone(), delivery) {
+                    let intake = self.clone();
+                    under_way.spawn(async move { intake.take(entered).await });
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -145,20 +149,30 @@ impl Intake {
         })
     }
 
+    /// Handles a delivery as often as this server claims it.
+    async fn take(&self, entered: Entered<ClaimedDelivery>) {
+        let mut entered = Some(entered);
+        while let Some(mut again) = entered {
+            self.take_once(&mut again).await;
+            entered = again.leave();
+        }
+    }
+
     /// Handles one delivery and records how that ended.
-    async fn take(&self, claimed: ClaimedDelivery) {
+    async fn take_once(&self, entered: &mut Entered<ClaimedDelivery>) {
         crash_point("delivery.claimed");
-        let ClaimedDelivery { delivery, attempts } = claimed;
+        let ClaimedDelivery { delivery, attempts } = entered.claim();
         let (id, event) = (delivery.id.clone(), delivery.event.clone());
         let received_at = delivery.received_at;
         let handled = match attempts {
             // Whatever brings the server down each time must not do so for ever.
-            0..=MOST_ATTEMPTS => match self.under_lease(&id, attempts, handle(&self.inner, delivery).boxed()).await {
+            0..=MOST_ATTEMPTS => match self.under_lease(&id, entered, handle(&self.inner, delivery).boxed()).await {
                 Some(handled) => handled,
                 None => return tracing::info!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
             },
             _ => Err(Trouble::Lasting("it was tried too often".to_owned())),
         };
+        let attempts = entered.claim().attempts;
         let end = match handled {
             Ok(Handled::Done) => DeliveryEnd::Done,
             Ok(Handled::Ignored(reason)) => DeliveryEnd::Ignored(reason),
@@ -178,18 +192,43 @@ impl Intake {
                 "a delivery cannot be handled; redeliver it once that is mended"
             ),
         }
-        match self.inner.store.finish_delivery(&id, attempts, &self.inner.owner, end).await {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
-            Err(error) => tracing::error!(delivery = id.0, %error, "how a delivery ended cannot be recorded"),
+        self.record(&id, entered, attempts, end).await;
+    }
+
+    /// Records how a delivery ended, under whichever claim this server has of it.
+    async fn record(
+        &self,
+        id: &DeliveryId,
+        entered: &mut Entered<ClaimedDelivery>,
+        mut attempts: u32,
+        end: DeliveryEnd,
+    ) {
+        let IntakeParts { store, owner, .. } = &*self.inner;
+        loop {
+            match store.finish_delivery(id, attempts, owner, end.clone()).await {
+                Ok(true) => return,
+                Ok(false) if entered.is_claimed_anew().await => attempts = entered.claim().attempts,
+                Ok(false) => {
+                    return tracing::info!(delivery = id.0, "the lease of a delivery has passed to somebody else");
+                }
+                Err(error) => {
+                    return tracing::error!(delivery = id.0, %error, "how a delivery ended cannot be recorded");
+                }
+            }
         }
     }
 
     /// Does something for a claimed delivery while its lease is renewed; nothing where that was lost.
-    async fn under_lease<T>(&self, id: &DeliveryId, attempts: u32, work: impl Future<Output = T>) -> Option<T> {
+    async fn under_lease<T>(
+        &self,
+        id: &DeliveryId,
+        entered: &mut Entered<ClaimedDelivery>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         let IntakeParts { store, owner, clock, lease, .. } = &*self.inner;
-        let renew = || store.renew_delivery(id, attempts, owner, lease::until(clock.now(), *lease));
-        lease::under(*lease, renew, work).await
+        let until = || lease::until(clock.now(), *lease);
+        let renew = |claimed: ClaimedDelivery| store.renew_delivery(id, claimed.attempts, owner, until());
+        entered.under(*lease, renew, work).await
     }
 }
 

@@ -35,7 +35,7 @@ use write::Writing;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::github::client::{GitHub, InstallationId};
-use crate::github::lease;
+use crate::github::lease::{self, Entered, UnderWay};
 use crate::store::{ClaimedEffect, EffectEnd, Store};
 
 /// How many installations are written to at once.
@@ -53,6 +53,7 @@ pub struct Outbox {
     engine: Option<Engine>,
     owner: Arc<str>,
     lease: Duration,
+    under_way: UnderWay<ClaimedEffect>,
 }
 
 impl Outbox {
@@ -65,7 +66,16 @@ impl Outbox {
         interval: Duration,
         (owner, lease): (&str, Duration),
     ) -> Self {
-        Self { store, github, clock, pace: Pace::new(interval), engine: None, owner: owner.into(), lease }
+        Self {
+            store,
+            github,
+            clock,
+            pace: Pace::new(interval),
+            engine: None,
+            owner: owner.into(),
+            lease,
+            under_way: UnderWay::default(),
+        }
     }
 
     /// The same, which tells executions what became of the workflows that it dispatches for them. Without an engine it
@@ -88,8 +98,11 @@ impl Outbox {
         while !shutdown.is_cancelled() {
             hint.mark_unchanged();
             for effect in self.claim(under_way.len()).await {
-                let outbox = self.clone();
-                under_way.spawn(async move { outbox.tell(effect).await });
+                // One that is still told here goes on under this claim.
+                if let Some(entered) = self.under_way.enter(&effect.id.to_string(), effect) {
+                    let outbox = self.clone();
+                    under_way.spawn(async move { outbox.tell(entered).await });
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -116,10 +129,22 @@ impl Outbox {
         })
     }
 
+    /// Tells an effect as often as this server claims it.
+    async fn tell(&self, entered: Entered<ClaimedEffect>) {
+        let mut entered = Some(entered);
+        while let Some(mut again) = entered {
+            self.tell_once(&mut again).await;
+            entered = again.leave();
+        }
+    }
+
     /// Tells one effect and records how that ended.
-    async fn tell(&self, effect: ClaimedEffect) {
-        let renew = || self.store.renew_effect(&effect, &self.owner, lease::until(self.clock.now(), self.lease));
-        let Some(told) = lease::under(self.lease, renew, self.attempt(&effect)).await else {
+    async fn tell_once(&self, entered: &mut Entered<ClaimedEffect>) {
+        let effect = entered.claim();
+        let renew = |claimed: ClaimedEffect| async move {
+            self.store.renew_effect(&claimed, &self.owner, lease::until(self.clock.now(), self.lease)).await
+        };
+        let Some(told) = entered.under(self.lease, renew, self.attempt(&effect)).await else {
             return tracing::info!(key = effect.key, "the lease of an effect has passed to somebody else");
         };
         let Told { outcome, attempts, installation } = told;
@@ -130,10 +155,24 @@ impl Outbox {
         if let EffectEnd::Failed(reason) = &end {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
         }
-        match self.store.finish_effect(&effect, &self.owner, end).await {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!(key = effect.key, "the lease of an effect has passed to somebody else"),
-            Err(error) => tracing::error!(key = effect.key, %error, "how an effect ended cannot be recorded"),
+        self.record(effect, entered, end).await;
+    }
+
+    /// Records how an effect ended, under whichever claim this server has of it. What was told is the older payload where
+    /// the later claim has a newer one.
+    async fn record(&self, mut effect: ClaimedEffect, entered: &mut Entered<ClaimedEffect>, end: EffectEnd) {
+        loop {
+            effect.claims = entered.claim().claims;
+            match self.store.finish_effect(&effect, &self.owner, end.clone()).await {
+                Ok(true) => return,
+                Ok(false) if entered.is_claimed_anew().await => {}
+                Ok(false) => {
+                    return tracing::info!(key = effect.key, "the lease of an effect has passed to somebody else");
+                }
+                Err(error) => {
+                    return tracing::error!(key = effect.key, %error, "how an effect ended cannot be recorded");
+                }
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl<'a> Writing<'a> {
         let rests = |wait| Failure::Rests { reason: "the limit on content is reached".to_owned(), wait };
         self.outbox.pace.before(installation, write).await.map_err(rests)?;
         // Marked anew before each write: it also tells whether the effect is still ours.
-        if !self.outbox.store.attempt_effect(self.effect, &self.outbox.owner).await? {
+        if !self.is_ours().await? {
             return Err(Failure::Lost);
         }
         self.begun.store(true, Ordering::Relaxed);
@@ -46,6 +46,13 @@ impl<'a> Writing<'a> {
         let answer = request.await?;
         crash_point("effect.after_write");
         Ok(answer)
+    }
+
+    /// Marks the write, under the claim that this server has of the effect by now.
+    async fn is_ours(&self) -> Result<bool, Failure> {
+        let Outbox { store, owner, under_way, .. } = self.outbox;
+        let claimed = under_way.claim_of(&self.effect.id.to_string());
+        Ok(store.attempt_effect(claimed.as_ref().unwrap_or(self.effect), owner).await?)
     }
 
     /// How often a write of this effect was begun.
