@@ -3,7 +3,7 @@
 
 use axum::http::HeaderMap;
 use flowctl_core::execution::ExecutionId;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -60,18 +60,59 @@ pub(super) fn optional(part: Option<&str>) -> String {
     part.map_or_else(String::new, |part| format!("={part}"))
 }
 
-/// JSON whose members are in order: the same inputs in another order are the same inputs.
+/// JSON in one form: the same inputs in another order are the same inputs, and a number is the same however it is written
+/// (`3`, `3.0`, `3e0`), as in RFC 8785 (JSON Canonicalization Scheme), section 3.2.2.3. Whole numbers that a float cannot
+/// tell from their neighbours stay as they were written.
 pub(super) fn canonical(inputs: &Map<String, Value>) -> String {
-    fn sorted(value: &Value) -> Value {
+    fn plain(value: &Value) -> Value {
         match value {
             Value::Object(members) => {
                 let mut members: Vec<(&String, &Value)> = members.iter().collect();
                 members.sort_by_key(|(name, _)| *name);
-                Value::Object(members.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
+                Value::Object(members.into_iter().map(|(name, value)| (name.clone(), plain(value))).collect())
             }
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+            Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+            Value::Number(number) => whole(number).map_or_else(|| value.clone(), Value::from),
             other => other.clone(),
         }
     }
-    sorted(&Value::Object(inputs.clone())).to_string()
+    plain(&Value::Object(inputs.clone())).to_string()
+}
+
+/// The whole number that a float is, where it is one and no other number has the same float.
+#[expect(clippy::cast_possible_truncation, reason = "a whole number of less than 2^53")]
+fn whole(number: &Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT)?;
+    Some(float as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+    use super::*;
+
+    fn said(inputs: &str) -> String {
+        canonical(&serde_json::from_str(inputs).unwrap())
+    }
+
+    #[test]
+    fn the_same_inputs_have_one_form() {
+        let form = said(r#"{"a": [3, {"x": 1000, "y": 0.1}], "b": 0}"#);
+        assert_eq!(form, r#"{"a":[3,{"x":1000,"y":0.1}],"b":0}"#);
+        for same in
+            [r#"{"b": 0.0, "a": [3.0, {"y": 0.10, "x": 1e3}]}"#, r#"{"b": -0.0, "a": [3e0, {"x": 1000.0, "y": 1e-1}]}"#]
+        {
+            assert_eq!(said(same), form, "{same}");
+        }
+        for other in
+            [r#"{"a": ["3", {"x": 1000, "y": 0.1}], "b": 0}"#, r#"{"a": [3, {"x": 1000, "y": 0.1}], "b": null}"#]
+        {
+            assert_ne!(said(other), form, "{other}");
+        }
+        // Another number, though the same float.
+        assert_ne!(said(r#"{"n": 9007199254740993}"#), said(r#"{"n": 9007199254740992.0}"#));
+        assert_eq!(said(r#"{"n": 18446744073709551615}"#), r#"{"n":18446744073709551615}"#);
+    }
 }

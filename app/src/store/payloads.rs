@@ -37,6 +37,21 @@ pub(in crate::store) fn split<T: Serialize>(
     tenant: &str,
     payloads: &mut Payloads,
 ) -> Result<Text, StoreError> {
+    split_where(what, value, &mut |digest, body| {
+        payloads.insert((tenant.to_owned(), digest.to_owned()), body);
+        Ok(true)
+    })
+}
+
+/// Whether what is large, of this digest and text, is kept apart.
+pub(in crate::store) type IsKept<'k> = dyn FnMut(&str, String) -> Result<bool, StoreError> + 'k;
+
+/// The same; what is large and not kept apart stays in the text.
+pub(in crate::store) fn split_where<T: Serialize>(
+    what: &'static str,
+    value: &T,
+    is_kept: &mut IsKept<'_>,
+) -> Result<Text, StoreError> {
     let text = json(what, value)?;
     if text.len() <= LARGE {
         return Ok(Text { text, ..Text::default() });
@@ -44,10 +59,12 @@ pub(in crate::store) fn split<T: Serialize>(
     let mut value: Value = from_json(what, &text)?;
     let mut places = BTreeMap::new();
     take(what, &mut value, &mut String::new(), &mut |pointer, value| {
-        let body = json(what, &value)?;
+        let body = json(what, value)?;
         let digest = digest(body.as_bytes());
-        payloads.insert((tenant.to_owned(), digest.clone()), body);
-        places.insert(pointer.to_owned(), digest);
+        if is_kept(&digest, body)? {
+            *value = Value::Null;
+            places.insert(pointer.to_owned(), digest);
+        }
         Ok(())
     })?;
     if places.is_empty() {
@@ -57,7 +74,7 @@ pub(in crate::store) fn split<T: Serialize>(
     Ok(Text { text: json(what, &value)?, large, digests: places.into_values().collect() })
 }
 
-type Keep<'k> = dyn FnMut(&str, Value) -> Result<(), StoreError> + 'k;
+type Keep<'k> = dyn FnMut(&str, &mut Value) -> Result<(), StoreError> + 'k;
 
 fn take(what: &'static str, value: &mut Value, at: &mut String, keep: &mut Keep<'_>) -> Result<(), StoreError> {
     let length = at.len();
@@ -68,7 +85,7 @@ fn take(what: &'static str, value: &mut Value, at: &mut String, keep: &mut Keep<
                 at.push_str(&key.replace('~', "~0").replace('/', "~1"));
                 if PLACES.contains(&key.as_str()) {
                     if is_large(what, value)? {
-                        keep(at, value.take())?;
+                        keep(at, value)?;
                     }
                 } else {
                     take(what, value, at, keep)?;

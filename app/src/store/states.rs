@@ -3,7 +3,8 @@
 
 use flowctl_core::execution::{Event, EventKind, Execution, ExecutionStatus};
 
-use super::columns::{json, micros, micros_after, signed, unsigned};
+use super::columns::{micros, micros_after, signed, unsigned};
+use super::payloads::{Payloads, Text, split};
 use super::{DeliveryId, StoreError, Stored, StoredEvent, Transition};
 
 /// Bytes of events since the last snapshot that are folded anew at each read without another snapshot; where the
@@ -22,10 +23,17 @@ pub(in crate::store) fn ends(transition: &Transition) -> bool {
     transition.execution.status.is_final()
 }
 
-/// The text of a snapshot.
-pub(in crate::store) fn snapshot(transition: &Transition) -> Result<String, StoreError> {
-    json("the execution", &*transition.execution)
+/// The text of a snapshot; what is large goes into `payloads`.
+pub(in crate::store) fn snapshot(
+    transition: &Transition,
+    tenant: &str,
+    payloads: &mut Payloads,
+) -> Result<Text, StoreError> {
+    split(SNAPSHOT, &*transition.execution, tenant, payloads)
 }
+
+/// What a snapshot is called in errors.
+pub(in crate::store) const SNAPSHOT: &str = "the execution";
 
 /// Bytes of a text, as the sizes of an execution are counted.
 pub(in crate::store) fn bytes(text: &str) -> Result<i64, StoreError> {
@@ -40,26 +48,19 @@ pub(in crate::store) fn wake_at(execution: &Execution) -> Option<i64> {
     execution.wake_at().map(micros_after)
 }
 
-/// Of the executions that `$chosen` selects (position, version and more) the last snapshot and the events since, in one
-/// statement, so that they belong together: rows of position, seq (0 for the snapshot), version and text, and what
-/// `$of_snapshot` and `$of_events` name beside. What [`states`] is given.
+/// Of the executions that `$chosen` selects (position, version, tenant) the last snapshot and the events since, in one
+/// statement, so that they belong together: rows of position, seq (0 for the snapshot), version, tenant, text and what is
+/// kept apart of it. What [`states`] is given.
 macro_rules! states_of {
     ($chosen:expr) => {
-        $crate::store::states::states_of!($chosen, "", "")
-    };
-    ($chosen:expr, $of_snapshot:literal, $of_events:literal) => {
         concat!(
             "with chosen as materialized (",
             $chosen,
             ")
-            select chosen.position, 0 as seq, chosen.version, snapshots.state as text",
-            $of_snapshot,
-            "
+            select chosen.position, 0 as seq, chosen.version, chosen.tenant, snapshots.state as text, snapshots.large
             from chosen left join snapshots on snapshots.execution = chosen.position
             union all
-            select chosen.position, events.seq, 0, events.events",
-            $of_events,
-            "
+            select chosen.position, events.seq, 0, chosen.tenant, events.events, events.large
             from chosen join events on events.execution = chosen.position
             where events.seq > coalesce((select seq from snapshots where execution = chosen.position), 0)
             order by 1, 2"

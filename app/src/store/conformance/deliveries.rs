@@ -60,6 +60,41 @@ pub(crate) async fn deliveries_of_one_key_are_handled_one_after_the_other(store:
     assert_eq!(claim(store, "b", at(0), at(30)).await, ["two"]);
 }
 
+pub(crate) async fn a_delivery_that_failed_and_comes_again_goes_before_younger_ones(store: &impl Store) {
+    for name in ["one", "two", "three"] {
+        store.receive(delivery(name, "acme/shop#1")).await.unwrap();
+    }
+    let failed = DeliveryEnd::Failed("not JSON".to_owned());
+    for name in ["one", "two"] {
+        assert_eq!(claim(store, "a", at(0), at(30)).await, [name]);
+        assert!(store.finish_delivery(&id(name), 1, "a", failed.clone()).await.unwrap());
+    }
+    for name in ["two", "one"] {
+        assert_eq!(store.receive(delivery(name, "acme/shop#1")).await.unwrap(), Receipt::Stored);
+    }
+    for name in ["one", "two", "three"] {
+        assert_eq!(claim(store, "a", at(0), at(30)).await, [name]);
+        assert!(store.finish_delivery(&id(name), 1, "a", DeliveryEnd::Done).await.unwrap());
+    }
+    assert_eq!(claim(store, "a", at(99), at(130)).await, [""; 0]);
+}
+
+/// Those that come while others of their key end: none is left behind, whatever passes whom.
+pub(crate) async fn none_is_left_behind_that_comes_while_the_one_before_it_ends(store: &impl Store) {
+    for round in 0..30 {
+        let (before, behind) = (format!("before-{round}"), format!("behind-{round}"));
+        store.receive(delivery(&before, "acme/shop#1")).await.unwrap();
+        assert_eq!(claim(store, "a", at(0), at(30)).await, [before.as_str()]);
+        let before = id(&before);
+        let comes = store.receive(delivery(&behind, "acme/shop#1"));
+        let ends = store.finish_delivery(&before, 1, "a", DeliveryEnd::Done);
+        let (received, ended) = tokio::join!(comes, ends);
+        assert_eq!((received.unwrap(), ended.unwrap()), (Receipt::Stored, true));
+        assert_eq!(claim(store, "a", at(0), at(30)).await, [behind.as_str()]);
+        assert!(store.finish_delivery(&id(&behind), 1, "a", DeliveryEnd::Done).await.unwrap());
+    }
+}
+
 pub(crate) async fn deliveries_come_back_as_they_came(store: &impl Store) {
     let mut bare = delivery("bare", "installation:1");
     (bare.action, bare.installation_id, bare.tenant, bare.repository) = (None, None, None, None);

@@ -32,6 +32,8 @@ macro_rules! store_conformance {
                 a_failed_delivery_is_taken_up_when_it_is_redelivered
                 a_redelivered_delivery_has_all_its_attempts_again
                 deliveries_of_one_key_are_handled_one_after_the_other
+                a_delivery_that_failed_and_comes_again_goes_before_younger_ones
+                none_is_left_behind_that_comes_while_the_one_before_it_ends
                 deliveries_come_back_as_they_came
                 a_delivery_put_off_holds_back_those_behind_it
                 a_delivery_whose_owner_died_is_taken_over

@@ -136,6 +136,8 @@ pub(crate) async fn folding_the_stored_events_gives_the_stored_state(store: &imp
 
 pub(crate) async fn a_long_story_is_read_as_it_was_told(store: &impl Store) {
     let mut story = Story::new(acme(), 1);
+    story.execution.inputs.insert("much".to_owned(), json!("m".repeat(20_000)));
+    let mut story = story.of_process("long");
     store.commit(story.transition()).await.unwrap();
     let (mut story, before) = (story.drafting(), 40);
     for turn in 0..before {

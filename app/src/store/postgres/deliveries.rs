@@ -3,23 +3,28 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::text::storable;
 use crate::store::columns::{micros, signed, small, tenant, timestamp, unsigned};
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, StoreError};
 
-/// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it. Its attempts
-/// count from the start, or one that used all of them up would fail again at once.
+/// The oldest delivery of a key that waits is its head; others may be, too. Whoever comes behind the oldest one holds it,
+/// so that it does not end before this is seen by what looks for the next head; see [`finish`]. One that failed is stored
+/// anew, where it may be the oldest: GitHub redelivers under the same id when a person asks for it. Its attempts count from
+/// the start, or one that used all of them up would fail again at once.
 const RECEIVE: &str = "
     with learned as (
       insert into repositories (tenant, name)
-      select $5::text, $6::text where $5::text is not null and $6::text is not null on conflict do nothing)
+      select $5::text, $6::text where $5::text is not null and $6::text is not null on conflict do nothing),
+    oldest as materialized (
+      select position from deliveries
+      where status = 'pending' and ordering_key = $7 order by position limit 1 for key share)
     insert into deliveries
-      (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending')
+      (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status, head)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', not exists (select 1 from oldest))
     on conflict (id) do update
-      set status = 'pending', reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+      set status = 'pending', head = true, reason = null, retry_at = 0, attempts = 0, body = excluded.body,
         received_at = excluded.received_at
       where deliveries.status = 'failed'";
 
@@ -42,18 +47,22 @@ pub(super) async fn receive(connection: &mut PgConnection, delivery: &NewDeliver
 
 /// Of each ordering key only the oldest pending one can be claimed, so those behind it wait while it is under lease
 /// or put off. Positions are given before a row can be seen: where an older one shows up later than a younger one that
-/// is under lease already, it waits for that.
-const CLAIM: &str = "
+/// is under lease already, it waits for that. What it costs does not depend on how many there are: keys and positions are
+/// compared together, which no index but that of both serves.
+pub(super) const CLAIM: &str = "
     update deliveries set lease_owner = $1, lease_until = $2, attempts = attempts + 1
     where position in (
       select candidate.position from deliveries candidate
-      where candidate.status = 'pending' and candidate.retry_at <= $3
+      where candidate.status = 'pending' and candidate.head and candidate.retry_at <= $3
         and (candidate.lease_until is null or candidate.lease_until <= $3)
         and not exists (
-          select 1 from deliveries other
-          where other.status = 'pending' and other.ordering_key = candidate.ordering_key
-            and (other.position < candidate.position
-              or (other.position > candidate.position and other.lease_until > $3)))
+          select 1 from deliveries older
+          where older.status = 'pending' and older.ordering_key = candidate.ordering_key
+            and (older.ordering_key, older.position) < (candidate.ordering_key, candidate.position))
+        and not exists (
+          select 1 from deliveries leased
+          where leased.status = 'pending' and leased.ordering_key = candidate.ordering_key
+            and leased.lease_until is not null and leased.lease_until > $3)
       order by candidate.position limit $4 for update skip locked)
     returning position, id, event, action, installation_id, tenant, repository, ordering_key, body, received_at,
       attempts";
@@ -116,10 +125,17 @@ pub(super) async fn renew(
     Ok(renewed.rows_affected() == 1)
 }
 
+/// Waits for those that are just being stored behind it.
+const HOLD: &str = "select ordering_key from deliveries where id = $1 for update";
 const FINISH: &str = "
     update deliveries
     set status = $3, reason = $4, retry_at = $5, lease_owner = null, lease_until = null
     where id = $1 and lease_owner = $2 and attempts = $6 and status = 'pending'";
+/// The next one of its key comes to the head. A statement of its own sees what was stored meanwhile.
+const PROMOTE: &str = "
+    update deliveries set head = true
+    where not head and position = (
+      select min(position) from deliveries where status = 'pending' and ordering_key = $1)";
 
 pub(super) async fn finish(
     connection: &mut PgConnection,
@@ -134,6 +150,9 @@ pub(super) async fn finish(
         DeliveryEnd::Failed(reason) => ("failed", Some(reason), 0),
         DeliveryEnd::RetryAt(at, reason) => ("pending", Some(reason), micros(*at)),
     };
+    let mut transaction = connection.begin().await?;
+    let key: Option<String> = sqlx::query_scalar(HOLD).bind(storable(&id.0)).fetch_optional(&mut *transaction).await?;
+    let Some(key) = key else { return Ok(false) };
     let result = sqlx::query(FINISH)
         .bind(storable(&id.0))
         .bind(owner)
@@ -141,10 +160,23 @@ pub(super) async fn finish(
         .bind(reason.map(|reason| storable(reason)))
         .bind(retry_at)
         .bind(i64::from(attempts))
-        .execute(connection)
+        .execute(&mut *transaction)
         .await?;
-    Ok(result.rows_affected() == 1)
+    let ended = result.rows_affected() == 1;
+    if ended && status != "pending" {
+        sqlx::query(PROMOTE).bind(key).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(ended)
 }
+
+/// A replica of a version that knew no heads may have left keys without one while versions were changed.
+const MEND: &str = "
+    update deliveries set head = true
+    where status = 'pending' and not head and not exists (
+      select 1 from deliveries older
+      where older.status = 'pending' and older.ordering_key = deliveries.ordering_key
+        and older.position < deliveries.position)";
 
 /// Positions are about in the order of arrival, so what is old is among the first.
 const FORGET: &str = "
@@ -157,6 +189,7 @@ pub(super) async fn forget(
     received_before: Timestamp,
     limit: u32,
 ) -> Result<u64, StoreError> {
+    sqlx::query(MEND).execute(&mut *connection).await?;
     let query = sqlx::query(FORGET).bind(micros(received_before)).bind(i64::from(limit));
     Ok(query.execute(connection).await?.rows_affected())
 }

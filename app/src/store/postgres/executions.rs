@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::batch::Outgrown;
 use super::payloads;
-use super::prepared::{Prepared, Unit, snapshot};
+use super::prepared::{Prepared, Unit};
 use super::text::storable;
 use crate::store::columns::{micros, signed};
 use crate::store::payloads::Payloads;
@@ -310,7 +310,7 @@ pub(super) async fn keep_snapshot(
 ) -> Result<(), StoreError> {
     let Some(part) = unit.parts.first() else { return Ok(()) };
     let mut large = Payloads::new();
-    let text = snapshot(&part.transition, &part.tenant, &mut large)?;
+    let text = states::snapshot(&part.transition, &part.tenant, &mut large)?;
     let mut transaction = connection.begin().await?;
     payloads::add(&mut transaction, &large).await?;
     let uses: Vec<(i64, &str, &str)> =

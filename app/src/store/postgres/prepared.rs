@@ -92,7 +92,8 @@ fn turn_of_group(group: &str) -> String {
 impl Prepared {
     fn new(transition: Transition, payloads: &mut Payloads) -> Result<Self, StoreError> {
         let tenant = tenant_text(&transition.tenant);
-        let snapshot = states::ends(&transition).then(|| snapshot(&transition, &tenant, payloads)).transpose()?;
+        let snapshot =
+            states::ends(&transition).then(|| states::snapshot(&transition, &tenant, payloads)).transpose()?;
         let events = split("the events", &transition.events, &tenant, payloads)?;
         let execution = &transition.execution;
         let group = execution.group.as_ref().map(|group| format!("{}/{}", execution.repository, storable(&group.key)));
@@ -159,11 +160,6 @@ impl Prepared {
         ];
         keys.into_iter().flatten().map(|key| (self.tenant.clone(), key))
     }
-}
-
-/// The text of a snapshot; what is large goes into `payloads`.
-pub(super) fn snapshot(transition: &Transition, tenant: &str, payloads: &mut Payloads) -> Result<Text, StoreError> {
-    split("the execution", &*transition.execution, tenant, payloads)
 }
 
 /// Which events the execution waits for now. Only steps that this transition is about can have changed that.

@@ -12,14 +12,7 @@ use crate::store::payloads::{Payloads, Read, Text, whole};
 use crate::store::states::{self, Part, states_of};
 use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent, backlog};
 
-/// The states of the executions that `$chosen` selects: position, version, tenant.
-macro_rules! wholes_of {
-    ($chosen:expr) => {
-        states_of!($chosen, ", snapshots.large, chosen.tenant", ", events.large, chosen.tenant")
-    };
-}
-
-const LOAD: &str = wholes_of!("select position, version, tenant from executions where tenant = $1 and id = $2");
+const LOAD: &str = states_of!("select position, version, tenant from executions where tenant = $1 and id = $2");
 
 pub(super) async fn load(
     connection: &mut PgConnection,
@@ -30,7 +23,7 @@ pub(super) async fn load(
     Ok(states(connection, &rows).await?.pop())
 }
 
-const LOAD_ALL: &str = wholes_of!("select position, version, tenant from executions where position = any($1)");
+const LOAD_ALL: &str = states_of!("select position, version, tenant from executions where position = any($1)");
 
 /// Those of these positions that there are, in no order.
 pub(super) async fn load_all(connection: &mut PgConnection, positions: &[i64]) -> Result<Vec<Execution>, StoreError> {
@@ -104,7 +97,7 @@ pub(super) async fn next_wake(connection: &mut PgConnection) -> Result<Option<Ti
     next.map(timestamp).transpose()
 }
 
-const EXECUTIONS_OF: &str = wholes_of!(
+const EXECUTIONS_OF: &str = states_of!(
     "select position, version, tenant from executions
     where tenant = $1 and repository = $2 and ($3::bigint is null or number = $3) and (open or not $4)"
 );

@@ -439,3 +439,53 @@ async fn a_state_that_its_events_do_not_give_is_found() {
     connection.close().await.unwrap();
     store.close().await;
 }
+
+/// How many rows PostgreSQL looks at for a claim. Nothing is claimed.
+async fn rows_of_a_claim(connection: &mut PgConnection) -> f64 {
+    let mut transaction = connection.begin().await.unwrap();
+    let explained = format!("explain (analyze, costs off, timing off, summary off) {}", super::deliveries::CLAIM);
+    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explained))
+        .bind("me")
+        .bind(1_i64)
+        .bind(0_i64)
+        .bind(16_i64)
+        .fetch_all(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.rollback().await.unwrap();
+    let number = |line: &str, after: &str| {
+        let text = line.split_once(after)?.1;
+        text.split(|c: char| c != '.' && !c.is_ascii_digit()).next()?.parse::<f64>().ok()
+    };
+    let looked_at = lines.iter().map(|line| {
+        let rows = number(line, "rows=").unwrap_or(0.0) * number(line, "loops=").unwrap_or(1.0);
+        rows + number(line, "Rows Removed by Filter: ").unwrap_or(0.0)
+    });
+    looked_at.sum()
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn what_a_claim_of_deliveries_costs_does_not_grow_with_what_waits_behind_them() {
+    let (_store, database) = fresh().await;
+    let mut connection = database.connect().await;
+    sqlx::query("set enable_seqscan = off").execute(&mut connection).await.unwrap();
+    let wait = "
+        insert into deliveries (id, event, ordering_key, body, received_at, status, head)
+        select n::text, 'ping', case n when $2 then n::text else 'acme/shop' end, '', 0, 'pending', n in (1, $2)
+        from generate_series($1::bigint, $2) as n";
+    let lease = "update deliveries set lease_owner = 'a', lease_until = 9 where position = 1";
+    let free = "update deliveries set lease_owner = null, lease_until = null where position = 1";
+    let mut costs = Vec::new();
+    for (first, last) in [(1_i64, 10_i64), (11, 3_000)] {
+        sqlx::query(wait).bind(first).bind(last).execute(&mut connection).await.unwrap();
+        sqlx::query("vacuum analyze deliveries").execute(&mut connection).await.unwrap();
+        let whole = rows_of_a_claim(&mut connection).await;
+        sqlx::query(lease).execute(&mut connection).await.unwrap();
+        let held = rows_of_a_claim(&mut connection).await;
+        sqlx::query(free).execute(&mut connection).await.unwrap();
+        costs.push((whole, held));
+    }
+    // One more may be claimed the second time.
+    assert!(costs[1].0 <= costs[0].0 + 20.0 && costs[1].1 <= costs[0].1 + 20.0, "{costs:?}");
+}

@@ -4,18 +4,20 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::columns::{all, execute, micros, signed, small, tenant, timestamp, unsigned};
+use super::columns::{all, execute, micros, optional, signed, small, tenant, timestamp, unsigned};
 use super::signals;
 use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Receipt, StoreError};
 
-/// A delivery that failed is stored anew: GitHub redelivers under the same id when a person asks for it. Its attempts
-/// count from the start, or one that used all of them up would fail again at once.
+/// The oldest delivery of a key that waits is its head; others may be, too. One that failed is stored anew, where it may be
+/// the oldest: GitHub redelivers under the same id when a person asks for it. Its attempts count from the start, or one
+/// that used all of them up would fail again at once.
 const RECEIVE: &str = "
     insert into deliveries
-      (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'pending')
+      (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status, head)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'pending',
+      not exists (select 1 from deliveries where status = 'pending' and ordering_key = ?7))
     on conflict (id) do update
-      set status = 'pending', reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+      set status = 'pending', head = 1, reason = null, retry_at = 0, attempts = 0, body = excluded.body,
         received_at = excluded.received_at
       where deliveries.status = 'failed'";
 
@@ -39,12 +41,12 @@ pub(super) fn receive(connection: &Connection, delivery: &NewDelivery) -> Result
 }
 
 /// Of each ordering key only the oldest pending one can be claimed, so those behind it wait while it is under lease
-/// or put off.
-const CLAIM: &str = "
+/// or put off. What it costs does not depend on how many there are.
+pub(super) const CLAIM: &str = "
     update deliveries set lease_owner = ?1, lease_until = ?2, attempts = attempts + 1
     where position in (
       select candidate.position from deliveries candidate
-      where candidate.status = 'pending' and candidate.retry_at <= ?3
+      where candidate.status = 'pending' and candidate.head = 1 and candidate.retry_at <= ?3
         and (candidate.lease_until is null or candidate.lease_until <= ?3)
         and not exists (
           select 1 from deliveries older
@@ -101,7 +103,13 @@ pub(super) fn renew(
 const FINISH: &str = "
     update deliveries
     set status = ?3, reason = ?4, retry_at = ?5, lease_owner = null, lease_until = null
-    where id = ?1 and lease_owner = ?2 and attempts = ?6 and status = 'pending'";
+    where id = ?1 and lease_owner = ?2 and attempts = ?6 and status = 'pending'
+    returning ordering_key, status";
+/// The next one of its key comes to the head.
+const PROMOTE: &str = "
+    update deliveries set head = 1
+    where head = 0 and position = (
+      select min(position) from deliveries where status = 'pending' and ordering_key = ?1)";
 
 pub(super) fn finish(
     connection: &Connection,
@@ -116,7 +124,13 @@ pub(super) fn finish(
         DeliveryEnd::Failed(reason) => ("failed", Some(reason), 0),
         DeliveryEnd::RetryAt(at, reason) => ("pending", Some(reason), micros(at)),
     };
-    Ok(execute(connection, FINISH, params![id.0, owner, status, reason, retry_at, attempts])? == 1)
+    let values = params![id.0, owner, status, reason, retry_at, attempts];
+    let ended = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+    let Some((key, status)) = optional(connection, FINISH, values, ended)? else { return Ok(false) };
+    if status != "pending" {
+        execute(connection, PROMOTE, [key])?;
+    }
+    Ok(true)
 }
 
 /// Positions are in the order of arrival, so what is old is among the first.

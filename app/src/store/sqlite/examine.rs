@@ -7,10 +7,12 @@ use std::path::Path;
 
 use flowctl_core::execution::{Event, Execution};
 use rusqlite::{Connection, OpenFlags, Row};
+use serde::de::DeserializeOwned;
 
-use super::columns::{all, from_json, optional, small, timestamp, unsigned};
+use super::columns::{all, optional, small, timestamp, unsigned};
 use super::{MIGRATIONS, options, outputs};
 use crate::store::examination::{Beside, Examination};
+use crate::store::payloads::{self, Read, Text};
 use crate::store::{MAX_COUNTED, StoreError, states};
 
 /// Executions that are looked at at a time.
@@ -32,7 +34,7 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
     let place = path.display().to_string();
     let mut found = Examination { place, broken, missing_migrations, foreign_migrations, ..Examination::default() };
     if found.can_be_read() {
-        fold(&mut found, &connection)?;
+        fold(&mut found, &connection, &outputs::path_of(&path))?;
         found.missing_outputs = missing_outputs(&connection, &path)?;
         let untold = "select count(*) from (select 1 from untold_events limit ?1)";
         let untold = optional(&connection, untold, [MAX_COUNTED], |row| row.get(0))?;
@@ -91,38 +93,44 @@ struct Stored {
     tenant: String,
     id: String,
     last_seq: i64,
-    snapshot: Option<(i64, String)>,
+    snapshot: Option<(i64, Read)>,
     beside: Beside,
 }
 
 const EXECUTIONS: &str = "
-    select position, tenant, id, last_seq, snapshots.seq, snapshots.state, status, open, ended_at, wake_at is not null,
+    select position, tenant, id, last_seq, snapshots.seq, snapshots.state, snapshots.large, status, open, ended_at, wake_at is not null,
       repository, process, number, concurrency_group
     from executions left join snapshots on snapshots.execution = position
     where position > ?1 order by position limit ?2";
-const EVENTS: &str = "select seq, events from events where execution = ?1 order by seq";
+const EVENTS: &str = "select seq, events, large from events where execution = ?1 order by seq";
 const WORK: &str = "select step, attempt from work where execution = ?1";
 const APPROVALS: &str = "select step, attempt, status from approvals where tenant = ?1 and execution = ?2";
 const EVENT_WAITS: &str = "select step from event_waits where tenant = ?1 and execution = ?2";
 
 fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
     let (seq, state): (Option<i64>, Option<String>) = (row.get(4)?, row.get(5)?);
+    let (tenant, large): (String, Option<String>) = (row.get(1)?, row.get(6)?);
+    let state = state.map(|text| read(&tenant, text, large));
     let beside = Beside {
-        status: row.get(6)?,
-        open: row.get(7)?,
-        ended_at: row.get(8)?,
-        wakes: row.get(9)?,
-        repository: row.get(10)?,
-        process: row.get(11)?,
-        number: row.get(12)?,
-        group: row.get(13)?,
+        status: row.get(7)?,
+        open: row.get(8)?,
+        ended_at: row.get(9)?,
+        wakes: row.get(10)?,
+        repository: row.get(11)?,
+        process: row.get(12)?,
+        number: row.get(13)?,
+        group: row.get(14)?,
         ..Beside::default()
     };
-    let (position, tenant, id, last_seq) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let (position, id, last_seq) = (row.get(0)?, row.get(2)?, row.get(3)?);
     Ok(Stored { position, tenant, id, last_seq, snapshot: seq.zip(state), beside })
 }
 
-fn fold(found: &mut Examination, connection: &Connection) -> Result<(), StoreError> {
+fn read(tenant: &str, text: String, large: Option<String>) -> Read {
+    Read { tenant: tenant.to_owned(), text: Text { text, large, ..Text::default() } }
+}
+
+fn fold(found: &mut Examination, connection: &Connection, folder: &Path) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
         let page = all(connection, EXECUTIONS, [after, PAGE], stored)?;
@@ -130,7 +138,7 @@ fn fold(found: &mut Examination, connection: &Connection) -> Result<(), StoreErr
         after = last.position;
         for mut stored in page {
             // What cannot be read is a difference too.
-            let difference = match whole(found, connection, &stored) {
+            let difference = match whole(found, connection, folder, &stored) {
                 Ok(Ok(state)) => complete(connection, &mut stored).map(|()| stored.beside.difference(&state)),
                 Ok(Err(difference)) => Ok(Some(difference)),
                 Err(error) => Err(error),
@@ -155,14 +163,16 @@ fn complete(connection: &Connection, stored: &mut Stored) -> Result<(), StoreErr
 fn whole(
     found: &mut Examination,
     connection: &Connection,
+    folder: &Path,
     stored: &Stored,
 ) -> Result<Result<Execution, String>, StoreError> {
-    let batches =
-        all(connection, EVENTS, [stored.position], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let batches = all(connection, EVENTS, [stored.position], |row| {
+        Ok((row.get::<_, i64>(0)?, read(&stored.tenant, row.get(1)?, row.get(2)?)))
+    })?;
     let (mut state, mut last) = (None, 0);
     let mut snapshot = stored.snapshot.as_ref();
     for (seq, text) in batches {
-        let events: Vec<Event> = from_json("events", &text)?;
+        let events: Vec<Event> = part("the events", folder, &text)?;
         found.events += events.len() as u64;
         last += i64::try_from(events.len()).unwrap_or(i64::MAX);
         if seq != last {
@@ -170,7 +180,7 @@ fn whole(
         }
         states::fold(&mut state, events);
         if let Some((_, text)) = snapshot.take_if(|(at, _)| *at == last) {
-            let kept: Execution = from_json("a snapshot", text)?;
+            let kept: Execution = part("a snapshot", folder, text)?;
             if state.as_ref() != Some(&kept) {
                 return Ok(Err(format!("its events up to number {last} give another state than the stored one")));
             }
@@ -183,4 +193,10 @@ fn whole(
         return Ok(Err("a state of it is stored as of a number that no transition ends with".to_owned()));
     }
     Ok(state.ok_or_else(|| "it has no beginning".to_owned()))
+}
+
+/// A text as it was, with what is kept apart of it.
+fn part<T: DeserializeOwned>(what: &'static str, folder: &Path, text: &Read) -> Result<T, StoreError> {
+    let bodies = outputs::bodies(folder, std::slice::from_ref(text))?;
+    payloads::whole(what, text, &bodies)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::columns::{
     execute, execution_id, from_json, json, micros, micros_after, small, tenant as tenant_of, timestamp, unsigned,
 };
-use super::{audit, queries};
+use super::{Reading, audit, queries};
 use crate::audit::of_pause;
 use crate::store::approval::{ApprovalChange, approval_changes};
 use crate::store::listing;
@@ -19,7 +19,7 @@ use crate::store::{
 };
 
 pub(super) async fn executions(
-    readers: &SqlitePool,
+    reading: Reading<'_>,
     tenant: Option<&TenantId>,
     filter: &ExecutionFilter,
     limit: u32,
@@ -27,7 +27,7 @@ pub(super) async fn executions(
 ) -> Result<Page<Execution>, StoreError> {
     let before: Option<ExecutionId> =
         cursor.map(|cursor| cursor.parse().map_err(|_| StoreError::WrongCursor)).transpose()?;
-    let (rows, looked_at) = look(readers, tenant, filter, limit, before).await?;
+    let (rows, looked_at) = look(reading.pool, tenant, filter, limit, before).await?;
     let fitting: Vec<&Looked> = rows.iter().filter(|row| row.fits).collect();
     let shown = &fitting[..fitting.len().min(limit as usize)];
     let next = if fitting.len() > shown.len() {
@@ -38,7 +38,7 @@ pub(super) async fn executions(
     let mut items = Vec::with_capacity(shown.len());
     for row in shown {
         // What was taken away meanwhile is not on the page.
-        let stored = queries::load(readers, &tenant_of(row.tenant.clone()), execution_id(&row.id)?).await?;
+        let stored = queries::load(reading, &tenant_of(row.tenant.clone()), execution_id(&row.id)?).await?;
         items.extend(stored.map(|stored| stored.execution));
     }
     Ok(Page { items, next })

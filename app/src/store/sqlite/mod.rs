@@ -27,7 +27,7 @@ mod writer;
 mod tests;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
@@ -42,6 +42,7 @@ pub use self::examine::examine;
 pub(super) use self::faults::passes;
 use self::opening::{BUSY_TIMEOUT, MIGRATIONS, forget_leases, lock, make_private, migrate, newest, options, writing};
 use self::writer::{Hint, Writer};
+use super::payloads::Payloads;
 use super::{
     ApiEvent, Approval, ApprovalFilter, Backlog, BranchKey, ClaimedDelivery, ClaimedEffect, ClaimedOccurrence,
     ClaimedWork, Committed, DeliveryEnd, DeliveryId, EffectEnd, ExecutionFilter, GitHubObject, GitHubObjects,
@@ -63,6 +64,14 @@ pub struct SqliteStore {
     outputs: outputs::Folder,
     /// Held while the store is this process's alone; the system lets it go when the process ends, however that is.
     _alone: Option<File>,
+}
+
+/// What executions are read from.
+#[derive(Debug, Clone, Copy)]
+struct Reading<'s> {
+    pool: &'s SqlitePool,
+    /// The folder of what is kept apart.
+    outputs: &'s Path,
 }
 
 impl SqliteStore {
@@ -104,6 +113,10 @@ impl SqliteStore {
         let writer = Writer::start(connection, changed.clone())
             .map_err(|source| StoreError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
         Ok(Self { writer, readers, changed, outputs: outputs::Folder::of(&path), _alone: None })
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { pool: &self.readers, outputs: self.outputs.path() }
     }
 
     /// How many transactions were committed since the store was opened.
@@ -158,12 +171,16 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
-        let prepared = transitions::Prepared::new(transition)?;
+        let mut large = Payloads::new();
+        let prepared = transitions::Prepared::new(transition, &mut large)?;
+        if !large.is_empty() {
+            self.keep_payloads(large, prepared.at()).await?;
+        }
         self.writer.write(Hint::Tell, move |connection| transitions::commit(connection, prepared)).await
     }
 
     async fn load(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Stored>, StoreError> {
-        queries::load(&self.readers, tenant, id).await
+        queries::load(self.reading(), tenant, id).await
     }
 
     async fn by_start_key(&self, tenant: &TenantId, key: &str) -> Result<Option<ExecutionId>, StoreError> {
@@ -428,7 +445,7 @@ impl Store for SqliteStore {
         number: Option<u64>,
         open_only: bool,
     ) -> Result<Vec<Execution>, StoreError> {
-        queries::executions_of(&self.readers, tenant, repository, number, open_only).await
+        queries::executions_of(self.reading(), tenant, repository, number, open_only).await
     }
 
     async fn list(
@@ -438,7 +455,7 @@ impl Store for SqliteStore {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Execution>, StoreError> {
-        lists::executions(&self.readers, tenant, filter, limit, cursor).await
+        lists::executions(self.reading(), tenant, filter, limit, cursor).await
     }
 
     async fn tenant_of(&self, id: ExecutionId) -> Result<Option<TenantId>, StoreError> {
@@ -487,7 +504,7 @@ impl Store for SqliteStore {
         after_seq: u64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        queries::events(&self.readers, tenant, id, after_seq, limit).await
+        queries::events(self.reading(), tenant, id, after_seq, limit).await
     }
 
     async fn audit(&self, tenant: &TenantId, after: u64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
@@ -516,7 +533,7 @@ impl Store for SqliteStore {
     }
 
     async fn untold_events(&self, limit: u32) -> Result<Vec<UntoldEvents>, StoreError> {
-        stream::untold(&self.readers, limit).await
+        stream::untold(self.reading(), limit).await
     }
 
     async fn told_events(&self, positions: &[i64]) -> Result<(), StoreError> {

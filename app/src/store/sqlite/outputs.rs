@@ -1,6 +1,7 @@
 //! Large outputs as files in a folder beside the database. A file is complete and on the disk before its row is, and its
 //! row before a transition names it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,10 +14,11 @@ use rusqlite::{Connection, params};
 use tokio::sync::Mutex;
 
 use super::SqliteStore;
-use super::columns::{all, execute, micros, signed};
+use super::columns::{all, execute, micros, optional, signed};
 use super::opening::{private, private_folder};
 use super::writer::Hint;
-use crate::store::{Outputs, StoreError, Transition, digest};
+use crate::store::payloads::{Payloads, Read, parts};
+use crate::store::{Outputs, StoreError, digest};
 
 /// The folder of the outputs.
 #[derive(Debug)]
@@ -31,6 +33,11 @@ impl Folder {
     /// That of a database.
     pub(super) fn of(database: &Path) -> Self {
         Self { path: path_of(database), gate: Mutex::new(()), names: AtomicU64::new(0) }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -125,12 +132,118 @@ const FORGET: &str = "
     returning tenant, digest";
 const USE: &str = "insert into output_uses (execution, tenant, digest) values (?1, ?2, ?3) on conflict do nothing";
 
-/// Names the large outputs that a transition refers to.
-pub(super) fn name(connection: &Connection, transition: &Transition, position: i64) -> Result<(), StoreError> {
-    for digest in &transition.outputs {
-        execute(connection, USE, params![position, transition.tenant.as_str(), digest])?;
+const NAMED: &str = "select 1 from output_uses where execution = ?1 and digest = ?2";
+
+/// Names what an execution refers to.
+pub(super) fn name<'d>(
+    connection: &Connection,
+    tenant: &str,
+    position: i64,
+    digests: impl Iterator<Item = &'d String>,
+) -> Result<(), StoreError> {
+    for digest in digests {
+        execute(connection, USE, params![position, tenant, digest])?;
     }
     Ok(())
+}
+
+/// Whether an execution refers to this: then it stays.
+pub(super) fn is_named(connection: &Connection, position: i64, digest: &str) -> Result<bool, StoreError> {
+    Ok(optional(connection, NAMED, params![position, digest], |_| Ok(()))?.is_some())
+}
+
+/// What was kept with this digest; nothing where it is not there.
+fn content(folder: &Path, tenant: &str, of: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = file_of(folder, tenant, of);
+    match fs::read(&file) {
+        Ok(content) if digest(&content) == of => Ok(Some(content)),
+        Ok(_) => Err(StoreError::corrupt(format!("the large output {}", file.display()), "it was changed")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(&file)(error)),
+    }
+}
+
+/// What is kept apart of texts that were read.
+pub(super) fn bodies(folder: &Path, read: &[Read]) -> Result<Payloads, StoreError> {
+    bodies_of(folder, parts(read)?)
+}
+
+fn bodies_of(folder: &Path, wanted: BTreeSet<(String, String)>) -> Result<Payloads, StoreError> {
+    let mut bodies = Payloads::new();
+    for (tenant, of) in wanted {
+        if let Some(content) = content(folder, &tenant, &of)? {
+            let body = String::from_utf8(content).map_err(|error| StoreError::corrupt("a large value", error))?;
+            bodies.insert((tenant, of), body);
+        }
+    }
+    Ok(bodies)
+}
+
+/// The same without holding up others meanwhile.
+pub(super) async fn of(folder: &Path, read: &[Read]) -> Result<Payloads, StoreError> {
+    let wanted = parts(read)?;
+    if wanted.is_empty() {
+        return Ok(Payloads::new());
+    }
+    let folder = folder.to_owned();
+    let bodies = tokio::task::spawn_blocking(move || bodies_of(&folder, wanted)).await;
+    bodies.map_err(|error| StoreError::corrupt("a large value", error))?
+}
+
+/// What is to be kept.
+struct Content {
+    tenant: String,
+    digest: String,
+    body: Vec<u8>,
+}
+
+/// Writes each of these to its file; those that could not be are told with the first of them.
+fn write_all(folder: &Path, contents: &[Content], unique: u64) -> Result<(), (PathBuf, Unwritten)> {
+    for (unique, Content { tenant, digest, body }) in (unique..).zip(contents) {
+        let file = file_of(folder, tenant, digest);
+        write(&file, body, unique).map_err(|unwritten| (file, unwritten))?;
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    /// Keeps what is large of a transition, before that is stored.
+    pub(super) async fn keep_payloads(&self, large: Payloads, now: Timestamp) -> Result<(), StoreError> {
+        let content =
+            |((tenant, digest), body): ((String, String), String)| Content { tenant, digest, body: body.into_bytes() };
+        self.keep_all(large.into_iter().map(content).collect(), now).await
+    }
+
+    async fn keep_all(&self, contents: Vec<Content>, now: Timestamp) -> Result<(), StoreError> {
+        let sizes = contents.iter().map(|it| signed("the size of an output", it.body.len() as u64));
+        let sizes = sizes.collect::<Result<Vec<i64>, _>>()?;
+        let unique = self.outputs.names.fetch_add(contents.len() as u64, Ordering::Relaxed);
+        let folder = self.outputs.path.clone();
+        let _held = self.outputs.gate.lock().await;
+        let written = tokio::task::spawn_blocking(move || {
+            write_all(&folder, &contents, unique)?;
+            Ok(contents)
+        });
+        let failed_at = self.outputs.path.clone();
+        let lost = |error| (failed_at, Unwritten::Refused(io::Error::other(error)));
+        let contents = match written.await.map_err(lost).flatten() {
+            Ok(contents) => contents,
+            Err((file, Unwritten::Refused(error))) => return Err(failed(&file)(error)),
+            Err((file, Unwritten::Lost(error))) => {
+                let reason = format!("{}: {error}", file.display());
+                tracing::error!(reason, "the disk fails; nothing is written any more");
+                return Err(self.writer.break_down(&reason));
+            }
+        };
+        let at = micros(now);
+        let keep = move |connection: &Connection| {
+            for (Content { tenant, digest, .. }, bytes) in contents.iter().zip(sizes) {
+                execute(connection, KEEP, params![tenant, digest, bytes, at])?;
+            }
+            Ok(())
+        };
+        self.writer.write(Hint::Quiet, keep).await
+    }
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
@@ -141,37 +254,14 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
 #[async_trait]
 impl Outputs for SqliteStore {
     async fn keep(&self, tenant: &TenantId, digest: &str, content: Vec<u8>, now: Timestamp) -> Result<(), StoreError> {
-        let file = file_of(&self.outputs.path, tenant.as_str(), digest);
-        let unique = self.outputs.names.fetch_add(1, Ordering::Relaxed);
-        let bytes = signed("the size of an output", content.len() as u64)?;
-        let (at, path) = (micros(now), file.clone());
-        let _held = self.outputs.gate.lock().await;
-        let written = tokio::task::spawn_blocking(move || write(&path, &content, unique)).await;
-        match written.map_err(|error| Unwritten::Refused(io::Error::other(error))).flatten() {
-            Ok(()) => {}
-            Err(Unwritten::Refused(error)) => return Err(failed(&file)(error)),
-            Err(Unwritten::Lost(error)) => {
-                let reason = format!("{}: {error}", file.display());
-                tracing::error!(reason, "the disk fails; nothing is written any more");
-                return Err(self.writer.break_down(&reason));
-            }
-        }
-        let (tenant, digest) = (tenant.clone(), digest.to_owned());
-        let keep = move |connection: &Connection| {
-            execute(connection, KEEP, params![tenant.as_str(), digest, bytes, at])?;
-            Ok(())
-        };
-        self.writer.write(Hint::Quiet, keep).await
+        let content = Content { tenant: tenant.as_str().to_owned(), digest: digest.to_owned(), body: content };
+        self.keep_all(vec![content], now).await
     }
 
     async fn read(&self, tenant: &TenantId, of: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let file = file_of(&self.outputs.path, tenant.as_str(), of);
-        match tokio::fs::read(&file).await {
-            Ok(content) if digest(&content) == of => Ok(Some(content)),
-            Ok(_) => Err(StoreError::corrupt(format!("the large output {}", file.display()), "it was changed")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(&file)(error)),
-        }
+        let (folder, tenant, of) = (self.outputs.path.clone(), tenant.as_str().to_owned(), of.to_owned());
+        let content = tokio::task::spawn_blocking(move || content(&folder, &tenant, &of)).await;
+        content.map_err(|error| StoreError::corrupt("a large output", error))?
     }
 
     async fn forget(&self, kept_before: Timestamp, limit: u32) -> Result<u64, StoreError> {

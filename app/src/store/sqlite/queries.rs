@@ -1,37 +1,50 @@
 //! What is read of executions, in SQL. Nothing here changes anything.
 
+use std::path::Path;
+
 use flowctl_core::execution::{Event, Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
-use super::columns::{execution_id, from_json, micros, signed, tenant as tenant_of, timestamp, unsigned};
+use super::columns::{execution_id, micros, signed, tenant as tenant_of, timestamp, unsigned};
+use super::{Reading, outputs};
+use crate::store::payloads::{Payloads, Read, Text, whole};
 use crate::store::states::{self, Part, states_of};
 use crate::store::{Backlog, DeliveryId, StoreError, Stored, StoredEvent, backlog};
 
 /// The executions of such rows.
-fn states(rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
-    states::states(rows.iter().map(part))
+async fn states(rows: &[SqliteRow], outputs: &Path) -> Result<Vec<Stored>, StoreError> {
+    let texts = rows.iter().map(read).collect::<Result<Vec<Read>, _>>()?;
+    let bodies = outputs::of(outputs, &texts).await?;
+    states::states(rows.iter().zip(&texts).map(|(row, text)| part(row, text, &bodies)))
 }
 
-fn part(row: &SqliteRow) -> Result<Part, StoreError> {
-    let text: Option<&str> = row.try_get("text")?;
+fn part(row: &SqliteRow, read: &Read, bodies: &Payloads) -> Result<Part, StoreError> {
     if row.try_get::<i64, _>("seq")? == 0 {
-        let snapshot = text.map(|text| from_json("an execution", text)).transpose()?;
+        let there = !read.text.text.is_empty();
+        let snapshot = there.then(|| whole("an execution", read, bodies)).transpose()?;
         return Ok(Part::Next(unsigned("a version", row.try_get("version")?)?, snapshot));
     }
-    Ok(Part::Events(from_json("events", text.unwrap_or_default())?))
+    Ok(Part::Events(whole("the events", read, bodies)?))
 }
 
-const LOAD: &str = states_of!("select position, version from executions where tenant = $1 and id = $2");
+/// A row's text with what is kept apart of it.
+pub(super) fn read(row: &SqliteRow) -> Result<Read, StoreError> {
+    let text: Option<String> = row.try_get("text")?;
+    let text = Text { text: text.unwrap_or_default(), large: row.try_get("large")?, ..Text::default() };
+    Ok(Read { tenant: row.try_get("tenant")?, text })
+}
+
+const LOAD: &str = states_of!("select position, version, tenant from executions where tenant = $1 and id = $2");
 
 pub(super) async fn load(
-    readers: &SqlitePool,
+    Reading { pool, outputs }: Reading<'_>,
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Result<Option<Stored>, StoreError> {
-    let rows = sqlx::query(LOAD).bind(tenant.as_str()).bind(id.to_string()).fetch_all(readers).await?;
-    Ok(states(&rows)?.pop())
+    let rows = sqlx::query(LOAD).bind(tenant.as_str()).bind(id.to_string()).fetch_all(pool).await?;
+    Ok(states(&rows, outputs).await?.pop())
 }
 
 const BY_START_KEY: &str = "select id from executions where tenant = $1 and start_key = $2";
@@ -73,12 +86,12 @@ pub(super) async fn next_wake(readers: &SqlitePool) -> Result<Option<Timestamp>,
 }
 
 const EXECUTIONS_OF: &str = states_of!(
-    "select position, version from executions
+    "select position, version, tenant from executions
     where tenant = $1 and repository = $2 and ($3 is null or number = $3) and open >= $4"
 );
 
 pub(super) async fn executions_of(
-    readers: &SqlitePool,
+    Reading { pool, outputs }: Reading<'_>,
     tenant: &TenantId,
     repository: &str,
     number: Option<u64>,
@@ -89,21 +102,22 @@ pub(super) async fn executions_of(
         .bind(repository)
         .bind(number.map(|number| signed("the number", number)).transpose()?)
         .bind(open_only)
-        .fetch_all(readers)
+        .fetch_all(pool)
         .await?;
-    let mut executions: Vec<Execution> = states(&rows)?.into_iter().map(|stored| stored.execution).collect();
+    let stored = states(&rows, outputs).await?;
+    let mut executions: Vec<Execution> = stored.into_iter().map(|stored| stored.execution).collect();
     executions.sort_by_key(|execution| (execution.created_at, execution.id));
     Ok(executions)
 }
 
 /// A row holds at least one event: so many rows are enough.
 const EVENTS: &str = "
-    select seq, delivery, events from events
+    select seq, delivery, events as text, large, $1 as tenant from events
     where execution = (select position from executions where tenant = $1 and id = $2) and seq > $3
     order by seq limit $4";
 
 pub(super) async fn events(
-    readers: &SqlitePool,
+    Reading { pool, outputs }: Reading<'_>,
     tenant: &TenantId,
     id: ExecutionId,
     after_seq: u64,
@@ -114,11 +128,13 @@ pub(super) async fn events(
         .bind(id.to_string())
         .bind(signed("the sequence number", after_seq)?)
         .bind(limit)
-        .fetch_all(readers)
+        .fetch_all(pool)
         .await?;
+    let texts = rows.iter().map(read).collect::<Result<Vec<Read>, _>>()?;
+    let bodies = outputs::of(outputs, &texts).await?;
     let mut found = Vec::new();
-    for row in &rows {
-        let events: Vec<Event> = from_json("events", row.try_get("events")?)?;
+    for (row, text) in rows.iter().zip(&texts) {
+        let events: Vec<Event> = whole("the events", text, &bodies)?;
         let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
         found.extend(states::numbered(row.try_get("seq")?, events, delivery, after_seq)?);
     }

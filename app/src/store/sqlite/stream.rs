@@ -3,10 +3,12 @@
 use flowctl_core::execution::Event;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 
-use super::columns::{execute, execution_id, from_json, micros, tenant};
+use super::columns::{execute, execution_id, micros, tenant};
+use super::{Reading, outputs, queries};
+use crate::store::payloads::{Payloads, Read, whole};
 use crate::store::{DeliveryId, StoreError, Transition, UntoldEvents, states};
 
 const ADD: &str = "insert into untold_events (execution, seq) values (?1, ?2)";
@@ -25,19 +27,24 @@ pub(super) fn add(
 }
 
 const UNTOLD: &str = "
-    select untold.position, executions.tenant, executions.id, repository, process, events.seq, delivery, events
+    select untold.position, executions.tenant, executions.id, repository, process, events.seq, delivery, events as text, events.large
     from (select position, execution, seq from untold_events order by position limit $1) untold
       join executions on executions.position = untold.execution
       join events on events.execution = untold.execution and events.seq = untold.seq
     order by untold.position";
 
-pub(super) async fn untold(readers: &SqlitePool, limit: u32) -> Result<Vec<UntoldEvents>, StoreError> {
-    let rows = sqlx::query(UNTOLD).bind(limit).fetch_all(readers).await?;
-    rows.iter().map(read).collect()
+pub(super) async fn untold(
+    Reading { pool, outputs }: Reading<'_>,
+    limit: u32,
+) -> Result<Vec<UntoldEvents>, StoreError> {
+    let rows = sqlx::query(UNTOLD).bind(limit).fetch_all(pool).await?;
+    let texts = rows.iter().map(queries::read).collect::<Result<Vec<Read>, _>>()?;
+    let bodies = outputs::of(outputs, &texts).await?;
+    rows.iter().zip(&texts).map(|(row, text)| read(row, text, &bodies)).collect()
 }
 
-fn read(row: &SqliteRow) -> Result<UntoldEvents, StoreError> {
-    let events: Vec<Event> = from_json("events", row.try_get("events")?)?;
+fn read(row: &SqliteRow, text: &Read, bodies: &Payloads) -> Result<UntoldEvents, StoreError> {
+    let events: Vec<Event> = whole("the events", text, bodies)?;
     let delivery = row.try_get::<Option<String>, _>("delivery")?.map(DeliveryId);
     Ok(UntoldEvents {
         position: row.try_get("position")?,

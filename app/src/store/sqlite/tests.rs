@@ -5,8 +5,8 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{BackupError, SqliteStore, back_up, examine, restore};
-use crate::store::conformance::store_conformance;
-use crate::store::{DeliveryEnd, DeliveryId, NewDelivery, Receipt, Store, StoreError};
+use crate::store::conformance::{self, store_conformance};
+use crate::store::{DeliveryEnd, DeliveryId, ExecutionFilter, NewDelivery, Outputs, Receipt, Store, StoreError};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -249,6 +249,81 @@ async fn nothing_of_a_forgotten_execution_is_left() {
     assert_eq!(filled(), all);
     assert_eq!(store.forget_executions(after, 9).await.unwrap(), 1);
     assert_eq!(filled(), left);
+}
+
+/// Files in a folder and those below.
+fn files(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn what_is_large_is_kept_as_files_which_a_back_up_takes_along() {
+    let (store, folder) = fresh().await;
+    let after = conformance::retention::live_and_end(&store).await + jiff::SignedDuration::from_hours(1);
+    let written = store.list(None, &ExecutionFilter::default(), 9, None).await.unwrap().items;
+    let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
+    let longest = "select max(length(it)) from (select events as it from events union all select state from snapshots)";
+    let longest: i64 = connection.query_row(longest, [], |row| row.get(0)).unwrap();
+    assert!(longest < 8 * 1024, "{longest} bytes in one row");
+    let outputs = folder.path().join("outputs");
+    assert_eq!(files(&outputs), 2, "an input and an output, each once");
+
+    let (kept, elsewhere) = (folder.path().join("kept.db"), tempfile::tempdir().unwrap());
+    back_up(&url(&folder), &kept).unwrap();
+    restore(&kept, &url(&elsewhere), false).unwrap();
+    let restored = SqliteStore::open(&url(&elsewhere)).await.unwrap();
+    assert_eq!(restored.list(None, &ExecutionFilter::default(), 9, None).await.unwrap().items, written);
+    let found = examine(&url(&elsewhere)).unwrap().unwrap();
+    assert_eq!((found.executions, found.differences, found.missing_outputs), (1, Vec::new(), Vec::new()));
+
+    std::fs::remove_dir_all(elsewhere.path().join("outputs")).unwrap();
+    let found = examine(&url(&elsewhere)).unwrap().unwrap();
+    assert_eq!((found.differences.len(), found.missing_outputs.len()), (1, 2), "{:?}", found.differences);
+    let lost = restored.load(&written[0].tenant, written[0].id).await;
+    assert!(matches!(lost, Err(StoreError::Corrupt { .. })), "{lost:?}");
+
+    assert_eq!(Outputs::forget(&store, after, 9).await.unwrap(), 0, "the execution is there");
+    assert_eq!(store.forget_executions(after, 9).await.unwrap(), 1);
+    assert_eq!(Outputs::forget(&store, after, 9).await.unwrap(), 2);
+    assert_eq!(files(&outputs), 0);
+}
+
+/// How much SQLite does for a claim: instructions of its machine. Nothing is claimed.
+fn steps_of_a_claim(connection: &rusqlite::Connection, now: i64) -> i32 {
+    connection.execute_batch("begin").unwrap();
+    let steps = {
+        let mut claim = connection.prepare(super::deliveries::CLAIM).unwrap();
+        let claimed: Vec<i64> = claim
+            .query_map(rusqlite::params!["me", now + 1, now, 16], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(claimed.len() <= 1, "one of each key");
+        claim.get_status(rusqlite::StatementStatus::VmStep)
+    };
+    connection.execute_batch("rollback").unwrap();
+    steps
+}
+
+#[tokio::test]
+async fn what_a_claim_of_deliveries_costs_does_not_grow_with_what_waits_behind_them() {
+    let (store, folder) = fresh().await;
+    let connection = rusqlite::Connection::open(folder.path().join("flowctl.db")).unwrap();
+    let busy = |id| NewDelivery { ordering_key: "acme/shop".to_owned(), ..ping(id) };
+    let mut costs = Vec::new();
+    for waiting in [0..10, 10..3_000] {
+        let receipts = futures_util::future::join_all(waiting.map(|id| store.receive(busy(id)))).await;
+        assert!(receipts.into_iter().all(|receipt| receipt.unwrap() == Receipt::Stored));
+        // Once the first may be claimed, and once somebody else has it.
+        let free = steps_of_a_claim(&connection, 0);
+        let lease = "update deliveries set lease_owner = 'a', lease_until = 9 where position = 1";
+        connection.execute(lease, []).unwrap();
+        let held = steps_of_a_claim(&connection, 0);
+        connection.execute("update deliveries set lease_owner = null, lease_until = null", []).unwrap();
+        costs.push((free, held));
+    }
+    assert_eq!(costs[0], costs[1]);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use flowctl_core::execution::{EventKind, Execution, ExecutionId, ExecutionStatus
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::columns::{execute, execution_id, json, micros, micros_after, optional, signed, unsigned};
+use super::columns::{execute, execution_id, micros, micros_after, optional, signed, unsigned};
 use super::{audit, effects, lists, outputs, signals, stream};
+use crate::store::payloads::{Payloads, Text, split, split_where};
 use crate::store::states::{self, bytes, wake_at};
 use crate::store::{Committed, Held, StoreError, Transition};
 
@@ -16,17 +17,32 @@ pub(super) struct Prepared {
     transition: Transition,
     id: String,
     /// Of one that has ended: it is read more often than it changes from now on.
-    state: Option<String>,
-    events: String,
+    state: Option<Text>,
+    events: Text,
     starts: Vec<Prepared>,
 }
 
 impl Prepared {
-    pub(super) fn new(mut transition: Transition) -> Result<Self, StoreError> {
-        let starts: Result<_, _> = std::mem::take(&mut transition.starts).into_iter().map(Self::new).collect();
-        let state = states::ends(&transition).then(|| states::snapshot(&transition)).transpose()?;
-        let events = json("the events", &transition.events)?;
-        Ok(Self { id: transition.execution.id.to_string(), state, events, starts: starts?, transition })
+    /// What is large goes into `large`, to be kept before this is stored.
+    pub(super) fn new(mut transition: Transition, large: &mut Payloads) -> Result<Self, StoreError> {
+        let starts = std::mem::take(&mut transition.starts).into_iter();
+        let starts = starts.map(|start| Self::new(start, large)).collect::<Result<_, _>>()?;
+        let tenant = transition.tenant.as_str();
+        let state = states::ends(&transition).then(|| states::snapshot(&transition, tenant, large)).transpose()?;
+        let events = split("the events", &transition.events, tenant, large)?;
+        Ok(Self { id: transition.execution.id.to_string(), state, events, starts, transition })
+    }
+
+    /// The moment of the transition.
+    pub(super) fn at(&self) -> Timestamp {
+        let last = self.transition.events.last();
+        last.map_or(self.transition.execution.created_at, |event| event.at)
+    }
+
+    /// The digests of what is large in it or beside it.
+    fn digests(&self) -> impl Iterator<Item = &String> {
+        let texts = [Some(&self.events), self.state.as_ref()].into_iter().flatten();
+        self.transition.outputs.iter().chain(texts.flat_map(|text| &text.digests))
     }
 
     fn tenant(&self) -> &str {
@@ -71,7 +87,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     record_events(connection, &prepared, &stands)?;
     drop_ended_work(connection, &prepared.transition, stands.position)?;
     add_work(connection, &prepared.transition, stands.position)?;
-    outputs::name(connection, &prepared.transition, stands.position)?;
+    outputs::name(connection, prepared.tenant(), stands.position, prepared.digests())?;
     stream::add(connection, &prepared.transition, stands.position, stands.last_seq)?;
     let transition = prepared.transition;
     let at = transition.events.last().map_or(0, |event| micros(event.at));
@@ -132,8 +148,8 @@ const INSERT: &str = "
     values (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0)
     on conflict do nothing";
 const SNAPSHOT: &str = "
-    insert into snapshots (execution, seq, state) values (?1, ?2, ?3)
-    on conflict (execution) do update set seq = excluded.seq, state = excluded.state";
+    insert into snapshots (execution, seq, state, large) values (?1, ?2, ?3, ?4)
+    on conflict (execution) do update set seq = excluded.seq, state = excluded.state, large = excluded.large";
 
 fn insert(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> Result<Inserted, StoreError> {
     let transition = &prepared.transition;
@@ -154,7 +170,7 @@ fn insert(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> 
     signals::learn(connection, &transition.tenant, &execution.repository)?;
     let number = execution.subject.as_ref().and_then(|subject| subject.number);
     let last_seq = signed("the number of events", transition.events.len() as u64)?;
-    let base_bytes = bytes(prepared.state.as_ref().unwrap_or(&prepared.events))?;
+    let base_bytes = bytes(&prepared.state.as_ref().unwrap_or(&prepared.events).text)?;
     let values = params![
         prepared.tenant(),
         prepared.id,
@@ -176,7 +192,7 @@ fn insert(connection: &Connection, prepared: &Prepared, group: Option<&str>) -> 
     }
     let position = connection.last_insert_rowid();
     if let Some(state) = &prepared.state {
-        execute(connection, SNAPSHOT, params![position, last_seq, state])?;
+        execute(connection, SNAPSHOT, params![position, last_seq, state.text, state.large])?;
     }
     Ok(Inserted::New(Stands { position, version: 1, last_seq, base_bytes, tail_bytes: 0 }))
 }
@@ -228,7 +244,7 @@ fn update(connection: &Connection, prepared: &Prepared) -> Result<Stands, StoreE
     }
     stands.version += 1;
     stands.last_seq += signed("the number of events", transition.events.len() as u64)?;
-    stands.tail_bytes += bytes(&prepared.events)?;
+    stands.tail_bytes += bytes(&prepared.events.text)?;
     snapshot(connection, prepared, &mut stands)?;
     let Stands { position, version, last_seq, base_bytes, tail_bytes } = stands;
     if goes_on {
@@ -247,14 +263,22 @@ fn snapshot(connection: &Connection, prepared: &Prepared, stands: &mut Stands) -
     let state = match &prepared.state {
         Some(state) => state,
         None if states::is_outgrown(stands.base_bytes, stands.tail_bytes) => {
-            made = states::snapshot(&prepared.transition)?;
+            made = outgrown(connection, prepared, stands.position)?;
             &made
         }
         None => return Ok(()),
     };
-    execute(connection, SNAPSHOT, params![stands.position, stands.last_seq, state])?;
-    (stands.base_bytes, stands.tail_bytes) = (bytes(state)?, 0);
+    execute(connection, SNAPSHOT, params![stands.position, stands.last_seq, state.text, state.large])?;
+    (stands.base_bytes, stands.tail_bytes) = (bytes(&state.text)?, 0);
     Ok(())
+}
+
+/// The text of a snapshot that is made in the writer's turn, where nothing can be kept any more: what its events brought
+/// has been, and what is large otherwise stays in it.
+fn outgrown(connection: &Connection, prepared: &Prepared, position: i64) -> Result<Text, StoreError> {
+    split_where(states::SNAPSHOT, &*prepared.transition.execution, &mut |digest, _| {
+        Ok(prepared.digests().any(|it| it == digest) || outputs::is_named(connection, position, digest)?)
+    })
 }
 
 const RECORD_WORD: &str = "
@@ -266,14 +290,15 @@ fn record_word(connection: &Connection, prepared: &Prepared) -> Result<(), Store
     if recorded == 1 { Ok(()) } else { Err(StoreError::WordKnown) }
 }
 
-const RECORD_EVENTS: &str = "insert into events (execution, seq, delivery, events) values (?1, ?2, ?3, ?4)";
+const RECORD_EVENTS: &str = "insert into events (execution, seq, delivery, events, large) values (?1, ?2, ?3, ?4, ?5)";
 
 fn record_events(connection: &Connection, prepared: &Prepared, stands: &Stands) -> Result<(), StoreError> {
     if prepared.transition.events.is_empty() {
         return Ok(());
     }
     let delivery = prepared.transition.delivery.as_ref().map(|delivery| delivery.0.as_str());
-    execute(connection, RECORD_EVENTS, params![stands.position, stands.last_seq, delivery, prepared.events])?;
+    let Text { text, large, .. } = &prepared.events;
+    execute(connection, RECORD_EVENTS, params![stands.position, stands.last_seq, delivery, text, large])?;
     Ok(())
 }
 
