@@ -170,6 +170,11 @@ pub fn print(figure: &str, value: Value, about: &Value) {
     println!("{line}");
 }
 
+/// Says on standard error what is being done.
+pub fn says(what: &str) {
+    eprintln!("   {what}");
+}
+
 pub fn milliseconds(duration: Duration) -> f64 {
     rounded(duration.as_secs_f64() * 1000.0)
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Database, Ends, Failure, Options, chain, engine, milliseconds, print, request};
+use crate::{AtOnce, Database, Ends, Failure, Options, chain, engine, milliseconds, print, request, says};
 
 /// Attempts performed at a time.
 const WORKERS: usize = 64;
@@ -22,6 +22,7 @@ const WORKERS: usize = 64;
 pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let database = Database::of(options, folder.path())?;
+    says(&format!("starting {count} executions that are under way at a kill"));
     let mut dying = Command::new(std::env::current_exe()?)
         .args(["--bench", "--executions", &count.to_string(), "--steps", &options.steps.to_string(), "--child-dies"])
         .arg(database.url())
@@ -35,6 +36,7 @@ pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
         return Err("the executions did not start".into());
     }
 
+    says("starting again");
     let start = Instant::now();
     let store: Arc<dyn Store> = database.open().await?.store();
     let first = Arc::new(First::default());

@@ -10,7 +10,9 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Database, Ends, Failure, Options, chain, engine, machine, milliseconds, print, request, rounded};
+use crate::{
+    AtOnce, Database, Ends, Failure, Options, chain, engine, machine, milliseconds, print, request, rounded, says,
+};
 
 /// Executions that run before anything is measured.
 const WARMING: usize = 200;
@@ -28,9 +30,11 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
 
     let (warm, _) = run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
     if options.history > 0 {
+        says(&format!("laying {} executions in", options.history));
         database.lay(warm[0], options.history).await?;
         run(&engine, &ends, WARMING.min(options.executions), options.concurrency).await?;
     }
+    says(&format!("{} executions, {} at a time", options.executions, options.concurrency));
     let (commits, cpu, all, start) = (store.commits(), machine::cpu_time(), machine::cpu_time_of_all(), Instant::now());
     let (ids, mut latencies) = run(&engine, &ends, options.executions, options.concurrency).await?;
     let (elapsed, commits) = (start.elapsed(), store.commits() - commits);
@@ -61,6 +65,7 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
     if let Some(peak) = machine::peak_rss_mib() {
         say("peak_rss_mib", json!(rounded(peak)));
     }
+    says("what the database does by itself");
     let bytes = database.bytes_per_transition().await?;
     let floor = database.floor(folder.path(), bytes).await?;
     say("bytes_per_step", json!(bytes));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Database, Ends, Failure, Options, engine, machine, plan, print, request, rounded};
+use crate::{AtOnce, Database, Ends, Failure, Options, engine, machine, plan, print, request, rounded, says};
 
 /// How long a process is watched.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -23,8 +23,11 @@ pub async fn measure(count: usize, options: &Options) -> Result<(), Failure> {
     let template = engine.start(request()).await?.execution.id;
     store.close().await;
     drop((engine, store));
+    says("watching a server without them");
     let none = watch(&database)?;
+    says(&format!("laying {count} executions in that wait"));
     database.lay(template, count).await?;
+    says("watching a server with them");
     let many = watch(&database)?;
     let about = json!({"waiting": count});
     let more = |name: &str| many[name].as_f64().zip(none[name].as_f64()).map(|(many, none)| rounded(many - none));
