@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::execution::{Performable, Plan};
 
-use crate::chance::Chance;
+use super::chance::Chance;
 
 /// Who starts whom.
 pub const NAMES: [&str; 3] = ["main", "part", "piece"];
