@@ -91,7 +91,7 @@ async fn a_push_dismisses_what_was_said_about_the_commit_before() {
         .eventually("the old run is closed", || {
             let runs = stage.runs(number, "release");
             let old = runs.iter().find(|run| run.id == before.id)?;
-            (old.conclusion.as_deref() == Some("neutral") && old.actions.is_empty()).then_some(())
+            (old.conclusion.as_deref() == Some("cancelled") && old.actions.is_empty()).then_some(())
         })
         .await;
     stage.review(number, "bob", ReviewState::Approved, "Still fine.");

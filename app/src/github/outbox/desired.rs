@@ -5,13 +5,15 @@ use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus, Waiting};
 use jiff::Timestamp;
 
 use super::effect::{Renewal, RenewedBecause};
+use super::validate::VALIDATE;
 use crate::github::client::{CheckAction, CheckConclusion, CheckOutput, CheckRunUpdate, CheckStatus, NewCheckRun};
 use crate::github::wording::{Ask, CheckText, check, moved};
 use crate::store::CheckRunRow;
 
-/// The check's name, as branch protection knows it.
+/// The check's name, as branch protection knows it. None has the name of validation's: whichever ran last would count for both.
 pub fn check_name(process: &str) -> String {
-    format!("flowctl / {process}")
+    let name = format!("flowctl / {process}");
+    if name == VALIDATE { format!("{name} (process)") } else { name }
 }
 
 /// How an execution's check run should stand.
@@ -156,11 +158,16 @@ pub fn update(execution: &Execution, desired: &Desired, now: Timestamp) -> Check
     }
 }
 
+/// How a run ends that counts no more. Not `neutral`: that satisfies a required check, as `success` and `skipped` do
+/// (<https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches/about-protected-branches#require-status-checks-before-merging>),
+/// and the commit may become the head again after the execution has ended elsewhere.
+pub const LEFT: CheckConclusion = CheckConclusion::Cancelled;
+
 /// The request that closes a run which counts no more: its buttons go.
 pub fn closing(execution: &Execution, desired: &Desired, now: Timestamp) -> CheckRunUpdate {
     CheckRunUpdate {
         status: Some(CheckStatus::Completed),
-        conclusion: Some(CheckConclusion::Neutral),
+        conclusion: Some(LEFT),
         completed_at: Some(now),
         output: Some(output(moved(execution, &desired.head_sha, now))),
         actions: Some(Vec::new()),
@@ -251,10 +258,21 @@ mod tests {
             ("retried", &runs, vec![row(1, "head", Some("failure"), 1)], Next::Open),
             ("shown already", &runs, vec![row(1, "head", None, 2)], Next::Nothing),
             ("a new head", &runs, vec![row(1, "before", None, 1)], Next::Open),
-            ("back on an old head", &runs, vec![row(1, "head", Some("neutral"), 1), row(2, "x", None, 1)], Next::Open),
+            (
+                "back on an old head",
+                &runs,
+                vec![row(1, "head", Some("cancelled"), 1), row(2, "x", None, 1)],
+                Next::Open,
+            ),
         ] {
             assert_eq!(next(desired, &rows, 2, None), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_process_cannot_take_the_name_of_validation() {
+        assert_eq!(check_name("release"), "flowctl / release");
+        assert_ne!(check_name("validate"), VALIDATE);
     }
 
     #[test]
@@ -284,5 +302,6 @@ mod tests {
         ];
         let behind: Vec<u32> = left_behind(&desired(None), &rows).map(|row| row.seq).collect();
         assert_eq!(behind, [1, 2, 4]);
+        assert!(!["success", "neutral", "skipped"].contains(&word(LEFT)), "these satisfy a required check");
     }
 }

@@ -231,7 +231,7 @@ impl Showing<'_> {
             let closing = desired::closing(&self.execution, desired, self.now);
             let write = self.writing.client.update_check_run(&self.repository, row.id, &closing);
             self.writing.write(Write::Changes, write).await?;
-            let conclusion = Some("neutral".to_owned());
+            let conclusion = Some(desired::word(desired::LEFT).to_owned());
             let row = CheckRunRow { status: "completed".to_owned(), conclusion, rendered_version: self.version, ..row };
             self.record(row).await?;
         }
