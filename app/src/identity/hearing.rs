@@ -1,10 +1,11 @@
 //! Hears a person's word: whether they may say it and whether it counts, then has the execution take it.
 
 use flowctl_core::approval::{
-    Counted, Decision, DecisionKind, Group, InPlaceOf, Ineligible, Person, Requirement, Weighed,
+    Counted, Decision, DecisionKind, Group, InPlaceOf, Ineligible, Person, Requirement, Weighed, evaluate,
 };
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
+use flowctl_core::definition::step::human_approval::KeepOnPush;
+use flowctl_core::execution::{ApprovalRequest, Execution, Refusal, Signal, TenantId, Waiting};
 use serde_json::{Map, Value};
 
 use super::directory::Directory;
@@ -68,6 +69,7 @@ impl Hearing<'_> {
         if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
             return Ok(Err(refused));
         }
+        self.dismiss_new_authors(execution, step, request, &word.person).await?;
         let (decision, note) = decision;
         let heeded = match decision {
             DecisionKind::Override => self.may_override(execution, step, word).await?,
@@ -90,6 +92,43 @@ impl Hearing<'_> {
         };
         let signal = Signal::Decide { step: step.to_owned(), decision };
         outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+    }
+
+    /// What was said before a push and is kept counts no more where its author has made a part of the change since. Only who
+    /// wrote commits is asked here: who pushes is told to the execution at once.
+    async fn dismiss_new_authors(
+        &self,
+        execution: &Execution,
+        step: &str,
+        request: &ApprovalRequest,
+        speaker: &Person,
+    ) -> Result<(), HearingError> {
+        let was_moved = request.shown_since > request.requested_at;
+        if request.allow_author || request.keep_on_push == KeepOnPush::Never || !was_moved {
+            return Ok(());
+        }
+        let decisions = execution.steps.get(step).map_or(&[][..], |state| &state.decisions);
+        let standing = evaluate(&request.requirement, decisions).standing;
+        let voices = standing.iter().flat_map(|word| {
+            let others = word.in_place_of.iter().map(|other| &other.person);
+            std::iter::once(&word.person).chain(others)
+        });
+        let others: Vec<&Person> = voices.filter(|person| !person.is(speaker)).collect();
+        for person in others {
+            let itself = Requirement::People { group: Group::Users(vec![person.login.clone()]), count: 1 };
+            match self.directory.weigh(execution, &itself, person, false).await {
+                Ok(Weighed::Not(Ineligible::Author | Ineligible::Contributor)) => {}
+                // What else may have become of them does not take back what they said.
+                Ok(_) | Err(PeopleError::AccountChanged) => continue,
+                Err(error) => return unsaid::<()>(step, error).map(drop),
+            }
+            let signal = Signal::Pushed { person: person.clone() };
+            match self.engine.signal(self.tenant, execution.id, signal, Along::default()).await {
+                Ok(_) | Err(SignalFailure::Refused(_)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Records a person's answers to a form, or says why they do not count. A word that was recorded before is refused

@@ -68,7 +68,7 @@ pub enum EventKind {
     /// The pull request has a new head.
     #[serde(rename = "execution.head_moved")]
     HeadMoved { head_sha: String },
-    /// Somebody was seen to push to the pull request.
+    /// Somebody was seen to push to the pull request, or to have written a commit of it.
     #[serde(rename = "execution.pushed")]
     Pushed { person: Person },
     /// Somebody holds it: nothing new starts.

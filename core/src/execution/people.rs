@@ -281,12 +281,37 @@ pub(super) fn owners_known(transition: &mut Transition<'_>, owned: &Owned) {
     }
 }
 
-/// Somebody was seen to push: from now on they are one of those who made the change.
+/// Somebody was seen to push: from now on they are one of those who made the change, and what they had said before, or
+/// what was said in their place, counts no more.
 pub(super) fn pushed(transition: &mut Transition<'_>, person: &Person) {
     let known = transition.execution.pushers.iter().any(|pusher| pusher.is(person));
-    if !known && !transition.execution.status.is_final() {
-        transition.emit(EventKind::Pushed { person: person.clone() });
+    if known || transition.execution.status.is_final() {
+        return;
     }
+    transition.emit(EventKind::Pushed { person: person.clone() });
+    let asked: Vec<(String, Vec<Person>, String)> = transition
+        .execution
+        .waiting_for_people()
+        .filter_map(|(id, state)| match &state.waiting {
+            Some(Waiting::Approval(request)) if !request.allow_author => {
+                let head_sha = request.head_sha.clone().unwrap_or_default();
+                Some((id.to_owned(), spoken_for_by(request, state, person), head_sha))
+            }
+            _ => None,
+        })
+        .collect();
+    for (id, people, head_sha) in asked.into_iter().filter(|(_, people, _)| !people.is_empty()) {
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha });
+    }
+}
+
+/// Whose words hold somebody's voice: their own, and those of whoever speaks in their place.
+fn spoken_for_by(request: &ApprovalRequest, state: &StepState, person: &Person) -> Vec<Person> {
+    let standing = evaluate(&request.requirement, &state.decisions).standing.into_iter();
+    let theirs = standing.filter(|decision| {
+        decision.person.is(person) || decision.in_place_of.iter().any(|other| other.person.is(person))
+    });
+    theirs.map(|decision| decision.person).collect()
 }
 
 /// Somebody gives their word to another person; to themself: takes it back.

@@ -133,7 +133,7 @@ pub enum Signal {
         /// Who owns what.
         owned: Owned,
     },
-    /// Somebody pushed to the pull request.
+    /// Somebody pushed to the pull request, or wrote a commit of it, since the execution started.
     Pushed {
         /// Who.
         person: Person,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::approval::DecisionKind::{Approve, Reject, Withdraw};
+use crate::approval::Person;
 
 fn approval(more: &str) -> String {
     format!(
@@ -63,6 +64,23 @@ fn a_push_dismisses_approvals_unless_the_tree_is_the_same_and_the_author_allows_
         world.decides("ben", "ok", Approve).unwrap();
         assert_eq!(world.status("ok"), expected);
     }
+}
+
+#[test]
+fn who_pushes_takes_their_own_word_back_unless_authors_count() {
+    let pushed = |login: &str| Signal::Pushed { person: Person { login: login.to_owned(), id: 0 } };
+    for (more, expected) in [(", keep_on_push: always", "waiting"), (", allow_author: true", "completed")] {
+        let mut world = World::start(&approval(more));
+        world.decides("ann", "ok", Approve).unwrap();
+        world.signal(pushed("ann")).unwrap();
+        world.decides("ben", "ok", Approve).unwrap();
+        assert_eq!(world.status("ok"), expected, "{more}");
+    }
+    let mut world = World::start(&approval(", keep_on_push: always"));
+    world.decides("ann", "ok", Approve).unwrap();
+    world.signal(pushed("cy")).unwrap();
+    world.decides("ben", "ok", Approve).unwrap();
+    assert_eq!(world.status("ok"), "completed", "somebody else's push is nothing to them");
 }
 
 #[test]
