@@ -12,6 +12,7 @@ mod happenings;
 mod installations;
 mod missed;
 mod owners;
+mod pushes;
 mod setup;
 mod stage;
 mod voices;

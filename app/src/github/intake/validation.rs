@@ -92,7 +92,12 @@ struct Said {
 async fn tell(scope: &Scope<'_>, looked: &Looked<'_>, said: Said) -> Result<(), Trouble> {
     let Said { is_sound, title, summary, remarks } = said;
     let (repository, head_sha, again) = (scope.repository.clone(), looked.head_sha.to_owned(), looked.again.clone());
-    let validated = Validated { repository, head_sha, again, is_sound, title, summary, remarks };
+    let (pull_request, base_sha) = match looked.change {
+        Change::PullRequest { number, base, .. } => (Some(*number), base.clone()),
+        Change::Push { before, .. } => (None, before.clone()),
+    };
+    let validated =
+        Validated { repository, head_sha, pull_request, base_sha, again, is_sound, title, summary, remarks };
     scope.tell(vec![scope.show(&Effect::Validated(Box::new(validated)))]).await
 }
 

@@ -140,7 +140,7 @@ impl Effect {
             Self::ReviewDeployment { repository, run, review, execution } => {
                 format!("deployment:{repository}:{run}:{}:{execution}", review.environment_name)
             }
-            Self::Validated(validated) => format!("{}:{}", validated.repository, validated.external_id()),
+            Self::Validated(validated) => format!("{}:{}", validated.repository, validated.key()),
             Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
             Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
         }

@@ -82,6 +82,16 @@ pub fn untouched() -> (String, String) {
     ("no definition is touched".to_owned(), summary.to_owned())
 }
 
+/// Title and opening where the commit is the head of another pull request too, whose change is unsound.
+pub fn unsound_in(number: u64) -> (String, String) {
+    let opening = format!(
+        "❌ **This commit is the head of pull request #{number} too, and what that one changes is unsound.** GitHub knows a \
+         check by its commit: what passes here would pass there. Mend or close #{number}, or add a commit here; then re-run \
+         this check. What this pull request changes by itself:"
+    );
+    (format!("unsound in #{number}, which has the same commit"), opening)
+}
+
 fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
