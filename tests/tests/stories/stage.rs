@@ -238,12 +238,26 @@ impl Stage {
 
     /// How every execution stands in the store, oldest first.
     pub async fn statuses(&self) -> Vec<String> {
+        self.stored("select status from executions order by id").await
+    }
+
+    async fn stored(&self, query: &'static str) -> Vec<String> {
         let file = self.data.path().join("flowctl.db");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
         let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
-        let statuses = sqlx::query_scalar("select status from executions order by id").fetch_all(&database).await;
+        let found = sqlx::query_scalar(query).fetch_all(&database).await;
         database.close().await;
-        statuses.unwrap()
+        found.unwrap()
+    }
+
+    /// Waits until the server takes the installation for suspended, or no longer.
+    pub async fn until_suspended(&self, expected: bool) {
+        let reached = tokio::time::timeout(PATIENCE, async {
+            while self.stored("select tenant from installations where suspended").await.is_empty() == expected {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "whether it is suspended should be known to be {expected}");
     }
 
     /// Waits until they stand so.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::payload::InstallationEvent;
 use super::{Handled, Inner, Trouble};
+use crate::github::client::{GitHubError, InstallationId};
 use crate::github::outbox::{Effect, Sender, priority};
 use crate::github::reconcile::begin;
 use crate::store::{ExecutionFilter, Installation, Store, StoreError};
@@ -21,12 +22,7 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
         return Ok(Handled::Ignored("an enterprise has no repositories of its own".to_owned()));
     };
     let tenant = TenantId(account.login);
-    let deleted = action == "deleted";
-    let suspended = match action.as_str() {
-        "suspend" => true,
-        "unsuspend" => false,
-        _ => installation.suspended_at.is_some(),
-    };
+    let Standing { suspended, deleted } = standing(inner, &action, installation.id, installation.suspended_at).await?;
     inner.installations.learn(&tenant, installation.id);
     let known = Installation { id: installation.id, account: tenant.clone(), suspended, deleted };
     inner.store.upsert_installation(known).await?;
@@ -43,6 +39,31 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
         }
     }
     Ok(Handled::Done)
+}
+
+/// Whether GitHub answers for an installation.
+struct Standing {
+    suspended: bool,
+    deleted: bool,
+}
+
+/// How an installation stands now: events come late and in any order, so whether it is suspended is asked of GitHub. One
+/// that was removed never comes back; the account's next one has another id.
+async fn standing(inner: &Inner, action: &str, id: u64, suspended_at: Option<Timestamp>) -> Result<Standing, Trouble> {
+    let removed = Standing { suspended: false, deleted: true };
+    let is_known_as_removed = |known: &Installation| known.id == id && known.deleted;
+    if action == "deleted" || inner.store.installations().await?.iter().any(is_known_as_removed) {
+        return Ok(removed);
+    }
+    let suspended = match action {
+        "suspend" | "unsuspend" => match inner.github.app().installation(InstallationId(id)).await {
+            Ok(now) => now.suspended_at.is_some(),
+            Err(GitHubError::NotFound { .. }) => return Ok(removed),
+            Err(error) => return Err(error.into()),
+        },
+        _ => suspended_at.is_some(),
+    };
+    Ok(Standing { suspended, deleted: false })
 }
 
 /// Has everything told anew that GitHub was not told while the App was away: what was to be told then has failed for

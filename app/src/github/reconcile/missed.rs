@@ -79,6 +79,26 @@ impl Missed {
     }
 }
 
+/// That the suspension of an installation was lifted, which GitHub may have told while nobody listened.
+pub(super) fn lifted(tenant: &TenantId, installation: u64, now: Timestamp) -> NewDelivery {
+    let account = json!({"login": tenant.as_str()});
+    let payload = json!({
+        "action": "unsuspend",
+        "installation": {"id": installation, "account": account, "suspended_at": null},
+    });
+    NewDelivery {
+        id: DeliveryId(format!("{PREFIX}installation:{installation}:lifted:{}", now.as_millisecond())),
+        event: "installation".to_owned(),
+        action: Some("unsuspend".to_owned()),
+        installation_id: Some(installation),
+        tenant: Some(tenant.clone()),
+        ordering_key: format!("installation:{installation}"),
+        repository: None,
+        body: Bytes::from(payload.to_string()),
+        received_at: now,
+    }
+}
+
 impl<'a> Place<'a> {
     /// `repository` is GitHub's answer; where it has no name of ours the one that was asked for stays.
     pub(super) fn of(

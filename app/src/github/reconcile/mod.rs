@@ -120,7 +120,13 @@ impl Reconciler {
             }
             // The newest of the account: an older one may have been removed.
             let current = self.store.installation(&tenant).await?;
-            let Some(current) = current.filter(|current| !current.deleted && !current.suspended) else { continue };
+            let Some(current) = current.filter(|current| !current.deleted) else { continue };
+            if current.suspended {
+                if !self.is_lifted(&tenant, current.id).await? {
+                    continue;
+                }
+                found += 1;
+            }
             let client = self.github.installation(InstallationId(current.id));
             match self.account(&tenant, &client, since, everywhere).await {
                 Ok(count) => found += count,
@@ -131,6 +137,22 @@ impl Reconciler {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a suspension was lifted; then that is put into the inbox. While it is known nobody is told anything, and
+    /// nothing else would show that it is over.
+    async fn is_lifted(&self, tenant: &TenantId, installation: u64) -> Result<bool, ReconcileError> {
+        match self.github.app().installation(InstallationId(installation)).await {
+            Ok(now) if now.suspended_at.is_none() => {
+                self.store.receive(missed::lifted(tenant, installation, self.clock.now())).await?;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => {
+                tracing::warn!(tenant = tenant.as_str(), %error, "whether the App is still suspended cannot be asked");
+                Ok(false)
+            }
+        }
     }
 
     async fn account(
