@@ -7,7 +7,8 @@
 # fifteen minutes after the build, most of them for a million stored executions; with --small, which only shows whether
 # everything runs, one or two. PostgreSQL is a private cluster where its programs are found, or the server of
 # FLOWCTL_BENCH_POSTGRES_URL, in databases that are made for it and dropped. --peers measures other libraries beside it, which
-# pip fetches. Everything that is made is removed in the end.
+# pip fetches. Everything that is made is removed in the end. FLOWCTL_BENCH_FLOWCTL and FLOWCTL_BENCH_ENGINE name programs that are
+# built already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,7 +17,7 @@ for argument in "$@"; do
   case "$argument" in
     --small) small=true ;;
     --peers) peers=true ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
   esac
 done
 if $small; then
@@ -86,10 +87,14 @@ over_http() { # on, what, database
   app/benches/users.py "$flowctl" "$3" --users $users --seconds $seconds --pages $pages | tells "$1" "$2"
 }
 
-says "building"
-cargo build --release -p flowctl --message-format short >&2
-flowctl=${CARGO_TARGET_DIR:-target}/release/flowctl
-bench=$(cargo bench -p flowctl-app --bench engine --no-run --message-format json |
+flowctl=${FLOWCTL_BENCH_FLOWCTL:-} bench=${FLOWCTL_BENCH_ENGINE:-}
+[ -n "$flowctl" ] || {
+  says "building the program"
+  cargo build --release -p flowctl --message-format short >&2
+  flowctl=${CARGO_TARGET_DIR:-target}/release/flowctl
+}
+[ -n "$bench" ] || says "building the bench"
+[ -n "$bench" ] || bench=$(cargo bench -p flowctl-app --bench engine --no-run --message-format json |
   python3 -c '
 import json, sys
 built = [json.loads(line) for line in sys.stdin if line.startswith("{")]
