@@ -340,9 +340,14 @@ impl<'r> Answer<'r> {
 
 fn not_followed(model: &Model<'_>, asking: StepIndex) -> String {
     let step = model.id(asking);
-    match model.asks_about_ends(asking) {
-        true => format!("what `{step}` asks about how other steps ended could not be followed"),
-        false => format!("whether what `{step}` asks may hold together with what other steps ask is not known"),
+    if model.asks_about_ends(asking) {
+        format!("what `{step}` asks about how other steps ended could not be followed")
+    } else if model.is_unsure(asking) {
+        format!("whether what `{step}` asks may hold together with what other steps ask is not known")
+    } else if model.asks_about_steps(asking) {
+        format!("whether `{step}` asks before or after what it asks about has ended is not known")
+    } else {
+        format!("whether `{step}` can begin again alone, where what was undone begins again, is not known")
     }
 }
 

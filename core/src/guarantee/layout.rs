@@ -28,7 +28,8 @@ enum Thing {
 }
 
 impl Layout {
-    pub(super) fn of(model: &Model<'_>, slice: &[StepIndex]) -> Self {
+    /// `in_time`: whether how the steps right before an early one ended is kept until that one asks.
+    pub(super) fn of(model: &Model<'_>, slice: &[StepIndex], in_time: bool) -> Self {
         let place: BTreeMap<StepIndex, usize> = slice.iter().enumerate().map(|(at, step)| (*step, at)).collect();
         let mut live: BTreeMap<Thing, (usize, usize)> = BTreeMap::new();
         let mut touch = |thing: Thing, at: usize| {
@@ -45,6 +46,13 @@ impl Layout {
                 if let Some(from) = place.get(&edge.from) {
                     touch(Thing::Edges(step), *from);
                     touch(Thing::Edges(step), at);
+                }
+            }
+            let asks = in_time && early[step] && model.asks_about_steps(step);
+            for from in edges.iter().map(|edge| edge.from).filter(|_| asks) {
+                if let Some(from_place) = place.get(&from) {
+                    touch(Thing::Fate(from), *from_place);
+                    touch(Thing::Fate(from), at);
                 }
             }
             let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));

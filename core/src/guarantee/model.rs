@@ -153,6 +153,16 @@ impl<'p> Model<'p> {
         self.parts(step).any(|part| part.unsure)
     }
 
+    /// Whether a step asks about others, in its condition or its branches.
+    pub(super) fn asks_about_steps(&self, step: StepIndex) -> bool {
+        self.parts(step).any(|part| !part.reads.is_empty())
+    }
+
+    /// Whether something undoes a step that completed, once the execution ends badly.
+    pub(super) fn is_undone(&self, step: StepIndex) -> bool {
+        self.graph.step(step).compensate_with.is_some()
+    }
+
     fn parts(&self, step: StepIndex) -> impl Iterator<Item = &Part> {
         let node = &self.nodes[step];
         let conditions = node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref()));

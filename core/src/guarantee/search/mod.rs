@@ -2,9 +2,12 @@
 //! Steps are taken in their order, each with every fate that the fates before it allow; what later steps cannot tell
 //! apart is one state. Exact for a list of steps, and given up where there are too many states.
 
+mod timing;
 mod truths;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
 
@@ -14,6 +17,7 @@ use super::model::{Fate, Model};
 use crate::definition::step::{Join, RunOn};
 use crate::execution::edges::{EdgeEnd, Readiness, readiness};
 use crate::graph::StepIndex;
+use timing::Around;
 
 /// Most transitions between states that one search makes: some hundredths of a second.
 pub(super) const MAX_TRANSITIONS: usize = 60_000;
@@ -80,7 +84,7 @@ pub(super) enum Found {
     Run(Run),
     /// There are too many states.
     TooMany,
-    /// There may be one; what this step asks is not followed, and no run was found that does without the answer.
+    /// There may be one; what this step asks, or when, is not followed, and no run was found that does without the answer.
     Unsure(StepIndex),
 }
 
@@ -96,13 +100,9 @@ pub(super) fn search(
     let mut search = Search::new(model, goal, passes, &slice);
     completed.iter().for_each(|step| search.must_complete[*step] = true);
     let found = search.within(allowance);
-    let unsure = || slice.iter().copied().filter(|step| model.is_unsure(*step));
-    let asking = unsure().find(|step| model.asks_about_ends(*step)).or_else(|| unsure().next_back());
-    let Some(asking) = asking else { return found };
-    if !matches!(found, Found::Run(_)) {
-        return found;
-    }
+    let Some(asking) = search.doubtful().filter(|_| matches!(found, Found::Run(_))) else { return found };
     search.certain = true;
+    search.layout = Layout::of(model, &slice, true);
     match search.within(allowance) {
         Found::Run(run) => Found::Run(run),
         _ => Found::Unsure(asking),
@@ -160,6 +160,10 @@ const CANCELLED: u8 = 8;
 const OUTLIVES: u8 = 16;
 /// It ran after somebody had cancelled, as what runs whatever happens does.
 const LATE: u8 = 32;
+/// Something before it has completed that is undone where somebody cancels, and begins again where somebody retries.
+const UNDOES: u8 = 64;
+/// It was cancelled although it begins again with what was undone.
+const UNDONE: u8 = 128;
 
 pub(super) type State = Vec<u8>;
 
@@ -184,9 +188,12 @@ pub(super) struct Search<'s, 'p> {
     must_complete: Vec<bool>,
     /// Whether steps fail only where they cannot do otherwise, and nobody cancels.
     calm: bool,
-    /// Whether only runs count in which nothing is asked that is not followed.
+    /// Whether only runs count in which nothing is asked that is not followed, and in which everything may surely happen
+    /// in this order.
     certain: bool,
     limit: usize,
+    /// What is known about the time at which a step ends, once somebody asked.
+    around: RefCell<BTreeMap<StepIndex, Rc<Around>>>,
 }
 
 /// One possible next fate of a step.
@@ -198,7 +205,7 @@ pub(super) struct Next {
 
 impl<'s, 'p> Search<'s, 'p> {
     pub(super) fn new(model: &'s Model<'p>, goal: Goal, passes: &'s [Passes], slice: &'s [StepIndex]) -> Self {
-        let layout = Layout::of(model, slice);
+        let layout = Layout::of(model, slice, false);
         let openable = openable(model, slice, goal);
         let must_complete = vec![false; model.graph.len()];
         Self {
@@ -212,7 +219,21 @@ impl<'s, 'p> Search<'s, 'p> {
             calm: false,
             certain: false,
             limit: MAX_TRANSITIONS,
+            around: RefCell::default(),
         }
+    }
+
+    /// The step because of which a run that was found may not be one.
+    fn doubtful(&self) -> Option<StepIndex> {
+        let (model, slice) = (self.model, self.slice);
+        let unsure = || slice.iter().copied().filter(|step| model.is_unsure(*step));
+        let asks_early = |step: &StepIndex| self.layout.early[*step] && model.asks_about_steps(*step);
+        let begins_alone = || slice.last().copied().filter(|_| slice.iter().any(|step| model.is_undone(*step)));
+        unsure()
+            .find(|step| model.asks_about_ends(*step))
+            .or_else(|| unsure().next_back())
+            .or_else(|| slice.iter().copied().find(asks_early))
+            .or_else(begins_alone)
     }
 
     /// What was found with what is left of an allowance.
@@ -314,6 +335,10 @@ impl<'s, 'p> Search<'s, 'p> {
             // Behind what was cancelled nothing is skipped: whoever retries it retries that as well.
             Readiness::Skip(_) if swept => add(Fate::Cancelled, Why::Course, &none),
             Readiness::Skip(_) => add(Fate::Skipped, Why::Edges, &none),
+            // Nobody retries it alone: what was undone begins again, and what follows from that.
+            Readiness::Run if edges & UNDONE != 0 && node.run_on != RunOn::Always => {
+                add(Fate::Cancelled, Why::Course, &none);
+            }
             Readiness::Run => {
                 for (truth, settled) in self.truths(step, node.when.as_ref(), state)? {
                     match truth {
@@ -378,7 +403,9 @@ impl<'s, 'p> Search<'s, 'p> {
         for to in self.model.graph.after(step) {
             let Some(slot) = self.layout.edges.get(to) else { continue };
             let gateway = self.model.before(*to).iter().any(|edge| edge.from == step && edge.gateway);
-            moved[*slot] |= self.edge(step, next.fate, *to, gateway) | self.timing(step, next.fate, own);
+            moved[*slot] |= self.edge(step, next.fate, *to, gateway)
+                | self.timing(step, next.fate, own)
+                | self.undoing(step, next.fate, own);
         }
         self.layout.done[at].iter().for_each(|slot| moved[*slot] = 0);
         moved
@@ -394,6 +421,17 @@ impl<'s, 'p> Search<'s, 'p> {
             (RunOn::Always, fate) if late && fate != Fate::Cancelled => LATE,
             _ => 0,
         }
+    }
+
+    /// Whether something has completed that is undone, and whether the step was cancelled behind that. Only asked where a
+    /// run has to be certain.
+    fn undoing(&self, step: StepIndex, fate: Fate, own: u8) -> u8 {
+        if !self.certain {
+            return 0;
+        }
+        let undoes = own & UNDOES != 0 || (fate.is_completed() && self.model.is_undone(step));
+        let undone = own & UNDOES != 0 && fate == Fate::Cancelled;
+        (if undoes { UNDOES } else { 0 }) | (if undone { UNDONE } else { 0 })
     }
 
     fn edge(&self, step: StepIndex, fate: Fate, to: StepIndex, gateway: bool) -> u8 {

@@ -57,13 +57,15 @@ impl Search<'_, '_> {
         };
         let early = self.layout.early[step] && !part.reads.is_empty();
         let fate = |step: &StepIndex| self.layout.fates.get(step).map(|slot| decoded(state[*slot]));
+        // It may have been asked before the step that it reads had ended, or afterwards; where a run has to be certain,
+        // only if time surely allows that.
+        let is_free = !early || !self.certain;
+        let after = is_free || self.can_ask_after(step, &part.reads, state);
+        let before = early && (is_free || self.can_ask_before(step, &part.reads, state));
         let known = |truth: Truth| {
-            let mut found = vec![(signed(truth), settled.clone())];
-            if early && truth != Truth::Error {
-                // It may have been asked before the step that it reads had ended.
-                found.push((Truth::Error, settled.clone()));
-            }
-            found
+            let of_fate = (after || truth == Truth::Error).then(|| (signed(truth), settled.clone()));
+            let open = (before && truth != Truth::Error).then(|| (Truth::Error, settled.clone()));
+            of_fate.into_iter().chain(open).collect::<Vec<_>>()
         };
         let told = |same: bool| if same { Truth::True } else { Truth::False };
         if self.certain && part.unsure {
@@ -92,14 +94,17 @@ impl Search<'_, '_> {
                     signed(known.map_or(Truth::Error, |(_, truth)| *truth))
                 };
                 let Some(fate) = fate(of) else { return Some(any(settled)) };
-                let mut found = vec![(value(fate), settled.clone())];
-                if early && value(Fate::Open) != value(fate) {
-                    // It may have been asked before the step had ended.
-                    found.push((value(Fate::Open), settled.clone()));
-                }
-                found
+                let is_same = value(Fate::Open) == value(fate);
+                let of_fate = (after || is_same).then(|| (value(fate), settled.clone()));
+                let open = (before && !is_same).then(|| (value(Fate::Open), settled.clone()));
+                of_fate.into_iter().chain(open).collect()
             }
-            Asks::Atom(_) if early || part.needs.iter().any(|of| fate(of).is_none()) => any(settled),
+            Asks::Atom(_) if early => {
+                let mut all = any(settled);
+                all.retain(|(truth, _)| if *truth == Truth::Error { before } else { after });
+                all
+            }
+            Asks::Atom(_) if part.needs.iter().any(|of| fate(of).is_none()) => any(settled),
             Asks::Atom(atom) => {
                 let known = |atom: Atom| self.known(atom, state, settled);
                 if let Some(truth) = known(*atom) {
