@@ -13,6 +13,7 @@ mod screen;
 mod terminal;
 mod timeline;
 mod views;
+mod watching;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `--watch`: looks again whenever a file changes, until Ctrl-C. What the system tells of changes is a hint; what the
+//! `--watch` of `validate` and `test`: looks again whenever a file changes, until Ctrl-C. What the system tells of changes is a hint; what the
 //! files say is the truth, so that a folder may go and come back and an editor may write in any way.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,7 @@ use anyhow::Context;
 use notify_debouncer_mini::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_mini::{DebounceEventResult, Debouncer, new_debouncer};
 
-use super::look::look;
-use super::selection::Selection;
-use crate::arguments::{FindingFormat, ValidateArguments};
 use crate::exit::{Exit, told_once};
-use crate::format::{self, Outcome};
 use crate::repository::{FLOW, walk};
 use crate::terminal::{self, DIM, ERROR};
 
@@ -32,45 +28,42 @@ enum Woken {
     Interrupted,
 }
 
-/// Looks, prints, and waits, again and again.
-pub fn run(arguments: &ValidateArguments, selection: &Selection, quiet: bool) -> anyhow::Result<Exit> {
-    let (tell, wake) = channel();
-    on_interrupt(tell.clone())?;
-    // What is wrong from the beginning is wrong usage; what goes wrong later may come right again.
-    let mut watched = Watched::new(&look(arguments, selection)?.outcome, tell)?;
-    // Looked at anew after the watching began, so that no change falls between the two.
-    show(arguments, Ok(&look(arguments, selection)?.outcome), quiet)?;
-    loop {
-        match watched.wait(&wake) {
-            Woken::Interrupted => return Ok(Exit::Interrupted),
-            Woken::Changed => match look(arguments, selection) {
-                Ok(seen) => show(arguments, Ok(&seen.outcome), quiet)?,
-                Err(error) => show(arguments, Err(&error), quiet)?,
-            },
-        }
-    }
+/// How looks are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Showing {
+    /// Whether each look is a line for a program; a terminal is not cleared then.
+    pub as_lines: bool,
+    /// Whether only results are printed.
+    pub quiet: bool,
 }
 
-fn show(arguments: &ValidateArguments, seen: Result<&Outcome, &anyhow::Error>, quiet: bool) -> anyhow::Result<()> {
-    let is_json = arguments.output.format == FindingFormat::Json;
-    if !is_json && std::io::stdout().is_terminal() {
-        terminal::print_exactly(CLEAR)?;
-    }
-    match seen {
-        Ok(outcome) if is_json => terminal::print(&format::json_line(outcome)?)?,
-        Ok(outcome) => {
-            let printed = super::render(arguments, outcome, quiet)?;
-            if !printed.is_empty() {
-                terminal::print(printed.trim_end_matches('\n'))?;
-            }
-            super::tell_beside(arguments, outcome, quiet);
+/// Looks and prints, and again whenever a file of these repositories changes, until Ctrl-C. A look that fails is told and
+/// may come right again; printing that fails ends it.
+pub fn again_and_again<T>(
+    roots: &[PathBuf],
+    showing: Showing,
+    look: &dyn Fn() -> anyhow::Result<T>,
+    print: &dyn Fn(&T) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    let (tell, wake) = channel();
+    on_interrupt(tell.clone())?;
+    let mut watched = Watched::new(roots, tell)?;
+    // Looked at after the watching began, so that no change falls between the two.
+    loop {
+        if !showing.as_lines && std::io::stdout().is_terminal() {
+            terminal::print_exactly(CLEAR)?;
         }
-        Err(error) => anstream::eprintln!("{ERROR}error{ERROR:#}: {}", told_once(error)),
+        match look() {
+            Ok(seen) => print(&seen)?,
+            Err(error) => anstream::eprintln!("{ERROR}error{ERROR:#}: {}", told_once(&error)),
+        }
+        if !showing.quiet && !showing.as_lines {
+            anstream::eprintln!("{DIM}waiting for changes; Ctrl-C ends{DIM:#}");
+        }
+        if matches!(watched.wait(&wake), Woken::Interrupted) {
+            return Ok(Exit::Interrupted);
+        }
     }
-    if !quiet && !is_json {
-        anstream::eprintln!("{DIM}waiting for changes; Ctrl-C ends{DIM:#}");
-    }
-    Ok(())
 }
 
 /// Ctrl-C wakes the watcher, which then ends as every command does.
@@ -100,10 +93,10 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(first: &Outcome, tell: Sender<Woken>) -> anyhow::Result<Self> {
+    fn new(roots: &[PathBuf], tell: Sender<Woken>) -> anyhow::Result<Self> {
         let hint = move |_: DebounceEventResult| drop(tell.send(Woken::Changed));
         let debouncer = new_debouncer(GATHER, hint).context("cannot watch files")?;
-        let roots = if first.roots.is_empty() { vec![std::env::current_dir()?] } else { first.roots.clone() };
+        let roots = if roots.is_empty() { vec![std::env::current_dir()?] } else { roots.to_vec() };
         let mut watched = Self { roots, debouncer, files: BTreeMap::new() };
         watched.arm();
         watched.files = watched.stamps();

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum, ValueHint};
   flowctl test                              every test of the repository around this folder
   flowctl test .flow/tests/release.yaml     one file
   flowctl test --filter 'release: two'      cases whose `PROCESS: NAME` contains this
-  flowctl test --coverage --fail-under 80   and what no case shows")]
+  flowctl test --coverage --fail-under 80   and what no case shows
+  flowctl test --watch                      again whenever a file changes")]
 pub struct TestArguments {
     /// A repository, a folder, a file, or a glob
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -25,6 +26,9 @@ pub struct TestArguments {
     /// End with 1 where the cases show less of the processes; implies --coverage
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub fail_under: Option<u32>,
+    /// Play again whenever a file changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// How results of tests are printed.

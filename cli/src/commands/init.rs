@@ -59,3 +59,17 @@ fn listed(paths: &[&str]) -> String {
         many => format!("{} are", many.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_laid_out_needs_no_formatting() {
+        for (path, text) in NAMES.iter().flat_map(|name| files(name)) {
+            if path.ends_with(".yaml") {
+                assert_eq!(flowctl_core::format::format(path, text).ok().as_deref(), Some(text), "{path}");
+            }
+        }
+    }
+}

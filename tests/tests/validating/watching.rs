@@ -22,7 +22,11 @@ struct Watcher {
 
 impl Watcher {
     fn start(folder: &Folder, words: &[&str]) -> Self {
-        let mut command = command(folder.path(), &[&["validate", "--watch"], words].concat());
+        Self::of(folder, &[&["validate", "--watch"], words].concat())
+    }
+
+    fn of(folder: &Folder, words: &[&str]) -> Self {
+        let mut command = command(folder.path(), words);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (tell, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -38,6 +42,18 @@ impl Watcher {
             let found: Vec<&str> =
                 report["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
             if found == codes {
+                return;
+            }
+        }
+    }
+
+    /// Reports of tests until one counts so many cases that passed and failed.
+    fn until_played(&self, passed: u64, failed: u64) {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("a report");
+            let report: Value = serde_json::from_str(&line).expect("one report a line");
+            let count = |key: &str| report["summary"][key].as_u64().unwrap();
+            if (count("passed"), count("failed")) == (passed, failed) {
                 return;
             }
         }
@@ -88,4 +104,20 @@ fn people_read_it_without_escapes_where_there_is_no_terminal() {
     let line = watcher.lines.recv_timeout(PATIENCE).expect("a report");
     assert_eq!(line, "sound: 1 file, no findings");
     assert_eq!(watcher.interrupt(), 130);
+}
+
+#[test]
+fn tests_are_played_again_when_a_process_changes() {
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: s, type: set, values: {x: 1}}\noutputs:\n  x: \"{{ steps.s.output.x }}\"\n";
+    let tests = "process: a\ncases:\n  - name: one\n    expect: {status: completed, outputs: {x: 1}}\n";
+    let repository = Folder::with(&[(A, process), (".flow/tests/a.yaml", tests)]);
+    let watcher = Watcher::of(&repository, &["test", "--watch", "--format", "json"]);
+    watcher.until_played(1, 0);
+    repository.write(A, &process.replace("x: 1", "x: 2"));
+    watcher.until_played(0, 1);
+    repository.write(".flow/tests/a.yaml", &tests.replace("x: 1", "x: 2"));
+    watcher.until_played(1, 0);
+    assert_eq!(watcher.interrupt(), 130);
+    let refused = repository.flowctl(&["test", "--watch", "--format", "junit"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
 }

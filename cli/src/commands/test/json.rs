@@ -8,6 +8,15 @@ use super::{CaseFailure, CaseOutcome, FileOutcome, Outcome};
 
 /// The document.
 pub fn json(outcome: &Outcome) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&document(outcome))?)
+}
+
+/// The document on one line.
+pub fn json_line(outcome: &Outcome) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&document(outcome))?)
+}
+
+fn document(outcome: &Outcome) -> Value {
     let cases: Vec<Value> =
         outcome.files.iter().flat_map(|file| file.cases.iter().map(|each| case(file, each))).collect();
     let (all, failed) = (cases.len(), outcome.failed());
@@ -24,7 +33,7 @@ pub fn json(outcome: &Outcome) -> anyhow::Result<String> {
     let seconds = outcome.took.as_secs_f64();
     let rate = if seconds > 0.0 { all as f64 / seconds } else { 0.0 };
     document["timing"] = json!({"duration_ms": seconds * 1_000.0, "cases_per_s": rate.round()});
-    Ok(serde_json::to_string_pretty(&document)?)
+    document
 }
 
 fn case(file: &FileOutcome, case: &CaseOutcome) -> Value {

@@ -5,6 +5,7 @@ mod human;
 mod json;
 mod junit;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowctl_core::definition::repository::Repository;
@@ -16,6 +17,7 @@ use crate::exit::Exit;
 use crate::format::{self, Found};
 use crate::repository::{Checkout, checkouts};
 use crate::terminal;
+use crate::watching::{Showing, again_and_again};
 
 use coverage::ProcessCoverage;
 
@@ -75,8 +77,21 @@ impl Outcome {
     }
 }
 
-/// Plays what the arguments name.
+/// Plays what the arguments name; with `--watch` again and again.
 pub fn run(arguments: &TestArguments, quiet: bool) -> anyhow::Result<Exit> {
+    if !arguments.watch {
+        return show(arguments, &look(arguments)?, quiet);
+    }
+    if arguments.format == TestFormat::Junit {
+        anyhow::bail!("--watch prints human or json; junit is a whole document");
+    }
+    // What is wrong from the beginning is wrong usage.
+    let roots: Vec<PathBuf> = checkouts(&arguments.path, None)?.into_iter().map(|checkout| checkout.root).collect();
+    let showing = Showing { as_lines: arguments.format == TestFormat::Json, quiet };
+    again_and_again(&roots, showing, &|| look(arguments), &|seen| show(arguments, seen, quiet).map(drop))
+}
+
+fn look(arguments: &TestArguments) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     if arguments.coverage || arguments.fail_under.is_some() {
         outcome.coverage = Some(Vec::new());
@@ -85,22 +100,27 @@ pub fn run(arguments: &TestArguments, quiet: bool) -> anyhow::Result<Exit> {
         let definitions = checkout.definitions();
         play(arguments, &checkout, &definitions, &mut outcome);
     }
+    Ok(outcome)
+}
+
+fn show(arguments: &TestArguments, outcome: &Outcome, quiet: bool) -> anyhow::Result<Exit> {
+    let as_json = || if arguments.watch { json::json_line(outcome) } else { json::json(outcome) };
     if outcome.files.is_empty() && outcome.unplayed.found.is_empty() {
         if !quiet {
             anstream::eprintln!("nothing to test: tests are `.flow/tests/NAME.yaml`, see docs/testing.md");
         }
         if arguments.format == TestFormat::Json {
-            terminal::print(&json::json(&outcome)?)?;
+            terminal::print(&as_json()?)?;
         }
         return Ok(Exit::Waiting);
     }
     let printed = match arguments.format {
         TestFormat::Human => {
             // What validation says comes first, in its own form.
-            format::human(&outcome.unplayed, true) + &human::human(&outcome, quiet)
+            format::human(&outcome.unplayed, true) + &human::human(outcome, quiet)
         }
-        TestFormat::Json => json::json(&outcome)?,
-        TestFormat::Junit => junit::junit(&outcome)?,
+        TestFormat::Json => as_json()?,
+        TestFormat::Junit => junit::junit(outcome)?,
     };
     if !printed.is_empty() {
         terminal::print(printed.trim_end_matches('\n'))?;

@@ -3,7 +3,6 @@
 mod fixing;
 mod look;
 mod selection;
-mod watch;
 
 use flowctl_core::validate::Severity;
 
@@ -11,6 +10,7 @@ use crate::arguments::{FindingFormat, ValidateArguments};
 use crate::exit::Exit;
 use crate::format::{self, Outcome, plural};
 use crate::terminal::{self, DIM};
+use crate::watching::{Showing, again_and_again};
 use look::{Seen, look};
 use selection::Selection;
 
@@ -21,7 +21,7 @@ pub fn run(arguments: &ValidateArguments, quiet: bool) -> anyhow::Result<Exit> {
     let selection = Selection::of(&arguments.output)?;
     check(arguments)?;
     if arguments.scope.watch {
-        return watch::run(arguments, &selection, quiet);
+        return watch(arguments, &selection, quiet);
     }
     let mut seen = look(arguments, &selection)?;
     if let Some(path) = &arguments.baseline.write_baseline {
@@ -48,6 +48,25 @@ pub fn run(arguments: &ValidateArguments, quiet: bool) -> anyhow::Result<Exit> {
     }
     tell_beside(arguments, &seen.outcome, quiet);
     Ok(exit(arguments, &seen.outcome))
+}
+
+/// Looks again whenever a file changes.
+fn watch(arguments: &ValidateArguments, selection: &Selection, quiet: bool) -> anyhow::Result<Exit> {
+    let as_lines = arguments.output.format == FindingFormat::Json;
+    // What is wrong from the beginning is wrong usage; what goes wrong later may come right again.
+    let roots = look(arguments, selection)?.outcome.roots;
+    let print = |seen: &Seen| {
+        if as_lines {
+            return terminal::print(&format::json_line(&seen.outcome)?);
+        }
+        let printed = render(arguments, &seen.outcome, quiet)?;
+        if !printed.is_empty() {
+            terminal::print(printed.trim_end_matches('\n'))?;
+        }
+        tell_beside(arguments, &seen.outcome, quiet);
+        Ok(())
+    };
+    again_and_again(&roots, Showing { as_lines, quiet }, &|| look(arguments, selection), &print)
 }
 
 /// What cannot go together and clap cannot say.
