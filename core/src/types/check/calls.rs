@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::chain::{Found, look_up, nothing_there};
+use super::narrow::kinds_where;
 use super::{Check, Kinds, MistakeKind, NEEDED, Type, Use};
 use crate::expression::tree::{Call, Node, What};
 use crate::expression::{Callable, CallableKind, Gives, Key, Takes, catalogue, find_callable, nearest_callable};
@@ -284,7 +285,7 @@ fn inside(node: &Node) -> Range<usize> {
     if node.range.len() > 2 { node.range.start + 1..node.range.end - 1 } else { node.range.clone() }
 }
 
-/// What is left of the entries that a filter keeps: `select` and `reject('none')` keep none that is null, `selectattr` and
+/// What is left of the entries that a filter keeps: `select` and `reject` those of a kind, `selectattr` and
 /// `rejectattr` those of which an attribute is a constant.
 fn kept(callable: &Callable, entry: Type, given: &[(usize, &Node, Type)]) -> Type {
     let argument = |name: &str| {
@@ -295,7 +296,11 @@ fn kept(callable: &Callable, entry: Type, given: &[(usize, &Node, Type)]) -> Typ
     let is_one = match (callable.name, test) {
         ("selectattr", Some("eq" | "equalto" | "==")) | ("rejectattr", Some("ne" | "!=")) => true,
         ("rejectattr", Some("eq" | "equalto" | "==")) | ("selectattr", Some("ne" | "!=")) => false,
-        ("select", None) | ("reject", Some("none")) => return entry.not_null(),
+        ("select", None) => return entry.not_null(),
+        ("select" | "reject", Some(test)) => {
+            let kinds = kinds_where(test, callable.name == "select");
+            return kinds.map_or(entry.clone(), |kinds| entry.only(kinds));
+        }
         _ => return entry,
     };
     match (attribute, argument("value").map(|value| &value.what)) {

@@ -85,23 +85,13 @@ impl<'t> Check<'t> {
             What::Call(call) => {
                 let Some(subject) = &call.subject else { return };
                 let kinds = match (call.callable.name, outcome) {
-                    ("defined", true) | ("undefined", false) => Kinds::ALL,
-                    ("none", true) => Kinds::NULL,
-                    ("none" | "empty", false) => not_null,
-                    ("string", true) => Kinds::TEXT,
-                    ("string", false) => Kinds::ALL.without(Kinds::TEXT),
-                    ("number" | "integer" | "float" | "odd" | "even" | "divisibleby", true) => Kinds::NUMBER,
-                    ("number", false) => Kinds::ALL.without(Kinds::NUMBER),
-                    ("boolean" | "true" | "false", true) => Kinds::BOOLEAN,
-                    ("boolean", false) => Kinds::ALL.without(Kinds::BOOLEAN),
-                    ("sequence", true) => Kinds::LIST,
-                    ("sequence", false) => Kinds::ALL.without(Kinds::LIST),
-                    ("mapping", true) => Kinds::RECORD,
-                    ("mapping", false) => Kinds::ALL.without(Kinds::RECORD),
-                    ("default", true) if call.arguments.iter().all(|(_, fallback)| is_false(fallback)) => not_null,
-                    _ => return,
+                    ("defined", true) | ("undefined", false) => Some(Kinds::ALL),
+                    ("default", true) if call.arguments.iter().all(|(_, fallback)| is_false(fallback)) => {
+                        Some(not_null)
+                    }
+                    (test, outcome) => kinds_where(test, outcome),
                 };
-                self.add(subject, kinds);
+                kinds.into_iter().for_each(|kinds| self.add(subject, kinds));
             }
             What::Comparison(first, links) => {
                 let [(relation, other)] = links.as_slice() else { return };
@@ -171,6 +161,25 @@ impl<'t> Check<'t> {
     pub(super) fn local(&self, name: &str) -> Option<usize> {
         self.locals.iter().rposition(|(known, _)| *known == name)
     }
+}
+
+/// The kinds that a value can still be where a test of it came out one way; nothing where that says nothing.
+pub(super) fn kinds_where(test: &str, outcome: bool) -> Option<Kinds> {
+    Some(match (test, outcome) {
+        ("none", true) => Kinds::NULL,
+        ("none" | "empty", false) => Kinds::ALL.without(Kinds::NULL),
+        ("string", true) => Kinds::TEXT,
+        ("string", false) => Kinds::ALL.without(Kinds::TEXT),
+        ("number" | "integer" | "float" | "odd" | "even" | "divisibleby", true) => Kinds::NUMBER,
+        ("number", false) => Kinds::ALL.without(Kinds::NUMBER),
+        ("boolean" | "true" | "false", true) => Kinds::BOOLEAN,
+        ("boolean", false) => Kinds::ALL.without(Kinds::BOOLEAN),
+        ("sequence", true) => Kinds::LIST,
+        ("sequence", false) => Kinds::ALL.without(Kinds::LIST),
+        ("mapping", true) => Kinds::RECORD,
+        ("mapping", false) => Kinds::ALL.without(Kinds::RECORD),
+        _ => return None,
+    })
 }
 
 fn constant(node: &Node) -> Option<Value> {

@@ -188,6 +188,14 @@ fn evaluated(text: &str, context: &Context) -> Result<Value, String> {
     Template::parse(text).unwrap().evaluate(context).map_err(|error| error.message)
 }
 
+#[test]
+fn entries_of_another_kind_that_are_left_out_are_nobodys_mistake() {
+    for expression in ["x.p | select('string') | map('upper')", "x.l | reject('string') | map(attribute='name')"] {
+        assert!(read(&format!("{{{{ {expression} }}}}"), VALUE).mistakes.is_empty(), "{expression}");
+    }
+    assert_eq!(read("{{ x.p | select('mapping') | map('upper') }}", VALUE).mistakes.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
