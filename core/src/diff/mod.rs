@@ -29,4 +29,6 @@ pub fn compare(before: &Repository, after: &Repository) -> Difference {
 }
 
 #[cfg(test)]
+mod hidden_tests;
+#[cfg(test)]
 mod tests;

@@ -48,13 +48,13 @@ guarantees:
 
 const PATH: &str = ".flow/processes/release.yaml";
 
-type Files<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Files<'a> = &'a [(&'a str, &'a str)];
 
 fn read(files: Files<'_>) -> Repository {
     Repository::read(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())))
 }
 
-fn between(before: Files<'_>, after: Files<'_>) -> Difference {
+pub(super) fn between(before: Files<'_>, after: Files<'_>) -> Difference {
     compare(&read(before), &read(after))
 }
 
@@ -68,7 +68,7 @@ fn replaced(replacements: &[(&str, &str)]) -> Difference {
     between(&[(PATH, RELEASE)], &[(PATH, &text)])
 }
 
-fn kinds(difference: &Difference) -> Vec<&'static str> {
+pub(super) fn kinds(difference: &Difference) -> Vec<&'static str> {
     difference.weakenings.iter().map(|one| one.kind.name()).collect()
 }
 
@@ -490,120 +490,4 @@ fn the_table_of_the_documentation_is_made_from_the_kinds() {
         std::fs::write(path, &made).unwrap();
     }
     assert_eq!(page, made, "UPDATE_DOCS=1 cargo test -p flowctl-core the_table_of_the_documentation");
-}
-
-/// A process `p` with these constants or inputs and steps.
-fn process(rest: &str) -> String {
-    format!("name: p\nversion: 1\ntriggers: [manual]\n{rest}")
-}
-
-const CALL: &str = "steps:
-  - {id: ship, type: api_call, method: POST, url: 'https://{{ context.host }}/a', headers: {a: '{{ secrets.T }}'}}\n";
-
-/// What is told where a process becomes another.
-fn becomes(before: &str, after: &str) -> Difference {
-    let path = ".flow/processes/p.yaml";
-    between(&[(path, &process(before))], &[(path, &process(after))])
-}
-
-#[test]
-fn a_secret_that_travels_in_the_open_is_told() {
-    let with = |url: &str| CALL.replace("https://{{ context.host }}", url);
-    assert_ne!(CALL, with("https://a.example"), "the call has an address");
-    let found = becomes(&with("https://a.example"), &with("http://a.example"));
-    assert_eq!(kinds(&found), ["secret-over-http"]);
-    assert!(found.weakenings[0].message.ends_with("goes to `a.example` with `http://`, where it can be read"));
-    assert!(becomes(&with("http://a.example"), &with("https://a.example")).weakenings.is_empty());
-    assert!(becomes(&with("https://localhost"), &with("http://localhost")).weakenings.is_empty());
-}
-
-#[test]
-fn a_secret_whose_host_stands_in_a_constant_is_told_when_the_constant_changes() {
-    let with = |host: &str| format!("context: {{host: {host}}}\n{CALL}");
-    let found = becomes(&with("a.example"), &with("evil.example"));
-    assert_eq!(kinds(&found), ["secret-host-changed"]);
-    assert!(found.weakenings[0].message.contains("went to `a.example` and goes to `evil.example`"));
-    assert!(
-        becomes(&with("a.example"), &format!("context: {{other: 1, host: a.example}}\n{CALL}")).weakenings.is_empty()
-    );
-    let written = CALL.replace("{{ context.host }}", "a.example");
-    assert!(becomes(&with("a.example"), &written).weakenings.is_empty(), "the same host, written out");
-}
-
-#[test]
-fn a_secret_whose_host_is_an_input_is_told_when_more_may_be_given() {
-    let with = |field: &str| {
-        format!("inputs: {{host: {{type: string, {field}}}}}\n{}", CALL.replace("context.host", "inputs.host"))
-    };
-    let found = |before: &str, after: &str| kinds(&becomes(&with(before), &with(after)));
-    let two = "enum: [a.example, b.example]";
-    assert_eq!(found(two, "enum: [a.example, b.example, evil.example]"), ["secret-host-changed"]);
-    assert_eq!(found(two, "required: true"), ["secret-host-changed"]);
-    assert_eq!(found(two, "enum: [b.example]"), [""; 0]);
-    assert_eq!(found("required: true", two), [""; 0]);
-    assert_eq!(found("pattern: '^a$'", "pattern: '.*'"), ["secret-host-changed"]);
-}
-
-#[test]
-fn a_deadline_that_is_computed_hides_nothing() {
-    let with = |timeout: &str, constant: &str| {
-        format!(
-            "context: {{t: {constant}}}\nsteps:\n  - {{id: ok, type: human_approval, approvers: {{team: a}}, timeout: {timeout}}}\n"
-        )
-    };
-    let found = |before: &str, after: &str| kinds(&becomes(before, after));
-    let constant = "'{{ context.t }}'";
-    assert_eq!(found(&with("1d", "9d"), &with(constant, "9d")), ["timeout-longer"]);
-    assert_eq!(found(&with(constant, "9d"), &with(constant, "99d")), ["timeout-longer"]);
-    assert_eq!(found(&with(constant, "9d"), &with(constant, "1d")), [""; 0]);
-    assert_eq!(found(&with("9d", "9d"), &with(constant, "9d")), [""; 0]);
-    assert_eq!(found(&with("1d", "9d"), &with("'{{ inputs.t }}'", "9d")), ["timeout-longer"]);
-    assert_eq!(found(&with("'{{ inputs.t }}'", "1d"), &with("'{{ inputs.t }}'", "9d")), [""; 0]);
-}
-
-#[test]
-fn a_loop_around_an_approval_that_goes_on_without_it_is_told() {
-    let with = |fields: &str| {
-        format!(
-            "steps:
-  - {{id: each, type: foreach, {fields}, steps: [{{id: ok, type: human_approval, approvers: {{team: a}}}}]}}
-  - {{id: ship, type: workflow, workflow: ship.yml, depends_on: each}}\n"
-        )
-    };
-    let found = |after: &str| kinds(&becomes(&with("items: [a, b]"), &with(after)));
-    assert_eq!(found("items: [a, b], on_item_failure: continue"), ["rejection-continues"]);
-    assert_eq!(found("items: [a, b], on_failure: continue"), ["rejection-continues"]);
-    assert_eq!(found("items: []"), ["approval-conditional"]);
-    assert_eq!(found("items: '{{ inputs.list }}'"), ["approval-conditional"]);
-    assert_eq!(found("items: [a, b], when: '{{ inputs.x }}'"), ["approval-conditional"]);
-    assert_eq!(found("items: [b, a, c]"), [""; 0]);
-    assert_eq!(found("items: [a, b], max_parallel: 2"), [""; 0]);
-}
-
-#[test]
-fn a_sub_process_with_an_approval_that_may_fail_is_told() {
-    let child = (
-        ".flow/processes/child.yaml",
-        "name: child\nversion: 1\nsteps:\n  - {id: ok, type: human_approval, approvers: {team: a}}\n",
-    );
-    let with = |more: &str| {
-        process(&format!(
-            "steps:\n  - {{id: ask, type: process, process: child{more}}}\n  - {{id: ship, type: workflow, workflow: ship.yml, depends_on: ask}}\n"
-        ))
-    };
-    let path = ".flow/processes/p.yaml";
-    let found = |after: &str| kinds(&between(&[(path, &with("")), child], &[(path, &with(after)), child]));
-    assert_eq!(found(", on_failure: continue"), ["rejection-continues"]);
-    assert_eq!(found(", timeout: 1d"), [""; 0]);
-}
-
-#[test]
-fn a_condition_of_an_approval_that_reads_a_changed_constant_is_told() {
-    let with = |constant: u32| {
-        format!(
-            "context: {{c: {constant}}}\nsteps:\n  - {{id: ok, type: human_approval, approvers: {{team: a}}, when: '{{{{ context.c > 3 }}}}'}}\n"
-        )
-    };
-    assert_eq!(kinds(&becomes(&with(100), &with(1))), ["approval-conditional"]);
-    assert_eq!(kinds(&becomes(&with(100), &with(50))), [""; 0]);
 }
