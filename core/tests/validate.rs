@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowctl_core::definition::repository::Repository;
+use flowctl_core::definition::workflows::Workflows;
 use flowctl_core::validate::rules::RULES;
 use flowctl_core::validate::{Options, Report, Rule, examples as examples_of, validate};
 
@@ -79,10 +80,17 @@ fn every_invalid_repository_has_exactly_one_finding() {
 
 /// What a rule is checked with, for its examples.
 fn look(rule: &Rule, example: &str) -> Report {
-    let files = |text: &str| examples_of(text).into_iter().map(|file| (file.path, file.text)).collect::<Vec<_>>();
+    let of_example = |text: &str| examples_of(text).into_iter().map(|file| (file.path, file.text));
+    let files = |text: &str| of_example(text).filter(|(path, _)| path.starts_with(".flow/")).collect::<Vec<_>>();
     let before = "# .flow/processes/hello.yaml\nname: hello\nversion: 3\nsteps:\n  - {id: note, type: set, values: {text: hello}}\n";
     let before = Repository::read(files(before));
-    let workflows = std::collections::BTreeSet::from(["release.yml".to_owned()]);
+    let mut workflows = Workflows::default();
+    workflows.add("release.yml", None);
+    for (path, text) in of_example(example) {
+        if let Some(name) = path.strip_prefix(".github/workflows/") {
+            workflows.add(name, Some(text));
+        }
+    }
     let options = Options {
         performed_only: rule.name == "not-performed-yet",
         base: (rule.name == "version-not-raised").then_some(&before),

@@ -428,3 +428,33 @@ fn a_client_that_dies_is_noticed_though_the_pipe_stays_open() {
     client.wait().unwrap();
     assert_eq!(editor.wait().code(), Some(1));
 }
+
+#[test]
+fn in_a_large_repository_the_file_that_is_typed_in_is_judged_with_what_it_has_to_do_with() {
+    let called = "name: called\nversion: 1\ninputs:\n  who: {type: string, required: true}\nsteps:\n  - {id: s, type: set, values: {x: \"{{ inputs.who }}\"}}\n";
+    let folder = folder(&[(PROCESS, RELEASE), (".flow/processes/called.yaml", called)]);
+    for number in 0..120 {
+        let text = format!("name: p{number}\nversion: 1\nsteps:\n  - {{id: s, type: set, values: {{x: 1}}}}\n");
+        write(folder.path(), &format!(".flow/processes/p{number}.yaml"), &text);
+    }
+    let mut editor = Editor::open(folder.path());
+    editor.open_document(PROCESS, RELEASE);
+    assert_eq!(editor.codes(PROCESS, 1), Vec::<String>::new());
+    let calls = |name: &str, inputs: &str| {
+        RELEASE.replace("outputs:", &format!("  - {{id: call, type: process, process: {name}{inputs}}}\noutputs:"))
+    };
+    editor.change_document(PROCESS, 2, &calls("called", ""));
+    assert_eq!(editor.codes(PROCESS, 2), ["FLOW411"]);
+    editor.change_document(PROCESS, 3, &calls("called", ", inputs: {who: me}"));
+    assert_eq!(editor.codes(PROCESS, 3), Vec::<String>::new());
+    // One of the many that is called is among what it has to do with.
+    editor.change_document(PROCESS, 4, &calls("p7", ""));
+    assert_eq!(editor.codes(PROCESS, 4), Vec::<String>::new());
+    editor.change_document(PROCESS, 5, &calls("p777", ""));
+    assert_eq!(editor.codes(PROCESS, 5), ["FLOW406"]);
+    // What others say of it comes when typing has paused: two are called so.
+    editor.change_document(PROCESS, 6, &RELEASE.replace("name: release", "name: p7"));
+    let codes = editor.codes(PROCESS, 6);
+    assert!(codes.contains(&"FLOW016".to_owned()) || codes.contains(&"FLOW017".to_owned()), "{codes:?}");
+    assert_eq!(editor.quit().code(), Some(0));
+}

@@ -1,4 +1,6 @@
-//! Validation behind the editor's back: once typing pauses, of what there is then; what is older is thrown away.
+//! Validation behind the editor's back: once typing pauses, of what there is then; what is older is thrown away. In a large
+//! repository the file in which somebody types is judged first, beside what it has to do with, and everything once
+//! typing has paused for longer.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,20 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flowctl_core::definition::repository::Repository;
-use flowctl_core::validate::{Finding, Options, validate};
+use flowctl_core::validate::{Finding, Options, validate, validate_near};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tower_lsp_server::Client;
 use tower_lsp_server::ls_types::{Diagnostic, Uri};
 
 use super::convert;
-use super::workspace::{Snapshot, Workspace};
+use super::workspace::{Held, Snapshot, Workspace};
 use crate::repository::Checkout;
 
 /// How long typing must pause before the repository is validated.
 const PAUSE: Duration = Duration::from_millis(80);
 /// How long somebody who never pauses waits at most.
 const PATIENCE: Duration = Duration::from_millis(600);
+/// Of so many files everything is judged only after a longer pause.
+const MANY: usize = 100;
+/// That pause.
+const LONG_PAUSE: Duration = Duration::from_millis(400);
 
 /// Wakes the validator and tells when it is done.
 #[derive(Debug)]
@@ -55,31 +61,105 @@ struct Base {
 /// Validates whatever has changed, for as long as the server lives.
 pub async fn keep_validating(workspace: Arc<Mutex<Workspace>>, bell: Arc<Bell>, client: Client) {
     let mut bases: BTreeMap<PathBuf, Base> = BTreeMap::new();
-    let mut published: BTreeMap<Uri, (Option<i32>, Vec<Diagnostic>)> = BTreeMap::new();
+    let mut told = Told { client, published: BTreeMap::new() };
     loop {
         bell.changed.notified().await;
         wait_for_a_pause(&bell).await;
+        if at_once(&workspace, &bases, &mut told).await && goes_on(&bell).await {
+            bell.ring();
+            continue;
+        }
         for root in refreshed(&workspace).await {
             let base = bases.remove(&root).unwrap_or_default();
             let Some((base, findings)) = found(&workspace, &root, base).await else { continue };
             bases.insert(root.clone(), base);
-            for (uri, version, diagnostics) in take_in(&workspace, &root, findings) {
-                let news = (version, diagnostics);
-                if published.get(&uri) != Some(&news) {
-                    client.publish_diagnostics(uri.clone(), news.1.clone(), version).await;
-                    published.insert(uri, news);
-                }
-            }
+            told.tell(take_in(&workspace, &root, findings)).await;
         }
-        let open = |uri: &Uri| workspace.lock().unwrap_or_else(PoisonError::into_inner).document(uri).is_some();
         // What is closed has nothing to be told any more.
-        let closed: Vec<Uri> = published.keys().filter(|uri| !open(uri)).cloned().collect();
-        for uri in closed {
-            published.remove(&uri);
-            client.publish_diagnostics(uri, Vec::new(), None).await;
-        }
+        let open = |uri: &Uri| workspace.lock().unwrap_or_else(PoisonError::into_inner).document(uri).is_some();
+        let closed: Vec<Uri> = told.published.keys().filter(|uri| !open(uri)).cloned().collect();
+        told.forget(closed).await;
         bell.done.send_modify(|count| *count += 1);
     }
+}
+
+/// What open documents were told last.
+struct Told {
+    client: Client,
+    published: BTreeMap<Uri, (Option<i32>, Vec<Diagnostic>)>,
+}
+
+impl Told {
+    /// Tells what is new.
+    async fn tell(&mut self, news: Vec<(Uri, Option<i32>, Vec<Diagnostic>)>) {
+        for (uri, version, diagnostics) in news {
+            let news = (version, diagnostics);
+            if self.published.get(&uri) != Some(&news) {
+                self.client.publish_diagnostics(uri.clone(), news.1.clone(), version).await;
+                self.published.insert(uri, news);
+            }
+        }
+    }
+
+    async fn forget(&mut self, closed: Vec<Uri>) {
+        for uri in closed {
+            self.published.remove(&uri);
+            self.client.publish_diagnostics(uri, Vec::new(), None).await;
+        }
+    }
+}
+
+/// Tells of the documents in which somebody types, in repositories that are too large to be judged with each keystroke.
+/// Whether there were any.
+async fn at_once(workspace: &Arc<Mutex<Workspace>>, bases: &BTreeMap<PathBuf, Base>, told: &mut Told) -> bool {
+    let typed: Vec<Typed> = {
+        let mut held = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let large = |held: &Held| held.found_in != Some(held.generation) && held.repository.files.len() >= MANY;
+        let roots: Vec<PathBuf> =
+            held.repositories.iter().filter(|(_, held)| large(held)).map(|(root, _)| root.clone()).collect();
+        roots.iter().filter_map(|root| Typed::take(&mut held, root, bases.get(root))).collect()
+    };
+    let any = !typed.is_empty();
+    for typed in typed {
+        let news = tokio::task::spawn_blocking(move || typed.judge()).await;
+        told.tell(news.ok().flatten().into_iter().collect()).await;
+    }
+    any
+}
+
+/// A document in which somebody types.
+struct Typed {
+    snapshot: Snapshot,
+    base: Option<Arc<Repository>>,
+    uri: Uri,
+    version: i32,
+}
+
+impl Typed {
+    /// Takes what was typed in last, so that it is told once.
+    fn take(workspace: &mut Workspace, root: &Path, base: Option<&Base>) -> Option<Self> {
+        let path = workspace.repositories.get_mut(root)?.typed.take()?;
+        let (uri, version) = workspace.open_in(root).remove(&path)?;
+        let snapshot = workspace.snapshot(&uri)?;
+        Some(Self { snapshot, base: base.and_then(|base| base.repository.clone()), uri, version })
+    }
+
+    fn judge(self) -> Option<(Uri, Option<i32>, Vec<Diagnostic>)> {
+        let options = Options {
+            performed_only: false,
+            base: self.base.as_deref(),
+            workflow_files: self.snapshot.workflow_files.as_deref(),
+            is_whole: true,
+        };
+        let findings = validate_near(&self.snapshot.repository, self.snapshot.file.source.path(), &options)?;
+        let diagnostics = findings.iter().map(|finding| convert::diagnostic(&self.snapshot, finding)).collect();
+        Some((self.uri, Some(self.version), diagnostics))
+    }
+}
+
+/// Whether somebody types on before a longer pause is over.
+async fn goes_on(bell: &Bell) -> bool {
+    tokio::time::timeout(LONG_PAUSE, bell.changed.notified()).await.is_ok()
 }
 
 async fn wait_for_a_pause(bell: &Bell) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowctl_core::definition::repository::{File, Repository};
+use flowctl_core::definition::workflows::Workflows;
 use flowctl_core::source::{SourceFile, Span};
 use flowctl_core::validate::Finding;
 use tower_lsp_server::ls_types::{TextDocumentContentChangeEvent, Uri};
@@ -29,7 +30,7 @@ pub struct Held {
     /// Its definitions, with the texts of open documents.
     pub repository: Arc<Repository>,
     /// The names of its workflow files.
-    pub workflow_files: Option<Arc<BTreeSet<String>>>,
+    pub workflow_files: Option<Arc<Workflows>>,
     /// Rises with every change.
     pub generation: u64,
     /// What was found last, and in which generation.
@@ -38,6 +39,8 @@ pub struct Held {
     pub found_in: Option<u64>,
     /// Whether files on disk may have changed behind the editor.
     pub is_stale: bool,
+    /// The open document that was changed last, until it was judged.
+    pub typed: Option<String>,
 }
 
 /// A document that is open in the editor.
@@ -61,7 +64,7 @@ pub struct Snapshot {
     /// The definitions.
     pub repository: Arc<Repository>,
     /// The names of the workflow files.
-    pub workflow_files: Option<Arc<BTreeSet<String>>>,
+    pub workflow_files: Option<Arc<Workflows>>,
     /// The file that is asked about.
     pub file: Arc<File>,
     /// The open documents of the repository: address and version by path.
@@ -120,6 +123,7 @@ impl Workspace {
         let file = Arc::new(File::read(path, text));
         Arc::make_mut(&mut held.repository).files.insert(Arc::from(path), file);
         held.generation += 1;
+        held.typed = Some(path.to_owned());
     }
 
     /// The repository at a root, read from disk when it is first asked for.
@@ -136,6 +140,7 @@ impl Workspace {
                 findings: Arc::default(),
                 found_in: None,
                 is_stale: false,
+                typed: None,
             }
         })
     }

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use flowctl_core::definition::repository::{FileKind, Form, Repository};
+use flowctl_core::definition::workflows::Workflows;
 use flowctl_core::validate::Texts;
 use ignore::WalkBuilder;
 use rayon::prelude::*;
@@ -99,14 +100,18 @@ impl Checkout {
     }
 
     /// The names of the workflow files; nothing where the root is no git work tree's.
-    pub fn workflow_files(&self) -> Option<BTreeSet<String>> {
+    pub fn workflow_files(&self) -> Option<Workflows> {
         let folder = self.root.join(".github/workflows");
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(_) if self.root.join(".git").exists() => return Some(BTreeSet::new()),
+            Err(_) if self.root.join(".git").exists() => return Some(Workflows::default()),
             Err(_) => return None,
         };
-        Some(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+        let mut workflows = Workflows::default();
+        for entry in entries.flatten() {
+            workflows.add(entry.file_name().to_string_lossy(), fs::read_to_string(entry.path()).ok());
+        }
+        Some(workflows)
     }
 }
 

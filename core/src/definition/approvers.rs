@@ -79,7 +79,7 @@ pub enum CodeownersMode {
 /// How approvers are written: exactly one of the keys, and `count` (1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Approvers", extend("minProperties" = 1))]
+#[schemars(rename = "Approvers", extend("minProperties" = 1, "examples" = [{"team": "leads"}]))]
 struct ApproversForm {
     /// GitHub logins; `count` of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

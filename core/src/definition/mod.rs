@@ -19,6 +19,7 @@ pub mod templated;
 pub mod test;
 pub mod tool;
 pub mod trigger;
+pub mod workflows;
 
 pub use approvers::{Approvers, CodeownersMode, Role};
 pub use field::{Field, FieldFormat, FieldType, Fields};

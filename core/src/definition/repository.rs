@@ -427,6 +427,7 @@ impl File {
         let broken = faults.iter().any(|fault| fault.kind.ends_parsing());
         let root = document.root().filter(|_| !broken);
         let mut read = root.and_then(|root| definition(kind, &document, root, &mut structure));
+        slips::unindented(&document, &mut structure);
         let mut told: Vec<SchemaFault> = Vec::new();
         for _ in 1..slips::MAX_READINGS {
             let meant = slips::of(&document, &structure);
@@ -434,6 +435,7 @@ impl File {
             told.extend(structure.drain(..).filter(|fault| meant.contains_key(&fault.node)));
             document.amend(&meant);
             read = definition(kind, &document, root, &mut structure);
+            slips::unindented(&document, &mut structure);
             // What a step of another type would have needed nobody knows.
             let owners =
                 document.mappings().filter(|step| step.get("type").is_some_and(|it| meant.contains_key(&it.id())));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, closest};
+use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, closest, meant_key};
 
 /// How often a file is read anew after slips were found: behind a misspelt `type` there are other keys to look at.
 pub(super) const MAX_READINGS: usize = 4;
@@ -36,9 +36,42 @@ fn meant_keys(mapping: Node<'_>, unknown: &BTreeMap<NodeId, &[String]>, meant: &
     for (key, _) in mapping.entries() {
         let Some(known) = unknown.get(&key.id()) else { continue };
         let free = known.iter().map(String::as_str).filter(|word| mapping.get(word).is_none() && !taken.contains(word));
-        if let Some(word) = closest(key.as_str().unwrap_or_default(), free) {
+        if let Some(word) = meant_key(key.as_str().unwrap_or_default(), free) {
             taken.insert(word);
             meant.entry(key.id()).or_insert_with(|| word.to_owned());
         }
+    }
+}
+
+/// Keys that stand beside an empty key in place of below it are told once, at the empty key.
+pub(super) fn unindented(document: &Document, faults: &mut Vec<SchemaFault>) {
+    let mut unknown: BTreeSet<NodeId> = BTreeSet::new();
+    let mut empty: BTreeSet<NodeId> = BTreeSet::new();
+    for fault in faults.iter() {
+        match &fault.kind {
+            SchemaFaultKind::UnknownKey { .. } => drop(unknown.insert(fault.node)),
+            SchemaFaultKind::WrongType { .. } if document.node(fault.node).is_null() => drop(empty.insert(fault.node)),
+            _ => {}
+        }
+    }
+    if unknown.is_empty() || empty.is_empty() {
+        return;
+    }
+    let (mut inside, mut around) = (BTreeSet::new(), BTreeSet::new());
+    for mapping in document.mappings() {
+        let mut above = None;
+        for (key, value) in mapping.entries() {
+            match above {
+                Some(above) if unknown.contains(&key.id()) => {
+                    inside.insert(key.id());
+                    around.insert(above);
+                }
+                _ => above = Some(value.id()).filter(|value| empty.contains(value)),
+            }
+        }
+    }
+    faults.retain(|fault| !inside.contains(&fault.node));
+    for fault in faults.iter_mut().filter(|fault| around.contains(&fault.node)) {
+        fault.help = Some("indent the lines below that belong to it".to_owned());
     }
 }

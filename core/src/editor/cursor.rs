@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::expression::{Inside, inside};
+use super::expression::{Inside, Loop, inside, loops};
 use super::meaning::in_step;
 use super::outline::{NodeIndex, Outline, Part, Role, Shape, Spot};
 use crate::definition::repository::{Definition, File, FileKind};
@@ -22,6 +22,8 @@ pub struct Cursor<'f> {
     pub spot: Option<Spot>,
     /// The expression around it.
     pub inside: Option<Inside>,
+    /// The loops of its text around it.
+    pub loops: Vec<Loop>,
 }
 
 impl<'f> Cursor<'f> {
@@ -42,8 +44,10 @@ impl<'f> Cursor<'f> {
             _ => None,
         };
         let has_expressions = matches!(file.kind, FileKind::Process | FileKind::Prompt);
-        let inside = region.filter(|_| has_expressions).and_then(|region| inside(text, region, offset));
-        Self { file, offset, outline, spot, inside }
+        let region = region.filter(|_| has_expressions);
+        let inside = region.and_then(|region| inside(text, region, offset));
+        let loops = region.filter(|_| inside.is_some()).map(|region| loops(text, region, offset)).unwrap_or_default();
+        Self { file, offset, outline, spot, inside, loops }
     }
 
     /// Whether it lies in the template of a prompt.

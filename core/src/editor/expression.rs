@@ -29,6 +29,47 @@ pub struct Inside {
     pub expects: Expects,
     /// The word around the offset; empty where none is begun.
     pub word: Span,
+    /// The chain that is compared with what stands there.
+    pub compared: Option<Vec<String>>,
+    /// The quote in which a text may be written there.
+    pub quote: char,
+}
+
+/// A loop of a text around an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loop {
+    /// The name of its item.
+    pub name: String,
+    /// The chain of its list; nothing where it is none.
+    pub list: Option<Vec<String>>,
+}
+
+/// Most loops inside of each other that are followed.
+const MAX_LOOPS: usize = 16;
+
+/// The loops of a text that are open at an offset, the outermost first.
+pub fn loops(text: &str, region: Span, offset: u32) -> Vec<Loop> {
+    let mut open: Vec<Loop> = Vec::new();
+    let before = text.get(region.start as usize..offset as usize).unwrap_or_default();
+    for tag in before.split("{%").skip(1).filter_map(|rest| rest.split_once("%}")).map(|(tag, _)| tag) {
+        let tokens = tokens(tag.trim_matches(['-', '+']));
+        match tokens.as_slice() {
+            [Token::Word("for", _), Token::Word(name, _), Token::Word("in", _), list @ ..] => {
+                let end = list
+                    .iter()
+                    .position(|token| matches!(token, Token::Sign("|") | Token::Word("if" | "recursive", _)));
+                let list = chain_before(&list[..end.unwrap_or(list.len())]);
+                open.push(Loop { name: (*name).to_owned(), list });
+            }
+            [Token::Word("for", _), Token::Word(name, _), ..] => {
+                open.push(Loop { name: (*name).to_owned(), list: None });
+            }
+            [Token::Word("endfor", _)] => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.truncate(MAX_LOOPS);
+    open
 }
 
 /// A chain that is read, and at which of its names an offset lies.
@@ -65,6 +106,11 @@ pub fn inside(text: &str, region: Span, offset: u32) -> Option<Inside> {
     }
     let tokens = tokens(inner.strip_prefix(['-', '+']).unwrap_or(inner));
     let shift = start + opened + 2 + (inner.len() - inner.strip_prefix(['-', '+']).unwrap_or(inner).len());
+    // The other one than around the whole, if that is in quotes.
+    let line = before.get(..opened)?.rsplit('\n').next().unwrap_or_default();
+    let around = line.rfind(['"', '\'']).and_then(|at| line.get(at..)?.chars().next());
+    let around = around.or_else(|| text.get(..start)?.chars().next_back());
+    let quote = if around == Some('\'') { '"' } else { '\'' };
     let end_of_word = |from: usize| {
         let rest = text.get(from..region.end as usize).unwrap_or_default();
         from + rest.find(|c: char| !is_word(c)).unwrap_or(rest.len())
@@ -74,8 +120,9 @@ pub fn inside(text: &str, region: Span, offset: u32) -> Option<Inside> {
         let chain =
             matches!(rest.last(), Some(Token::Sign("["))).then(|| chain_before(&rest[..rest.len() - 1])).flatten();
         let word = Span::new(shift + at, end_of_word(shift + at + content.len()));
-        let expects = chain.filter(|chain| !chain.is_empty()).map_or(Expects::Text, Expects::Name);
-        return Some(Inside { expects, word });
+        let is_chain = |chain: &Vec<String>| chain.first().is_some_and(|root| !KEYWORDS.contains(&root.as_str()));
+        let expects = chain.filter(is_chain).map_or(Expects::Text, Expects::Name);
+        return Some(Inside { expects, word, compared: compared(rest), quote });
     }
     let (typed, rest) = match tokens.split_last() {
         Some((Token::Word(word, at), rest)) if at + word.len() + shift == offset as usize => (Some(*at), rest),
@@ -85,7 +132,23 @@ pub fn inside(text: &str, region: Span, offset: u32) -> Option<Inside> {
         Some(at) => Span::new(shift + at, end_of_word(offset as usize)),
         None => Span::new(offset as usize, end_of_word(offset as usize)),
     };
-    Some(Inside { expects: expects(rest, is_tag), word })
+    Some(Inside { expects: expects(rest, is_tag), word, compared: compared(rest), quote })
+}
+
+/// The chain that is compared with what follows these tokens.
+fn compared(before: &[Token<'_>]) -> Option<Vec<String>> {
+    let chain = match before {
+        [chain @ .., Token::Sign("==" | "!=")] => chain,
+        [.., Token::Sign("[" | ",")] => {
+            let open = before.iter().rposition(|token| matches!(token, Token::Sign("[")))?;
+            match before.get(..open)? {
+                [chain @ .., Token::Word("not", _), Token::Word("in", _)] | [chain @ .., Token::Word("in", _)] => chain,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    chain_before(chain).filter(|chain| chain.len() > 1)
 }
 
 fn is_word(c: char) -> bool {

@@ -43,7 +43,14 @@ const ROOTS: [(&str, &str); 5] = [
 
 /// What stands behind a chain of names; behind none, the roots.
 pub fn below(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Vec<Field> {
+    let chain = &of_item(cursor, chain);
     let Some((root, rest)) = chain.split_first() else { return roots(cursor) };
+    if root == "loop" && rest.is_empty() && !cursor.loops.is_empty() {
+        return LOOP
+            .iter()
+            .map(|(name, kind, about)| Field::new(*name, Some((*kind).to_owned()), Some(about)))
+            .collect();
+    }
     if root == "steps" && rest.is_empty() && !cursor.in_template() {
         return steps(cursor);
     }
@@ -54,9 +61,49 @@ pub fn below(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Vec<Fiel
     found.into_iter().map(field).collect()
 }
 
+/// The words that what a chain gives may be; none where that is not known.
+pub fn words(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Vec<String> {
+    let repository = understood(view, cursor);
+    let types = Types::of(&repository);
+    let chain = written(&of_item(cursor, chain));
+    let of = types.chain_of(cursor.file.source.path(), &owner(&repository, cursor), &chain);
+    of.known_words().unwrap_or_default().iter().map(|word| word.to_string()).collect()
+}
+
+/// A chain that begins with the item of a loop, from the list that it is an item of.
+fn of_item(cursor: &Cursor<'_>, chain: &[String]) -> Vec<String> {
+    let mut chain = chain.to_vec();
+    // Each loop is a step further out.
+    for one in cursor.loops.iter().rev() {
+        if chain.first() == Some(&one.name)
+            && let Some(list) = &one.list
+        {
+            chain = list.iter().cloned().chain([String::new()]).chain(chain.drain(1..)).collect();
+        }
+    }
+    chain
+}
+
+/// What a loop of a text says of itself.
+/// (<https://jinja.palletsprojects.com/en/stable/templates/#for>)
+const LOOP: [(&str, &str, &str); 5] = [
+    ("index", "a whole number", "How many items there were, with this one."),
+    ("index0", "a whole number", "How many items there were before."),
+    ("first", "true or false", "Whether this is the first item."),
+    ("last", "true or false", "Whether this is the last item."),
+    ("length", "a whole number", "How many items there are."),
+];
+
 /// What is known about the name at a place: its type, and what its author wrote about it.
 pub fn at(view: &View<'_>, cursor: &Cursor<'_>, chain: &[String]) -> Option<Field> {
     let (last, before) = chain.split_last()?;
+    if before.is_empty() && cursor.loops.iter().any(|one| one.name == *last) {
+        let repository = understood(view, cursor);
+        let item = written(&of_item(cursor, chain));
+        let owner = owner(&repository, cursor);
+        let of = Types::of(&repository).chain_of(cursor.file.source.path(), &owner, &item);
+        return Some(Field::new(last, kind(&of), Some("The item of the loop.")));
+    }
     let types = Types::of(view.repository);
     if let Some(TypeAt { of, description, .. }) = types.type_at(cursor.file.source.path(), cursor.offset as usize)
         && !of.is_unknown()
@@ -114,11 +161,18 @@ fn field(at: FieldAt) -> Field {
 }
 
 fn roots(cursor: &Cursor<'_>) -> Vec<Field> {
-    if cursor.in_template() {
-        return vec![Field::new("variables", None, Some("The variables of this prompt."))];
+    let mut found: Vec<Field> = Vec::new();
+    for one in cursor.loops.iter().rev() {
+        found.push(Field { rank: 10, ..Field::new(&one.name, None, Some("The item of the loop.")) });
     }
-    let mut found: Vec<Field> =
-        ROOTS.iter().map(|(name, description)| Field::new(*name, None, Some(description))).collect();
+    if !cursor.loops.is_empty() {
+        found.push(Field { rank: 30, ..Field::new("loop", None, Some("Which item it is.")) });
+    }
+    if cursor.in_template() {
+        found.push(Field::new("variables", None, Some("The variables of this prompt.")));
+        return found;
+    }
+    found.extend(ROOTS.iter().map(|(name, description)| Field::new(*name, None, Some(description))));
     for (name, step) in cursor.items() {
         let of = step.map(|id| format!("The item of `{id}`.")).unwrap_or_default();
         found.insert(0, Field { rank: 10, ..Field::new(name, None, Some(&of)) });

@@ -343,4 +343,12 @@ steps:
         let broken = RELEASE.replacen("model: mock", "model: [", 1).replacen("on_timeout:", "on_ti‸meout:", 1);
         assert!(hovered(&broken).contains("deadline"));
     }
+
+    #[test]
+    fn the_item_of_a_loop_is_told_with_what_it_is() {
+        let text = "name: a\nversion: 1\ninputs:\n  names: {type: list, items: {type: string}, default: []}\nsteps:\n  - {id: t, type: notify, channel: comment, message: \"{% for one in inputs.names %}{{ o‸ne }}{% endfor %}\"}\n";
+        let stage = Stage::process(text);
+        let said = hover(&stage.view(), stage.file(), stage.offset).unwrap();
+        assert!(said.text.starts_with("`one`: a text"), "{}", said.text);
+    }
 }

@@ -34,6 +34,8 @@ pub enum Sort {
     Model,
     /// An integration of `flow.yaml`.
     Integration,
+    /// A channel of `flow.yaml`.
+    Channel,
     /// A rule's code or name.
     Rule,
     /// A step's type.
@@ -59,6 +61,7 @@ impl Sort {
             Self::Workflow => "workflow",
             Self::Model => "model",
             Self::Integration => "integration",
+            Self::Channel => "channel",
             Self::Rule => "rule",
             Self::StepType => "step type",
             Self::Operation => "operation",
@@ -134,6 +137,7 @@ pub fn of_value(kind: FileKind, path: &[Part], step_type: Option<StepType>) -> O
         (FileKind::Process, ["triggers", "*", "process", "name"]) => names(Sort::Process),
         (FileKind::Process, ["guarantees", "*", "every_path_to" | "passes" | "no_data_from"]) => names(Sort::Step),
         (FileKind::Process, ["guarantees", "*", "to", "*"]) => names(Sort::Step),
+        (FileKind::Process, ["notify", "*", "to"] | ["notify", "*", "to", "*"]) => names(Sort::Channel),
         (FileKind::Agent, ["name"]) => defines(Sort::Agent),
         (FileKind::Agent, ["tools", "*"]) => names(Sort::Tool),
         (FileKind::Agent, ["model"]) => names(Sort::Model),
@@ -163,6 +167,7 @@ fn of_step_value(inside: &[&str], step_type: Option<StepType>) -> Option<Meaning
         (Some(Type::HumanApproval), ["policy"]) => names(Sort::Policy),
         (Some(Type::ApiCall | Type::McpCall), ["expect", "schema"]) => names(Sort::Schema),
         (Some(Type::ApiCall), ["integration"]) => names(Sort::Integration),
+        (Some(Type::Notify), ["to"] | ["to", "*"]) => names(Sort::Channel),
         (Some(Type::McpCall), ["tool"]) => names(Sort::Tool),
         (Some(Type::McpCall), ["operation"]) => names(Sort::Operation),
         (Some(Type::Workflow), ["workflow"]) => names(Sort::Workflow),
@@ -188,6 +193,7 @@ pub fn of_key(kind: FileKind, path: &[Part], step_type: Option<StepType>) -> Opt
         (FileKind::Prompt, ["variables"]) => defines(Sort::Variable),
         (FileKind::Settings, ["models"]) => defines(Sort::Model),
         (FileKind::Settings, ["integrations"]) => defines(Sort::Integration),
+        (FileKind::Settings, ["channels"]) => defines(Sort::Channel),
         (FileKind::Settings, ["validate", "levels"]) => names(Sort::Rule),
         (FileKind::Test, ["cases", "*", "inputs"]) => of_named(Sort::Input),
         (FileKind::Test, ["cases", "*", "stubs"] | ["cases", "*", "expect", "steps"]) => names(Sort::Step),

@@ -21,9 +21,8 @@ mod values_of;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use crate::definition::repository::Repository;
+use crate::definition::workflows::Workflows;
 use crate::validate::Finding;
 
 pub use meaning::Sort;
@@ -35,7 +34,7 @@ pub struct View<'r> {
     /// The repository, with files as they are in the editor.
     pub repository: &'r Repository,
     /// The file names in `.github/workflows/`, where they are known.
-    pub workflow_files: Option<&'r BTreeSet<String>>,
+    pub workflow_files: Option<&'r Workflows>,
 }
 
 /// Whether a finding is about something that could be left out: editors show it faded.

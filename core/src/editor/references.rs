@@ -362,4 +362,42 @@ cases:
         let shown: Vec<String> = changes.iter().map(|one| stage.shown(&one.path, one.span)).collect();
         assert_eq!(shown, ["release:4:3 audience", "release:25:50 audience", "release:4:14 audience"]);
     }
+
+    #[test]
+    fn a_channel_leads_to_where_flow_yaml_describes_it() {
+        let settings = "channels:\n  pager: {url: 'https://pager.example/hook'}\n";
+        for notify in [
+            "notify:\n  - {on: [failed], channel: webhook, to: pa‸ger}\nsteps:\n  - {id: s, type: set, values: {x: 1}}\n",
+            "steps:\n  - {id: s, type: notify, channel: webhook, to: pa‸ger, message: hi}\n",
+            "steps:\n  - {id: s, type: notify, channel: webhook, to: [pa‸ger], message: hi}\n",
+        ] {
+            let process = format!("name: a\nversion: 1\n{notify}");
+            let stage = Stage::new(&[(".flow/processes/a.yaml", process.as_str()), (".flow/flow.yaml", settings)]);
+            let places = definition(&stage.repository, stage.file(), stage.offset);
+            let shown: Vec<String> = places.iter().map(|place| stage.shown(&place.path, place.span)).collect();
+            assert_eq!(shown, ["flow:2:3 pager"], "{notify}");
+        }
+    }
+
+    #[test]
+    fn agents_tools_and_policies_lead_to_their_files() {
+        let files = [
+            (".flow/agents/finder.yaml", "name: finder\nmodel: mock\ntools: [search]\n"),
+            (".flow/tools/search.yaml", "name: search\ntype: mcp\nurl: https://s.example/mcp\n"),
+            (".flow/policies/ours.yaml", "name: ours\n"),
+        ];
+        for (step, expected) in [
+            ("type: agent_task, agent: fin‸der, message: Look.", "finder:1:7 finder"),
+            ("type: agent_task, agent: finder, tools: [sea‸rch], message: Look.", "search:1:7 search"),
+            ("type: mcp_call, tool: sear‸ch, operation: find", "search:1:7 search"),
+            ("type: human_approval, policy: ou‸rs", "ours:1:7 ours"),
+        ] {
+            let process = format!("name: a\nversion: 1\nsteps:\n  - {{id: s, {step}}}\n");
+            let all = [[(".flow/processes/a.yaml", process.as_str())].as_slice(), &files].concat();
+            let stage = Stage::new(&all);
+            let places = definition(&stage.repository, stage.file(), stage.offset);
+            let shown: Vec<String> = places.iter().map(|place| stage.shown(&place.path, place.span)).collect();
+            assert_eq!(shown, [expected], "{step}");
+        }
+    }
 }

@@ -102,7 +102,13 @@ fn renamable(repository: &Repository, file: &File, offset: u32) -> Result<Occurr
     let symbol = &occurrence.symbol;
     let word = symbol.sort.word();
     match symbol.sort {
-        Sort::Step | Sort::Input | Sort::Constant | Sort::Variable | Sort::Model | Sort::Integration => {}
+        Sort::Step
+        | Sort::Input
+        | Sort::Constant
+        | Sort::Variable
+        | Sort::Model
+        | Sort::Integration
+        | Sort::Channel => {}
         Sort::Agent | Sort::Tool | Sort::Prompt | Sort::Policy | Sort::Schema | Sort::Process | Sort::Workflow => {
             return Err(RenameError::File(word));
         }

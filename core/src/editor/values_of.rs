@@ -12,6 +12,7 @@ use super::steps::Steps;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::schema;
 use crate::definition::step::StepType;
+use crate::definition::workflows::Workflows;
 use crate::source::Node;
 use crate::validate::rules;
 
@@ -42,10 +43,11 @@ pub fn named(view: &View<'_>, cursor: &Cursor<'_>, meaning: Meaning) -> Vec<Name
         Sort::StepType => StepType::ALL.into_iter().map(step_type).collect(),
         Sort::Model => models(view),
         Sort::Integration => integrations(view),
+        Sort::Channel => channels(view),
         Sort::Rule => rules::RULES.iter().map(|rule| Named::new(rule.code, Some(rule.name.to_owned()))).collect(),
         Sort::Workflow => {
-            let files = view.workflow_files.into_iter().flatten();
-            files.map(|file| Named::new(file.clone(), None)).collect()
+            let files = view.workflow_files.into_iter().flat_map(Workflows::names);
+            files.map(|file| Named::new(file, None)).collect()
         }
         Sort::Operation => operations(view, cursor),
         Sort::Variable | Sort::Input if meaning.of_named => fields_of_named(view, cursor, meaning.sort),
@@ -133,6 +135,11 @@ fn models(view: &View<'_>) -> Vec<Named> {
 fn integrations(view: &View<'_>) -> Vec<Named> {
     let known = view.repository.settings().into_iter().flat_map(|settings| &settings.integrations);
     known.map(|(name, integration)| Named::new(name.value.clone(), Some(integration.url.value.to_string()))).collect()
+}
+
+fn channels(view: &View<'_>) -> Vec<Named> {
+    let known = view.repository.settings().into_iter().flat_map(|settings| settings.channels.keys());
+    known.map(|name| Named::new(name.as_str(), None)).collect()
 }
 
 fn operations(view: &View<'_>, cursor: &Cursor<'_>) -> Vec<Named> {

@@ -56,7 +56,8 @@ impl Compared {
         Self::of_node(template, template.expression()?)
     }
 
-    fn of_node(template: &Template, node: &Node) -> Option<Self> {
+    /// The question that a part of a text asks.
+    pub(crate) fn of_node(template: &Template, node: &Node) -> Option<Self> {
         match &node.what {
             What::Not(inside) => {
                 let question = Self::of_node(template, inside)?;
@@ -87,6 +88,28 @@ impl Compared {
                 Some(Self::about(template, subject, Asks::Defined(false)))
             }
             What::Chain(..) => Some(Self::about(template, node, Asks::Truth)),
+            _ => None,
+        }
+    }
+
+    /// The words of which it asks for one; nothing where it asks something else, or provides for what is missing.
+    pub(crate) fn words(&self) -> Option<Vec<&str>> {
+        match &self.asks {
+            _ if self.instead.is_some() => None,
+            Asks::Relation(Relation::Equal, Value::String(word)) => Some(vec![word]),
+            Asks::Relation(Relation::In, Value::Array(items)) => items.iter().map(Value::as_str).collect(),
+            _ => None,
+        }
+    }
+
+    /// The thing with what stands in for it, where it asks whether that is one value, or is not: of such questions about
+    /// different values at most one holds. Numbers with a point are left out: `1` is `1.0`.
+    pub(crate) fn one_of(&self) -> Option<String> {
+        match &self.asks {
+            Asks::Relation(Relation::Equal | Relation::Unequal, with) if !with.is_f64() && !with.is_array() => {
+                let instead = self.instead.as_ref().map(|instead| format!(" | default({instead})"));
+                Some(format!("{}{}", self.what, instead.unwrap_or_default()))
+            }
             _ => None,
         }
     }

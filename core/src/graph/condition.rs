@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{Graph, StepIndex};
+use crate::expression::compared::Compared;
 use crate::expression::known::chains_of;
 use crate::expression::tree::{Link, Node, Operator, Relation, Root, What};
 use crate::expression::{Context, Key, Template};
@@ -328,7 +329,8 @@ impl Reader<'_, '_, '_> {
 
     /// A choice, and whether it must hold for the test to hold: of opposites one is kept.
     fn choice(&mut self, template: &Template, node: &Node) -> (Asks, bool) {
-        let (text, positive, compared) = match &node.what {
+        let compared = Compared::of_node(template, node).and_then(|compared| compared.one_of());
+        let (text, positive) = match &node.what {
             What::Comparison(first, links) if links.len() == 1 => {
                 let (relation, other) = &links[0];
                 let (kept, positive) = match relation {
@@ -339,14 +341,13 @@ impl Reader<'_, '_, '_> {
                     kept => (*kept, true),
                 };
                 let (left, right) = (source(template, first), source(template, other));
-                let is_word = kept == Relation::Equal && matches!(other.what, What::Constant(_));
-                (format!("{left} {} {right}", kept.as_str()), positive, is_word.then_some(left))
+                (format!("{left} {} {right}", kept.as_str()), positive)
             }
-            _ => (source(template, node), true, None),
+            _ => (source(template, node), true),
         };
         let number = self.choices.number(text, self.adds);
-        if let (Some(number), Some(left)) = (number, compared) {
-            let others = self.choices.one_of.entry(left).or_default();
+        if let (Some(number), Some(thing)) = (number, compared) {
+            let others = self.choices.one_of.entry(thing).or_default();
             if !others.contains(&number) && others.len() < MAX_WORDS {
                 others.push(number);
             }

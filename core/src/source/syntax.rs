@@ -31,6 +31,9 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
             fault.related(span, "this line reads as a part of the quoted text")
         };
     }
+    if let Some(dash) = dash_without_blank(text, span.start as usize).filter(|_| may_be_an_item(kind)) {
+        return fault(dash, words("a blank is missing after the dash", "write `- ` before the first key of the item"));
+    }
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
     let at_end = text.get(span.start as usize..).unwrap_or_default().trim().is_empty();
     let words = match kind {
@@ -45,6 +48,37 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
         kind => by_kind(kind),
     };
     fault(span, words)
+}
+
+/// Errors that a list item brings about which is read as a key: `-id: one`.
+fn may_be_an_item(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::MappingValueNotAllowed
+            | ErrorKind::ExpectedBlockSequenceEntry
+            | ErrorKind::ExpectedBlockMappingKey
+            | ErrorKind::SimpleKeyExpected
+    )
+}
+
+/// The dash right before a key, in the line of an error or in the last written one above it.
+fn dash_without_blank(text: &str, offset: usize) -> Option<Span> {
+    let mut start = text.get(..offset)?.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    for above in [false, true] {
+        if above {
+            let before = text.get(..start)?.trim_end();
+            start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        }
+        let line = text.get(start..)?.lines().next()?;
+        let item = line.trim_start();
+        let key = item.strip_prefix('-').filter(|_| item.contains(':')).and_then(|key| key.split(": ").next());
+        let is_key = |key: &str| key.trim_end_matches(':').chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if key.is_some_and(|key| key.starts_with(|c: char| c.is_ascii_alphabetic()) && is_key(key)) {
+            let dash = start + line.len() - item.len();
+            return Some(Span::new(dash, dash + 1));
+        }
+    }
+    None
 }
 
 /// Where text follows a closing quote: the quote of an earlier line that was never closed, so that this one closed it.

@@ -69,9 +69,40 @@ pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     best.map(|(_, word)| word)
 }
 
+/// Keys of GitHub Actions, and what says the same here.
+/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax>)
+const ELSEWHERE: [(&str, &[&str]); 6] = [
+    ("needs", &["depends_on"]),
+    ("if", &["when"]),
+    ("on", &["triggers"]),
+    ("jobs", &["steps"]),
+    ("with", &["inputs", "arguments", "variables", "values"]),
+    ("uses", &["workflow"]),
+];
+
+/// Which of the known keys somebody may have meant: one that says the same in GitHub Actions, or the closest.
+pub(crate) fn meant_key<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let same = ELSEWHERE.iter().find(|(word, _)| *word == written).map(|(_, same)| *same).unwrap_or_default();
+    same.iter().find_map(|same| known.clone().find(|known| known == same)).or_else(|| closest(written, known))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_github_actions() {
+        let known = ["id", "depends_on", "when", "values"];
+        for (written, expected) in [
+            ("needs", Some("depends_on")),
+            ("if", Some("when")),
+            ("with", Some("values")),
+            ("uses", None),
+            ("wen", Some("when")),
+        ] {
+            assert_eq!(meant_key(written, known.into_iter()), expected, "{written}");
+        }
+    }
 
     #[test]
     fn the_closest_word() {

@@ -18,8 +18,10 @@ const MAX_DEPTH: usize = 32;
 impl Type {
     /// The values that a JSON Schema accepts.
     pub fn of_schema(schema: &Value) -> Self {
-        let mut reading = Reading { root: schema, named: BTreeMap::new(), left: MAX_PARTS };
-        reading.schema(schema, 0)
+        let mut reading = Reading { root: schema, named: BTreeMap::new(), left: MAX_PARTS, is_broken: false };
+        let of = reading.schema(schema, 0);
+        // What a schema that is none was to say is unknown; that it is none is told where it stands.
+        if reading.is_broken { Type::Unknown } else { of }
     }
 
     /// What a value that is written out is.
@@ -43,6 +45,23 @@ struct Reading<'s> {
     /// What `$ref`s lead to; nothing while it is being read, so that a schema inside itself is unknown there.
     named: BTreeMap<&'s str, Option<Type>>,
     left: usize,
+    /// Whether a keyword holds what it cannot.
+    is_broken: bool,
+}
+
+/// Whether a keyword that types are made from holds what it can (JSON Schema 2020-12, Core 10.3 and Validation 6).
+fn is_well_formed(keyword: &str, value: &Value) -> bool {
+    const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+    let is_type = |value: &Value| value.as_str().is_some_and(|word| TYPES.contains(&word));
+    let all = |test: &dyn Fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(test));
+    match keyword {
+        "type" => is_type(value) || all(&is_type),
+        "required" => all(&Value::is_string),
+        "properties" => value.is_object(),
+        "items" | "additionalProperties" => value.is_object() || value.is_boolean(),
+        "enum" | "allOf" | "anyOf" | "oneOf" | "prefixItems" => value.is_array(),
+        _ => true,
+    }
 }
 
 impl<'s> Reading<'s> {
@@ -52,6 +71,7 @@ impl<'s> Reading<'s> {
             return Type::Unknown;
         }
         self.left -= 1;
+        self.is_broken |= !keywords.iter().all(|(keyword, value)| is_well_formed(keyword, value));
         let mut of = self.own(keywords, depth);
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
             let named = self.reference(reference, depth);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::scope::ProcessScope;
 use crate::definition::schema::MAX_STEPS;
-use crate::definition::step::RunOn;
+use crate::definition::step::{RunOn, StepKind};
 use crate::expression::Template;
 use crate::expression::tree::Node;
 use crate::graph::{Graph, Missing, Moment, Question, Reach, StepIndex, StepSet};
@@ -161,6 +161,65 @@ impl<'scope, 'r> Lists<'scope, 'r> {
         }
         let reader = self.id(Place { list: read.list, step });
         Order::Early { reader, is_later: reach.before(read.step).has(step) }
+    }
+
+    /// Whether a step waits for another one, or stands in the body of one that does.
+    pub(super) fn waits_for(&self, step: &str, other: &str) -> bool {
+        let (Some(step), Some(other)) = (self.find(step), self.find(other)) else { return false };
+        let Some(step) = self.lifted(step, other.list) else { return false };
+        let reach = self.lists[step.list].reach.as_ref();
+        step != other && reach.is_some_and(|reach| reach.before(step.step).has(other.step))
+    }
+
+    /// Whether a step is in the list of another one, or inside of a step of it.
+    pub(super) fn is_beside(&self, step: &str, other: &str) -> bool {
+        let (Some(step), Some(other)) = (self.find(step), self.find(other)) else { return false };
+        self.lifted(step, other.list).is_some()
+    }
+
+    /// The step of a list that a step is, or is inside of.
+    fn lifted(&self, mut step: Place, list: usize) -> Option<Place> {
+        while step.list != list {
+            step = self.lists[step.list].around?;
+        }
+        Some(step)
+    }
+
+    /// Sorts steps so that none comes before one that it waits for.
+    pub(super) fn sort<T>(&self, steps: &mut [(&str, T)]) {
+        let mut places: BTreeMap<Place, usize> = BTreeMap::new();
+        for (list, of) in self.lists.iter().enumerate() {
+            places.extend(of.graph.order().iter().enumerate().map(|(at, step)| (Place { list, step: *step }, at)));
+        }
+        steps.sort_by_key(|(id, _)| {
+            let place = self.find(id);
+            place.map(|place| (place.list, places.get(&place).copied()))
+        });
+    }
+
+    /// The gateway without `otherwise` that may have been meant to lead to a step: nothing leads to it, and what it reads
+    /// has ended when the gateway has.
+    pub(super) fn forgotten_by(&self, step: &str, read: &str) -> Option<&'r str> {
+        let (step, read) = (self.find(step)?, self.find(read)?);
+        let list = &self.lists[step.list];
+        let (graph, reach) = (list.graph, list.reach.as_ref()?);
+        if step.list != read.list || !graph.before(step.step).is_empty() {
+            return None;
+        }
+        let is_open = |gateway: &StepIndex| match &graph.step(*gateway).kind {
+            StepKind::Gateway(kind) => kind.branches.iter().all(|branch| branch.otherwise.is_none()),
+            _ => false,
+        };
+        let leads = |gateway: &StepIndex| *gateway == read.step || reach.before(*gateway).has(read.step);
+        (0..graph.len()).filter(is_open).find(leads).map(|gateway| graph.step(gateway).id.as_str())
+    }
+
+    /// What a compensation undoes; nothing where a step is none.
+    pub(super) fn undone_by(&self, step: &str) -> Option<&'r str> {
+        let place = self.find(step)?;
+        let graph = self.lists[place.list].graph;
+        let undone = graph.undone_by(place.step).next()?;
+        Some(graph.step(undone).id.as_str())
     }
 
     /// Whether a step may have given nothing when its reader reads it, by all that has happened before.

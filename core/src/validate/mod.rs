@@ -9,6 +9,7 @@ mod finding;
 mod fingerprint;
 mod lists;
 mod mend;
+mod near;
 mod portions;
 mod reaching;
 mod reference;
@@ -22,13 +23,12 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::definition::repository::{FEW, Repository};
 use crate::definition::settings::Level;
+use crate::definition::workflows::Workflows;
 use crate::source::Span;
 pub(crate) use crate::types::text;
 
@@ -36,6 +36,7 @@ pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
 pub use fingerprint::fingerprints;
 pub use mend::{Mended, mend};
+pub use near::validate_near;
 pub(crate) use portions::Elsewhere;
 pub use portions::{Texts, validate_texts};
 pub use rule::{Example, Findings, Rule, examples};
@@ -49,8 +50,8 @@ pub struct Options<'r> {
     pub performed_only: bool,
     /// The definitions before the change, for the rule about versions. Files that did not change may be left out.
     pub base: Option<&'r Repository>,
-    /// The file names in `.github/workflows/`, where they are known.
-    pub workflow_files: Option<&'r BTreeSet<String>>,
+    /// The files in `.github/workflows/`, where they are known.
+    pub workflow_files: Option<&'r Workflows>,
     /// Whether the definitions are all that there are (false), so that what nothing refers to is used by nobody.
     pub is_whole: bool,
 }

@@ -110,7 +110,7 @@ fn shared(texts: Texts<'_>) -> BTreeMap<Arc<str>, Arc<File>> {
 }
 
 /// Whether what is found in a file that is shared depends on the processes that there are.
-fn speaks_of_processes(file: &File) -> bool {
+pub(super) fn speaks_of_processes(file: &File) -> bool {
     matches!(&file.definition, Some(Definition::Policy(policy)) if !policy.guarantees.is_empty())
 }
 
@@ -165,14 +165,17 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What other files need to know of a process.
-struct Outline {
-    path: String,
-    name: String,
-    calls: BTreeSet<String>,
+pub(super) struct Outline {
+    /// Where its file is.
+    pub(super) path: String,
+    /// Its name.
+    pub(super) name: String,
+    /// The names of the processes that it names.
+    pub(super) calls: BTreeSet<String>,
 }
 
 impl Outline {
-    fn of(file: &File) -> Self {
+    pub(super) fn of(file: &File) -> Self {
         let path = file.source.path().to_owned();
         let (name, calls) = match &file.definition {
             Some(Definition::Process(process)) if !process.header.name.is_unread() => {
@@ -299,7 +302,7 @@ mod tests {
 
     use super::*;
     use crate::definition::repository::below_flow;
-    use crate::validate::{examples, rules, validate};
+    use crate::validate::{examples, rules, validate, validate_near};
 
     /// The files of every rule's examples: those that stand alone as processes, and the others.
     fn pool() -> (Vec<String>, Vec<(String, String)>) {
@@ -307,7 +310,7 @@ mod tests {
         for example in rules::RULES.iter().flat_map(|rule| [rule.wrong, rule.right]).flat_map(examples) {
             match FileKind::of(&example.path) {
                 FileKind::Process => processes.push(example.text),
-                _ if example.path.contains(" -> ") => {}
+                _ if example.path.contains(" -> ") || !example.path.starts_with(".flow/") => {}
                 _ => others.push((example.path, example.text)),
             }
         }
@@ -352,6 +355,14 @@ mod tests {
             }
             let (portions, whole) = agree(&files, is_whole);
             prop_assert_eq!(portions, whole);
+            let repository = Repository::read_bytes(&files);
+            let options = Options { performed_only: false, is_whole, ..Options::default() };
+            let whole = validate(&repository, &options).findings;
+            for path in files.keys() {
+                let Some(near) = validate_near(&repository, path, &options) else { continue };
+                let own: Vec<&Finding> = whole.iter().filter(|finding| finding.path == *path).collect();
+                prop_assert_eq!(near.iter().collect::<Vec<_>>(), own);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::expression::known::{self, Known, Passed};
 use crate::expression::tree::Node;
 use crate::expression::{Key, Reference, Segment, Template};
 use crate::graph::Required;
-use crate::source::{NodeId, Span, closest};
+use crate::source::{Node as Written, NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types};
 
@@ -38,6 +38,8 @@ pub struct Problem {
     pub meant: Option<String>,
     /// Where else the same mistake shows.
     pub also: Vec<Span>,
+    /// The gateway that was perhaps meant to lead to the step that reads it.
+    pub gateway: Option<String>,
 }
 
 /// Everything that is wrong with what a process's texts read and do.
@@ -66,7 +68,9 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
         for mistake in mistakes {
             let read = &template.text()[mistake.range.clone()];
             let pair = text.owner.id().filter(|_| mistake.kind == MistakeKind::NotBefore).map(|reader| (reader, read));
-            let problem = problem(mistake, text.node, &|range| map.span(range));
+            let mut problem = problem(mistake, text.node, &|range| map.span(range));
+            let gateway = pair.and_then(|(reader, read)| readers.lists.forgotten_by(reader, read));
+            problem.gateway = gateway.map(str::to_owned);
             // One edge is missing, however often the step is read.
             let first = pair.map_or(problems.len(), |pair| *early.entry(pair).or_insert(problems.len()));
             match problems.get_mut(first) {
@@ -76,6 +80,89 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
             }
         }
     }
+    let mut problems = at_the_first(&readers.lists, &early, problems);
+    problems.extend(of_receivers(own, process));
+    problems
+}
+
+/// What those who are told of a process are computed from: names that cannot exist. Whether a step has ended by then
+/// depends on what is told.
+fn of_receivers(types: &ProcessTypes<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
+    let document = &process.file.document;
+    let rules = document.node(process.process.node).get("notify").and_then(Written::items);
+    let receivers = rules.into_iter().flatten().filter_map(|rule| rule.get("to"));
+    let texts = receivers.flat_map(|to| to.items().map_or_else(|| vec![to], Iterator::collect));
+    let mut problems = Vec::new();
+    for (node, text) in texts.filter_map(|node| Some((node, node.as_text()?))) {
+        let Ok(template) = Template::parse(text) else { continue };
+        let map = document.scalar_map(node.id());
+        for reference in template.references() {
+            let (Some(root), name) = (reference.path.first(), reference.path.get(1)) else { continue };
+            let known: Vec<&str> = match (reference.root(), types.inputs()) {
+                ("inputs", Type::Record(inputs)) => inputs.fields.keys().map(|name| &**name).collect(),
+                ("steps", _) => process.all_ids().collect(),
+                ("context" | "execution" | "trigger" | "secrets" | "inputs", _) => continue,
+                _ => {
+                    let roots: Vec<&str> = ROOTS.into_iter().chain(["secrets", "steps"]).collect();
+                    let message = format!("there is no `{}` to read here", reference.root());
+                    let wrong = wrong(MistakeKind::UnknownName, root, message);
+                    let meant = closest(reference.root(), roots.iter().copied());
+                    problems.push(problem(wrong.meant(meant, &roots), node.id(), &|range| map.span(range)));
+                    continue;
+                }
+            };
+            let (Some(name), Some(written)) = (name, reference.name(1)) else { continue };
+            if known.contains(&written) || reference.has_default {
+                continue;
+            }
+            let (kind, message) = match reference.root() {
+                "inputs" => (MistakeKind::UnknownName, format!("`inputs` has no field `{written}`")),
+                _ => (MistakeKind::UnknownStep, format!("there is no step `{written}`")),
+            };
+            let wrong = wrong(kind, name, message).meant(closest(written, known.iter().copied()), &known);
+            problems.push(problem(wrong, node.id(), &|range| map.span(range)));
+        }
+    }
+    problems
+}
+
+/// One edge that is missing is told where it is missing: what runs behind that reads the same too early because of it.
+fn at_the_first(
+    lists: &Lists<'_, '_>,
+    early: &BTreeMap<(&str, &str), usize>,
+    mut problems: Vec<Problem>,
+) -> Vec<Problem> {
+    let mut readers: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    for ((reader, read), problem) in early {
+        readers.entry(read).or_default().push((reader, *problem));
+    }
+    let mut told: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut compared = 0;
+    for (read, mut readers) in readers.into_iter().filter(|(_, readers)| readers.len() > 1) {
+        lists.sort(&mut readers);
+        let mut firsts: Vec<(&str, usize)> = Vec::new();
+        for (reader, problem) in readers {
+            compared += firsts.len() + 1;
+            if compared > MAX_EARLY {
+                break;
+            }
+            // Where the step waits for its reader instead, or is in a body, the edge cannot be added.
+            if lists.waits_for(read, reader) || !lists.is_beside(reader, read) {
+                continue;
+            }
+            match firsts.iter().find(|(first, _)| lists.waits_for(reader, first)) {
+                Some((_, first)) => drop(told.insert(problem, *first)),
+                None => firsts.push((reader, problem)),
+            }
+        }
+    }
+    for (problem, first) in &told {
+        let mut places = vec![problems[*problem].span];
+        places.append(&mut problems[*problem].also);
+        problems[*first].also.append(&mut places);
+    }
+    let mut places = 0..;
+    problems.retain(|_| places.next().is_none_or(|place| !told.contains_key(&place)));
     problems
 }
 
@@ -150,6 +237,9 @@ const MAX_ASKED: usize = 50;
 
 /// Most misspelt steps of one process for which a name is proposed: each is compared with every step.
 const MAX_COMPARED: usize = 200;
+
+/// Most pairs of steps that read one step too early of which it is asked whether one waits for the other.
+const MAX_EARLY: usize = 20_000;
 
 /// The roots that every text can read, beside `steps`.
 const ROOTS: [&str; 4] = ["context", "execution", "inputs", "trigger"];
@@ -271,11 +361,23 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             Order::Early { reader, is_later } => {
                 let asks = if own.is_empty() { reader } else { own };
                 let problem = early(format!("step `{id}` need not have ended when `{asks}` runs"));
-                Some(match is_later {
-                    true => problem.help(format!("`{id}` waits for `{reader}`, so it always runs later")),
-                    false => problem.help(format!("add `{id}` to `depends_on` of `{reader}`")),
-                })
+                Some(problem.help(self.how_to_wait(reader, id, is_later)))
             }
+        }
+    }
+
+    /// What to do where `reader` reads `id` too early.
+    fn how_to_wait(&self, reader: &str, id: &str, is_later: bool) -> String {
+        if is_later {
+            return format!("`{id}` waits for `{reader}`, so it always runs later");
+        }
+        if let Some(undone) = self.lists.undone_by(reader) {
+            return format!("a compensation reads only what it undoes, here `{undone}`, and the steps before that");
+        }
+        let edge = format!("add `{id}` to `depends_on` of `{reader}`");
+        match self.lists.forgotten_by(reader, id) {
+            Some(gateway) => format!("lead a branch of gateway `{gateway}` to `{reader}`, or {edge}"),
+            None => edge,
         }
     }
 
@@ -344,7 +446,7 @@ pub(super) fn prompt_problems(prompt: &PromptTypes<'_>) -> Vec<Problem> {
 
 fn problem(mistake: Mistake, node: NodeId, span: &dyn Fn(Range<usize>) -> Span) -> Problem {
     let Mistake { kind, range, message, help, meant } = mistake;
-    Problem { kind, node, span: span(range), message, help, meant, also: Vec::new() }
+    Problem { kind, node, span: span(range), message, help, meant, also: Vec::new(), gateway: None }
 }
 
 #[cfg(test)]

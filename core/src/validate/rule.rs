@@ -81,7 +81,7 @@ pub struct Example {
 pub fn examples(text: &str) -> Vec<Example> {
     let mut files: Vec<Example> = Vec::new();
     for line in text.trim_start_matches('\n').split_inclusive('\n') {
-        match line.trim_end().strip_prefix("# ").filter(|path| path.starts_with(".flow/")) {
+        match line.trim_end().strip_prefix("# ").filter(|path| is_path(path)) {
             Some(path) => files.push(Example { path: path.to_owned(), text: String::new() }),
             None => {
                 if let Some(file) = files.last_mut() {
@@ -91,6 +91,10 @@ pub fn examples(text: &str) -> Vec<Example> {
         }
     }
     files
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with(".flow/") || text.starts_with(".github/workflows/")
 }
 
 /// Most findings of one rule in one file that are told one by one; more would only hide the first ones.

@@ -6,10 +6,11 @@ use std::fmt::Write;
 
 use super::*;
 use crate::definition::repository::{File, Form, Repository};
+use crate::definition::workflows::Workflows;
 
 fn read(example: &str) -> Repository {
     let mut repository = Repository::default();
-    for file in examples(example) {
+    for file in examples(example).into_iter().filter(|file| file.path.starts_with(".flow/")) {
         repository.insert(match file.path.split_once(" -> ") {
             Some((path, _)) => File::irregular(path, Form::Link),
             None => File::read(&file.path, &file.text),
@@ -23,7 +24,13 @@ fn look(rule: &Rule, example: &str) -> Report {
     let before = read(
         "# .flow/processes/hello.yaml\nname: hello\nversion: 3\nsteps:\n  - id: note\n    type: set\n    values: {text: hello}\n",
     );
-    let workflows = BTreeSet::from(["release.yml".to_owned()]);
+    let mut workflows = Workflows::default();
+    workflows.add("release.yml", None);
+    for file in examples(example) {
+        if let Some(name) = file.path.strip_prefix(".github/workflows/") {
+            workflows.add(name, Some(file.text));
+        }
+    }
     let options = Options {
         // Examples may use the whole language; only the rule about that looks at what is performed.
         performed_only: rule.name == "not-performed-yet",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowctl_core::definition::repository::{Definition, FileKind, Repository, stem};
 use flowctl_core::definition::settings::FlowSettings;
+use flowctl_core::definition::workflows::Workflows;
 use flowctl_core::definition::{Process, Role, Trigger};
 use flowctl_core::diff::{Difference, Status, compare};
 use flowctl_core::execution::TenantId;
@@ -14,7 +15,7 @@ use flowctl_core::validate::{Options, Report, Severity, validate};
 
 use super::trigger::triggers;
 use crate::github::definitions::{DefinitionsAt, ReadError, Repositories};
-use crate::github::mirror::{Mirror, MirrorError, Reference};
+use crate::github::mirror::{Content, Mirror, MirrorError, Reference};
 use crate::github::wording::preview::Preview;
 
 /// Why a repository cannot be read.
@@ -170,7 +171,14 @@ impl Source for Repositories {
         let (before, after) = (self.at(tenant, repository, &from).await?, self.at(tenant, repository, &to).await?);
         let workflows = mirror.read_tree(&to, WORKFLOWS).await?;
         let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        let workflow_files: BTreeSet<String> = workflows.iter().map(|file| name(&file.path)).collect();
+        let mut workflow_files = Workflows::default();
+        for file in workflows {
+            let text = match &file.content {
+                Content::Text(text) => Some(text.to_string()),
+                _ => None,
+            };
+            workflow_files.add(name(&file.path), text);
+        }
         let options =
             Options { base: Some(&before.repository), workflow_files: Some(&workflow_files), ..Options::default() };
         let report = validate(&after.repository, &options);

@@ -3,13 +3,33 @@
 use super::{Completion, CompletionKind};
 use crate::editor::View;
 use crate::editor::cursor::Cursor;
-use crate::editor::expression::{Expects, TAGS};
+use crate::editor::expression::{Expects, Inside, TAGS};
 use crate::editor::fields;
 use crate::expression::{Callable, CallableKind, catalogue};
 
 /// What may be written at a place inside of an expression.
 pub(super) fn completions(view: &View<'_>, cursor: &Cursor<'_>) -> Vec<Completion> {
     let Some(inside) = &cursor.inside else { return Vec::new() };
+    let mut found = words(view, cursor, inside);
+    found.extend(expected(view, cursor, inside));
+    found
+}
+
+/// The words that what is compared may be.
+fn words(view: &View<'_>, cursor: &Cursor<'_>, inside: &Inside) -> Vec<Completion> {
+    let Some(chain) = &inside.compared else { return Vec::new() };
+    let quote = if inside.expects == Expects::Text { String::new() } else { inside.quote.to_string() };
+    let words = fields::words(view, cursor, chain).into_iter();
+    words
+        .map(|word| {
+            let mut one = Completion::new(&*word, CompletionKind::Choice, inside.word).rank(5);
+            one.text = format!("{quote}{word}{quote}");
+            one
+        })
+        .collect()
+}
+
+fn expected(view: &View<'_>, cursor: &Cursor<'_>, inside: &Inside) -> Vec<Completion> {
     match &inside.expects {
         Expects::Text => Vec::new(),
         Expects::Filter => callables(cursor, CallableKind::Filter),

@@ -1,6 +1,6 @@
 //! What is offered where, as a person at the keyboard meets it. `‸` is the cursor.
 
-use super::{Completion, completions};
+use super::{Completion, CompletionKind, completions};
 use crate::editor::tests::Stage;
 
 /// The labels that are offered, best first.
@@ -227,6 +227,38 @@ fn an_expression_offers_what_can_be_read_there() {
     assert!(at("inputs.notes is ").contains(&"defined".to_owned()));
     assert!(at("inputs.notes ").contains(&"and".to_owned()));
     assert_eq!(at("'in a text "), Vec::<String>::new());
+}
+
+#[test]
+fn the_words_of_an_enum_are_offered_where_it_is_compared() {
+    let at = |expression: &str| {
+        let text = "name: a\nversion: 1\ninputs:\n  size: {type: string, enum: [small, large], default: small}\n  note: {type: string}\nsteps:\n  - id: s\n    type: set\n";
+        let stage = Stage::process(&format!("{text}    when: {expression}"));
+        let all = completions(&stage.view(), stage.file(), stage.offset);
+        all.into_iter().filter(|one| one.kind == CompletionKind::Choice).map(|one| one.text).collect::<Vec<_>>()
+    };
+    assert_eq!(at("\"{{ inputs.size == ‸ }}\""), ["'small'", "'large'"]);
+    assert_eq!(at("'{{ inputs.size == ‸ }}'"), ["\"small\"", "\"large\""]);
+    assert_eq!(at("\"{{ inputs.size != 'sm‸' }}\""), ["small", "large"]);
+    assert_eq!(at("\"{{ inputs.size in ['small', ‸"), ["'small'", "'large'"]);
+    assert_eq!(at("\"{{ inputs.size not in ['‸"), ["small", "large"]);
+    assert_eq!(at("\"{{ inputs.note == ‸ }}\""), Vec::<String>::new());
+    assert_eq!(at("\"{{ inputs.size ‸ }}\""), Vec::<String>::new());
+}
+
+#[test]
+fn the_item_of_a_loop_is_offered_with_its_fields() {
+    let at = |text: &str| {
+        let stage = Stage::process(&format!(
+            "name: a\nversion: 1\nsteps:\n  - id: s\n    type: ai_generate\n    model: mock\n    prompt: hi\n    output_schema: {{type: object, required: [list], properties: {{list: {{type: array, items: {{type: object, properties: {{title: {{type: string}}}}}}}}}}}}\n  - id: t\n    type: notify\n    depends_on: s\n    channel: comment\n    message: \"{text}\"\n"
+        ));
+        offered(&stage)
+    };
+    let list = "steps.s.output.list";
+    assert_eq!(at(&format!("{{% for one in {list} %}}{{{{ one.‸ }}}}{{% endfor %}}")), ["title"]);
+    assert_eq!(at(&format!("{{% for one in {list} | sort %}}{{{{ ‸ }}}}{{% endfor %}}"))[..1], ["one"]);
+    assert_eq!(at(&format!("{{% for one in {list} %}}{{{{ loop.fi‸ }}}}{{% endfor %}}"))[2..3], ["first"]);
+    assert!(!at(&format!("{{% for one in {list} %}}{{% endfor %}}{{{{ ‸ }}}}")).contains(&"one".to_owned()));
 }
 
 #[test]

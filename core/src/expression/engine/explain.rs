@@ -57,6 +57,9 @@ pub(super) fn fault(text: &str, error: &Error, unclosed: Option<ExpressionError>
     match source.trim_matches(['-', '+']) {
         "}}" => ExpressionError::new(format!("the expression ends here; {wanted}"), range),
         "%}" => ExpressionError::new(format!("the tag ends here; {wanted}"), range),
+        "|" if text.get(..range.start).is_some_and(|before| before.ends_with('|')) => {
+            ExpressionError::new("`||` has no meaning here", range.start - 1..range.end).with_help("write `or`")
+        }
         "=" => ExpressionError::new(format!("`=` has no meaning here; {wanted}"), range)
             .with_help("to compare, write `==`"),
         _ => ExpressionError::new(format!("`{source}` is not expected here; {wanted}"), range),

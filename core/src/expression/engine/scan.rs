@@ -237,7 +237,18 @@ fn fault(text: &str, end: usize, detail: &str) -> ExpressionError {
             let length = text[start..].find(|c| !in_number(c)).unwrap_or(to_end.len());
             ExpressionError::new("this is not a number that can be read", start..start + length)
         }
-        Some(first) => ExpressionError::new(format!("the character `{first}` has no meaning here"), character),
+        Some(first) => {
+            let words = [("&&", "and"), ("!", "not")];
+            let rest = text.get(start..).unwrap_or_default();
+            let meant = words.into_iter().find(|(sign, _)| rest.starts_with(sign));
+            match meant {
+                Some((sign, word)) => {
+                    ExpressionError::new(format!("`{sign}` has no meaning here"), start..start + sign.len())
+                        .with_help(format!("write `{word}`"))
+                }
+                None => ExpressionError::new(format!("the character `{first}` has no meaning here"), character),
+            }
+        }
         None => ExpressionError::new("the expression is not complete", to_end),
     }
 }

@@ -8,9 +8,9 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
 
 use super::super::arena::{Document, NodeId};
-use super::super::node::Node;
+use super::super::node::{Kind as Shape, Node};
 use super::super::scalar::{Resolved, ScalarStyle, resolve};
-use super::super::words::{alternatives, closest, describe, quoted};
+use super::super::words::{alternatives, closest, describe, meant_key, quoted};
 use super::{SchemaError, SchemaFault, SchemaFaultKind};
 
 /// Most faults of one check; more would only hide the first ones.
@@ -108,7 +108,7 @@ impl<'a> Report<'a> {
         let mut fault = Self::at(node, path, kind, format!("unknown key {}", quoted(key)));
         // A key that is there already cannot be the one that was meant.
         let free = known.iter().map(String::as_str).filter(|known| mapping.get(known).is_none());
-        fault.help = match closest(key, free) {
+        fault.help = match meant_key(key, free) {
             Some(word) => Some(format!("did you mean `{word}`?")),
             None if known.is_empty() => None,
             None => Some(format!("known here: {}", alternatives(&in_quotes(known), "and"))),
@@ -144,6 +144,7 @@ impl<'a> Report<'a> {
         };
         let mut fault = Self::at(node, path, kind, format!("{} is none of the allowed values", quoted(written)));
         fault.help = Some(match closest(written, words.iter().map(String::as_str)) {
+            _ if written.contains("{{") => format!("it cannot be computed; write {shown}"),
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("allowed: {shown}"),
         });
@@ -217,7 +218,14 @@ impl<'a> Report<'a> {
     fn example(&self, error: &ValidationError<'_>) -> Option<String> {
         let schema = parent(error.schema_path().as_str()).and_then(|pointer| self.schema.pointer(pointer))?;
         let example = schema.get("examples")?.get(0)?;
-        let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let example = match example.as_object() {
+            Some(keys) => {
+                let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}: {}", plain(value))).collect();
+                format!("{{{}}}", keys.join(", "))
+            }
+            None => plain(example),
+        };
         Some(format!("write for example `{example}`"))
     }
 
@@ -225,10 +233,25 @@ impl<'a> Report<'a> {
     fn about_brackets(&self, error: &ValidationError<'_>, node: Node<'a>) -> Option<String> {
         let schema = parent(error.schema_path().as_str()).and_then(|pointer| self.schema.pointer(pointer))?;
         let items = self.resolve_reference(schema.get("items")?);
-        let is_of_texts = items.get("type").and_then(Value::as_str) == Some("string");
+        if node.kind() == Shape::Mapping {
+            return Some("begin each entry with `- `".to_owned());
+        }
         let text =
             node.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && !text.contains([',', '\n', '"']))?;
-        is_of_texts.then(|| format!("write `[{text}]`"))
+        self.takes_text(items, text, 0).then(|| format!("write `[{text}]`"))
+    }
+
+    /// Whether a schema takes this text, as far as its types and constants say.
+    fn takes_text(&self, schema: &'a Value, text: &str, depth: usize) -> bool {
+        let forms = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+        let is_text = schema.get("type").and_then(Value::as_str) == Some("string");
+        let choices = schema.get("enum").and_then(Value::as_array);
+        let is_constant = schema.get("const").and_then(Value::as_str) == Some(text);
+        let is_choice = choices.is_none_or(|choices| choices.iter().any(|choice| choice.as_str() == Some(text)));
+        is_constant
+            || (is_text && is_choice && schema.get("const").is_none())
+            || (depth < 4
+                && forms.map(|form| self.resolve_reference(form)).any(|form| self.takes_text(form, text, depth + 1)))
     }
 
     /// What a text should look like is what the schema's description says; the bare pattern only where there is none.

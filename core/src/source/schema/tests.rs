@@ -67,7 +67,7 @@ fn each_mistake_is_told_once_where_it_is() {
     "#);
     insta::assert_snapshot!(of("name: [a]\nsteps: {a: 1}\n"), @r#"
     "[a]" (/name): expected text, found a list
-    "{a: 1}" (/steps): expected a list, found a mapping
+    "{a: 1}" (/steps): expected a list, found a mapping | begin each entry with `- `
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nversion: \"1\"\nstatus: publishd\ntimeout: 5\nratio: 1\n"), @r#"
     "1" (/version): expected a whole number, found the text `1` | write it without quotes: 1
@@ -92,7 +92,9 @@ fn each_mistake_is_told_once_where_it_is() {
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {A: 1}\n"), @r#""A" (/notes): `A` cannot be a key here"#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {}\n"), @r#""{}" (/notes): the mapping is empty; it needs at least one key"#);
-    insta::assert_snapshot!(of("name: a\nsteps:\n  a: 1\n  b: 2\n"), @r#""steps" (/steps): expected a list, found a mapping"#);
+    insta::assert_snapshot!(of("name: a\nsteps:\n  a: 1\n  b: 2\n"), @r#"
+    "steps" (/steps): expected a list, found a mapping | begin each entry with `- `
+    "#);
     insta::assert_snapshot!(of("- 1\n- 2\n"), @r#""- 1" (): expected a mapping, found a list"#);
     insta::assert_snapshot!(of("- 1\n"), @r#""- 1" (): expected a mapping, found a list"#);
 }

@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::each_field;
+use super::{contradicting_limits, each_field};
 use crate::definition::Field;
 use crate::source::{Node, Schema};
 
@@ -46,7 +46,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_field(scope, &mut |file, field, node| {
         let Some(choices) = field.choices.as_ref().and(node.get("enum")).and_then(Node::items) else { return };
         let alone = Field { choices: None, default: None, ..field.clone() };
-        if field.choices.iter().flatten().all(|choice| alone.plainly_accepts(choice)) {
+        if contradicting_limits::fits_nothing(field)
+            || field.choices.iter().flatten().all(|choice| alone.plainly_accepts(choice))
+        {
             return;
         }
         let Ok(schema) = Schema::compile(&alone.to_schema()) else { return };

@@ -7,7 +7,7 @@ use super::super::scope::Scope;
 use super::each_field;
 use crate::definition::repository::File;
 use crate::definition::{Field, FieldType};
-use crate::source::{NodeId, Spanned};
+use crate::source::{NodeId, Span, Spanned};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,6 +92,19 @@ fn word(field_type: FieldType) -> &'static str {
 }
 
 fn contradictions(file: &File, field: &Field, findings: &mut Findings) {
+    for (low, minimum, high, maximum) in contradicting(field) {
+        let message = format!("`{low}` is above `{high}`: no value fits");
+        findings.add(file, minimum, message).also(file, maximum, format!("`{high}`"));
+    }
+}
+
+/// Whether no value fits a field, whatever it is: of each that is refused only the limits can be told.
+pub(super) fn fits_nothing(field: &Field) -> bool {
+    !contradicting(field).is_empty()
+}
+
+/// Lower limits above their upper ones: the key and place of each.
+fn contradicting(field: &Field) -> Vec<(&'static str, Span, &'static str, Span)> {
     let number = |limit: &Option<Spanned<serde_json::Number>>| limit.as_ref().map(|n| (n.as_f64(), n.span));
     #[expect(clippy::cast_precision_loss, reason = "only compared; lengths that large are errors anyway")]
     let length = |limit: &Option<Spanned<u64>>| limit.as_ref().map(|n| (Some(n.value as f64), n.span));
@@ -100,11 +113,12 @@ fn contradictions(file: &File, field: &Field, findings: &mut Findings) {
         ("min_length", length(&field.min_length), "max_length", length(&field.max_length)),
         ("min_items", length(&field.min_items), "max_items", length(&field.max_items)),
     ];
-    for (low, minimum, high, maximum) in pairs {
-        let (Some((Some(minimum), span)), Some((Some(maximum), other))) = (minimum, maximum) else { continue };
-        if minimum > maximum {
-            let message = format!("`{low}` is above `{high}`: no value fits");
-            findings.add(file, span, message).also(file, other, format!("`{high}`"));
-        }
-    }
+    let above = |(low, minimum, high, maximum): (_, Limit, _, Limit)| {
+        let ((minimum, span), (maximum, other)) = minimum.zip(maximum)?;
+        (minimum? > maximum?).then_some((low, span, high, other))
+    };
+    pairs.into_iter().filter_map(above).collect()
 }
+
+/// A limit as it is compared, and where it stands.
+type Limit = Option<(Option<f64>, Span)>;

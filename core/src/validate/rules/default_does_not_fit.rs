@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::each_field;
+use super::{contradicting_limits, each_field};
 use crate::source::Schema;
 
 /// The rule.
@@ -45,6 +45,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let Some(default) = field.default.as_ref().filter(|default| !field.plainly_accepts(&default.value)) else {
             return;
         };
+        if contradicting_limits::fits_nothing(field) {
+            return;
+        }
         let Ok(schema) = Schema::compile(&field.to_schema()) else { return };
         if let Some(fault) = schema.check(&file.document, default.node).into_iter().next() {
             let message = format!("the default does not fit its field: {}", fault.message);

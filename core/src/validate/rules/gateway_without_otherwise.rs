@@ -1,6 +1,7 @@
 //! A gateway without a way for everything else.
 
 use super::super::finding::Severity;
+use super::super::reference::ProblemKind;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::constant;
@@ -8,9 +9,8 @@ use crate::definition::Step;
 use crate::definition::step::StepKind;
 use crate::definition::step::gateway::Branch;
 use crate::expression::Template;
-use crate::expression::tree::{self, Relation, What};
+use crate::expression::compared::Compared;
 use crate::source::{Node, Spanned};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The rule.
@@ -76,6 +76,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let always = |branch: &Branch| branch.when.as_ref().and_then(|when| constant(&when.value)) == Some(true);
             let covered = covered || gateway.branches.iter().any(|branch| always(&branch.value));
             let covered = covered || takes_every_word(scope, process, step, &gateway.branches);
+            let covered = covered || leads_too_little(process, step);
             if complete && !covered && !gateway.branches.is_empty() {
                 let message = format!("gateway `{}` has no way for everything else", step.id.as_str());
                 let help = "add a last branch `{otherwise: true, to: [STEP]}`";
@@ -83,6 +84,12 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Whether a step to which nothing leads reads what is before the gateway: that is told, and that a branch may be missing.
+fn leads_too_little(process: &ProcessScope<'_>, gateway: &Step) -> bool {
+    let mut early = process.problems.iter().filter(|problem| problem.kind == ProblemKind::NotBefore);
+    early.any(|problem| problem.gateway.as_deref() == Some(gateway.id.as_str()))
 }
 
 /// Whether the branches ask one thing for words, and together for all that it can be.
@@ -94,32 +101,14 @@ fn takes_every_word(scope: &Scope<'_>, process: &ProcessScope<'_>, step: &Step, 
         else {
             return false;
         };
-        let Some((chain, own)) = template.expression().and_then(|test| words_asked(&template, test)) else {
-            return false;
-        };
-        asked.insert(chain);
-        words.extend(own);
+        let Some(compared) = Compared::of(&template) else { return false };
+        let Some(own) = compared.words() else { return false };
+        words.extend(own.into_iter().map(str::to_owned));
+        asked.insert(compared.what);
     }
     let (Some(chain), None) = (asked.pop_first(), asked.pop_first()) else { return false };
     let mut texts = process.texts.texts.iter();
     let Some(text) = texts.find(|text| text.owner.id() == Some(step.id.as_str())) else { return false };
     let of = scope.types.chain_of(process.file.source.path(), &text.owner, &chain);
     of.known_words().is_some_and(|known| known.iter().all(|word| words.contains(&**word)))
-}
-
-/// What a test asks, and for which words, where it is nothing but that.
-fn words_asked(template: &Template, test: &tree::Node) -> Option<(String, Vec<String>)> {
-    let What::Comparison(first, links) = &test.what else { return None };
-    let [(relation, other)] = links.as_slice() else { return None };
-    let word = |node: &tree::Node| match &node.what {
-        What::Constant(Value::String(word)) => Some(word.clone()),
-        _ => None,
-    };
-    let words = match (relation, &other.what) {
-        (Relation::Equal, _) => vec![word(other)?],
-        (Relation::In, What::List(items)) => items.iter().map(word).collect::<Option<_>>()?,
-        _ => return None,
-    };
-    let What::Chain(..) = first.what else { return None };
-    Some((template.text().get(first.range.clone())?.to_owned(), words))
 }

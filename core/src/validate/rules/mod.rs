@@ -152,9 +152,12 @@ pub mod useless_retry;
 pub mod value_does_not_fit;
 pub mod version_not_raised;
 pub mod wait_beyond_deadline;
+pub mod workflow_inputs;
 pub mod wrong_type;
 pub mod wrong_value;
 
+#[cfg(test)]
+mod cascade_tests;
 #[cfg(test)]
 mod gate_tests;
 #[cfg(test)]
@@ -293,6 +296,7 @@ pub const RULES: &[&Rule] = &[
     &stub_without_effect::RULE,
     &contradicting_stub::RULE,
     &case_cannot_start::RULE,
+    &workflow_inputs::RULE,
     &secret_in_plain_text::RULE,
     &misplaced_secret::RULE,
     &secret_over_http::RULE,

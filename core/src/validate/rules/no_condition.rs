@@ -6,7 +6,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::{Usage, has_markup};
 use crate::definition::repository::File;
-use crate::source::{Node, Resolved};
+use crate::source::{Node, Resolved, Span};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -55,7 +55,15 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             if text.template.as_ref().is_ok_and(|template| !template.is_native()) {
                 let message = "text around an expression makes a text of it, and a text is no condition";
                 let whole = document.node(text.node).span();
-                findings.add(process.file, whole, message).help("write exactly one `{{ … }}`");
+                let written = process.file.source.slice(whole);
+                let finding = findings.add(process.file, whole, message);
+                finding.help("write exactly one `{{ … }}`");
+                // As GitHub Actions write it.
+                if let Some(rest) = written.strip_prefix('$').filter(|rest| rest.ends_with("}}")) {
+                    let dollar = Span { end: whole.start + 1, ..whole };
+                    finding.help(format!("write `{rest}`, without the `$`"));
+                    finding.fix(process.file, Applicability::Unsafe, dollar, "");
+                }
             }
         }
     }

@@ -199,10 +199,13 @@ fn slug(team: &str) -> String {
 /// Tells the teams of a test that no approval, form or policy asks.
 fn nobody_asks(file: &File, policies: &BTreeSet<String>, own: &BTreeSet<String>, findings: &mut Findings) {
     let is_asked = |name: &str| own.contains(&slug(name)) || policies.contains(&slug(name));
+    // What is written already cannot be meant by another key.
+    let written: BTreeSet<String> = groups(file, "teams").filter_map(|(team, _)| team.as_str().map(slug)).collect();
+    let others: Vec<&str> = own.iter().filter(|team| !written.contains(*team)).map(String::as_str).collect();
     for (team, _) in groups(file, "teams") {
         let Some(name) = team.as_str().filter(|name| !is_asked(name)) else { continue };
         let finding = findings.add(file, team.span(), format!("nothing asks team `{name}`"));
-        match closest(name, own.iter().take(MAX_COMPARED).map(String::as_str)) {
+        match closest(name, others.iter().take(MAX_COMPARED).copied()) {
             Some(meant) => drop(finding.meant(file, team.span(), Some(meant))),
             None => drop(finding.help("remove it, or name it among the approvers")),
         }

@@ -42,9 +42,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for step in process.steps() {
             let StepKind::Workflow(workflow) = &step.kind else { continue };
             let name = &workflow.workflow;
-            if !known.contains(&name.value) {
+            if !known.has(name.as_str()) {
                 let message = format!("there is no workflow `{}` in `.github/workflows/`", name.value);
-                let meant = closest(name, known.iter().map(String::as_str));
+                let meant = closest(name, known.names());
                 findings.add(process.file, name.span, message).meant(process.file, name.span, meant);
             }
         }

@@ -50,6 +50,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         let named: BTreeSet<&str> =
             process.steps().filter_map(|step| step.compensate_with.as_ref()).map(|undo| undo.as_str()).collect();
+        // A name that no compensation has may have been meant for any of them, and is told where it is written.
+        let undoes = |id: &str| process.steps().any(|it| it.run_on == RunOn::Compensation && it.id.as_str() == id);
+        if named.iter().any(|id| !undoes(id)) {
+            continue;
+        }
         for step in process.steps().filter(|step| step.run_on == RunOn::Compensation) {
             if !named.contains(step.id.as_str()) {
                 let message = format!("nothing is undone by `{}`", step.id.as_str());

@@ -1,6 +1,7 @@
 //! A variable of a prompt that its text does not read.
 
 use super::super::finding::Severity;
+use super::super::reference::{Problem, ProblemKind};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::repository::{Definition, FileKind};
@@ -40,6 +41,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.files(FileKind::Prompt).filter(|file| file.faults.is_empty() && file.structure.is_empty()) {
         let Some(Definition::Prompt(prompt)) = &file.definition else { continue };
         let Ok(template) = Template::parse(&prompt.template) else { continue };
+        // What a prompt cannot read was probably meant to be a variable, and is told where it is read.
+        let is_unknown = |problem: &Problem| problem.kind == ProblemKind::UnknownName;
+        if scope.prompts.iter().any(|(of, found)| std::ptr::eq(*of, file) && found.iter().any(is_unknown)) {
+            continue;
+        }
         let of_variables = || template.references().iter().filter(|reference| reference.root() == "variables");
         let read: BTreeSet<&str> = of_variables().filter_map(|reference| reference.name(1)).collect();
         let declared = &prompt.header.variables;
