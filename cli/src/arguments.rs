@@ -69,6 +69,8 @@ pub enum Command {
     Fmt(FmtArguments),
     /// Serve an editor: findings while typing, completion, renames (language server protocol)
     Lsp,
+    /// Serve AI agents: validation, processes, executions, approvals to look at (Model Context Protocol)
+    Mcp(McpArguments),
     /// Run a process here, on an embedded database
     Run(RunArguments),
     /// Try the whole GitHub loop on this machine: a sandbox GitHub, the App, and a pull-request page
@@ -113,6 +115,20 @@ pub struct SchemaArguments {
     /// The kind of file
     #[arg(value_parser = flowctl_core::definition::schema::KINDS, default_value = "process")]
     pub kind: String,
+}
+
+/// `mcp`
+#[derive(Debug, Args)]
+#[command(after_help = "For a client that starts its servers:
+  {\"mcpServers\": {\"flowctl\": {\"command\": \"flowctl\", \"args\": [\"mcp\"], \"env\": {\"FLOWCTL_TOKEN\": \"…\"}}}}
+
+Without a token only validation and explanations are served. Nobody can approve through it: that is for people.")]
+pub struct McpArguments {
+    /// Serve over HTTP here, at /mcp, to clients that send FLOWCTL_TOKEN as bearer token; without it: standard input and output
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 /// `run`

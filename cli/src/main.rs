@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod format;
 mod lsp;
+mod mcp;
 mod repository;
 mod samples;
 mod screen;
@@ -63,6 +64,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Diff(diff) => commands::diff::run(&diff),
         Command::Fmt(fmt) => commands::fmt::run(&fmt, quiet),
         Command::Lsp => commands::lsp::run(),
+        Command::Mcp(mcp) => commands::mcp::run(&mcp),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),
         Command::Dev(dev) => commands::dev::run(&dev, quiet),

@@ -13,6 +13,7 @@ pub mod fmt;
 pub mod graph;
 pub mod init;
 pub mod lsp;
+pub mod mcp;
 pub mod migrate;
 pub mod processes;
 pub mod run;
