@@ -69,6 +69,8 @@ pub enum Command {
     Fmt(FmtArguments),
     /// Serve an editor: findings while typing, completion, renames (language server protocol)
     Lsp,
+    /// Have a model write a process from a description, until validation finds it sound
+    Generate(GenerateArguments),
     /// Serve AI agents: validation, processes, executions, approvals to look at (Model Context Protocol)
     Mcp(McpArguments),
     /// Run a process here, on an embedded database
@@ -117,6 +119,31 @@ pub struct SchemaArguments {
     pub kind: String,
 }
 
+/// `generate`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowctl generate \"When a pull request is labelled release, ask the leads, then call the deploy API\"
+  flowctl generate --model openai/gpt-5 --write \"Remind the team of open reviews every Monday\"
+
+The model is the alias `default` of `.flow/flow.yaml` unless --model names another one. Keys of providers come from the
+environment, as FLOWCTL_AI_OPENAI_API_KEY. What it wrote is for a person to read: it exits with 1 where it is not sound.")]
+pub struct GenerateArguments {
+    /// What the process is to do
+    pub description: String,
+    /// The repository whose definitions it may refer to
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub repo: PathBuf,
+    /// The model: an alias of `flow.yaml`, provider/model, or mock
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub model: String,
+    /// Write the file to its place, where there is none yet
+    #[arg(long)]
+    pub write: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = RunFormat::Human)]
+    pub format: RunFormat,
+}
+
 /// `mcp`
 #[derive(Debug, Args)]
 #[command(after_help = "For a client that starts its servers:
@@ -124,9 +151,12 @@ pub struct SchemaArguments {
 
 Without a token only validation and explanations are served. Nobody can approve through it: that is for people.")]
 pub struct McpArguments {
-    /// Serve over HTTP here, at /mcp, to clients that send FLOWCTL_TOKEN as bearer token; without it: standard input and output
+    /// Serve over HTTP here, at /mcp; without it: standard input and output
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// What clients over HTTP send as bearer token: one for them alone, and no token of the server
+    #[arg(long = "clients-token", value_name = "TOKEN", env = "FLOWCTL_MCP_TOKEN", hide_env_values = true)]
+    pub clients_token: Option<String>,
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -204,8 +234,8 @@ pub struct DevArguments {
     /// Where everything is kept, to go on next time; without it: a temporary folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// People who act by themselves: a YAML file, or `demo`
-    #[arg(long, value_name = "FILE|demo")]
+    /// People who act by themselves: a YAML file, `demo`, or the name of a sample (those of `flowctl init`)
+    #[arg(long, value_name = "FILE|demo|SAMPLE")]
     pub scenario: Option<String>,
     /// End when the scenario has been played
     #[arg(long)]

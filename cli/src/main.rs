@@ -64,6 +64,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Diff(diff) => commands::diff::run(&diff),
         Command::Fmt(fmt) => commands::fmt::run(&fmt, quiet),
         Command::Lsp => commands::lsp::run(),
+        Command::Generate(generate) => commands::generate::run(&generate, quiet),
         Command::Mcp(mcp) => commands::mcp::run(&mcp),
         Command::Init(init) => commands::init::run(&init, quiet),
         Command::Run(run) => commands::run::run(&run, quiet),

@@ -23,7 +23,7 @@ macro_rules! sample {
 }
 
 /// Every sample; the first is the demo.
-pub const SAMPLES: [Sample; 5] = [
+pub const SAMPLES: [Sample; 6] = [
     sample!(
         "release",
         [
@@ -79,6 +79,19 @@ pub const SAMPLES: [Sample; 5] = [
             ".flow/tests/ai-triage.yaml",
             "README.md",
             "src/report.md",
+        ]
+    ),
+    sample!(
+        "agent-triage",
+        [
+            ".flow/agents/triage.yaml",
+            ".flow/flow.yaml",
+            ".flow/processes/triage.yaml",
+            ".flow/schemas/github.yaml",
+            ".flow/tests/triage.yaml",
+            ".flow/tools/github.yaml",
+            "README.md",
+            "reports/README.md",
         ]
     ),
 ];

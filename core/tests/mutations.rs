@@ -163,7 +163,10 @@ fn keys(document: &Document, mapping: Node<'_>, add: &mut dyn FnMut(&str, Span, 
         );
         let optional_name =
             name == "name" && mapping.get("id").is_some() || name == "branches" && mapping.get("id").is_none();
-        if required && !optional_name {
+        // An agent may answer with a text.
+        let is_agents = name == "output_schema"
+            && mapping.get("type").is_some_and(|kind| &text[kind.span().range()] == "agent_task");
+        if required && !optional_name && !is_agents {
             let place = mapping.naming_span().to(mapping.span());
             if let Some((next, _)) = entries.get(index + 1) {
                 let gone = Span { start: key.span().start, end: next.span().start };

@@ -27,6 +27,8 @@ pub struct World {
     data: TempDir,
     /// Where the App's database is; nothing: in a file of its own.
     database: Option<Database>,
+    /// What the definitions find as secrets.
+    secrets: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -44,7 +46,14 @@ impl World {
         let address = free_address();
         let hub = sandbox.hub();
         hub.set_webhook_url(&format!("http://{address}/webhooks/github")).unwrap();
-        Self { sandbox, scenario, address, data, database }
+        let variable = |name: &str| match name {
+            "GITHUB_TOKEN" => "FLOWCTL_SECRET_GITHUB_TOKEN",
+            "GITHUB_API_URL" => "FLOWCTL_SECRET_GITHUB_API_URL",
+            other => panic!("no scenario has the secret {other}"),
+        };
+        let secrets = scenario.secrets(&sandbox).unwrap().into_iter();
+        let secrets = secrets.map(|(name, value)| (variable(&name), value)).collect();
+        Self { sandbox, scenario, address, data, database, secrets }
     }
 
     /// Makes the people, the repository and the installation, whose webhook needs a server to go to.
@@ -73,6 +82,7 @@ impl World {
             ("FLOWCTL_LOG", "info".to_owned()),
         ];
         settings.extend(self.database.as_ref().map(|database| ("FLOWCTL_DATABASE_URL", database.url.clone())));
+        settings.extend(self.secrets.iter().map(|(name, value)| (*name, value.clone())));
         settings
     }
 

@@ -51,3 +51,8 @@ async fn vendor_onboarding() {
 async fn ai_triage() {
     play("ai-triage").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_triage() {
+    play("agent-triage").await;
+}

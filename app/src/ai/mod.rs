@@ -2,6 +2,7 @@
 //! becomes of an answer is the asker's.
 
 mod asking;
+pub mod interpret;
 mod mock;
 pub mod prices;
 mod question;

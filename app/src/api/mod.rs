@@ -3,6 +3,7 @@
 //! The OpenAPI document is made from the routes themselves.
 
 mod access;
+mod ai;
 mod approvals;
 mod body;
 mod catalogue;
@@ -52,6 +53,7 @@ use self::cursor::Cursors;
 use self::feed::Feed;
 use self::problem::Problem;
 use self::view::ErrorView;
+use crate::ai::Providers;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::github::client::GitHub;
@@ -81,6 +83,8 @@ pub struct ApiParts {
     pub repositories: Repositories,
     /// GitHub, where there is an App.
     pub github: Option<GitHub>,
+    /// The models that are set up.
+    pub providers: Arc<Providers>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The administrator's token; without one the API is closed.
@@ -258,6 +262,10 @@ fn administrators_routes() -> OpenApiRouter<Api> {
         .routes(routes!(processes::resume))
         .routes(routes!(published::publish))
         .routes(routes!(validation::validate))
+        .routes(routes!(ai::capabilities))
+        .routes(routes!(ai::interpret))
+        .routes(routes!(ai::validate))
+        .routes(routes!(ai::test))
 }
 
 /// What brings its own authority.

@@ -33,7 +33,7 @@ pub(super) struct ValidateQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct Files {
     /// Texts by path: `.flow/processes/release.yaml` …
-    files: BTreeMap<String, String>,
+    pub(super) files: BTreeMap<String, String>,
 }
 body!(Files);
 
@@ -115,7 +115,7 @@ fn is_yaml(kind: &str) -> bool {
     matches!(kind, "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain")
 }
 
-fn findings(files: Vec<(Option<String>, String)>) -> Findings {
+pub(super) fn findings(files: Vec<(Option<String>, String)>) -> Findings {
     let placed = |(path, text): (Option<String>, String)| {
         let own = || own_place(text.as_bytes()).unwrap_or_else(|| ".flow/processes/process".to_owned());
         (path.unwrap_or_else(|| format!("{}.yaml", own())), text)

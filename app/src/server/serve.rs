@@ -143,6 +143,7 @@ impl Server {
         };
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let lease = Duration::from_secs(u64::from(settings.lease_seconds));
+        let providers = performers.providers();
         let engine = Engine::new(
             Arc::clone(&store),
             Arc::new(repositories.clone()),
@@ -170,6 +171,7 @@ impl Server {
             engine: engine.clone(),
             repositories: repositories.clone(),
             github: github.clone(),
+            providers,
             clock: Arc::clone(&clock),
             token: settings.api_token.clone(),
             act_as: settings.api_act_as,

@@ -215,7 +215,7 @@ fn parsed(answer: &Given, schema: &Value) -> Result<Value, Vec<(String, String)>
 }
 
 /// Many models put JSON into a Markdown fence, whatever they are asked.
-fn without_fence(text: &str) -> &str {
+pub(super) fn without_fence(text: &str) -> &str {
     let text = text.trim();
     let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inside.and_then(|inside| inside.split_once('\n')).map_or(text, |(_, body)| body.trim())

@@ -1,6 +1,7 @@
 //! How attempts are performed: one performer per step type that needs the world. A performer is given an input and
 //! gives a result; it knows nothing of executions, the store or GitHub, and records nothing.
 
+pub mod agent_task;
 pub mod ai_generate;
 pub mod api_call;
 pub mod journal;
@@ -25,6 +26,7 @@ use flowctl_core::expression::SecretText;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use agent_task::AgentTaskPerformer;
 pub use ai_generate::AiGeneratePerformer;
 pub use api_call::ApiCallPerformer;
 pub use journal::{Journal, JournalError, JournalWriter};
@@ -108,6 +110,7 @@ pub trait Performer: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Performers {
     by_type: BTreeMap<StepType, Arc<dyn Performer>>,
+    providers: Option<Arc<Providers>>,
 }
 
 impl Performers {
@@ -150,15 +153,30 @@ impl Performers {
         let secrets: Arc<dyn Secrets> = Arc::new(settings.secrets.clone());
         let outgoing = Outgoing::new(options.clone())?;
         let tools = Toolbox::new(outgoing, secrets.clone(), settings.mcp_commands.clone(), clock.clone());
-        let performers = Self::standard(options, secrets.clone(), Arc::new(providers), mailer, clock.clone())?;
-        let performers = performers.with_tools(&tools, secrets, clock);
-        Ok(performers.with(StepType::Workflow, Arc::new(WorkflowPerformer::new(only_mock))))
+        let providers = Arc::new(providers);
+        let performers = Self::standard(options, secrets.clone(), providers.clone(), mailer, clock.clone())?;
+        let performers = performers.with_tools(&tools, secrets, providers.clone(), clock);
+        let performers = performers.with(StepType::Workflow, Arc::new(WorkflowPerformer::new(only_mock)));
+        Ok(Self { providers: Some(providers), ..performers })
+    }
+
+    /// The models that steps ask; the mock alone where none are set up.
+    pub fn providers(&self) -> Arc<Providers> {
+        self.providers.clone().unwrap_or_default()
     }
 
     /// The same performers with those whose steps use tools.
     #[must_use]
-    pub fn with_tools(self, tools: &Toolbox, secrets: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_tools(
+        self,
+        tools: &Toolbox,
+        secrets: Arc<dyn Secrets>,
+        providers: Arc<Providers>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let agent_task = AgentTaskPerformer::new(providers, tools.clone(), clock.clone());
         self.with(StepType::McpCall, Arc::new(McpCallPerformer::new(tools.clone(), secrets, clock)))
+            .with(StepType::AgentTask, Arc::new(agent_task))
     }
 
     /// The same performers with this one for `step_type`.

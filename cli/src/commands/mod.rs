@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod executions;
 pub mod explain;
 pub mod fmt;
+pub mod generate;
 pub mod graph;
 pub mod init;
 pub mod lsp;

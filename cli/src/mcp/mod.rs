@@ -20,6 +20,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService, stdio};
+use serde_json::Value;
 
 use crate::client::Client;
 use crate::exit::Exit;
@@ -29,7 +30,8 @@ flowctl runs processes that are written in YAML below .flow/ in a git repository
 and `explain` on what it finds. Processes can be listed, shown and started, executions and what waits for people looked at. You \
 cannot approve, reject or answer in anybody's name: ask the person to do it.";
 
-/// Serves one agent, or over HTTP many. `client`: the flowctl server that knows processes and executions, where there is one.
+/// Serves one agent, or over HTTP many, who send `token`: one of their own, with which nobody gets into a flowctl server.
+/// `client`: the flowctl server that knows processes and executions, where there is one.
 pub async fn serve(client: Option<Client>, listen: Option<SocketAddr>, token: Option<&str>) -> anyhow::Result<Exit> {
     let agents = Agents { client: client.map(Arc::new) };
     match (listen, token) {
@@ -39,7 +41,7 @@ pub async fn serve(client: Option<Client>, listen: Option<SocketAddr>, token: Op
         }
         (Some(address), Some(token)) => over_http(agents, address, token).await?,
         (Some(_), None) => {
-            bail!("over HTTP everybody on this machine could ask: set FLOWCTL_TOKEN, which clients then send too")
+            bail!("over HTTP everybody on this machine could ask: set FLOWCTL_MCP_TOKEN, which clients then send")
         }
     }
     Ok(Exit::Done)
@@ -71,7 +73,7 @@ async fn admitted(State(expected): State<Arc<str>>, request: Request, next: Next
         return next.run(request).await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (StatusCode::UNAUTHORIZED, challenge, "send FLOWCTL_TOKEN as bearer token").into_response()
+    (StatusCode::UNAUTHORIZED, challenge, "send FLOWCTL_MCP_TOKEN as bearer token").into_response()
 }
 
 /// Answers agents.
@@ -105,6 +107,7 @@ impl ServerHandler for Agents {
             return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
         };
         let result = match answered {
+            Ok(Value::String(text)) => CallToolResult::success(vec![ContentBlock::text(text)]),
             Ok(value) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]),
             // What went wrong is for the agent to read.
             Err(error) => CallToolResult::error(vec![ContentBlock::text(format!("{error:#}"))]),

@@ -107,7 +107,7 @@ pub async fn answer(
     let client = client?;
     let query: Vec<(&str, String)> =
         ["process", "status"].into_iter().filter_map(|key| Some((key, given(key)?.to_owned()))).collect();
-    Some(match name {
+    let answered = match name {
         "list_processes" => list(client, "/processes", &[]).await,
         "list_executions" => list(client, "/executions", &query).await,
         "list_approvals" => {
@@ -125,7 +125,20 @@ pub async fn answer(
             Err(error) => Err(error),
         },
         _ => return None,
-    })
+    };
+    Some(answered.map(without_tokens))
+}
+
+/// What a server says without that by which somebody could decide: a resume token is as good as a person's word.
+fn without_tokens(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(name, _)| !name.ends_with("token"));
+            Value::Object(kept.map(|(name, value)| (name, without_tokens(value))).collect())
+        }
+        Value::Array(items) => items.into_iter().map(without_tokens).collect(),
+        other => other,
+    }
 }
 
 async fn list(client: &Client, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
@@ -156,4 +169,18 @@ fn explained(code: &str) -> anyhow::Result<Value> {
 
 fn schema(kind: &str) -> anyhow::Result<Value> {
     flowctl_core::definition::schema::of_kind(kind).ok_or_else(|| anyhow!("there is no kind `{kind}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_holds_what_somebody_could_decide_with() {
+        let execution =
+            json!({"id": "e", "steps": [{"waiting_for": {"approval": "a", "resume_token": "t", "title": "Go?"}}]});
+        let told = without_tokens(json!({"items": [execution], "more": false}));
+        let expected = json!({"id": "e", "steps": [{"waiting_for": {"approval": "a", "title": "Go?"}}]});
+        assert_eq!(told, json!({"items": [expected], "more": false}));
+    }
 }

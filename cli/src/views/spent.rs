@@ -169,8 +169,9 @@ mod tests {
 
     #[test]
     fn what_a_model_says_moves_no_cursor() {
-        let entry: Value = serde_json::json!({"kind": "message", "role": "user", "text": "a\u{1b}[2Jb"});
+        let entry: Value = serde_json::json!({"kind": "message", "role": "user", "text": "a\u{1b}[2Jb\u{202e}c\rd"});
         let view = TraceView { seq: 1, at: jiff::Timestamp::UNIX_EPOCH, step: "draft".to_owned(), attempt: 1, entry };
-        assert!(!trace(&[view]).contains("\u{1b}[2J"));
+        let shown = trace(&[view]);
+        assert!(!["\u{1b}[2J", "\u{202e}", "\r"].iter().any(|it| shown.contains(it)), "{shown:?}");
     }
 }

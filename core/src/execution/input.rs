@@ -7,6 +7,7 @@ use super::notice;
 use super::perform::{evaluate, evaluate_text};
 use super::plan::{Plan, PlannedStep};
 use super::state::{Execution, StepError};
+use super::untrusted::{self, EXPLANATION};
 use crate::definition::step::api_call::ApiCall;
 use crate::definition::step::{AgentTask, AiGenerate, McpCall, StepKind, SubProcess, Workflow};
 use crate::definition::{ErrorClass, Retry, StepType};
@@ -94,18 +95,24 @@ fn ai_generate(generate: &AiGenerate, planned: &PlannedStep, context: &Context) 
             }
             let mut inside = Context::new();
             inside.set("variables", Value::Object(variables));
-            evaluate_text("template", &prompt.template, &inside)?
+            let given = generate.variables.iter().map(|(name, value)| (name.as_str(), &value.value)).collect();
+            untrusted::prompt(&prompt.template, &inside, &given)?
         }
-        (None, Some(prompt)) => evaluate_text("prompt", prompt, context)?,
+        (None, Some(prompt)) => untrusted::told("prompt", prompt, context)?,
         (None, None) => {
             return Err(StepError::new(ErrorClass::Expression, "neither `prompt` nor `template` is given"));
         }
     };
+    let system = generate.system.as_ref().map(|system| untrusted::told("system", system, context)).transpose()?;
     let mut input = Map::new();
     input.insert("model".to_owned(), json!(evaluate_text("model", &generate.model, context)?));
-    input.insert("prompt".to_owned(), json!(prompt));
-    if let Some(system) = &generate.system {
-        input.insert("system".to_owned(), json!(evaluate_text("system", system, context)?));
+    // A model that is shown an envelope is told what it is, by who makes its rules.
+    let has_envelopes = prompt.has_envelopes || system.as_ref().is_some_and(|system| system.has_envelopes);
+    let rules = system.map(|system| system.text).into_iter().chain(has_envelopes.then(|| EXPLANATION.to_owned()));
+    let rules: Vec<String> = rules.collect();
+    input.insert("prompt".to_owned(), json!(prompt.text));
+    if !rules.is_empty() {
+        input.insert("system".to_owned(), json!(rules.join("\n\n")));
     }
     input.insert("output_schema".to_owned(), planned.schema.clone().unwrap_or(Value::Bool(true)));
     input.insert("temperature".to_owned(), json!(generate.temperature));
@@ -125,7 +132,7 @@ fn evaluate_fields(value: &Value, context: &Context) -> Result<Rendered, StepErr
 fn agent_task(task: &AgentTask, planned: &PlannedStep, context: &Context) -> Result<Rendered, StepError> {
     let mut input = Map::new();
     input.insert("agent".to_owned(), json!(task.agent.value));
-    input.insert("message".to_owned(), json!(evaluate_text("message", &task.message, context)?));
+    input.insert("message".to_owned(), json!(untrusted::told("message", &task.message, context)?.text));
     if let Some(schema) = &planned.schema {
         input.insert("output_schema".to_owned(), schema.clone());
     }

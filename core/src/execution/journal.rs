@@ -221,6 +221,13 @@ pub struct Noted {
     /// What the model call under way may use up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Usage>,
+    /// How many calls of tools were begun.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A call of a tool as people are shown it.
@@ -411,6 +418,7 @@ impl StepState {
                 noted.reserved = usage.cloned();
                 self.use_up(unanswered.as_ref());
             }
+            EntryKind::ToolCallBegun => noted.calls = noted.calls.saturating_add(1),
             EntryKind::ModelAnswered | EntryKind::ModelFailed => {
                 noted.reserved = None;
                 self.use_up(usage);
@@ -447,7 +455,9 @@ impl StepState {
     /// An attempt failed and another one follows.
     pub(super) fn keep_journal_after(&mut self, error: &StepError) {
         self.give_up_call();
-        if !goes_on_after(error.class) {
+        // Another conversation would have the same tools called again.
+        let has_called = self.journal.as_ref().is_some_and(|noted| noted.calls > 0);
+        if !goes_on_after(error.class) && !has_called {
             self.journal = None;
         }
     }

@@ -13,11 +13,13 @@ pub mod journal;
 pub mod large;
 pub mod performable;
 pub mod plan;
+pub mod relevance;
 pub mod shared;
 pub mod signal;
 pub mod start;
 pub mod state;
 pub mod timeline;
+pub mod untrusted;
 pub mod waiting;
 pub mod workflow;
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::definition::field;
+use crate::execution::untrusted::unmarked;
 
 /// Deepest nesting; from half of it on only what is required is made, so that recursive schemas end.
 const MAX_DEPTH: usize = 16;
@@ -21,7 +22,7 @@ const MAX_EXTRA_REPETITIONS: u64 = 3;
 /// In words, where none could be made.
 pub fn answer<'t>(model: &str, texts: impl IntoIterator<Item = &'t str>, schema: &Value) -> Result<Value, String> {
     let mut seed = Sha256::new_with_prefix(model);
-    for text in texts {
+    for text in texts.into_iter().map(unmarked).filter(|text| !text.is_empty()) {
         seed.update([0]);
         seed.update(text);
     }

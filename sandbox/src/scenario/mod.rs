@@ -16,6 +16,7 @@ pub use play::{Moment, Report};
 use crate::error::SandboxError;
 use crate::git::Files;
 use crate::hub::Hub;
+use crate::sandbox::Sandbox;
 use crate::state::{Id, Permission};
 
 /// What a scenario file says.
@@ -44,6 +45,10 @@ pub struct People {
     /// The organisation; the repository's owner is a person without it.
     #[serde(default)]
     pub organization: Option<String>,
+    /// Whose token the definitions find as `secrets.GITHUB_TOKEN`, beside `secrets.GITHUB_API_URL`: an account for tools that
+    /// call GitHub.
+    #[serde(default)]
+    pub robot: Option<String>,
 }
 
 /// Why a scenario cannot be read or did not go as written.
@@ -132,6 +137,18 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// The secrets that the definitions find, by name: none where there is no robot.
+    ///
+    /// # Errors
+    /// What the sandbox refuses.
+    pub fn secrets(&self, sandbox: &Sandbox) -> Result<Vec<(String, String)>, SandboxError> {
+        let Some(robot) = &self.people.robot else { return Ok(Vec::new()) };
+        let hub = sandbox.hub();
+        hub.create_user(robot)?;
+        let token = hub.token_of(robot)?;
+        Ok(vec![("GITHUB_TOKEN".to_owned(), token), ("GITHUB_API_URL".to_owned(), sandbox.api_url())])
     }
 
     /// Makes people, teams, the repository with these files, and installs the App. What is there stays.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, TOKEN, answer};
 
 /// What CONTRACT promises, and what was added to it.
-const OPERATIONS: [&str; 21] = [
+const OPERATIONS: [&str; 25] = [
+    "get /api/v1/ai/capabilities",
     "get /api/v1/approvals",
     "get /api/v1/approvals/{id}",
     "get /api/v1/executions",
@@ -22,6 +23,9 @@ const OPERATIONS: [&str; 21] = [
     "get /api/v1/executions/{id}/trace",
     "get /api/v1/processes",
     "get /api/v1/processes/{id}",
+    "post /api/v1/ai/interpret",
+    "post /api/v1/ai/test",
+    "post /api/v1/ai/validate",
     "post /api/v1/approvals/{id}/decisions",
     "post /api/v1/events",
     "post /api/v1/executions",

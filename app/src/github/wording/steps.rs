@@ -218,14 +218,15 @@ pub fn outputs(execution: &Execution) -> Vec<String> {
 
 /// What steps used of models, a row each; nothing where none did. What was said is in the trace.
 pub fn models(execution: &Execution) -> String {
-    let used = execution.steps.iter().filter_map(|(id, step)| Some((id, step.usage.as_ref()?)));
+    let calls = |step: &StepState| step.journal.as_ref().map_or(0, |journal| journal.calls);
+    let used = execution.steps.iter().filter_map(|(id, step)| Some((id, step.usage.as_ref()?, calls(step))));
     let rows: Vec<String> = used
         .take(MODELS)
-        .map(|(id, usage)| {
+        .map(|(id, usage, calls)| {
             let about = if usage.estimated { "about " } else { "" };
             let cost = usage.cost.as_deref().unwrap_or("not known");
             format!(
-                "| {} | {} | {} | {about}{} | {about}{} | {} |",
+                "| {} | {} | {} | {calls} | {about}{} | {about}{} | {} |",
                 code(id),
                 code(&shorten(&usage.model, REASON)),
                 usage.calls,
@@ -238,7 +239,7 @@ pub fn models(execution: &Execution) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let head = "| step | model | calls | tokens read | written | cost |\n|------|-------|-------|-------------|---------|------|";
+    let head = "| step | model | turns | calls of tools | tokens read | written | cost |\n|------|-------|-------|----------------|-------------|---------|------|";
     fold("Models", &format!("{head}\n{}", rows.join("\n")))
 }
 

@@ -147,7 +147,7 @@ fn a_call_is_shown_with_all_that_it_would_be_given_and_with_what_models_used() {
     assert!(summary.contains("  ````json\n"), "the fence is longer than what is inside: {summary}");
     assert!(summary.contains("then the call is not made") && summary.contains("/approve draft"), "{summary}");
     let text = check.text.unwrap();
-    assert!(text.contains(r"| `draft` | `openai/gpt` | 1 | 10 | 2 | 0\.01 USD |"), "{text}");
+    assert!(text.contains(r"| `draft` | `openai/gpt` | 1 | 0 | 10 | 2 | 0\.01 USD |"), "{text}");
 }
 
 #[test]
@@ -504,4 +504,57 @@ fn who_decided_leads_to_their_words() {
     step.decisions[0].source.url = Some("https://evil.example/) | <script>".to_owned());
     let text = check(&sample.execution, sample.now).text.unwrap();
     assert!(text.contains("approved by bob |"), "an address that Markdown cannot hold is no link: {text}");
+}
+
+/// The lines that are no code: what stands in a fence is left out, whether or not it stands in a quotation.
+fn outside_of_fences(markdown: &str) -> String {
+    let mut lines = Vec::new();
+    let mut fence: Option<(bool, usize)> = None;
+    for line in markdown.lines() {
+        let (is_quoted, line) = line.strip_prefix('>').map_or((false, line), |rest| (true, rest));
+        let (trimmed, ticks) = (line.trim(), line.trim_start().chars().take_while(|c| *c == '`').count());
+        match fence {
+            // A quotation's fence ends with it.
+            Some((in_quote, _)) if in_quote && !is_quoted => fence = None,
+            Some((_, long)) => {
+                if ticks >= long && trimmed.len() == ticks {
+                    fence = None;
+                }
+                continue;
+            }
+            None => {}
+        }
+        match ticks >= 3 && !trimmed[ticks..].contains('`') {
+            true => fence = Some((is_quoted, ticks)),
+            false => lines.push(line),
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn what_a_model_says_is_live_nowhere() {
+    const HOSTILE: &str = "@everyone look\n```\n````\n`````\n</details><img src=x onerror=alert(1)>\n\
+        <!-- flowctl:execution:1 --> <script>\n\u{1b}[2J\u{202e}[free](javascript:alert(1)) #12 | a | b";
+    let waiting = Sample::at_leads("Release 1.4", HOSTILE);
+    let mut failed = Sample::at_leads("Release 1.4", "Carts survive.");
+    let error = flowctl_core::execution::StepError::new(
+        flowctl_core::definition::ErrorClass::Schema,
+        format!("its last answer: {HOSTILE}"),
+    );
+    failed.execution.steps.get_mut("draft").unwrap().error = Some(error);
+    for sample in [waiting, failed] {
+        let check = check(&sample.execution, sample.now);
+        let comment = comment(&sample.execution, sample.now);
+        let own = comment.matches("<!--").count();
+        assert_eq!(own, 1, "{comment}");
+        for text in [check.title, check.summary, check.text.unwrap(), comment] {
+            let live = outside_of_fences(&text);
+            for wrong in
+                ["@everyone", "<img", "<script", "<!-- flowctl:execution:1 ", "\u{202e}", "\u{1b}", "](javascript"]
+            {
+                assert!(!live.contains(wrong), "{wrong:?} is live:\n{text}");
+            }
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! Performers against real servers on this machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod agent_task;
 mod ai_generate;
 mod api_call;
 mod mail_server;
 mod notify;
+mod real_servers;
 pub(crate) mod server;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 mod http;
 mod mcp;
 mod openapi;
-mod real_servers;
+pub(crate) mod real_servers;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn clock() -> Arc<FixedClock> {
     Arc::new(FixedClock::new("2026-03-02T09:00:00Z".parse::<Timestamp>().unwrap()))
 }
 
-fn toolbox_at(clock: Arc<FixedClock>, commands: Commands) -> Toolbox {
+pub(crate) fn toolbox_at(clock: Arc<FixedClock>, commands: Commands) -> Toolbox {
     let options = OutgoingOptions { allow_private_networks: true, ..OutgoingOptions::default() };
     let secrets: BTreeMap<String, SecretString> =
         [("TOKEN", "s3cret-tok/en")].map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use super::*;
 
-fn server(name: &str) -> String {
+pub(crate) fn server(name: &str) -> String {
     let modules = PathBuf::from(std::env::var_os("FLOWCTL_TEST_MCP_SERVERS").expect("FLOWCTL_TEST_MCP_SERVERS is set"));
     modules.join("@modelcontextprotocol").join(name).join("dist/index.js").display().to_string()
 }
@@ -93,12 +93,12 @@ async fn a_program_that_is_no_server_says_how_it_ended() {
 }
 
 /// A server on a port of its own, over streamable HTTP.
-struct Listening {
+pub(crate) struct Listening {
     _child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
-async fn listening() -> Listening {
+pub(crate) async fn listening() -> Listening {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new("node")
         .args([&server("server-everything"), "streamableHttp"])

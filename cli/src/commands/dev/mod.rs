@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::DevArguments;
 use crate::exit::Exit;
 use crate::repository::FLOW;
-use crate::samples::SAMPLES;
+use crate::samples::{SAMPLES, Sample};
 use crate::terminal;
 
 /// The pause between writes: GitHub asks for a second, a stand-in on this machine does not need it.
@@ -29,6 +29,8 @@ const LOG: &str = "warn";
 /// What is to be played.
 struct Play {
     scenario: Scenario,
+    /// What is played on, where there is no repository of somebody's own.
+    sample: &'static Sample,
     plays: bool,
     stays: bool,
 }
@@ -42,19 +44,26 @@ pub fn run(arguments: &DevArguments, quiet: bool) -> anyhow::Result<Exit> {
 
 fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
     let there = terminal::is_interactive();
-    let text = match arguments.scenario.as_deref() {
-        Some("demo") | None => SAMPLES[0].scenario.to_owned(),
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("cannot read the scenario {file}"))?,
+    let (text, sample) = match arguments.scenario.as_deref() {
+        Some("demo") | None => (SAMPLES[0].scenario.to_owned(), &SAMPLES[0]),
+        Some(name) => match SAMPLES.iter().find(|sample| sample.name == name) {
+            Some(sample) => (sample.scenario.to_owned(), sample),
+            None => {
+                let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the scenario {name}"))?;
+                (text, &SAMPLES[0])
+            }
+        },
     };
     let scenario = Scenario::parse(&text)?;
     let asked = arguments.scenario.is_some();
     // Somebody else's repository is not what the demo's people know: they are there, and nothing is played.
     let plays = asked || (!there && arguments.repo.is_none());
-    Ok(Play { scenario, plays, stays: if there { !arguments.exit_when_done } else { !plays } })
+    Ok(Play { scenario, sample, plays, stays: if there { !arguments.exit_when_done } else { !plays } })
 }
 
 /// People, the repository and the installation: somebody's own repository with its history, or the sample.
-fn set_up(scenario: &Scenario, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
+fn set_up(play: &Play, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
+    let scenario = &play.scenario;
     if let Some(folder) = repository {
         if !folder.join(FLOW).is_dir() {
             anstream::eprintln!(
@@ -64,7 +73,7 @@ fn set_up(scenario: &Scenario, hub: &Hub, repository: Option<&Path>) -> anyhow::
         }
         return scenario.set_up_from(hub, folder).with_context(|| format!("cannot take in {}", folder.display()));
     }
-    let sample = SAMPLES[0].files.iter();
+    let sample = play.sample.files.iter();
     let files = sample.map(|(path, text)| ((*path).to_owned(), Some(FileContent::from(*text)))).collect();
     Ok(scenario.set_up(hub, &files)?)
 }
@@ -75,7 +84,7 @@ async fn perform(arguments: &DevArguments, play: Play, quiet: bool) -> anyhow::R
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
 
     let sandbox = Sandbox::builder().listen(arguments.listen).data_directory(data.join("github")).start()?;
-    let settings = settings(&sandbox, &data)?;
+    let settings = settings(&sandbox, &data, play.scenario.secrets(&sandbox)?)?;
     telemetry::start(&settings)?;
     let performers = Performers::from_settings(&settings, false, Arc::new(SystemClock))?;
     let server = Server::bind(settings, performers).await.context("the App cannot start")?;
@@ -85,7 +94,7 @@ async fn perform(arguments: &DevArguments, play: Play, quiet: bool) -> anyhow::R
     let store = Arc::clone(server.engine().store());
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(server.run(shutdown.clone()));
-    set_up(&play.scenario, &hub, arguments.repo.as_deref())?;
+    set_up(&play, &hub, arguments.repo.as_deref())?;
 
     if !quiet {
         show::where_to_look(&sandbox, &play.scenario, &app_url, play.stays);
@@ -121,8 +130,8 @@ async fn play_it(scenario: &Scenario, hub: &Hub, quiet: bool) -> anyhow::Result<
     Ok(())
 }
 
-/// The App's settings are those of `serve`; only the address differs.
-fn settings(sandbox: &Sandbox, data: &Path) -> anyhow::Result<Settings> {
+/// The App's settings are those of `serve`; only the address differs, and there may be secrets of the scenario.
+fn settings(sandbox: &Sandbox, data: &Path, secrets: Vec<(String, String)>) -> anyhow::Result<Settings> {
     let app = sandbox.app();
     let given = [
         ("FLOWCTL_LISTEN", "127.0.0.1:0".to_owned()),
@@ -137,8 +146,11 @@ fn settings(sandbox: &Sandbox, data: &Path) -> anyhow::Result<Settings> {
         ("FLOWCTL_LOG", LOG.to_owned()),
     ];
     let own = given.map(|(name, value)| (name.to_owned(), value));
-    // The user may say more: secrets of the definitions, a louder log.
-    let theirs = std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || name == "FLOWCTL_LOG");
-    let (settings, _) = Settings::load(None, own.into_iter().chain(theirs))?;
+    // The user may say more: secrets of the definitions, providers of models, a louder log.
+    let is_theirs =
+        |name: &str| name.starts_with("FLOWCTL_SECRET_") || name.starts_with("FLOWCTL_AI_") || name == "FLOWCTL_LOG";
+    let theirs = std::env::vars().filter(|(name, _)| is_theirs(name));
+    let secrets = secrets.into_iter().map(|(name, value)| (format!("FLOWCTL_SECRET_{name}"), value));
+    let (settings, _) = Settings::load(None, own.into_iter().chain(secrets).chain(theirs))?;
     Ok(settings)
 }

@@ -167,7 +167,10 @@ impl Bench {
         const READ: [&str; 2] = ["FLOWCTL_ALLOW_PRIVATE_NETWORKS", "FLOWCTL_MCP_COMMANDS"];
         let (mut settings, _) = Settings::load(
             None,
-            std::env::vars().filter(|(name, _)| name.starts_with("FLOWCTL_SECRET_") || READ.contains(&name.as_str())),
+            std::env::vars().filter(|(name, _)| {
+                ["FLOWCTL_SECRET_", "FLOWCTL_AI_"].iter().any(|prefix| name.starts_with(prefix))
+                    || READ.contains(&name.as_str())
+            }),
         )
         .context("the environment's settings")?;
         if arguments.allow_commands {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::definition::ErrorClass;
+use crate::definition::{ErrorClass, StepType};
 
 fn server_error() -> StepError {
     StepError::new(ErrorClass::ServerError, "503")
@@ -289,8 +289,9 @@ fn inputs_are_checked_with_every_fault_and_defaults_filled_in() {
 fn what_is_not_performed_is_refused_before_it_starts() {
     let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: agent_task, agent: writer, message: hello}\n";
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
+    let performed = Performable::default().with(StepType::Set);
     assert_eq!(
-        repository.plan("story").unwrap().unwrap_err(),
+        repository.plan_for("story", &performed).unwrap().unwrap_err(),
         PlanError::NotPerformed { step: "a".to_owned(), step_type: "agent_task" }
     );
 }

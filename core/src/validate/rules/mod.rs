@@ -117,6 +117,7 @@ pub mod too_large;
 pub mod tool_keys;
 pub mod tool_not_of_agent;
 pub mod trigger_never_fires;
+pub mod unasked_call;
 pub mod unknown_anchor;
 pub mod unknown_code;
 pub mod unknown_command;
@@ -297,6 +298,7 @@ pub const RULES: &[&Rule] = &[
     &contradicting_stub::RULE,
     &case_cannot_start::RULE,
     &workflow_inputs::RULE,
+    &unasked_call::RULE,
     &secret_in_plain_text::RULE,
     &misplaced_secret::RULE,
     &secret_over_http::RULE,

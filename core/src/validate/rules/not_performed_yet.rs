@@ -65,6 +65,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
         tell(file, root, "integrations", findings);
     }
+    for file in scope.files(FileKind::Agent) {
+        let root = file.document.root().map(|root| file.document.node(root));
+        root.into_iter().for_each(|root| remembered(file, root, "memory", findings));
+    }
     for file in scope.files(FileKind::Policy) {
         let Some(root) = file.document.root().map(|root| file.document.node(root)) else { continue };
         for key in ["windows", "freezes", "escalate", "quotas"] {
@@ -74,6 +78,13 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         if root.get("guarantees").is_none() {
             tell(file, root, "applies_to", findings);
         }
+    }
+}
+
+/// An agent begins anew with each task: nobody keeps its thread.
+fn remembered(file: &File, mapping: Node<'_>, key: &str, findings: &mut Findings) {
+    if mapping.get(key).and_then(|value| value.as_str()) == Some("thread") {
+        tell(file, mapping, key, findings);
     }
 }
 
@@ -98,4 +109,7 @@ fn step_keys(process: &ProcessScope<'_>, step: &Step, findings: &mut Findings) {
         _ => &[],
     };
     keys.iter().for_each(|key| tell(process.file, node, key, findings));
+    if step.step_type() == StepType::AgentTask {
+        remembered(process.file, node, "session", findings);
+    }
 }
