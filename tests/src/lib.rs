@@ -12,6 +12,6 @@ mod world;
 
 pub use editor::Editor;
 pub use postgres::Database;
-pub use repository::local_repository;
+pub use repository::{local_repository, local_repository_of};
 pub use server::{Server, free_address, program};
 pub use world::{World, root};

@@ -8,10 +8,20 @@ use std::process::Command;
 /// # Panics
 /// Where git cannot make it.
 pub fn local_repository(folder: &Path, processes: &[(&str, String)]) {
-    let definitions = folder.join(".flow/processes");
-    std::fs::create_dir_all(&definitions).unwrap();
-    for (name, text) in processes {
-        std::fs::write(definitions.join(format!("{name}.yaml")), text).unwrap();
+    let path = |name: &str| format!(".flow/processes/{name}.yaml");
+    let files: Vec<(String, String)> = processes.iter().map(|(name, text)| (path(name), text.clone())).collect();
+    local_repository_of(folder, &files);
+}
+
+/// A new repository in this folder with these files, by path, in one commit.
+///
+/// # Panics
+/// Where git cannot make it.
+pub fn local_repository_of(folder: &Path, files: &[(String, String)]) {
+    for (path, text) in files {
+        let place = folder.join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text).unwrap();
     }
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");

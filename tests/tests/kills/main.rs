@@ -6,6 +6,8 @@
 //! seed of each run is printed. PostgreSQL's test needs the server of `FLOWCTL_TEST_POSTGRES_URL` (`tests/run` brings one).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod agents;
+mod desk;
 mod orders;
 mod recorder;
 mod stage;

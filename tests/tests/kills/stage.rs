@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowctl_app::store::{PostgresStore, SqliteStore, Store};
-use flowctl_tests::{Database, Server, free_address, local_repository};
+use flowctl_tests::{Database, Server, free_address, local_repository_of};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -59,9 +59,15 @@ steps:
   - {id: dry, type: wait, for: 100ms, depends_on: wrap}
 ";
 
-/// Everything beside the server.
-pub struct Stage {
-    pub recorder: Recorder,
+/// What one of the server's lives is called where it calls others.
+pub fn name_of(life: u64) -> String {
+    format!("life-number-{life:08}")
+}
+
+/// Everything beside the server; `C` is what the steps call.
+pub struct Stage<C = Recorder> {
+    pub recorder: C,
+    more: Vec<(&'static str, String)>,
     folder: TempDir,
     database: Option<Database>,
     address: SocketAddr,
@@ -71,14 +77,28 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set_up(database: Option<Database>) -> Self {
-        let (folder, recorder) = (tempfile::tempdir().unwrap(), Recorder::start().await);
+        let recorder = Recorder::start().await;
         let written = |text: &str| {
             let text = text.replace("RECORDER", &format!("http://{}", recorder.address));
             text.replace("LIFE", "{x-life: \"{{ secrets.LIFE }}\"}")
         };
-        let processes = [("order", written(ORDER)), ("pack", written(PACK))];
-        local_repository(&folder.path().join("shop"), &processes);
-        Self { recorder, folder, database, address: free_address(), life: watch::channel(0).0 }
+        let path = |name: &str| format!(".flow/processes/{name}.yaml");
+        let files = [(path("order"), written(ORDER)), (path("pack"), written(PACK))];
+        Self::of(recorder, database, &files, Vec::new())
+    }
+}
+
+impl<C> Stage<C> {
+    /// A stage whose repository has these files, by path, and whose server has these settings more.
+    pub fn of(
+        recorder: C,
+        database: Option<Database>,
+        files: &[(String, String)],
+        more: Vec<(&'static str, String)>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        local_repository_of(&folder.path().join("shop"), files);
+        Self { recorder, more, folder, database, address: free_address(), life: watch::channel(0).0 }
     }
 
     /// Starts the server, and does not wait until it is ready.
@@ -91,8 +111,9 @@ impl Stage {
             ("FLOWCTL_LEASE_SECONDS", "10".to_owned()),
             ("FLOWCTL_ALLOW_PRIVATE_NETWORKS", "true".to_owned()),
             // What is secret is struck out of all answers: it must be nothing that occurs elsewhere.
-            ("FLOWCTL_SECRET_LIFE", format!("life-number-{life:08}")),
+            ("FLOWCTL_SECRET_LIFE", name_of(life)),
         ];
+        settings.extend(self.more.iter().map(|(name, value)| (*name, value.replace("LIFE", &name_of(life)))));
         settings.extend(self.database.as_ref().map(|database| ("FLOWCTL_DATABASE_URL", database.url.clone())));
         Server::spawn(&settings, &self.data(), self.address)
     }
@@ -140,7 +161,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn of(stage: &Stage) -> Self {
+    pub fn of<C>(stage: &Stage<C>) -> Self {
         Self { client: reqwest::Client::new(), base: stage.url("") }
     }
 
