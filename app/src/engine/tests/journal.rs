@@ -226,8 +226,10 @@ async fn a_repair_loop_goes_on_after_the_last_answer_when_its_server_dies() {
     // Three questions: the first, the repair whose answer was lost, and that repair again.
     assert_eq!(asked.load(Ordering::SeqCst), 3);
     let usage = execution.steps["draft"].usage.clone().unwrap();
-    assert_eq!((usage.calls, usage.input_tokens, usage.cost.as_deref()), (2, 200, Some("0.0004 USD")));
-    assert_eq!(execution.cost().as_deref(), Some("0.0004 USD"));
+    // What the lost one used nobody told: what was reserved for it counts.
+    assert_eq!((usage.calls, usage.estimated), (3, true));
+    assert!(usage.input_tokens > 200, "{usage:?}");
+    assert_eq!(execution.cost(), usage.cost);
     world.check().await;
 }
 
