@@ -27,7 +27,7 @@ use servers::World;
 use tempfile::TempDir;
 
 /// Worlds that are played where nothing else is said.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 50;
 /// Worlds that are played at the same time: mostly each waits for its database's threads.
 const PLAYERS: usize = 8;
 /// Of every so many worlds one has fair weather: nothing goes wrong in it, and nothing is done twice.

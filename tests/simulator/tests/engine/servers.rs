@@ -29,9 +29,9 @@ use flowctl_app::store::{ExecutionFilter, NewEffect, SqliteStore, Store as _};
 pub const SERVERS: usize = 2;
 pub const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 /// How long things go wrong.
-const TROUBLED: Duration = Duration::from_secs(70 * 60);
-const LEASE: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_secs(60);
+const TROUBLED: Duration = Duration::from_secs(3 * 60 * 60);
+const LEASE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_secs(30);
 
 /// Types whose steps somebody performs.
 const PERFORMED: [StepType; 6] = [
@@ -169,7 +169,7 @@ impl World {
                 // One that died at the last moment is started once more.
                 return death(&mut seen).await;
             }
-            let pause = self.seconds(600);
+            let pause = self.seconds(900);
             tokio::select! {
                 biased;
                 () = death(&mut seen) => return,
@@ -306,8 +306,8 @@ impl Performer for Called {
         let (troubled, world) = (*self.world.shared.trouble.borrow(), &self.world);
         match world.below(12) {
             // It never answers: the step's own time runs out, or the server's life.
-            0 if troubled => sleep(Duration::from_secs(100 * 60)).await,
-            1 | 2 if troubled => sleep(world.seconds(1_800)).await,
+            0 if troubled => sleep(Duration::from_secs(5 * 60 * 60)).await,
+            1 | 2 if troubled => sleep(world.seconds(3_600)).await,
             _ => sleep(world.seconds(10)).await,
         }
         // A dead server hears no answer.
