@@ -10,6 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flowctl_core::execution::budget::Limits;
+use flowctl_core::value::Money;
 use secrecy::SecretString;
 use url::Url;
 
@@ -216,6 +218,7 @@ impl Reader {
             google: self.provider("ai_google_api_key", "ai_google_base_url"),
             compatible: self.provider("ai_compatible_api_key", "ai_compatible_base_url"),
             prices: self.value("ai_prices", path),
+            monthly_budget: self.value("ai_monthly_budget", spending_limits).unwrap_or_default(),
         }
     }
 
@@ -373,6 +376,24 @@ impl Reader {
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+/// `500 USD`, `20000000 tokens`, or both with a comma between.
+fn spending_limits(text: &str) -> Option<Limits> {
+    let mut limits = Limits::default();
+    for part in text.split(',').map(str::trim) {
+        let fresh = match part.strip_suffix("tokens") {
+            Some(count) => limits.max_tokens.replace(count.trim().parse().ok().filter(|count| *count > 0)?).is_none(),
+            None => {
+                let money: Money = part.parse().ok()?;
+                !money.amount().is_zero() && limits.max_cost.replace(money).is_none()
+            }
+        };
+        if !fresh {
+            return None;
+        }
+    }
+    Some(limits)
 }
 
 fn boolean(text: &str) -> Option<bool> {

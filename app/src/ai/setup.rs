@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowctl_core::execution::budget::Limits;
 use secrecy::SecretString;
 use url::Url;
 
@@ -37,6 +38,8 @@ pub struct AiSettings {
     pub compatible: ProviderSettings,
     /// A file that replaces the table of prices.
     pub prices: Option<PathBuf>,
+    /// What each tenant's models may cost in a month.
+    pub monthly_budget: Limits,
 }
 
 /// Why providers cannot be set up.

@@ -76,6 +76,9 @@ impl Writer {
                 SignalFailure::Refused(refusal @ Refusal::NotNoted { .. }) => {
                     return Err(JournalError::Refused(refusal.to_string()));
                 }
+                SignalFailure::Store(StoreError::OverBudget(refusal)) => {
+                    return Err(JournalError::OverBudget(refusal.to_string()));
+                }
                 // The lease had ended while this server goes on with the attempt.
                 SignalFailure::Store(StoreError::Fenced)
                     if self.engine.inner.under_way.is_claimed_anew(&work).await =>

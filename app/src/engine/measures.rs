@@ -20,6 +20,7 @@ enum Measure {
     StepEnded { step_type: &'static str, status: &'static str, seconds: Option<f64> },
     Retried { step_type: &'static str },
     Repeated,
+    BudgetNearlyUsed { budget: &'static str },
     Decided { kind: DecisionKind, source: SourceKind },
 }
 
@@ -55,6 +56,7 @@ fn measure(after: &Execution, event: &Event) -> Option<Measure> {
         EventKind::StepSkipped { .. } => step_ended(after, event, "skipped"),
         EventKind::StepRetrying { .. } => Measure::Retried { step_type: type_of(after, event) },
         EventKind::StepRepeated => Measure::Repeated,
+        EventKind::BudgetNearlyUsed { nearly } => Measure::BudgetNearlyUsed { budget: nearly.account.of.as_str() },
         EventKind::DecisionRecorded { decision } => {
             Measure::Decided { kind: decision.decision, source: decision.source.kind }
         }
@@ -97,6 +99,7 @@ impl Measure {
                 }
             }
             Self::Retried { step_type } => counter!(names::STEPS_RETRIED, "type" => step_type).increment(1),
+            Self::BudgetNearlyUsed { budget } => counter!(names::BUDGET_ALERTS, "budget" => budget).increment(1),
             Self::Repeated => counter!(names::STEPS_REPEATED).increment(1),
             Self::Decided { kind, source } => {
                 counter!(names::DECISIONS, "decision" => decision(kind), "source" => way(source)).increment(1);

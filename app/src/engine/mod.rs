@@ -30,6 +30,7 @@ mod retention;
 mod run;
 mod schedule;
 mod signal;
+mod spending;
 mod start;
 mod under_way;
 mod wake;
@@ -66,6 +67,7 @@ pub use definitions::{BranchHead, DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
 pub use published::{Event as PublishedEvent, MAX_NAME as MAX_EVENT_NAME, PublishFailure};
 pub use signal::SignalFailure;
+pub use spending::TenantBudgets;
 pub use start::{StartFailure, StartRequest, Started};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,6 +103,8 @@ pub struct EngineOptions {
     pub keep_events: Option<Duration>,
     /// Whether the event stream is told of what is stored.
     pub stream: bool,
+    /// What tenants may spend on models in a month.
+    pub tenant_budgets: TenantBudgets,
     /// Whether processes start by themselves: by time tables, by events, by the end of others.
     pub triggers: bool,
 }
@@ -122,6 +126,7 @@ impl EngineOptions {
             keep_archived: Some(DAY * 30),
             keep_events: Some(DAY * 30),
             stream: false,
+            tenant_budgets: TenantBudgets::default(),
             triggers: true,
         }
     }
@@ -235,8 +240,10 @@ impl Engine {
         if before.is_none() {
             audit.extend(self.inner.pinned.pinned(&after));
         }
+        let charges = spending::charges(plan, earlier, &after, &events, &self.inner.options.tenant_budgets);
         Transition {
             audit,
+            charges,
             work: new_work(&after, &events),
             effects,
             delivery: along.delivery,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::occurrence::Happening;
 use crate::identity::resume::Claims;
-use crate::notify::wording::{Resume, Words, words};
+use crate::notify::wording::{About, Resume, Words, words};
 use crate::steps::notify::passes;
 use crate::steps::{Attempt, Journal};
 use crate::store::{ClaimedOccurrence, NewEffect, NewOccurrence, OccurrenceEnd};
@@ -63,7 +63,8 @@ impl Engine {
                 }
             };
             let resume = self.resume(&notice, after, now);
-            let said = words(notice.occasion, after, notice.step.as_deref(), resume.as_ref());
+            let about = About { step: notice.step.as_deref(), budget: notice.budget.as_ref() };
+            let said = words(notice.occasion, after, about, resume.as_ref());
             if notice.channel == Channel::Comment {
                 let text = format!("**{}**\n\n{}", said.subject, said.message);
                 found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));

@@ -3,7 +3,9 @@
 use flowctl_core::approval::Requirement;
 use flowctl_core::definition::StepType;
 use flowctl_core::definition::process::NotifyOccasion;
+use flowctl_core::execution::budget::{BudgetOf, NearlyUsed};
 use flowctl_core::execution::{Execution, Waiting};
+use flowctl_core::value::Money;
 use serde_json::{Value, json};
 
 use crate::github::wording::{Names, Naming};
@@ -28,9 +30,19 @@ pub struct Resume {
     pub url: String,
 }
 
+/// What of an execution a notification is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'n> {
+    /// The step that waits for a person.
+    pub step: Option<&'n str>,
+    /// The budget that is nearly used.
+    pub budget: Option<&'n NearlyUsed>,
+}
+
 /// What is said on this occasion about an execution, or about a step of it that waits for a person.
 #[must_use]
-pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>, resume: Option<&Resume>) -> Words {
+pub fn words(occasion: NotifyOccasion, execution: &Execution, about: About<'_>, resume: Option<&Resume>) -> Words {
+    let About { step, budget } = about;
     let (kind, subject, mut lines) = match occasion {
         NotifyOccasion::Started => ("execution.started", format!("{} started", execution.process), Vec::new()),
         NotifyOccasion::Completed => ("execution.completed", format!("{} completed", execution.process), Vec::new()),
@@ -44,11 +56,7 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
             let subject = format!("{} failed{}", execution.process, at.unwrap_or_default());
             ("execution.failed", subject, why.into_iter().collect())
         }
-        NotifyOccasion::BudgetNearlyUsed => {
-            let cost = execution.cost().map(|cost| format!("Spent so far: {cost}"));
-            let subject = format!("{} has used most of its budget", execution.process);
-            ("execution.budget_nearly_used", subject, cost.into_iter().collect())
-        }
+        NotifyOccasion::BudgetNearlyUsed => nearly_used(execution, budget),
         NotifyOccasion::ApprovalRequested
         | NotifyOccasion::FormRequested
         | NotifyOccasion::ApprovalReminded
@@ -69,6 +77,7 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
             "status": execution.status,
             "error": execution.error.as_ref().map(|error| &error.message),
             "step": step,
+            "budget": budget,
             "waiting_for": step.and_then(|step| waiting_for(execution, step)),
             "pull_request": execution.trigger.pull_request.as_ref().map(|it| &it.url),
             "url": execution.url,
@@ -79,6 +88,23 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, step: Option<&str>
         }
     });
     Words { subject, message: lines.join("\n"), payload }
+}
+
+/// Whose budget, how much of it, until when.
+fn nearly_used(execution: &Execution, budget: Option<&NearlyUsed>) -> (&'static str, String, Vec<String>) {
+    let kind = "execution.budget_nearly_used";
+    let own = || format!("{} has used most of its budget", execution.process);
+    let Some(NearlyUsed { account, used, limits, until }) = budget else { return (kind, own(), Vec::new()) };
+    let subject = match account.of {
+        BudgetOf::Step | BudgetOf::Execution => own(),
+        _ => format!("Most of this month's budget of {} is used", account.words()),
+    };
+    let cost = |max: &Money| format!("Spent so far: {} of {max}", used.cost.as_deref().unwrap_or("nothing"));
+    let tokens = used.input_tokens.saturating_add(used.output_tokens);
+    let mut lines: Vec<String> = limits.max_cost.as_ref().map(cost).into_iter().collect();
+    lines.extend(limits.max_tokens.map(|max| format!("Tokens so far: {tokens} of {max}")));
+    lines.extend(until.map(|until| format!("Begins anew: {until}")));
+    (kind, subject, lines)
 }
 
 /// Who may act, until when, and how.

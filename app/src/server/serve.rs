@@ -16,7 +16,7 @@ use super::role::Role;
 use super::{open, router};
 use crate::api::{self, Api, ApiParts};
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{EffectPlanner, Engine, EngineOptions};
+use crate::engine::{EffectPlanner, Engine, EngineOptions, TenantBudgets};
 use crate::github::client::{GitHub, GitHubError};
 use crate::github::definitions::Repositories;
 use crate::github::intake::{Intake, IntakeParts};
@@ -159,6 +159,7 @@ impl Server {
                 keep_events: settings.keep_events,
                 public_url: Some(settings.public_url.as_str().trim_end_matches('/').to_owned()),
                 stream: settings.nats_url.is_some(),
+                tenant_budgets: TenantBudgets { each: settings.ai.monthly_budget.clone(), ..TenantBudgets::default() },
                 resume: Some(api::resume_tokens(&store).await?),
                 ..EngineOptions::new(&owner)
             },

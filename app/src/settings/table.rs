@@ -211,6 +211,12 @@ pub const TABLE: &[SettingDescription] = &[
         "the key of the provider `compatible`, if it wants one",
     ),
     plain(
+        "ai_monthly_budget",
+        "",
+        "money, tokens or both, such as 500 USD or 500 USD, 20000000 tokens",
+        "what the models of each tenant may cost in a calendar month (UTC)",
+    ),
+    plain(
         "ai_prices",
         "the table that comes with flowctl",
         "the path of a TOML file",

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::OverBudget;
+
 /// Why the store did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,9 @@ pub enum StoreError {
     /// Somebody else has what the transition was made for: its lease had ended. Nothing was stored.
     #[error("somebody else has taken this over meanwhile")]
     Fenced,
+    /// A model is not asked: a budget that counts by month does not allow it. Nothing was stored.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// The cursor is none of ours.
     #[error("the cursor is not one that a list gave")]
     WrongCursor,

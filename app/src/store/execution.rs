@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowctl_core::execution::{Event, Execution, ExecutionId, ExecutionStatus, Signal, TenantId};
 use jiff::Timestamp;
 
-use super::{Claim, DeliveryId, Held, NewEffect, NewOccurrence, NewSignal, Work};
+use super::{Charge, Claim, DeliveryId, Held, NewEffect, NewOccurrence, NewSignal, Work};
 use crate::audit::NewEntry;
 
 /// One transition of one execution: stored as a whole or not at all.
@@ -54,6 +54,8 @@ pub struct Transition {
     pub streamed: bool,
     /// What the audit log records of it.
     pub audit: Vec<NewEntry>,
+    /// What it uses and reserves of budgets that count by month. Nothing is stored where one of them does not allow it.
+    pub charges: Vec<Charge>,
 }
 
 impl Transition {
@@ -81,6 +83,7 @@ impl Transition {
             outputs: Vec::new(),
             streamed: false,
             audit: Vec::new(),
+            charges: Vec::new(),
         }
     }
 }

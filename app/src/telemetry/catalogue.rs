@@ -87,6 +87,12 @@ pub const CATALOGUE: &[Metric] = &[
         "Attempts made again because their server stopped in the middle of them.",
     ),
     metric(
+        names::BUDGET_ALERTS,
+        Kind::Counter,
+        &["budget"],
+        "Budgets of models of which 80 % was used: of an execution, or by month of an agent, process, repository, tenant.",
+    ),
+    metric(
         names::DECISIONS,
         Kind::Counter,
         &["decision", "source"],

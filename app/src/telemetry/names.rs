@@ -16,6 +16,8 @@ pub const STEP_DURATION: &str = "flowctl_step_duration_seconds";
 pub const STEPS_RETRIED: &str = "flowctl_steps_retried_total";
 /// Attempts made again because their server stopped in the middle of them.
 pub const STEPS_REPEATED: &str = "flowctl_steps_repeated_total";
+/// Budgets of models that are nearly used, by whose it is: `budget`.
+pub const BUDGET_ALERTS: &str = "flowctl_budget_alerts_total";
 /// What people decided, by `decision` and the way it came, `source`.
 pub const DECISIONS: &str = "flowctl_decisions_total";
 /// Transitions that had to be decided again because another one came first.

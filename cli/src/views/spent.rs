@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
 
 /// The columns of the CSV.
-const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated";
+const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated,provider";
 
 /// Executions with what their models used, a row each.
 pub fn executions(executions: &[ExecutionView]) -> String {
@@ -35,7 +35,7 @@ pub fn csv(executions: &[ExecutionView]) -> String {
     for execution in executions {
         let spent: Vec<(&StepView, &UsageView)> =
             execution.steps.iter().filter_map(|step| Some((step, step.usage.as_ref()?))).collect();
-        let mut line = |of_step: [String; 8]| {
+        let mut line = |of_step: [String; 9]| {
             let own = [
                 execution.id.to_string(),
                 execution.repository.clone(),
@@ -61,16 +61,24 @@ pub fn csv(executions: &[ExecutionView]) -> String {
                 cost.0.to_owned(),
                 cost.1.to_owned(),
                 usage.estimated.to_string(),
+                provider(&usage.model).to_owned(),
             ]);
         }
     }
     text
 }
 
+/// Who has a model: what stands before the first `/` of its name.
+fn provider(model: &str) -> &str {
+    model.split_once('/').map_or(model, |(provider, _)| provider)
+}
+
+/// How a formula begins in a spreadsheet (<https://owasp.org/www-community/attacks/CSV_Injection>), in full width too.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
 /// A field; one that a spreadsheet would take for a formula begins with an apostrophe.
 fn escaped(field: &str) -> String {
-    let field =
-        if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() };
+    let field = if field.starts_with(FORMULA) { format!("'{field}") } else { field.to_owned() };
     if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
 }
 
@@ -160,10 +168,27 @@ mod tests {
 
     #[test]
     fn fields_of_csv_are_quoted_and_are_no_formulas() {
-        for (field, expected) in
-            [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("", "")]
-        {
+        let cases = [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            ("＝1+1", "'＝1+1"),
+            ("\n=1", "\"'\n=1\""),
+            ("", ""),
+        ];
+        for (field, expected) in cases {
             assert_eq!(escaped(field), expected);
+        }
+    }
+
+    #[test]
+    fn a_models_provider_stands_before_its_name() {
+        for (model, expected) in
+            [("openai/gpt-5-mini", "openai"), ("compatible/org/model", "compatible"), ("mock", "mock")]
+        {
+            assert_eq!(provider(model), expected);
         }
     }
 

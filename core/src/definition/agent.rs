@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Text;
+use super::process::SpendingLimit;
 use super::step::agent_task::Budget;
 use crate::source::Spanned;
 
@@ -34,6 +35,9 @@ pub struct Agent {
     /// What it may spend on one task.
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// What all its tasks may cost in a calendar month, in UTC.
+    #[serde(default)]
+    pub monthly_budget: Option<SpendingLimit>,
 }
 
 /// Whether an agent remembers.

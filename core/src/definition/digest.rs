@@ -66,8 +66,15 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
             whole[key] = Value::Object(used);
         }
     }
-    let tells =
-        !process.header.notify.is_empty() || process.all_steps().any(|step| matches!(step.kind, StepKind::Notify(_)));
+    if let Some(budget) = &resources.monthly_budget {
+        whole["monthly_budget"] = json!(budget);
+    }
+    if !resources.notify.is_empty() {
+        whole["notify"] = json!(resources.notify);
+    }
+    let tells = !resources.notify.is_empty()
+        || !process.header.notify.is_empty()
+        || process.all_steps().any(|step| matches!(step.kind, StepKind::Notify(_)));
     // Which channel is meant may be known only when it runs.
     if tells && !resources.channels.is_empty() {
         whole["channels"] = json!(resources.channels);

@@ -109,13 +109,17 @@ pub struct Defaults {
     pub execution_timeout: Option<Spanned<Duration>>,
     /// What the models of the whole execution may cost.
     #[serde(default)]
-    pub execution_budget: Option<ExecutionBudget>,
+    pub execution_budget: Option<SpendingLimit>,
+    /// What the models of all its executions may cost in a calendar month, in UTC.
+    // Not there where nothing is said: the digests of processes that say nothing stay what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_budget: Option<SpendingLimit>,
 }
 
-/// What the models of an execution may cost together.
+/// What models may cost together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExecutionBudget {
+pub struct SpendingLimit {
     /// Money.
     #[serde(default)]
     pub max_cost: Option<Spanned<Money>>,
@@ -134,6 +138,7 @@ impl Defaults {
             retry: self.retry.or_else(|| wider.retry.clone()),
             execution_timeout: self.execution_timeout.or(wider.execution_timeout),
             execution_budget: self.execution_budget.or_else(|| wider.execution_budget.clone()),
+            monthly_budget: self.monthly_budget.or_else(|| wider.monthly_budget.clone()),
         }
     }
 }
@@ -195,7 +200,7 @@ pub enum NotifyOccasion {
     ApprovalReminded,
     /// More people are asked for an approval or a form. Where no rule names it, who is told of the request is told of this.
     ApprovalEscalated,
-    /// Most of the execution's budget is used.
+    /// Most of a budget is used: of the execution's, or of one that counts by month.
     BudgetNearlyUsed,
 }
 

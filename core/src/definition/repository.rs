@@ -233,6 +233,8 @@ impl Repository {
             resources.models =
                 settings.models.iter().map(|(alias, model)| (alias.value.clone(), model.value.clone())).collect();
             resources.defaults = settings.defaults.clone();
+            resources.monthly_budget = settings.monthly_budget.clone();
+            resources.notify = settings.notify.iter().map(|rule| rule.value.clone()).collect();
             resources.channels =
                 settings.channels.iter().map(|(name, channel)| (name.value.clone(), channel.clone())).collect();
         }

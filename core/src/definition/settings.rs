@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::process::Defaults;
+use super::process::{Defaults, NotifyRule, SpendingLimit};
 use super::step::notify::Channel;
 use super::{Role, Text};
 use crate::source::Spanned;
@@ -25,6 +25,12 @@ pub struct FlowSettings {
     /// Defaults of every process.
     #[serde(default)]
     pub defaults: Defaults,
+    /// What the models of all processes may cost in a calendar month, in UTC.
+    #[serde(default)]
+    pub monthly_budget: Option<SpendingLimit>,
+    /// Who is told about what of every process, beside what each one says itself.
+    #[serde(default)]
+    pub notify: Vec<Spanned<NotifyRule>>,
     /// Who may use which command.
     #[serde(default)]
     pub commands: IndexMap<Spanned<String>, CommandSettings>,

@@ -146,16 +146,18 @@ impl StepState {
                 self.status = StepStatus::Running;
                 self.attempt += 1;
                 self.tries += 1;
+                self.attempt_at = self.started_at.map(|_| event.at);
                 self.started_at = self.started_at.or(Some(event.at));
                 self.timeout_ms = *timeout_ms;
                 self.input = input.clone().into();
                 self.secret_texts.clone_from(secret_texts);
                 self.waiting = None;
             }
-            EventKind::StepNoted { kind, bytes, usage, .. } => self.note(*kind, *bytes, usage.as_ref()),
+            EventKind::StepNoted { kind, bytes, usage, .. } => self.note(*kind, *bytes, usage.as_ref(), event.at),
             EventKind::StepResumed { timeout_ms, .. } => {
                 self.status = StepStatus::Running;
                 self.attempt += 1;
+                self.attempt_at = Some(event.at);
                 self.timeout_ms = *timeout_ms;
                 self.waiting = None;
             }

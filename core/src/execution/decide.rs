@@ -65,7 +65,7 @@ pub enum Refusal {
         reason: String,
     },
     /// A model is not asked: it may cost more than is left.
-    #[error("the budget of {} does not allow another call of the model: with it, up to {exceeded} would be used", .of.words())]
+    #[error("the budget of the {} does not allow another call of the model: with it, up to {exceeded} would be used", .of.as_str())]
     OverBudget {
         /// The step.
         step: String,
@@ -200,6 +200,8 @@ impl Transition<'_> {
             Signal::StepRepeated { step, attempt } => perform::repeated(self, &step, attempt)?,
             Signal::Note { step, attempt, number, entry } => journal::note(self, &step, attempt, number, &entry)?,
             Signal::Ask { step, attempt, request } => journal::ask(self, &step, attempt, *request)?,
+            // Also where the execution has ended meanwhile: it is what was used that counts.
+            Signal::BudgetNearlyUsed { nearly } => self.emit(EventKind::BudgetNearlyUsed { nearly: *nearly }),
             Signal::Decide { step, decision } => people::decided(self, &step, decision)?,
             Signal::Answer { step, person, values, source } => people::answered(self, &step, person, values, source)?,
             Signal::OwnersKnown { owned } => people::owners_known(self, &owned),

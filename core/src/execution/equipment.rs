@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::budget::Limits;
 use crate::definition::agent::{Agent, Memory};
 use crate::definition::step::api_call::Method;
 use crate::definition::tool::{self, Tool, ToolApproval, ToolType};
@@ -76,6 +77,9 @@ pub struct EquippedAgent {
     /// What it may spend on one task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,
+    /// What all its tasks may cost in a calendar month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_budget: Option<Limits>,
 }
 
 impl EquippedTool {
@@ -132,6 +136,7 @@ impl EquippedAgent {
             tools: agent.tools.iter().map(|tool| tool.value.clone()).collect(),
             memory: agent.memory,
             budget: agent.budget.as_ref().map(|budget| json!(budget)),
+            monthly_budget: agent.monthly_budget.as_ref().map(Limits::from),
         }
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::budget::Limits;
+use super::budget::NearlyUsed;
 use super::items::BodyStep;
 use super::journal::{CallDecided, EntryKind};
 use super::state::{Execution, StepError, Usage};
@@ -101,9 +101,12 @@ pub enum EventKind {
     /// People decided what an attempt had asked them; it goes on as another attempt with the same journal.
     #[serde(rename = "step.resumed")]
     StepResumed { decided: CallDecided, timeout_ms: Option<u64> },
-    /// Most of the execution's budget is used.
+    /// Most of a budget is used.
     #[serde(rename = "execution.budget_nearly_used")]
-    BudgetNearlyUsed { used: Usage, limits: Limits },
+    BudgetNearlyUsed {
+        #[serde(flatten)]
+        nearly: NearlyUsed,
+    },
     /// It waits for people or time.
     #[serde(rename = "step.waiting")]
     StepWaiting { waiting: Waiting },

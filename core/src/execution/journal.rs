@@ -2,7 +2,7 @@
 //! on where the attempt was, and so that people can read afterwards what a model was told and did. Entries are events of the
 //! execution; the state holds only how many there are. What an entry means for the work is the performer's.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -221,6 +221,9 @@ pub struct Noted {
     /// What the model call under way may use up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Usage>,
+    /// Since when: what the call uses counts for that month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_at: Option<Timestamp>,
     /// How many calls of tools were begun.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls: u32,
@@ -406,7 +409,7 @@ fn goes_on_after(class: ErrorClass) -> bool {
 }
 
 impl StepState {
-    pub(super) fn note(&mut self, kind: EntryKind, bytes: u64, usage: Option<&Usage>) {
+    pub(super) fn note(&mut self, kind: EntryKind, bytes: u64, usage: Option<&Usage>, at: Timestamp) {
         let since = self.attempt;
         let noted = self.journal.get_or_insert_with(|| Box::new(Noted { since, ..Noted::default() }));
         noted.entries += 1;
@@ -415,12 +418,12 @@ impl StepState {
             EntryKind::ModelAsked => {
                 // Asked again after a crash: what came of the question before nobody knows.
                 let unanswered = noted.reserved.take();
-                noted.reserved = usage.cloned();
+                (noted.reserved, noted.reserved_at) = (usage.cloned(), Some(at));
                 self.use_up(unanswered.as_ref());
             }
             EntryKind::ToolCallBegun => noted.calls = noted.calls.saturating_add(1),
             EntryKind::ModelAnswered | EntryKind::ModelFailed => {
-                noted.reserved = None;
+                (noted.reserved, noted.reserved_at) = (None, None);
                 self.use_up(usage);
             }
             _ => {}
@@ -439,12 +442,15 @@ impl StepState {
     /// Nobody waits any more for the call under way. It may have been answered and charged all the same, so that what was
     /// reserved for it counts as used.
     pub(super) fn give_up_call(&mut self) {
-        let unanswered = self.journal.as_mut().and_then(|noted| noted.reserved.take());
+        let unanswered = self.journal.as_mut().and_then(|noted| {
+            noted.reserved_at = None;
+            noted.reserved.take()
+        });
         self.use_up(unanswered.as_ref());
     }
 
     /// Another question is asked: what was said about the one before does not count for it.
-    pub(super) fn ask_about(&mut self, call: &ShownCall, at: jiff::Timestamp) {
+    pub(super) fn ask_about(&mut self, call: &ShownCall, at: Timestamp) {
         let people: Vec<_> = self.decisions.iter().map(|decision| decision.person.clone()).collect();
         let source = format!("asked:{}:{}", self.attempt, call.id);
         self.withdraw(&people, "asked about another call", &source, at);

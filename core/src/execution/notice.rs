@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::budget::NearlyUsed;
 use super::context;
 use super::event::{Event, EventKind};
 use super::perform::evaluate;
@@ -28,6 +29,8 @@ pub struct Notice {
     pub occasion: NotifyOccasion,
     /// The step that waits for a person, where that is what happened.
     pub step: Option<String>,
+    /// The budget that is nearly used, where that is what happened.
+    pub budget: Option<NearlyUsed>,
     /// The way.
     pub channel: Channel,
     /// Who is told: a list of `{to, secret}`.
@@ -38,7 +41,7 @@ pub struct Notice {
 
 /// What the process's rules ask for after these events, which led to `after`; an error where a receiver cannot be told.
 pub fn notices(plan: &Plan, after: &Execution, events: &[Event]) -> Vec<Result<Notice, StepError>> {
-    let rules = &plan.process.header.notify;
+    let rules = &plan.notify;
     if rules.is_empty() {
         return Vec::new();
     }
@@ -48,13 +51,13 @@ pub fn notices(plan: &Plan, after: &Execution, events: &[Event]) -> Vec<Result<N
         let Some(occasion) = occasion(event) else { continue };
         let names = |rule: &NotifyRule, occasion| rule.on.iter().any(|on| on.value == occasion);
         let named = match instead(occasion, after, event) {
-            Some(request) if !rules.iter().any(|rule| names(&rule.value, occasion)) => request,
+            Some(request) if !rules.iter().any(|rule| names(rule, occasion)) => request,
             _ => occasion,
         };
         for (place, rule) in rules.iter().enumerate() {
-            if names(&rule.value, named) {
+            if names(rule, named) {
                 let context = context.get_or_insert_with(|| context::of(plan, after));
-                notices.push(notice(plan, after, event, (place, &rule.value), occasion, context));
+                notices.push(notice(plan, after, event, (place, rule), occasion, context));
             }
         }
     }
@@ -95,16 +98,25 @@ fn notice(
 ) -> Result<Notice, StepError> {
     let to = rule.to.as_ref().map(|to| &to.value);
     let Rendered { value: receivers, secret_texts } = receivers(plan, rule.channel, to, context)?;
+    let budget = match &event.kind {
+        EventKind::BudgetNearlyUsed { nearly } => Some(nearly.clone()),
+        _ => None,
+    };
     let about = match &event.step {
         Some(step) if matches!(event.kind, EventKind::StepWaiting { .. }) => {
             format!("{step}/{}", event.attempt.unwrap_or(0))
+        }
+        // One for each budget and time for which it counts.
+        None if budget.is_some() => {
+            let budget = budget.as_ref().map(|budget| (&budget.account, budget.until));
+            budget.map_or_else(String::new, |(account, until)| format!("/{account}/{until:?}"))
         }
         // These come several times in one attempt.
         Some(step) => format!("{step}/{}/{}", event.attempt.unwrap_or(0), event.at),
         None => format!("/{}", after.retries),
     };
     let key = format!("{}/notify/{place}/{occasion:?}/{about}", after.id);
-    Ok(Notice { key, occasion, step: event.step.clone(), channel: rule.channel, receivers, secret_texts })
+    Ok(Notice { key, occasion, step: event.step.clone(), budget, channel: rule.channel, receivers, secret_texts })
 }
 
 /// The input of a `notify` step: its channel, its words, its receivers, and for a comment the issue.

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::address::{items_of, key, step_of};
+use super::budget::Limits;
 use super::equipment::{EquippedAgent, EquippedTool};
 use super::performable::Performable;
 use super::reads::Reads;
-use crate::definition::process::Defaults;
+use crate::definition::process::{Defaults, NotifyRule, SpendingLimit};
 use crate::definition::settings::ChannelSettings;
 use crate::definition::step::{AgentTask, RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
@@ -31,6 +32,10 @@ pub struct Plan {
     pub digest: String,
     /// The steps in the order of the definition; those inside of a `foreach` are in its body.
     pub steps: IndexMap<String, PlannedStep>,
+    /// Who is told about what: the process's own rules, then those of the repository.
+    pub(super) notify: Vec<NotifyRule>,
+    /// What the models of all processes of the repository may cost in a month.
+    pub(super) monthly_budget: Limits,
     /// The channels that notifications may name.
     pub(super) channels: IndexMap<String, ChannelSettings>,
     /// Where each step is, bodies included.
@@ -63,6 +68,8 @@ pub struct PlannedStep {
     pub body: IndexMap<String, PlannedStep>,
     /// What it works with: the definition of its tool, or of its agent and that one's tools, as its input names them.
     pub(super) equipment: Map<String, Value>,
+    /// The agent that works on it, and what that one's tasks may cost in a month.
+    pub(super) agent: Option<(String, Limits)>,
     /// What its fields read.
     pub(super) reads: Reads,
 }
@@ -88,6 +95,10 @@ pub struct Edge {
 pub struct Resources {
     /// The repository's defaults, where a process says nothing.
     pub defaults: Defaults,
+    /// What all processes may cost in a month.
+    pub monthly_budget: Option<SpendingLimit>,
+    /// Who is told about what of every process.
+    pub notify: Vec<NotifyRule>,
     /// Models by alias.
     pub models: IndexMap<String, String>,
     /// Channels by name.
@@ -175,10 +186,24 @@ impl Plan {
         let mut payload_reads = Reads::default();
         payload_reads.add_payload(&outputs_read);
         payload_reads.add_payload(&group_reads);
-        payload_reads.add(&process.header.notify);
+        let own = process.header.notify.iter().map(|rule| rule.value.clone());
+        let notify: Vec<NotifyRule> = own.chain(resources.notify.iter().cloned()).collect();
+        payload_reads.add(&notify);
         payload_of(&steps, &mut payload_reads);
         let channels = resources.channels.clone();
-        Ok(Self { process, digest, steps, channels, places, outputs_read, group_reads, payload_reads })
+        let monthly_budget = resources.monthly_budget.as_ref().map(Limits::from).unwrap_or_default();
+        Ok(Self {
+            process,
+            digest,
+            steps,
+            notify,
+            monthly_budget,
+            channels,
+            places,
+            outputs_read,
+            group_reads,
+            payload_reads,
+        })
     }
 
     /// What is stored of a trigger's payload: all of a small one; of a larger one what the process reads. GitHub sends
@@ -308,6 +333,7 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
         policy: Vec::new(),
         body: IndexMap::new(),
         equipment: Map::new(),
+        agent: None,
         reads: Reads::of_step(step),
     };
     match &step.kind {
@@ -335,6 +361,8 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
                 planned.schema = schema_of(schema)?;
             }
             planned.equipment = equipment_of(task, resources).map_err(|(kind, name)| unknown(kind, name))?;
+            let agent = resources.agents.get(&task.agent.value).and_then(|agent| agent.monthly_budget.as_ref());
+            planned.agent = Some((task.agent.value.clone(), agent.cloned().unwrap_or_default()));
         }
         StepKind::HumanApproval(approval) => {
             if let Some(name) = &approval.policy {

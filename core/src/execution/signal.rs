@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::budget::NearlyUsed;
 use super::journal::{CallRequest, Entry};
 use super::state::{Delegation, ExecutionId, StepError, Usage};
 use super::workflow::WorkflowRun;
@@ -109,6 +110,11 @@ pub enum Signal {
         attempt: u32,
         /// What is asked.
         request: Box<CallRequest>,
+    },
+    /// Most of a budget that counts by month is used, with what this execution used.
+    BudgetNearlyUsed {
+        /// Which, and how much of it.
+        nearly: Box<NearlyUsed>,
     },
     /// A person whose word counts decided. Whether it counts was weighed before.
     Decide {

@@ -341,6 +341,9 @@ pub struct StepState {
     /// When its first attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// When the attempt under way or the last one started, if it is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
@@ -510,6 +513,7 @@ impl StepState {
             attempt: 0,
             tries: 0,
             started_at: None,
+            attempt_at: None,
             completed_at: None,
             timeout_ms: None,
             input: Shared::default(),

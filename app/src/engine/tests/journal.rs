@@ -163,6 +163,10 @@ fn spoken(text: &str) -> axum::response::Response {
 }
 
 fn with_models(world: &World, owner: &str, server: &Server) -> Engine {
+    with_models_and(world, EngineOptions::new(owner), server)
+}
+
+pub(super) fn with_models_and(world: &World, options: EngineOptions, server: &Server) -> Engine {
     let base_url = Some(Url::parse(&server.url("/v1")).unwrap());
     let compatible = ProviderSettings { api_key: None, base_url };
     let clock: Arc<dyn Clock> = world.clock.clone();
@@ -170,10 +174,11 @@ fn with_models(world: &World, owner: &str, server: &Server) -> Engine {
     let own = "[[price]]\nmodel = \"compatible/*\"\ninput = \"1 USD\"\noutput = \"10 USD\"\n";
     let providers = providers.with_prices(Prices::read(own).unwrap());
     let performer = AiGeneratePerformer::new(Arc::new(providers), clock);
-    let performers = Arc::new(Performers::default().with(StepType::AiGenerate, Arc::new(performer)));
+    let performers = Performers::default().with(StepType::AiGenerate, Arc::new(performer));
+    let performers = Arc::new(performers.with(StepType::Notify, world.performer.clone()));
     let (store, definitions) = (world.store.clone(), world.definitions.clone());
     let (clock, ids) = (world.clock.clone(), world.ids.clone());
-    Engine::new(store, definitions, performers, clock, ids, Arc::new(Telling), EngineOptions::new(owner))
+    Engine::new(store, definitions, performers, clock, ids, Arc::new(Telling), options)
 }
 
 const GENERATING: &str = "

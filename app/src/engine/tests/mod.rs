@@ -19,6 +19,7 @@ mod people;
 mod pushes;
 mod retention;
 mod schedules;
+mod spending;
 mod starts;
 mod time;
 
@@ -261,16 +262,28 @@ impl Written {
     }
 
     fn rewrite(&self, process: &str) {
+        self.rewrite_beside(process, None);
+    }
+
+    fn rewrite_beside(&self, process: &str, settings: Option<&str>) {
         let key = (REVISION.to_owned(), self.name.clone());
-        self.plans.lock().unwrap().insert(key, Arc::new(plan(process)));
+        self.plans.lock().unwrap().insert(key, Arc::new(plan_beside(process, settings)));
     }
 }
 
 fn plan(process: &str) -> Plan {
+    plan_beside(process, None)
+}
+
+/// The plan of a process beside a `flow.yaml`.
+fn plan_beside(process: &str, settings: Option<&str>) -> Plan {
     let name = process.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
-    let repository = Repository::read([(format!(".flow/processes/{name}.yaml"), process.to_owned())]);
-    let file = repository.files.values().next().unwrap();
-    assert!(file.faults.is_empty() && file.structure.is_empty(), "{:#?} {:#?}", file.faults, file.structure);
+    let settings = settings.map(|settings| (".flow/flow.yaml".to_owned(), settings.to_owned()));
+    let process = (format!(".flow/processes/{name}.yaml"), process.to_owned());
+    let repository = Repository::read(settings.into_iter().chain([process]));
+    for file in repository.files.values() {
+        assert!(file.faults.is_empty() && file.structure.is_empty(), "{:#?} {:#?}", file.faults, file.structure);
+    }
     repository.plan(name).unwrap().unwrap()
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod heard;
 pub(crate) mod lists;
 pub(crate) mod retention;
 pub(crate) mod signals;
+pub(crate) mod spending;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod transitions;
@@ -134,6 +135,13 @@ macro_rules! store_conformance {
                 a_time_table_never_goes_back
                 a_time_table_that_is_no_more_is_forgotten
                 repositories_are_known_by_what_was_heard_of_them
+            ]
+            spending: [
+                what_is_reserved_is_free_again_once_it_is_used
+                a_call_that_a_budget_does_not_allow_stores_nothing
+                calls_of_many_executions_at_once_cannot_overspend
+                people_are_told_once_for_each_budget_and_month
+                what_one_tenant_spends_is_no_other_ones
             ]
             stream: [
                 what_is_streamed_is_untold_until_somebody_tells_it

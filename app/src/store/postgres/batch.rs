@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::executions::{self, Stands};
 use super::prepared::{Prepared, Unit};
 use super::text::storable;
-use super::{along, payloads, signals};
+use super::{along, payloads, signals, spending};
 use crate::store::columns::{signed, unsigned};
 use crate::store::payloads::Payloads;
 use crate::store::{Committed, StoreError, states};
@@ -116,6 +116,7 @@ impl<'u> Batch<'u> {
         self.create(connection).await?;
         self.record_words(connection).await?;
         self.take_signals(connection).await?;
+        self.charge(connection).await?;
         if self.late.is_empty() {
             self.keep_apart(connection).await?;
             executions::more_work(connection, &self.placed()).await?;
@@ -286,6 +287,19 @@ impl<'u> Batch<'u> {
         for ((unit, _), part) in said {
             if !recorded.contains(&(part.tenant.clone(), word(part))) {
                 self.refuse_late(unit, Err(StoreError::WordKnown));
+            }
+        }
+        Ok(())
+    }
+
+    /// What models used and may use up, unit by unit: what one reserves is not there for the next.
+    async fn charge(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let charging: Vec<(Place, &Prepared)> = self.parts(|part| !part.transition.charges.is_empty()).collect();
+        for ((unit, _), part) in charging {
+            match spending::charge(connection, part).await {
+                Ok(()) => {}
+                Err(refused @ StoreError::OverBudget(_)) => self.refuse_late(unit, Err(refused)),
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -21,6 +21,7 @@ mod prepared;
 mod queries;
 mod retention;
 mod signals;
+mod spending;
 mod stream;
 mod text;
 mod work;

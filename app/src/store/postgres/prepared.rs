@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::audit;
 use super::payloads::tenant_text;
 use super::signals::turn_of_event;
+use super::spending;
 use super::text::storable;
 use crate::store::approval::{ApprovalChange, approval_changes};
 use crate::store::columns::micros;
@@ -80,7 +81,8 @@ impl Unit {
                 Wait::Ends { .. } => None,
             });
             let audit = (!part.transition.audit.is_empty()).then(|| audit::TURN.to_owned());
-            group.into_iter().chain(events).chain(audit).map(|name| (part.tenant.clone(), name))
+            let charges = part.transition.charges.iter().map(|charge| spending::turn_of(&charge.account));
+            group.into_iter().chain(events).chain(audit).chain(charges).map(|name| (part.tenant.clone(), name))
         })
     }
 }
@@ -138,6 +140,7 @@ impl Prepared {
             && word.is_none()
             && taken.is_none()
             && self.transition.audit.is_empty()
+            && self.transition.charges.is_empty()
             && to_group.is_none()
             && (signals.is_empty() && occurrences.is_empty() && effects.is_empty())
             && (self.waits.is_empty() && self.approvals.is_empty())

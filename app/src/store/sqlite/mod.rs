@@ -18,6 +18,7 @@ mod outputs;
 mod queries;
 mod retention;
 mod signals;
+mod spending;
 mod stream;
 mod transitions;
 mod work;

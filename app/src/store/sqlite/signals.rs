@@ -47,6 +47,18 @@ pub(super) fn of_transition(
     add_occurrences(connection, &transition.occurrences)
 }
 
+/// Tells an execution something; `signal` is JSON.
+pub(super) fn tell(
+    connection: &Connection,
+    tenant: &str,
+    execution: &str,
+    signal: &str,
+    at: i64,
+) -> Result<(), StoreError> {
+    execute(connection, ADD, params![tenant, execution, signal, at])?;
+    Ok(())
+}
+
 const FORGET_WAIT: &str = "delete from event_waits where tenant = ?1 and execution = ?2 and step = ?3";
 const REMEMBER_WAIT: &str = "
     insert into event_waits (tenant, execution, step, name, since) values (?1, ?2, ?3, ?4, ?5)

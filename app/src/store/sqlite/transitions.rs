@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{execute, execution_id, micros, micros_after, optional, signed, unsigned};
-use super::{audit, effects, lists, outputs, signals, stream};
+use super::{audit, effects, lists, outputs, signals, spending, stream};
 use crate::store::payloads::{Payloads, Text, split, split_where};
 use crate::store::states::{self, bytes, wake_at};
 use crate::store::{Committed, Held, StoreError, Transition};
@@ -95,6 +95,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
     if let (Some(group), true) = (&group, transition.execution.status.is_final()) {
         signals::wake_next_of_group(connection, &transition, group, at)?;
     }
+    spending::charge(connection, &transition, &prepared.id, at)?;
     lists::of_transition(connection, &transition, &prepared.id)?;
     audit::append(connection, &transition.tenant, &transition.audit)?;
     effects::add(connection, transition.effects)?;

@@ -1,7 +1,7 @@
 //! What may be spent, and how often a write is tried.
 
 use super::{Commit, Found, Subject, View, effect, key_place, typed};
-use crate::definition::process::Defaults;
+use crate::definition::process::{Defaults, SpendingLimit};
 use crate::definition::repository::Definition;
 use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::Budget;
@@ -19,6 +19,11 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         let (Some((file_before, was)), Some((file, is))) = (before, after) else { continue };
         if let Some(message) = raised(was.budget.as_ref(), is.budget.as_ref()) {
             let (place, was) = (key_place(Side::After, file, "budget"), key_place(Side::Before, file_before, "budget"));
+            found.tell(Kind::BudgetRaised, Subject::file(file), message, place, Some(was));
+        }
+        if let Some(message) = limit_raised(was.monthly_budget.as_ref(), is.monthly_budget.as_ref()) {
+            let key = "monthly_budget";
+            let (place, was) = (key_place(Side::After, file, key), key_place(Side::Before, file_before, key));
             found.tell(Kind::BudgetRaised, Subject::file(file), message, place, Some(was));
         }
     }
@@ -46,6 +51,16 @@ fn budget(step: &Step) -> Option<&Budget> {
         StepKind::AiGenerate(generate) => generate.budget.as_ref(),
         _ => None,
     }
+}
+
+/// The same of a budget that several calls share.
+fn limit_raised(was: Option<&SpendingLimit>, is: Option<&SpendingLimit>) -> Option<String> {
+    let budget = |limit: &SpendingLimit| Budget {
+        max_cost: limit.max_cost.clone(),
+        max_tokens: limit.max_tokens,
+        ..Budget::default()
+    };
+    raised(was.map(budget).as_ref(), is.map(budget).as_ref())
 }
 
 /// The limits that are higher or gone.

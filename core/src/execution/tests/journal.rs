@@ -3,7 +3,7 @@
 use super::*;
 use crate::approval::{Group, Requirement};
 use crate::definition::ErrorClass;
-use crate::execution::budget::Limits;
+use crate::execution::budget::{Account, BudgetOf, Limits, Month, NearlyUsed};
 use crate::execution::journal::{EntryKind, MAX_ENTRIES, MAX_ENTRY_BYTES, recorded};
 
 const AGENT: &str = "- {id: work, type: api_call, url: 'http://127.0.0.1/', retry: {max_attempts: 3, initial: 1s, jitter: false, on: [any]}, timeout: 5m}";
@@ -222,4 +222,96 @@ fn a_call_whose_price_is_not_known_does_not_pass_a_limit_of_money() {
     let unknown = Usage { input_tokens: 10, calls: 1, ..Usage::default() };
     let entry = Entry::ModelAsked { model: "m".to_owned(), reserved: unknown, budget: limits };
     assert!(world.notes("work", entry).unwrap_err().to_string().contains("a call whose price is not known, of 1 USD"));
+}
+
+#[test]
+fn a_month_ends_with_its_last_day_in_utc() {
+    for (at, month, end) in [
+        ("2026-02-28T23:59:59.999Z", "2026-02", "2026-03-01T00:00:00Z"),
+        ("2026-12-01T00:00:00Z", "2026-12", "2027-01-01T00:00:00Z"),
+        ("2028-02-29T12:00:00+14:00", "2028-02", "2028-03-01T00:00:00Z"),
+        ("2026-03-01T00:30:00+01:00", "2026-02", "2026-03-01T00:00:00Z"),
+    ] {
+        let of = Month::of(at.parse().unwrap());
+        assert_eq!((of.to_string().as_str(), of.end().unwrap().to_string().as_str()), (month, end), "{at}");
+    }
+}
+
+#[test]
+fn what_a_limit_refuses() {
+    let limits = |cost: Option<&str>, max_tokens| Limits { max_cost: cost.map(|it| it.parse().unwrap()), max_tokens };
+    let used =
+        |tokens, cost: Option<&str>| Usage { input_tokens: tokens, cost: cost.map(str::to_owned), ..Usage::default() };
+    for (limits, call, standing, expected) in [
+        (limits(None, None), used(9, Some("9 USD")), used(9, Some("9 USD")), None),
+        (limits(Some("1 USD"), None), used(9, Some("0.4 USD")), used(9, Some("0.6 USD")), None),
+        (limits(Some("1 USD"), None), used(9, Some("0.5 USD")), used(9, Some("0.6 USD")), Some("1.1 USD of 1 USD")),
+        (
+            limits(Some("1 USD"), None),
+            used(9, None),
+            used(9, Some("0.1 USD")),
+            Some("a call whose price is not known, of 1 USD"),
+        ),
+        (
+            limits(Some("1 USD"), None),
+            used(9, Some("0.1 EUR")),
+            used(9, Some("0.1 USD")),
+            Some("0.1 EUR, which cannot be compared with 1 USD"),
+        ),
+        (limits(None, Some(20)), used(11, None), used(9, None), None),
+        (limits(None, Some(20)), used(11, Some("1 EUR")), used(10, None), Some("21 of 20 tokens")),
+    ] {
+        assert_eq!(limits.refuse(&call, &standing).as_deref(), expected, "{limits:?}");
+    }
+}
+
+#[test]
+fn a_budget_of_the_month_is_told_of_also_when_the_execution_has_ended() {
+    let mut world = World::start(AGENT);
+    world.ends("work", Ok(json!(1)));
+    let nearly = NearlyUsed {
+        account: Account::new(BudgetOf::Repository, "acme/shop"),
+        used: usage(9, "0.9 USD"),
+        limits: Limits { max_cost: Some("1 USD".parse().unwrap()), max_tokens: None },
+        until: Month::of(world.now).end(),
+    };
+    world.signal(Signal::BudgetNearlyUsed { nearly: Box::new(nearly) }).unwrap();
+    let last = serde_json::to_value(world.events.last().unwrap()).unwrap();
+    assert_eq!(last["type"], "execution.budget_nearly_used");
+    assert_eq!(last["data"]["account"], json!({"of": "repository", "name": "acme/shop"}));
+    assert_eq!(last["data"]["until"], "2026-04-01T00:00:00Z");
+    assert_eq!(world.picture(), "completed | work:completed");
+    // As it was stored before budgets had accounts.
+    let old = json!({"type": "execution.budget_nearly_used", "data": {"used": {"input_tokens": 1, "output_tokens": 2, "calls": 1}, "limits": {"max_tokens": 3}}});
+    let EventKind::BudgetNearlyUsed { nearly } = serde_json::from_value(old).unwrap() else { panic!("another event") };
+    assert_eq!(nearly.account, Account::default());
+}
+
+#[test]
+fn a_step_counts_for_its_agent_its_process_and_its_repository() {
+    let text = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let repository = Repository::read([
+        text(".flow/flow.yaml", "monthly_budget: {max_cost: 9 USD}\ndefaults: {monthly_budget: {max_tokens: 500}}"),
+        text(".flow/agents/triage.yaml", "name: triage\nmodel: mock\nmonthly_budget: {max_cost: 1 USD}"),
+        text(
+            ".flow/processes/ask.yaml",
+            "name: ask\nversion: 1\nsteps:\n  - {id: work, type: agent_task, agent: triage, message: hi}\n  \
+             - {id: say, type: ai_generate, model: mock, prompt: hi, output_schema: {}}",
+        ),
+    ]);
+    let plan = repository.plan_for("ask", &Performable::everything()).unwrap().unwrap();
+    let (execution, _) = create(&plan, new_execution(json!({})), "2026-03-02T09:00:00Z".parse().unwrap()).unwrap();
+    let accounts = |step: &str| {
+        let accounts = crate::execution::budget::monthly(Some(&plan), &execution, step);
+        let words = |(account, limits): (Account, Limits)| {
+            let cost = limits.max_cost.map_or_else(String::new, |cost| cost.to_string());
+            format!("{account} {cost} {}", limits.max_tokens.map_or_else(String::new, |tokens| tokens.to_string()))
+        };
+        accounts.into_iter().map(words).collect::<Vec<_>>()
+    };
+    let shared =
+        [format!("process/{}:ask  500", execution.repository), format!("repository/{} 9 USD ", execution.repository)];
+    assert_eq!(accounts("say"), shared);
+    assert_eq!(accounts("work")[0], format!("agent/{}:triage 1 USD ", execution.repository));
+    assert_eq!(accounts("work")[1..], shared);
 }

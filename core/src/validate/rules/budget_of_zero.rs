@@ -3,6 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use crate::definition::process::SpendingLimit;
 use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::Budget;
@@ -55,6 +56,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
         match &file.definition {
             Some(Definition::Process(process)) => {
+                let defaults = &process.header.defaults;
+                of_limit(file, defaults.execution_budget.as_ref(), findings);
+                of_limit(file, defaults.monthly_budget.as_ref(), findings);
                 for step in process.all_steps() {
                     match &step.kind {
                         StepKind::AiGenerate(generate) => of_budget(file, generate.budget.as_ref(), findings),
@@ -63,7 +67,15 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                     }
                 }
             }
-            Some(Definition::Agent(agent)) => of_budget(file, agent.budget.as_ref(), findings),
+            Some(Definition::Agent(agent)) => {
+                of_budget(file, agent.budget.as_ref(), findings);
+                of_limit(file, agent.monthly_budget.as_ref(), findings);
+            }
+            Some(Definition::Settings(settings)) => {
+                of_limit(file, settings.monthly_budget.as_ref(), findings);
+                of_limit(file, settings.defaults.execution_budget.as_ref(), findings);
+                of_limit(file, settings.defaults.monthly_budget.as_ref(), findings);
+            }
             Some(Definition::Policy(policy)) => tell(file, policy.quotas.cost_per_execution.as_ref(), findings),
             _ => {}
         }
@@ -72,6 +84,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 
 fn of_budget(file: &File, budget: Option<&Budget>, findings: &mut Findings) {
     tell(file, budget.and_then(|budget| budget.max_cost.as_ref()), findings);
+}
+
+fn of_limit(file: &File, limit: Option<&SpendingLimit>, findings: &mut Findings) {
+    tell(file, limit.and_then(|limit| limit.max_cost.as_ref()), findings);
 }
 
 fn tell(file: &File, amount: Option<&Spanned<Money>>, findings: &mut Findings) {

@@ -60,6 +60,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
     for file in scope.files(FileKind::Settings) {
         let Some(Definition::Settings(settings)) = &file.definition else { continue };
+        for rule in &settings.notify {
+            let node = file.document.node(rule.node);
+            tell(file, node, node.naming_span(), rule.channel, &named, findings);
+        }
         for channel in settings.channels.values() {
             if let Some(wrong) = wrong(channel.kind, &channel.to, &|_| false) {
                 findings.add(file, channel.to.span, format!("`{}` is {wrong}", channel.to.value));

@@ -4,11 +4,12 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::has_markup;
+use crate::definition::process::NotifyRule;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::settings::FlowSettings;
 use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
-use crate::source::{Span, closest};
+use crate::source::{Span, Spanned, closest};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -60,6 +61,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let settings = scope.repository.settings().unwrap_or(&nothing);
     let integrations: Vec<&str> = settings.integrations.keys().map(|name| name.as_str()).collect();
     let channels: Vec<&str> = settings.channels.keys().map(|name| name.as_str()).collect();
+    for file in scope.files(FileKind::Settings) {
+        of_rules(file, &settings.notify, &channels, findings);
+    }
     for process in &scope.processes {
         for step in process.steps() {
             match &step.kind {
@@ -78,12 +82,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 _ => {}
             }
         }
-        for rule in process.process.header.notify.iter().filter(|rule| rule.channel == Channel::Webhook) {
-            if let Some(to) = &rule.to
-                && let Some(name) = to.as_str().filter(|to| is_name(to))
-            {
-                tell(process.file, ("channel", "channels"), name, to.span, &channels, findings);
-            }
+        of_rules(process.file, &process.process.header.notify, &channels, findings);
+    }
+}
+
+/// The channels that rules of `notify` name.
+fn of_rules(file: &File, rules: &[Spanned<NotifyRule>], channels: &[&str], findings: &mut Findings) {
+    for rule in rules.iter().filter(|rule| rule.channel == Channel::Webhook) {
+        if let Some(to) = &rule.to
+            && let Some(name) = to.as_str().filter(|to| is_name(to))
+        {
+            tell(file, ("channel", "channels"), name, to.span, channels, findings);
         }
     }
 }

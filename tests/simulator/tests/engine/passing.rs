@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use flowctl_core::execution::budget::Month;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Error, ffi};
@@ -203,6 +204,10 @@ passed_on! { HeardStore of store {
     writes call_repository(called: RepositoryCalled) -> ();
     reads names_of_repository(id: u64) -> Vec<RepositoryCalled>;
     reads repository_called(tenant: &TenantId, name: &str) -> Option<u64>;
+} }
+
+passed_on! { SpendingStore of store {
+    reads spent(tenant: &TenantId, month: Month) -> Vec<Spent>;
 } }
 
 passed_on! { Outputs of store {
