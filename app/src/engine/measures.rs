@@ -1,7 +1,8 @@
 //! Counts what transitions did, once they are stored.
 
 use flowctl_core::approval::{DecisionKind, SourceKind};
-use flowctl_core::execution::{Event, EventKind, Execution};
+use flowctl_core::execution::journal::EntryKind;
+use flowctl_core::execution::{Event, EventKind, Execution, Usage};
 use jiff::Timestamp;
 use metrics::{counter, histogram};
 
@@ -13,13 +14,15 @@ use crate::telemetry::names;
 pub(super) struct Measures(Vec<Measure>);
 
 /// One thing that is counted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Measure {
     Started,
     Ended { status: &'static str, seconds: f64 },
     StepEnded { step_type: &'static str, status: &'static str, seconds: Option<f64> },
     Retried { step_type: &'static str },
     Repeated,
+    ModelEnded { provider: String, outcome: &'static str, tokens: [u64; 2] },
+    ToolCalled,
     BudgetNearlyUsed { budget: &'static str },
     Decided { kind: DecisionKind, source: SourceKind },
 }
@@ -56,12 +59,22 @@ fn measure(after: &Execution, event: &Event) -> Option<Measure> {
         EventKind::StepSkipped { .. } => step_ended(after, event, "skipped"),
         EventKind::StepRetrying { .. } => Measure::Retried { step_type: type_of(after, event) },
         EventKind::StepRepeated => Measure::Repeated,
+        EventKind::StepNoted { kind: EntryKind::ModelAnswered, usage, .. } => model_ended("answered", usage.as_ref()),
+        EventKind::StepNoted { kind: EntryKind::ModelFailed, usage, .. } => model_ended("failed", usage.as_ref()),
+        EventKind::StepNoted { kind: EntryKind::ToolCallEnded, .. } => Measure::ToolCalled,
         EventKind::BudgetNearlyUsed { nearly } => Measure::BudgetNearlyUsed { budget: nearly.account.of.as_str() },
         EventKind::DecisionRecorded { decision } => {
             Measure::Decided { kind: decision.decision, source: decision.source.kind }
         }
         _ => return None,
     })
+}
+
+/// A provider is one of the operator's; models are whatever definitions name.
+fn model_ended(outcome: &'static str, usage: Option<&Usage>) -> Measure {
+    let provider = usage.and_then(|usage| usage.model.split('/').next()).filter(|provider| !provider.is_empty());
+    let tokens = usage.map_or([0, 0], |usage| [usage.input_tokens, usage.output_tokens]);
+    Measure::ModelEnded { provider: provider.unwrap_or("unknown").to_owned(), outcome, tokens }
 }
 
 fn step_ended(after: &Execution, event: &Event, status: &'static str) -> Measure {
@@ -99,6 +112,14 @@ impl Measure {
                 }
             }
             Self::Retried { step_type } => counter!(names::STEPS_RETRIED, "type" => step_type).increment(1),
+            Self::ModelEnded { provider, outcome, tokens: [input, output] } => {
+                counter!(names::MODEL_CALLS, "provider" => provider.clone(), "outcome" => outcome).increment(1);
+                for (direction, tokens) in [("input", input), ("output", output)] {
+                    counter!(names::MODEL_TOKENS, "provider" => provider.clone(), "direction" => direction)
+                        .increment(tokens);
+                }
+            }
+            Self::ToolCalled => counter!(names::TOOL_CALLS).increment(1),
             Self::BudgetNearlyUsed { budget } => counter!(names::BUDGET_ALERTS, "budget" => budget).increment(1),
             Self::Repeated => counter!(names::STEPS_REPEATED).increment(1),
             Self::Decided { kind, source } => {

@@ -87,6 +87,19 @@ pub const CATALOGUE: &[Metric] = &[
         "Attempts made again because their server stopped in the middle of them.",
     ),
     metric(
+        names::MODEL_CALLS,
+        Kind::Counter,
+        &["provider", "outcome"],
+        "Questions to models that ended: answered, failed; the provider of one that failed may be `unknown`.",
+    ),
+    metric(
+        names::MODEL_TOKENS,
+        Kind::Counter,
+        &["provider", "direction"],
+        "Tokens that models read (`input`) and wrote (`output`), counted by the provider or estimated.",
+    ),
+    metric(names::TOOL_CALLS, Kind::Counter, &[], "Calls of tools by agents that ended."),
+    metric(
         names::BUDGET_ALERTS,
         Kind::Counter,
         &["budget"],

@@ -16,6 +16,12 @@ pub const STEP_DURATION: &str = "flowctl_step_duration_seconds";
 pub const STEPS_RETRIED: &str = "flowctl_steps_retried_total";
 /// Attempts made again because their server stopped in the middle of them.
 pub const STEPS_REPEATED: &str = "flowctl_steps_repeated_total";
+/// Questions to models that ended, by `provider` and `outcome`.
+pub const MODEL_CALLS: &str = "flowctl_model_calls_total";
+/// Tokens that models read and wrote, by `provider` and `direction`.
+pub const MODEL_TOKENS: &str = "flowctl_model_tokens_total";
+/// Calls of tools by agents that ended.
+pub const TOOL_CALLS: &str = "flowctl_tool_calls_total";
 /// Budgets of models that are nearly used, by whose it is: `budget`.
 pub const BUDGET_ALERTS: &str = "flowctl_budget_alerts_total";
 /// What people decided, by `decision` and the way it came, `source`.

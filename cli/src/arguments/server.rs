@@ -80,9 +80,9 @@ pub struct ListExecutions {
     /// With this text in their id, process or repository
     #[arg(long, short = 's', value_name = "TEXT")]
     pub search: Option<String>,
-    /// How many at most
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub limit: u32,
+    /// How many at most: 30 where nothing is said, and all of them as CSV
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: Option<u32>,
     /// With what their models used and cost
     #[arg(long)]
     pub cost: bool,

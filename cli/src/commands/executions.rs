@@ -32,6 +32,11 @@ pub fn run(arguments: &ExecutionsArguments, quiet: bool) -> anyhow::Result<Exit>
     })
 }
 
+/// Executions that are listed where nothing is said.
+const USUAL: usize = 30;
+/// An account that silently leaves something out is none.
+const ALL_OF_A_CSV: usize = 100_000;
+
 async fn list(client: &Client, list: &ListExecutions) -> anyhow::Result<Exit> {
     let mut query: Vec<(&str, String)> = Vec::new();
     let filters = [
@@ -44,7 +49,9 @@ async fn list(client: &Client, list: &ListExecutions) -> anyhow::Result<Exit> {
     for (name, value) in filters {
         query.extend(value.clone().map(|value| (name, value)));
     }
-    let (found, more) = client.list::<ExecutionView>("/executions", &query, list.limit as usize).await?;
+    let usual = if list.format == ListFormat::Csv { ALL_OF_A_CSV } else { USUAL };
+    let limit = list.limit.map_or(usual, |limit| limit as usize);
+    let (found, more) = client.list::<ExecutionView>("/executions", &query, limit).await?;
     match list.format {
         ListFormat::Json => terminal::print(&serde_json::to_string_pretty(&json!({"items": found}))?)?,
         ListFormat::Csv => terminal::print(views::spent::csv(&found).trim_end())?,
@@ -52,10 +59,10 @@ async fn list(client: &Client, list: &ListExecutions) -> anyhow::Result<Exit> {
         ListFormat::Human => {
             let table = if list.cost { views::spent::executions(&found) } else { views::executions(&found) };
             terminal::print(&table)?;
-            if more {
-                anstream::eprintln!("{DIM}there are more; --limit shows them{DIM:#}");
-            }
         }
+    }
+    if more {
+        anstream::eprintln!("{DIM}there are more; --limit shows them{DIM:#}");
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,10 @@
 //! What models and tools did and cost, as tables, lines and CSV (RFC 4180). Nothing is asked here.
 
+use std::collections::BTreeMap;
+
 use flowctl_app::api::view::{StepView, UsageView};
 use flowctl_app::api::{ExecutionView, TraceView};
+use flowctl_core::value::Money;
 use flowctl_core::value::visible::visible;
 use serde_json::Value;
 
@@ -26,7 +29,27 @@ pub fn executions(executions: &[ExecutionView]) -> String {
             execution.cost.as_ref().map(|cost| format!("{guess}{cost}")).unwrap_or_default(),
         ]);
     }
+    let used = || executions.iter().flat_map(|execution| &execution.steps).filter_map(|step| step.usage.as_ref());
+    table.add_row([
+        format!("all {}", executions.len()),
+        String::new(),
+        String::new(),
+        used().map(|usage| u64::from(usage.calls)).sum::<u64>().to_string(),
+        used().map(|usage| usage.input_tokens).sum::<u64>().to_string(),
+        used().map(|usage| usage.output_tokens).sum::<u64>().to_string(),
+        sum(used().filter_map(|usage| usage.cost.as_deref())),
+    ]);
     table.to_string()
+}
+
+/// The sum of costs, each currency by itself, in the order of their codes.
+fn sum<'c>(costs: impl Iterator<Item = &'c str>) -> String {
+    let mut sums: BTreeMap<String, Money> = BTreeMap::new();
+    for cost in costs.filter_map(|cost| cost.parse::<Money>().ok()) {
+        let known = sums.get(cost.currency()).and_then(|sum| sum.checked_add(&cost));
+        sums.insert(cost.currency().to_owned(), known.unwrap_or(cost));
+    }
+    sums.values().map(Money::to_string).collect::<Vec<_>>().join(" + ")
 }
 
 /// The same as comma-separated values, a line for each step that used a model.
@@ -181,6 +204,12 @@ mod tests {
         for (field, expected) in cases {
             assert_eq!(escaped(field), expected);
         }
+    }
+
+    #[test]
+    fn costs_are_summed_currency_by_currency() {
+        assert_eq!(sum(["1.5 USD", "1.9 EUR", "0.25 USD"].into_iter()), "1.9 EUR + 1.75 USD");
+        assert_eq!(sum([].into_iter()), "");
     }
 
     #[test]
