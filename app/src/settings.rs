@@ -10,17 +10,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flowctl_core::execution::budget::Limits;
-use flowctl_core::value::Money;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::telemetry::TraceSettings;
 use crate::tools::Commands;
 
 pub use fault::{Fault, Origin, SettingsError, Warning};
 pub use table::{SettingDescription, TABLE};
 
-use crate::ai::{AiSettings, ProviderSettings};
+use crate::ai::{AiSettings, ProviderSettings, TenantModels, spending_limits};
 use crate::github::setup::Credentials;
 use given::{Gathered, Given, gather, variable};
 
@@ -69,6 +68,8 @@ pub struct Settings {
     pub nats_url: Option<SecretString>,
     /// The providers of models.
     pub ai: AiSettings,
+    /// The collector of traces, as the variables of the OpenTelemetry specification say.
+    pub traces: Option<TraceSettings>,
     /// The programs that tools may start.
     pub mcp_commands: Commands,
     /// What `secrets.NAME` reads, by NAME.
@@ -112,8 +113,18 @@ impl Settings {
         config_file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), SettingsError> {
-        let mut reader = Reader { gathered: gather(config_file, environment) };
+        let (mut ours, mut open_telemetry) = (Vec::new(), BTreeMap::new());
+        for (name, text) in environment {
+            if name.starts_with("OTEL_") {
+                open_telemetry.insert(name, text);
+            } else {
+                ours.push((name, text));
+            }
+        }
+        let mut reader = Reader { gathered: gather(config_file, ours.into_iter()) };
         let settings = reader.settings();
+        let traces = reader.traces(&open_telemetry);
+        let settings = settings.map(|settings| Settings { traces, ..settings });
         let Gathered { faults, warnings, .. } = reader.gathered;
         match settings {
             Some(settings) if faults.is_empty() => Ok((settings, warnings)),
@@ -204,10 +215,22 @@ impl Reader {
             keep_events: days(keep_events.unwrap_or(30)),
             nats_url,
             ai,
+            traces: None,
             mcp_commands: mcp_commands.unwrap_or_default(),
             secrets,
             public_url_given,
         })
+    }
+
+    fn traces(&mut self, variables: &BTreeMap<String, String>) -> Option<TraceSettings> {
+        match TraceSettings::read(|name| variables.get(name).cloned()) {
+            Ok(settings) => settings,
+            Err((name, expected)) => {
+                let (origin, expected) = (Origin::Variable(name.to_owned()), format!("expected {expected}"));
+                self.gathered.faults.push(Fault { name: name.to_owned(), origin, found: None, expected });
+                None
+            }
+        }
     }
 
     fn ai(&mut self) -> AiSettings {
@@ -219,7 +242,17 @@ impl Reader {
             compatible: self.provider("ai_compatible_api_key", "ai_compatible_base_url"),
             prices: self.value("ai_prices", path),
             monthly_budget: self.value("ai_monthly_budget", spending_limits).unwrap_or_default(),
+            tenants: self.tenants(),
         }
+    }
+
+    fn tenants(&mut self) -> BTreeMap<String, TenantModels> {
+        let Some(given) = self.given("ai_tenants") else { return BTreeMap::new() };
+        TenantModels::read(&given.text, base_url).unwrap_or_else(|wrong| {
+            let described = table::describe("ai_tenants").map_or("", |setting| setting.expected);
+            self.fault("ai_tenants", given.origin.clone(), None, format!("expected {described}; {wrong}"));
+            BTreeMap::new()
+        })
     }
 
     fn provider(&mut self, key: &'static str, base: &'static str) -> ProviderSettings {
@@ -376,24 +409,6 @@ impl Reader {
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
-}
-
-/// `500 USD`, `20000000 tokens`, or both with a comma between.
-fn spending_limits(text: &str) -> Option<Limits> {
-    let mut limits = Limits::default();
-    for part in text.split(',').map(str::trim) {
-        let fresh = match part.strip_suffix("tokens") {
-            Some(count) => limits.max_tokens.replace(count.trim().parse().ok().filter(|count| *count > 0)?).is_none(),
-            None => {
-                let money: Money = part.parse().ok()?;
-                !money.amount().is_zero() && limits.max_cost.replace(money).is_none()
-            }
-        };
-        if !fresh {
-            return None;
-        }
-    }
-    Some(limits)
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -7,6 +7,7 @@ mod mock;
 pub mod prices;
 mod question;
 mod setup;
+mod tenants;
 mod wire;
 
 #[cfg(test)]
@@ -18,12 +19,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowctl_core::definition::ErrorClass;
+use flowctl_core::execution::TenantId;
 
 pub use asking::{AskFailure, Asking};
 pub use mock::MockProvider;
 pub use prices::{Price, Prices, PricesError};
 pub use question::{Answer, Message, Question, ToolOffer};
 pub use setup::{AiSettings, ProviderSettings, SetupError};
+pub use tenants::TenantModels;
+pub(crate) use tenants::spending_limits;
 pub(crate) use wire::shortened;
 
 /// Why a model did not answer.
@@ -86,6 +90,8 @@ pub struct Providers {
     default: Option<String>,
     only_mock: bool,
     prices: Arc<Prices>,
+    /// Tenants that have providers of their own.
+    tenants: BTreeMap<String, Arc<Providers>>,
 }
 
 /// A model and who has it.
@@ -132,7 +138,8 @@ impl Default for Providers {
     fn default() -> Self {
         let mock: Arc<dyn Provider> = Arc::new(MockProvider);
         let prices = Arc::new(Prices::default());
-        Self { by_name: BTreeMap::from([(MOCK.to_owned(), mock)]), default: None, only_mock: false, prices }
+        let by_name = BTreeMap::from([(MOCK.to_owned(), mock)]);
+        Self { by_name, default: None, only_mock: false, prices, tenants: BTreeMap::new() }
     }
 }
 
@@ -148,6 +155,18 @@ impl Providers {
     pub fn with(mut self, name: &str, provider: Arc<dyn Provider>) -> Self {
         self.by_name.insert(name.to_owned(), provider);
         self
+    }
+
+    /// The same with providers that a tenant has of its own.
+    #[must_use]
+    fn with_tenant(mut self, tenant: &str, own: Self) -> Self {
+        self.tenants.insert(tenant.to_owned(), Arc::new(own));
+        self
+    }
+
+    /// The providers of a tenant: its own, and where it has none, those of every tenant.
+    pub fn of(&self, tenant: &TenantId) -> &Self {
+        self.tenants.get(tenant.as_str()).map_or(self, |own| &**own)
     }
 
     /// The same with these prices.

@@ -1,5 +1,6 @@
 //! The providers of a server, from its settings. Those without a key and without an address of their own are not set up.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use flowctl_core::execution::budget::Limits;
 use secrecy::SecretString;
 use url::Url;
 
+use super::tenants::TenantModels;
 use super::wire::Endpoint;
 use super::wire::anthropic::Anthropic;
 use super::wire::google::Google;
@@ -40,6 +42,8 @@ pub struct AiSettings {
     pub prices: Option<PathBuf>,
     /// What each tenant's models may cost in a month.
     pub monthly_budget: Limits,
+    /// Tenants that have something of their own.
+    pub tenants: BTreeMap<String, TenantModels>,
 }
 
 /// Why providers cannot be set up.
@@ -68,6 +72,21 @@ struct Known {
     speak: fn(Endpoint) -> Arc<dyn Provider>,
 }
 
+impl Known {
+    /// The provider, where it is set up.
+    fn provider(
+        &self,
+        given: &ProviderSettings,
+        setting: String,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Arc<dyn Provider>>, SetupError> {
+        let usual = self.base.filter(|_| given.api_key.is_some()).and_then(|base| Url::parse(base).ok());
+        let Some(base) = given.base_url.clone().or(usual) else { return Ok(None) };
+        let endpoint = Endpoint::new(base, given.api_key.clone(), setting, Arc::clone(clock))?;
+        Ok(Some((self.speak)(endpoint)))
+    }
+}
+
 const KNOWN: [Known; 4] = [
     Known { name: "openai", base: Some("https://api.openai.com/v1"), speak: |it| Arc::new(OpenAi::new(it, true)) },
     Known { name: "anthropic", base: Some("https://api.anthropic.com"), speak: |it| Arc::new(Anthropic::new(it)) },
@@ -87,12 +106,10 @@ impl Providers {
     pub fn from_settings(settings: &AiSettings, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         let mut providers = Self::default();
         for known in KNOWN {
-            let given = settings.of(known.name);
-            let usual = known.base.filter(|_| given.api_key.is_some()).and_then(|base| Url::parse(base).ok());
-            let Some(base) = given.base_url.clone().or(usual) else { continue };
             let setting = format!("FLOWCTL_AI_{}_API_KEY", known.name.to_uppercase());
-            let endpoint = Endpoint::new(base, given.api_key.clone(), setting, Arc::clone(clock))?;
-            providers = providers.with(known.name, (known.speak)(endpoint));
+            if let Some(provider) = known.provider(settings.of(known.name), setting, clock)? {
+                providers = providers.with(known.name, provider);
+            }
         }
         if let Some(path) = &settings.prices {
             let failed = |reason: String| SetupError::Prices { path: path.clone(), reason };
@@ -100,10 +117,38 @@ impl Providers {
             let prices = Prices::read(&text).map_err(|error: PricesError| failed(error.to_string()))?;
             providers = providers.with_prices(prices);
         }
-        match &settings.provider {
-            Some(name) => Ok(providers.with_default(name)?),
-            None => Ok(providers),
+        if let Some(name) = &settings.provider {
+            providers = providers.with_default(name)?;
         }
+        for (tenant, models) in &settings.tenants {
+            let own = providers.clone().overlaid(tenant, settings, models, clock)?;
+            providers = providers.with_tenant(tenant, own);
+        }
+        Ok(providers)
+    }
+
+    /// The same with what a tenant has of its own. Where it names an address, no key goes there but its own.
+    fn overlaid(
+        mut self,
+        tenant: &str,
+        settings: &AiSettings,
+        models: &TenantModels,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        self.tenants.clear();
+        for known in KNOWN {
+            let (shared, own) = (settings.of(known.name), models.of(known.name));
+            if own.api_key.is_none() && own.base_url.is_none() {
+                continue;
+            }
+            let base_url = own.base_url.clone().or_else(|| shared.base_url.clone());
+            let given = ProviderSettings { api_key: own.api_key.clone(), base_url };
+            let setting = format!("FLOWCTL_AI_TENANTS (`{}_api_key` of {tenant})", known.name);
+            if let Some(provider) = known.provider(&given, setting, clock)? {
+                self = self.with(known.name, provider);
+            }
+        }
+        Ok(self)
     }
 }
 

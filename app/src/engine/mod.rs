@@ -62,6 +62,7 @@ use crate::steps::Performers;
 use crate::store::{
     Claim, ClaimedWork, Committed, DeliveryId, Held, NewEffect, Store, StoreError, Stored, Transition, Work,
 };
+use crate::telemetry::Traces;
 
 pub use definitions::{BranchHead, DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
@@ -105,6 +106,8 @@ pub struct EngineOptions {
     pub stream: bool,
     /// What tenants may spend on models in a month.
     pub tenant_budgets: TenantBudgets,
+    /// Where it tells what it stored, for traces.
+    pub traces: Option<Traces>,
     /// Whether processes start by themselves: by time tables, by events, by the end of others.
     pub triggers: bool,
 }
@@ -127,6 +130,7 @@ impl EngineOptions {
             keep_events: Some(DAY * 30),
             stream: false,
             tenant_budgets: TenantBudgets::default(),
+            traces: None,
             triggers: true,
         }
     }
@@ -283,12 +287,16 @@ impl Engine {
         }
         let measures = Measures::of(&transition);
         let told = Told::of(&transition);
+        let traced = self.inner.options.traces.as_ref().map(|traces| (traces, transition.events.clone()));
         crash_point("transition.before_commit");
         let committed = self.inner.store.commit(transition).await?;
         crash_point("transition.after_commit");
         log(&after, &committed, &told);
         if committed.existing.is_none() && committed.busy.is_none() {
             measures.count();
+            if let Some((traces, events)) = traced {
+                traces.stored(&after, &events);
+            }
             if committed.version == 1 {
                 self.inner.pinned.remember(&after);
             }

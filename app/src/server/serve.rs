@@ -29,7 +29,7 @@ use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
 use crate::store::{Installation, Store, StoreError};
 use crate::stream::EventStream;
-use crate::telemetry::{Exposition, ExpositionError};
+use crate::telemetry::{Exposition, ExpositionError, TraceSender, Traces, TracesError};
 
 /// Why the server does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,9 @@ pub enum ServeError {
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] ExpositionError),
+    /// Traces.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The web server failed.
     #[error("the web server failed: {0}")]
     Web(#[source] std::io::Error),
@@ -94,6 +97,7 @@ pub struct Server {
     role: Role,
     installations: Installations,
     exposition: Exposition,
+    traces: Option<TraceSender>,
     setup: Option<Setup>,
 }
 
@@ -144,6 +148,8 @@ impl Server {
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let lease = Duration::from_secs(u64::from(settings.lease_seconds));
         let providers = performers.providers();
+        let traces = settings.traces.as_ref().map(|it| Traces::begin(it, Arc::clone(&store))).transpose()?;
+        let (told, traces) = traces.unzip();
         let engine = Engine::new(
             Arc::clone(&store),
             Arc::new(repositories.clone()),
@@ -159,7 +165,8 @@ impl Server {
                 keep_events: settings.keep_events,
                 public_url: Some(settings.public_url.as_str().trim_end_matches('/').to_owned()),
                 stream: settings.nats_url.is_some(),
-                tenant_budgets: TenantBudgets { each: settings.ai.monthly_budget.clone(), ..TenantBudgets::default() },
+                tenant_budgets: tenant_budgets(&settings),
+                traces: told,
                 resume: Some(api::resume_tokens(&store).await?),
                 ..EngineOptions::new(&owner)
             },
@@ -212,6 +219,7 @@ impl Server {
             role,
             installations,
             exposition,
+            traces,
             setup,
         })
     }
@@ -261,6 +269,7 @@ impl Server {
             role,
             installations,
             exposition,
+            traces,
             setup,
             ..
         } = self;
@@ -269,6 +278,9 @@ impl Server {
             let (exposition, shutdown) = (exposition.clone(), shutdown.clone());
             async move { exposition.run(&shutdown).await }
         });
+        // Spans are sent until all that makes some has ended.
+        let all_told = CancellationToken::new();
+        let sending = traces.map(|traces| tokio::spawn(traces.run(all_told.clone())));
         if role.works() {
             spawn(&rooms, &shutdown, "engine", {
                 let (engine, shutdown) = (engine.clone(), shutdown.clone());
@@ -336,6 +348,11 @@ impl Server {
             }
             served = &mut served => served,
         };
+        all_told.cancel();
+        if let Some(sending) = sending {
+            // A collector that hangs is not waited for.
+            let _ = tokio::time::timeout(LAST_WORDS, sending).await;
+        }
         store.close().await;
         tracing::info!("stopped");
         served.map_err(ServeError::Web)
@@ -386,6 +403,12 @@ fn repositories(
     let local: BTreeMap<String, PathBuf> = settings.repositories.iter().cloned().collect();
     let web = settings.github.as_ref().map(|github| github.web_url.clone());
     Ok(Repositories::new(Mirrors::new(&settings.data_dir)?, local, github.zip(web), Arc::clone(store)))
+}
+
+/// What tenants may spend on models in a month.
+fn tenant_budgets(settings: &Settings) -> TenantBudgets {
+    let own = settings.ai.tenants.iter().filter_map(|(name, own)| Some((name.clone(), own.monthly_budget.clone()?)));
+    TenantBudgets { each: settings.ai.monthly_budget.clone(), by_name: own.collect() }
 }
 
 /// The setup of an App, where there is none and people can reach it here.

@@ -216,6 +216,12 @@ pub const TABLE: &[SettingDescription] = &[
         "money, tokens or both, such as 500 USD or 500 USD, 20000000 tokens",
         "what the models of each tenant may cost in a calendar month (UTC)",
     ),
+    secret(
+        "ai_tenants",
+        "",
+        "TOML: a table for each tenant, such as [octo-org] with openai_api_key, openai_base_url, monthly_budget",
+        "keys, addresses and budgets of single tenants, see [AI](ai.md#keys-of-tenants)",
+    ),
     plain(
         "ai_prices",
         "the table that comes with flowctl",

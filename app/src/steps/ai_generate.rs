@@ -40,7 +40,7 @@ impl AiGeneratePerformer {
 impl Performer for AiGeneratePerformer {
     async fn perform(&self, attempt: Attempt) -> Performed {
         let limit = attempt.deadline.map_or(USUAL_TIMEOUT, |deadline| time_left(deadline, self.clock.now()));
-        let mut generation = match Generation::new(&self.providers, &attempt) {
+        let mut generation = match Generation::new(self.providers.of(&attempt.tenant), &attempt) {
             Ok(generation) => generation,
             Err(error) => return Err(error).into(),
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
+use flowctl_core::execution::TenantId;
 use flowctl_core::execution::{Speaker, StopReason, ToolCall};
 use futures_util::StreamExt;
 use secrecy::SecretString;
@@ -509,4 +510,50 @@ async fn the_mock_follows_a_script() {
     assert_eq!((answer.stop, answer.text.as_str()), (StopReason::Finished, "{\"done\":true}"));
     question.messages[0] = Message::new(Speaker::System, "no script");
     assert!(MockProvider.answer(&question).await.unwrap_err().message.contains("```mock-script"));
+}
+
+#[tokio::test]
+async fn a_tenant_has_a_key_of_its_own_and_nobody_elses_goes_to_its_address() {
+    let (shared, own) =
+        (Server::start(|_| spoken("openai", "one", "two")).await, Server::start(|_| spoken("openai", "a", "b")).await);
+    let text = format!(
+        "[octo]\nopenai_api_key = \"of-octo\"\n[acme]\nopenai_base_url = \"{}\"\n[poor]\nmonthly_budget = \"5 USD\"\n",
+        own.url("/v1")
+    );
+    let tenants = TenantModels::read(&text, |text| Url::parse(text).ok()).unwrap();
+    assert_eq!(tenants["poor"].monthly_budget.as_ref().unwrap().max_cost, Some("5 USD".parse().unwrap()));
+    assert!(!format!("{tenants:?}").contains("of-octo"));
+    let openai = ProviderSettings {
+        api_key: Some(SecretString::from(KEY.to_owned())),
+        base_url: Some(Url::parse(&shared.url("/v1")).unwrap()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let providers = Providers::from_settings(&AiSettings { openai, tenants, ..AiSettings::default() }, &clock).unwrap();
+    for tenant in ["octo", "acme", "poor", "somebody"] {
+        let resolved = providers.of(&TenantId(tenant.to_owned())).resolve("openai/model-1").unwrap();
+        resolved.provider.answer(&Question { model: resolved.model, ..simple() }).await.unwrap();
+    }
+    let keys = |server: &Server| {
+        let seen = server.seen();
+        seen.iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let bearer = |key: &str| Some(format!("Bearer {key}"));
+    assert_eq!(keys(&shared), [bearer("of-octo"), bearer(KEY), bearer(KEY)]);
+    assert_eq!(keys(&own), [None], "the operator's key stays with the operator's address");
+}
+
+#[test]
+fn what_is_wrong_with_tenants_is_told_without_a_word_of_it() {
+    let read = |text: &str| TenantModels::read(text, |text| Url::parse(text).ok()).unwrap_err();
+    for (text, expected) in [
+        ("[octo]\nsk-hidden = 1", "line 1 is not a table of a tenant or a setting of one"),
+        ("[octo]\nopenai_api_key = \"x\"\nsk-hidden", "line 3 is not a table of a tenant or a setting of one"),
+        ("[octo]\nopenai_api_key = \" \"", "`openai_api_key` of tenant `octo` is not what it should be"),
+        ("[octo]\ngoogle_base_url = \"hidden\"", "`google_base_url` of tenant `octo` is not what it should be"),
+        ("[octo]\nmonthly_budget = \"much\"", "`monthly_budget` of tenant `octo` is not what it should be"),
+    ] {
+        let wrong = read(text);
+        assert!(!wrong.contains("hidden"), "{wrong}");
+        assert!(wrong == expected || wrong.starts_with("line "), "{text}: {wrong}");
+    }
 }

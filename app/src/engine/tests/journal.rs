@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use flowctl_core::approval::{Group, Requirement};
 use flowctl_core::execution::{CallDecision, CallRequest, Entry, Refusal, Speaker};
+use secrecy::SecretString;
 use url::Url;
 
 use super::*;
@@ -167,8 +168,12 @@ fn with_models(world: &World, owner: &str, server: &Server) -> Engine {
 }
 
 pub(super) fn with_models_and(world: &World, options: EngineOptions, server: &Server) -> Engine {
+    with_key(world, options, server, None)
+}
+
+pub(super) fn with_key(world: &World, options: EngineOptions, server: &Server, key: Option<SecretString>) -> Engine {
     let base_url = Some(Url::parse(&server.url("/v1")).unwrap());
-    let compatible = ProviderSettings { api_key: None, base_url };
+    let compatible = ProviderSettings { api_key: key, base_url };
     let clock: Arc<dyn Clock> = world.clock.clone();
     let providers = Providers::from_settings(&AiSettings { compatible, ..AiSettings::default() }, &clock).unwrap();
     let own = "[[price]]\nmodel = \"compatible/*\"\ninput = \"1 USD\"\noutput = \"10 USD\"\n";

@@ -11,6 +11,7 @@ mod groups;
 mod items;
 mod journal;
 mod jumps;
+mod keys;
 mod loops;
 mod measures;
 mod notices;
@@ -22,6 +23,7 @@ mod schedules;
 mod spending;
 mod starts;
 mod time;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
