@@ -214,7 +214,7 @@ impl EffectPlanner for Ends {
 
 fn quantile(durations: &mut [Duration], share: f64) -> Duration {
     durations.sort_unstable();
-    let place = ((durations.len().saturating_sub(1)) as f64 * share).round() as usize;
+    let place = (durations.len().saturating_sub(1) as f64 * share).round() as usize;
     durations.get(place).copied().unwrap_or_default()
 }
 

@@ -79,7 +79,9 @@ async fn every_request_has_the_published_shape() {
         for (what, question) in &questions {
             // What is answered does not matter here.
             let server = Server::start(|_| json_answer(400, json!({"error": {"message": "no"}}))).await;
-            ask(&server, provider, question.clone()).await.unwrap_err();
+            // Anthropic's library knows no `temperature` any more: of its models only the older ones take it.
+            let temperature = question.temperature.filter(|_| provider != "anthropic");
+            ask(&server, provider, Question { temperature, ..question.clone() }).await.unwrap_err();
             let seen = server.seen();
             let body: Value = serde_json::from_str(&seen[0].body).unwrap();
             assert_eq!(field::faults(&schema, &body), [], "{provider}, {what}: {body:#}");

@@ -88,7 +88,8 @@ impl Task {
             ));
         }
         let model = text(agent, "model").ok_or_else(|| refused("the agent has no model"))?;
-        let resolved = performer.providers.resolve(&model).map_err(|error| refused(error.to_string()))?;
+        let providers = performer.providers.of(&attempt.tenant);
+        let resolved = providers.resolve(&model).map_err(|error| refused(error.to_string()))?;
         let budgets: Vec<&Value> = [input.get("budget"), agent.get("budget")].into_iter().flatten().collect();
         let equipment = Equipment::open(&performer.tools, &attempt.tenant, input.get("equipment")).await?;
         let question = Question {
@@ -103,7 +104,7 @@ impl Task {
         let (instructions, message) = (text(agent, "instructions"), text(input, "message").unwrap_or_default());
         let conversation = Conversation::take_up(&journal, instructions.as_deref(), &message).await?;
         let mut task = Self {
-            asking: Asking::new(&performer.providers, resolved, journal.clone(), limits(&budgets)?),
+            asking: Asking::new(providers, resolved, journal.clone(), limits(&budgets)?),
             conversation,
             calls: Calls::new(journal.clone(), &attempt.step, &attempt.idempotency_key),
             journal,

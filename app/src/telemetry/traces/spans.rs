@@ -134,8 +134,9 @@ async fn noted(
         Entry::ModelAnswered { latency_ms, .. } | Entry::ModelFailed { latency_ms, .. } => {
             let question = begun.take(after, step, None).await;
             let name = question.map(|question| question.name).or_else(|| usage.map(|usage| usage.model.clone()))?;
-            // Of one question after the other each ends at another moment.
-            let own = within(&format!("model/{}", event.at));
+            // The place in the journal tells one question from the next.
+            let place = state.journal.as_ref().map_or(0, |noted| noted.entries);
+            let own = within(&format!("model/{place}"));
             let span = span(after, own, parent, (before(event.at, *latency_ms), event.at));
             Some(asked(span, &entry, usage, &name, (step, state), content))
         }
