@@ -96,15 +96,14 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
 }
 
-/// Somebody with access to the database changes what an entry of the audit log says.
-fn rewrite(data: &Path, seq: usize) {
+/// Somebody with access to the database changes the audit log by this statement about entry `seq`.
+fn tamper(data: &Path, statement: &'static str, seq: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let url = format!("sqlite://{}", data.join("flowctl.db").display());
         let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        let rewrite = "update audit set line = replace(line, 'reads', 'reeds') where seq = $1";
-        let done = sqlx::query(rewrite).bind(i64::try_from(seq).unwrap()).execute(&mut database).await.unwrap();
-        assert_eq!(done.rows_affected(), 1);
+        let done = sqlx::query(statement).bind(i64::try_from(seq).unwrap()).execute(&mut database).await.unwrap();
+        assert!(done.rows_affected() > 0);
         database.close().await.unwrap();
     });
 }
@@ -131,7 +130,7 @@ fn the_audit_log_is_checked_and_exported_and_a_change_of_it_is_found() {
     let lines = out(&flowctl(&data, &["audit", "export"]));
     let said: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = said.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds.last(), Some(&"approval.decided"), "{lines}");
+    assert_eq!(kinds.iter().rev().take(2).collect::<Vec<_>>(), [&"approval.ended", &"approval.decided"], "{lines}");
     assert!(kinds.contains(&"definition.pinned"), "{lines}");
     // Anybody's SHA-256 will do.
     let digest = |line: &str| flowctl_app::store::digest(line.as_bytes());
@@ -151,8 +150,30 @@ fn the_audit_log_is_checked_and_exported_and_a_change_of_it_is_found() {
     assert_eq!(flowctl(&data, &["audit", "export", "--since", "friday"]).status.code(), Some(2));
 
     let last = said.len();
-    rewrite(&data, last);
+    let anchor = format!("{last}:{}", digests.last().unwrap());
+    let expecting = ["audit", "verify", "--tenant", "local", "--expect", &anchor];
+    assert_eq!(flowctl(&data, &expecting).status.code(), Some(0));
+    assert_eq!(flowctl(&data, &["audit", "verify", "--expect", &anchor]).status.code(), Some(2), "whose entry?");
+
+    tamper(&data, "delete from audit where seq >= $1", last);
+    let cut = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(cut.status.code(), Some(1), "{}", err(&cut));
+    assert!(out(&cut).contains("local: `approval.ended` of execution "), "{}", out(&cut));
+    let expected = flowctl(&data, &expecting);
+    let ends = format!("entry {last} of local: it is missing: the log ends at entry {}\n", last - 1);
+    assert!(out(&expected).starts_with(&ends), "{}", out(&expected));
+
+    tamper(&data, "update audit set line = replace(line, 'reads', 'reeds') where seq = $1", last - 1);
     let broken = flowctl(&data, &["audit", "verify"]);
     assert_eq!(broken.status.code(), Some(1), "{}", err(&broken));
-    assert!(out(&broken).starts_with(&format!("entry {last} of local: its text was changed")), "{}", out(&broken));
+    assert!(
+        out(&broken).starts_with(&format!("entry {} of local: its text was changed", last - 1)),
+        "{}",
+        out(&broken)
+    );
+
+    tamper(&data, "delete from audit where seq > 0 or seq = $1", last);
+    let emptied = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(emptied.status.code(), Some(1), "{}", err(&emptied));
+    assert!(out(&emptied).starts_with("the audit log is empty\nlocal: `"), "{}", out(&emptied));
 }

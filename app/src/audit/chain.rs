@@ -75,18 +75,67 @@ pub struct Broken {
     pub fault: String,
 }
 
+/// An entry that was seen in a chain before, and kept somewhere else: `128:5a0c…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    seq: u64,
+    /// The digest, or how it begins.
+    digest: String,
+}
+
+/// Digits of a digest that are enough to tell it from another one that somebody made.
+const ENOUGH_DIGITS: usize = 32;
+
+/// Why something names no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an entry is named by its number and its digest (at least {ENOUGH_DIGITS} hexadecimal digits), as `128:5a0c…`")]
+pub struct ExpectedError;
+
+impl std::str::FromStr for Expected {
+    type Err = ExpectedError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (seq, digest) = text.split_once(':').ok_or(ExpectedError)?;
+        let seq = seq.parse().ok().filter(|seq| *seq > 0).ok_or(ExpectedError)?;
+        let is_digest = (ENOUGH_DIGITS..=FIRST.len()).contains(&digest.len())
+            && digest.chars().all(|digit| digit.is_ascii_hexdigit());
+        is_digest.then(|| Self { seq, digest: digest.to_ascii_lowercase() }).ok_or(ExpectedError)
+    }
+}
+
 /// A chain that is checked entry by entry, from the first on.
 #[derive(Debug, Clone)]
 pub struct Chain {
     tenant: TenantId,
     head: Head,
+    expected: Option<Expected>,
 }
 
 impl Chain {
     /// The chain of a tenant, before its first entry.
     #[must_use]
     pub fn of(tenant: TenantId) -> Self {
-        Self { tenant, head: Head::default() }
+        Self { tenant, head: Head::default(), expected: None }
+    }
+
+    /// The same, which must hold this entry.
+    #[must_use]
+    pub fn expecting(tenant: TenantId, expected: Expected) -> Self {
+        Self { expected: Some(expected), ..Self::of(tenant) }
+    }
+
+    /// The last entry, where nothing comes after those that were checked.
+    ///
+    /// # Errors
+    /// Where an entry that was expected is not there.
+    pub fn end(self) -> Result<Head, Broken> {
+        match self.expected.filter(|expected| expected.seq > self.head.seq) {
+            None => Ok(self.head),
+            Some(Expected { seq, .. }) => {
+                let fault = format!("it is missing: the log ends at entry {}", self.head.seq);
+                Err(Broken { tenant: self.tenant.0, seq, fault })
+            }
+        }
     }
 
     /// The last entry that was checked.
@@ -123,6 +172,11 @@ impl Chain {
         if said["seq"] != entry.seq || said["tenant"] != self.tenant.as_str() {
             return Err(broken("it belongs to another place".to_owned()));
         }
+        if let Some(expected) = self.expected.as_ref().filter(|expected| expected.seq == entry.seq)
+            && !digest.starts_with(&expected.digest)
+        {
+            return Err(broken(format!("its digest is {digest}, and {} was expected", expected.digest)));
+        }
         self.head = Head { seq: entry.seq, hash: digest };
         Ok(())
     }
@@ -130,6 +184,7 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use jiff::Timestamp;
 
     use super::*;
@@ -172,6 +227,45 @@ mod tests {
         assert_eq!(checked(&entries).map(|head| head.seq), Ok(3));
         assert_eq!(checked(&[]), Ok(Head::default()));
         insta::assert_snapshot!(entries[0].line, @r#"{"actor":null,"at":"1970-01-01T00:00:00Z","data":{"note":"number 0\n\"quoted\""},"execution":null,"previous":"0000000000000000000000000000000000000000000000000000000000000000","process":null,"repository":"octo-org/shop","seq":1,"step":"leads","tenant":"octo-org","type":"approval.decided","version":1}"#);
+    }
+
+    #[test]
+    fn a_chain_that_was_cut_or_made_anew_does_not_hold_what_is_known_of_it() {
+        let whole = chain(4);
+        let third: Expected = format!("3:{}", whole[2].hash).parse().unwrap();
+        let held = |entries: &[Sealed]| -> Result<Head, Broken> {
+            let mut chain = Chain::expecting(tenant(), third.clone());
+            entries.iter().try_for_each(|entry| chain.check(entry))?;
+            chain.end()
+        };
+        assert_eq!(held(&whole).map(|head| head.seq), Ok(4));
+        assert_eq!(held(&whole[..3]).map(|head| head.seq), Ok(3));
+        let told = |entries: &[Sealed]| held(entries).unwrap_err().to_string();
+        assert_eq!(told(&whole[..2]), "entry 3 of octo-org: it is missing: the log ends at entry 2");
+        assert_eq!(told(&[]), "entry 3 of octo-org: it is missing: the log ends at entry 0");
+        let mut head = Head::default();
+        let made_anew: Vec<Sealed> = (0..4)
+            .map(|_| {
+                let entry = NewEntry {
+                    at: Timestamp::UNIX_EPOCH,
+                    kind: "approval.decided".to_owned(),
+                    actor: None,
+                    repository: None,
+                    process: None,
+                    execution: None,
+                    step: None,
+                    data: json!({}),
+                    once: None,
+                };
+                let sealed = seal(&tenant(), &head, &entry);
+                head = Head { seq: sealed.seq, hash: sealed.hash.clone() };
+                sealed
+            })
+            .collect();
+        assert!(told(&made_anew).contains("was expected"), "{}", told(&made_anew));
+        for wrong in ["", "3", "3:", "0:5a0c", "3:5a0c", "x:5a0c", &format!("3:{}", "g".repeat(64))] {
+            assert_eq!(wrong.parse::<Expected>(), Err(ExpectedError), "{wrong}");
+        }
     }
 
     #[test]

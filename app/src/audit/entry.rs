@@ -1,9 +1,11 @@
-//! What is recorded: what people did in a transition, and which definitions run for the first time.
+//! What is recorded: what people did in a transition, how what they were asked ended, and which definitions run for the first
+//! time.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use flowctl_core::approval::{Decision, DecisionKind, Person, Source};
+use flowctl_core::definition::StepType;
 use flowctl_core::execution::state::Ending;
 use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId};
 use jiff::Timestamp;
@@ -32,20 +34,24 @@ pub struct NewEntry {
     pub once: Option<String>,
 }
 
-/// What people did in a transition.
+/// What people did in a transition, and how what they were asked ended.
 #[must_use]
 pub fn of_transition(after: &Execution, events: &[Event]) -> Vec<NewEntry> {
-    events.iter().filter_map(|event| of_event(after, event)).collect()
+    let before = std::iter::once(None).chain(events.iter().map(Some));
+    before.zip(events).filter_map(|(before, event)| of_event(after, before, event)).collect()
 }
 
-fn of_event(after: &Execution, event: &Event) -> Option<NewEntry> {
+/// What one event of a transition is in the log, if anything; `before` is the event before it.
+pub(super) fn of_event(after: &Execution, before: Option<&Event>, event: &Event) -> Option<NewEntry> {
     let mut actor = event.actor.clone();
     let (kind, data) = match &event.kind {
         EventKind::ExecutionCreated { execution } => {
             let trigger = &execution.trigger;
-            // What starts by itself is no deed of a person.
-            actor = trigger.actor.clone().filter(|_| matches!(trigger.kind.as_str(), "manual" | "comment"));
-            actor.as_ref()?;
+            // What starts by itself is no deed of a person. Who starts by the API may be nobody by name.
+            if !matches!(trigger.kind.as_str(), "manual" | "comment") {
+                return None;
+            }
+            actor.clone_from(&trigger.actor);
             let data = json!({"trigger": trigger.kind, "revision": execution.revision, "digest": execution.digest});
             ("execution.started", data)
         }
@@ -58,6 +64,10 @@ fn of_event(after: &Execution, event: &Event) -> Option<NewEntry> {
             let people: Vec<&str> = people.iter().map(|person| person.login.as_str()).collect();
             ("approval.dismissed", json!({"people": people, "commit": head_sha}))
         }
+        EventKind::Escalated { due_at } => {
+            ("approval.escalated", json!({"until": due_at.map(|due_at| due_at.to_string())}))
+        }
+        EventKind::StepCompleted { .. } | EventKind::StepFailed { .. } => ended(after, before, event)?,
         EventKind::FormAnswered { source, .. } => ("form.answered", json!({"source": told(source)})),
         EventKind::Delegated { delegation } => (
             "approval.delegated",
@@ -88,6 +98,30 @@ fn of_event(after: &Execution, event: &Event) -> Option<NewEntry> {
         data,
         once: None,
     })
+}
+
+/// How a question to people ended, in the words of its step: by what was said, or by time. Of a form nothing where it was
+/// answered, which is an entry of its own.
+fn ended(after: &Execution, before: Option<&Event>, event: &Event) -> Option<(&'static str, Value)> {
+    let step = after.steps.get(event.step.as_deref()?)?;
+    let kind = match step.step_type {
+        StepType::HumanApproval => "approval.ended",
+        StepType::Form => "form.ended",
+        _ => return None,
+    };
+    let was_answered =
+        before.is_some_and(|before| before.step == event.step && matches!(before.kind, EventKind::FormAnswered { .. }));
+    match &event.kind {
+        _ if was_answered => None,
+        EventKind::StepCompleted { output, .. } if kind == "approval.ended" => {
+            let people = output["decisions"].as_array().into_iter().flatten();
+            let people: Vec<&Value> = people.map(|decision| &decision["person"]).collect();
+            Some((kind, json!({"decision": output["decision"], "people": people})))
+        }
+        EventKind::StepCompleted { .. } => Some((kind, json!({"answers": "defaults"}))),
+        EventKind::StepFailed { error, .. } => Some((kind, json!({"error": error.message}))),
+        _ => None,
+    }
 }
 
 fn decided(decision: &Decision) -> Value {

@@ -2,7 +2,7 @@
 
 use flowctl_core::execution::TenantId;
 
-use super::{Broken, Chain, Head, Sealed};
+use super::{Broken, Chain, Expected, Head, Sealed};
 use crate::store::{Store, StoreError};
 
 /// Entries that are read at once.
@@ -24,17 +24,28 @@ pub struct Verified {
 pub async fn verify(store: &dyn Store, tenant: Option<TenantId>) -> Result<Vec<Verified>, StoreError> {
     let mut verified = Vec::new();
     for tenant in tenants(store, tenant).await? {
-        let mut chain = Chain::of(tenant.clone());
-        let mut broken = None;
-        each(store, &tenant, |entry| {
-            broken = chain.check(entry).err();
-            broken.is_none()
-        })
-        .await?;
-        let outcome = broken.map_or_else(|| Ok(chain.head().clone()), Err);
-        verified.push(Verified { tenant, outcome });
+        verified.push(follow(store, Chain::of(tenant.clone()), tenant).await?);
     }
     Ok(verified)
+}
+
+/// Checks the chain of a tenant, which must hold an entry that was seen there before.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn verify_expecting(store: &dyn Store, tenant: TenantId, expected: Expected) -> Result<Verified, StoreError> {
+    follow(store, Chain::expecting(tenant.clone(), expected), tenant).await
+}
+
+async fn follow(store: &dyn Store, mut chain: Chain, tenant: TenantId) -> Result<Verified, StoreError> {
+    let mut broken = None;
+    each(store, &tenant, |entry| {
+        broken = chain.check(entry).err();
+        broken.is_none()
+    })
+    .await?;
+    let outcome = broken.map_or_else(|| chain.end(), Err);
+    Ok(Verified { tenant, outcome })
 }
 
 /// Reads the entries of every tenant, or of one, tenant by tenant and in their order.
@@ -56,7 +67,7 @@ pub async fn entries(
     Ok(())
 }
 
-async fn tenants(store: &dyn Store, tenant: Option<TenantId>) -> Result<Vec<TenantId>, StoreError> {
+pub(super) async fn tenants(store: &dyn Store, tenant: Option<TenantId>) -> Result<Vec<TenantId>, StoreError> {
     match tenant {
         Some(tenant) => Ok(vec![tenant]),
         None => store.audited_tenants().await,
@@ -64,7 +75,7 @@ async fn tenants(store: &dyn Store, tenant: Option<TenantId>) -> Result<Vec<Tena
 }
 
 /// Reads a tenant's entries until `take` has enough.
-async fn each(
+pub(super) async fn each(
     store: &dyn Store,
     tenant: &TenantId,
     mut take: impl FnMut(&Sealed) -> bool + Send,

@@ -3,9 +3,11 @@
 //! where it is stored is the store's. Nothing here changes an entry.
 
 mod chain;
+mod comparison;
 mod entry;
 mod log;
 
-pub use chain::{Broken, Chain, FIRST, Head, Sealed, seal};
+pub use chain::{Broken, Chain, Expected, ExpectedError, FIRST, Head, Sealed, seal};
+pub use comparison::{Missing, missing};
 pub use entry::{Definitions, NewEntry, of_pause, of_transition};
-pub use log::{Verified, entries, verify};
+pub use log::{Verified, entries, verify, verify_expecting};

@@ -48,7 +48,7 @@ pub enum DbCommand {
   flowctl audit export --format csv --tenant octo-org
 
 The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config. A server may
-run meanwhile. Ends with 1 where a chain does not hold.")]
+run meanwhile. Ends with 1 where a chain does not hold, or lacks an entry.")]
 pub struct AuditArguments {
     /// What to do
     #[command(subcommand)]
@@ -64,8 +64,12 @@ pub struct AuditArguments {
 /// What `audit` does.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Check every chain from its first entry on, and say which link does not hold
-    Verify,
+    /// Check every chain from its first entry on, and hold it against the events of executions
+    Verify {
+        /// An entry that the chain of `--tenant` must hold, as `verify` printed it
+        #[arg(long, value_name = "NUMBER:DIGEST")]
+        expect: Option<flowctl_app::audit::Expected>,
+    },
     /// Print the entries
     Export {
         /// How they are printed

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use flowctl_app::audit::{Head, Sealed, Verified, entries, verify};
+use flowctl_app::audit::{Expected, Head, Missing, Sealed, Verified, entries, missing, verify, verify_expecting};
 use flowctl_app::server::existing;
 use flowctl_app::settings::Settings;
+use flowctl_app::store::Store;
 use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
             bail!("there is no database: `serve` with the same settings makes it");
         };
         let done = match &arguments.command {
-            AuditCommand::Verify => verify(&*store, tenant).await.map_err(Into::into).and_then(|found| told(&found)),
+            AuditCommand::Verify { expect } => checked(&*store, tenant, expect.clone()).await,
             AuditCommand::Export { format, since, until } => {
                 let span = Span { since: moment(since.as_deref())?, until: moment(until.as_deref())? };
                 let mut out = std::io::stdout().lock();
@@ -47,8 +48,21 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
     })
 }
 
-/// What was found, a line a tenant.
-fn told(found: &[Verified]) -> anyhow::Result<Exit> {
+/// Checks the chains, and holds them against what executions know.
+async fn checked(store: &dyn Store, tenant: Option<TenantId>, expect: Option<Expected>) -> anyhow::Result<Exit> {
+    let found = match (expect, &tenant) {
+        (None, _) => verify(store, tenant.clone()).await?,
+        (Some(expected), Some(tenant)) => vec![verify_expecting(store, tenant.clone(), expected).await?],
+        (Some(_), None) => bail!("`--expect` names an entry of one chain: say whose with `--tenant NAME`"),
+    };
+    told(&found, &missing(store, tenant).await?)
+}
+
+/// Missing entries that are named at most.
+const NAMED: usize = 20;
+
+/// What was found, a line a tenant, and what is missing.
+fn told(found: &[Verified], missing: &[Missing]) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut text = String::new();
     for Verified { tenant, outcome } in found {
@@ -65,6 +79,15 @@ fn told(found: &[Verified]) -> anyhow::Result<Exit> {
     }
     if found.is_empty() {
         text.push_str("the audit log is empty\n");
+    }
+    for lacks in missing.iter().take(NAMED) {
+        writeln!(text, "{lacks}")?;
+    }
+    if missing.len() > NAMED {
+        writeln!(text, "and {} more that no entry tells of", missing.len() - NAMED)?;
+    }
+    if !missing.is_empty() {
+        exit = Exit::Findings;
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(exit)
