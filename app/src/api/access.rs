@@ -2,7 +2,7 @@
 //! is not decided here.
 
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,7 +14,7 @@ use super::problem::Problem;
 
 /// Lets a request in that has the token.
 pub(super) async fn administrators(State(api): State<Api>, request: Request, next: Next) -> Response {
-    match admitted(api.token.as_ref(), &request) {
+    match admitted(api.token.as_ref(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -37,9 +37,14 @@ fn closed() -> Problem {
     )
 }
 
-fn admitted(token: Option<&SecretString>, request: &Request) -> Result<(), Problem> {
+/// Whether a request brings the administrator's token, where it need not.
+pub(super) fn is_administrators(api: &Api, headers: &HeaderMap) -> bool {
+    admitted(api.token.as_ref(), headers).is_ok()
+}
+
+fn admitted(token: Option<&SecretString>, headers: &HeaderMap) -> Result<(), Problem> {
     let token = token.ok_or_else(closed)?;
-    let given = request.headers().get(header::AUTHORIZATION).ok_or_else(|| {
+    let given = headers.get(header::AUTHORIZATION).ok_or_else(|| {
         Problem::new("token-missing", "Send the administrator's token: `Authorization: Bearer TOKEN`.")
     })?;
     let given = given.to_str().ok().and_then(|text| {

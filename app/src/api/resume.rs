@@ -1,8 +1,9 @@
-//! Resume tokens at work: whoever holds one answers the one question that it names, once. The token is the authority;
-//! no other one is needed.
+//! Resume tokens at work: whoever holds one answers the one question that it names, once. In tenant `local` the token is the
+//! authority. Elsewhere words are people's, and a token names nobody: there only the administrator says whose word it is.
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use flowctl_core::approval::{Person, SourceKind};
 use flowctl_core::execution::{Execution, Waiting};
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
+use super::access::is_administrators;
 use super::approvals::Said;
 use super::body::{Given, body};
 use super::person::Neighbourhood;
@@ -38,7 +40,8 @@ pub(super) struct Resume {
     #[serde(default)]
     #[schema(max_length = 10000, nullable = false)]
     note: Option<String>,
-    /// Whose word this is, where the token names nobody. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    /// Whose word this is. Outside tenant `local` it is needed, and only the administrator says it: with their bearer token, where
+    /// `FLOWCTL_API_ACT_AS` is set.
     #[serde(default, rename = "as")]
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
     acting: Option<String>,
@@ -47,14 +50,15 @@ body!(Resume);
 
 /// Answer with a resume token
 ///
-/// The token is the authority: no bearer token is needed. It serves one answer, to the step and attempt that it was
-/// made for, until the step's deadline or for seven days.
+/// In tenant `local` the token is the authority: no bearer token is needed. It serves one answer, to the step and attempt that it
+/// was made for, until the step's deadline or for seven days.
 #[utoipa::path(post, path = "/executions/{id}/resume", tag = "executions", operation_id = "resume_execution", security(()),
     params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Resume,
     responses((status = 200, description = "The execution as it is then", body = Resumed)))]
 pub(super) async fn resume(
     State(api): State<Api>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Given(given): Given<Resume>,
 ) -> Result<Json<Resumed>, Problem> {
     let claims = api.tokens.read(&given.token, api.now()).map_err(refused)?;
@@ -66,7 +70,8 @@ pub(super) async fn resume(
     if api.store.knows_word(&execution.tenant, &claims.word()).await? {
         return Err(used());
     }
-    if let Err(problem) = say(&api, &execution, &claims, given).await {
+    let is_administrators = is_administrators(&api, &headers);
+    if let Err(problem) = say(&api, &execution, &claims, given, is_administrators).await {
         // The token may have been used at the same time, and have been faster there.
         let late = api.store.knows_word(&execution.tenant, &claims.word()).await?;
         return Err(if late { used() } else { problem });
@@ -76,12 +81,19 @@ pub(super) async fn resume(
     Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
 }
 
-async fn say(api: &Api, execution: &Execution, claims: &Claims, given: Resume) -> Result<(), Problem> {
+async fn say(
+    api: &Api,
+    execution: &Execution,
+    claims: &Claims,
+    given: Resume,
+    is_administrators: bool,
+) -> Result<(), Problem> {
     let Some(state) = execution.steps.get(&claims.step).filter(|state| state.attempt == claims.attempt) else {
         return Err(Problem::new("not-waiting", format!("`{}` has gone on since.", claims.step)));
     };
     let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
-    let (person, directory) = holder(api, &neighbourhood, claims, given.acting.as_deref()).await?;
+    let acting = given.acting.as_deref();
+    let Holder { person, directory, kind } = holder(api, &neighbourhood, claims, acting, is_administrators).await?;
     let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
     let along = Along { word: Some(claims.word()), ..Along::default() };
@@ -92,12 +104,12 @@ async fn say(api: &Api, execution: &Execution, claims: &Claims, given: Resume) -
         }
         (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
         (Some(Waiting::Approval(_)), Some(said), None) => {
-            let word = api.word(person, said.verb(), SourceKind::Web);
+            let word = api.word(person, said.verb(), kind);
             let execution = &api.at_head(&execution.tenant, &neighbourhood, execution.clone()).await?;
             hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
         }
         (Some(Waiting::Form(_)), None, Some(values)) => {
-            let word = api.word(person, "answer", SourceKind::Web);
+            let word = api.word(person, "answer", kind);
             hearing.answer(execution, step, &word, values, along).await??;
         }
         (Some(Waiting::Approval(_)), ..) => {
@@ -132,28 +144,38 @@ fn refused(error: TokenError) -> Problem {
     }
 }
 
-/// Who speaks, and what is known of them. In tenant `local` whoever holds the token stands in for one of those asked;
-/// elsewhere people have accounts, and a token that names nobody is nobody's word.
+/// Who speaks, what is known of them, and how their word came.
+struct Holder<'n> {
+    person: Person,
+    directory: &'n dyn Directory,
+    kind: SourceKind,
+}
+
+/// Who speaks. In tenant `local` whoever holds the token stands in for one of those asked. Elsewhere people have accounts, and a
+/// message goes to addresses: who holds it may be anybody, also the author. There the word is whose the administrator says.
 async fn holder<'n>(
     api: &Api,
     neighbourhood: &'n Neighbourhood,
     claims: &Claims,
     acting: Option<&str>,
-) -> Result<(Person, &'n dyn Directory), Problem> {
-    if let (Some(person), Neighbourhood::GitHub { client, .. }) = (&claims.person, neighbourhood) {
-        let user = client.user(person).await.map_err(|error| Problem::unavailable(&error))?;
-        return Ok((crate::github::people::person(&user), neighbourhood));
-    }
-    if let Some(person) = api.named(neighbourhood, claims.person.as_deref().or(acting)).await? {
-        return Ok((person, neighbourhood));
-    }
+    is_administrators: bool,
+) -> Result<Holder<'n>, Problem> {
     match neighbourhood {
-        Neighbourhood::Local => {
-            let login = format!("resume-token-{}", claims.turn + 1);
-            Ok((Person { login, id: 0 }, &Bearer))
-        }
+        Neighbourhood::GitHub { .. } if acting.is_some() && !is_administrators => Err(Problem::new(
+            "acting-forbidden",
+            "A resume token does not say who holds it, and `as` is for the administrator: send `Authorization: Bearer TOKEN`, \
+             too. People decide on GitHub.",
+        )),
         Neighbourhood::GitHub { .. } => {
-            Err(Problem::new("person-needed", "The token names nobody. Say whose word this is: `\"as\": \"LOGIN\"`."))
+            let person = api.must_be_named(neighbourhood, acting).await?;
+            Ok(Holder { person, directory: neighbourhood, kind: SourceKind::Api })
         }
+        Neighbourhood::Local => match api.named(neighbourhood, acting).await? {
+            Some(person) => Ok(Holder { person, directory: neighbourhood, kind: SourceKind::Web }),
+            None => {
+                let login = format!("resume-token-{}", claims.turn + 1);
+                Ok(Holder { person: Person { login, id: 0 }, directory: &Bearer, kind: SourceKind::Web })
+            }
+        },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowctl_core::definition::step::StepType;
 use flowctl_core::definition::step::notify::Channel;
 use flowctl_core::execution::notice::{Notice, notices};
-use flowctl_core::execution::{Event, Execution, ExecutionId, Plan};
+use flowctl_core::execution::{Event, Execution, ExecutionId, Plan, TenantId};
 use flowctl_core::expression::SecretText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,8 @@ impl Engine {
         found
     }
 
-    /// The right to answer, where who is told is told in private: never in a comment, nor in a channel of Slack.
+    /// The right to answer, where who is told is told in private: never in a comment, nor in a channel of Slack. Only in tenant
+    /// `local`: elsewhere a word is a person's, and of an address nobody knows whose it is.
     fn resume(&self, notice: &Notice, after: &Execution, now: Timestamp) -> Option<Resume> {
         let named = |receivers: &Value| {
             let mut receivers = receivers.as_array().into_iter().flatten();
@@ -89,7 +90,7 @@ impl Engine {
             Channel::Slack => named(&notice.receivers),
             Channel::Comment => false,
         };
-        let step = notice.step.as_ref().filter(|_| in_private)?;
+        let step = notice.step.as_ref().filter(|_| in_private && after.tenant == TenantId::local())?;
         let claims = Claims::of(after, step, after.steps.get(step)?, now)?;
         let token = self.inner.options.resume.as_ref()?.issue(&claims);
         Some(Resume { token, url: format!("{}/resume", self.url_of(after.id)?) })

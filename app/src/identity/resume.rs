@@ -35,9 +35,6 @@ pub struct Claims {
     /// When it ends, in seconds since 1970.
     #[serde(rename = "x")]
     pub expires_at: i64,
-    /// Whose word it is, where it was given to one person.
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
 }
 
 impl Claims {
@@ -55,7 +52,6 @@ impl Claims {
             attempt: state.attempt,
             turn: u32::try_from(state.decisions.len()).unwrap_or(u32::MAX),
             expires_at: ends.as_second(),
-            person: None,
         })
     }
 
@@ -141,7 +137,7 @@ mod tests {
 
     fn claims() -> Claims {
         let execution = "01900000-0000-7000-8000-000000000001".parse().unwrap();
-        Claims { execution, step: "leads".to_owned(), attempt: 1, turn: 0, expires_at: 1_000, person: None }
+        Claims { execution, step: "leads".to_owned(), attempt: 1, turn: 0, expires_at: 1_000 }
     }
 
     #[test]

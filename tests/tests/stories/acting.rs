@@ -43,6 +43,31 @@ async fn the_token_speaks_in_nobodys_name_unless_the_operator_lets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_a_resume_token_speaks_in_nobodys_name() {
+    let mut stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.allow_acting().await;
+    let execution = question(&stage).await["execution"].as_str().unwrap().to_owned();
+    let (_, shown) = stage.api(Method::GET, &format!("/executions/{execution}"), Value::Null).await;
+    let asking = shown["steps"].as_array().unwrap().iter().find(|step| step["id"] == "leads").unwrap();
+    let token = asking["waiting_for"]["resume_token"].clone();
+    let path = format!("/executions/{execution}/resume");
+    for (said, problem) in [
+        (json!({"token": token, "decision": "approve", "as": "bob"}), "acting-forbidden"),
+        (json!({"token": token, "decision": "approve"}), "person-needed"),
+    ] {
+        let (status, answer) = stage.api_as_anybody(Method::POST, &path, said).await;
+        assert_eq!((status, &answer["type"]), (403, &json!(format!("urn:flowctl:problem:{problem}"))), "{answer:#}");
+    }
+    let said = json!({"token": token, "decision": "approve", "as": "bob"});
+    let (status, answer) = stage.api(Method::POST, &path, said).await;
+    assert_eq!(status, 200, "{answer:#}");
+    let word = &question(&stage).await["decisions"][0];
+    assert_eq!((&word["person"]["login"], &word["source"]["kind"]), (&json!("bob"), &json!("api")), "{word:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_in_a_persons_name_needs_what_the_person_needs() {
     let mut stage = Stage::raise(&[("order", ORDER)]).await;
     // A repository is known once something was heard of it.

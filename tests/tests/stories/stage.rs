@@ -134,6 +134,18 @@ impl Stage {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// Asks the API without the administrator's token.
+    pub async fn api_as_anybody(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let url = format!("http://{}/api/v1{path}", self.settings.listen);
+        let answer = reqwest::Client::new().request(method, url).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     pub fn pull_request(&self, head: &str) -> u64 {
         let files = BTreeMap::from([(format!("{head}.md"), Some("new\n".to_owned()))]);
         let new =

@@ -172,3 +172,19 @@ async fn who_is_told_in_private_that_they_are_asked_is_given_a_token() {
     ];
     assert_eq!(given, expected);
 }
+
+#[tokio::test]
+async fn outside_tenant_local_a_message_gives_nobody_the_right_to_speak() {
+    let options = EngineOptions {
+        public_url: Some("https://flows.example".to_owned()),
+        resume: Some(ResumeTokens::new([7; 32])),
+        ..EngineOptions::new("the engine")
+    };
+    let world = World::with_options(ORDER, options).await;
+    let tenant = TenantId("octo-org".to_owned());
+    world.engine.start(StartRequest { tenant, ..world.request() }).await.unwrap();
+    world.engine.settle().await.unwrap();
+    let [told]: [_; 1] = world.performer.seen().try_into().unwrap();
+    assert_eq!(told.input["payload"]["data"]["resume_token"], Value::Null);
+    assert!(!told.input["message"].as_str().unwrap().contains("token"), "{}", told.input["message"]);
+}
