@@ -14,6 +14,8 @@ use crate::engine::{Along, DefinitionError, Engine, SignalFailure};
 use crate::github::client::GitHubError;
 use crate::github::intake::Published;
 use crate::github::people::PeopleError;
+use crate::github::reconcile::of_pusher;
+use crate::github::repository_id;
 use crate::github::wording::Refused;
 
 /// What became of a word: taken, or refused with the reason.
@@ -70,6 +72,7 @@ impl Hearing<'_> {
             return Ok(Err(refused));
         }
         self.dismiss_new_authors(execution, step, request, &word.person).await?;
+        let execution = &self.with_earlier_pushes(execution, &word.person).await?;
         let (decision, note) = decision;
         let heeded = match decision {
             DecisionKind::Override => self.may_override(execution, step, word).await?,
@@ -129,6 +132,30 @@ impl Hearing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The execution, which knows of whoever speaks, or gave them their word, whether they were seen to push before it started:
+    /// a commit bears any name, and who pushed it made the change.
+    async fn with_earlier_pushes(&self, execution: &Execution, speaker: &Person) -> Result<Execution, HearingError> {
+        let mut known = execution.clone();
+        let pull_request = execution.subject.as_ref().filter(|subject| subject.is_pull_request);
+        let number = pull_request.and_then(|subject| subject.number);
+        let (Some(number), Some(repository)) = (number, repository_id(execution)) else { return Ok(known) };
+        let givers = execution.delegations.iter().filter(|given| given.to.is(speaker)).map(|given| &given.from);
+        for person in givers.chain([speaker]) {
+            let is_known = execution.pushers.iter().any(|pusher| pusher.is(person));
+            let what = of_pusher(repository, number, person.id);
+            if is_known || self.engine.store().heard(self.tenant, &what).await.map_err(SignalFailure::from)?.is_none() {
+                continue;
+            }
+            let signal = Signal::Pushed { person: person.clone() };
+            match self.engine.signal(self.tenant, execution.id, signal, Along::default()).await {
+                Ok(execution) => known = execution,
+                Err(SignalFailure::Refused(_)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(known)
     }
 
     /// Records a person's answers to a form, or says why they do not count. A word that was recorded before is refused

@@ -187,13 +187,19 @@ impl Hub {
         })
     }
 
-    /// Changes the words of one's own review.
+    /// Changes the words of a review: one's own, or anybody's with write permission.
     pub fn edit_review(&self, by: &str, review: Id, body: &str) -> Result<(), SandboxError> {
         self.change(|change| {
             let person = change.world.account(by)?.id;
-            let author = change.world.reviews.get(&review).map(|review| review.author);
-            if author.is_some_and(|author| author != person) {
-                return Err(SandboxError::Forbidden("Only the author of a review edits it".to_owned()));
+            let known = change.world.reviews.get(&review).map(|review| (review.author, review.issue));
+            if let Some((author, issue)) = known
+                && author != person
+            {
+                let repository = change.world.issues.get(&issue).map_or(0, |issue| issue.repository);
+                if change.world.permission(repository, person) < Permission::Write {
+                    let message = "Only its author and people with write access edit a review";
+                    return Err(SandboxError::Forbidden(message.to_owned()));
+                }
             }
             change.edit_review(review, person, body)
         })

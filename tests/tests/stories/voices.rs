@@ -1,5 +1,6 @@
 //! Giving one's word away, going on without an approval, holding; and what the audit log says of it.
 
+use flowctl_sandbox::state::ReviewState;
 use reqwest::Method;
 use serde_json::json;
 
@@ -37,6 +38,7 @@ async fn a_lead_on_leave_has_somebody_speak_in_their_place() {
     approval.decided by gina
     approval.decided by bob
     approval.decided by dave
+    approval.ended by -
     ");
 }
 
@@ -61,6 +63,7 @@ async fn an_override_is_for_whom_the_repository_names_and_is_shown_as_one() {
     insta::assert_snapshot!(stage.audit().await.join("\n"), @r"
     definition.pinned by -
     approval.overridden by gina
+    approval.ended by -
     ");
 }
 
@@ -123,6 +126,48 @@ async fn somebody_else_who_rewrites_a_command_that_was_taken_is_recorded() {
     approval.decided by bob
     comment.edited by gina
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_else_who_rewrites_a_review_that_decided_is_recorded() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let decided = stage.review(number, "bob", ReviewState::Approved, "Reads well.");
+    stage.eventually("bob counts", || stage.app_comments(number, "approved by [bob](").pop()).await;
+    let other = stage.review(number, "carol", ReviewState::Commented, "And the notes?");
+    stage.hub.edit_review("bob", decided, "Reads very well.").unwrap();
+    stage.hub.edit_review("gina", other, "Nothing.").unwrap();
+    stage.hub.edit_review("gina", decided, "I have not read it.").unwrap();
+    assert!(stage.comment(number, "/status").by("carol").await.contains("leads"));
+    insta::assert_snapshot!(stage.audit().await.join("\n"), @r"
+    definition.pinned by -
+    approval.decided by bob
+    comment.edited by gina
+    ");
+}
+
+/// Asks the leads by a word.
+const GATE: &str = "
+name: gate
+version: 1
+triggers: [{comment: /gate}]
+steps:
+  - {id: leads, type: human_approval, approvers: {team: leads, count: 2}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pushed_in_another_name_before_the_execution_started_cannot_approve_it() {
+    let stage = Stage::raise(&[("gate", GATE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.push_in_another_name("release-1.4", "bob");
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/gate").by("alice").await, "🚀");
+    stage.concluded(number, "gate", "action_required").await;
+    stage.seconds_pass();
+    let answer = stage.comment(number, "/approve leads").by("bob").await;
+    assert!(answer.contains("Whoever wrote a commit of a change cannot approve it"), "{answer}");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,11 +141,17 @@ pub(super) struct PullRequestReviewEvent {
     pub(super) pull_request: Numbered,
     /// Absent where nobody told of it and it was found by looking.
     pub(super) sender: Option<User>,
+    /// What the text was before, where it was edited.
+    pub(super) changes: Option<TextChanges>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct ReviewReference {
     pub(super) id: u64,
+    pub(super) user: Option<User>,
+    /// In a delivery `commented`, `approved` …; in a list of GitHub's in capitals.
+    pub(super) state: Option<String>,
+    pub(super) html_url: Option<String>,
     /// Its text when this happened; who may edit it later does not speak for its author.
     pub(super) body: Option<String>,
 }

@@ -64,8 +64,8 @@ async fn was_found(scope: &Scope<'_>, marks: &[String], updated_at: Timestamp) -
 /// Handles a delivery. What the pull request is like is asked of GitHub; only what happened is taken from the payload.
 async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Trouble> {
     let (pull_request, _) = scope.pull_request_as_of(event.number, event.pull_request.updated_at).await?;
-    // Whatever name stands in the commits: who pushed them made the change, too.
-    if event.action == "synchronize" && !event.sender.is_bot() {
+    // Whatever name stands in the commits: who pushed them made the change, too. A program is told of where people decide.
+    if event.action == "synchronize" {
         scope.pushed(event.number, &person(&event.sender)).await?;
     }
     let Some(action) = pull_request_action(&event.action) else {

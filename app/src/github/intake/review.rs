@@ -18,6 +18,12 @@ use crate::identity::{About, Word, approval, settled};
 
 /// Handles a delivery, unless the same was heard of in another way before.
 pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
+    if event.action == "edited" {
+        return edited(scope, event).await;
+    }
+    if says_nothing(&event) {
+        return Ok(Handled::Ignored("it decides nothing, and there is no command in it".to_owned()));
+    }
     let what = of_review(event.review.id, &event.action);
     if scope.has_heard(&what).await? {
         return Ok(Handled::Ignored("it was heard of in another way before".to_owned()));
@@ -64,6 +70,46 @@ async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handle
         let to = format!("review:{}", review.id);
         scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &answers)]).await?;
     }
+    Ok(Handled::Done)
+}
+
+/// Whether a review can be nothing to us: a comment without a slash word. GitHub tells of each comment on a line as of a
+/// review, so most are of this kind, and nobody is asked about them.
+fn says_nothing(event: &PullRequestReviewEvent) -> bool {
+    let is_comment = event.review.state.as_deref() == Some("commented");
+    let reading = read(event.review.body.as_deref().unwrap_or_default());
+    let is_silent = reading.invocations.is_empty() && reading.errors.is_empty() && reading.unknown.is_empty();
+    event.action == "submitted" && is_comment && is_silent
+}
+
+/// An edit does nothing. But where somebody else changes a review that decided something, that is recorded: what is read
+/// there afterwards is not what was said.
+async fn edited(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handled, Trouble> {
+    let nothing = |why: &str| Ok(Handled::Ignored(why.to_owned()));
+    let Some(before) = event.changes.and_then(|changes| changes.body) else { return nothing("its text is as it was") };
+    let (number, review) = (event.pull_request.number, event.review);
+    let (Some(author), Some(editor)) = (review.user.filter(|user| !user.is_bot()), event.sender) else {
+        return nothing("an edit of a program's");
+    };
+    if editor.id == author.id {
+        return nothing("who edits what they said does nothing by it");
+    }
+    let id = review.id.to_string();
+    let executions = scope.executions(number, false).await?;
+    let mut decisions =
+        executions.iter().flat_map(|execution| execution.steps.values()).flat_map(|step| &step.decisions);
+    let is_its =
+        |source: &Source| source.kind == SourceKind::Review && source.id.split(':').next() == Some(id.as_str());
+    let mut acted = decisions.any(|decision| is_its(&decision.source));
+    for invocation in read(&before.from).invocations {
+        let word = super::command::key(SourceKind::Review, &format!("{id}:text"), invocation.range.start);
+        acted |= scope.knows(&word).await?;
+    }
+    if !acted {
+        return nothing("nothing of that review was taken");
+    }
+    let source = Source { kind: SourceKind::Review, id, url: review.html_url };
+    scope.comment_edited(number, &person(&editor), &source).await?;
     Ok(Handled::Done)
 }
 

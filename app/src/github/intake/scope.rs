@@ -14,6 +14,7 @@ use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reacti
 use crate::github::head::Mover;
 use crate::github::outbox::{Effect, priority};
 use crate::github::people::{People, person};
+use crate::github::reconcile::of_pusher;
 use crate::github::repository_id;
 use crate::github::wording::{Answer, Refused, reply};
 use crate::identity::{Hearing, Word};
@@ -237,8 +238,11 @@ impl<'a> Scope<'a> {
         Ok(mover.to_head(execution, head).await?)
     }
 
-    /// Records that somebody was seen to push to a pull request.
+    /// Records that somebody was seen to push to a pull request: with what is open there, and for what starts later.
     pub(super) async fn pushed(&self, number: u64, person: &Person) -> Result<(), Trouble> {
+        if let Some(repository) = self.repository_id {
+            self.hear(of_pusher(repository, number, person.id)).await?;
+        }
         for execution in self.executions(number, true).await? {
             if execution.pushers.iter().any(|pusher| pusher.is(person)) {
                 continue;

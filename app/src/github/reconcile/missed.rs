@@ -39,6 +39,11 @@ pub fn of_head(repository: u64, number: u64, head: &str) -> String {
     of_pull_request(repository, number, &format!("head:{head}"))
 }
 
+/// What is recorded once somebody was seen to push to a pull request.
+pub fn of_pusher(repository: u64, number: u64, person: u64) -> String {
+    of_pull_request(repository, number, &format!("pushed:{person}"))
+}
+
 /// A repository that is being looked at.
 pub(super) struct Place<'a> {
     pub(super) tenant: &'a TenantId,

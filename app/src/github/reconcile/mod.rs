@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-pub use missed::{is_reconciled, of_comment, of_head, of_pull_request, of_review};
+pub use missed::{is_reconciled, of_comment, of_head, of_pull_request, of_pusher, of_review};
 
 use missed::{Missed, Place};
 

@@ -58,6 +58,14 @@ fn approval(
     if let Some(commit) = &request.head_sha {
         lines.push(format!("**For commit:** {}", code(short_commit(commit))));
     }
+    let programs = pushing_programs(execution);
+    if !programs.is_empty() {
+        lines.push(format!(
+            "**Pushed by a program:** {}. Whose commits these are GitHub does not tell, and they bear any name: who had them \
+             pushed may be among those asked",
+            listed(&programs, "and")
+        ));
+    }
     if let Some(call) = &request.call {
         lines.push(whole_call(call));
     }
@@ -75,6 +83,13 @@ fn approval(
     }
     lines.push(how_to_approve(execution, id, request));
     assembled(&request.title, id, &request.description, &lines)
+}
+
+/// The programs that were seen to push. GitHub marks their logins so, and gives no person one like that
+/// (<https://docs.github.com/en/apps/creating-github-apps/about-creating-github-apps/about-creating-github-apps>).
+fn pushing_programs(execution: &Execution) -> Vec<String> {
+    let programs = execution.pushers.iter().filter(|pusher| pusher.login.ends_with("[bot]"));
+    programs.take(5).map(|program| code(&program.login)).collect()
 }
 
 /// A call of a tool with all that it would be given; what is cut is said to be.
