@@ -52,7 +52,7 @@ async fn whose_word_does_not_count_is_told_why() {
     😕 @bob `/approve lead` was not taken. `lead` does not wait for that. `leads` does.
 
     bob /reject leads
-    😕 @bob `/reject leads` was not taken. It needs a note that says why: `/approve leads -- why` or `/reject leads -- why`.
+    😕 @bob `/reject leads` was not taken. It needs a note that says why: `/reject leads -- why` or `/approve leads -- why`.
 
     bob /approve leads deadbeef1
     😕 @bob `/approve leads deadbeef1` was not taken. It was said about commit `deadbee`, and the question is about `HEAD`. Please look at what is there now, and say it again.

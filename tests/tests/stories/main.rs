@@ -15,5 +15,6 @@ mod owners;
 mod pushes;
 mod setup;
 mod stage;
+mod standing;
 mod voices;
 mod writes;

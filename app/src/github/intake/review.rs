@@ -240,3 +240,31 @@ async fn withdraw(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn github_is_not_asked_about_a_comment_on_a_line_that_says_nothing_to_us() {
+        for (action, state, body, nothing) in [
+            ("submitted", "commented", None, true),
+            ("submitted", "commented", Some("Why this?"), true),
+            ("submitted", "commented", Some("> /approve\n\nwhy?"), true),
+            ("submitted", "commented", Some("/approve"), false),
+            ("submitted", "commented", Some("/aprove"), false),
+            ("submitted", "approved", None, false),
+            ("dismissed", "commented", None, false),
+            // Found by looking: the text is left out, and may have held a command.
+            ("submitted", "COMMENTED", None, false),
+        ] {
+            let event = json!({
+                "action": action, "review": {"id": 9_000_000_007_u64, "state": state, "body": body}, "pull_request": {"number": 1}
+            });
+            assert_eq!(says_nothing(&serde_json::from_value(event).unwrap()), nothing, "{action} {state} {body:?}");
+        }
+    }
+}

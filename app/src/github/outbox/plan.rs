@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::deployment::decided;
 use super::effect::{Effect, Sender, priority};
+use super::reply::REMINDS;
 use crate::engine::EffectPlanner;
 use crate::github::client::RepositoryName;
 use crate::github::wording::{Ask, notification, reminder};
@@ -159,7 +160,7 @@ fn reminders<'a>(after: &'a Execution, events: &'a [Event]) -> impl Iterator<Ite
         let id = event.step.as_deref()?;
         let issue = after.subject.as_ref()?.number?;
         let repository: RepositoryName = after.repository.parse().ok()?;
-        let to = format!("reminder:{}:{id}:{}", after.id, event.at.as_millisecond());
+        let to = format!("{REMINDS}{}:{id}:{}", after.id, event.at.as_millisecond());
         let body = reminder(after, id, after.steps.get(id)?, &to)?;
         Some(Effect::Reply { repository, issue, to, since: event.at, body })
     })

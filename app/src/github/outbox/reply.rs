@@ -21,6 +21,15 @@ pub(super) async fn react(
     writing.write(Write::Creates, request).await
 }
 
+/// How the key of a reminder begins.
+pub(super) const REMINDS: &str = "reminder:";
+
+/// Whether the pull request or issue is closed now.
+async fn is_closed(writing: &Writing<'_>, reply: &Reply<'_>) -> Result<bool, Failure> {
+    let issue = writing.client.issue(reply.repository, reply.issue).await?;
+    Ok(issue["state"].as_str() == Some("closed"))
+}
+
 /// A comment that answers something.
 pub(super) struct Reply<'a> {
     pub(super) repository: &'a RepositoryName,
@@ -31,8 +40,11 @@ pub(super) struct Reply<'a> {
 }
 
 /// Writes a reply, unless it stands there. Always looks: what is answered may have been read twice, when the server
-/// died after the first answer.
+/// died after the first answer. Nobody is reminded of what is closed: there they have ended it, or do not want it now.
 pub(super) async fn reply(writing: &Writing<'_>, reply: Reply<'_>) -> Result<(), Failure> {
+    if reply.to.starts_with(REMINDS) && is_closed(writing, &reply).await? {
+        return Ok(());
+    }
     let marker = reply_marker(reply.to);
     if find_comment(writing, reply.repository, reply.issue, &marker, reply.since).await?.is_some() {
         return Ok(());

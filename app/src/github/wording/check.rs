@@ -74,7 +74,8 @@ fn text(execution: &Execution, timeline: &Timeline, now: Timestamp) -> String {
 pub fn moved(execution: &Execution, head_sha: &str, now: Timestamp) -> CheckText {
     let timeline = Timeline::of(execution, now);
     let summary = format!(
-        "The pull request has a newer commit, {}, and this execution goes on there. What is said here counts no more.",
+        "The pull request has a newer commit, {}, and this execution goes on there. What is said here counts no more, and the check \
+         does not pass here.",
         code(short_commit(head_sha))
     );
     CheckText {

@@ -268,8 +268,8 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
             let step = step.unwrap_or("STEP");
             format!(
                 "It needs a note that says why: {} or {}.",
-                code(&format!("/approve {step} -- why")),
-                code(&format!("/reject {step} -- why"))
+                code(&format!("/reject {step} -- why")),
+                code(&format!("/approve {step} -- why"))
             )
         }
         Refusal::WrongAnswers { faults } => format!("The answers do not fit the form:\n\n{}", faulty(faults)),
@@ -412,7 +412,7 @@ pub fn status(executions: &[Execution], now: Timestamp) -> String {
 pub fn help(commands: &[CommandHelp], words: &[(String, String)]) -> String {
     let mut rows = vec!["| command | what it does | who |".to_owned(), "|---------|--------------|-----|".to_owned()];
     for command in commands {
-        rows.push(format!("| {} | {} | {} |", code(&command.usage), inline(command.summary), inline(command.who)));
+        rows.push(format!("| {} | {} | {} |", code(&command.usage), message(command.summary), message(command.who)));
     }
     let mut text = rows.join("\n");
     if !words.is_empty() {

@@ -62,6 +62,14 @@ fn under_way(execution: &Execution) -> String {
 }
 
 fn waits_or_runs(execution: &Execution) -> String {
+    let open = open_work(execution);
+    match failed_already(execution) {
+        Some(failed) => format!("{failed}\n\n{open}"),
+        None => open,
+    }
+}
+
+fn open_work(execution: &Execution) -> String {
     let people: Vec<String> = execution.waiting_for_people().take(10).map(|(id, _)| code(id)).collect();
     if !people.is_empty() {
         let waits = if people.len() == 1 { "waits" } else { "wait" };
@@ -83,6 +91,23 @@ fn waits_or_runs(execution: &Execution) -> String {
 fn ids(execution: &Execution, status: StepStatus) -> Vec<String> {
     let steps = execution.steps.iter().filter(|(_, step)| step.status == status);
     steps.take(10).map(|(id, _)| code(id)).collect()
+}
+
+/// What has failed or was rejected while others go on: nothing that is said now keeps the execution from failing.
+fn failed_already(execution: &Execution) -> Option<String> {
+    let failed = execution.steps.iter().filter(|(key, step)| {
+        let decides = step.on_failure == flowctl_core::definition::step::OnFailure::Fail;
+        step.status == StepStatus::Failed && decides && flowctl_core::execution::address::items_of(key).is_empty()
+    });
+    let lines: Vec<String> = failed
+        .take(10)
+        .map(|(id, step)| {
+            let why = step.error.as_ref().map(|error| format!(": {}", message(&shorten(&error.message, ERROR))));
+            format!("❌ **Failed:** {}{}", code(id), why.unwrap_or_default())
+        })
+        .collect();
+    let after = "What is under way goes on, and then the execution fails. `/cancel` ends it now; `/retry` after that asks again.";
+    (!lines.is_empty()).then(|| format!("{}\n\n{after}", lines.join("\n\n")))
 }
 
 /// Where it comes from: the definition, who started it and how.

@@ -302,10 +302,37 @@ fn a_commit_that_is_no_longer_the_head_says_where_it_goes_on() {
     let moved = moved(&sample.execution, "ffffffff00000000ffffffff00000000ffffffff", sample.now);
     insta::assert_snapshot!(moved.title, @"goes on at fffffff");
     insta::assert_snapshot!(moved.summary, @r"
-    The pull request has a newer commit, `fffffff`, and this execution goes on there. What is said here counts no more.
+    The pull request has a newer commit, `fffffff`, and this execution goes on there. What is said here counts no more, and the check does not pass here.
 
     <sub>`release` version 3 at `9f8e7d6` · started by alice (pull request) on 2026-03-01 09:00 UTC · execution `01900000-0000-7000-8000-000000000001`</sub>
     ");
+}
+
+#[test]
+fn a_rejection_is_told_while_others_are_still_asked() {
+    let two = "name: release\nversion: 1\nsteps:\n\
+               - {id: legal, type: human_approval, approvers: {users: [carol]}}\n\
+               - {id: design, type: human_approval, approvers: {users: [bob]}}\n";
+    let mut sample = Sample::start(two, "Release 1.4");
+    sample.decide("legal", person("carol", 8), DecisionKind::Reject, Some("not @alice's to say"));
+    let summary = seen(&check(&sample.execution, sample.now).summary);
+    let told: Vec<&str> =
+        summary.lines().filter(|line| !line.is_empty() && !line.starts_with("<!--")).take(3).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    ❌ **Failed:** `legal`: @·carol rejected: not @·alice's to say
+    What is under way goes on, and then the execution fails. `/cancel` ends it now; `/retry` after that asks again.
+    🟡 **A person is needed:** `design` waits.
+    ");
+}
+
+#[test]
+fn a_program_that_pushed_is_named_where_people_decide() {
+    let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+    sample.signal(Signal::Pushed { person: person("github-actions[bot]", 41_898_282) });
+    sample.signal(Signal::Pushed { person: person("alice", 1) });
+    let summary = check(&sample.execution, sample.now).summary;
+    let told: Vec<&str> = summary.lines().filter(|line| line.contains("Pushed by a program")).collect();
+    insta::assert_snapshot!(told.join("\n"), @"- **Pushed by a program:** `github-actions[bot]`. Whose commits these are GitHub does not tell, and they bear any name: who had them pushed may be among those asked");
 }
 
 #[test]
@@ -372,7 +399,7 @@ fn each_refusal_says_why_and_what_next() {
 
     Whoever wrote a commit of a change cannot approve it, unless the step says `allow_author`. `leads` needs 2 of team `leads`, or octocat.
 
-    It needs a note that says why: `/approve leads -- why` or `/reject leads -- why`.
+    It needs a note that says why: `/reject leads -- why` or `/approve leads -- why`.
 
     It came too late: the execution is failed.
 
