@@ -98,7 +98,7 @@ impl Api {
             Err(error) => return Err(Problem::unavailable(&error)),
         };
         let mover = Mover { engine: &self.engine, source: &self.repositories, tenant, delivery: None };
-        Ok(mover.to_head(execution, &pull_request.head.sha).await?)
+        Ok(mover.to_pull_request(execution, &pull_request).await?)
     }
 }
 

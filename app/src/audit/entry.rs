@@ -60,7 +60,7 @@ pub(super) fn of_event(after: &Execution, before: Option<&Event>, event: &Event)
             let overrides = decision.decision == DecisionKind::Override;
             (if overrides { "approval.overridden" } else { "approval.decided" }, decided(decision))
         }
-        EventKind::DecisionsDismissed { people, head_sha } if !people.is_empty() => {
+        EventKind::DecisionsDismissed { people, head_sha, .. } if !people.is_empty() => {
             let people: Vec<&str> = people.iter().map(|person| person.login.as_str()).collect();
             ("approval.dismissed", json!({"people": people, "commit": head_sha}))
         }
@@ -68,6 +68,10 @@ pub(super) fn of_event(after: &Execution, before: Option<&Event>, event: &Event)
             ("approval.escalated", json!({"until": due_at.map(|due_at| due_at.to_string())}))
         }
         EventKind::StepCompleted { .. } | EventKind::StepFailed { .. } => ended(after, before, event)?,
+        EventKind::ApprovalOutdated { people, head_sha } => {
+            let people: Vec<&str> = people.iter().map(|person| person.login.as_str()).collect();
+            ("approval.outdated", json!({"people": people, "commit": head_sha}))
+        }
         EventKind::FormAnswered { source, .. } => ("form.answered", json!({"source": told(source)})),
         EventKind::Delegated { delegation } => (
             "approval.delegated",

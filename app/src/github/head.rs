@@ -1,9 +1,13 @@
-//! Brings an execution to its pull request's head: what was said about another commit is dismissed as the steps say. Done
+//! Brings an execution to its pull request's head and base: what was said about others is dismissed as the steps say. Done
 //! before any word is weighed, whatever way it came.
 
+use flowctl_core::definition::StepType;
 use flowctl_core::definition::step::human_approval::KeepOnPush;
-use flowctl_core::execution::{Execution, Refusal, Signal, TenantId, Waiting};
+use flowctl_core::execution::{Execution, Refusal, Signal, StepStatus, TenantId, Waiting};
 
+use jiff::Timestamp;
+
+use super::client::PullRequest;
 use super::intake::{Source, SourceError};
 use crate::engine::{Along, Engine, SignalFailure};
 use crate::store::DeliveryId;
@@ -33,11 +37,37 @@ pub struct Mover<'a> {
 }
 
 impl Mover<'_> {
-    /// The execution at the head of its pull request, which is `head` now.
+    /// The execution at its pull request as that is now.
     ///
     /// # Errors
     /// Where it cannot be moved now.
-    pub async fn to_head(&self, execution: Execution, head: &str) -> Result<Execution, HeadError> {
+    pub async fn to_pull_request(
+        &self,
+        execution: Execution,
+        pull_request: &PullRequest,
+    ) -> Result<Execution, HeadError> {
+        let execution = self.to_head(execution, &pull_request.head.sha, pull_request.updated_at).await?;
+        self.to_base(execution, pull_request).await
+    }
+
+    /// The execution on the branch that its pull request goes to now: there the same commit is another change.
+    ///
+    /// # Errors
+    /// Where it cannot be moved now.
+    pub async fn to_base(&self, execution: Execution, pull_request: &PullRequest) -> Result<Execution, HeadError> {
+        let base = pull_request.base.branch.as_str();
+        let is_pull_request = execution.subject.as_ref().is_some_and(|subject| subject.is_pull_request);
+        // What is not known of an execution cannot differ.
+        if !is_pull_request || execution.base().is_none_or(|known| known == base) {
+            return Ok(execution);
+        }
+        let along = Along { delivery: self.delivery.cloned(), ..Along::default() };
+        let signal = Signal::BaseMoved { base: base.to_owned(), since: Some(pull_request.updated_at) };
+        Ok(self.engine.signal(self.tenant, execution.id, signal, along).await?)
+    }
+
+    /// `since` is when GitHub last saw the pull request change: our own clock may be behind GitHub's, by which people speak.
+    async fn to_head(&self, execution: Execution, head: &str, since: Timestamp) -> Result<Execution, HeadError> {
         let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
             return Ok(execution);
         };
@@ -45,7 +75,7 @@ impl Mover<'_> {
         let commits = (subject.head_sha.as_str(), head);
         let same_tree = asks_for_tree(&execution)
             && self.source.same_tree(self.tenant, &execution.repository, number, commits).await?;
-        let signal = Signal::HeadMoved { head_sha: head.to_owned(), same_tree };
+        let signal = Signal::HeadMoved { head_sha: head.to_owned(), same_tree, since: Some(since) };
         let along = Along { delivery: self.delivery.cloned(), ..Along::default() };
         match self.engine.signal(self.tenant, execution.id, signal, along).await {
             Ok(execution) => Ok(execution),
@@ -55,10 +85,11 @@ impl Mover<'_> {
     }
 }
 
-/// Whether it matters to anybody if the files stayed the same.
+/// Whether it may matter to anybody if the files stayed the same: of an approval that is given, only its definition knows.
 fn asks_for_tree(execution: &Execution) -> bool {
-    execution.waiting_for_people().any(|(_, step)| match &step.waiting {
-        Some(Waiting::Approval(request)) => request.keep_on_push == KeepOnPush::SameTree,
+    execution.steps.values().any(|step| match (&step.waiting, step.status) {
+        (Some(Waiting::Approval(request)), StepStatus::Waiting) => request.keep_on_push == KeepOnPush::SameTree,
+        (_, StepStatus::Completed) => step.step_type == StepType::HumanApproval,
         _ => false,
     })
 }

@@ -166,7 +166,7 @@ impl People<'_> {
             facts.role = role_of(self.client.user_permission(self.repository, &person.login).await?);
         }
         if !allow_author {
-            self.authorship(execution, person, &mut facts).await?;
+            self.authorship(execution, person, &account, &mut facts).await?;
         }
         Ok(facts)
     }
@@ -184,12 +184,19 @@ impl People<'_> {
         &self,
         execution: &Execution,
         person: &Person,
+        account: &User,
         facts: &mut PersonFacts,
     ) -> Result<(), PeopleError> {
-        let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
+        let Some(subject) = &execution.subject else { return Ok(()) };
+        let Some(number) = subject.number.filter(|_| subject.is_pull_request) else {
+            // Who asked for a deployment does not decide about it, nor does who wrote what is deployed.
+            if let Some(author) = &subject.author {
+                facts.is_author = author.is(person);
+                let commit = self.client.commit(self.repository, &subject.head_sha).await?;
+                facts.is_contributor = wrote(&commit, person, account.email.as_deref());
+            }
             return Ok(());
         };
-        let Some(number) = subject.number else { return Ok(()) };
         facts.is_author = match &subject.author {
             Some(author) => author.is(person),
             None => {
@@ -200,7 +207,7 @@ impl People<'_> {
         facts.is_contributor = execution.pushers.iter().any(|pusher| pusher.is(person));
         if !facts.is_author && !facts.is_contributor {
             let commits = self.client.list_pull_request_commits(self.repository, number).await?;
-            facts.is_contributor = commits.iter().any(|commit| wrote(commit, person));
+            facts.is_contributor = commits.iter().any(|commit| wrote(commit, person, account.email.as_deref()));
         }
         Ok(())
     }
@@ -215,16 +222,18 @@ fn role_of(permission: Permission) -> Option<Role> {
     }
 }
 
-/// Whether somebody wrote a commit: by the accounts that GitHub knows behind its addresses, and by the private
-/// addresses that GitHub gives people, also in trailers.
-fn wrote(commit: &Commit, person: &Person) -> bool {
+/// Whether somebody wrote a commit: by the accounts that GitHub knows behind its addresses, by the address that their account
+/// shows, and by the private addresses that GitHub gives people, also in trailers.
+fn wrote(commit: &Commit, person: &Person, public_address: Option<&str>) -> bool {
     let accounts = [&commit.author, &commit.committer];
     if accounts.into_iter().flatten().any(|user| user.id == person.id) {
         return true;
     }
     let people = [&commit.git.author, &commit.git.committer];
     let addresses = people.into_iter().flatten().filter_map(|someone| someone.email.as_deref());
-    addresses.chain(co_authors(&commit.git.message)).any(|address| is_private_address_of(address, person))
+    let is_public = |address: &str| public_address.is_some_and(|public| public.eq_ignore_ascii_case(address));
+    let is_theirs = |address: &str| is_private_address_of(address, person) || is_public(address);
+    addresses.chain(co_authors(&commit.git.message)).any(is_theirs)
 }
 
 /// The addresses of `Co-authored-by` trailers
@@ -293,12 +302,18 @@ mod tests {
                 true,
             ),
             (
+                "as a co-author by the address that the account shows",
+                commit(nobody.clone(), "a@example.com", "x\n\nCo-authored-by: Bob <Bob@Example.com>"),
+                true,
+            ),
+            ("by the address that the account shows", commit(nobody.clone(), "bob@example.com", "x"), true),
+            (
                 "named in a sentence only",
                 commit(nobody, "a@example.com", "thanks to <7+bob@users.noreply.github.com>"),
                 false,
             ),
         ] {
-            assert_eq!(wrote(&commit, &bob), expected, "{name}");
+            assert_eq!(wrote(&commit, &bob, Some("bob@example.com")), expected, "{name}");
         }
     }
 }

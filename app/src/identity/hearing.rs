@@ -239,7 +239,7 @@ impl Hearing<'_> {
     }
 
     /// Whether somebody may speak in another's place: who may write, and did not make the change.
-    async fn may_speak_for_others(
+    pub(super) async fn may_speak_for_others(
         &self,
         execution: &Execution,
         step: &str,
@@ -275,7 +275,7 @@ impl Hearing<'_> {
     ///
     /// # Errors
     /// Where it cannot be said now.
-    pub async fn has_a_word(&self, execution: &Execution, word: &Word) -> Heard<()> {
+    pub(super) async fn has_a_word(&self, execution: &Execution, word: &Word) -> Heard<()> {
         let mut refused = None;
         for (step, state) in execution.waiting_for_people() {
             let Some(Waiting::Approval(request)) = &state.waiting else { continue };
@@ -325,7 +325,7 @@ impl Hearing<'_> {
     /// # Errors
     /// Where it cannot be said now.
     pub async fn permits(&self, verb: &str, person: &Person, needs: Option<Role>, started_it: bool) -> Heard<()> {
-        if let (Some(fault), false) = (&self.published.settings_fault, ["status", "help"].contains(&verb)) {
+        if let (Some(fault), false) = (&self.published.settings_fault, ["status", "help", "ask"].contains(&verb)) {
             return Ok(Err(Refused::SettingsUnsound { fault: fault.clone() }));
         }
         let demanded = self.published.demands(verb);

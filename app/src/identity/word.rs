@@ -125,7 +125,7 @@ mod tests {
     fn a_word_counts_from_when_its_question_was_shown() {
         // It asks since 09:00:02.5, and about another commit since 09:10:02.5.
         let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
-        sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false });
+        sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false, since: None });
         let request = approval(&sample.execution, "leads").unwrap();
         let named = || About::Named("b".repeat(40));
         for (at, heard_at, about, counts) in [
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_first_digits_of_a_commit_that_was_not_shown_yet_do_not_count() {
         let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
-        sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false });
+        sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false, since: None });
         let request = approval(&sample.execution, "leads").unwrap();
         for (at, digits, counts) in [
             ("09:05:00Z", 7, false),

@@ -56,6 +56,8 @@ enum Argument {
     PairsOrBlock,
     /// Everything after `--`.
     Note,
+    /// All the rest of the line, as it stands; may be left out.
+    Question,
 }
 
 impl Argument {
@@ -70,6 +72,7 @@ impl Argument {
             Self::Pairs => "[name=value …]",
             Self::PairsOrBlock => "name=value …",
             Self::Note => "[-- note]",
+            Self::Question => "[question]",
         }
     }
 }
@@ -82,7 +85,6 @@ pub(super) struct Entry {
     summary: &'static str,
     example: &'static str,
     who: &'static str,
-    performed: bool,
     /// What its page says beside all that, in Markdown.
     details: &'static str,
 }
@@ -117,7 +119,6 @@ const TABLE: &[Entry] = &[
         summary: "Approve what waits for an approval.",
         example: "/approve leads -- checked the notes",
         who: DECIDER,
-        performed: true,
         details: r#"Without a step it is about the only approval that waits; with several, the answer says which there are. Each execution there that
 asks the same is meant.
 
@@ -132,7 +133,6 @@ shown. Whose word counts, and when, is told in [approvals.md](../approvals.md)."
         summary: "Reject what waits for an approval.",
         example: "/reject leads -- the risk is too high",
         who: DECIDER,
-        performed: true,
         details: r#"One rejection that counts rejects; what follows from it says the step's `on_reject`. Where the step asks for a note
 (`note_required`), it stands after two hyphens. All else is as for [/approve](approve.md)."#,
     },
@@ -143,7 +143,6 @@ shown. Whose word counts, and when, is told in [approvals.md](../approvals.md)."
         summary: "Fill in a form, with the fields in the line or in a fenced YAML block right below it.",
         example: "/answer vendor name=\"Acme Ltd\" country=DE",
         who: "those to whom the form is assigned",
-        performed: true,
         details: r#"Fields stand in the line as `name=value`, in quotes where a value has spaces; or in a fenced block of YAML right below, as the prompt
 shows it ready to be filled in. Both at once are refused, and so are fields that the form does not have. Defaults are filled in.
 
@@ -156,7 +155,6 @@ Who may: those to whom the form is assigned; where nobody is, whoever has write 
         summary: "Start a process that may be started by hand.",
         example: "/run release audience=public",
         who: WRITER,
-        performed: true,
         details: r#"The process is one of the default branch, and has `manual` among its `triggers`, or has none. Inputs that do not fit are answered field
 by field. A comment starts a process once, however often it is delivered."#,
     },
@@ -167,7 +165,6 @@ by field. A comment starts a process once, however often it is delivered."#,
         summary: "Cancel the execution.",
         example: "/cancel",
         who: STARTER,
-        performed: true,
         details: r#"Every open execution of the pull request or issue. What runs is interrupted; what is to be undone or done in any case still runs."#,
     },
     Entry {
@@ -177,7 +174,6 @@ by field. A comment starts a process once, however often it is delivered."#,
         summary: "Go on with a failed execution from the step, or from what failed.",
         example: "/retry ship",
         who: STARTER,
-        performed: true,
         details: r#"The newest execution of each process there, where it failed or was cancelled, goes on from what failed, or from the step that is
 named, with all that follows from it. People who had approved what begins again are asked anew."#,
     },
@@ -187,8 +183,7 @@ named, with all that follows from it. People who had approved what begins again 
         arguments: &[],
         summary: "Look at the pull request and its approvals again.",
         example: "/recheck",
-        who: ANYONE,
-        performed: true,
+        who: "who opened the pull request, or with write permission",
         details: r#"Asks GitHub what the pull request is like now, brings the executions to its head, and tells their check runs anew."#,
     },
     Entry {
@@ -198,7 +193,6 @@ named, with all that follows from it. People who had approved what begins again 
         summary: "Say where the executions stand and whom they wait for.",
         example: "/status",
         who: ANYONE,
-        performed: true,
         details: r#"One line for the newest execution of each process there."#,
     },
     Entry {
@@ -208,7 +202,6 @@ named, with all that follows from it. People who had approved what begins again 
         summary: "Show the commands.",
         example: "/help",
         who: ANYONE,
-        performed: true,
         details: r#"This list, and the words of the repository's own `comment` triggers."#,
     },
     Entry {
@@ -219,7 +212,6 @@ named, with all that follows from it. People who had approved what begins again 
                   naming yourself takes it back.",
         example: "/delegate @dave until 3d -- on leave",
         who: "those whom an approval that waits names",
-        performed: true,
         details: r#"`until` takes a duration (`3d`), a day (`2026-03-10`, to its end in UTC) or a moment (`2026-03-10T18:00:00Z`), 90 days at most; without
 it the word is given for 7 days. It counts in the executions that are open there. Who is given it needs write permission.
 
@@ -233,7 +225,6 @@ What that means, and that nobody has two voices by it, is told in
         summary: "Go on without the approval that is missing. It is shown and recorded as an override, with its reason.",
         example: "/override leads reason=\"the shop is down\"",
         who: "those to whom `commands: {override: …}` of `flow.yaml` allows it; never who made the change",
-        performed: true,
         details: r#"The reason stands in quotes and is not empty. Without a step it is about the only approval that waits. Nobody may use it where
 `.flow/flow.yaml` does not say who:
 
@@ -252,7 +243,6 @@ It is bound to the commit that was shown, as an approval is. See [approvals.md](
         summary: "Have nothing new start in the execution. What runs goes on, people may answer, deadlines rest.",
         example: "/hold -- until the incident is over",
         who: STARTER,
-        performed: true,
         details: r#"Every open execution of the pull request or issue. What exactly rests and what goes on is told in
 [approvals.md](../approvals.md#holding)."#,
     },
@@ -263,22 +253,24 @@ It is bound to the commit that was shown, as an approval is. See [approvals.md](
         summary: "Let a held execution go on. Deadlines have as much time left as they had.",
         example: "/unhold",
         who: STARTER,
-        performed: true,
         details: r#"Every execution there that is held, whoever held it."#,
     },
-    reserved(Verb::Ask, "ask"),
+    Entry {
+        verb: Verb::Ask,
+        word: "ask",
+        arguments: &[Argument::Question],
+        summary: "Ask what waits here, for whom, until when, and what can be done about it.",
+        example: "/ask why does the release not go on?",
+        who: ANYONE,
+        details: r#"The answer is what the server knows: where the newest execution of each process stands, who is still needed and until when, and the
+command that says the word. It is the same whatever the question is: no model reads the question, and it is not kept."#,
+    },
 ];
 
-/// A verb that is kept free for what is not performed yet.
-const fn reserved(verb: Verb, word: &'static str) -> Entry {
-    Entry { verb, word, arguments: &[], summary: "", example: "", who: "", performed: false, details: "" }
-}
-
-/// The commands that are performed, in the order in which people meet them.
+/// The commands, in the order in which people meet them.
 pub fn help() -> Vec<CommandHelp> {
     TABLE
         .iter()
-        .filter(|entry| entry.performed)
         .map(|entry| CommandHelp {
             usage: entry.usage(),
             summary: entry.summary,
@@ -295,7 +287,7 @@ pub(super) fn find(word: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.word.eq_ignore_ascii_case(word))
 }
 
-/// The performed verb that a word is probably a slip of: one letter differs, or two of a longer word. Short words
+/// The verb that a word is probably a slip of: one letter differs, or two of a longer word. Short words
 /// get none, because other bots have many of them.
 pub(super) fn suggestion(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
@@ -306,7 +298,6 @@ pub(super) fn suggestion(word: &str) -> Option<&'static str> {
     };
     TABLE
         .iter()
-        .filter(|entry| entry.performed)
         .map(|entry| (strsim::damerau_levenshtein(&word, entry.word), entry.word))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -336,8 +327,10 @@ impl Entry {
 
     /// Reads the rest of the line, `body[rest]`, and the fenced block below it.
     pub(super) fn read(&self, body: &str, rest: Range<usize>, block: Option<&Fence>) -> Result<Command, Fault> {
-        if !self.performed {
-            return Ok(Command::Unavailable { verb: self.verb });
+        if self.arguments == [Argument::Question] {
+            let question = body[rest].trim();
+            let question = Some(question).filter(|question| !question.is_empty()).map(str::to_owned);
+            return Ok(Command::Ask { question });
         }
         let given = self.given(body, rest.clone(), block)?;
         self.command(given).ok_or_else(|| {
@@ -381,7 +374,7 @@ impl Entry {
                     words = &[];
                     given.block = block.map(|block| yaml(block, body, &given.pairs)).transpose()?;
                 }
-                Argument::Note => {}
+                Argument::Note | Argument::Question => {}
             }
         }
         if let Some(word) = words.first() {
@@ -448,7 +441,8 @@ impl Entry {
             Verb::Override => Command::Override { step, reason: reason? },
             Verb::Hold => Command::Hold { note },
             Verb::Unhold => Command::Unhold { note },
-            verb @ Verb::Ask => Command::Unavailable { verb },
+            // Read before: a question is no arguments.
+            Verb::Ask => Command::Ask { question: None },
         })
     }
 }
@@ -473,10 +467,8 @@ fn until(words: &mut &[Word]) -> Result<Option<Until>, Fault> {
     };
     *words = rest;
     let text = moment.text.as_str();
-    let read = text.parse().map(Until::For).ok();
-    let read = read.or_else(|| text.parse().map(Until::Moment).ok()).or_else(|| text.parse().map(Until::EndOf).ok());
     let wrong = || Fault::new(format!("`{}` is no moment", shown(text)), moment.range.clone()).with_help(help);
-    read.map(Some).ok_or_else(wrong)
+    Until::read(text).map(Some).ok_or_else(wrong)
 }
 
 /// `reason="…"`, where there is a word at all.

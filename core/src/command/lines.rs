@@ -38,8 +38,13 @@ const HTML_ASIDE: &[&str] =
 /// Reads a comment.
 pub(super) fn document(body: &str) -> Document {
     let mut survey = Survey::default();
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_GFM;
+    // Footnotes and formulas are GitHub's, too: what stands in them is said to nobody, and may not even be shown.
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_MATH;
     for (event, range) in Parser::new_ext(body, options).into_offset_iter() {
         survey.event(event, range);
     }

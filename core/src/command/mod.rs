@@ -121,10 +121,10 @@ pub enum Command {
         /// The words after `--`.
         note: Option<String>,
     },
-    /// A verb that is reserved but not performed yet. Its arguments are not read.
-    Unavailable {
-        /// Which one.
-        verb: Verb,
+    /// `/ask [question]`
+    Ask {
+        /// The rest of the line, as it stands.
+        question: Option<String>,
     },
 }
 
@@ -140,6 +140,13 @@ pub enum Until {
 }
 
 impl Until {
+    /// What a text says: a duration (`3d`), a day (`2026-03-10`) or a moment (`2026-03-10T18:00:00Z`).
+    pub fn read(text: &str) -> Option<Self> {
+        let duration = text.parse().map(Self::For).ok();
+        let moment = || text.parse().map(Self::Moment).ok();
+        duration.or_else(moment).or_else(|| text.parse().map(Self::EndOf).ok())
+    }
+
     /// The moment that is meant by what is said at `now`; nothing past the end of time.
     pub fn moment(self, now: Timestamp) -> Option<Timestamp> {
         match self {
@@ -265,7 +272,7 @@ impl CommandError {
             .chars()
             .skip(skipped)
             .take(WINDOW)
-            .map(|character| if character.is_control() { ' ' } else { character })
+            .map(|character| if is_seen(character) { character } else { ' ' })
             .collect();
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
@@ -279,8 +286,20 @@ impl CommandError {
     }
 }
 
+/// Whether a character is seen where it stands: no control character, none that reorders text (Unicode Standard Annex 9) and
+/// none that takes no room, behind which something else could hide.
+fn is_seen(character: char) -> bool {
+    let reorders_or_hides = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    !character.is_control() && !reorders_or_hides
+}
+
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let seen: String = text.chars().map(|character| if is_seen(character) { character } else { ' ' }).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn longest_run(text: &str, wanted: char) -> usize {

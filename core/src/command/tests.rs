@@ -112,7 +112,7 @@ fn commands_as_they_are_written() {
     /recheck
         1: Recheck
     /ask until friday's over
-        1: Unavailable { verb: Ask }
+        1: Ask { question: Some("until friday's over") }
        /status
         1: Status
     "##);
@@ -253,6 +253,9 @@ fn only_lines_that_a_person_addresses_count() {
         "a | b\n--|--\n/approve | x",
         "[a]:\n/approve",
         "\\/approve",
+        "[^1]: not shown\n/approve",
+        "[^1]:\n    not shown\n\n    /approve",
+        "$$\n/approve\n$$",
         "",
         "/",
     ] {
@@ -333,6 +336,13 @@ fn a_fault_is_shown_with_a_caret() {
 }
 
 #[test]
+fn a_fault_hides_nothing_and_keeps_its_order() {
+    let body = "/approve a \u{202e}evil\u{200b} b";
+    let rendered = read(body).errors[0].render(body);
+    assert!(!rendered.contains(['\u{202e}', '\u{200b}']) && rendered.contains("/approve a  evil  b"), "{rendered}");
+}
+
+#[test]
 fn help_comes_from_the_table() {
     let lines: Vec<String> = help()
         .iter()
@@ -345,13 +355,14 @@ fn help_comes_from_the_table() {
     /run process [name=value …] | Start a process that may be started by hand. | /run release audience=public | with write permission
     /cancel | Cancel the execution. | /cancel | whoever started the execution, or with write permission
     /retry [step] | Go on with a failed execution from the step, or from what failed. | /retry ship | whoever started the execution, or with write permission
-    /recheck | Look at the pull request and its approvals again. | /recheck | anyone
+    /recheck | Look at the pull request and its approvals again. | /recheck | who opened the pull request, or with write permission
     /status | Say where the executions stand and whom they wait for. | /status | anyone
     /help | Show the commands. | /help | anyone
     /delegate @user [until 7d] [-- note] | Have somebody else speak in your place in the approvals of the executions here, for 7 days or until then; naming yourself takes it back. | /delegate @dave until 3d -- on leave | those whom an approval that waits names
     /override [step] reason="…" | Go on without the approval that is missing. It is shown and recorded as an override, with its reason. | /override leads reason="the shop is down" | those to whom `commands: {override: …}` of `flow.yaml` allows it; never who made the change
     /hold [-- note] | Have nothing new start in the execution. What runs goes on, people may answer, deadlines rest. | /hold -- until the incident is over | whoever started the execution, or with write permission
     /unhold [-- note] | Let a held execution go on. Deadlines have as much time left as they had. | /unhold | whoever started the execution, or with write permission
+    /ask [question] | Ask what waits here, for whom, until when, and what can be done about it. | /ask why does the release not go on? | anyone
     "##);
     for help in help() {
         let reading = read(help.example);
@@ -530,6 +541,25 @@ fn check(body: &str) {
         assert!(fence.len() >= 3 && rendered.ends_with(&format!("\n{fence}")));
         assert!(rendered.lines().skip(1).filter(|line| line.trim_start().starts_with(&fence)).count() == 1);
     }
+}
+
+/// What the fuzz target `command` begins with, whole, cut off anywhere, and with a letter anywhere.
+#[test]
+fn seeds_of_the_fuzz_target_are_read() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/command");
+    let mut found = 0;
+    for entry in std::fs::read_dir(seeds).unwrap() {
+        let body = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let reading = read(&body);
+        found += reading.invocations.len();
+        for at in (0..=body.len()).filter(|at| body.is_char_boundary(*at)) {
+            let (before, after) = body.split_at(at);
+            check(before);
+            check(after);
+            check(&format!("{before}ß{after}"));
+        }
+    }
+    assert!(found > 15, "{found} commands");
 }
 
 proptest! {

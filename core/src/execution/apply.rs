@@ -56,6 +56,7 @@ impl Execution {
                     subject.head_sha.clone_from(head_sha);
                 }
             }
+            EventKind::BaseMoved { base } => self.base = Some(base.clone()),
             EventKind::Pushed { person } => self.pushers.push(person.clone()),
             EventKind::Held { note } => {
                 self.held = Some(Hold { by: event.actor.clone(), since: event.at, note: note.clone() });
@@ -207,7 +208,10 @@ impl StepState {
             | EventKind::ItemFailed { .. }
             | EventKind::ItemCancelled { .. } => self.apply_to_items(&event.kind),
             EventKind::DecisionRecorded { decision } => self.decisions.push(decision.clone()),
-            EventKind::DecisionsDismissed { people, head_sha } => self.dismiss(people, head_sha, event),
+            EventKind::DecisionsDismissed { people, head_sha, since } => {
+                self.dismiss(people, head_sha, since.map_or(event.at, |since| since.max(event.at)), event.at);
+            }
+            EventKind::ApprovalOutdated { .. } => self.outdated = true,
             EventKind::OwnersKnown { owned } => {
                 if let Some(waiting) = &mut self.waiting {
                     waiting.learn_owners(owned);
@@ -274,11 +278,11 @@ impl StepState {
     }
 
     /// Takes back what these people had said, on the record, and asks about the new commit.
-    fn dismiss(&mut self, people: &[Person], head_sha: &str, event: &Event) {
-        self.withdraw(people, &format!("dismissed by commit {head_sha}"), &format!("dismissed:{head_sha}"), event.at);
+    fn dismiss(&mut self, people: &[Person], head_sha: &str, shown_since: Timestamp, at: Timestamp) {
+        self.withdraw(people, &format!("dismissed by commit {head_sha}"), &format!("dismissed:{head_sha}"), at);
         if let Some(Waiting::Approval(request)) = &mut self.waiting {
             request.head_sha = Some(head_sha.to_owned());
-            request.shown_since = event.at;
+            request.shown_since = shown_since;
         }
     }
 

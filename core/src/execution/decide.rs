@@ -212,7 +212,8 @@ impl Transition<'_> {
             Signal::CommentEdited { actor, comment } => {
                 self.emit_by(Some(actor), EventKind::CommentEdited { comment });
             }
-            Signal::HeadMoved { head_sha, same_tree } => people::head_moved(self, &head_sha, same_tree),
+            Signal::HeadMoved { head_sha, same_tree, since } => people::head_moved(self, &head_sha, same_tree, since),
+            Signal::BaseMoved { base, since } => people::base_moved(self, &base, since),
             Signal::Cancel { actor, reason } => self.cancel(actor, reason)?,
             Signal::Retry { actor, step } => retry::retry(self, actor, step.as_deref())?,
         }

@@ -68,6 +68,9 @@ pub enum EventKind {
     /// The pull request has a new head.
     #[serde(rename = "execution.head_moved")]
     HeadMoved { head_sha: String },
+    /// The pull request goes to another branch.
+    #[serde(rename = "execution.base_moved")]
+    BaseMoved { base: String },
     /// Somebody was seen to push to the pull request, or to have written a commit of it.
     #[serde(rename = "execution.pushed")]
     Pushed { person: Person },
@@ -153,7 +156,17 @@ pub enum EventKind {
     DecisionRecorded { decision: Decision },
     /// A new commit took the force of what people had said; they are asked anew.
     #[serde(rename = "approval.dismissed")]
-    DecisionsDismissed { people: Vec<Person>, head_sha: String },
+    DecisionsDismissed {
+        people: Vec<Person>,
+        head_sha: String,
+        /// From when on a word is about that commit, where that is later than this event by the clock of those who speak.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+    },
+    /// What people had approved, and the process has gone on from, was about another commit or another base: it says nothing
+    /// about what is there now.
+    #[serde(rename = "approval.outdated")]
+    ApprovalOutdated { people: Vec<Person>, head_sha: String },
     /// Who owns what is changed was looked up.
     #[serde(rename = "approval.owners")]
     OwnersKnown { owned: Owned },
@@ -214,6 +227,7 @@ impl EventKind {
             Self::ExecutionCancelled { .. } => "execution.cancelled",
             Self::ExecutionRetried { .. } => "execution.retried",
             Self::HeadMoved { .. } => "execution.head_moved",
+            Self::BaseMoved { .. } => "execution.base_moved",
             Self::Pushed { .. } => "execution.pushed",
             Self::Held { .. } => "execution.held",
             Self::Released { .. } => "execution.released",
@@ -238,6 +252,7 @@ impl EventKind {
             Self::StepCancelled => "step.cancelled",
             Self::DecisionRecorded { .. } => "approval.decided",
             Self::DecisionsDismissed { .. } => "approval.dismissed",
+            Self::ApprovalOutdated { .. } => "approval.outdated",
             Self::OwnersKnown { .. } => "approval.owners",
             Self::Escalated { .. } => "approval.escalated",
             Self::Reminded => "approval.reminded",

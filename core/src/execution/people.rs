@@ -17,7 +17,7 @@ use crate::definition::field::{defaults, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
 use crate::definition::step::{Form, HumanApproval};
-use crate::definition::{Approvers, ErrorClass};
+use crate::definition::{Approvers, ErrorClass, StepKind, StepType};
 use crate::expression::Context;
 use crate::source::Spanned;
 use crate::value::Duration;
@@ -301,7 +301,7 @@ pub(super) fn pushed(transition: &mut Transition<'_>, person: &Person) {
         })
         .collect();
     for (id, people, head_sha) in asked.into_iter().filter(|(_, people, _)| !people.is_empty()) {
-        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha });
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since: None });
     }
 }
 
@@ -324,12 +324,18 @@ pub(super) fn delegated(transition: &mut Transition<'_>, delegation: Delegation)
 }
 
 /// The pull request has a new head: what was said about the old one counts as `keep_on_push` says.
-pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool) {
+pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool, since: Option<Timestamp>) {
     let moved = transition.execution.subject.as_ref().is_some_and(|subject| subject.head_sha != head_sha);
     if !moved || transition.execution.status.is_final() {
         return;
     }
     transition.emit(EventKind::HeadMoved { head_sha: head_sha.to_owned() });
+    dismiss(transition, head_sha, same_tree, since);
+    outdate(transition, head_sha, same_tree);
+}
+
+/// Those who are asked are asked about what is there now.
+fn dismiss(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool, since: Option<Timestamp>) {
     let asked: Vec<(String, Vec<Person>)> = transition
         .execution
         .steps
@@ -342,17 +348,66 @@ pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_t
         })
         .collect();
     for (id, people) in asked {
-        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha: head_sha.to_owned() });
+        let head_sha = head_sha.to_owned();
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since });
+    }
+}
+
+/// The pull request goes to another branch: there the same commit is another change, and other people may own it. Said of
+/// executions that have ended too: what they show stands on the commit.
+pub(super) fn base_moved(transition: &mut Transition<'_>, base: &str, since: Option<Timestamp>) {
+    let Some(subject) = transition.execution.subject.as_ref().filter(|subject| subject.is_pull_request) else { return };
+    if transition.execution.base() == Some(base) {
+        return;
+    }
+    let head_sha = subject.head_sha.clone();
+    transition.emit(EventKind::BaseMoved { base: base.to_owned() });
+    dismiss(transition, &head_sha, false, since);
+    outdate(transition, &head_sha, false);
+}
+
+/// What was approved, and gone on from, says nothing about a commit or a base that nobody had seen then.
+fn outdate(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool) {
+    let keeps = |key: &str| {
+        let planned = transition.plan.step(key).map(|planned| &planned.step.kind);
+        matches!(planned, Some(StepKind::HumanApproval(approval)) if kept(approval.keep_on_push, same_tree))
+    };
+    let approved = |state: &StepState| {
+        // A rejection or a silence that the process goes on from allows nothing that it would not have.
+        let decision = state.output.as_ref().and_then(|output| output.get("decision")).and_then(Value::as_str);
+        state.step_type == StepType::HumanApproval
+            && state.status == StepStatus::Completed
+            && !state.outdated
+            && !matches!(decision, Some("rejected" | "expired"))
+    };
+    let steps = transition.execution.steps.iter().filter(|(key, state)| approved(state) && !keeps(key));
+    let outdated: Vec<(String, Vec<Person>)> = steps
+        .map(|(key, state)| (key.clone(), standing(state).map(|decision| decision.person.clone()).collect()))
+        .collect();
+    for (key, people) in outdated {
+        transition.emit_step(&key, None, EventKind::ApprovalOutdated { people, head_sha: head_sha.to_owned() });
+    }
+}
+
+/// Each person's last word, where it is not taken back.
+fn standing(state: &StepState) -> impl Iterator<Item = &Decision> {
+    let latest = |decision: &&Decision| {
+        let last = state.decisions.iter().rev().find(|other| other.person.is(&decision.person));
+        last.is_some_and(|last| std::ptr::eq(last, *decision)) && decision.decision != DecisionKind::Withdraw
+    };
+    state.decisions.iter().filter(latest)
+}
+
+fn kept(keep_on_push: KeepOnPush, same_tree: bool) -> bool {
+    match keep_on_push {
+        KeepOnPush::Never => false,
+        KeepOnPush::SameTree => same_tree,
+        KeepOnPush::Always => true,
     }
 }
 
 fn dismissed(request: &ApprovalRequest, state: &StepState, same_tree: bool) -> Vec<Person> {
-    let kept = match request.keep_on_push {
-        KeepOnPush::Never => false,
-        KeepOnPush::SameTree => same_tree,
-        KeepOnPush::Always => true,
-    };
-    if kept {
+    if kept(request.keep_on_push, same_tree) {
         return Vec::new();
     }
     evaluate(&request.requirement, &state.decisions).standing.into_iter().map(|decision| decision.person).collect()

@@ -21,7 +21,7 @@ use crate::source::Spanned;
 /// A payload of at most so many bytes as JSON is stored whole.
 const SMALL_PAYLOAD: usize = 4 * 1024;
 /// What the server itself reads of a payload: which deployment the end of an execution decides about.
-const ALWAYS_KEPT: [&str; 2] = ["environment", "deployment_callback_url"];
+const ALWAYS_KEPT: [&str; 3] = ["environment", "deployment_callback_url", "guarded_by"];
 
 /// A process made ready to run.
 #[derive(Debug, Clone)]

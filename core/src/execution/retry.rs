@@ -1,5 +1,6 @@
 //! What begins again: by hand, an execution that failed or was cancelled goes on from what failed; by itself, a
-//! `foreach` goes on with the items that failed. What was undone is done again.
+//! `foreach` goes on with the items that failed. What was undone is done again, and what people approved for another commit
+//! is asked again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -10,7 +11,7 @@ use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::perform;
 use super::plan::{Plan, PlannedStep, compensation};
-use super::state::{Execution, ExecutionStatus, StepState, StepStatus};
+use super::state::{Execution, StepState, StepStatus};
 use crate::approval::Person;
 use crate::definition::StepKind;
 use crate::definition::step::{OnFailure, RunOn};
@@ -26,11 +27,11 @@ pub(super) struct Resumed {
     pub(super) steps: Vec<String>,
 }
 
-/// Begins again with the steps that failed, were cancelled or undone, all that follows from them, and compensations. With
+/// Begins again with the steps that failed, were cancelled, undone or are outdated, all that follows from them, and compensations. With
 /// `only`: of what ended badly with this step alone.
 pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only: Option<&str>) -> Result<(), Refusal> {
     let status = transition.execution.status;
-    if !matches!(status, ExecutionStatus::Failed | ExecutionStatus::Cancelled) {
+    if !transition.execution.can_be_retried() {
         return Err(Refusal::NothingToRetry { status });
     }
     let (plan, execution) = (transition.plan, &transition.execution);
@@ -41,7 +42,7 @@ pub(super) fn retry(transition: &mut Transition<'_>, actor: Option<Person>, only
             let around = plan.around(key).first().map(|foreach| foreach.step.id.as_str());
             let id = around.unwrap_or(step_of(key));
             let state = execution.steps.get(id).ok_or_else(|| Refusal::UnknownStep { step: key.to_owned() })?;
-            if !ended_badly(state) {
+            if !ended_badly(state) && !state.outdated {
                 return Err(Refusal::NothingToRetry { status });
             }
             Some(id)
@@ -91,7 +92,7 @@ fn compensations<'e>(plan: &'e Plan, execution: &'e Execution) -> impl Iterator<
 /// What begins again, found scope by scope.
 struct Again<'a> {
     execution: &'a Execution,
-    /// Steps whose compensation ran, at least in part.
+    /// Steps whose compensation ran, at least in part, and approvals of what is there no more.
     undone: HashSet<String>,
     /// The items with such a step inside, by the key of their `foreach`.
     touched: BTreeMap<String, BTreeSet<u32>>,
@@ -108,7 +109,8 @@ impl<'a> Again<'a> {
                 continue;
             }
             let undo = compensation(plan, key).and_then(|(undo, _)| execution.steps.get(&undo));
-            if !undo.is_some_and(|undo| !matches!(undo.status, StepStatus::Pending | StepStatus::Skipped)) {
+            let is_undone = undo.is_some_and(|undo| !matches!(undo.status, StepStatus::Pending | StepStatus::Skipped));
+            if !is_undone && !step.outdated {
                 continue;
             }
             undone.insert(key.clone());

@@ -176,6 +176,15 @@ pub enum Signal {
         head_sha: String,
         /// Whether the new head has the tree of the one before.
         same_tree: bool,
+        /// When it came to be by the clock that tells when people speak; nothing said before then is about it.
+        since: Option<Timestamp>,
+    },
+    /// The pull request goes to another branch: the same commit is another change there.
+    BaseMoved {
+        /// The new one.
+        base: String,
+        /// When by the clock that tells when people speak.
+        since: Option<Timestamp>,
     },
     /// Somebody cancels.
     Cancel {

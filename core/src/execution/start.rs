@@ -115,6 +115,7 @@ fn create_for(
         held: None,
         delegations: Vec::new(),
         pushers: Vec::new(),
+        base: None,
         parent,
         at_hand: AtHand::default(),
         steps: steps.collect(),

@@ -113,6 +113,9 @@ pub struct Execution {
     /// Who was seen to push to the pull request since it started, whatever name its commits bear.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pushers: Vec<Person>,
+    /// The branch that the pull request goes to, where that is another one than at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The step that started it, where it is a sub-process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
@@ -372,6 +375,9 @@ pub struct StepState {
     /// Every word said about it, in order; never rewritten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// Whether people approved another commit, or for another base, than is there now: then it says nothing about that.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub outdated: bool,
     /// Who answered a form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<Person>,
@@ -464,6 +470,25 @@ impl Execution {
         })
     }
 
+    /// The branch that its pull request goes to, as far as it is known.
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref().or_else(|| self.trigger.pull_request.as_ref().map(|it| it.base.as_str()))
+    }
+
+    /// The approvals that say nothing about the commit or the base that are there now.
+    pub fn outdated(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter(|(_, step)| step.outdated).map(|(key, _)| key.as_str())
+    }
+
+    /// Whether there is something to go on with by hand: it ended badly, or on the word of people who had seen another commit.
+    pub fn can_be_retried(&self) -> bool {
+        match self.status {
+            ExecutionStatus::Failed | ExecutionStatus::Cancelled => true,
+            ExecutionStatus::Completed => self.outdated().next().is_some(),
+            ExecutionStatus::Pending | ExecutionStatus::Running | ExecutionStatus::Waiting => false,
+        }
+    }
+
     /// The next moment at which something is due without anybody's doing.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.status.is_final() {
@@ -523,6 +548,7 @@ impl StepState {
             skipped: None,
             waiting: None,
             decisions: Vec::new(),
+            outdated: false,
             answered_by: None,
             usage: None,
             journal: None,

@@ -152,6 +152,9 @@ fn standing(decisions: &[Decision]) -> Vec<Decision> {
 fn title(execution: &Execution, rows: &[Row], done: usize, total: usize) -> String {
     match execution.status {
         ExecutionStatus::Pending => "queued".to_owned(),
+        ExecutionStatus::Completed if execution.outdated().next().is_some() => {
+            format!("completed for what is there no more · {}", steps(total))
+        }
         ExecutionStatus::Completed => format!("completed · {}", steps(total)),
         ExecutionStatus::Cancelled => format!("cancelled after {done} of {}", steps(total)),
         ExecutionStatus::Failed => match execution.error.as_ref().and_then(|error| error.step.as_deref()) {
@@ -159,13 +162,15 @@ fn title(execution: &Execution, rows: &[Row], done: usize, total: usize) -> Stri
             None => "failed".to_owned(),
         },
         ExecutionStatus::Running | ExecutionStatus::Waiting => {
-            let waits = execution.waiting_for_people().next();
+            let mut asking = execution.waiting_for_people();
+            let (waits, others) = (asking.next(), asking.count());
             let current = rows.iter().find(|row| matches!(row.status, StepStatus::Running | StepStatus::Waiting));
             if execution.is_held() {
                 return format!("{done} of {} · held", steps(total));
             }
             match (waits, current) {
-                (Some((id, _)), _) => format!("{done} of {} · {id} waits for people", steps(total)),
+                (Some((id, _)), _) if others == 0 => format!("{done} of {} · {id} waits for people", steps(total)),
+                (Some((id, _)), _) => format!("{done} of {} · {id} and {others} more wait for people", steps(total)),
                 (None, Some(row)) => format!("{done} of {} · {} {}", steps(total), row.id, row.status.as_str()),
                 (None, None) => format!("{done} of {}", steps(total)),
             }

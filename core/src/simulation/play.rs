@@ -307,7 +307,11 @@ impl<'t> Play<'t> {
         self.pushes += 1;
         let head_sha = push.head_sha.clone().unwrap_or_else(|| format!("{:07x}{:033x}", 0x222_2221 + self.pushes, 0));
         for live in 0..self.lives.len() {
-            self.signal(live, Signal::HeadMoved { head_sha: head_sha.clone(), same_tree: push.same_tree }, "");
+            self.signal(
+                live,
+                Signal::HeadMoved { head_sha: head_sha.clone(), same_tree: push.same_tree, since: None },
+                "",
+            );
         }
     }
 

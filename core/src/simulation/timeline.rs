@@ -144,6 +144,7 @@ fn of_execution(event: &Event, execution: &Execution) -> Option<(MomentKind, Str
         EventKind::HeadMoved { head_sha } => {
             said(MomentKind::Neutral, format!("pushed: the head is {}", head_sha.get(..7).unwrap_or(head_sha)))
         }
+        EventKind::BaseMoved { base } => said(MomentKind::Neutral, format!("the base is {base}")),
         EventKind::ExecutionCompleted { outputs } => match outputs {
             Value::Object(map) if map.is_empty() => said(MomentKind::Good, "completed".to_owned()),
             outputs => said(MomentKind::Good, format!("completed with {}", shown(outputs))),
@@ -194,6 +195,9 @@ fn of_step(event: &Event, step_type: Option<StepType>) -> Option<(MomentKind, St
         EventKind::DecisionsDismissed { people, .. } if !people.is_empty() => {
             let names: Vec<String> = people.iter().map(|person| format!("@{}", person.login)).collect();
             said(MomentKind::Neutral, format!("a push dismisses what {} said", names.join(", ")))
+        }
+        EventKind::ApprovalOutdated { .. } => {
+            said(MomentKind::Neutral, "was approved for another commit than the head".to_owned())
         }
         EventKind::Escalated { .. } => said(MomentKind::Neutral, "escalated: more people are asked".to_owned()),
         EventKind::Reminded => said(MomentKind::Neutral, "people are reminded".to_owned()),

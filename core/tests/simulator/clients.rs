@@ -164,7 +164,7 @@ impl World {
             Ask::Cancel { execution } => (execution, Signal::Cancel { actor: None, reason: key.clone() }),
             Ask::Retry { execution } => (execution, Signal::Retry { actor: None, step: None }),
             Ask::Push { execution, same_tree } => {
-                (execution, Signal::HeadMoved { head_sha: format!("{key:0>40}"), same_tree })
+                (execution, Signal::HeadMoved { head_sha: format!("{key:0>40}"), same_tree, since: None })
             }
         };
         let along = Along { word: Some(key), ..Along::default() };

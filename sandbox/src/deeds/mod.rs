@@ -141,6 +141,38 @@ impl Hub {
         })
     }
 
+    /// The same from a fork of the person's own: no permission is needed but to see the repository, and nothing is pushed
+    /// to it.
+    pub fn open_pull_request_from_fork(
+        &self,
+        repository: &str,
+        by: &str,
+        new: &OpenPullRequest,
+    ) -> Result<u64, SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Read)?;
+            let base = change.world.repository(repository)?.default_branch.clone();
+            let files: Files =
+                new.files.iter().map(|(path, text)| (path.clone(), text.as_deref().map(FileContent::from))).collect();
+            let (parents, author) = (vec![change.git.resolve(id, &base)?], change.author(person));
+            // It lies on a branch for no longer than until it has its place below `refs/pull/`: nobody sees it there.
+            let branch = format!("fork-of-{by}");
+            let (message, at) = (new.title.as_str(), change.now);
+            let commit = NewCommit { branch: &branch, parents: &parents, files: &files, message, author: &author, at };
+            let head_sha = change.git.commit(id, &commit)?;
+            let opened = NewPullRequest {
+                title: new.title.clone(),
+                body: new.body.clone(),
+                head: new.head.clone(),
+                base,
+                draft: new.draft,
+            };
+            let issue = change.open_pull_request_of_fork(id, person, &opened, head_sha);
+            change.git.delete_reference(id, &format!("refs/heads/{branch}"))?;
+            Ok(change.world.issues.get(&issue?).map_or(0, |issue| issue.number))
+        })
+    }
+
     /// Opens an issue; returns its number.
     pub fn open_issue(&self, repository: &str, by: &str, title: &str, body: Option<&str>) -> Result<u64, SandboxError> {
         self.change(|change| {
@@ -241,6 +273,13 @@ impl Hub {
         })
     }
 
+    /// Has a pull request go to another branch.
+    pub fn retarget(&self, repository: &str, by: &str, number: u64, base: &str) -> Result<(), SandboxError> {
+        self.in_issue(repository, by, number, Permission::Write, |change, issue, person| {
+            change.retarget(issue, person, base)
+        })
+    }
+
     /// Says that a draft is ready.
     pub fn mark_ready(&self, repository: &str, by: &str, number: u64) -> Result<(), SandboxError> {
         self.in_issue(repository, by, number, Permission::Write, |change, issue, person| {
@@ -288,12 +327,18 @@ impl Hub {
     /// Asks for a check run again.
     pub fn rerequest(&self, by: &str, check_run: Id) -> Result<(), SandboxError> {
         self.change(|change| {
-            let person = change.world.account(by)?.id;
             let repository = change.world.check_runs.get(&check_run).map_or(0, |run| run.repository);
-            if change.world.permission(repository, person) < Permission::Write {
-                return Err(SandboxError::Forbidden("Only people with write access re-run checks".to_owned()));
-            }
+            let person = change.may_ask_again(repository, by)?;
             change.rerequest_check_run(check_run, person)
+        })
+    }
+
+    /// Asks for a whole check suite again, with GitHub's *Re-run all checks*.
+    pub fn rerequest_suite(&self, by: &str, suite: Id) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let repository = change.world.suites.get(&suite).map_or(0, |suite| suite.repository);
+            let person = change.may_ask_again(repository, by)?;
+            change.rerequest_suite(suite, person)
         })
     }
 
@@ -345,6 +390,14 @@ impl Change<'_> {
             return Err(SandboxError::Forbidden(format!("{login} cannot see {repository}")));
         }
         Ok((id, person))
+    }
+
+    fn may_ask_again(&self, repository: Id, login: &str) -> Result<Id, SandboxError> {
+        let person = self.world.account(login)?.id;
+        if self.world.permission(repository, person) < Permission::Write {
+            return Err(SandboxError::Forbidden("Only people with write access re-run checks".to_owned()));
+        }
+        Ok(person)
     }
 
     fn may_change_comment(&self, repository: &str, login: &str, comment: Id) -> Result<Id, SandboxError> {

@@ -121,6 +121,8 @@ struct PullChange {
     body: Option<String>,
     #[serde(default)]
     state: Option<String>,
+    #[serde(default)]
+    base: Option<String>,
 }
 
 async fn update_pull(
@@ -134,6 +136,9 @@ async fn update_pull(
         let (issue, closed) = (issue.id, issue.closed.is_some());
         let (actor, _) = caller.actor(change.world);
         change.edit_issue(issue, actor, new.title.as_deref(), new.body.as_deref())?;
+        if let Some(base) = &new.base {
+            change.retarget(issue, actor, base)?;
+        }
         match new.state.as_deref() {
             Some("closed") if !closed => change.close_issue(issue, actor)?,
             Some("open") if closed => change.reopen_issue(issue, actor)?,

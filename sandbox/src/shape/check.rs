@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{View, account::merge, moment, node_id};
 use crate::clock::stamp;
-use crate::state::{Annotation, CheckRun, CheckSuite, Id};
+use crate::state::{Annotation, CheckRun, CheckSuite, Id, PullRequest};
 
 impl View<'_> {
     /// `check-run`.
@@ -110,7 +110,9 @@ impl View<'_> {
     fn pull_requests_at(&self, repository: Id, sha: &str) -> Value {
         let open = self.world.issues.values().filter(|issue| issue.repository == repository && issue.closed.is_none());
         let here = open.filter_map(|issue| {
-            let side = issue.pull_request.as_ref().filter(|side| side.head_sha == sha)?;
+            // Those of forks are not named: "pull requests whose head is in the same repository" ("Check runs").
+            let is_here = |side: &&PullRequest| side.head_sha == sha && side.fork_of.is_none();
+            let side = issue.pull_request.as_ref().filter(is_here)?;
             Some(self.pull_request_minimal(issue, side))
         });
         Value::Array(here.collect())

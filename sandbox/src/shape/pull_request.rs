@@ -46,7 +46,7 @@ impl View<'_> {
             "assignees": [],
             "requested_reviewers": [],
             "requested_teams": [],
-            "head": self.side(issue, &side.head_ref, &side.head_sha),
+            "head": self.head(issue, side),
             "base": self.side(issue, &side.base_ref, &side.base_sha),
             "_links": {
                 "self": {"href": api},
@@ -97,6 +97,21 @@ impl View<'_> {
             }),
         );
         shape
+    }
+
+    /// The branch that is to be merged; of a fork, the fork: the same name below another account.
+    fn head(&self, issue: &Issue, side: &PullRequest) -> Value {
+        let mut head = self.side(issue, &side.head_ref, &side.head_sha);
+        let Some(owner) = side.fork_of.and_then(|owner| self.world.accounts.get(&owner)) else { return head };
+        let name = self.world.repositories.get(&issue.repository).map_or("ghost", |it| it.name.as_str());
+        head["label"] = json!(format!("{}:{}", owner.login, side.head_ref));
+        head["user"] = self.simple_user(owner);
+        head["repo"]["full_name"] = json!(format!("{}/{name}", owner.login));
+        head["repo"]["owner"] = self.simple_user(owner);
+        head["repo"]["fork"] = json!(true);
+        // Another repository: its id is not that of the one that the pull request goes to.
+        head["repo"]["id"] = json!(issue.repository + 1_000_000);
+        head
     }
 
     fn side(&self, issue: &Issue, branch: &str, sha: &str) -> Value {

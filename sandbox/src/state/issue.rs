@@ -39,6 +39,10 @@ pub struct Issue {
 pub struct PullRequest {
     /// The pull request's own id, different from the issue's.
     pub id: Id,
+    /// Whose fork the branch is in, if not in the repository itself. Only the commits of a fork are kept, below
+    /// `refs/pull/`, as GitHub keeps them in the repository that a pull request goes to.
+    #[serde(default)]
+    pub fork_of: Option<Id>,
     /// The branch to be merged.
     pub head_ref: String,
     /// Its commit.

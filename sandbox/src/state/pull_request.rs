@@ -31,6 +31,35 @@ impl Change<'_> {
         Ok(id)
     }
 
+    /// Opens a pull request from somebody's fork, whose branch is at `head_sha`; tells `pull_request.opened`.
+    pub fn open_pull_request_of_fork(
+        &mut self,
+        repository: Id,
+        by: Id,
+        new: &NewPullRequest,
+        head_sha: String,
+    ) -> Result<Id, SandboxError> {
+        let record = self.world.repositories.get(&repository);
+        let base_sha = record.and_then(|record| record.branch(&new.base)).map(str::to_owned);
+        let Some(base_sha) = base_sha else {
+            return Err(SandboxError::field("PullRequest", "base", "invalid", format!("branch `{}`", new.base)));
+        };
+        let side = PullRequest {
+            id: self.world.take_id(),
+            fork_of: Some(by),
+            head_ref: new.head.clone(),
+            head_sha,
+            base_ref: new.base.clone(),
+            base_sha,
+            draft: new.draft,
+            merged: None,
+        };
+        let id = self.add_issue(repository, by, &new.title, new.body.as_deref(), Some(side))?;
+        self.write_pull_reference(id)?;
+        self.tell_pull_request("opened", id, by, Vec::new());
+        Ok(id)
+    }
+
     /// Opens a pull request; tells `pull_request.opened`.
     pub fn open_pull_request(&mut self, repository: Id, by: Id, new: &NewPullRequest) -> Result<Id, SandboxError> {
         let record = self.world.repositories.get(&repository);
@@ -55,6 +84,7 @@ impl Change<'_> {
         }
         let side = PullRequest {
             id: self.world.take_id(),
+            fork_of: None,
             head_ref: new.head.clone(),
             head_sha,
             base_ref: new.base.clone(),
@@ -119,7 +149,9 @@ impl Change<'_> {
         for id in open {
             let Some(side) = self.world.issues.get(&id).and_then(|issue| issue.pull_request.clone()) else { continue };
             match tip {
-                Some(tip) if side.head_ref == branch => self.synchronize(id, by, &side.head_sha, tip),
+                Some(tip) if side.head_ref == branch && side.fork_of.is_none() => {
+                    self.synchronize(id, by, &side.head_sha, tip)
+                }
                 Some(tip) if side.base_ref == branch => self.rebase_record(id, tip),
                 None if side.head_ref == branch || side.base_ref == branch => self.close_unmerged(id, by),
                 _ => {}
@@ -210,6 +242,27 @@ impl Change<'_> {
         }
         self.note(id, by, "edited this");
         self.tell(id, "edited", by, vec![("changes", Value::Object(changes))]);
+        Ok(())
+    }
+
+    /// Has a pull request go to another branch; tells `edited` with the former base in `changes`.
+    /// Sources: "Update a pull request" (`base`); webhook documentation, `pull_request` (`changes.base`).
+    pub fn retarget(&mut self, id: Id, by: Id, base: &str) -> Result<(), SandboxError> {
+        let repository = self.world.issues.get(&id).ok_or_else(|| missing(id))?.repository;
+        let tip = self.world.repositories.get(&repository).and_then(|it| it.branch(base)).map(str::to_owned);
+        let Some(tip) = tip else {
+            return Err(SandboxError::invalid(format!("Proposed base branch '{base}' was not found")));
+        };
+        let side =
+            self.world.issues.get_mut(&id).and_then(|issue| issue.pull_request.as_mut()).ok_or_else(|| missing(id))?;
+        if side.base_ref == base {
+            return Ok(());
+        }
+        let (branch, sha) = (side.base_ref.clone(), side.base_sha.clone());
+        (side.base_ref, side.base_sha) = (base.to_owned(), tip);
+        self.note(id, by, "changed the base branch");
+        let changes = json!({"base": {"ref": {"from": branch}, "sha": {"from": sha}}});
+        self.tell(id, "edited", by, vec![("changes", changes)]);
         Ok(())
     }
 

@@ -116,6 +116,7 @@ async fn one_comment_may_hold_several_commands_and_each_is_answered() {
     @bob `/status`
 
     - `release` since DAY TIME UTC: 🟡 **A person is needed:** `leads` waits. (1 of 3 steps)
+      - `leads` waits for 1 more of team `leads`: `/approve leads`
 
     `/retry` was not taken. There is no failed or cancelled execution here. `/status` shows where things stand.
     ");

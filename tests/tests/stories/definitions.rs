@@ -38,6 +38,29 @@ async fn a_pull_request_cannot_approve_itself_by_changing_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_forks_definitions_runs_and_its_checks_are_shown_all_the_same() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let weaker = RELEASE.replace("count: 2", "count: 1").replace("type: human_approval", "type: human_aproval");
+    let files = [(".flow/processes/release.yaml".to_owned(), Some(weaker))].into();
+    let (title, head) = ("from outside".to_owned(), "patch".to_owned());
+    let new = OpenPullRequest { title, head, files, ..OpenPullRequest::default() };
+    let number = stage.hub.open_pull_request_from_fork(REPOSITORY, "carol", &new).unwrap();
+    let asks = stage.concluded(number, "release", "action_required").await;
+    assert!(asks.summary.unwrap().contains("2 of team `leads`"), "the default branch says who approves");
+    let validated = stage.concluded(number, "validate", "failure").await;
+    assert!(stage.hub.branch(REPOSITORY, "patch").is_err(), "nothing was pushed to the repository");
+    stage.hub.rerequest_suite("bob", validated.suite).unwrap();
+    for process in ["release", "validate"] {
+        let what = format!("{process} once more");
+        stage.eventually(&what, || (stage.runs(number, process).len() == 2).then_some(())).await;
+    }
+    for lead in ["bob", "dave"] {
+        assert_eq!(stage.comment(number, "/approve leads").by(lead).await, "🚀");
+    }
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_weakening_fails_the_check_where_the_repository_says_so_and_cannot_take_that_back() {
     let strict = "validate: {fail_on_weakening: true}\n";
     let stage = Stage::raise_with(&[("release", RELEASE)], &[(".flow/flow.yaml", strict)]).await;

@@ -106,6 +106,58 @@ async fn every_process_that_guards_an_environment_must_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_waits_for_a_guard_that_could_not_start() {
+    let automatic = "
+name: automatic
+version: 1
+triggers:
+  - deployment: {environments: [production]}
+steps:
+  - {id: look, type: set, values: {at: '{{ trigger.payload.environment }}'}}
+";
+    for broken in [GATE.replace("type: human_approval", "type: human_aproval"), "name: gate\nversion: [\n".to_owned()] {
+        let stage = Stage::raise(&[("automatic", automatic), ("gate", &broken)]).await;
+        let head = stage.hub.branch(REPOSITORY, "main").unwrap();
+        let run = stage.hub.request_deployment(REPOSITORY, "alice", "production", "main").unwrap();
+        on_commit(&stage, &head, "automatic", |run| run.conclusion.as_deref() == Some("success")).await;
+        let waits = stage
+            .eventually("why it waits", || {
+                let runs = stage.hub.workflow_runs(REPOSITORY).unwrap();
+                let waits = runs.into_iter().find(|other| other.id == run)?.deployments.pop()?;
+                (!waits.comments.is_empty()).then_some(waits)
+            })
+            .await;
+        assert!(waits.comments[0].starts_with("`gate` should decide about this deployment and could not start"));
+        // Whatever the server had to say about it has been said once this is answered.
+        let number = stage.pull_request("feature");
+        stage.comment(number, "/status").by("bob").await;
+        let runs = stage.hub.workflow_runs(REPOSITORY).unwrap();
+        let waits = runs.into_iter().find(|other| other.id == run).unwrap().deployments.pop().unwrap();
+        assert_eq!(waits.state, None, "{:?}", waits.comments);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_deployment_does_not_approve_it() {
+    let stage = Stage::raise(&[("gate", GATE)]).await;
+    let head = stage.hub.branch(REPOSITORY, "main").unwrap();
+    let run = stage.hub.request_deployment(REPOSITORY, "bob", "production", "main").unwrap();
+    let asking = on_commit(&stage, &head, "gate", asks).await;
+    let summary = asking.summary.unwrap();
+    assert!(
+        summary
+            .contains("**Who:** one of team `leads`. bob, who asked for it, and whoever wrote the commit do not count")
+    );
+    assert!(summary.contains("**Deployment:** to `production`") && !summary.contains("a comment with"), "{summary}");
+    stage.hub.press("bob", asking.id, "approve").unwrap();
+    stage.hub.press("dave", asking.id, "approve").unwrap();
+    assert_eq!(judged(&stage, run).await.state.as_deref(), Some("approved"));
+    let decided: Vec<String> =
+        stage.audit().await.into_iter().filter(|entry| entry.starts_with("approval.decided")).collect();
+    assert_eq!(decided, ["approval.decided by dave"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_decides_any_more_about_a_run_that_was_cancelled() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();
@@ -126,6 +178,17 @@ async fn the_merge_queue_hears_on_the_head_of_its_group() {
     on_commit(&stage, &group, "validate", |run| run.conclusion.as_deref() == Some("success")).await;
     stage.hub.press("bob", asking.id, "approve").unwrap();
     on_commit(&stage, &group, "queue", |run| run.conclusion.as_deref() == Some("success")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_shows_why_the_check_that_it_waits_for_did_not_start() {
+    let stage = Stage::raise(&[("queue", &QUEUE.replace("depends_on: look", "depends_on: looks"))]).await;
+    let number = stage.pull_request("feature");
+    let group = stage.hub.queue_pull_request(REPOSITORY, "alice", number).unwrap();
+    let failed = on_commit(&stage, &group, "queue", |run| run.conclusion.as_deref() == Some("failure")).await;
+    assert_eq!(failed.title.as_deref(), Some("did not start"));
+    let summary = failed.summary.unwrap();
+    assert!(summary.contains("step `look`") || summary.contains("`looks`"), "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 mod acting;
 mod actions;
 mod approvals;
+mod checks;
 mod commands;
 mod definitions;
 mod deliveries;

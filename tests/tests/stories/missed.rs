@@ -16,7 +16,7 @@ async fn words_of_the_days_when_nobody_listened_are_found_by_looking() {
     stage.seconds_pass();
     stage.end().await;
     stage.comment(number, "/approve leads").said_by("bob");
-    stage.review(number, "dave", ReviewState::Approved, "Fine.");
+    stage.review(number, "dave", ReviewState::Approved, "");
     let late = stage.pull_request("release-1.5");
     stage.forget_deliveries().await;
     stage.start_again().await;
@@ -24,6 +24,49 @@ async fn words_of_the_days_when_nobody_listened_are_found_by_looking() {
     stage.concluded(late, "release", "action_required").await;
     assert_eq!(stage.runs(late, "release").len(), 1, "opened once, started once");
     assert_eq!(stage.app_comments(number, "<!-- flowctl:execution:").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_whose_delivery_was_lost_is_heard_after_all() {
+    let mut stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    let asks = stage.concluded(number, "release", "action_required").await;
+    stage.forget_deliveries().await;
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("check_run"));
+    stage.hub.press("bob", asks.id, "approve").unwrap();
+    stage.end().await;
+    stage.start_again().await;
+    stage.eventually("bob's word", || stage.app_comments(number, "bob approved").pop()).await;
+}
+
+/// Two approvals at once; a review's text may be about one of them only.
+const BOTH: &str = "
+name: both
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: design, type: human_approval, title: The design?, approvers: {users: [bob]}}
+  - {id: legal, type: human_approval, title: The terms?, approvers: {users: [bob]}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_is_found_late_approves_nothing_that_its_text_did_not() {
+    let stage = Stage::raise(&[("both", BOTH)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "both", "action_required").await;
+    stage.seconds_pass();
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("pull_request_review"));
+    stage.review(number, "bob", ReviewState::Approved, "/approve design -- legal is not ready");
+    stage.forget_deliveries().await;
+    assert_eq!(stage.comment(number, "/recheck").by("alice").await, "🚀");
+    let told = stage.eventually("a word to bob", || stage.app_comments(number, "flowctl:reply:review:").pop()).await;
+    insta::assert_snapshot!(told.split_once("-->").unwrap().1.trim(), @"@bob Your review was not taken. GitHub did not tell of it when it was submitted, and its text may have been changed since. Please say it again, in a comment or in a new review.");
+    let comment = stage.app_comments(number, "<!-- flowctl:execution:").pop().unwrap();
+    assert!(comment.contains("0 of 2 steps"), "{comment}");
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
+    stage.eventually("one of both", || stage.app_comments(number, "1 of 2 steps").pop()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -282,6 +282,20 @@ impl Stage {
         assert!(reached.await.is_ok(), "{:?} and not {expected:?}", self.statuses().await);
     }
 
+    /// Ends the waiting of every write that was put off, while the server is down; how many hours the longest would have
+    /// waited from now on, rounded up.
+    pub async fn time_for_what_was_put_off(&self) -> i64 {
+        let file = self.data.path().join("flowctl.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let longest: i64 =
+            sqlx::query_scalar("select max(not_before) from effects").fetch_one(&database).await.unwrap();
+        sqlx::query("update effects set not_before = 0").execute(&database).await.unwrap();
+        database.close().await;
+        let seconds = longest / 1_000_000 - jiff::Timestamp::now().as_second();
+        (seconds + 3_599) / 3_600
+    }
+
     /// The check runs of a pull request with their conclusions, oldest first; of one check.
     pub fn runs(&self, number: u64, process: &str) -> Vec<CheckRun> {
         let runs = self.hub.check_runs_of_pull_request(REPOSITORY, number).unwrap();

@@ -43,6 +43,15 @@ async fn a_lead_on_leave_has_somebody_speak_in_their_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_made_the_change_is_given_nobodys_word() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let answer = stage.comment(number, "/delegate @alice").by("bob").await;
+    assert!(answer.starts_with("😕") && answer.contains("alice made the change"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_override_is_for_whom_the_repository_names_and_is_shown_as_one() {
     let stage = Stage::raise_with(&[("release", RELEASE)], &[SETTINGS]).await;
     let number = stage.pull_request("release-1.4");

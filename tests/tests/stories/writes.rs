@@ -69,6 +69,50 @@ async fn a_burst_of_executions_meets_no_limit() {
     println!("{} requests for {} executions", requests.len(), numbers.len());
 }
 
+/// What a request is for, whatever it is about: `PATCH /repos/O/R/check-runs/N`.
+fn kind(request: &flowctl_sandbox::RequestRecord) -> String {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let part = |(index, part): (usize, &str)| match part {
+        _ if part.chars().all(|c| c.is_ascii_digit()) && !part.is_empty() => "N".to_owned(),
+        _ if part.len() == 40 && part.chars().all(|c| c.is_ascii_hexdigit()) => "SHA".to_owned(),
+        // Names behind these are of somebody or something.
+        _ if path
+            .split('/')
+            .nth(index.wrapping_sub(1))
+            .is_some_and(|before| matches!(before, "users" | "memberships" | "collaborators")) =>
+        {
+            "LOGIN".to_owned()
+        }
+        part => part.to_owned(),
+    };
+    let parts: Vec<String> = path.split('/').enumerate().map(part).collect();
+    format!("{} {}", request.method, parts.join("/").replace(crate::stage::REPOSITORY, "O/R"))
+}
+
+/// One release from the pull request to its end: two approvals by comments, one word that does not count. How often what
+/// is asked varies with how writes fall together, so these are bounds and no numbers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_costs_few_requests() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    // What is asked once for an installation, and not for each execution, is asked before.
+    let first = stage.pull_request("release-1.3");
+    stage.concluded(first, "release", "action_required").await;
+    stage.eventually("validated", || stage.runs(first, "validate").pop()).await;
+    stage.forget_deliveries().await;
+    stage.hub.requests.clear();
+    play(&stage).await;
+    let requests: Vec<_> = stage.hub.requests.all().into_iter().filter(|request| !request.is_git()).collect();
+    let mut kinds: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for request in &requests {
+        *kinds.entry(kind(request)).or_default() += 1;
+    }
+    let table: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count:>3} {kind}")).collect();
+    let writes = requests.iter().filter(|request| request.is_write()).count();
+    println!("{} requests, {writes} of them writes\n{}", requests.len(), table.join("\n"));
+    assert!(writes <= 30, "{writes} writes:\n{}", table.join("\n"));
+    assert!(requests.len() <= 90, "{} requests:\n{}", requests.len(), table.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_that_are_lost_doubled_or_swapped_lead_to_the_same() {
     for (fault, event) in [

@@ -274,6 +274,14 @@ impl InstallationClient {
         self.pages(url, |page: Comparison| page.commits).await
     }
 
+    /// A commit (<https://docs.github.com/en/rest/commits/commits#get-a-commit>).
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn commit(&self, repository: &RepositoryName, sha: &str) -> Result<Commit, GitHubError> {
+        self.get(self.repository_url(repository, &["commits", sha])?).await
+    }
+
     /// The files that a pull request changes. GitHub lists at most 3,000 of them
     /// (<https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>); [`PullRequest::changed_files`] says how
     /// many there are.

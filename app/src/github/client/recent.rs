@@ -40,6 +40,22 @@ impl InstallationClient {
         self.pages(url, |page: Vec<Value>| page).await
     }
 
+    /// Comments on one issue or pull request that were written or changed since, oldest first
+    /// (<https://docs.github.com/en/rest/issues/comments#list-issue-comments>).
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn comments_of(
+        &self,
+        repository: &RepositoryName,
+        number: u64,
+        since: Timestamp,
+    ) -> Result<Vec<Value>, GitHubError> {
+        let mut url = self.repository_url(repository, &["issues", &number.to_string(), "comments"])?;
+        url.query_pairs_mut().append_pair("since", &to_second(since).to_string());
+        self.pages(url, |page: Vec<Value>| page).await
+    }
+
     /// Pull requests that were changed since, the latest first
     /// (<https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>).
     ///
@@ -72,6 +88,22 @@ impl InstallationClient {
             }
         }
         Ok(recent)
+    }
+
+    /// The number of the open pull request whose head this commit is; of several the one that GitHub lists first.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn open_pull_request_at(
+        &self,
+        repository: &RepositoryName,
+        head_sha: &str,
+    ) -> Result<Option<u64>, GitHubError> {
+        let mut url = self.repository_url(repository, &["pulls"])?;
+        url.query_pairs_mut().append_pair("state", "open");
+        let open = self.pages(url, |page: Vec<Value>| page).await?;
+        let at_head = open.iter().find(|pull_request| pull_request["head"]["sha"] == head_sha);
+        Ok(at_head.and_then(|pull_request| pull_request["number"].as_u64()))
     }
 
     /// Every review of a pull request, oldest first, as it is listed.

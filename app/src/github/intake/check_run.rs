@@ -1,13 +1,15 @@
 //! Check runs: their buttons, and *Re-run*. A button counts for what the run on which it was pressed had asked.
 
+use std::collections::BTreeMap;
+
 use flowctl_core::approval::{DecisionKind, Source, SourceKind};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Signal};
+use flowctl_core::execution::{Execution, ExecutionId, Signal};
 
 use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
 use super::scope::{Outcome, Scope, keys};
 use super::{Handled, Trouble, validation};
-use crate::github::client::AppReference;
+use crate::github::client::{AppReference, CheckRunQuery};
 use crate::github::outbox::{Effect, Renewal, RenewedBecause, VALIDATE, button};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Ask, Refused, asks_of};
@@ -27,9 +29,12 @@ pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Ha
         return Ok(Handled::Ignored("programs press no buttons".to_owned()));
     }
     if pressed == RERUN && event.check_run.name == VALIDATE {
-        return validate_again(scope, &event.check_run).await;
+        let CheckRun { id, head_sha, pull_requests, external_id, .. } = &event.check_run;
+        let of_run = external_id.as_deref().and_then(validated_pull_request);
+        let number = of_run.or(pull_requests.first().map(|named| named.number));
+        return validate_again(scope, head_sha, *id, number).await;
     }
-    let Some(execution) = execution_of(scope, &event.check_run).await? else {
+    let Some(execution) = execution_of(scope, event.check_run.external_id.as_deref()).await? else {
         return Ok(Handled::Ignored("the check run belongs to no execution".to_owned()));
     };
     let execution = at_head(scope, execution).await?;
@@ -39,9 +44,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Ha
         button::REJECT => press.decide(DecisionKind::Reject, "reject").await?,
         button::RETRY => press.retry().await?,
         button::RECHECK => press.renew().await?,
-        RERUN if matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Cancelled) => {
-            press.retry().await?
-        }
+        RERUN if execution.can_be_retried() => press.retry().await?,
         RERUN => press.renew().await?,
         other => return Ok(Handled::Ignored(format!("there is no button {other}"))),
     };
@@ -54,28 +57,56 @@ pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Ha
 /// GitHub's own button.
 const RERUN: &str = "rerun";
 
-/// Handles *Re-run all checks*: GitHub waits for news of every run of the suite.
+/// Handles *Re-run all checks*: GitHub waits for news of every run of the suite. It is asked for our runs, since a fork's
+/// pull request is not named in the event, and some runs belong to none.
 pub(super) async fn suite(scope: &Scope<'_>, event: CheckSuiteEvent) -> Result<Handled, Trouble> {
     if event.action != "rerequested" || !is_ours(scope, event.check_suite.app.as_ref()) {
         return Ok(Handled::Ignored(format!("nothing follows from a check suite that is {}", event.action)));
     }
-    let CheckSuite { head_sha, pull_requests, .. } = event.check_suite;
-    for pull_request in pull_requests {
-        let executions = scope.executions(pull_request.number, false).await?;
-        let shown_there = |execution: &&Execution| execution.subject.as_ref().is_some_and(|s| s.head_sha == head_sha);
-        for execution in executions.iter().filter(shown_there) {
-            renew(scope, execution, None).await?;
+    let CheckSuite { head_sha, .. } = event.check_suite;
+    let query = CheckRunQuery { reference: head_sha.clone(), check_name: None };
+    let runs = scope.client.list_check_runs(&scope.repository, &query).await?;
+    // Of each name and execution the newest; the older ones gave way to it.
+    let newest: BTreeMap<(String, Option<String>), u64> = runs
+        .into_iter()
+        .filter(|run| run.head_sha == head_sha)
+        .map(|run| {
+            let validated =
+                run.external_id.as_deref().and_then(validated_pull_request).map(|number| number.to_string());
+            let about = if run.name == VALIDATE { validated } else { run.external_id };
+            ((run.name, about), run.id)
+        })
+        .fold(BTreeMap::new(), |mut newest, (run, id)| {
+            let known = newest.entry(run).or_insert(id);
+            *known = id.max(*known);
+            newest
+        });
+    for ((name, about), id) in newest {
+        if name == VALIDATE {
+            validate_again(scope, &head_sha, id, about.and_then(|number| number.parse().ok())).await?;
+        } else if let Some(execution) = execution_of(scope, about.as_deref()).await? {
+            renew(scope, &execution, Some(id)).await?;
         }
     }
     Ok(Handled::Done)
 }
 
-async fn validate_again(scope: &Scope<'_>, run: &CheckRun) -> Result<Handled, Trouble> {
-    let Some(number) = run.pull_requests.first().map(|pull_request| pull_request.number) else {
-        return Ok(Handled::Ignored("GitHub does not say which pull request it is about".to_owned()));
+/// The pull request that a run of `flowctl / validate` is about, as its reference says.
+fn validated_pull_request(external_id: &str) -> Option<u64> {
+    external_id.strip_prefix("validate:")?.split(':').nth(1)?.parse().ok()
+}
+
+/// *Re-run* of validation on a commit, for the pull request that is known, else for the open one whose head it is.
+async fn validate_again(scope: &Scope<'_>, head_sha: &str, run: u64, known: Option<u64>) -> Result<Handled, Trouble> {
+    let number = match known {
+        Some(number) => Some(number),
+        None => scope.client.open_pull_request_at(&scope.repository, head_sha).await?,
+    };
+    let Some(number) = number else {
+        return Ok(Handled::Ignored("the commit is the head of no open pull request".to_owned()));
     };
     let (pull_request, _) = scope.pull_request(number).await?;
-    validation::show_again(scope, &pull_request, run.id).await?;
+    validation::show_again(scope, &pull_request, run).await?;
     Ok(Handled::Done)
 }
 
@@ -83,8 +114,9 @@ fn is_ours(scope: &Scope<'_>, app: Option<&AppReference>) -> bool {
     app.is_some_and(|app| app.id == scope.inner.github.app().id())
 }
 
-async fn execution_of(scope: &Scope<'_>, run: &CheckRun) -> Result<Option<Execution>, Trouble> {
-    let Some(id) = run.external_id.as_deref().and_then(|id| id.parse::<ExecutionId>().ok()) else { return Ok(None) };
+/// The execution that a run's reference names.
+async fn execution_of(scope: &Scope<'_>, external_id: Option<&str>) -> Result<Option<Execution>, Trouble> {
+    let Some(id) = external_id.and_then(|id| id.parse::<ExecutionId>().ok()) else { return Ok(None) };
     let stored = scope.inner.store.load(&scope.tenant, id).await?;
     // The id comes from the run, the run from a repository: both must be the execution's own.
     let Some(execution) = stored.map(|stored| stored.execution) else { return Ok(None) };

@@ -3,8 +3,8 @@
 use flowctl_core::approval::{DecisionKind, Person, Source, SourceKind};
 use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, help, parse_arguments};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Delegation, Execution, ExecutionStatus, Signal, TriggerInfo};
-use jiff::{SignedDuration, Timestamp};
+use flowctl_core::execution::{Delegation, Execution, Signal, TriggerInfo};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::scope::{Outcome, Scope, keys};
@@ -14,7 +14,7 @@ use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
 use crate::github::reconcile::Reconciler;
 use crate::github::wording::{self, Answer, Refused};
-use crate::identity::{About, Word, approval, form, settled};
+use crate::identity::{About, Word, approval, form, given_until, settled};
 use crate::store::NewEffect;
 
 /// What all commands of one text have in common.
@@ -44,16 +44,26 @@ impl Commander<'_> {
     pub(super) async fn obey(&self, reading: &Reading, executions: Vec<Execution>) -> Result<Vec<Answer>, Trouble> {
         let mut open = executions;
         let mut answers = Vec::new();
-        for invocation in &reading.invocations {
-            let said = self.body.get(invocation.range.clone()).unwrap_or_default().to_owned();
-            let outcome = self.command(invocation, &open).await?;
-            answers.push((invocation.range.start, Answer { said, result: outcome }));
-            open = self.scope.executions(self.place.number, true).await?;
-        }
-        for unknown in &reading.unknown {
-            if let Some(answer) = self.unknown(unknown).await? {
-                answers.push((unknown.range.start, answer));
+        let mut rechecked = false;
+        let commands = reading.invocations.iter().map(|it| (it.range.start, Some(it), None));
+        let words = reading.unknown.iter().map(|it| (it.range.start, None, Some(it)));
+        let mut said: Vec<_> = commands.chain(words).collect();
+        said.sort_by_key(|(place, _, _)| *place);
+        for (place, invocation, unknown) in said {
+            if let Some(invocation) = invocation {
+                // Once is enough, and each time costs requests.
+                if invocation.command == Command::Recheck && std::mem::replace(&mut rechecked, true) {
+                    continue;
+                }
+                let said = self.body.get(invocation.range.clone()).unwrap_or_default().to_owned();
+                let outcome = self.command(invocation, &open).await?;
+                answers.push((place, Answer { said, result: outcome }));
+            } else if let Some(unknown) = unknown
+                && let Some(answer) = self.unknown(unknown).await?
+            {
+                answers.push((place, answer));
             }
+            open = self.scope.executions(self.place.number, true).await?;
         }
         for error in &reading.errors {
             let line = usize::try_from(error.line).unwrap_or(1).saturating_sub(1);
@@ -101,7 +111,7 @@ impl Commander<'_> {
             Command::Recheck => silent(self.recheck(open).await),
             Command::Status => self.status().await,
             Command::Help => self.help().await,
-            Command::Unavailable { verb } => Ok(Err(Refused::Unavailable { verb: verb.word() })),
+            Command::Ask { .. } => self.ask().await,
         }
     }
 
@@ -214,6 +224,7 @@ impl Commander<'_> {
             trigger,
             place: Some(self.place.clone()),
             commit: None,
+            author: None,
             key: self.key(place),
             done: self.said.done.clone(),
         }
@@ -250,13 +261,10 @@ impl Commander<'_> {
         open: &[Execution],
     ) -> Outcome<String> {
         let word = self.word("delegate", place, None);
-        let until = match until_when(until, self.scope.now()) {
+        let until = match given_until(until, self.scope.now()) {
             Ok(until) => until,
             Err(refused) => return Ok(Err(refused)),
         };
-        if let Err(refused) = self.scope.permits("delegate", &word.person, None, false).await? {
-            return Ok(Err(refused));
-        }
         let to = match self.scope.delegate(to, &word.person).await? {
             Ok(to) => to,
             Err(refused) => return Ok(Err(refused)),
@@ -264,7 +272,7 @@ impl Commander<'_> {
         let mut given = Vec::new();
         let mut refused = Refused::NothingWaits { what: "an approval" };
         for execution in open {
-            match self.scope.has_a_word(execution, &word).await? {
+            match self.scope.may_delegate(execution, &word, &to).await? {
                 Ok(()) => given.push(execution.clone()),
                 Err(why) => refused = why,
             }
@@ -299,11 +307,8 @@ impl Commander<'_> {
     /// Goes on with the newest execution of each process, where that failed or was cancelled.
     async fn retry(&self, place: usize, step: Option<&str>) -> Outcome<()> {
         let all = self.scope.executions(self.place.number, false).await?;
-        let ended_badly: Vec<Execution> = newest(&all)
-            .into_iter()
-            .filter(|execution| matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Cancelled))
-            .cloned()
-            .collect();
+        let ended_badly: Vec<Execution> =
+            newest(&all).into_iter().filter(|execution| execution.can_be_retried()).cloned().collect();
         if ended_badly.is_empty() {
             return Ok(Err(Refused::NoExecution { what: "failed or cancelled" }));
         }
@@ -334,7 +339,11 @@ impl Commander<'_> {
     /// The pull request was looked at anew when the executions were loaded; so are comments and reviews that nobody told
     /// of, and what is shown is told once more.
     async fn recheck(&self, open: &[Execution]) -> Outcome<()> {
-        if let Err(refused) = self.scope.permits("recheck", &self.said.person, None, false).await? {
+        // It costs requests and a check run: not for everybody who may comment.
+        let author = self.place.pull_request.as_ref().and_then(|pull_request| pull_request.user.as_ref());
+        let opened_it = author.is_some_and(|author| author.id == self.said.person.id);
+        let needs = Some(Role::Write);
+        if let Err(refused) = self.scope.permits("recheck", &self.said.person, needs, opened_it).await? {
             return Ok(Err(refused));
         }
         // What nobody told of is put into the inbox behind this, and dealt with next.
@@ -359,6 +368,16 @@ impl Commander<'_> {
         let all = self.scope.executions(self.place.number, false).await?;
         let newest: Vec<Execution> = newest(&all).into_iter().cloned().collect();
         Ok(Ok(wording::status(&newest, self.scope.now())))
+    }
+
+    /// What is known without reading the question: that takes a model, and none reads here.
+    async fn ask(&self) -> Outcome<String> {
+        if let Err(refused) = self.scope.permits("ask", &self.said.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        let all = self.scope.executions(self.place.number, false).await?;
+        let newest: Vec<Execution> = newest(&all).into_iter().cloned().collect();
+        Ok(Ok(wording::asked(&newest, self.scope.now())))
     }
 
     async fn help(&self) -> Outcome<String> {
@@ -405,24 +424,6 @@ impl Commander<'_> {
 /// The word that stands for all of a command, at this place of a text.
 pub(super) fn key(kind: SourceKind, id: &str, place: usize) -> String {
     format!("{kind:?}:{id}:{place}").to_lowercase()
-}
-
-/// How long a word is given away where nothing is said.
-const USUAL_DELEGATION: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long it is given away at most.
-const LONGEST_DELEGATION: SignedDuration = SignedDuration::from_hours(90 * 24);
-
-fn until_when(until: Option<Until>, now: Timestamp) -> Result<Timestamp, Refused> {
-    let latest = now.saturating_add(LONGEST_DELEGATION).unwrap_or(Timestamp::MAX);
-    let wrong = |reason: &str| Err(Refused::WrongUntil { reason: reason.to_owned() });
-    match until {
-        None => Ok(now.saturating_add(USUAL_DELEGATION).unwrap_or(Timestamp::MAX)),
-        Some(until) => match until.moment(now) {
-            Some(until) if until <= now => wrong("That moment is over."),
-            Some(until) if until <= latest => Ok(until),
-            _ => wrong("A word can be given away for 90 days at most."),
-        },
-    }
 }
 
 /// Nothing to say where it was done: the reaction says it.

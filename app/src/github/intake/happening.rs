@@ -1,14 +1,15 @@
 //! What happens to a repository beside pull requests and pushes, and starts processes: `repository_dispatch`, groups of
 //! the merge queue, deployments that wait for a protection rule. Whatever no trigger names is left alone.
 
+use flowctl_core::approval::Person;
 use flowctl_core::definition::{Process, Trigger};
 use flowctl_core::execution::{Execution, ExecutionId, Refusal, Signal, TriggerInfo};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::payload::{DeploymentEvent, MergeGroupEvent, RepositoryDispatchEvent, WorkflowRunEvent};
 use super::scope::Scope;
 use super::source::Change;
-use super::start::Occasion;
+use super::start::{At, Occasion};
 use super::trigger::triggers;
 use super::validation::{self, Looked};
 use super::{Handled, Trouble};
@@ -22,11 +23,13 @@ use crate::github::wording::{Refused, deployment};
 pub(super) async fn repository_dispatch(scope: &Scope<'_>, event: RepositoryDispatchEvent) -> Result<Handled, Trouble> {
     let wants = |trigger: &Trigger| matches!(trigger, Trigger::RepositoryDispatch(of) if of.value == event.action);
     let mut started = false;
-    for process in &scope.published().await?.processes {
+    let published = scope.published().await?;
+    for process in &published.processes {
         if triggers(process).any(wants) {
-            let beginning = Beginning { kind: "repository_dispatch", sender: &event.sender, commit: None };
+            let beginning = Beginning::by(&event.sender, "repository_dispatch");
             if let Err(refused) = start(scope, process, &beginning).await? {
-                scope.could_not_start(process, None, &person(&event.sender), refused).await?;
+                let at = At::Commit(&published.revision);
+                scope.could_not_start(process, at, &person(&event.sender), refused).await?;
             }
             started = true;
         }
@@ -53,9 +56,9 @@ pub(super) async fn merge_group(scope: &Scope<'_>, event: MergeGroupEvent) -> Re
     }
     for process in &scope.published().await?.processes {
         if triggers(process).any(|trigger| *trigger == Trigger::MergeGroup) {
-            let beginning = Beginning { kind: "merge_group", sender: &event.sender, commit: Some(head.to_owned()) };
+            let beginning = Beginning { commit: Some(head.to_owned()), ..Beginning::by(&event.sender, "merge_group") };
             if let Err(refused) = start(scope, process, &beginning).await? {
-                scope.could_not_start(process, None, &person(&event.sender), refused).await?;
+                scope.could_not_start(process, At::Commit(head), &person(&event.sender), refused).await?;
             }
         }
     }
@@ -81,23 +84,43 @@ pub(super) async fn deployment(scope: &Scope<'_>, event: DeploymentEvent) -> Res
         }
         _ => false,
     };
-    let mut started = false;
-    for process in &scope.published().await?.processes {
-        if triggers(process).any(wants) {
-            let beginning = Beginning { kind: "deployment", sender: &event.sender, commit: event.sha.clone() };
-            if let Err(refused) = start(scope, process, &beginning).await? {
-                undecided(scope, &of, process, &refused).await?;
-                scope.could_not_start(process, None, &person(&event.sender), refused).await?;
-            }
-            started = true;
+    let published = scope.published().await?;
+    let all = published.processes.iter().map(|process| &**process);
+    let guarding: Vec<&Process> = all.filter(|process| triggers(process).any(wants)).collect();
+    if guarding.is_empty() {
+        return Ok(Handled::Ignored(format!("no process decides about deployments to {}", event.environment)));
+    }
+    // Whether a definition that cannot be read names the environment nobody knows: nothing goes on without it.
+    let unreadable = published.unreadable.iter().map(|(name, _)| name.as_str());
+    let guards: Vec<&str> = guarding.iter().map(|process| process.header.name.as_str()).chain(unreadable).collect();
+    let key = start_key(scope);
+    for process in guarding {
+        let beginning = Beginning {
+            commit: event.sha.clone(),
+            author: Some(person(&event.sender)).filter(|_| !event.sender.is_bot()),
+            payload: json!({"guarded_by": {"processes": guards, "key": key}}),
+            ..Beginning::by(&event.sender, "deployment")
+        };
+        if let Err(refused) = start(scope, process, &beginning).await? {
+            undecided(scope, &of, process.header.name.as_str(), &refused).await?;
+            let at = At::Commit(event.sha.as_deref().unwrap_or(&published.revision));
+            scope.could_not_start(process, at, &person(&event.sender), refused).await?;
         }
     }
-    Ok(handled(started, || format!("no process decides about deployments to {}", event.environment)))
+    for (name, reason) in &published.unreadable {
+        undecided(scope, &of, name, &Refused::Definition { reason: reason.clone() }).await?;
+    }
+    Ok(Handled::Done)
+}
+
+/// What the start keys of all that one delivery starts begin with.
+fn start_key(scope: &Scope<'_>) -> String {
+    format!("delivery:{}", scope.delivery.0)
 }
 
 /// Where a process should decide and cannot, the deployment goes on to wait, and says why.
-async fn undecided(scope: &Scope<'_>, of: &DeploymentOf, process: &Process, refused: &Refused) -> Result<(), Trouble> {
-    let comment = deployment::undecided(process.header.name.as_str(), &refused.words());
+async fn undecided(scope: &Scope<'_>, of: &DeploymentOf, process: &str, refused: &Refused) -> Result<(), Trouble> {
+    let comment = deployment::undecided(process, &refused.words());
     let review = DeploymentReview { environment_name: of.environment.clone(), state: None, comment };
     let repository = scope.repository.clone();
     let effect = Effect::ReviewDeployment { repository, run: of.run, review, execution: ExecutionId::nil() };
@@ -130,6 +153,16 @@ struct Beginning<'a> {
     sender: &'a User,
     /// Where it is shown, if not on the commit of its definition.
     commit: Option<String>,
+    /// Who asked for what it is about.
+    author: Option<Person>,
+    /// What is laid over GitHub's payload.
+    payload: Value,
+}
+
+impl<'a> Beginning<'a> {
+    fn by(sender: &'a User, kind: &'static str) -> Self {
+        Self { kind, sender, commit: None, author: None, payload: json!({}) }
+    }
 }
 
 async fn start(
@@ -140,11 +173,11 @@ async fn start(
     let trigger = TriggerInfo {
         kind: beginning.kind.to_owned(),
         actor: Some(person(beginning.sender)),
-        payload: scope.payload(json!({})),
+        payload: scope.payload(beginning.payload.clone()),
         pull_request: None,
     };
-    let key = format!("delivery:{}", scope.delivery.0);
-    let occasion = Occasion { trigger, place: None, commit: beginning.commit.clone(), key, done: Vec::new() };
+    let (commit, author) = (beginning.commit.clone(), beginning.author.clone());
+    let occasion = Occasion { trigger, place: None, commit, author, key: start_key(scope), done: Vec::new() };
     scope.start(process, Map::new(), occasion).await
 }
 

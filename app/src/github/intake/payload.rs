@@ -143,6 +143,9 @@ pub(super) struct PullRequestReviewEvent {
     pub(super) sender: Option<User>,
     /// What the text was before, where it was edited.
     pub(super) changes: Option<TextChanges>,
+    /// Ours, where it was found by looking: it has a text, and what that was when it was submitted is not known.
+    #[serde(default)]
+    pub(super) text_left_out: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -195,8 +198,6 @@ pub(super) struct CheckSuiteEvent {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CheckSuite {
     pub(super) head_sha: String,
-    #[serde(default)]
-    pub(super) pull_requests: Vec<Numbered>,
     pub(super) app: Option<AppReference>,
 }
 

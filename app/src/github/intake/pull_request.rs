@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use super::payload::PullRequestEvent;
 use super::scope::Scope;
 use super::source::Change;
-use super::start::{Occasion, Place};
+use super::start::{At, Occasion, Place};
 use super::trigger::{PullRequestHappening, pull_request_action, touches, triggers};
 use super::validation::{self, Looked};
 use super::{Handled, Trouble};
@@ -68,6 +68,11 @@ async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Tro
     if event.action == "synchronize" {
         scope.pushed(event.number, &person(&event.sender)).await?;
     }
+    // On another base the same commit is another change: what was said of it counts no more.
+    let other_base = event.changes.as_ref().is_some_and(|changes| changes.base.is_some());
+    if other_base {
+        scope.ended_on_other_base(&pull_request).await?;
+    }
     let Some(action) = pull_request_action(&event.action) else {
         return Ok(Handled::Ignored(format!("no process starts when a pull request is {}", event.action)));
     };
@@ -87,8 +92,6 @@ async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Tro
     }
     if brings_commits(action) {
         let changed = paths.of(scope, &pull_request).await?;
-        // On another base the same commit is another change: what was said of it counts no more.
-        let other_base = event.changes.as_ref().is_some_and(|changes| changes.base.is_some());
         let again = other_base.then(|| scope.delivery.0.clone());
         let change = change(&pull_request);
         let looked = Looked { change: &change, head_sha: &pull_request.head.sha, again };
@@ -170,9 +173,10 @@ async fn start(
         pull_request: place.info(),
     };
     let key = format!("delivery:{}", scope.delivery.0);
-    let occasion = Occasion { trigger, place: Some(place.clone()), commit: None, key, done: Vec::new() };
+    let place_of = Some(place.clone());
+    let occasion = Occasion { trigger, place: place_of, commit: None, author: None, key, done: Vec::new() };
     match scope.start(process, Map::new(), occasion).await? {
         Ok(()) => Ok(()),
-        Err(refused) => scope.could_not_start(process, Some(&place), &actor, refused).await,
+        Err(refused) => scope.could_not_start(process, At::Place(&place), &actor, refused).await,
     }
 }

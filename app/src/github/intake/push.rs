@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::payload::PushEvent;
 use super::scope::Scope;
 use super::source::Change;
-use super::start::Occasion;
+use super::start::{At, Occasion};
 use super::trigger::{Pushed, touches, triggers};
 use super::{Handled, Trouble};
 use crate::github::people::person;
@@ -89,10 +89,14 @@ async fn start(scope: &Scope<'_>, process: &Process, pushed: Pushed<'_>, event: 
     };
     let key = format!("delivery:{}", scope.delivery.0);
     match scope
-        .start(process, Map::new(), Occasion { trigger, place: None, commit: None, key, done: Vec::new() })
+        .start(
+            process,
+            Map::new(),
+            Occasion { trigger, place: None, commit: None, author: None, key, done: Vec::new() },
+        )
         .await?
     {
         Ok(()) => Ok(()),
-        Err(refused) => scope.could_not_start(process, None, &actor, refused).await,
+        Err(refused) => scope.could_not_start(process, At::Commit(&event.after), &actor, refused).await,
     }
 }

@@ -28,8 +28,12 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PullRequestReviewEvent) -> 
     if scope.has_heard(&what).await? {
         return Ok(Handled::Ignored("it was heard of in another way before".to_owned()));
     }
+    let text_left_out = event.text_left_out;
     let handled = take(scope, event).await?;
-    scope.hear(what).await?;
+    // With its text it still counts, if GitHub brings it after all.
+    if !text_left_out {
+        scope.hear(what).await?;
+    }
     Ok(handled)
 }
 
@@ -48,6 +52,9 @@ async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handle
         return dismissed(scope, number, &review, &reviewer, event.sender.as_ref()).await;
     }
     let (pull_request, executions) = scope.pull_request(number).await?;
+    if event.text_left_out {
+        return found_late(scope, &review, &reviewer, &executions).await;
+    }
     let at = review.submitted_at.unwrap_or(scope.received_at);
     let said = Said {
         person: person(&reviewer),
@@ -110,6 +117,26 @@ async fn edited(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Hand
     }
     let source = Source { kind: SourceKind::Review, id, url: review.html_url };
     scope.comment_edited(number, &person(&editor), &source).await?;
+    Ok(Handled::Done)
+}
+
+/// A review that was found by looking, and that has a text: what it said when it was submitted nobody knows, and it may
+/// have said less than its state does. Where anybody is asked, its author is asked to say it again.
+async fn found_late(
+    scope: &Scope<'_>,
+    review: &Review,
+    reviewer: &User,
+    executions: &[Execution],
+) -> Result<Handled, Trouble> {
+    let asking = executions
+        .iter()
+        .find(|execution| execution.waiting_for_people().any(|(id, _)| approval(execution, id).is_some()));
+    let Some(number) = asking.and_then(|execution| execution.subject.as_ref()?.number) else {
+        return Ok(Handled::Ignored("a review that nobody told of, and nobody is asked anything".to_owned()));
+    };
+    let answer = Answer { said: "Your review was not taken.".to_owned(), result: Err(Refused::FoundLate) };
+    let (to, at) = (format!("review:{}", review.id), review.submitted_at.unwrap_or(scope.received_at));
+    scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &[answer])]).await?;
     Ok(Handled::Done)
 }
 

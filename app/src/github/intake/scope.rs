@@ -177,7 +177,7 @@ impl<'a> Scope<'a> {
         let executions = self.executions(number, true).await?;
         let mut moved = Vec::with_capacity(executions.len());
         for execution in executions {
-            moved.push(self.at_head(execution, &pull_request.head.sha).await?);
+            moved.push(self.at_head(execution, &pull_request).await?);
         }
         Ok((pull_request, moved))
     }
@@ -232,10 +232,24 @@ impl<'a> Scope<'a> {
     }
 
     /// The execution at the pull request's head: what was said about another commit is dismissed as the steps say.
-    async fn at_head(&self, execution: Execution, head: &str) -> Result<Execution, Trouble> {
+    async fn at_head(&self, execution: Execution, pull_request: &PullRequest) -> Result<Execution, Trouble> {
+        Ok(self.mover().to_pull_request(execution, pull_request).await?)
+    }
+
+    fn mover(&self) -> Mover<'_> {
         let (engine, source) = (&self.inner.engine, &*self.inner.source);
-        let mover = Mover { engine, source, tenant: &self.tenant, delivery: Some(&self.delivery) };
-        Ok(mover.to_head(execution, head).await?)
+        Mover { engine, source, tenant: &self.tenant, delivery: Some(&self.delivery) }
+    }
+
+    /// What has ended, and shows on the head what people said of it, hears of another base too.
+    pub(super) async fn ended_on_other_base(&self, pull_request: &PullRequest) -> Result<(), Trouble> {
+        for execution in self.executions(pull_request.number, false).await? {
+            let shown = execution.subject.as_ref().is_some_and(|subject| subject.head_sha == pull_request.head.sha);
+            if shown && execution.status.is_final() {
+                self.mover().to_base(execution, pull_request).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Records that somebody was seen to push to a pull request: with what is open there, and for what starts later.
@@ -301,10 +315,10 @@ impl<'a> Scope<'a> {
         Ok(Ok(to))
     }
 
-    /// Whether somebody has a word in an execution that they could give to another person.
-    pub(super) async fn has_a_word(&self, execution: &Execution, word: &Word) -> Outcome<()> {
+    /// Whether somebody may give their word in an execution to this person.
+    pub(super) async fn may_delegate(&self, execution: &Execution, word: &Word, to: &Person) -> Outcome<()> {
         let people = self.people();
-        Ok(self.hearing(&people).await?.has_a_word(execution, word).await?)
+        Ok(self.hearing(&people).await?.may_delegate(execution, word, to).await?)
     }
 }
 

@@ -13,6 +13,7 @@ use super::trigger::starts_by_hand;
 use super::values;
 use crate::engine::{Along, DefinitionError, StartFailure, StartRequest};
 use crate::github::client::PullRequest;
+use crate::github::outbox::{Effect, NotStarted};
 use crate::github::people::person;
 use crate::github::wording::Refused;
 use crate::store::NewEffect;
@@ -25,6 +26,8 @@ pub(super) struct Occasion {
     pub(super) place: Option<Place>,
     /// The commit that it is shown on, where it is that of no pull request and not that of the definition.
     pub(super) commit: Option<String>,
+    /// Who asked for what it is about, where that is no pull request: they do not decide about it themselves.
+    pub(super) author: Option<Person>,
     /// The key under which it starts once, followed by the process's name.
     pub(super) key: String,
     /// What is told once it has started.
@@ -75,6 +78,15 @@ impl Place {
     }
 }
 
+/// Where it is told that a process did not start.
+#[derive(Clone, Copy)]
+pub(super) enum At<'a> {
+    /// In a comment.
+    Place(&'a Place),
+    /// In a check run: there is no page for comments.
+    Commit(&'a str),
+}
+
 impl Scope<'_> {
     /// Starts a process of the default branch, once per occasion.
     pub(super) async fn start(&self, process: &Process, inputs: Map<String, Value>, occasion: Occasion) -> Outcome<()> {
@@ -84,10 +96,11 @@ impl Scope<'_> {
             Some(place) => place.subject(&revision),
             None => {
                 let head_sha = occasion.commit.clone().unwrap_or_else(|| revision.clone());
-                Subject { number: None, is_pull_request: false, head_sha, author: None }
+                Subject { number: None, is_pull_request: false, head_sha, author: occasion.author }
             }
         };
-        let by_hand = matches!(occasion.trigger.kind.as_str(), "manual" | "comment");
+        // Who asked is told; so is a deployment, which would wait for ever without a word.
+        let asked = matches!(occasion.trigger.kind.as_str(), "manual" | "comment" | "deployment");
         let request = StartRequest {
             tenant: self.tenant.clone(),
             repository: self.name(),
@@ -112,8 +125,8 @@ impl Scope<'_> {
             Err(StartFailure::Definition(error)) if !matches!(error, DefinitionError::Unavailable { .. }) => {
                 Ok(Err(Refused::Definition { reason: error.to_string() }))
             }
-            // Who asked is told; what happened by itself starts nothing, as `skip` says.
-            Err(StartFailure::GroupBusy { running }) if by_hand => Ok(Err(Refused::GroupBusy { running })),
+            // What happened by itself starts nothing, as `skip` says.
+            Err(StartFailure::GroupBusy { running }) if asked => Ok(Err(Refused::GroupBusy { running })),
             Err(StartFailure::GroupBusy { running }) => {
                 tracing::info!(%running, "nothing was started: another execution of the group is under way");
                 Ok(Ok(()))
@@ -153,15 +166,27 @@ impl Scope<'_> {
     pub(super) async fn could_not_start(
         &self,
         process: &Process,
-        place: Option<&Place>,
+        at: At<'_>,
         actor: &Person,
         refused: Refused,
     ) -> Result<(), Trouble> {
         let name = process.header.name.as_str();
         tracing::warn!(repository = %self.repository, process = name, reason = refused.words(), "a process did not start");
-        let Some(place) = place else { return Ok(()) };
-        let to = format!("start:{}:{name}", self.delivery.0);
         let said = format!("The process `{name}` should have started and did not.");
+        let place = match at {
+            At::Place(place) => place,
+            At::Commit(head_sha) => {
+                let not_started = NotStarted {
+                    repository: self.repository.clone(),
+                    head_sha: head_sha.to_owned(),
+                    process: name.to_owned(),
+                    because: self.delivery.0.clone(),
+                    summary: format!("{said} {}", refused.words()),
+                };
+                return self.tell(vec![self.show(&Effect::NotStarted(Box::new(not_started)))]).await;
+            }
+        };
+        let to = format!("start:{}:{name}", self.delivery.0);
         let answer = crate::github::wording::Answer { said, result: Err(refused) };
         self.tell(vec![self.reply(place.number, &actor.login, &to, self.received_at, &[answer])]).await
     }

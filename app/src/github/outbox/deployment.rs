@@ -59,6 +59,33 @@ pub(super) fn decided(execution: &Execution) -> Option<Effect> {
     Some(Effect::ReviewDeployment { repository, run: of.run, review, execution: execution.id })
 }
 
+/// Whether every process that guards the environment has completed. One that could not start has not; where nothing says
+/// which ones guard it, those that are open are asked.
+async fn all_completed(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    of: &DeploymentOf,
+    execution: ExecutionId,
+) -> Result<bool, Failure> {
+    let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
+    let Some(decider) = store.load(tenant, execution).await? else { return Ok(false) };
+    let guarded_by = &decider.execution.trigger.payload["guarded_by"];
+    let (Some(guards), Some(key)) = (guarded_by["processes"].as_array(), guarded_by["key"].as_str()) else {
+        let open = store.executions_of(tenant, &repository.to_string(), None, true).await?;
+        let decides = |other: &Execution| other.id != execution && DeploymentOf::execution(other).as_ref() == Some(of);
+        return Ok(!open.iter().any(decides));
+    };
+    for guard in guards {
+        let start_key = format!("{key}:{}", guard.as_str().unwrap_or_default());
+        let Some(id) = store.by_start_key(tenant, &start_key).await? else { return Ok(false) };
+        let guard = store.load(tenant, id).await?;
+        if guard.is_none_or(|guard| guard.execution.status != ExecutionStatus::Completed) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Says it. An approval waits until every process that guards the environment has approved: the last one says it.
 pub(super) async fn review(
     writing: &Writing<'_>,
@@ -68,12 +95,8 @@ pub(super) async fn review(
     execution: ExecutionId,
 ) -> Result<(), Failure> {
     if review.state == Some(DeploymentState::Approved) {
-        let store = &writing.outbox.store;
-        let open = store.executions_of(&writing.effect.tenant, &repository.to_string(), None, true).await?;
-        let same = DeploymentOf { run, environment: review.environment_name.clone() };
-        let decides =
-            |other: &Execution| other.id != execution && DeploymentOf::execution(other).as_ref() == Some(&same);
-        if open.iter().any(decides) {
+        let of = DeploymentOf { run, environment: review.environment_name.clone() };
+        if !all_completed(writing, repository, &of, execution).await? {
             return Ok(());
         }
     }

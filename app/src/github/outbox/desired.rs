@@ -25,7 +25,7 @@ pub struct Desired {
     pub status: CheckStatus,
     /// How it ended, or that a person is needed.
     pub conclusion: Option<CheckConclusion>,
-    /// What it asks of people.
+    /// What it asks of people, as far as it is shown.
     pub asks: Vec<Ask>,
 }
 
@@ -33,15 +33,20 @@ impl Desired {
     /// How the execution's check run should stand; nothing for an execution that is shown nowhere.
     pub fn of(execution: &Execution) -> Option<Self> {
         let head_sha = execution.subject.as_ref()?.head_sha.clone();
-        let asks = Ask::all(execution);
+        let asks = Ask::shown(execution);
+        let needs_people = execution.waiting_for_people().next().is_some();
         let (status, conclusion) = match execution.status {
             ExecutionStatus::Pending => (CheckStatus::Queued, None),
-            ExecutionStatus::Running | ExecutionStatus::Waiting if asks.is_empty() => (CheckStatus::InProgress, None),
+            ExecutionStatus::Running | ExecutionStatus::Waiting if !needs_people => (CheckStatus::InProgress, None),
             ExecutionStatus::Running | ExecutionStatus::Waiting => {
                 (CheckStatus::Completed, Some(CheckConclusion::ActionRequired))
             }
             ExecutionStatus::Completed if nothing_ran(execution) => {
                 (CheckStatus::Completed, Some(CheckConclusion::Skipped))
+            }
+            // Nobody approved what is there now: a check that must pass does not.
+            ExecutionStatus::Completed if execution.outdated().next().is_some() => {
+                (CheckStatus::Completed, Some(CheckConclusion::ActionRequired))
             }
             ExecutionStatus::Completed => (CheckStatus::Completed, Some(CheckConclusion::Success)),
             ExecutionStatus::Failed => (CheckStatus::Completed, Some(CheckConclusion::Failure)),
@@ -154,7 +159,7 @@ pub fn update(execution: &Execution, desired: &Desired, now: Timestamp) -> Check
         started_at: None,
         completed_at,
         output: Some(output(check(execution, now))),
-        actions: Some(buttons(execution)),
+        actions: Some(buttons(execution, &desired.asks)),
     }
 }
 
@@ -191,15 +196,16 @@ pub mod button {
     pub const RETRY: &str = "retry";
 }
 
-fn buttons(execution: &Execution) -> Vec<CheckAction> {
+fn buttons(execution: &Execution, shown: &[Ask]) -> Vec<CheckAction> {
     let action = |label: &str, description: &str, identifier: &str| CheckAction {
         label: label.to_owned(),
         description: description.to_owned(),
         identifier: identifier.to_owned(),
     };
     let mut buttons = Vec::new();
-    let asks_approval =
-        execution.waiting_for_people().any(|(_, step)| matches!(step.waiting, Some(Waiting::Approval(_))));
+    let asks_approval = execution
+        .waiting_for_people()
+        .any(|(id, step)| matches!(step.waiting, Some(Waiting::Approval(_))) && shown.iter().any(|ask| ask.step == id));
     if asks_approval {
         buttons.push(action("Approve", "Approve what waits", button::APPROVE));
         buttons.push(action("Reject", "Reject what waits", button::REJECT));
@@ -207,6 +213,9 @@ fn buttons(execution: &Execution) -> Vec<CheckAction> {
     match execution.status {
         ExecutionStatus::Failed | ExecutionStatus::Cancelled => {
             buttons.push(action("Retry", "Go on from what failed", button::RETRY));
+        }
+        ExecutionStatus::Completed if execution.can_be_retried() => {
+            buttons.push(action("Ask again", "Ask about what is there now", button::RETRY));
         }
         ExecutionStatus::Running | ExecutionStatus::Waiting => {
             buttons.push(action("Recheck", "Look at everything again", button::RECHECK));

@@ -74,6 +74,8 @@ pub enum Effect {
     },
     /// There is a check run with what validation found in a pull request's definitions.
     Validated(Box<super::validate::Validated>),
+    /// A commit shows that a process should have started there and did not.
+    NotStarted(Box<super::not_started::NotStarted>),
     /// A comment has a reaction of ours.
     React {
         /// Where.
@@ -141,6 +143,7 @@ impl Effect {
                 format!("deployment:{repository}:{run}:{}:{execution}", review.environment_name)
             }
             Self::Validated(validated) => format!("{}:{}", validated.repository, validated.key()),
+            Self::NotStarted(it) => format!("{}:{}:{}", it.external_id(), it.repository, it.process),
             Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
             Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
         }

@@ -8,6 +8,7 @@ mod desired;
 mod effect;
 mod execution;
 mod failure;
+mod not_started;
 mod pace;
 mod plan;
 mod reply;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use deployment::DeploymentOf;
 pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
+pub use not_started::NotStarted;
 pub use plan::{GitHubPlanner, Installations};
 pub use validate::{Level, Remark, VALIDATE, Validated};
 
@@ -246,6 +248,7 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
             deployment::review(writing, &repository, run, &review, execution).await
         }
         Effect::Validated(validated) => validate::write(writing, &validated).await,
+        Effect::NotStarted(not_started) => not_started::write(writing, &not_started).await,
         Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
         Effect::Reply { repository, issue, to, since, body } => {
             let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };

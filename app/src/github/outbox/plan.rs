@@ -15,7 +15,7 @@ use super::effect::{Effect, Sender, priority};
 use super::reply::REMINDS;
 use crate::engine::EffectPlanner;
 use crate::github::client::RepositoryName;
-use crate::github::wording::{Ask, notification, reminder};
+use crate::github::wording::{Ask, newly_asked, notification, reminder};
 use crate::store::NewEffect;
 
 /// Which installation writes for which tenant: known from the store at start, and from every delivery since. Effects
@@ -80,6 +80,7 @@ impl EffectPlanner for GitHubPlanner {
         }
         let sync = Effect::SyncExecution { execution: after.id, renew: None };
         let mut effects = vec![sync.queued(&sender, urgency(before, after), now)];
+        effects.extend(asked(before, after, events).map(|effect| effect.queued(&sender, priority::PROMPT, now)));
         effects.extend(reminders(after, events).map(|effect| effect.queued(&sender, priority::PROMPT, now)));
         let told = told(after, events).filter_map(|(key, words)| self.comment(after, &key, &words, now));
         effects.extend(told);
@@ -149,6 +150,24 @@ fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
     } else {
         priority::TIMELINE
     }
+}
+
+/// A comment for those who are asked when the execution's own comment may stand already, or who are asked again since what
+/// they had said was dismissed: an edited comment would reach nobody's inbox.
+fn asked(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Option<Effect> {
+    let under_way = before.is_some_and(|before| before.started_at.is_some());
+    let asks = |event: &&Event| match &event.kind {
+        EventKind::StepWaiting { waiting: Waiting::Approval(_) | Waiting::Form(_) } => under_way,
+        EventKind::DecisionsDismissed { people, .. } => !people.is_empty(),
+        _ => false,
+    };
+    let asking: Vec<&Event> = events.iter().filter(asks).collect();
+    let (first, issue) = (asking.first()?, after.subject.as_ref()?.number?);
+    let steps: Vec<&str> = asking.iter().filter_map(|event| event.step.as_deref()).collect();
+    let to = format!("asked:{}:{}:{}", after.id, first.step.as_deref()?, first.at.as_millisecond());
+    let body = newly_asked(after, &steps, &to)?;
+    let repository: RepositoryName = after.repository.parse().ok()?;
+    Some(Effect::Reply { repository, issue, to, since: first.at, body })
 }
 
 /// A comment for each step whose people are reminded, or to which more people were added: an edited comment would

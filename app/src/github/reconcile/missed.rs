@@ -171,8 +171,9 @@ impl<'a> Place<'a> {
 
     pub(super) fn reviewed(&self, review: &Value, number: u64, action: &'static str, what: &str) -> Missed {
         let mut review = review.clone();
+        let has_text = review["body"].as_str().is_some_and(|body| !body.trim().is_empty());
         review["body"] = Value::Null;
-        let own = json!({"review": review, "pull_request": {"number": number}});
+        let own = json!({"review": review, "pull_request": {"number": number}, "text_left_out": has_text});
         self.missed(what, "pull_request_review", action, number, own)
     }
 }
@@ -238,10 +239,16 @@ pub(super) fn review_to_hear(review: &Value, since: Timestamp) -> Option<(String
     let submitted_at = moment(&review["submitted_at"])?;
     match review["state"].as_str()? {
         "APPROVED" | "CHANGES_REQUESTED" if submitted_at >= since => Some((of_review(id, "submitted"), "submitted")),
+        "COMMENTED" if submitted_at >= since && commands(review) => Some((of_review(id, "submitted"), "submitted")),
         // When it was dismissed nobody says; what it had decided is taken back at most once.
         "DISMISSED" => Some((of_review(id, "dismissed"), "dismissed")),
         _ => None,
     }
+}
+
+/// Whether the text of a review commands something.
+fn commands(review: &Value) -> bool {
+    review["body"].as_str().is_some_and(|body| !read(body).invocations.is_empty())
 }
 
 #[cfg(test)]
@@ -292,6 +299,8 @@ mod tests {
         assert_eq!(heard("CHANGES_REQUESTED", later).as_deref(), Some("review:7:submitted"));
         assert_eq!(heard("APPROVED", before), None);
         assert_eq!(heard("COMMENTED", later), None);
+        let commands = json!({"id": 7, "state": "COMMENTED", "submitted_at": later, "body": "/approve"});
+        assert!(review_to_hear(&commands, since).is_some());
         assert_eq!(heard("DISMISSED", before).as_deref(), Some("review:7:dismissed"));
     }
 }

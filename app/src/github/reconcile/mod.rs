@@ -242,10 +242,8 @@ impl Reconciler {
         let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
         let place = self.place(tenant, client, repository).await?;
         let mut found = 0;
-        for comment in client.comments_since(&place.name, since).await? {
-            if missed::number_of(&comment) == Some(number) {
-                found += self.comment(&place, &comment, since).await?;
-            }
+        for comment in client.comments_of(&place.name, number, since).await? {
+            found += self.comment(&place, &comment, since).await?;
         }
         let executions = self.store.executions_of(tenant, &repository.to_string(), Some(number), true).await?;
         if executions.iter().any(|execution| execution.subject.as_ref().is_some_and(|s| s.is_pull_request)) {

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::escape::{code, plain};
 use super::format::short_commit;
-use super::marker::{Ask, asks_marker};
+use super::marker::asks_marker;
+use super::outputs::{outputs, value};
 use super::page::{CHECK_TEXT, Page};
 use super::people::Names;
-use super::prompt::prompt;
+use super::prompt::prompts;
 use super::state::{origin, sentence};
-use super::steps::{bars, fold, models, outputs, table, value};
+use super::steps::{bars, fold, models, table};
 
 /// Characters of a title: GitHub cuts it to one line anyway.
 const TITLE: usize = 120;
@@ -40,17 +41,18 @@ pub fn check(execution: &Execution, now: Timestamp) -> CheckText {
 }
 
 fn summary(execution: &Execution, timeline: &Timeline) -> String {
-    let asks = Ask::all(execution);
+    let prompts = prompts(execution, Names::Told);
+    let asks = prompts.asks(execution);
     let opening = if asks.is_empty() { String::new() } else { asks_marker(&asks) };
     let mut page = Page::new(CHECK_TEXT, opening);
     page.section(&sentence(execution, timeline));
-    for (id, step) in execution.waiting_for_people() {
-        page.section(&prompt(execution, id, step, Names::Told).unwrap_or_default());
+    for prompt in prompts.sections() {
+        page.section(&prompt);
     }
     if let (ExecutionStatus::Completed, Some(outputs)) = (execution.status, &execution.outputs)
         && outputs.as_object().is_some_and(|outputs| !outputs.is_empty())
     {
-        page.section(&format!("**Outputs**\n\n{}", value(outputs)));
+        page.section(&format!("**Outputs**\n\n{}", value(outputs, execution.url.as_deref())));
     }
     page.section(&origin(execution));
     page.finish()

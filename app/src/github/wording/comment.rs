@@ -1,6 +1,5 @@
 //! The one comment of an execution, kept up to date, and the reminder for those who are still missing.
 
-use flowctl_core::approval::evaluate;
 use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, StepState, Waiting};
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use super::format::moment;
 use super::marker::{execution_marker, reply_marker};
 use super::page::{COMMENT, Page};
 use super::people::{Names, Naming};
-use super::prompt::{organisation, prompt};
+use super::prompt::{organisation, prompts};
 use super::state::{origin, sentence};
 use super::steps::{bars, fold, table};
 
@@ -23,8 +22,8 @@ pub fn comment(execution: &Execution, now: Timestamp) -> String {
     let opening = format!("{}\n### flowctl · {}", execution_marker(execution.id), inline(&execution.process));
     let mut page = Page::new(COMMENT, opening);
     page.section(&sentence(execution, &timeline));
-    for (id, step) in execution.waiting_for_people() {
-        page.section(&prompt(execution, id, step, Names::Mentioned).unwrap_or_default());
+    for prompt in prompts(execution, Names::Mentioned).sections() {
+        page.section(&prompt);
     }
     let mut steps = table(execution, &timeline, TABLE);
     let bars = bars(execution, &timeline, now);
@@ -37,20 +36,43 @@ pub fn comment(execution: &Execution, now: Timestamp) -> String {
     page.finish()
 }
 
+/// Steps that one comment names at most.
+const ASKED: usize = 20;
+
+/// What people are sent who are asked while the execution's comment stands already: `to` makes it unique. The question
+/// itself is in that comment.
+pub fn newly_asked(execution: &Execution, steps: &[&str], to: &str) -> Option<String> {
+    let naming = Naming { organisation: organisation(execution), names: Names::Mentioned };
+    let line = |id: &&str| {
+        let step = execution.steps.get(*id)?;
+        let (title, due_at) = asked(step)?;
+        let who = naming.waited_for(step)?;
+        let until = due_at.map(|due_at| format!(", until {}", moment(due_at))).unwrap_or_default();
+        Some(format!(
+            "✋ {} of {}: {} Needed{until}: {who}.",
+            code(id),
+            code(&execution.process),
+            inline(&shorten(title, 200))
+        ))
+    };
+    let lines: Vec<String> = steps.iter().filter_map(line).take(ASKED).collect();
+    (!lines.is_empty()).then(|| format!("{}\n{}", reply_marker(to), lines.join("\n")))
+}
+
+/// The headline of what a step asks, and its deadline.
+fn asked(step: &StepState) -> Option<(&str, Option<Timestamp>)> {
+    match step.waiting.as_ref()? {
+        Waiting::Approval(request) => Some((&request.title, request.due_at)),
+        Waiting::Form(request) => Some((&request.title, request.due_at)),
+        _ => None,
+    }
+}
+
 /// What those who are missing are sent: `to` makes it unique, so that it is sent once.
 pub fn reminder(execution: &Execution, id: &str, step: &StepState, to: &str) -> Option<String> {
     let naming = Naming { organisation: organisation(execution), names: Names::Mentioned };
-    let (title, who, due_at) = match step.waiting.as_ref()? {
-        Waiting::Approval(request) => {
-            let missing = evaluate(&request.requirement, &step.decisions).missing;
-            (&request.title, naming.still_missing(&request.requirement, &missing), request.due_at)
-        }
-        Waiting::Form(request) => {
-            let who = request.assignees.as_ref().map(|assignees| naming.requirement(assignees));
-            (&request.title, who.unwrap_or_else(|| "anybody with write permission".to_owned()), request.due_at)
-        }
-        _ => return None,
-    };
+    let (title, due_at) = asked(step)?;
+    let who = naming.waited_for(step)?;
     let until = due_at.map(|due_at| format!(" It waits until {}.", moment(due_at))).unwrap_or_default();
     Some(format!(
         "{}\n⏰ {} still waits: {} of {}. Needed: {who}.{until}",

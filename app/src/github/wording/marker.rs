@@ -3,6 +3,9 @@
 
 use flowctl_core::execution::{Execution, ExecutionId};
 
+use super::people::Names;
+use super::prompt::prompts;
+
 /// A step that waits for a person, and since when it has asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -13,6 +16,12 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// What an execution asks of people now, and what a check run has room to show of it: a button counts for nothing
+    /// that was not shown beside it.
+    pub fn shown(execution: &Execution) -> Vec<Self> {
+        prompts(execution, Names::Told).asks(execution)
+    }
+
     /// What an execution asks of people now.
     pub fn all(execution: &Execution) -> Vec<Self> {
         use flowctl_core::execution::Waiting;

@@ -8,6 +8,7 @@ mod difference;
 mod escape;
 mod format;
 mod marker;
+mod outputs;
 mod page;
 mod people;
 pub mod preview;
@@ -18,11 +19,11 @@ mod steps;
 pub mod validate;
 
 pub use check::{CheckText, check, moved};
-pub use comment::{comment, notification, reminder};
+pub use comment::{comment, newly_asked, notification, reminder};
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};
-pub use reply::{Answer, Refused, delegated, help, reply, status};
+pub use reply::{Answer, Refused, asked, delegated, help, reply, status};
 
 #[cfg(test)]
 pub(crate) mod sample;

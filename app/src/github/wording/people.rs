@@ -1,8 +1,9 @@
 //! Who is asked, in words. A mention notifies, so only prompts mention; everything else names.
 
 use flowctl_core::approval::codeowners::{Owned, OwnedPaths, Owner};
-use flowctl_core::approval::{Group, Missing, Requirement};
+use flowctl_core::approval::{Group, Missing, Requirement, evaluate};
 use flowctl_core::definition::{CodeownersMode, Role};
+use flowctl_core::execution::{StepState, Waiting};
 
 use super::escape::{code, inline, shorten};
 use super::format::listed;
@@ -117,6 +118,21 @@ impl Naming<'_> {
         match requirement {
             Requirement::Any { count: 1, .. } => parts.join(", or "),
             _ => parts.join(", and "),
+        }
+    }
+
+    /// Who is still needed for what a step asks; nothing where it asks nobody.
+    pub fn waited_for(self, step: &StepState) -> Option<String> {
+        match step.waiting.as_ref()? {
+            Waiting::Approval(request) => {
+                let missing = evaluate(&request.requirement, &step.decisions).missing;
+                Some(self.still_missing(&request.requirement, &missing))
+            }
+            Waiting::Form(request) => {
+                let assignees = request.assignees.as_ref().map(|assignees| self.requirement(assignees));
+                Some(assignees.unwrap_or_else(|| "anybody with write permission".to_owned()))
+            }
+            _ => None,
         }
     }
 

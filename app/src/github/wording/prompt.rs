@@ -1,6 +1,6 @@
 //! What a person who is needed reads: what is asked, of whom, until when, and how to answer, ready to be copied.
 
-use flowctl_core::approval::{Decision, DecisionKind, evaluate};
+use flowctl_core::approval::{Decision, DecisionKind, Person, evaluate};
 use flowctl_core::definition::step::form::FormTimeout;
 use flowctl_core::definition::step::human_approval::{NoteRequired, OnTimeout};
 use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, ShownCall, StepState, Waiting};
@@ -10,9 +10,14 @@ use serde_json::Value;
 
 use super::escape::{code, fenced, inline, quoted, shorten};
 use super::format::{listed, moment, short_commit};
+use super::marker::Ask;
 use super::people::{Names, Naming};
 
-/// Characters of a description that are shown; the rest is in the repository.
+/// Characters that all prompts together may take: the rest of the page, and the marker of what is asked, need some too.
+const PROMPTS: usize = 40_000;
+/// Steps that are named where there is no room for their prompts.
+const HIDDEN: usize = 20;
+/// Characters of a description that are shown; what is cut is said to be.
 const DESCRIPTION: usize = 8_000;
 /// Characters of a call's arguments.
 const ARGUMENTS: usize = 4_000;
@@ -23,8 +28,57 @@ pub const NOTE: usize = 300;
 /// Fields of a form that are explained one by one.
 const FIELDS: usize = 60;
 
+/// What an execution asks of people, as far as there is room for it.
+pub struct Prompts {
+    /// Steps with what they ask.
+    shown: Vec<(String, String)>,
+    /// Steps that there is no room for.
+    hidden: Vec<String>,
+}
+
+/// What an execution asks of people: the first ones that fit.
+pub fn prompts(execution: &Execution, names: Names) -> Prompts {
+    let (mut left, mut prompts) = (PROMPTS, Prompts { shown: Vec::new(), hidden: Vec::new() });
+    for (id, step) in execution.waiting_for_people() {
+        let Some(prompt) = prompt(execution, id, step, names) else { continue };
+        let needed = prompt.chars().count();
+        if needed <= left && prompts.hidden.is_empty() {
+            left -= needed;
+            prompts.shown.push((id.to_owned(), prompt));
+        } else {
+            prompts.hidden.push(id.to_owned());
+        }
+    }
+    prompts
+}
+
+impl Prompts {
+    /// What is asked where it is shown.
+    pub fn asks(&self, execution: &Execution) -> Vec<Ask> {
+        let is_shown = |ask: &Ask| self.shown.iter().any(|(id, _)| *id == ask.step);
+        Ask::all(execution).into_iter().filter(is_shown).collect()
+    }
+
+    /// What people read, in its order.
+    pub fn sections(self) -> Vec<String> {
+        let mut sections: Vec<String> = self.shown.into_iter().map(|(_, prompt)| prompt).collect();
+        let named: Vec<String> = self.hidden.iter().take(HIDDEN).map(|id| code(id)).collect();
+        let others = self.hidden.len() - named.len();
+        let waits = match (self.hidden.len(), others) {
+            (0, _) => return sections,
+            (1, _) => format!("{} waits", listed(&named, "and")),
+            (_, 0) => format!("{} wait", listed(&named, "and")),
+            (_, others) => format!("{} and {others} more steps wait", named.join(", ")),
+        };
+        sections.push(format!(
+            "{waits} too: there is no room for it here. It is shown, and its buttons are, once others are decided."
+        ));
+        sections
+    }
+}
+
 /// The prompt of a step that waits for a person; nothing for any other.
-pub fn prompt(execution: &Execution, id: &str, step: &StepState, names: Names) -> Option<String> {
+fn prompt(execution: &Execution, id: &str, step: &StepState, names: Names) -> Option<String> {
     let naming = Naming { organisation: organisation(execution), names };
     match step.waiting.as_ref()? {
         Waiting::Approval(request) => Some(approval(execution, id, step, request, naming)),
@@ -55,6 +109,11 @@ fn approval(
             lines.push(format!("**Still needed:** {missing}"));
         }
     }
+    let dismissed: Vec<String> = dismissed(step).map(|person| naming.person(&person.login)).collect();
+    if !dismissed.is_empty() {
+        let names = listed(&dismissed, "and");
+        lines.push(format!("**Asked again:** {names}: what was said before the newest commit or base counts no more"));
+    }
     if let Some(commit) = &request.head_sha {
         lines.push(format!("**For commit:** {}", code(short_commit(commit))));
     }
@@ -65,6 +124,10 @@ fn approval(
              pushed may be among those asked",
             listed(&programs, "and")
         ));
+    }
+    let environment = &execution.trigger.payload["environment"];
+    if let Some(environment) = environment.as_str().filter(|_| execution.trigger.kind == "deployment") {
+        lines.push(format!("**Deployment:** to {}", code(&shorten(environment, TITLE))));
     }
     if let Some(call) = &request.call {
         lines.push(whole_call(call));
@@ -92,6 +155,18 @@ fn pushing_programs(execution: &Execution) -> Vec<String> {
     programs.take(5).map(|program| code(&program.login)).collect()
 }
 
+/// Whose last word was dismissed by what came after it.
+fn dismissed(step: &StepState) -> impl Iterator<Item = &Person> {
+    let last = |decision: &&Decision| {
+        let last = step.decisions.iter().rev().find(|other| other.person.is(&decision.person));
+        last.is_some_and(|last| std::ptr::eq(last, *decision))
+    };
+    let by_commit = |decision: &&Decision| {
+        decision.decision == DecisionKind::Withdraw && decision.source.id.starts_with("dismissed:")
+    };
+    step.decisions.iter().filter(last).filter(by_commit).map(|decision| &decision.person)
+}
+
 /// A call of a tool with all that it would be given; what is cut is said to be.
 fn whole_call(call: &ShownCall) -> String {
     let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
@@ -109,10 +184,14 @@ fn short(digest: &str) -> String {
 
 fn who_may_approve(execution: &Execution, request: &ApprovalRequest, naming: Naming<'_>) -> String {
     let who = naming.requirement(&request.requirement);
-    let subject = execution.subject.as_ref().filter(|subject| subject.is_pull_request && !request.allow_author);
-    let excluded = match subject.and_then(|subject| subject.author.as_ref()) {
-        Some(author) => {
+    let subject = execution.subject.as_ref().filter(|_| !request.allow_author);
+    let author = subject.and_then(|subject| Some((subject.is_pull_request, subject.author.as_ref()?)));
+    let excluded = match author {
+        Some((true, author)) => {
             format!(". The author {} and whoever wrote one of the commits do not count", inline(&author.login))
+        }
+        Some((false, author)) => {
+            format!(". {}, who asked for it, and whoever wrote the commit do not count", inline(&author.login))
         }
         None => String::new(),
     };
@@ -120,6 +199,9 @@ fn who_may_approve(execution: &Execution, request: &ApprovalRequest, naming: Nam
 }
 
 fn how_to_approve(execution: &Execution, id: &str, request: &ApprovalRequest) -> String {
+    if execution.subject.as_ref().is_some_and(|subject| subject.number.is_none()) {
+        return how_where_nobody_comments(request).to_owned();
+    }
     let is_pull_request = execution.subject.as_ref().is_some_and(|subject| subject.is_pull_request);
     let always = request.note_required == NoteRequired::Always;
     let mut ways = Vec::new();
@@ -134,6 +216,19 @@ fn how_to_approve(execution: &Execution, id: &str, request: &ApprovalRequest) ->
     let reject_note = if request.note_required == NoteRequired::Never { "" } else { " -- why" };
     let commands = fenced("", &format!("/approve {id}{approve_note}\n/reject {id}{reject_note}"));
     format!("**How:** {}:\n\n{}", listed(&ways, "or"), indented(&commands))
+}
+
+/// There is no page on which a comment could stand, and a button carries no note.
+fn how_where_nobody_comments(request: &ApprovalRequest) -> &'static str {
+    match request.note_required {
+        NoteRequired::Never => "**How:** the buttons of the check run",
+        NoteRequired::OnReject => {
+            "**How:** the buttons of the check run; a rejection needs a note, so it is said with `flowctl approvals reject`"
+        }
+        NoteRequired::Always => {
+            "**How:** with `flowctl approvals approve` and `flowctl approvals reject`: a note is needed, and a button carries none"
+        }
+    }
 }
 
 /// A person's word in a few words: `bob approved: reads well`.
@@ -174,10 +269,14 @@ fn form(id: &str, request: &FormRequest, naming: Naming<'_>) -> String {
 
 fn assembled(title: &str, id: &str, description: &str, lines: &[String]) -> String {
     let mut text = format!("#### ✋ {} · {}", inline(&shorten(title, TITLE)), code(id));
+    let length = description.trim().chars().count();
     let description = quoted(description, DESCRIPTION);
     if !description.is_empty() {
         text.push_str("\n\n");
         text.push_str(&description);
+    }
+    if length > DESCRIPTION {
+        text.push_str(&format!("\n\n**These are the first {DESCRIPTION} of {length} characters.**"));
     }
     text.push_str("\n\n");
     let items: Vec<String> = lines.iter().map(|line| format!("- {line}")).collect();

@@ -4,7 +4,7 @@ use flowctl_core::approval::{Ineligible, Person, Requirement};
 use flowctl_core::command::CommandHelp;
 use flowctl_core::definition::Role;
 use flowctl_core::execution::timeline::Timeline;
-use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Refusal};
+use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Refusal, Waiting};
 use jiff::Timestamp;
 
 use super::escape::{code, inline, message, shorten};
@@ -12,6 +12,7 @@ use super::format::{listed, moment, short_commit};
 use super::marker::reply_marker;
 use super::page::{COMMENT, Page};
 use super::people::{Names, Naming, role_in_words};
+use super::prompt::organisation;
 use super::state::sentence;
 
 /// Characters of a command that are repeated in a reply.
@@ -115,11 +116,6 @@ pub enum Refused {
         /// The line with the wrong part marked, as a fenced block.
         shown: String,
     },
-    /// The verb is reserved and not performed yet.
-    Unavailable {
-        /// The word after the slash.
-        verb: &'static str,
-    },
     /// The block below an answer is no mapping of YAML.
     Block {
         /// What is wrong with it.
@@ -139,6 +135,8 @@ pub enum Refused {
         /// Why.
         reason: String,
     },
+    /// GitHub did not tell of a review when it was submitted, and what its text said then is not known.
+    FoundLate,
     /// Nobody may go on without approvals here.
     NobodyOverrides,
     /// Who made a change cannot go on without its approval.
@@ -156,6 +154,11 @@ pub enum Refused {
     /// There is no such account, or none that may be given somebody's word.
     NoSuchDelegate {
         /// What was named.
+        login: String,
+    },
+    /// Who is to speak in another's place made the change.
+    CannotStandIn {
+        /// Who.
         login: String,
     },
     /// The button belongs to something that was asked before.
@@ -203,13 +206,12 @@ impl Refused {
                 format!("The definition on the default branch cannot be used: {}.", message(&shorten(reason, 1_000)))
             }
             Self::Syntax { shown } => format!("It cannot be read:\n\n{shown}\n\n`/help` lists the commands."),
-            Self::Unavailable { verb } => format!(
-                "{} is not performed yet: it needs an agent that remembers a conversation. `/status` says where things stand.",
-                code(&format!("/{verb}"))
-            ),
             Self::OwnersUnknown { step, reason } => {
                 format!("{} needs code owners, and {}.", code(step), message(reason))
             }
+            Self::FoundLate => "GitHub did not tell of it when it was submitted, and its text may have been changed since. \
+                                Please say it again, in a comment or in a new review."
+                .to_owned(),
             Self::NobodyOverrides => "This repository names nobody who may. `commands: {override: {role: admin}}` in \
                                       `.flow/flow.yaml` on the default branch would."
                 .to_owned(),
@@ -221,6 +223,10 @@ impl Refused {
             Self::NoSuchDelegate { login } => format!(
                 "A word can be given to a person with write permission on this repository, and {} is none.",
                 code(login)
+            ),
+            Self::CannotStandIn { login } => format!(
+                "{} made the change, and so cannot speak in anybody's place about it. Name somebody else.",
+                inline(login)
             ),
             Self::Block { faults } => {
                 let lines: Vec<String> = faults.iter().take(LISTED).map(|fault| format!("- {}", message(fault))).collect();
@@ -382,7 +388,7 @@ pub fn delegated(from: &Person, to: &Person, until: Timestamp) -> String {
     )
 }
 
-/// Where the executions of a pull request or issue stand.
+/// Where the executions of a pull request or issue stand, and whom they wait for.
 pub fn status(executions: &[Execution], now: Timestamp) -> String {
     if executions.is_empty() {
         return "Nothing runs here, and nothing has.".to_owned();
@@ -396,16 +402,46 @@ pub fn status(executions: &[Execution], now: Timestamp) -> String {
                 ExecutionStatus::Failed => format!("❌ {}", inline(&timeline.title)),
                 _ => sentence(execution, &timeline),
             };
-            format!(
+            let mut line = format!(
                 "- {} since {}: {stands} ({} of {} steps)",
                 code(&execution.process),
                 moment(execution.created_at),
                 timeline.done,
                 timeline.total
-            )
+            );
+            for needed in needed(execution) {
+                line.push_str(&format!("\n  - {needed}"));
+            }
+            line
         })
         .collect();
     lines.join("\n")
+}
+
+/// Who is still needed, a line for each step that waits for people.
+fn needed(execution: &Execution) -> Vec<String> {
+    let naming = Naming { organisation: organisation(execution), names: Names::Told };
+    let asking = execution.waiting_for_people().take(LISTED);
+    asking
+        .filter_map(|(id, step)| {
+            let who = naming.waited_for(step)?;
+            let (until, verb) = match step.waiting.as_ref()? {
+                Waiting::Approval(request) => (request.due_at, "approve"),
+                Waiting::Form(request) => (request.due_at, "answer"),
+                _ => return None,
+            };
+            let until = until.map(|until| format!(" until {}", moment(until))).unwrap_or_default();
+            Some(format!("{} waits{until} for {who}: {}", code(id), code(&format!("/{verb} {id}"))))
+        })
+        .collect()
+}
+
+/// The answer to a question: what is known without reading it.
+pub fn asked(executions: &[Execution], now: Timestamp) -> String {
+    format!(
+        "No model reads questions here, so this is what the server knows:\n\n{}\n\n`/help` lists what can be said.",
+        status(executions, now)
+    )
 }
 
 /// The commands, and the words of this repository's comment triggers.

@@ -1,5 +1,6 @@
 //! How an execution stands, in one or two sentences, and where it comes from.
 
+use flowctl_core::approval::DecisionKind;
 use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus};
 
@@ -15,11 +16,48 @@ pub fn sentence(execution: &Execution, timeline: &Timeline) -> String {
     let took = timeline.duration_ms.map(|millis| format!(" after {}", duration(millis))).unwrap_or_default();
     match execution.status {
         ExecutionStatus::Pending => "⚪ **Queued.**".to_owned(),
-        ExecutionStatus::Completed => format!("✅ **Completed**{took}."),
+        ExecutionStatus::Completed => completed(execution, &took),
         ExecutionStatus::Cancelled => format!("🚫 **Cancelled**{took}{}.", cancelled_because(execution)),
         ExecutionStatus::Failed => format!("❌ **Failed**{took}{}\n\n{}", failed_because(execution), retry(execution)),
         ExecutionStatus::Running | ExecutionStatus::Waiting => under_way(execution),
     }
+}
+
+fn completed(execution: &Execution, took: &str) -> String {
+    match outdated(execution) {
+        None => format!("✅ **Completed**{took}.{}", overridden(execution)),
+        Some(outdated) => format!(
+            "⚠️ **Completed**{took}, **but not for what is there now.** {outdated} To ask again, and go on from there: the \
+             button *Ask again* of the check run, or a comment `/retry`."
+        ),
+    }
+}
+
+/// Approvals that were gone on without, by whom and why.
+fn overridden(execution: &Execution) -> String {
+    let overrides = execution.steps.iter().filter_map(|(id, step)| {
+        let last = step.decisions.iter().rfind(|decision| decision.decision == DecisionKind::Override)?;
+        (step.status == StepStatus::Completed).then_some((id, last))
+    });
+    let lines: Vec<String> = overrides
+        .take(10)
+        .map(|(id, decision)| {
+            let why = inline(&shorten(decision.note.as_deref().unwrap_or_default(), ERROR));
+            format!(
+                "⚠️ **Overridden:** {} went on without its approval, by {}: “{why}”",
+                code(id),
+                inline(&decision.person.login)
+            )
+        })
+        .collect();
+    if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n\n")) }
+}
+
+/// Approvals that were given to another commit or for another base.
+fn outdated(execution: &Execution) -> Option<String> {
+    let steps: Vec<String> = execution.outdated().take(10).map(code).collect();
+    let was = if steps.len() == 1 { "was" } else { "were" };
+    (!steps.is_empty()).then(|| format!("{} {was} approved before the newest commit or base.", listed(&steps, "and")))
 }
 
 fn cancelled_because(execution: &Execution) -> String {
@@ -55,10 +93,10 @@ fn held(execution: &Execution) -> Option<String> {
 }
 
 fn under_way(execution: &Execution) -> String {
-    match held(execution) {
-        Some(held) => format!("{held}\n\n{}", waits_or_runs(execution)),
-        None => waits_or_runs(execution),
-    }
+    let outdated =
+        outdated(execution).map(|outdated| format!("⚠️ {outdated} `/retry` asks again once this has ended."));
+    let parts: Vec<String> = held(execution).into_iter().chain(outdated).chain([waits_or_runs(execution)]).collect();
+    parts.join("\n\n")
 }
 
 fn waits_or_runs(execution: &Execution) -> String {

@@ -1,20 +1,20 @@
-//! The steps of an execution as a table, as bars of time, and what they gave: one look each, all from the timeline.
+//! The steps of an execution as a table and as bars of time: one look each, all from the timeline.
 
 use flowctl_core::approval::{Decision, DecisionKind};
 use flowctl_core::definition::StepType;
-use flowctl_core::execution::address::items_of;
 use flowctl_core::execution::timeline::{Row, Timeline};
 use flowctl_core::execution::{Execution, StepState, StepStatus, Waiting};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::escape::{code, fenced, inline, link, message, shorten};
 use super::format::{duration, moment};
+use super::people::{Names, Naming};
+use super::prompt::organisation;
 
 /// Characters of a step's error or reason in the table.
 const REASON: usize = 200;
-/// Characters of an output that are shown.
-const OUTPUT: usize = 1_500;
+/// Characters of those who are waited for in the table; the prompt tells all of them.
+const WAITED_FOR: usize = 300;
 /// Characters of the longest bar.
 const BAR: usize = 36;
 /// Characters of a step's id beside its bar.
@@ -141,11 +141,24 @@ fn who(execution: &Execution, row: &Row) -> String {
             parts.push(format!("{did} by {}", names.join(", ")));
         }
     }
-    if let Some(person) = execution.steps.get(&row.id).and_then(|step| step.answered_by.as_ref()) {
+    let step = execution.steps.get(&row.id);
+    if step.is_some_and(|step| step.outdated) {
+        parts.push("before the newest commit or base".to_owned());
+    }
+    if let Some(person) = step.and_then(|step| step.answered_by.as_ref()) {
         parts.push(format!("answered by {}", inline(&person.login)));
     }
-    parts.extend(execution.steps.get(&row.id).and_then(run));
+    parts.extend(step.and_then(|step| waited_for(execution, step)));
+    parts.extend(step.and_then(run));
     parts.join("; ")
+}
+
+/// Who is waited for: named, since only prompts notify.
+fn waited_for(execution: &Execution, step: &StepState) -> Option<String> {
+    let naming = Naming { organisation: organisation(execution), names: Names::Told };
+    let who = naming.waited_for(step)?;
+    let all_fit = who.chars().count() <= WAITED_FOR;
+    Some(if all_fit { format!("waits for {who}") } else { "waits for people; the prompt names them".to_owned() })
 }
 
 /// The page of the workflow run that a step waits for, or has waited for.
@@ -203,19 +216,6 @@ fn position(millis: u64, total: u64) -> usize {
     usize::try_from(scaled).unwrap_or(BAR)
 }
 
-/// What completed steps gave, one fold each; the table tells already who approved, and a `foreach` what its items gave.
-pub fn outputs(execution: &Execution) -> Vec<String> {
-    let given = execution
-        .steps
-        .iter()
-        .filter(|(key, step)| items_of(key).is_empty() && step.status == StepStatus::Completed)
-        .filter(|(_, step)| step.step_type != StepType::HumanApproval);
-    let told = given.filter_map(|(id, step)| Some((id, step.output.as_ref()?)));
-    told.filter(|(_, output)| !is_empty(output))
-        .map(|(id, output)| fold(&format!("Output of <code>{}</code>", tag_text(id)), &value(output)))
-        .collect()
-}
-
 /// What steps used of models, a row each; nothing where none did. What was said is in the trace.
 pub fn models(execution: &Execution) -> String {
     let calls = |step: &StepState| step.journal.as_ref().map_or(0, |journal| journal.calls);
@@ -246,32 +246,6 @@ pub fn models(execution: &Execution) -> String {
 /// A fold with Markdown inside.
 pub fn fold(summary: &str, markdown: &str) -> String {
     format!("<details><summary>{summary}</summary>\n\n{markdown}\n\n</details>")
-}
-
-/// A value as people read it: texts as they are, all else as JSON, shortened.
-pub fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => fenced("text", &shorten(text, OUTPUT)),
-        other => {
-            let json = serde_json::to_string_pretty(other).unwrap_or_default();
-            fenced("json", &shorten(&json, OUTPUT))
-        }
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
-/// Text inside an HTML tag of ours: only what ids are made of.
-fn tag_text(id: &str) -> String {
-    id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']')).collect()
 }
 
 /// What is waited for that is no person: a moment, another attempt.

@@ -48,7 +48,7 @@ fn a_check_run_that_asks_for_approval() {
     | step | status | took | who |
     |------|--------|------|-----|
     | `draft` | ✅ completed | 2.5 s |  |
-    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC | approved by bob |
+    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC | approved by bob; waits for 1 more of team `leads`, or octocat |
     | `window` | ⚪ pending |  |  |
     | `ship` | ⚪ pending |  |  |
     | `undo` | ⚪ pending |  |  |
@@ -98,7 +98,7 @@ fn a_comment_that_asks_for_approval_mentions_who_is_asked() {
     | step | status | took | who |
     |------|--------|------|-----|
     | `draft` | ✅ completed | 2.5 s |  |
-    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC |  |
+    | `leads` | 🟡 waiting until 2026-03-02 09:00 UTC | since 2026-03-01 09:00 UTC | waits for 2 of team `leads`, or octocat |
     | `window` | ⚪ pending |  |  |
     | `ship` | ⚪ pending |  |  |
     | `undo` | ⚪ pending |  |  |
@@ -385,11 +385,12 @@ fn each_refusal_says_why_and_what_next() {
         Refused::Archived { name: "release".to_owned() },
         Refused::WrongInputs { faults },
         Refused::Definition { reason: ".flow/processes/a.yaml:3:1: unknown key".to_owned() },
-        Refused::Unavailable { verb: "ask" },
         Refused::Block { faults: vec!["line 2: a tab".to_owned()] },
         Refused::DidYouMean { meant: "/approve".to_owned() },
         Refused::AccountChanged,
         Refused::OldButton,
+        Refused::FoundLate,
+        Refused::CannotStandIn { login: "alice".to_owned() },
     ];
     let told: Vec<String> = refused.iter().map(Refused::words).collect();
     insta::assert_snapshot!(told.join("\n\n"), @r"
@@ -438,8 +439,6 @@ fn each_refusal_says_why_and_what_next() {
 
     The definition on the default branch cannot be used: .flow/processes/a.yaml:3:1: unknown key.
 
-    `/ask` is not performed yet: it needs an agent that remembers a conversation. `/status` says where things stand.
-
     The block below it cannot be read:
 
     - line 2: a tab
@@ -449,6 +448,10 @@ fn each_refusal_says_why_and_what_next() {
     The account has been renamed since. Please say it again.
 
     That button belongs to a question that is no longer asked. The newest check run has the ones that count.
+
+    GitHub did not tell of it when it was submitted, and its text may have been changed since. Please say it again, in a comment or in a new review.
+
+    alice made the change, and so cannot speak in anybody's place about it. Name somebody else.
     ");
 }
 
@@ -494,6 +497,7 @@ fn status_tells_of_each_execution() {
     failed.later(800).fail("draft", "no");
     insta::assert_snapshot!(status(&[waits.execution, failed.execution], waits.now), @r"
     - `release` since 2026-03-01 09:00 UTC: 🟡 **A person is needed:** `leads` waits. (1 of 5 steps)
+      - `leads` waits until 2026-03-02 09:00 UTC for 2 of team `leads`, or octocat: `/approve leads`
     - `release` since 2026-03-01 09:00 UTC: ❌ failed at draft (5 of 5 steps)
     ");
     assert_eq!(status(&[], waits.now), "Nothing runs here, and nothing has.");
@@ -526,11 +530,14 @@ fn who_decided_leads_to_their_words() {
     let step = sample.execution.steps.get_mut("leads").unwrap();
     step.decisions[0].source.url = Some("https://github.com/octo-org/shop/pull/12#issuecomment-7".to_owned());
     let text = check(&sample.execution, sample.now).text.unwrap();
-    assert!(text.contains("approved by [bob](https://github.com/octo-org/shop/pull/12#issuecomment-7) |"), "{text}");
+    assert!(
+        text.contains("approved by [bob](https://github.com/octo-org/shop/pull/12#issuecomment-7); waits for"),
+        "{text}"
+    );
     let step = sample.execution.steps.get_mut("leads").unwrap();
     step.decisions[0].source.url = Some("https://evil.example/) | <script>".to_owned());
     let text = check(&sample.execution, sample.now).text.unwrap();
-    assert!(text.contains("approved by bob |"), "an address that Markdown cannot hold is no link: {text}");
+    assert!(text.contains("approved by bob; waits for"), "an address that Markdown cannot hold is no link: {text}");
 }
 
 /// The lines that are no code: what stands in a fence is left out, whether or not it stands in a quotation.

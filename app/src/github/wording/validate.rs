@@ -14,8 +14,10 @@ const LISTED: usize = 100;
 const WORDS: usize = 500;
 /// Characters of an annotation's words.
 const ANNOTATION: usize = 4_000;
-/// Bytes of the summary that the difference may take; the rest is for findings.
-const DIFFERENCE: usize = 40_000;
+/// Bytes of the summary that the difference may take.
+const DIFFERENCE: usize = 35_000;
+/// Characters of the summary that findings may take.
+const FINDINGS: usize = 20_000;
 
 /// A remark on lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +66,10 @@ pub fn summary(report: &Report, changes: &Difference, fails: bool, played: &str)
     }
     let sign = if report.summary.errors > 0 { "❌" } else { "✅" };
     page.section(&format!("{sign} **{}** in {}.", findings(report), files(report.files)));
-    let lines: Vec<String> = report.findings.iter().take(LISTED).map(line).collect();
-    page.section(&lines.join("\n"));
-    if report.findings.len() > LISTED {
-        page.section(&format!("_{} more are not listed here._", report.findings.len() - LISTED));
+    let listed = list(&report.findings, FINDINGS);
+    page.section(&listed.join("\n"));
+    if report.findings.len() > listed.len() {
+        page.section(&format!("_{} more are not listed here._", report.findings.len() - listed.len()));
     }
     page.section(played);
     page.section("<sub>Definitions of a pull request are looked at; only those of the default branch run.</sub>");
@@ -94,6 +96,17 @@ pub fn unsound_in(number: u64) -> (String, String) {
 
 fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// The first findings, a line each, as far as there is room for them.
+fn list(findings: &[Finding], mut room: usize) -> Vec<String> {
+    let fits = |line: &String| {
+        let needed = line.chars().count() + 1;
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    };
+    findings.iter().take(LISTED).map(line).take_while(fits).collect()
 }
 
 fn line(finding: &Finding) -> String {
@@ -177,6 +190,23 @@ mod tests {
         .flow/processes/p.yaml (5, 5) Some((70, 70)) FLOW202 unknown-name: `steps.a.output` has no field `y`
         there is `x`
         ");
+    }
+
+    #[test]
+    fn of_findings_that_fill_the_page_the_first_are_listed() {
+        let mut yaml = "name: p\nversion: 1\nsteps:\n".to_owned();
+        for number in 0..90 {
+            yaml.push_str(&format!(
+                "  - {{id: s{number}, type: set, depends_on: nowhere{number}, values: {{x: 1}}}}\n"
+            ));
+        }
+        let report = report(&yaml);
+        assert_eq!(report.findings.len(), 90);
+        let all = list(&report.findings, FINDINGS);
+        assert_eq!(all.len(), 90);
+        let room = all[..7].iter().map(|line| line.chars().count() + 1).sum();
+        assert_eq!(list(&report.findings, room), all[..7]);
+        assert_eq!(list(&report.findings, room - 1), all[..6]);
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Story {
             held: None,
             delegations: Vec::new(),
             pushers: Vec::new(),
+            base: None,
             parent: None,
             at_hand: flowctl_core::execution::AtHand::default(),
             steps: steps.into_iter().collect(),

@@ -48,7 +48,7 @@ fn a_word_about_another_commit_does_not_count() {
 
 #[test]
 fn a_push_dismisses_approvals_unless_the_tree_is_the_same_and_the_author_allows_it() {
-    let push = |same_tree| Signal::HeadMoved { head_sha: "2".repeat(40), same_tree };
+    let push = |same_tree| Signal::HeadMoved { head_sha: "2".repeat(40), same_tree, since: None };
     let mut world = World::start(&approval(""));
     world.decides("ann", "ok", Approve).unwrap();
     world.signal(push(true)).unwrap();
