@@ -46,7 +46,7 @@ impl Mover<'_> {
         execution: Execution,
         pull_request: &PullRequest,
     ) -> Result<Execution, HeadError> {
-        let execution = self.to_head(execution, &pull_request.head.sha, pull_request.updated_at).await?;
+        let execution = self.at_head(execution, &pull_request.head.sha, pull_request.updated_at).await?;
         self.to_base(execution, pull_request).await
     }
 
@@ -67,7 +67,7 @@ impl Mover<'_> {
     }
 
     /// `since` is when GitHub last saw the pull request change: our own clock may be behind GitHub's, by which people speak.
-    async fn to_head(&self, execution: Execution, head: &str, since: Timestamp) -> Result<Execution, HeadError> {
+    async fn at_head(&self, execution: Execution, head: &str, since: Timestamp) -> Result<Execution, HeadError> {
         let Some(subject) = execution.subject.as_ref().filter(|subject| subject.is_pull_request) else {
             return Ok(execution);
         };

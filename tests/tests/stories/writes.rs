@@ -109,8 +109,8 @@ async fn a_release_costs_few_requests() {
     let table: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count:>3} {kind}")).collect();
     let writes = requests.iter().filter(|request| request.is_write()).count();
     println!("{} requests, {writes} of them writes\n{}", requests.len(), table.join("\n"));
-    assert!(writes <= 30, "{writes} writes:\n{}", table.join("\n"));
-    assert!(requests.len() <= 90, "{} requests:\n{}", requests.len(), table.join("\n"));
+    assert!(writes <= 20, "{writes} writes:\n{}", table.join("\n"));
+    assert!(requests.len() <= 45, "{} requests:\n{}", requests.len(), table.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

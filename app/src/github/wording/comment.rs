@@ -44,7 +44,7 @@ const ASKED: usize = 20;
 pub fn newly_asked(execution: &Execution, steps: &[&str], to: &str) -> Option<String> {
     let naming = Naming { organisation: organisation(execution), names: Names::Mentioned };
     let line = |id: &&str| {
-        let step = execution.steps.get(*id)?;
+        let step = execution.steps.get(id)?;
         let (title, due_at) = asked(step)?;
         let who = naming.waited_for(step)?;
         let until = due_at.map(|due_at| format!(", until {}", moment(due_at))).unwrap_or_default();
