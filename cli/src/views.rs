@@ -4,7 +4,7 @@ pub mod spent;
 
 use anstyle::Style;
 use flowctl_app::api::view::{ApproversView, StepView, WaitingView};
-use flowctl_app::api::{ApprovalView, EventView, ExecutionView, ProcessView};
+use flowctl_app::api::{ApprovalView, DelegationView, EventView, ExecutionView, ProcessView};
 use flowctl_core::execution::{ExecutionStatus, StepStatus};
 use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
@@ -239,7 +239,11 @@ pub fn approvals(approvals: &[ApprovalView]) -> String {
 
 /// What a decision led to.
 pub fn decided(approval: &ApprovalView, person: &str, decision: &str) -> String {
-    let word = if decision == "approve" { "approved" } else { "rejected" };
+    let word = match decision {
+        "approve" => "approved",
+        "override" => "overrode",
+        _ => "rejected",
+    };
     let needs: Vec<String> = approval
         .missing
         .iter()
@@ -250,6 +254,15 @@ pub fn decided(approval: &ApprovalView, person: &str, decision: &str) -> String 
         (status, _) => format!("it is {status}"),
     };
     format!("@{person} {word} `{}` of {}; {stands}", approval.step, approval.process)
+}
+
+/// What became of a word that was given away.
+pub fn delegated(given: &DelegationView) -> String {
+    let DelegationView { execution, from, to, until, .. } = given;
+    if from == to {
+        return format!("nobody speaks in @{}'s place in {execution} any more", from.login);
+    }
+    format!("until {until} @{} may speak in @{}'s place in {execution}", to.login, from.login)
 }
 
 /// Processes, a row each.

@@ -96,7 +96,7 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Resu
     Ok(Json(api.shown_approval(&find(&api, &id).await?)))
 }
 
-async fn find(api: &Api, id: &str) -> Result<Approval, Problem> {
+pub(super) async fn find(api: &Api, id: &str) -> Result<Approval, Problem> {
     let unknown = || Problem::not_found(format!("there is no approval {id}"));
     let id = id.parse().map_err(|_| unknown())?;
     api.store.approval(id).await?.ok_or_else(unknown)

@@ -8,6 +8,7 @@ mod approvals;
 mod body;
 mod catalogue;
 mod cursor;
+mod delegations;
 mod description;
 mod events;
 mod executions;
@@ -46,6 +47,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use delegations::DelegationView;
 pub use view::{ApprovalView, EventView, ExecutionView, List, ProcessView, TraceView};
 
 use self::catalogue::Catalogue;
@@ -252,10 +254,13 @@ fn administrators_routes() -> OpenApiRouter<Api> {
         .routes(routes!(steps::answer))
         .routes(routes!(steering::cancel))
         .routes(routes!(steering::retry))
+        .routes(routes!(steering::hold))
+        .routes(routes!(steering::unhold))
         .routes(routes!(start::rerun))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::show))
         .routes(routes!(approvals::decide))
+        .routes(routes!(delegations::delegate))
         .routes(routes!(processes::list))
         .routes(routes!(processes::show))
         .routes(routes!(processes::pause))

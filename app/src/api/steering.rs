@@ -1,4 +1,4 @@
-//! Steering: cancel an execution, or have it go on from what failed.
+//! Steering: cancel an execution, hold it, or have it go on.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -44,6 +44,54 @@ pub(super) struct Retry {
     acting: Option<String>,
 }
 body!(Retry, Self::default());
+
+/// Why it is held, or goes on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoldGiven {
+    /// Why, for people.
+    #[serde(default)]
+    #[schema(max_length = 1000, nullable = false)]
+    note: Option<String>,
+    /// In whose name. Outside tenant `local` only with `FLOWCTL_API_ACT_AS`.
+    #[serde(default, rename = "as")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length = 64, nullable = false)]
+    acting: Option<String>,
+}
+body!(HoldGiven, Self::default());
+
+/// Hold an execution
+///
+/// Nothing new starts in it, and deadlines rest; what runs goes on, and people may answer. With `as` it is done with that
+/// person's rights, as cancelling is.
+#[utoipa::path(post, path = "/executions/{id}/hold", tag = "executions", operation_id = "hold_execution",
+    params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<HoldGiven>,
+    responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
+pub(super) async fn hold(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Given(given): Given<HoldGiven>,
+) -> Result<Json<ExecutionView>, Problem> {
+    let execution = api.load(&id).await?;
+    let actor = actor(&api, &execution, "hold", given.acting.as_deref()).await?;
+    steer(&api, &execution, Signal::Hold { actor, note: given.note }).await
+}
+
+/// Let a held execution go on
+///
+/// Deadlines have as much time left as they had. With `as` it is done with that person's rights, as cancelling is.
+#[utoipa::path(post, path = "/executions/{id}/unhold", tag = "executions", operation_id = "unhold_execution",
+    params(("id" = uuid::Uuid, Path, description = "The execution")), request_body = Option<HoldGiven>,
+    responses((status = 200, description = "The execution as it is then", body = ExecutionView)))]
+pub(super) async fn unhold(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Given(given): Given<HoldGiven>,
+) -> Result<Json<ExecutionView>, Problem> {
+    let execution = api.load(&id).await?;
+    let actor = actor(&api, &execution, "unhold", given.acting.as_deref()).await?;
+    steer(&api, &execution, Signal::Unhold { actor, note: given.note }).await
+}
 
 /// Cancel an execution
 ///

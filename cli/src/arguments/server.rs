@@ -58,6 +58,10 @@ pub enum ExecutionsCommand {
     Cancel(CancelExecution),
     /// Go on with an execution from what failed
     Retry(RetryExecution),
+    /// Have nothing new start in an execution; deadlines rest, people may answer
+    Hold(HoldExecution),
+    /// Let a held execution go on
+    Unhold(HoldExecution),
     /// Print an execution with all its events as one JSON document
     Export(ExportExecution),
 }
@@ -143,6 +147,19 @@ pub struct RetryExecution {
     pub step: Option<String>,
 }
 
+/// `executions hold` and `unhold`
+#[derive(Debug, Args)]
+pub struct HoldExecution {
+    #[command(flatten)]
+    pub one: OneExecution,
+    /// Why, for people
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// In whose name; without it in the administrator's
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub acting: Option<String>,
+}
+
 /// `executions export`
 #[derive(Debug, Args)]
 pub struct ExportExecution {
@@ -178,6 +195,10 @@ pub enum ApprovalsCommand {
     Approve(Decide),
     /// Reject
     Reject(Decide),
+    /// Go on without the approval that is missing; `--note` says why
+    Override(Decide),
+    /// Have somebody else speak in your place in the approvals of its execution
+    Delegate(Delegate),
 }
 
 /// `approvals list`
@@ -197,7 +218,30 @@ pub struct ListApprovals {
     pub format: ClientFormat,
 }
 
-/// `approvals approve` and `reject`
+/// `approvals delegate`
+#[derive(Debug, Args)]
+pub struct Delegate {
+    /// The approval's id
+    #[arg(value_name = "APPROVAL")]
+    pub id: String,
+    /// Who may speak in your place; your own login takes your word back
+    #[arg(long, value_name = "LOGIN")]
+    pub to: String,
+    /// Until when: 3d, 2026-03-10 or a moment; 7 days without it, 90 at most
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Why, for people
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Whose word it is; without it yours: git's `github.user`, or your login here
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub acting: Option<String>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = ClientFormat::Human)]
+    pub format: ClientFormat,
+}
+
+/// `approvals approve`, `reject` and `override`
 #[derive(Debug, Args)]
 pub struct Decide {
     /// The approval's id

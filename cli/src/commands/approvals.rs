@@ -1,10 +1,10 @@
 //! `approvals`: what waits for people on a server, and decisions.
 
-use flowctl_app::api::ApprovalView;
+use flowctl_app::api::{ApprovalView, DelegationView};
 use serde_json::json;
 
 use super::run::you;
-use crate::arguments::{ApprovalsArguments, ApprovalsCommand, ClientFormat, Decide, ListApprovals};
+use crate::arguments::{ApprovalsArguments, ApprovalsCommand, ClientFormat, Decide, Delegate, ListApprovals};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::terminal::{self, DIM};
@@ -18,6 +18,8 @@ pub fn run(arguments: &ApprovalsArguments) -> anyhow::Result<Exit> {
             ApprovalsCommand::List(list) => self::list(&client, list).await,
             ApprovalsCommand::Approve(decision) => decide(&client, decision, "approve").await,
             ApprovalsCommand::Reject(decision) => decide(&client, decision, "reject").await,
+            ApprovalsCommand::Override(decision) => decide(&client, decision, "override").await,
+            ApprovalsCommand::Delegate(given) => delegate(&client, given).await,
         }
     })
 }
@@ -50,6 +52,22 @@ async fn decide(client: &Client, given: &Decide, decision: &str) -> anyhow::Resu
     match given.format {
         ClientFormat::Json => terminal::print(&serde_json::to_string_pretty(&approval)?)?,
         ClientFormat::Human => terminal::print(&views::decided(&approval, &person, decision))?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn delegate(client: &Client, given: &Delegate) -> anyhow::Result<Exit> {
+    let person = given.acting.clone().unwrap_or_else(|| you().login);
+    let mut body = json!({"to": given.to, "as": person});
+    for (name, value) in [("until", &given.until), ("note", &given.note)] {
+        if let Some(value) = value {
+            body[name] = json!(value);
+        }
+    }
+    let given_away: DelegationView = client.post(&format!("/approvals/{}/delegations", given.id), &body).await?;
+    match given.format {
+        ClientFormat::Json => terminal::print(&serde_json::to_string_pretty(&given_away)?)?,
+        ClientFormat::Human => terminal::print(&views::delegated(&given_away))?,
     }
     Ok(Exit::Done)
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::watch;
 use crate::arguments::{
-    CancelExecution, ClientFormat, ExecutionsArguments, ExecutionsCommand, ExportExecution, ListExecutions, ListFormat,
-    RetryExecution, ShowExecution,
+    CancelExecution, ClientFormat, ExecutionsArguments, ExecutionsCommand, ExportExecution, HoldExecution,
+    ListExecutions, ListFormat, RetryExecution, ShowExecution,
 };
 use crate::client::Client;
 use crate::exit::Exit;
@@ -27,6 +27,8 @@ pub fn run(arguments: &ExecutionsArguments, quiet: bool) -> anyhow::Result<Exit>
             ExecutionsCommand::Watch(one) => watch::watch(&client, &one.id, one.format, quiet).await,
             ExecutionsCommand::Cancel(cancel) => self::cancel(&client, cancel).await,
             ExecutionsCommand::Retry(retry) => self::retry(&client, retry).await,
+            ExecutionsCommand::Hold(held) => hold(&client, held, "hold").await,
+            ExecutionsCommand::Unhold(held) => hold(&client, held, "unhold").await,
             ExecutionsCommand::Export(export) => self::export(&client, export, quiet).await,
         }
     })
@@ -103,6 +105,19 @@ async fn retry(client: &Client, retry: &RetryExecution) -> anyhow::Result<Exit> 
     if retry.one.format == ClientFormat::Human {
         anstream::eprintln!("follow it with:\n  {TYPE}flowctl executions watch {}{TYPE:#}", execution.id);
     }
+    Ok(Exit::Done)
+}
+
+/// Holds an execution, or lets it go on.
+async fn hold(client: &Client, held: &HoldExecution, verb: &str) -> anyhow::Result<Exit> {
+    let mut body = json!({});
+    for (name, value) in [("note", &held.note), ("as", &held.acting)] {
+        if let Some(value) = value {
+            body[name] = json!(value);
+        }
+    }
+    let execution: ExecutionView = client.post(&format!("/executions/{}/{verb}", held.one.id), &body).await?;
+    print(&execution, held.one.format)?;
     Ok(Exit::Done)
 }
 

@@ -13,6 +13,45 @@ async fn ask(stage: &Stage) -> (Value, Value) {
 }
 
 #[tokio::test]
+async fn an_execution_is_held_and_goes_on() {
+    let stage = Stage::set();
+    let (execution, id) = ask(&stage).await;
+    let path = |verb: &str| format!("/executions/{}/{verb}", execution["id"].as_str().unwrap());
+    let held = stage.post(&path("hold"), json!({"note": "an incident", "as": "ann"})).await.expect(200);
+    assert_eq!(held["status"], "waiting");
+    assert_eq!(stage.post(&path("hold"), json!({})).await.problem(409), "refused");
+    let decisions = format!("/approvals/{}/decisions", id.as_str().unwrap());
+    for person in ["alice", "bob"] {
+        stage.post(&decisions, json!({"decision": "approve", "as": person})).await.expect(200);
+    }
+    let shown = stage.get(&format!("/executions/{}", execution["id"].as_str().unwrap())).await.expect(200);
+    assert_ne!(shown["status"], "completed", "nothing new starts");
+    stage.post(&path("unhold"), json!({})).await.expect(200);
+    stage.until(&execution["id"], "completed").await;
+    let events = stage.get(&format!("/executions/{}/events", execution["id"].as_str().unwrap())).await.expect(200);
+    let held: Vec<&Value> =
+        events["items"].as_array().unwrap().iter().filter(|event| event["type"] == "execution.held").collect();
+    assert_eq!((held.len(), &held[0]["actor"]["login"]), (1, &json!("ann")));
+}
+
+#[tokio::test]
+async fn a_word_is_given_away_for_a_time() {
+    let stage = Stage::set();
+    let (_, id) = ask(&stage).await;
+    let path = |what: &str| format!("/approvals/{}/{what}", id.as_str().unwrap());
+    let delegations = path("delegations");
+    let give = |body: Value| stage.post(&delegations, body);
+    assert_eq!(give(json!({"to": "carol"})).await.problem(403), "person-needed");
+    assert_eq!(give(json!({"to": "carol", "as": "mallory"})).await.problem(403), "ineligible");
+    give(json!({"to": "carol", "as": "alice", "until": "someday"})).await.problem(422);
+    give(json!({"to": "carol", "as": "alice", "until": "91d"})).await.problem(409);
+    let given = give(json!({"to": "carol", "as": "alice", "until": "3d", "note": "on leave"})).await.expect(200);
+    assert_eq!((&given["from"]["login"], &given["to"]["login"]), (&json!("alice"), &json!("carol")));
+    let said = stage.post(&path("decisions"), json!({"decision": "approve", "as": "carol"})).await.expect(200);
+    assert_eq!(said["missing"][0]["have"], 1, "carol speaks in alice's place: {said:#}");
+}
+
+#[tokio::test]
 async fn people_decide_and_the_execution_goes_on() {
     let stage = Stage::set();
     let (execution, id) = ask(&stage).await;

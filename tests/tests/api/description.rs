@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, TOKEN, answer};
 
 /// What CONTRACT promises, and what was added to it.
-const OPERATIONS: [&str; 25] = [
+const OPERATIONS: [&str; 28] = [
     "get /api/v1/ai/capabilities",
     "get /api/v1/approvals",
     "get /api/v1/approvals/{id}",
@@ -27,13 +27,16 @@ const OPERATIONS: [&str; 25] = [
     "post /api/v1/ai/test",
     "post /api/v1/ai/validate",
     "post /api/v1/approvals/{id}/decisions",
+    "post /api/v1/approvals/{id}/delegations",
     "post /api/v1/events",
     "post /api/v1/executions",
     "post /api/v1/executions/{id}/cancel",
+    "post /api/v1/executions/{id}/hold",
     "post /api/v1/executions/{id}/rerun",
     "post /api/v1/executions/{id}/resume",
     "post /api/v1/executions/{id}/retry",
     "post /api/v1/executions/{id}/steps/{step}/answers",
+    "post /api/v1/executions/{id}/unhold",
     "post /api/v1/processes/{id}/pause",
     "post /api/v1/processes/{id}/resume",
     "post /api/v1/validate",

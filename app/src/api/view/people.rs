@@ -17,7 +17,7 @@ pub struct PersonView {
 }
 
 impl PersonView {
-    pub(super) fn of(person: &Person) -> Self {
+    pub(in crate::api) fn of(person: &Person) -> Self {
         Self { login: person.login.clone(), id: person.id }
     }
 }
