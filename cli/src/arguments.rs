@@ -23,7 +23,8 @@ pub use operating::{AuditArguments, AuditCommand, AuditFormat, DbArguments, DbCo
 pub use server::{
     ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, Delegate, ExecutionsArguments,
     ExecutionsCommand, ExportExecution, HoldExecution, ListApprovals, ListExecutions, ListFormat, ListProcesses,
-    OneProcess, ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, ShowExecution, StartProcess,
+    OneProcess, ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, ShowApproval, ShowExecution,
+    StartProcess,
 };
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};

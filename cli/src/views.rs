@@ -228,13 +228,52 @@ pub fn approvals(approvals: &[ApprovalView]) -> String {
         table.add_row([
             approval.id.to_string(),
             format!("{}:{}", approval.repository, approval.process),
-            format!("{} ({})", in_one_line(&approval.title), approval.step),
+            question(approval),
             approval.status.clone(),
             moment(approval.requested_at),
             needs.join("; "),
         ]);
     }
     table.to_string()
+}
+
+/// Characters of a call's arguments in a table; `approvals show` has them all.
+const ARGUMENTS_IN_TABLE: usize = 200;
+
+/// What is asked: with the call of a tool that it would allow.
+fn question(approval: &ApprovalView) -> String {
+    let title = format!("{} ({})", in_one_line(&approval.title), approval.step);
+    let Some(call) = &approval.call else { return title };
+    let arguments = visible(&call.arguments.to_string()).into_owned();
+    let shown: String = arguments.chars().take(ARGUMENTS_IN_TABLE).collect();
+    let rest = if shown.len() < arguments.len() { "… (all of it: `approvals show`)" } else { "" };
+    format!("{title}\n{} of {}: {shown}{rest}", in_one_line(&call.operation), in_one_line(&call.tool))
+}
+
+/// One approval: what is asked, with the whole call that it would allow, and what was said.
+pub fn approval(approval: &ApprovalView) -> String {
+    let mut lines = vec![
+        format!("{BOLD}{}{BOLD:#} {}", approval.id, approval.status),
+        format!("{} ({} of {}:{})", in_one_line(&approval.title), approval.step, approval.repository, approval.process),
+    ];
+    lines.extend((!approval.description.trim().is_empty()).then(|| visible(approval.description.trim()).into_owned()));
+    lines.extend(call(approval));
+    lines.extend(approval.missing.iter().map(|missing| {
+        format!("needs {} more of {}", missing.needed.saturating_sub(missing.have), who(&missing.group))
+    }));
+    lines.extend(approval.decisions.iter().map(|decision| {
+        let note = decision.note.as_deref().map(|note| format!(": {}", in_one_line(note))).unwrap_or_default();
+        format!("@{} {}{note}", decision.person.login, decision.decision)
+    }));
+    lines.join("\n")
+}
+
+/// The call of a tool that an approval would allow, with all that it would be given.
+fn call(approval: &ApprovalView) -> Option<String> {
+    let call = approval.call.as_ref()?;
+    let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+    let (operation, tool) = (in_one_line(&call.operation), in_one_line(&call.tool));
+    Some(format!("{WAITS}call{WAITS:#}: {operation} of {tool}, digest {}, with\n{}", call.digest, visible(&arguments)))
 }
 
 /// What a decision led to.
@@ -253,7 +292,8 @@ pub fn decided(approval: &ApprovalView, person: &str, decision: &str) -> String 
         ("pending", false) => format!("it still needs {}", needs.join(" or ")),
         (status, _) => format!("it is {status}"),
     };
-    format!("@{person} {word} `{}` of {}; {stands}", approval.step, approval.process)
+    let call = call(approval).map(|call| format!("\n{call}")).unwrap_or_default();
+    format!("@{person} {word} `{}` of {}; {stands}{call}", approval.step, approval.process)
 }
 
 /// What became of a word that was given away.

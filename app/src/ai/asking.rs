@@ -1,15 +1,18 @@
 //! Asking a model on the record: what the call may use up is reserved before it is made, and what came of it is durable before
 //! anybody acts on it. Every step that asks models does it here. What is asked and what becomes of the answer is theirs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::budget::Limits;
 use flowctl_core::execution::{Entry, StepError, Usage};
 use tokio::time::Instant;
 
-use super::{Answer, Prices, ProviderError, Providers, Question, ResolvedModel, Used};
+use super::{Answer, LeftOut, Prices, ProviderError, Providers, Question, ResolvedModel, Used};
 use crate::steps::{Journal, JournalError};
+
+/// The shortest answer, in tokens, that a question is worth being asked for where a budget is nearly used up.
+const SHORTEST_ANSWER: u64 = 256;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,12 +50,13 @@ pub struct Asking {
     prices: Arc<Prices>,
     journal: Journal,
     limits: Limits,
+    left_out: Mutex<LeftOut>,
 }
 
 impl Asking {
     /// Asks `model` within `limits`, on the record of `journal`.
     pub fn new(providers: &Providers, model: ResolvedModel, journal: Journal, limits: Limits) -> Self {
-        Self { model, prices: Arc::clone(providers.prices()), journal, limits }
+        Self { model, prices: Arc::clone(providers.prices()), journal, limits, left_out: Mutex::default() }
     }
 
     /// The model with its provider, as people know it.
@@ -60,37 +64,65 @@ impl Asking {
         &self.model.name
     }
 
-    /// Asks, once. A question that was under way when a server died is asked again by whoever goes on; the record then has
-    /// two questions and one answer.
+    /// Asks. A question that was under way when a server died is asked again by whoever goes on; the record then has
+    /// two questions and one answer. Where the model does not take a field of the question it is asked once more without,
+    /// which the record says.
     ///
     /// # Errors
     /// Where the budget does not allow it, the model does not answer, or nothing can be recorded.
     pub async fn ask(&self, question: &Question) -> Result<Answer, AskFailure> {
-        let reserved = self.reserved(question);
-        let (model, budget) = (self.model.name.clone(), self.limits.clone());
-        self.journal.append(Entry::ModelAsked { model, reserved: reserved.clone(), budget }).await?;
-        let began = Instant::now();
-        let answered = self.model.provider.answer(question).await;
-        let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match answered {
-            Ok(answer) => {
-                let usage = answer.usage(&self.model.name, self.cost(&answer));
-                let Answer { text, calls, stop, .. } = answer.clone();
-                let entry = Entry::ModelAnswered { text, calls, stop, usage: usage.clone(), latency_ms };
-                match self.journal.append(entry).await {
-                    Ok(()) => Ok(answer),
-                    // What cannot be kept has been paid for all the same.
-                    Err(JournalError::Refused(why)) => {
-                        let message = format!("`{}`: its answer cannot be recorded: {why}", self.model.name);
-                        self.failed(StepError::new(ErrorClass::Refused, message), Some(usage), latency_ms).await
-                    }
-                    Err(error) => Err(error.into()),
-                }
+        loop {
+            let left_out = *self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+            let (question, reserved) = self.reserve(question).await?;
+            let began = Instant::now();
+            let answered = self.model.provider.answer_without(&question, left_out).await;
+            let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let error = match answered {
+                Ok(answer) => return self.answered(answer, latency_ms).await,
+                Err(error) => error,
+            };
+            let without = error.refused.and_then(|field| Some((field, left_out.and(field, &question)?)));
+            let usage = self.used(error.used, reserved);
+            let mut told = self.told(error);
+            let Some((field, left_out)) = without else { return self.failed(told, usage, latency_ms).await };
+            told.message = format!("{}; it is asked once more without `{}`", told.message, field.as_str());
+            self.journal.append(Entry::ModelFailed { error: told, usage, latency_ms }).await?;
+            *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
+        }
+    }
+
+    /// Reserves what the question may use up, and with it bounds its answer: where the budget does not allow the longest
+    /// one, a shorter one that it does.
+    async fn reserve(&self, question: &Question) -> Result<(Question, Usage), AskFailure> {
+        let asked = question.about_tokens();
+        let left = self.limits.max_tokens.map_or(u64::MAX, |max| max.saturating_sub(asked));
+        let shortest = question.longest_answer().min(SHORTEST_ANSWER);
+        let mut longest = question.longest_answer().min(left).max(shortest);
+        loop {
+            let question = Question { max_output_tokens: Some(longest), ..question.clone() };
+            let reserved = self.reserved(&question);
+            let (model, budget) = (self.model.name.clone(), self.limits.clone());
+            match self.journal.append(Entry::ModelAsked { model, reserved: reserved.clone(), budget }).await {
+                Ok(()) => return Ok((question, reserved)),
+                // What is left is known to whoever keeps the budgets, of which there are several: half of it may fit.
+                Err(JournalError::OverBudget(_)) if longest > shortest => longest = (longest / 2).max(shortest),
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => {
-                let usage = self.used(error.used, reserved);
-                self.failed(self.told(error), usage, latency_ms).await
+        }
+    }
+
+    async fn answered(&self, answer: Answer, latency_ms: u64) -> Result<Answer, AskFailure> {
+        let usage = answer.usage(&self.model.name, self.cost(&answer));
+        let Answer { text, calls, stop, .. } = answer.clone();
+        let entry = Entry::ModelAnswered { text, calls, stop, usage: usage.clone(), latency_ms };
+        match self.journal.append(entry).await {
+            Ok(()) => Ok(answer),
+            // What cannot be kept has been paid for all the same.
+            Err(JournalError::Refused(why)) => {
+                let message = format!("`{}`: its answer cannot be recorded: {why}", self.model.name);
+                self.failed(StepError::new(ErrorClass::Refused, message), Some(usage), latency_ms).await
             }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -121,7 +153,15 @@ impl Asking {
     fn reserved(&self, question: &Question) -> Usage {
         let (input_tokens, output_tokens) = (question.about_tokens(), question.longest_answer());
         let cost = self.prices.cost(&self.model.name, input_tokens, output_tokens).map(|cost| cost.to_string());
-        Usage { model: self.model.name.clone(), input_tokens, output_tokens, cost, estimated: true, calls: 1 }
+        Usage {
+            model: self.model.name.clone(),
+            input_tokens,
+            output_tokens,
+            cost,
+            estimated: true,
+            calls: 1,
+            ..Usage::default()
+        }
     }
 
     fn told(&self, error: ProviderError) -> StepError {

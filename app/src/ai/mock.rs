@@ -2,6 +2,7 @@
 //! to behave, so that processes can be tried on all that happens with real models.
 
 use async_trait::async_trait;
+use flowctl_core::definition::model::MOCK_MODELS;
 use flowctl_core::definition::{ErrorClass, field};
 use flowctl_core::execution::{StopReason, ToolCall};
 use flowctl_core::simulation::sample;
@@ -13,7 +14,6 @@ use super::{Answer, Message, Provider, ProviderError, Question};
 
 /// The model that answers as it is asked.
 pub(super) const SUCCESS: &str = "success";
-const MODELS: [&str; 6] = [SUCCESS, "schema_violation", "always_violating", "timeout", "transient_error", "script"];
 /// How the block begins, in what a model is told, that says what the model `script` does.
 const SCRIPT: &str = "```mock-script";
 
@@ -61,7 +61,7 @@ impl Provider for MockProvider {
                 None => right(question)?,
             },
             other => {
-                let message = format!("the mock provider has no model `{other}`; it has: {}", MODELS.join(", "));
+                let message = format!("the mock provider has no model `{other}`; it has: {}", MOCK_MODELS.join(", "));
                 return Err(ProviderError::new(ErrorClass::Refused, message));
             }
         };

@@ -42,6 +42,55 @@ pub struct ProviderError {
     pub retry_after_ms: Option<u64>,
     /// What the call used up all the same.
     pub used: Used,
+    /// The field that it was refused for, where it can be asked without.
+    pub refused: Option<RequestField>,
+}
+
+/// A field of a request that a model may not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestField {
+    /// How free the model is.
+    Temperature,
+    /// The schema of the answer.
+    Schema,
+}
+
+/// The fields that a question is asked without, because its model does not take them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How free the model is.
+    pub temperature: bool,
+    /// The schema of the answer: the model is told it in words.
+    pub schema: bool,
+}
+
+impl LeftOut {
+    /// The same without one more field; nothing where the question did not have it, or is asked without it already.
+    #[must_use]
+    pub fn and(self, field: RequestField, question: &Question) -> Option<Self> {
+        match field {
+            RequestField::Temperature if question.temperature.is_some() && !self.temperature => {
+                Some(Self { temperature: true, ..self })
+            }
+            RequestField::Schema if question.schema.is_some() && !self.schema => Some(Self { schema: true, ..self }),
+            _ => None,
+        }
+    }
+
+    /// The question without a temperature, where it is left out.
+    fn of(self, question: &Question) -> Question {
+        Question { temperature: question.temperature.filter(|_| !self.temperature), ..question.clone() }
+    }
+}
+
+impl RequestField {
+    /// Its name in definitions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Temperature => "temperature",
+            Self::Schema => "output_schema",
+        }
+    }
 }
 
 /// What a call that failed used up.
@@ -64,7 +113,7 @@ pub enum Used {
 impl ProviderError {
     /// A failure of this class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), retry_after_ms: None, used: Used::Nothing }
+        Self { class, message: message.into(), retry_after_ms: None, used: Used::Nothing, refused: None }
     }
 
     /// The same, of a call whose answer had begun. `told`: tokens read and written, where the provider told them.
@@ -81,6 +130,11 @@ impl ProviderError {
 pub trait Provider: Send + Sync {
     /// Has a model answer.
     async fn answer(&self, question: &Question) -> Result<Answer, ProviderError>;
+
+    /// The same without fields that the model does not take. Who says so of none need not know of it.
+    async fn answer_without(&self, question: &Question, left_out: LeftOut) -> Result<Answer, ProviderError> {
+        self.answer(&left_out.of(question)).await
+    }
 }
 
 /// The providers by name. `mock` is always among them.

@@ -182,6 +182,7 @@ impl Answer {
             cost: cost.map(|cost| cost.to_string()),
             estimated: self.estimated,
             calls: 1,
+            ..Usage::default()
         }
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use flowctl_core::approval::{DecisionKind, SourceKind};
+use flowctl_core::execution::Execution;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -224,13 +225,11 @@ async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option
     let neighbourhood = api.neighbourhood(&approval.tenant, &approval.repository).await?;
     let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
     let execution = api.load_of(&approval.tenant, approval.execution).await?;
-    let asks = execution.steps.get(&approval.step).is_some_and(|state| state.attempt == approval.attempt);
-    if approval.status != ApprovalStatus::Pending || !asks {
-        let detail = format!("Nobody is asked any more: the approval is {}.", approval.status.as_str());
-        return Err(Problem::new("ended", detail).with_execution(approval.execution));
-    }
-    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
+    still_asks(approval, &execution)?;
     let execution = api.at_head(&approval.tenant, &neighbourhood, execution).await?;
+    // It may have gone on meanwhile, and ask about something else.
+    still_asks(approval, &execution)?;
+    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
     let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
@@ -244,4 +243,14 @@ async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option
     let decision = (given.decision.kind(), given.note);
     hearing.decide(&execution, &approval.step, &word, decision, along).await??;
     Ok(())
+}
+
+/// Whether the execution asks what this approval is about.
+fn still_asks(approval: &Approval, execution: &Execution) -> Result<(), Problem> {
+    let asks = execution.steps.get(&approval.step).is_some_and(|state| state.attempt == approval.attempt);
+    if approval.status == ApprovalStatus::Pending && asks {
+        return Ok(());
+    }
+    let detail = format!("Nobody is asked any more: the approval is {}.", approval.status.as_str());
+    Err(Problem::new("ended", detail).with_execution(approval.execution))
 }

@@ -58,7 +58,7 @@ pub struct FieldFault {
 }
 
 /// The kinds of problems: name, status and title of each. Names are never used again for something else.
-pub const KINDS: [(&str, StatusCode, &str); 31] = [
+pub const KINDS: [(&str, StatusCode, &str); 32] = [
     ("malformed", StatusCode::BAD_REQUEST, "The request cannot be read"),
     ("api-closed", StatusCode::UNAUTHORIZED, "The API is closed"),
     ("token-missing", StatusCode::UNAUTHORIZED, "A bearer token is needed"),
@@ -76,6 +76,7 @@ pub const KINDS: [(&str, StatusCode, &str); 31] = [
     ("not-waiting", StatusCode::CONFLICT, "Nothing waits for this"),
     ("nothing-to-retry", StatusCode::CONFLICT, "There is nothing to retry"),
     ("other-commit", StatusCode::CONFLICT, "It was said about another commit"),
+    ("other-call", StatusCode::CONFLICT, "It was said about another call of a tool"),
     ("group-busy", StatusCode::CONFLICT, "The concurrency group is busy"),
     ("not-by-hand", StatusCode::CONFLICT, "The process is not started by hand"),
     ("paused", StatusCode::CONFLICT, "The process is paused"),

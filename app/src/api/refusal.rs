@@ -21,6 +21,7 @@ impl From<Refusal> for Problem {
                 Self::new("not-waiting", words)
             }
             Refusal::OtherCommit { .. } => Self::new("other-commit", words),
+            Refusal::OtherCall { .. } => Self::new("other-call", words),
             Refusal::NoteRequired => Self::field("note", "is required: the step wants to know why"),
             Refusal::WrongAnswers { faults } => {
                 Self::fields("wrong-fields", "The answers do not fit the form.", faults)

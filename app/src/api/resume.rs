@@ -106,6 +106,9 @@ async fn say(
         (Some(Waiting::Approval(_)), Some(said), None) => {
             let word = api.word(person, said.verb(), kind);
             let execution = &api.at_head(&execution.tenant, &neighbourhood, execution.clone()).await?;
+            if execution.steps.get(step).is_none_or(|state| state.attempt != claims.attempt) {
+                return Err(Problem::new("not-waiting", format!("`{step}` has gone on since.")));
+            }
             hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
         }
         (Some(Waiting::Form(_)), None, Some(values)) => {

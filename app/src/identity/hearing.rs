@@ -62,10 +62,10 @@ impl Hearing<'_> {
         decision: (DecisionKind, Option<String>),
         along: Along,
     ) -> Heard<()> {
-        let Some(request) = approval(execution, step) else {
+        let Some((state, request)) = execution.steps.get(step).zip(approval(execution, step)) else {
             return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "an approval" }));
         };
-        if let Err(refused) = was_shown(step, request, word) {
+        if let Err(refused) = was_shown(step, state, request, word) {
             return Ok(Err(refused));
         }
         if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
@@ -89,6 +89,7 @@ impl Hearing<'_> {
             note,
             source: word.source.clone(),
             commit: commit(&word.about, request),
+            call: state.asked_call(),
             counts_for: counted.leaves,
             owner_of: counted.owner_of,
             in_place_of,
@@ -140,7 +141,16 @@ impl Hearing<'_> {
         let mut known = execution.clone();
         let pull_request = execution.subject.as_ref().filter(|subject| subject.is_pull_request);
         let number = pull_request.and_then(|subject| subject.number);
-        let (Some(number), Some(repository)) = (number, repository_id(execution)) else { return Ok(known) };
+        let Some(number) = number else { return Ok(known) };
+        // What caused it may not be kept whole.
+        let repository = match repository_id(execution) {
+            Some(repository) => Some(repository),
+            None => {
+                let called = self.engine.store().repository_called(self.tenant, &execution.repository).await;
+                called.map_err(SignalFailure::from)?
+            }
+        };
+        let Some(repository) = repository else { return Ok(known) };
         let givers = execution.delegations.iter().filter(|given| given.to.is(speaker)).map(|given| &given.from);
         for person in givers.chain([speaker]) {
             let is_known = execution.pushers.iter().any(|pusher| pusher.is(person));

@@ -1,8 +1,8 @@
 //! A person's word about a step: who, when, from where, about which commit. It counts for what its author was shown:
 //! this execution, this step, this question, this commit.
 
-use flowctl_core::approval::{Person, Source};
-use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Waiting};
+use flowctl_core::approval::{Person, Source, SourceKind};
+use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, StepState, Waiting};
 use jiff::Timestamp;
 
 use crate::github::wording::Refused;
@@ -67,9 +67,15 @@ pub fn form<'e>(execution: &'e Execution, step: &str) -> Option<&'e FormRequest>
 }
 
 /// Whether the question was there, and about this commit, when the word was said.
-pub(super) fn was_shown(step: &str, request: &ApprovalRequest, word: &Word) -> Result<(), Refused> {
+pub(super) fn was_shown(step: &str, state: &StepState, request: &ApprovalRequest, word: &Word) -> Result<(), Refused> {
     let before = |since, commit| Err(Refused::WrittenBefore { step: step.to_owned(), since, commit });
     if word.was_said_before(request.requested_at) {
+        return before(request.requested_at, None);
+    }
+    // A step may ask about another call within the second in which the one before was decided. What was written in that
+    // second may be about either, whenever it came in; then it was about the one before.
+    let asked_before = request.call.is_some() && state.attempt > 1;
+    if asked_before && word.is_dated_by_seconds() && word.at.as_second() <= request.requested_at.as_second() {
         return before(request.requested_at, None);
     }
     // Within the second in which the commit changed nobody can tell; then it was about the one before.
@@ -86,6 +92,11 @@ impl Word {
     pub(super) fn was_said_before(&self, asked: Timestamp) -> bool {
         let (said, since) = (self.at.as_second(), asked.as_second());
         said < since || (said == since && self.heard_at < asked)
+    }
+
+    /// Whether GitHub tells when it was said, and thereby only the second.
+    fn is_dated_by_seconds(&self) -> bool {
+        matches!(self.source.kind, SourceKind::Comment | SourceKind::Review)
     }
 }
 
@@ -104,8 +115,7 @@ pub(super) fn commit(about: &About, request: &ApprovalRequest) -> Option<String>
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
-    use flowctl_core::approval::SourceKind;
-    use flowctl_core::execution::Signal;
+    use flowctl_core::execution::{ShownCall, Signal};
 
     use super::*;
     use crate::github::wording::sample::{Sample, person};
@@ -126,6 +136,7 @@ mod tests {
         // It asks since 09:00:02.5, and about another commit since 09:10:02.5.
         let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
         sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false, since: None });
+        let state = &sample.execution.steps["leads"];
         let request = approval(&sample.execution, "leads").unwrap();
         let named = || About::Named("b".repeat(40));
         for (at, heard_at, about, counts) in [
@@ -139,7 +150,7 @@ mod tests {
             ("09:00:01Z", "09:00:09Z", named(), false),
         ] {
             let word = word(&format!("2026-03-01T{at}"), &format!("2026-03-01T{heard_at}"), about);
-            assert_eq!(was_shown("leads", request, &word).is_ok(), counts, "{word:?}");
+            assert_eq!(was_shown("leads", state, request, &word).is_ok(), counts, "{word:?}");
         }
     }
 
@@ -147,6 +158,7 @@ mod tests {
     fn the_first_digits_of_a_commit_that_was_not_shown_yet_do_not_count() {
         let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
         sample.later(600_000).signal(Signal::HeadMoved { head_sha: "b".repeat(40), same_tree: false, since: None });
+        let state = &sample.execution.steps["leads"];
         let request = approval(&sample.execution, "leads").unwrap();
         for (at, digits, counts) in [
             ("09:05:00Z", 7, false),
@@ -157,7 +169,38 @@ mod tests {
         ] {
             let at = format!("2026-03-01T{at}");
             let word = word(&at, "2026-03-01T09:10:09Z", About::Named("b".repeat(digits)));
-            assert_eq!(was_shown("leads", request, &word).is_ok(), counts, "{word:?}");
+            assert_eq!(was_shown("leads", state, request, &word).is_ok(), counts, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_about_one_call_counted_for_the_next_of_the_same_second() {
+        // It asks since 09:00:02.5; the word came in after that.
+        let sample = Sample::at_leads("Release 1.4", "Carts survive.");
+        let mut state = sample.execution.steps["leads"].clone();
+        let mut request = approval(&sample.execution, "leads").unwrap().clone();
+        let call = ShownCall {
+            id: "2".to_owned(),
+            tool: "github".to_owned(),
+            operation: "close_issue".to_owned(),
+            arguments: serde_json::json!({"issue": 8}),
+            digest: "d".repeat(64),
+            timeout_ms: None,
+        };
+        request.call = Some(Box::new(call));
+        for (attempt, kind, at, counts) in [
+            (1, SourceKind::Comment, "09:00:02Z", true),
+            (2, SourceKind::Comment, "09:00:02Z", false),
+            (2, SourceKind::Review, "09:00:02Z", false),
+            (2, SourceKind::Comment, "09:00:03Z", true),
+            // What the API and buttons are told names the question, and our clock dates it.
+            (2, SourceKind::Api, "09:00:02.6Z", true),
+            (2, SourceKind::Button, "09:00:02.6Z", true),
+        ] {
+            state.attempt = attempt;
+            let mut word = word(&format!("2026-03-01T{at}"), "2026-03-01T09:00:09Z", About::Shown);
+            word.source.kind = kind;
+            assert_eq!(was_shown("leads", &state, &request, &word).is_ok(), counts, "{attempt} {word:?}");
         }
     }
 

@@ -4,11 +4,15 @@ use flowctl_core::approval::Requirement;
 use flowctl_core::definition::StepType;
 use flowctl_core::definition::process::NotifyOccasion;
 use flowctl_core::execution::budget::{BudgetOf, NearlyUsed};
-use flowctl_core::execution::{Execution, Waiting};
+use flowctl_core::execution::{Execution, ShownCall, Waiting};
 use flowctl_core::value::Money;
+use flowctl_core::value::visible::visible;
 use serde_json::{Value, json};
 
 use crate::github::wording::{Names, Naming};
+
+/// Characters of a call's arguments that a message shows.
+const ARGUMENTS: usize = 2_000;
 
 /// The words of a notification.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +127,11 @@ fn asked(
         _ => (id.replace('_', " "), None, None),
     };
     let mut lines = vec![format!("Who may act: {}", who.map_or_else(anybody, |who| in_words(execution, who)))];
+    if let Some(Waiting::Approval(request)) = waiting
+        && let Some(call) = &request.call
+    {
+        lines.push(in_full(call));
+    }
     lines.extend(due_at.map(|due_at| format!("Until: {due_at}")));
     let is_form = execution.steps.get(id).is_some_and(|step| step.step_type == StepType::Form);
     let (comment, answer) = match is_form {
@@ -145,6 +154,14 @@ fn asked(
     }
 }
 
+/// A call of a tool with what it would be given: nobody decides about it without having seen it.
+fn in_full(call: &ShownCall) -> String {
+    let arguments = call.arguments.to_string();
+    let shown: String = visible(&arguments).chars().take(ARGUMENTS).collect();
+    let rest = if arguments.chars().count() > ARGUMENTS { "… (the beginning; all of it is in the API)" } else { "" };
+    format!("Call: {} of {} with {shown}{rest}", visible(&call.operation), visible(&call.tool))
+}
+
 fn anybody() -> String {
     "anybody with write permission".to_owned()
 }
@@ -161,5 +178,13 @@ fn waiting_for(execution: &Execution, step: &str) -> Option<Value> {
         Waiting::Form(request) => (&request.title, request.assignees.as_ref()),
         _ => return None,
     };
-    Some(json!({"title": title, "who": who, "due_at": waiting.due_at()}))
+    let call = match waiting {
+        Waiting::Approval(request) => request.call.as_deref(),
+        _ => None,
+    };
+    let mut asked = json!({"title": title, "who": who, "due_at": waiting.due_at()});
+    if let Some(ShownCall { tool, operation, arguments, digest, .. }) = call {
+        asked["call"] = json!({"tool": tool, "operation": operation, "arguments": arguments, "digest": digest});
+    }
+    Some(asked)
 }

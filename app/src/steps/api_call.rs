@@ -119,11 +119,16 @@ fn request(
         headers.insert(key_header.clone(), key.clone());
         own_headers.insert(key_header, key);
     }
-    let named = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key")];
-    let carries_credentials =
-        has_secrets || !url.username().is_empty() || named.iter().any(|name| headers.contains_key(name));
+    let carries_credentials = carries_credentials(&url, &headers, has_secrets);
     let follows_redirects = !expected.includes_redirects();
     Ok(Call { method, url, headers, own_headers, body, carries_credentials, follows_redirects })
+}
+
+/// Whether something in a call must not reach another host than it was meant for: a secret, or what is a credential by its
+/// name.
+pub(crate) fn carries_credentials(url: &Url, headers: &HeaderMap, has_secrets: bool) -> bool {
+    let named = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key")];
+    has_secrets || !url.username().is_empty() || named.iter().any(|name| headers.contains_key(name))
 }
 
 fn url_of(input: &Map<String, Value>) -> Result<Url, StepError> {

@@ -18,7 +18,7 @@ use url::Url;
 use super::texts::Texts;
 use super::{HTTP_OPERATION, Operation, OperationCall, Tool, refused};
 use crate::clock::Clock;
-use crate::steps::api_call::{body_of, failed, unexpected};
+use crate::steps::api_call::{body_of, carries_credentials, failed, unexpected};
 use crate::steps::outgoing::{Call, Outgoing};
 use crate::steps::secrets::Redaction;
 
@@ -128,8 +128,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Sends a request; the body of a good answer. Its headers were meant for this address alone: a redirect to another host
-    /// is an error.
+    /// Sends a request; the body of a good answer. Its headers were meant for this address alone: none goes along with a
+    /// redirect to another host, which is an error where anything in the request is a credential.
     pub(super) async fn send(&self, request: Request, idempotency_key: &str) -> Result<Value, StepError> {
         let Request { method, url, mut headers, body } = request;
         let name = format!("{method} {}{}", url.origin().ascii_serialization(), url.path());
@@ -138,7 +138,8 @@ impl Caller {
         if let (Ok(value), false) = (HeaderValue::from_str(idempotency_key), headers.contains_key(&key)) {
             headers.insert(key, value);
         }
-        let (carries_credentials, own_headers) = (true, HeaderMap::new());
+        let carries_credentials = carries_credentials(&url, &headers, !self.redaction.is_empty());
+        let own_headers = HeaderMap::new();
         let call = Call { method, url, headers, own_headers, body, carries_credentials, follows_redirects: true };
         let answer = self.outgoing.call(call).await.map_err(|error| failed(&name, &error))?;
         if !answer.status.is_success() {

@@ -191,6 +191,8 @@ pub struct ApprovalsArguments {
 pub enum ApprovalsCommand {
     /// List approvals, newest first; those that wait, unless told otherwise
     List(ListApprovals),
+    /// Show an approval: what is asked, with the whole call of a tool that it would allow
+    Show(ShowApproval),
     /// Approve
     Approve(Decide),
     /// Reject
@@ -237,6 +239,17 @@ pub struct Delegate {
     #[arg(long = "as", value_name = "LOGIN")]
     pub acting: Option<String>,
     /// How the result is printed
+    #[arg(long, value_enum, default_value_t = ClientFormat::Human)]
+    pub format: ClientFormat,
+}
+
+/// `approvals show`
+#[derive(Debug, Args)]
+pub struct ShowApproval {
+    /// The approval's id
+    #[arg(value_name = "APPROVAL")]
+    pub id: String,
+    /// How it is printed
     #[arg(long, value_enum, default_value_t = ClientFormat::Human)]
     pub format: ClientFormat,
 }

@@ -4,7 +4,9 @@ use flowctl_app::api::{ApprovalView, DelegationView};
 use serde_json::json;
 
 use super::run::you;
-use crate::arguments::{ApprovalsArguments, ApprovalsCommand, ClientFormat, Decide, Delegate, ListApprovals};
+use crate::arguments::{
+    ApprovalsArguments, ApprovalsCommand, ClientFormat, Decide, Delegate, ListApprovals, ShowApproval,
+};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::terminal::{self, DIM};
@@ -16,6 +18,7 @@ pub fn run(arguments: &ApprovalsArguments) -> anyhow::Result<Exit> {
     super::block_on(async {
         match &arguments.command {
             ApprovalsCommand::List(list) => self::list(&client, list).await,
+            ApprovalsCommand::Show(show) => self::show(&client, show).await,
             ApprovalsCommand::Approve(decision) => decide(&client, decision, "approve").await,
             ApprovalsCommand::Reject(decision) => decide(&client, decision, "reject").await,
             ApprovalsCommand::Override(decision) => decide(&client, decision, "override").await,
@@ -38,6 +41,15 @@ async fn list(client: &Client, list: &ListApprovals) -> anyhow::Result<Exit> {
                 anstream::eprintln!("{DIM}there are more; --limit shows them{DIM:#}");
             }
         }
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(client: &Client, show: &ShowApproval) -> anyhow::Result<Exit> {
+    let approval: ApprovalView = client.get(&format!("/approvals/{}", show.id), &[]).await?;
+    match show.format {
+        ClientFormat::Json => terminal::print(&serde_json::to_string_pretty(&approval)?)?,
+        ClientFormat::Human => terminal::print(&views::approval(&approval))?,
     }
     Ok(Exit::Done)
 }

@@ -89,6 +89,9 @@ pub struct Decision {
     /// On which commit, where the execution has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// About which call of a tool, where a step asked whether it may make one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<AboutCall>,
     /// The leaves of the requirement that the person counts for, as facts stood when the word was weighed.
     pub counts_for: Vec<LeafIndex>,
     /// The owners of the changed paths that the person is, or is a member of, as facts stood then.
@@ -97,6 +100,16 @@ pub struct Decision {
     /// In whose place the person also speaks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_place_of: Vec<InPlaceOf>,
+}
+
+/// The question that a word about a call of a tool answers: a step asks about one call after another, also about the same
+/// one again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutCall {
+    /// The attempt that asked.
+    pub attempt: u32,
+    /// The digest of the call as it was shown: 64 hexadecimal digits.
+    pub digest: String,
 }
 
 /// Somebody who gave their word to the person who speaks, and what that word counts for.

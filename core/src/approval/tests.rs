@@ -17,6 +17,7 @@ fn says(login: &str, decision: DecisionKind, counts_for: &[LeafIndex]) -> Decisi
         note: None,
         source: Source { kind: SourceKind::Comment, id: login.to_owned(), url: None },
         commit: None,
+        call: None,
         counts_for: counts_for.to_vec(),
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

@@ -6,6 +6,7 @@ pub mod approvers;
 pub mod decode;
 pub mod digest;
 pub mod field;
+pub mod model;
 pub mod policy;
 pub mod process;
 pub mod prompt;

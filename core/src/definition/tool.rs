@@ -76,6 +76,25 @@ pub enum ToolApproval {
     Always,
 }
 
+/// Longest name that is made of an operation's method and path, in characters: what models take for a function's name.
+const MAX_OPERATION_NAME: usize = 64;
+
+/// The name of an operation of an OpenAPI document: its `operationId`, or one that is made of its method, as the document
+/// writes it, and its path: `get_items_id`.
+#[must_use]
+pub fn operation_name(operation: &Value, method: &str, path: &str) -> String {
+    if let Some(id) = operation.get("operationId").and_then(Value::as_str) {
+        return id.to_owned();
+    }
+    let mut name = method.to_owned();
+    for part in path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
+        name.push('_');
+        name.push_str(part);
+    }
+    name.truncate(MAX_OPERATION_NAME);
+    name
+}
+
 /// Whether a tool's `document` is a file of the repository and no address.
 pub fn is_path(document: &str) -> bool {
     !document.contains("://") && !document.contains("{{")

@@ -189,15 +189,22 @@ impl Limits {
             return Some(format!("{tokens} of {max} tokens"));
         }
         let max = self.max_cost.as_ref()?;
-        let cost: Money = match used.cost.as_deref() {
-            Some(cost) => cost.parse().ok()?,
-            None if tokens == 0 => return None,
-            None => return Some(format!("a call whose price is not known, of {max}")),
-        };
-        if cost.currency() != max.currency() {
-            return Some(format!("{cost}, which cannot be compared with {max}"));
+        if used.is_unpriced() {
+            return Some(format!("a call whose price is not known, of {max}"));
         }
-        (cost.amount() > max.amount()).then(|| format!("{cost} of {max}"))
+        for cost in used.costs() {
+            match cost.parse::<Money>() {
+                Ok(cost) if cost.currency() == max.currency() => {
+                    if cost.amount() > max.amount() {
+                        return Some(format!("{cost} of {max}"));
+                    }
+                }
+                // Nothing is nothing in every currency.
+                Ok(cost) if cost.amount().is_zero() => {}
+                _ => return Some(format!("{cost}, which cannot be compared with {max}")),
+            }
+        }
+        None
     }
 
     /// Whether so much of it is used that people are told.
@@ -206,8 +213,7 @@ impl Limits {
         let of_tokens =
             self.max_tokens.is_some_and(|max| u128::from(tokens) * 100 >= u128::from(max) * u128::from(ALERT_PERCENT));
         let of_money = self.max_cost.as_ref().is_some_and(|max| {
-            let cost = used.cost.as_deref().and_then(|cost| cost.parse::<Money>().ok());
-            cost.is_some_and(|cost| {
+            used.costs().filter_map(|cost| cost.parse::<Money>().ok()).any(|cost| {
                 cost.currency() == max.currency()
                     && cost.amount() * rust_decimal::Decimal::from(100)
                         >= max.amount() * rust_decimal::Decimal::from(ALERT_PERCENT)
@@ -226,7 +232,7 @@ fn taken_by(step: &StepState) -> Usage {
 
 /// What the steps of an execution have used so far.
 pub(super) fn used_by_all(execution: &Execution) -> Usage {
-    execution.steps.values().filter_map(|step| step.usage.as_ref()).fold(Usage::default(), |sum, it| sum.plus(it))
+    execution.used()
 }
 
 /// Refuses a call that its step or its execution has no money or tokens left for.

@@ -56,6 +56,12 @@ pub enum Refusal {
         /// The commit that is asked about.
         shown: String,
     },
+    /// The word was said about another call of a tool than the one that is asked about.
+    #[error("it was said about another call of a tool than the one that step `{step}` asks about now")]
+    OtherCall {
+        /// The step.
+        step: String,
+    },
     /// The journal does not take an entry.
     #[error("nothing more is recorded of step `{step}`: {reason}")]
     NotNoted {

@@ -155,8 +155,8 @@ fn needed_of(document: &Value, operations: Option<&[String]>) -> Value {
                 }
                 continue;
             }
-            let name = value.get("operationId").and_then(Value::as_str);
-            let is_named = |all: &[String]| name.is_some_and(|name| all.iter().any(|one| one == name));
+            let name = tool::operation_name(value, key, path);
+            let is_named = |all: &[String]| all.contains(&name);
             if operations.is_none_or(is_named) {
                 kept.insert(key.clone(), without_answers(value));
             }
@@ -261,5 +261,14 @@ mod tests {
             })
         );
         assert_eq!(needed_of(&document, None)["paths"].as_object().map(Map::len), Some(2));
+    }
+
+    #[test]
+    fn an_operation_without_an_id_was_not_found_in_a_file() {
+        let document = json!({"openapi": "3.1.0", "paths": {
+            "/items/{id}": {"get": {"summary": "One"}, "put": {"summary": "Another"}}, "/items": {"get": {}}
+        }});
+        let needed = needed_of(&document, Some(&["get_items_id".to_owned()]));
+        assert_eq!(needed["paths"], json!({"/items/{id}": {"get": {"summary": "One"}}}));
     }
 }

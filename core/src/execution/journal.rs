@@ -13,7 +13,7 @@ use super::event::{Event, EventKind};
 use super::perform::running;
 use super::state::{StepError, StepState, Usage};
 use super::waiting::{ApprovalRequest, Waiting};
-use crate::approval::{Decision, Requirement};
+use crate::approval::{AboutCall, Decision, Requirement};
 use crate::definition::ErrorClass;
 use crate::definition::digest::canonical;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
@@ -428,6 +428,14 @@ impl StepState {
             }
             _ => {}
         }
+    }
+
+    /// The question about a call of a tool that it asks now.
+    #[must_use]
+    pub fn asked_call(&self) -> Option<AboutCall> {
+        let Some(Waiting::Approval(request)) = &self.waiting else { return None };
+        let digest = request.call.as_ref()?.digest.clone();
+        Some(AboutCall { attempt: self.attempt, digest })
     }
 
     /// Adds to what the step has used.

@@ -20,6 +20,7 @@ pub mod start;
 pub mod state;
 pub mod timeline;
 pub mod untrusted;
+pub mod usage;
 pub mod waiting;
 pub mod workflow;
 
@@ -55,8 +56,9 @@ pub use signal::Signal;
 pub use start::{NewExecution, StartError, create, create_child};
 pub use state::{
     Delegation, Execution, ExecutionId, ExecutionStatus, Group, Hold, Parent, PullRequestInfo, StepError, StepState,
-    StepStatus, Subject, TenantId, TriggerInfo, Usage,
+    StepStatus, Subject, TenantId, TriggerInfo,
 };
+pub use usage::Usage;
 pub use waiting::{ApprovalRequest, FormRequest, Waiting};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::budget::NearlyUsed;
 use super::context;
 use super::event::{Event, EventKind};
-use super::perform::evaluate;
+use super::perform::{evaluate, evaluate_with};
 use super::plan::Plan;
 use super::state::{Execution, StepError};
 use super::waiting::Waiting;
@@ -15,7 +15,7 @@ use crate::definition::process::{NotifyOccasion, NotifyRule};
 use crate::definition::settings::ChannelSettings;
 use crate::definition::step::notify::Channel;
 use crate::definition::step::{Notify, StepType};
-use crate::expression::{Context, Rendered, SecretText};
+use crate::expression::{Context, Filled, Rendered, SecretText};
 
 /// Receivers that one notification may have.
 pub const MAX_RECEIVERS: usize = 100;
@@ -131,7 +131,9 @@ pub(super) fn input(
         template.insert("subject".to_owned(), json!(subject.value));
     }
     template.insert("message".to_owned(), json!(notify.message.value));
-    let mut rendered = evaluate("message", &Value::Object(template), context)?;
+    // A comment is shown as Markdown: what is filled in leads nowhere and fetches nothing.
+    let filled = if notify.channel == Channel::Comment { Filled::LeadingNowhere } else { Filled::AsIs };
+    let mut rendered = evaluate_with("message", &Value::Object(template), context, filled)?;
     let to = notify.to.as_ref().map(|to| &to.value);
     let receivers = receivers(plan, notify.channel, to, context)?;
     let inside = |text: SecretText| SecretText { pointer: format!("/receivers{}", text.pointer), ..text };

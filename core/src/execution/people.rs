@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::journal::{self, CallDecision};
-use super::perform::{evaluate_duration, evaluate_text};
+use super::perform::{evaluate_duration, evaluate_markdown, evaluate_text};
 use super::plan::PlannedStep;
 use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
@@ -33,7 +33,7 @@ pub(super) fn approval_request(
     let patience = patience(planned, context)?;
     Ok(ApprovalRequest {
         title: title(planned, approval.title.as_ref(), context)?,
-        description: optional_text("description", approval.description.as_ref(), context)?,
+        description: description(approval.description.as_ref(), context)?,
         requirement: requirement(planned, approval.approvers.as_ref(), context)?,
         allow_author: approval.allow_author,
         requested_at: now,
@@ -63,7 +63,7 @@ pub(super) fn form_request(
     let assignees = form.assignees.as_ref().map(|who| resolve(who, context)).transpose()?;
     Ok(FormRequest {
         title: title(planned, form.title.as_ref(), context)?,
-        description: optional_text("description", form.description.as_ref(), context)?,
+        description: description(form.description.as_ref(), context)?,
         schema: schema_of_fields(&form.fields),
         defaults: defaults(&form.fields),
         assignees,
@@ -82,8 +82,9 @@ fn title(planned: &PlannedStep, title: Option<&Spanned<String>>, context: &Conte
     }
 }
 
-fn optional_text(field: &str, text: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
-    text.map_or_else(|| Ok(String::new()), |text| evaluate_text(field, text, context))
+/// A description in Markdown, in which what is filled in leads nowhere.
+fn description(text: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
+    text.map_or_else(|| Ok(String::new()), |text| evaluate_markdown("description", text, context))
 }
 
 fn patience(planned: &PlannedStep, context: &Context) -> Result<Option<Duration>, StepError> {
@@ -159,6 +160,11 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
         && said != shown
     {
         return Err(Refusal::OtherCommit { said: said.clone(), shown: shown.clone() });
+    }
+    // What is taken back was said about the question before; who takes it back names none.
+    let taken_back = withdraws && decision.call.is_none();
+    if decision.call != state.asked_call() && !taken_back {
+        return Err(Refusal::OtherCall { step: id.to_owned() });
     }
     if withdraws
         && !evaluate(&request.requirement, &state.decisions).standing.iter().any(|d| d.person.is(&decision.person))

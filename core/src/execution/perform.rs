@@ -19,7 +19,7 @@ use crate::definition::process::Timeout;
 use crate::definition::step::gateway::GatewayMode;
 use crate::definition::step::{Gateway, StepKind, Wait};
 use crate::definition::{Backoff, ErrorClass, Retry, Templated};
-use crate::expression::{Context, Rendered, condition, evaluate_json};
+use crate::expression::{Context, Filled, Rendered, condition, evaluate_json_with};
 use crate::value::{self, Duration};
 
 /// What a step does once its fields are evaluated.
@@ -114,12 +114,33 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
 
 /// Evaluates one field; an error names it.
 pub(super) fn evaluate(field: &str, value: &Value, context: &Context) -> Result<Rendered, StepError> {
-    evaluate_json(value, context).map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))
+    evaluate_with(field, value, context, Filled::AsIs)
+}
+
+/// Evaluates one field, which is Markdown where `filled` says so.
+pub(super) fn evaluate_with(
+    field: &str,
+    value: &Value,
+    context: &Context,
+    filled: Filled,
+) -> Result<Rendered, StepError> {
+    evaluate_json_with(value, context, filled)
+        .map_err(|error| StepError::new(ErrorClass::Expression, format!("`{field}`: {error}")))
 }
 
 /// Evaluates one field to a text.
 pub(super) fn evaluate_text(field: &str, template: &str, context: &Context) -> Result<String, StepError> {
-    match evaluate(field, &Value::String(template.to_owned()), context)?.value {
+    text_of(field, evaluate(field, &Value::String(template.to_owned()), context)?)
+}
+
+/// Evaluates one field to Markdown: what is filled in makes no link and no image.
+pub(super) fn evaluate_markdown(field: &str, template: &str, context: &Context) -> Result<String, StepError> {
+    let filled = Filled::LeadingNowhere;
+    text_of(field, evaluate_with(field, &Value::String(template.to_owned()), context, filled)?)
+}
+
+fn text_of(field: &str, rendered: Rendered) -> Result<String, StepError> {
+    match rendered.value {
         Value::String(text) => Ok(text),
         Value::Null => Err(StepError::new(ErrorClass::Expression, format!("`{field}` is empty"))),
         other => Ok(other.to_string()),

@@ -10,6 +10,7 @@ use super::items::Items;
 use super::journal::Noted;
 use super::large::AtHand;
 use super::shared::{Shared, Steps};
+pub use super::usage::Usage;
 use super::waiting::Waiting;
 use crate::approval::{Decision, Person, Source};
 use crate::definition::ErrorClass;
@@ -418,50 +419,6 @@ impl StepError {
     }
 }
 
-/// What a step used of a model.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Usage {
-    /// The model that answered.
-    #[serde(default)]
-    pub model: String,
-    /// Tokens read.
-    pub input_tokens: u64,
-    /// Tokens written.
-    pub output_tokens: u64,
-    /// What it cost, as `0.0123 USD`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<String>,
-    /// Whether a part of it is not what the provider said but a guess.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub estimated: bool,
-    /// Calls of the model, repairs included.
-    pub calls: u32,
-}
-
-impl Usage {
-    /// Both together. The cost is as much of it as is known in one currency; the model is that of the later one.
-    #[must_use]
-    pub fn plus(self, more: &Self) -> Self {
-        let cost = match (self.cost, more.cost.clone()) {
-            (None, cost) | (cost, None) => cost,
-            (Some(one), Some(other)) => sum_of_costs(&one, &other).or(Some(one)),
-        };
-        Self {
-            model: if more.model.is_empty() { self.model } else { more.model.clone() },
-            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
-            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
-            cost,
-            estimated: self.estimated || more.estimated,
-            calls: self.calls.saturating_add(more.calls),
-        }
-    }
-}
-
-fn sum_of_costs(one: &str, other: &str) -> Option<String> {
-    let (one, other): (crate::value::Money, crate::value::Money) = (one.parse().ok()?, other.parse().ok()?);
-    one.checked_add(&other).map(|sum| sum.to_string())
-}
-
 impl Execution {
     /// The steps that wait for a person: their ids and what they ask.
     pub fn waiting_for_people(&self) -> impl Iterator<Item = (&str, &StepState)> {
@@ -513,17 +470,14 @@ impl Execution {
         given.map(|given| &given.from).filter(|from| !from.is(person))
     }
 
-    /// What everything cost, as far as it is known: by currency, in the order of the codes.
+    /// What everything cost, as [`Usage::total`] says it.
     pub fn cost(&self) -> Option<String> {
-        let mut total: Option<crate::value::Money> = None;
-        for cost in self.steps.values().filter_map(|step| step.usage.as_ref()?.cost.as_deref()) {
-            let cost: crate::value::Money = cost.parse().ok()?;
-            total = match total {
-                None => Some(cost),
-                Some(sum) => sum.checked_add(&cost),
-            };
-        }
-        total.map(|sum| sum.to_string())
+        self.used().total()
+    }
+
+    /// What its steps used, all together.
+    pub fn used(&self) -> Usage {
+        self.steps.values().filter_map(|step| step.usage.as_ref()).fold(Usage::default(), |sum, it| sum.plus(it))
     }
 }
 

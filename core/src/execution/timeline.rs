@@ -132,7 +132,7 @@ impl Row {
             completed_at: step.completed_at,
             duration_ms: span_ms(step.started_at, step.completed_at, now),
             attempt: step.attempt,
-            cost: step.usage.as_ref().and_then(|usage| usage.cost.clone()),
+            cost: step.usage.as_ref().and_then(|usage| usage.total()),
             decisions: standing(&step.decisions),
             missing,
             any_suffices,

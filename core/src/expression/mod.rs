@@ -6,6 +6,7 @@ pub(crate) mod compared;
 mod context;
 mod engine;
 pub(crate) mod known;
+mod markdown;
 mod reference;
 mod render;
 pub mod tree;
@@ -21,8 +22,9 @@ use serde_json::Value;
 pub use context::Context;
 pub use engine::{Callable, CallableKind, Gives, Parameter, Takes, catalogue};
 pub(crate) use engine::{find_callable, nearest as nearest_callable};
+pub use markdown::Filled;
 pub use reference::{Key, Reference, Segment};
-pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json};
+pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json, evaluate_json_with};
 
 /// Longest text with markup, in bytes. A page of prompt is about 3 KiB; texts without markup have no limit here.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -180,15 +182,21 @@ impl Template {
         if let Some(secret) = secret {
             return Err(EvaluationError::at("a secret cannot be used here", secret.range.clone()));
         }
-        self.run(context).map(|(value, _)| value)
+        self.run(context, Filled::AsIs).map(|(value, _)| value)
     }
 
     /// The value with masked secrets, and its parts where it is a text.
-    fn run(&self, context: &Context) -> Result<(Value, Vec<SecretPart>), EvaluationError> {
+    fn run(&self, context: &Context, filled: Filled) -> Result<(Value, Vec<SecretPart>), EvaluationError> {
         if self.is_literal() {
             return Ok((Value::from(self.text()), Vec::new()));
         }
-        let (value, parts) = engine::run(self.text(), self.is_native(), context)?;
+        let (value, parts) = engine::run(self.text(), self.is_native(), context, filled)?;
+        let value = match value {
+            Some(Value::String(text)) if filled == Filled::LeadingNowhere => {
+                Some(Value::from(markdown::leading_nowhere("", &text, true)))
+            }
+            other => other,
+        };
         let masked = || {
             let shown = parts.iter().map(|part| match part {
                 SecretPart::Literal(text) => text.as_str(),

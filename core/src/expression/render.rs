@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Context, EvaluationError, MAX_RENDERED, Template};
+use super::{Context, EvaluationError, Filled, MAX_RENDERED, Template};
 
 /// What stands in a result in place of a secret.
 pub const MASK: &str = "***";
@@ -44,7 +44,15 @@ pub enum SecretPart {
 /// The first text that cannot be parsed or evaluated, with its JSON pointer and the range inside of it; a result
 /// of more than [`MAX_RENDERED`] bytes in all.
 pub fn evaluate_json(value: &Value, context: &Context) -> Result<Rendered, EvaluationError> {
-    let mut rendering = Rendering { context, pointer: String::new(), secret_texts: Vec::new(), size: 0 };
+    evaluate_json_with(value, context, Filled::AsIs)
+}
+
+/// As [`evaluate_json`], for texts that are Markdown where `filled` says so.
+///
+/// # Errors
+/// As [`evaluate_json`].
+pub fn evaluate_json_with(value: &Value, context: &Context, filled: Filled) -> Result<Rendered, EvaluationError> {
+    let mut rendering = Rendering { context, filled, pointer: String::new(), secret_texts: Vec::new(), size: 0 };
     let value =
         rendering.value(value).map_err(|error| EvaluationError { pointer: rendering.pointer.clone(), ..error })?;
     Ok(Rendered { value, secret_texts: rendering.secret_texts })
@@ -52,6 +60,7 @@ pub fn evaluate_json(value: &Value, context: &Context) -> Result<Rendered, Evalu
 
 struct Rendering<'a> {
     context: &'a Context,
+    filled: Filled,
     pointer: String,
     secret_texts: Vec<SecretText>,
     size: usize,
@@ -91,7 +100,7 @@ impl Rendering<'_> {
 
     fn text(&mut self, text: &str) -> Result<Value, EvaluationError> {
         let template = Template::parse(text)?;
-        let (value, parts) = template.run(self.context)?;
+        let (value, parts) = template.run(self.context, self.filled)?;
         self.size += match &value {
             Value::String(text) => text.len(),
             other => other.to_string().len(),

@@ -21,8 +21,8 @@ use crate::definition::test::{
 use crate::definition::{ErrorClass, Role};
 use crate::execution::address::step_of;
 use crate::execution::{
-    Event, Execution, MAX_DEPTH, NewExecution, Parent, Plan, Refusal, Signal, StepError, StepStatus, TenantId,
-    TriggerInfo, Waiting, create, create_child, signals_to_others,
+    Event, Execution, MAX_DEPTH, NewExecution, Parent, Plan, Refusal, Signal, StepError, StepState, StepStatus,
+    TenantId, TriggerInfo, Waiting, create, create_child, signals_to_others,
 };
 use crate::value::Duration;
 
@@ -386,6 +386,7 @@ impl<'t> Play<'t> {
             at: self.now,
             note: said.note.clone(),
             source: self.lives[live].source(),
+            call: self.lives[live].execution.steps.get(key).and_then(StepState::asked_call),
             commit: request.head_sha,
             counts_for: counted.leaves,
             owner_of: counted.owner_of,

@@ -202,6 +202,7 @@ fn decide_signal(key: &str, step: String, decision: DecisionKind, commit: Option
         note: None,
         source: source(key),
         commit,
+        call: None,
         counts_for: vec![0],
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

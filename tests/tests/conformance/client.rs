@@ -116,6 +116,9 @@ async fn ask_about_code(world: &World, installation: &InstallationClient, number
     installation.branch(&repository, "feature/client").await.unwrap();
     assert!(!installation.list_pull_request_files(&repository, number).await.unwrap().is_empty());
     assert!(installation.text_at(&repository, "README.md", "main").await.unwrap().is_some());
+    let head = installation.get_pull_request(&repository, number).await.unwrap().head.sha;
+    installation.commit(&repository, &head).await.unwrap();
+    assert_eq!(installation.open_pull_request_at(&repository, &head).await.unwrap(), Some(number));
 }
 
 /// What is asked to find what no delivery told of.
@@ -126,6 +129,7 @@ async fn ask_what_was_missed(installation: &InstallationClient, number: u64) {
     assert!(!installation.comments_since(&repository, since).await.unwrap().is_empty());
     assert!(!installation.pull_requests_since(&repository, since).await.unwrap().is_empty());
     assert!(!installation.reviews_of(&repository, number).await.unwrap().is_empty());
+    assert!(!installation.comments_of(&repository, number, since).await.unwrap().is_empty());
     installation.issue(&repository, number).await.unwrap();
 }
 

@@ -177,7 +177,9 @@ async fn on_another_base_the_same_commit_is_another_change() {
     }
     let run = stage.concluded(ended, "gate", "action_required").await;
     assert_eq!(run.title.as_deref(), Some("completed for what is there no more · 2 steps"));
-    // A word that was written before, and is read after it, was said of the other change.
+    // A word that was written before, and is read after it, was said of the other change. What is said on one pull
+    // request is heard in its order: once this is answered, the new base is known.
+    stage.comment(asking, "/status").by("bob").await;
     stage.seconds_pass();
     assert_eq!(stage.comment(asking, "/approve design").by("bob").await, "🚀");
 }

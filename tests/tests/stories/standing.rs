@@ -9,7 +9,7 @@ async fn a_commit_that_comes_back_after_the_execution_has_ended_elsewhere_passed
     let before = stage.concluded(number, "release", "action_required").await;
     stage.push("release-1.4", "other\n");
     stage.concluded(number, "release", "action_required").await;
-    assert_eq!(stage.comment(number, "/cancel -- not now").by("alice").await, "🚀");
+    assert_eq!(stage.comment(number, "/cancel").by("alice").await, "🚀");
     stage.concluded(number, "release", "cancelled").await;
     stage.hub.create_branch(REPOSITORY, "alice", "release-1.4", &before.head_sha).unwrap();
     stage.concluded(number, "release", "cancelled").await;

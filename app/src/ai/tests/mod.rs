@@ -1,6 +1,7 @@
 //! Models: who has which, what they cost, and how each provider is spoken to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod asking;
 mod failures;
 mod published;
 mod wire;
@@ -39,4 +40,14 @@ fn the_mock_can_answer_for_every_model() {
         assert_eq!(providers.resolve(model).unwrap().name, "mock");
     }
     assert_eq!(providers.resolve("mock/timeout").unwrap().model, "timeout");
+}
+
+#[test]
+fn validation_knows_everybody_who_can_be_asked() {
+    use flowctl_core::definition::model::PROVIDERS;
+    let mut known: Vec<&str> = wire::ALL.into_iter().chain([MOCK]).collect();
+    known.sort_unstable();
+    let mut told = PROVIDERS;
+    told.sort_unstable();
+    assert_eq!(known, told);
 }

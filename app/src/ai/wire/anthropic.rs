@@ -1,5 +1,5 @@
-//! Anthropic's Messages (docs.anthropic.com/en/api/messages, and its page on streaming). An answer in the shape of a schema is
-//! asked for as the call of a tool that must be called, which every model of theirs knows.
+//! Anthropic's Messages (docs.anthropic.com/en/api/messages, and its page on streaming). Models from Claude 4.5 on are held to a
+//! schema by the interface itself; of older ones, and of others behind it, the answer is the call of a tool that must be called.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,10 @@ use flowctl_core::execution::{StopReason, ToolCall};
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use super::super::{Answer, Message, Provider, ProviderError, Question};
+use super::super::{Answer, LeftOut, Message, Provider, ProviderError, Question};
+use super::schemas::{Native, natively};
 use super::stream::{Events, Sent};
-use super::{Endpoint, RootObject, cut_off, in_words, malformed};
+use super::{Endpoint, RootObject, cut_off, in_words, in_words_beside, malformed};
 
 /// The version of the interface that is spoken.
 const VERSION: &str = "2023-06-01";
@@ -34,9 +35,13 @@ impl Anthropic {
 #[async_trait]
 impl Provider for Anthropic {
     async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
-        // Beside other tools no single one can be demanded.
-        let root = question.schema.as_ref().filter(|_| question.tools.is_empty()).and_then(RootObject::of);
-        let body = body(question, root.as_ref());
+        self.answer_without(question, LeftOut::default()).await
+    }
+
+    async fn answer_without(&self, question: &Question, left_out: LeftOut) -> Result<Answer, ProviderError> {
+        let question = &left_out.of(question);
+        let shape = Shape::of(question, left_out);
+        let body = body(question, &shape);
         let mut headers = self.endpoint.key_header("x-api-key", "")?;
         headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
         let mut events = self.endpoint.ask("v1/messages", headers, &body).await?;
@@ -44,12 +49,62 @@ impl Provider for Anthropic {
         let read = folded.read(&mut events).await;
         // Before its last words the answer's tokens are told as far as they have come.
         let told = folded.tokens().filter(|_| folded.stop.is_some());
-        let answer = read.and_then(|()| folded.answer(question, root.as_ref()));
+        let answer = read.and_then(|()| folded.answer(question, shape.root()));
         answer.map_err(|error| self.endpoint.broken(error, told))
     }
 }
 
-fn body(question: &Question, root: Option<&RootObject>) -> Value {
+/// How an answer gets the shape that is asked for.
+enum Shape {
+    /// No shape is asked for.
+    Free,
+    /// The interface holds the model to it (`output_config`); in words as well, where it does not know all of the schema.
+    Native { root: RootObject, native: Native },
+    /// It is the call of a tool that must be called.
+    Call(RootObject),
+    /// The model is told in words.
+    Words,
+}
+
+impl Shape {
+    fn of(question: &Question, left_out: LeftOut) -> Self {
+        let Some(schema) = &question.schema else { return Self::Free };
+        // Beside other tools no single one can be demanded.
+        let held = question.tools.is_empty() && !left_out.schema;
+        let Some(root) = RootObject::of(schema).filter(|_| held) else { return Self::Words };
+        if !holds_to_schemas(&question.model) {
+            return Self::Call(root);
+        }
+        // The newest models take no tool that must be called: they answer 400 "tool_choice: type "tool" and "any" are not
+        // supported for this model".
+        natively(&root.schema).map_or(Self::Words, |native| Self::Native { root, native })
+    }
+
+    fn root(&self) -> Option<&RootObject> {
+        match self {
+            Self::Native { root, .. } | Self::Call(root) => Some(root),
+            Self::Free | Self::Words => None,
+        }
+    }
+}
+
+/// Whether a model has structured outputs: Claude from 4.5 on (platform.claude.com, "Structured outputs").
+fn holds_to_schemas(model: &str) -> bool {
+    const OLDER: [&str; 9] = [
+        "claude-1",
+        "claude-2",
+        "claude-3",
+        "claude-instant",
+        "claude-opus-4-0",
+        "claude-opus-4-1",
+        "claude-opus-4-2025",
+        "claude-sonnet-4-0",
+        "claude-sonnet-4-2025",
+    ];
+    model.starts_with("claude-") && !OLDER.iter().any(|older| model.starts_with(older))
+}
+
+fn body(question: &Question, shape: &Shape) -> Value {
     let mut body = Map::new();
     let mut system: Vec<String> = Vec::new();
     let mut messages: Vec<Value> = Vec::new();
@@ -78,14 +133,20 @@ fn body(question: &Question, root: Option<&RootObject>) -> Value {
         .iter()
         .map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters}))
         .collect();
-    match (&question.schema, root) {
-        (Some(_), Some(root)) => {
+    let whole = question.schema.iter();
+    match shape {
+        Shape::Free => {}
+        Shape::Native { native, .. } => {
+            let format = json!({"type": "json_schema", "schema": native.schema});
+            body.insert("output_config".to_owned(), json!({"format": format}));
+            system.extend(whole.filter(|_| !native.is_whole).map(in_words_beside));
+        }
+        Shape::Call(root) => {
             let description = "Give the answer: its arguments are the answer.";
             tools.push(json!({"name": ANSWER, "description": description, "input_schema": root.schema}));
             body.insert("tool_choice".to_owned(), json!({"type": "tool", "name": ANSWER}));
         }
-        (Some(schema), None) => system.push(in_words(schema)),
-        (None, _) => {}
+        Shape::Words => system.extend(whole.map(in_words)),
     }
     if !tools.is_empty() {
         body.insert("tools".to_owned(), json!(tools));
@@ -206,7 +267,7 @@ impl Folded {
         }
         if let Some(root) = root {
             let call = self.calls.into_values().find(|(_, name, _)| name == ANSWER);
-            let text = call.map_or(self.text, |(_, _, arguments)| root.unwrapped(arguments));
+            let text = root.unwrapped(call.map_or(self.text, |(_, _, arguments)| arguments));
             let stop = if stop == StopReason::ToolCalls { StopReason::Finished } else { stop };
             return Ok(Answer::of(question, text, Vec::new(), stop, tokens));
         }

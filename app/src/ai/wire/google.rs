@@ -5,7 +5,7 @@ use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{StopReason, ToolCall};
 use serde_json::{Map, Value, json};
 
-use super::super::{Answer, Message, Provider, ProviderError, Question};
+use super::super::{Answer, LeftOut, Message, Provider, ProviderError, Question};
 use super::stream::Events;
 use super::{Endpoint, RootObject, cut_off, in_words, malformed, withheld};
 
@@ -28,13 +28,19 @@ impl Google {
 #[async_trait]
 impl Provider for Google {
     async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
+        self.answer_without(question, LeftOut::default()).await
+    }
+
+    async fn answer_without(&self, question: &Question, left_out: LeftOut) -> Result<Answer, ProviderError> {
+        let question = &left_out.of(question);
         let simple = |text: &str| text.chars().all(|it| it.is_ascii_alphanumeric() || "-._".contains(it));
         if question.model.is_empty() || !simple(&question.model) {
             let message = format!("`{}` is no name of a model", question.model);
             return Err(ProviderError::new(ErrorClass::Refused, message));
         }
         // Beside tools the interface takes no schema for the answer.
-        let root = question.schema.as_ref().filter(|_| question.tools.is_empty()).and_then(RootObject::of);
+        let held = question.tools.is_empty() && !left_out.schema;
+        let root = question.schema.as_ref().filter(|_| held).and_then(RootObject::of);
         let body = body(question, root.as_ref());
         let headers = self.endpoint.key_header("x-goog-api-key", "")?;
         let path = format!("v1beta/models/{}:streamGenerateContent?alt=sse", question.model);

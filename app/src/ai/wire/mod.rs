@@ -4,6 +4,7 @@
 pub mod anthropic;
 pub mod google;
 pub mod openai;
+mod schemas;
 mod stream;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use self::stream::Events;
-use super::ProviderError;
+use super::{ProviderError, RequestField};
 use crate::clock::Clock;
 use crate::steps::api_call::retry_after;
 
@@ -121,7 +122,8 @@ impl Endpoint {
         };
         let pause = retry_after(&headers, self.clock.now()).or_else(|| retry_delay(&body));
         let retry_after_ms = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-        ProviderError { retry_after_ms, ..ProviderError::new(class, message) }
+        let refused = (status == StatusCode::BAD_REQUEST).then(|| refused_field(&body)).flatten();
+        ProviderError { retry_after_ms, refused, ..ProviderError::new(class, message) }
     }
 
     /// What goes wrong once an answer has begun: without the key, and with what it used up. `told`: tokens read and
@@ -153,6 +155,19 @@ fn said(body: &Value) -> Option<&str> {
     let body = body.get(0).unwrap_or(body);
     let error = body.get("error")?;
     error.as_str().or_else(|| error.get("message")?.as_str())
+}
+
+/// The field that a request is refused for, where it can do without: models come that do not take what those before them took.
+/// OpenAI names it in `param`, the others in words.
+fn refused_field(body: &Value) -> Option<RequestField> {
+    let named = body["error"]["param"].as_str().unwrap_or_default();
+    let text = format!("{named} {}", said(body).unwrap_or_default()).to_ascii_lowercase();
+    let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if names(&["temperature"]) {
+        return Some(RequestField::Temperature);
+    }
+    names(&["response_format", "output_config", "output_format", "tool_choice", "schema", "structured output"])
+        .then_some(RequestField::Schema)
 }
 
 /// The pause of Google's `google.rpc.RetryInfo`: `{"retryDelay": "12.5s"}` among the details of an error.
@@ -229,4 +244,9 @@ impl RootObject {
 /// How a model is told what to answer that is not held to a schema by its provider.
 fn in_words(schema: &Value) -> String {
     format!("Answer with one JSON value that satisfies this JSON Schema, and with nothing else:\n{schema}")
+}
+
+/// The same for a model that is held to a part of the schema.
+fn in_words_beside(schema: &Value) -> String {
+    format!("The answer also satisfies the whole of this JSON Schema:\n{schema}")
 }

@@ -8,7 +8,8 @@ use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{StopReason, ToolCall};
 use serde_json::{Map, Value, json};
 
-use super::super::{Answer, Message, Provider, ProviderError, Question};
+use super::super::{Answer, LeftOut, Message, Provider, ProviderError, Question};
+use super::schemas::takes_strictly;
 use super::stream::Events;
 use super::{Endpoint, RootObject, cut_off, in_words, malformed, withheld};
 
@@ -30,7 +31,12 @@ impl OpenAi {
 #[async_trait]
 impl Provider for OpenAi {
     async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
-        let root = question.schema.as_ref().and_then(RootObject::of);
+        self.answer_without(question, LeftOut::default()).await
+    }
+
+    async fn answer_without(&self, question: &Question, left_out: LeftOut) -> Result<Answer, ProviderError> {
+        let question = &left_out.of(question);
+        let root = question.schema.as_ref().filter(|_| !left_out.schema).and_then(RootObject::of);
         let body = body(question, root.as_ref(), self.is_openai);
         let headers = self.endpoint.key_header("authorization", "Bearer ")?;
         let mut events = self.endpoint.ask("chat/completions", headers, &body).await?;
@@ -46,11 +52,21 @@ fn body(question: &Question, root: Option<&RootObject>, is_openai: bool) -> Valu
     let mut body = Map::new();
     let mut messages: Vec<Value> = Vec::new();
     let strict = root.is_some_and(|root| is_openai && takes_strictly(&root.schema));
-    if let Some(schema) = question.schema.as_ref().filter(|_| !strict) {
+    let in_words = question.schema.as_ref().filter(|_| !strict).map(|schema| {
         let schema = root.map_or(schema, |root| &root.schema);
-        messages.push(json!({"role": "system", "content": in_words(schema)}));
+        in_words(schema)
+    });
+    // One system message, and before all others: some servers' templates refuse more.
+    let rules = question.messages.iter().filter_map(|message| match message {
+        Message::System { text } => Some(text.clone()),
+        _ => None,
+    });
+    let rules: Vec<String> = in_words.into_iter().chain(rules).collect();
+    if !rules.is_empty() {
+        messages.push(json!({"role": "system", "content": rules.join("\n\n")}));
     }
-    messages.extend(question.messages.iter().map(message));
+    let said = question.messages.iter().filter(|message| !matches!(message, Message::System { .. }));
+    messages.extend(said.map(message));
     body.insert("model".to_owned(), json!(question.model));
     body.insert("messages".to_owned(), json!(messages));
     if let Some(root) = root {
@@ -96,45 +112,6 @@ fn message(message: &Message) -> Value {
 
 fn arguments_text(arguments: &Value) -> String {
     arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned)
-}
-
-/// Whether the model can be held to a schema: every object closed, and every property required (the documentation,
-/// "Structured outputs: supported schemas").
-fn takes_strictly(schema: &Value) -> bool {
-    const KNOWN: [&str; 12] = [
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "const",
-        "anyOf",
-        "description",
-        "title",
-        "$ref",
-        "$defs",
-    ];
-    let Some(members) = schema.as_object() else { return false };
-    if members.keys().any(|key| !KNOWN.contains(&key.as_str())) {
-        return false;
-    }
-    let properties = members.get("properties").and_then(Value::as_object);
-    if members.get("type").and_then(Value::as_str) == Some("object") {
-        let required: Vec<&str> =
-            members.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-        let closed = members.get("additionalProperties") == Some(&Value::Bool(false));
-        let all = properties.is_some_and(|properties| properties.keys().all(|name| required.contains(&name.as_str())));
-        if !(closed && all) {
-            return false;
-        }
-    }
-    let definitions = members.get("$defs").and_then(Value::as_object);
-    let alternatives = members.get("anyOf").and_then(Value::as_array);
-    properties.into_iter().flat_map(|it| it.values()).all(takes_strictly)
-        && definitions.into_iter().flat_map(|it| it.values()).all(takes_strictly)
-        && alternatives.into_iter().flatten().all(takes_strictly)
-        && members.get("items").is_none_or(takes_strictly)
 }
 
 /// What has come of an answer.

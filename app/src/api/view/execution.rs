@@ -73,7 +73,7 @@ pub struct ExecutionView {
     pub outputs: Option<Value>,
     /// Why it failed. Of one that was cancelled the reason, with the class `cancelled`; not in a list.
     pub error: Option<ErrorView>,
-    /// What its steps cost, as `0.0123 USD`.
+    /// What its steps cost: `0.0123 USD`, or `1.9 EUR + 1.5 USD + unknown` where a part has no known price.
     pub cost: Option<String>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
@@ -164,7 +164,7 @@ pub struct StepView {
     pub error: Option<ErrorView>,
     /// Why it was skipped.
     pub skipped: Option<String>,
-    /// What it cost, as `0.0123 USD`.
+    /// What it cost, as the execution says it.
     pub cost: Option<String>,
     /// What it used of models, all attempts together.
     #[serde(default)]

@@ -20,6 +20,10 @@ pub struct UsageView {
     pub calls: u32,
     /// What it cost, as far as that is known.
     pub cost: Option<String>,
+    /// What it cost in further currencies.
+    pub other_costs: Vec<String>,
+    /// Whether a part of it has no known price, so that it cost more than is said.
+    pub unpriced: bool,
     /// Whether a part of it is a guess and not what the provider said.
     pub estimated: bool,
 }
@@ -27,8 +31,9 @@ pub struct UsageView {
 impl UsageView {
     /// What was used.
     pub fn of(usage: &Usage) -> Self {
-        let Usage { model, input_tokens, output_tokens, cost, estimated, calls } = usage.clone();
-        Self { model, input_tokens, output_tokens, calls, cost, estimated }
+        let unpriced = usage.is_unpriced();
+        let Usage { model, input_tokens, output_tokens, cost, other_costs, estimated, calls, .. } = usage.clone();
+        Self { model, input_tokens, output_tokens, calls, cost, other_costs, unpriced, estimated }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use flowctl_core::approval::{Group, Requirement};
+use flowctl_core::approval::{AboutCall, Group, Requirement};
 use flowctl_core::execution::{CallDecision, CallRequest, Entry, Refusal, Speaker};
 use secrecy::SecretString;
 use url::Url;
@@ -87,6 +87,14 @@ fn with_agent(world: &World, owner: &str, agent: &Arc<Agent>) -> Engine {
     Engine::new(store, definitions, performers, clock, ids, Arc::new(Telling), EngineOptions::new(owner))
 }
 
+/// Alice's word about a call.
+fn approval_about(world: &World, call: Option<AboutCall>) -> Signal {
+    match world.approval("alice", "1") {
+        Signal::Decide { step, decision } => Signal::Decide { step, decision: Decision { call, ..decision } },
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn an_attempt_asks_a_person_and_goes_on_with_the_answer() {
     let (world, agent) = (World::of(AGENT).await, Arc::new(Agent::default()));
@@ -100,7 +108,8 @@ async fn an_attempt_asks_a_person_and_goes_on_with_the_answer() {
     let call = asked[0].request.call.clone().unwrap();
     assert_eq!((call.tool.as_str(), call.operation.as_str(), call.digest.len()), ("github", "close", 64));
     world.check().await;
-    engine.signal(&TenantId::local(), id, world.approval("alice", "1"), Along::default()).await.unwrap();
+    let about = Some(AboutCall { attempt: 1, digest: call.digest.clone() });
+    engine.signal(&TenantId::local(), id, approval_about(&world, about), Along::default()).await.unwrap();
     engine.settle().await.unwrap();
     let execution = world.execution(id).await;
     assert_eq!(execution.status.as_str(), "completed");

@@ -164,6 +164,7 @@ impl World {
             note: None,
             source: Source { kind: SourceKind::Comment, id: word.to_owned(), url: None },
             commit: None,
+            call: None,
             counts_for: vec![if login == "alice" { 0 } else { 1 }],
             owner_of: Vec::new(),
             in_place_of: Vec::new(),

@@ -9,7 +9,7 @@ use flowctl_core::execution::{Execution, ExecutionId, Signal};
 use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
 use super::scope::{Outcome, Scope, keys};
 use super::{Handled, Trouble, validation};
-use crate::github::client::{AppReference, CheckRunQuery};
+use crate::github::client::{AppReference, CheckRunQuery, PullRequestState};
 use crate::github::outbox::{Effect, Renewal, RenewedBecause, VALIDATE, button};
 use crate::github::people::person;
 use crate::github::wording::{Answer, Ask, Refused, asks_of};
@@ -96,13 +96,17 @@ fn validated_pull_request(external_id: &str) -> Option<u64> {
     external_id.strip_prefix("validate:")?.split(':').nth(1)?.parse().ok()
 }
 
-/// *Re-run* of validation on a commit, for the pull request that is known, else for the open one whose head it is.
+/// *Re-run* of validation on a commit, for the pull request that is known while it is open, else for the open one whose
+/// head it is: what was closed has no part in what the commit may do any more.
 async fn validate_again(scope: &Scope<'_>, head_sha: &str, run: u64, known: Option<u64>) -> Result<Handled, Trouble> {
-    let number = match known {
-        Some(number) => Some(number),
-        None => scope.client.open_pull_request_at(&scope.repository, head_sha).await?,
-    };
-    let Some(number) = number else {
+    if let Some(number) = known {
+        let (pull_request, _) = scope.pull_request(number).await?;
+        if pull_request.state == PullRequestState::Open {
+            validation::show_again(scope, &pull_request, run).await?;
+            return Ok(Handled::Done);
+        }
+    }
+    let Some(number) = scope.client.open_pull_request_at(&scope.repository, head_sha).await? else {
         return Ok(Handled::Ignored("the commit is the head of no open pull request".to_owned()));
     };
     let (pull_request, _) = scope.pull_request(number).await?;

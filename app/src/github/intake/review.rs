@@ -255,6 +255,7 @@ async fn withdraw(
         }),
         source,
         commit: None,
+        call: None,
         counts_for: Vec::new(),
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

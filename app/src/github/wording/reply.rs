@@ -262,6 +262,10 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
             code(short_commit(said)),
             code(short_commit(shown))
         ),
+        Refusal::OtherCall { step } => format!(
+            "{} has gone on and asks about another call of a tool. Please look at what is asked now, and say it again.",
+            code(step)
+        ),
         // Nobody says what these are about; performers are told them.
         Refusal::NotNoted { step, .. } | Refusal::OverBudget { step, .. } => {
             format!("Nothing more is recorded of {}.", code(step))

@@ -5,7 +5,8 @@ use flowctl_core::approval::{Decision, DecisionKind, Person, Source, SourceKind}
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::execution::{
-    Execution, NewExecution, Plan, PullRequestInfo, Signal, StepError, Subject, TenantId, TriggerInfo, create, decide,
+    Execution, NewExecution, Plan, PullRequestInfo, Signal, StepError, StepState, Subject, TenantId, TriggerInfo,
+    create, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -144,6 +145,7 @@ impl Sample {
             at: self.now,
             note: note.map(str::to_owned),
             commit: self.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
+            call: self.execution.steps.get(step).and_then(StepState::asked_call),
             counts_for: vec![0],
             owner_of: Vec::new(),
             in_place_of: Vec::new(),

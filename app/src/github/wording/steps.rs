@@ -224,7 +224,7 @@ pub fn models(execution: &Execution) -> String {
         .take(MODELS)
         .map(|(id, usage, calls)| {
             let about = if usage.estimated { "about " } else { "" };
-            let cost = usage.cost.as_deref().unwrap_or("not known");
+            let cost = usage.total().unwrap_or_else(|| "not known".to_owned());
             format!(
                 "| {} | {} | {} | {calls} | {about}{} | {about}{} | {} |",
                 code(id),
@@ -232,7 +232,7 @@ pub fn models(execution: &Execution) -> String {
                 usage.calls,
                 usage.input_tokens,
                 usage.output_tokens,
-                inline(cost)
+                inline(&cost)
             )
         })
         .collect();

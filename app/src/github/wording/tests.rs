@@ -123,7 +123,7 @@ fn a_call_is_shown_with_all_that_it_would_be_given_and_with_what_models_used() {
         output_tokens: 2,
         cost: Some("0.01 USD".to_owned()),
         calls: 1,
-        estimated: false,
+        ..Usage::default()
     };
     let (text, calls, stop) = ("hi".to_owned(), Vec::new(), StopReason::Finished);
     let answered = Entry::ModelAnswered { text, calls, stop, usage, latency_ms: 5 };
@@ -370,6 +370,7 @@ fn each_refusal_says_why_and_what_next() {
         execution(Refusal::NoteRequired),
         execution(Refusal::Ended { status: flowctl_core::execution::ExecutionStatus::Failed }),
         execution(Refusal::OtherCommit { said: "a".repeat(40), shown: "b".repeat(40) }),
+        execution(Refusal::OtherCall { step: "triage".to_owned() }),
         execution(Refusal::WrongAnswers { faults: faults.clone() }),
         Refused::WrittenBefore { step: "leads".to_owned(), since: sample.now, commit: Some("c".repeat(40)) },
         Refused::NothingWaits { what: "an approval" },
@@ -405,6 +406,8 @@ fn each_refusal_says_why_and_what_next() {
     It came too late: the execution is failed.
 
     It was said about commit `aaaaaaa`, and the question is about `bbbbbbb`. Please look at what is there now, and say it again.
+
+    `triage` has gone on and asks about another call of a tool. Please look at what is asked now, and say it again.
 
     The answers do not fit the form:
 

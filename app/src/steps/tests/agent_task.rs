@@ -122,6 +122,7 @@ pub(super) fn decided(
         note: note.map(str::to_owned),
         source: Source { kind: SourceKind::Api, id: "r".to_owned(), url: None },
         commit: None,
+        call: None,
         counts_for: Vec::new(),
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

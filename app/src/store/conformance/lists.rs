@@ -110,6 +110,7 @@ fn approve() -> Decision {
         note: None,
         source: Source { kind: SourceKind::Api, id: "1".to_owned(), url: None },
         commit: None,
+        call: None,
         counts_for: vec![0],
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

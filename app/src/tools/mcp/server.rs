@@ -26,6 +26,8 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Pages of operations that are asked for at most.
 const MAX_PAGES: usize = 100;
+/// What the operations of a server come to at most, in bytes of text.
+const MAX_DESCRIBED: usize = 8 * 1024 * 1024;
 
 /// How a server is reached.
 pub(super) enum Reached {
@@ -127,12 +129,18 @@ impl Connection {
     }
 
     async fn ask_for_operations(&self) -> Result<Arc<Vec<Operation>>, StepError> {
-        let mut operations = Vec::new();
+        let (mut operations, mut size) = (Vec::new(), 0);
         let mut cursor = None;
         for _ in 0..MAX_PAGES {
             let params = PaginatedRequestParams::default().with_cursor(cursor);
             let page = self.peer.list_tools(Some(params)).await.map_err(|error| self.failed(error))?;
+            let page_from = operations.len();
             operations.extend(page.tools.into_iter().map(operation));
+            size += operations.iter().skip(page_from).map(size_of).sum::<usize>();
+            if size > MAX_DESCRIBED {
+                let most = MAX_DESCRIBED / (1024 * 1024);
+                return Err(refused(format!("the MCP server of tool `{}` describes more than {most} MiB", self.name)));
+            }
             if operations.len() > MAX_OPERATIONS {
                 break;
             }
@@ -187,6 +195,12 @@ impl Connection {
         }
         StepError { message: format!("the MCP server of tool `{name}`: {}", error.message), ..error }
     }
+}
+
+/// About how much an operation is, in bytes of text.
+fn size_of(operation: &Operation) -> usize {
+    let description = operation.description.as_ref().map_or(0, String::len);
+    operation.name.len() + description + operation.input_schema.to_string().len()
 }
 
 /// Something that a server is asked. Where it is dropped before the answer comes, its time was over, and the server may

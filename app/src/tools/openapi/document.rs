@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use flowctl_core::definition::tool::operation_name;
+use flowctl_core::source::closest;
 use http::Method;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -13,17 +15,20 @@ use super::BODY;
 use super::schemas::{Definitions, SchemaFault};
 use crate::tools::{MAX_OPERATIONS, Operation};
 
-/// Longest name of an operation, in characters: what models take for a function's name.
-const MAX_NAME: usize = 64;
+/// What the operations of a document may come to at most, each with all that it refers to, in bytes of text: a part that a
+/// thousand operations refer to is there a thousand times.
+const MAX_SCHEMAS: usize = 8 * 1024 * 1024;
 
 /// A document.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Document {
     /// Where it came from; nothing: the repository.
     pub(super) address: Option<Url>,
     pub(super) server: Option<Url>,
     operations: IndexMap<String, ApiOperation>,
     pub(super) described: Arc<Vec<Operation>>,
+    /// What its operations come to, in bytes of text.
+    pub(super) size: usize,
 }
 
 /// An operation.
@@ -71,6 +76,13 @@ pub(super) enum DocumentFault {
     Version(String),
     #[error("it has no operation that can be called{0}")]
     NoOperation(String),
+    #[error("it has none of the operations that are allowed{0}")]
+    NoneAllowed(String),
+    #[error(
+        "its operations with all that they refer to are larger than {} MiB; name those that are needed in `operations`",
+        MAX_SCHEMAS / (1024 * 1024)
+    )]
+    TooLarge,
     #[error("it has more than {MAX_OPERATIONS} operations; name those that are needed in `operations`")]
     TooMany,
 }
@@ -85,46 +97,72 @@ impl BodyForm {
 }
 
 impl Document {
-    /// Reads a document that came from `address`; without one, from the repository.
-    pub(super) fn read(document: &Value, address: Option<Url>) -> Result<Self, DocumentFault> {
+    /// Reads a document that came from `address`; without one, from the repository. Only the operations that are allowed
+    /// are looked at; nothing named: all.
+    pub(super) fn read(
+        document: &Value,
+        address: Option<Url>,
+        allowed: Option<&[String]>,
+    ) -> Result<Self, DocumentFault> {
         let version = document.get("openapi").and_then(Value::as_str).unwrap_or("not given");
         if !version.starts_with("3.") {
             return Err(DocumentFault::Version(version.to_owned()));
         }
-        let mut operations = IndexMap::new();
-        let mut described = Vec::new();
+        let mut read = Self { server: server_of(document, address.as_ref()), ..Self::default() };
+        let (mut left, mut described) = (MAX_SCHEMAS, Vec::new());
+        let mut not_allowed = BTreeSet::new();
         let mut left_out = String::new();
-        for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
-            for (method, written) in item.as_object().into_iter().flatten() {
-                let Some(method) = method_of(method) else { continue };
-                if operations.len() >= MAX_OPERATIONS {
-                    return Err(DocumentFault::TooMany);
+        for (path, method, item, written) in written_operations(document) {
+            let name = operation_name(written, method, path);
+            if allowed.is_some_and(|allowed| !allowed.contains(&name)) {
+                not_allowed.insert(name);
+                continue;
+            }
+            if read.operations.len() >= MAX_OPERATIONS {
+                return Err(DocumentFault::TooMany);
+            }
+            let Some(method) = method_of(method).filter(|_| !read.operations.contains_key(&name)) else { continue };
+            let reading = Reading { document, address: address.as_ref() };
+            match reading.operation(&name, method, path, item, written, &mut left) {
+                Ok((operation, description)) => {
+                    read.operations.insert(name, operation);
+                    described.push(description);
                 }
-                let name = name_of(written, &method, path);
-                let reading = Reading { document, address: address.as_ref() };
-                match reading.operation(&name, method, path, item, written) {
-                    Ok((operation, description)) if !operations.contains_key(&name) => {
-                        operations.insert(name, operation);
-                        described.push(description);
-                    }
-                    Ok(_) => {}
-                    Err(fault) => {
-                        tracing::debug!(operation = name, %fault, "an operation of a tool's document cannot be called");
-                        left_out = format!("; `{name}`: {fault}");
-                    }
+                Err(SchemaFault::TooMuch) => return Err(DocumentFault::TooLarge),
+                Err(fault) => {
+                    tracing::debug!(operation = name, %fault, "an operation of a tool's document cannot be called");
+                    left_out = format!("; `{name}`: {fault}");
                 }
             }
         }
-        if operations.is_empty() {
+        if read.operations.is_empty() && left_out.is_empty() && !not_allowed.is_empty() {
+            return Err(DocumentFault::NoneAllowed(meant(allowed.unwrap_or_default(), &not_allowed)));
+        }
+        if read.operations.is_empty() {
             return Err(DocumentFault::NoOperation(left_out));
         }
-        let server = server_of(document, address.as_ref());
-        Ok(Self { address, server, operations, described: Arc::new(described) })
+        Ok(Self { address, described: Arc::new(described), size: MAX_SCHEMAS - left, ..read })
     }
 
     pub(super) fn operation(&self, name: &str) -> Option<&ApiOperation> {
         self.operations.get(name)
     }
+}
+
+/// Every operation as it is written: its path, its method, and what its path says of all methods.
+fn written_operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value, &Value)> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        let methods = item.as_object().into_iter().flatten();
+        let methods = methods.filter(|(method, _)| method_of(method).is_some());
+        methods.map(move |(method, written)| (path.as_str(), method.as_str(), item, written))
+    })
+}
+
+/// What was probably meant by an allowed name that a document does not have.
+fn meant(allowed: &[String], names: &BTreeSet<String>) -> String {
+    let close = allowed.iter().find_map(|wanted| closest(wanted, names.iter().map(String::as_str)));
+    close.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 struct Reading<'d> {
@@ -140,8 +178,9 @@ impl Reading<'_> {
         path: &str,
         item: &Value,
         written: &Value,
+        left: &mut usize,
     ) -> Result<(ApiOperation, Operation), SchemaFault> {
-        let mut definitions = Definitions::new(self.document);
+        let mut definitions = Definitions::new(self.document, left);
         let mut properties = Map::new();
         let mut required = Vec::new();
         let mut parameters = Vec::new();
@@ -193,10 +232,10 @@ impl Reading<'_> {
         &self,
         item: &Value,
         written: &Value,
-        definitions: &mut Definitions<'_>,
+        definitions: &mut Definitions<'_, '_>,
     ) -> Result<Vec<(Parameter, Value, bool)>, SchemaFault> {
         let lists = [written, item].into_iter().filter_map(|place| place.get("parameters").and_then(Value::as_array));
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut arguments) = (BTreeSet::new(), BTreeSet::from([BODY.to_owned()]));
         let mut found = Vec::new();
         for parameter in lists.flatten() {
             let parameter = definitions.resolve(parameter)?;
@@ -227,11 +266,8 @@ impl Reading<'_> {
             let explodes = parameter.get("explode").and_then(Value::as_bool).unwrap_or(usual);
             let required = place == Place::Path || parameter.get("required").and_then(Value::as_bool).unwrap_or(false);
             // The body has a name of its own, and two places may have parameters of one name.
-            let taken = |argument: &str| {
-                argument == BODY
-                    || found.iter().any(|(known, _, _): &(Parameter, Value, bool)| known.argument == argument)
-            };
-            let argument = if taken(&name) { format!("{}_{name}", text("in")) } else { name.clone() };
+            let argument = if arguments.contains(&name) { format!("{}_{name}", text("in")) } else { name.clone() };
+            arguments.insert(argument.clone());
             found.push((Parameter { argument, name, place, explodes, is_deep }, schema, required));
         }
         Ok(found)
@@ -249,20 +285,6 @@ fn method_of(word: &str) -> Option<Method> {
         "options" => Some(Method::OPTIONS),
         _ => None,
     }
-}
-
-/// The operation's id, or one that is made of its method and path.
-fn name_of(written: &Value, method: &Method, path: &str) -> String {
-    if let Some(id) = written.get("operationId").and_then(Value::as_str) {
-        return id.to_owned();
-    }
-    let mut name = method.as_str().to_ascii_lowercase();
-    for part in path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
-        name.push('_');
-        name.push_str(part);
-    }
-    name.truncate(MAX_NAME);
-    name
 }
 
 /// The first server of a document, a path or an operation, its variables at their defaults. Relative to the document.

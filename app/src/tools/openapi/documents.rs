@@ -15,7 +15,7 @@ use url::Url;
 
 use super::document::Document;
 use crate::clock::Clock;
-use crate::steps::api_call::{failed, unexpected};
+use crate::steps::api_call::{carries_credentials, failed, unexpected};
 use crate::steps::outgoing::Call;
 use crate::tools::http::Caller;
 use crate::tools::{fingerprint_of, refused};
@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub(super) const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
 /// Documents that are kept at most; the oldest is forgotten first.
 const KEPT: usize = 64;
+/// What they come to at most, in bytes of text.
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// The documents by what they were asked for with.
 #[derive(Clone)]
@@ -54,13 +56,14 @@ impl Documents {
         caller: &Caller,
         address: Url,
         headers: HeaderMap,
+        allowed: Option<&[String]>,
     ) -> Result<Arc<Document>, StepError> {
-        let key = key(&address, &headers);
+        let key = key(&address, &headers, allowed);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(kept) = kept.as_ref().filter(|kept| kept.fresh_until > self.clock.now()) {
             return Ok(kept.document.clone());
         }
-        match ask(caller, &address, headers, kept.as_ref()).await {
+        match ask(caller, &address, headers, kept.as_ref(), allowed).await {
             Ok(fetched) => Ok(self.keep(key, fetched, FRESH)),
             Err(error) => match kept {
                 Some(kept) => {
@@ -80,9 +83,13 @@ impl Documents {
     ) -> Arc<Document> {
         let fresh_until = self.clock.now().checked_add(fresh).unwrap_or(Timestamp::MAX);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT && !kept.contains_key(&key) {
+        kept.remove(&key);
+        let size = |kept: &BTreeMap<String, Kept>| kept.values().map(|kept| kept.document.size).sum::<usize>();
+        while kept.len() >= KEPT || size(&kept) + document.size > KEPT_BYTES {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.fresh_until).map(|(key, _)| key.clone());
-            oldest.map(|oldest| kept.remove(&oldest));
+            if oldest.and_then(|oldest| kept.remove(&oldest)).is_none() {
+                break;
+            }
         }
         kept.insert(key, Kept { document: document.clone(), etag, fresh_until });
         document
@@ -94,18 +101,20 @@ async fn ask(
     address: &Url,
     mut headers: HeaderMap,
     kept: Option<&Kept>,
+    allowed: Option<&[String]>,
 ) -> Result<(Arc<Document>, Option<HeaderValue>), StepError> {
     let name = format!("GET {}{}", address.origin().ascii_serialization(), address.path());
     if let Some(etag) = kept.and_then(|kept| kept.etag.as_ref()) {
         headers.insert(IF_NONE_MATCH, etag.clone());
     }
+    let carries_credentials = carries_credentials(address, &headers, !caller.redaction.is_empty());
     let call = Call {
         method: Method::GET,
         url: address.clone(),
         headers,
         own_headers: HeaderMap::new(),
         body: None,
-        carries_credentials: true,
+        carries_credentials,
         follows_redirects: true,
     };
     let answer = caller.outgoing.call_up_to(call, MAX_DOCUMENT).await.map_err(|error| failed(&name, &error))?;
@@ -116,10 +125,14 @@ async fn ask(
     if !answer.status.is_success() {
         return Err(unexpected(&name, &answer, caller.clock.now(), &caller.redaction));
     }
-    let value = value_of(&answer.body).ok_or_else(|| refused(format!("{name} is neither JSON nor YAML")))?;
-    let document =
-        Document::read(&value, Some(address.clone())).map_err(|fault| refused(format!("{name}: {fault}")))?;
-    Ok((Arc::new(document), etag))
+    let (body, address, allowed) = (answer.body, address.clone(), allowed.map(<[String]>::to_vec));
+    // Megabytes of text: others are served meanwhile.
+    let reading = tokio::task::spawn_blocking(move || {
+        let value = value_of(&body).ok_or_else(|| "it is neither JSON nor YAML".to_owned())?;
+        Document::read(&value, Some(address), allowed.as_deref()).map_err(|fault| fault.to_string())
+    });
+    let read = reading.await.unwrap_or_else(|_| Err("it could not be read".to_owned()));
+    Ok((Arc::new(read.map_err(|fault| refused(format!("{name}: {fault}")))?), etag))
 }
 
 /// JSON, or YAML.
@@ -134,11 +147,13 @@ fn value_of(body: &[u8]) -> Option<Value> {
     Some(to_json(&parsed.document, parsed.document.root()?))
 }
 
-/// Whoever asks with other headers may be given another document. The headers may hold secrets, so a digest stands for them.
-fn key(address: &Url, headers: &HeaderMap) -> String {
+/// Whoever asks with other headers may be given another document, and of it only what is allowed is read. The headers may
+/// hold secrets, so a digest stands for them.
+fn key(address: &Url, headers: &HeaderMap, allowed: Option<&[String]>) -> String {
     let mut all: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))).collect();
     all.sort();
     all.push(address.to_string());
+    all.push(serde_json::json!(allowed).to_string());
     fingerprint_of(&all)
 }

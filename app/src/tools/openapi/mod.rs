@@ -30,6 +30,7 @@ const BODY: &str = "body";
 pub(super) struct OpenApiTool {
     name: String,
     source: Source,
+    allowed: Option<Vec<String>>,
     base: Option<String>,
     headers: IndexMap<String, String>,
     /// Whether anything that is sent is a secret.
@@ -55,7 +56,7 @@ impl OpenApiTool {
         let name = definition.name.clone();
         let source = match (&definition.document_content, &definition.document) {
             (Some(content), _) => {
-                let document = Document::read(content, None);
+                let document = Document::read(content, None, definition.operations.as_deref());
                 Source::Given(Arc::new(
                     document.map_err(|fault| refused(format!("the document of tool `{name}`: {fault}")))?,
                 ))
@@ -66,6 +67,7 @@ impl OpenApiTool {
         Ok(Self {
             name,
             source,
+            allowed: definition.operations.clone(),
             base: definition.url.clone(),
             headers: definition.headers.clone(),
             has_secrets: !caller.redaction.is_empty(),
@@ -87,7 +89,7 @@ impl OpenApiTool {
                     }
                     _ => self.texts.headers(&self.headers, &Context::new())?,
                 };
-                self.documents.fetch(&self.caller, address, headers).await
+                self.documents.fetch(&self.caller, address, headers, self.allowed.as_deref()).await
             }
         }
     }

@@ -21,22 +21,26 @@ pub(super) enum SchemaFault {
     Nowhere(String),
     #[error("its schemas are too many or too deep")]
     TooLarge,
+    #[error("it is too large, together with those before it")]
+    TooMuch,
     #[error("its body is neither JSON nor a form")]
     Body,
 }
 
 /// The schemas of one operation.
-pub(super) struct Definitions<'d> {
+pub(super) struct Definitions<'d, 'l> {
     document: &'d Value,
+    /// How many bytes of text may still be taken over.
+    left: &'l mut usize,
     /// The name in `$defs` by reference.
     names: BTreeMap<String, String>,
     /// References whose schemas are still to be translated.
     open: Vec<String>,
 }
 
-impl<'d> Definitions<'d> {
-    pub(super) fn new(document: &'d Value) -> Self {
-        Self { document, names: BTreeMap::new(), open: Vec::new() }
+impl<'d, 'l> Definitions<'d, 'l> {
+    pub(super) fn new(document: &'d Value, left: &'l mut usize) -> Self {
+        Self { document, left, names: BTreeMap::new(), open: Vec::new() }
     }
 
     /// What stands here, or where a reference leads.
@@ -85,19 +89,23 @@ impl<'d> Definitions<'d> {
                 let items: Result<Vec<Value>, _> = items.iter().map(|item| self.translated(item, depth + 1)).collect();
                 return items.map(Value::Array);
             }
-            other => return Ok(other.clone()),
+            other => return self.taken_over(other),
         };
         let mut result = Map::new();
         for (key, value) in fields {
+            self.take(key.len())?;
             let value = match (key.as_str(), value) {
                 ("$ref", Value::String(reference)) => json!(format!("#/$defs/{}", self.name(reference)?)),
                 ("enum" | "const" | "default" | "required" | "type" | "description" | "title" | "pattern", _) => {
-                    value.clone()
+                    self.taken_over(value)?
                 }
                 ("properties" | "patternProperties" | "$defs", Value::Object(properties)) => {
                     let properties: Result<Map<String, Value>, SchemaFault> = properties
                         .iter()
-                        .map(|(name, property)| Ok((name.clone(), self.translated(property, depth + 1)?)))
+                        .map(|(name, property)| {
+                            self.take(name.len())?;
+                            Ok((name.clone(), self.translated(property, depth + 1)?))
+                        })
                         .collect();
                     Value::Object(properties?)
                 }
@@ -108,6 +116,18 @@ impl<'d> Definitions<'d> {
         }
         limits(&mut result);
         Ok(if fields.get("nullable") == Some(&Value::Bool(true)) { nullable(result) } else { Value::Object(result) })
+    }
+
+    /// A value as it is.
+    fn taken_over(&mut self, value: &Value) -> Result<Value, SchemaFault> {
+        self.take(size_of(value))?;
+        Ok(value.clone())
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), SchemaFault> {
+        // Small values take more room than their text.
+        *self.left = self.left.checked_sub(bytes + 2).ok_or(SchemaFault::TooMuch)?;
+        Ok(())
     }
 
     fn name(&mut self, reference: &str) -> Result<String, SchemaFault> {
@@ -127,6 +147,16 @@ impl<'d> Definitions<'d> {
         self.names.insert(reference.to_owned(), name.clone());
         self.open.push(reference.to_owned());
         Ok(name)
+    }
+}
+
+/// About as many bytes as its text has.
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| size_of(item) + 2).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size_of(value) + 4).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
     }
 }
 
@@ -170,7 +200,8 @@ mod tests {
         let document = json!({"components": {"schemas": {
             "Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}}
         }}});
-        let mut definitions = Definitions::new(&document);
+        let mut left = usize::MAX;
+        let mut definitions = Definitions::new(&document, &mut left);
         let schema = json!({
             "type": "object", "x-internal": true,
             "properties": {
@@ -197,7 +228,8 @@ mod tests {
     #[test]
     fn references_lead_nowhere_but_into_the_document() {
         let document = json!({});
-        let mut definitions = Definitions::new(&document);
+        let mut left = usize::MAX;
+        let mut definitions = Definitions::new(&document, &mut left);
         for (reference, fault) in [
             (
                 "https://elsewhere.example/schema.json",

@@ -1,5 +1,7 @@
 //! Tools that are one HTTP call, and what holds for every tool: breakers, secrets, limits.
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use jiff::SignedDuration;
 
 use super::*;
@@ -107,4 +109,18 @@ async fn private_addresses_are_refused_and_programs_too_where_nothing_is_said() 
     let program = definition(json!({"name": "t", "type": "mcp", "command": ["sh", "-c", "id"]}));
     let error = call(&toolbox, &program, "call", json!({})).await.unwrap_err();
     assert!(error.message.starts_with("the tool `t` would start `sh -c id`, which the operator does not allow"));
+}
+
+#[tokio::test]
+async fn a_tool_without_any_secret_could_not_be_redirected() {
+    let other = Server::start(|_| json_answer(200, json!("there"))).await;
+    let to = other.url("/there");
+    let server = Server::start(move |_| (StatusCode::FOUND, [("location", to.clone())]).into_response()).await;
+    let mut tool = definition(json!({"name": "moved", "type": "http", "url": server.url("/")}));
+    assert_eq!(call(&toolbox(), &tool, "call", json!({})).await.unwrap(), json!("there"));
+    assert_eq!(other.seen()[0].header("idempotency-key"), None);
+    tool.headers.insert("authorization".to_owned(), "Bearer {{ secrets.TOKEN }}".to_owned());
+    let error = call(&toolbox(), &tool, "call", json!({})).await.unwrap_err();
+    assert!(error.message.contains("the call carries credentials"), "{error:?}");
+    assert_eq!(other.seen().len(), 1);
 }

@@ -146,3 +146,65 @@ async fn a_document_that_is_none_is_refused() {
         assert_eq!(error.message, format!("the document of tool `t`: {words}"));
     }
 }
+
+/// A document of less than a megabyte whose operations all refer to one large part.
+fn swelling(operations: usize) -> Value {
+    let words: Vec<String> = (0..60_000).map(|number| format!("w{number:08}")).collect();
+    let body = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Words"}}}});
+    let paths: Map<String, Value> = (0..operations)
+        .map(|number| {
+            (format!("/p{number}"), json!({"post": {"operationId": format!("op{number}"), "requestBody": body}}))
+        })
+        .collect();
+    json!({
+        "openapi": "3.1.0", "servers": [{"url": "http://127.0.0.1"}], "paths": paths,
+        "components": {"schemas": {"Words": {"type": "string", "enum": words}}}
+    })
+}
+
+#[tokio::test]
+async fn a_document_of_a_megabyte_took_gigabytes() {
+    let document = swelling(1_900);
+    assert!(document.to_string().len() < 1_200_000);
+    let server = {
+        let text = document.to_string();
+        Server::start(move |seen| match seen.line.as_str() {
+            "GET /openapi.json" => text.clone().into_response(),
+            _ => echo(seen),
+        })
+        .await
+    };
+    let tool = |operations: Value| {
+        definition(json!({
+            "name": "words", "type": "openapi", "document": server.url("/openapi.json"), "url": server.url("/"),
+            "operations": operations
+        }))
+    };
+    // What is allowed is read, and nothing else of it.
+    let toolbox = toolbox();
+    let open = toolbox.open(&TenantId::local(), &tool(json!(["op1"]))).unwrap();
+    let operations = open.operations().await.unwrap();
+    assert_eq!(operations.len(), 1);
+    let result = call(&toolbox, &tool(json!(["op1"])), "op1", json!({"body": "w00000007"})).await.unwrap();
+    assert_eq!(result["line"], "POST /p1");
+    // Where everything is allowed, there is an end.
+    let error = call(&toolbox, &tool(Value::Null), "op1", json!({"body": "w00000007"})).await.unwrap_err();
+    assert!(
+        error.message.ends_with(
+            "its operations with all that they refer to are larger than 8 MiB; name those that are needed in `operations`"
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_allowed_and_not_there_is_said() {
+    let tool = definition(json!({
+        "name": "inventory", "type": "openapi", "document_content": inventory(None), "operations": ["getItems"]
+    }));
+    let error = call(&toolbox(), &tool, "getItems", json!({})).await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "the document of tool `inventory`: it has none of the operations that are allowed; did you mean `getItem`?"
+    );
+}

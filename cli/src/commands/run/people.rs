@@ -136,6 +136,7 @@ impl Said {
         note: Option<String>,
     ) -> anyhow::Result<()> {
         let leaves = u32::try_from(request.requirement.leaves().len()).unwrap_or(u32::MAX);
+        let call = execution.steps.get(step).and_then(StepState::asked_call);
         let mut decisions = execution.steps.get(step).map(|state| state.decisions.clone()).unwrap_or_default();
         // The engine bounds how many people a group may want; two hundred is above it.
         for number in 1..200 {
@@ -147,6 +148,7 @@ impl Said {
                 note: note.clone(),
                 source: self.source(),
                 commit: None,
+                call: call.clone(),
                 counts_for: (0..leaves).collect(),
                 owner_of: Vec::new(),
                 in_place_of: Vec::new(),

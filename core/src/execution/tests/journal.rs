@@ -1,7 +1,7 @@
 //! Journals: what is recorded while an attempt works, what people are asked in the middle of it, and what it may spend.
 
 use super::*;
-use crate::approval::{Group, Requirement};
+use crate::approval::{AboutCall, Group, Requirement};
 use crate::definition::ErrorClass;
 use crate::execution::budget::{Account, BudgetOf, Limits, Month, NearlyUsed};
 use crate::execution::journal::{EntryKind, MAX_ENTRIES, MAX_ENTRY_BYTES, recorded};
@@ -138,6 +138,34 @@ fn an_attempt_asks_people_and_goes_on_with_what_they_said() {
     assert_eq!(world.execution.steps["work"].journal.as_ref().unwrap().since, 1);
     world.ends("work", Ok(json!("refused, so left alone")));
     assert_eq!(world.picture(), "completed | work:completed");
+}
+
+#[test]
+fn a_word_about_one_call_counted_for_the_next() {
+    let mut world = World::start(AGENT);
+    world.asks("work", json!({"issue": 7}));
+    let before = world.execution.steps["work"].asked_call();
+    world.decides("ann", "work", DecisionKind::Approve).unwrap();
+    // The second word was weighed while the first call was asked about, and comes once another one is.
+    for next in [json!({"issue": 8}), json!({"issue": 7})] {
+        world.asks("work", next);
+        let now = world.execution.steps["work"].asked_call();
+        let other = Err(Refusal::OtherCall { step: "work".to_owned() });
+        assert_eq!(world.decides_about("bob", "work", DecisionKind::Approve, before.clone()), other);
+        assert_eq!(world.decides_about("bob", "work", DecisionKind::Reject, None), other);
+        assert_eq!(world.status("work"), "waiting");
+        world.decides_about("bob", "work", DecisionKind::Approve, now).unwrap();
+        assert_eq!(world.status("work"), "running");
+    }
+}
+
+#[test]
+fn a_word_about_a_call_does_not_count_for_an_approval_of_the_process() {
+    let mut world = World::start("- {id: ok, type: human_approval, approvers: {users: [ann]}}");
+    let call = AboutCall { attempt: 1, digest: "d".repeat(64) };
+    assert!(world.decides_about("ann", "ok", DecisionKind::Approve, Some(call)).is_err());
+    world.decides_about("ann", "ok", DecisionKind::Approve, None).unwrap();
+    assert_eq!(world.picture(), "completed | ok:completed");
 }
 
 #[test]
@@ -314,4 +342,27 @@ fn a_step_counts_for_its_agent_its_process_and_its_repository() {
     assert_eq!(accounts("say"), shared);
     assert_eq!(accounts("work")[0], format!("agent/{}:triage 1 USD ", execution.repository));
     assert_eq!(accounts("work")[1..], shared);
+}
+
+#[test]
+fn a_budget_was_gone_around_by_a_model_without_a_price_or_in_another_currency() {
+    let steps =
+        "- {id: one, type: api_call, url: 'http://127.0.0.1/'}\n- {id: two, type: api_call, url: 'http://127.0.0.1/'}";
+    let header = "defaults: {execution_budget: {max_cost: 6.00 USD}}";
+    let asks = |cost: Option<&str>| {
+        let reserved = Usage { input_tokens: 10, cost: cost.map(str::to_owned), calls: 1, ..Usage::default() };
+        Entry::ModelAsked { model: "m".to_owned(), reserved, budget: Limits::default() }
+    };
+    for (next, why) in [
+        (None, "up to a call whose price is not known, of 6.00 USD would be used"),
+        (Some("1 EUR"), "up to 1 EUR, which cannot be compared with 6.00 USD would be used"),
+    ] {
+        let mut world = World::with(steps, header, json!({}));
+        world.notes("one", asks(Some("1 USD"))).unwrap();
+        world.notes("one", answer(100, "1 USD")).unwrap();
+        let refusal = world.notes("two", asks(next)).unwrap_err().to_string();
+        assert!(refusal.ends_with(why), "{refusal}");
+        // What costs nothing can be compared with everything.
+        world.notes("two", asks(Some("0 EUR"))).unwrap();
+    }
 }

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::approval::{Decision, DecisionKind, Person, Source, SourceKind};
+use crate::approval::{AboutCall, Decision, DecisionKind, Person, Source, SourceKind};
 use crate::definition::repository::Repository;
 
 /// A small world: one process, one execution, a clock that only moves when told to.
@@ -84,19 +84,36 @@ impl World {
         commit: Option<String>,
         note: Option<&str>,
     ) -> Result<(), Refusal> {
+        let call = self.execution.steps.get(step).and_then(StepState::asked_call);
+        let decision = Decision { commit, call, note: note.map(str::to_owned), ..self.word(login, decision) };
+        self.signal(Signal::Decide { step: step.to_owned(), decision })
+    }
+
+    pub(super) fn decides_about(
+        &mut self,
+        login: &str,
+        step: &str,
+        decision: DecisionKind,
+        call: Option<AboutCall>,
+    ) -> Result<(), Refusal> {
+        let decision = Decision { call, ..self.word(login, decision) };
+        self.signal(Signal::Decide { step: step.to_owned(), decision })
+    }
+
+    fn word(&mut self, login: &str, decision: DecisionKind) -> Decision {
         self.words += 1;
-        let decision = Decision {
+        Decision {
             person: Person { login: login.to_owned(), id: 0 },
             decision,
             at: self.now,
-            note: note.map(str::to_owned),
+            note: None,
             source: Source { kind: SourceKind::Comment, id: self.words.to_string(), url: None },
-            commit,
+            commit: None,
+            call: None,
             counts_for: vec![0],
             owner_of: Vec::new(),
             in_place_of: Vec::new(),
-        };
-        self.signal(Signal::Decide { step: step.to_owned(), decision })
+        }
     }
 
     pub(super) fn status(&self, step: &str) -> &'static str {

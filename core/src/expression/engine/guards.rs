@@ -2,15 +2,17 @@
 //! say what is missing, comparisons, joining, and an account of every value that is made. Their names cannot be
 //! written in a template.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use minijinja::machinery::ast::Expr;
 use minijinja::value::{Object, ObjectRepr, Rest, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State};
 
 use super::catalogue::nearest;
 use super::compare;
 use super::values::{items, kind, measure, text};
+use crate::expression::markdown;
 use crate::expression::{FUEL, MAX_COPIED, MAX_OUTPUT, SecretPart};
 
 /// A chain, with the keys after its root as arguments, which must exist.
@@ -61,6 +63,9 @@ impl Fault {
     }
 }
 
+/// How the machine is told that its text is Markdown.
+pub(super) const MARKDOWN: AutoEscape = AutoEscape::Custom(std::borrow::Cow::Borrowed("markdown"));
+
 /// What one evaluation has used, and what it has written.
 #[derive(Default)]
 struct Account {
@@ -68,6 +73,22 @@ struct Account {
     made: usize,
     written: usize,
     parts: Vec<SecretPart>,
+    /// Whether the last part ends with what a value gave.
+    ends_filled: bool,
+}
+
+/// Text of the template itself, as a value: what stands beside it was filled in.
+#[derive(Debug)]
+struct Own(String);
+
+impl Object for Own {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+pub(super) fn own_text(text: &str) -> Value {
+    Value::from_object(Own(text.to_owned()))
 }
 
 /// A secret as a value: of a type that data cannot have, and only ever printed.
@@ -176,15 +197,40 @@ pub(super) fn made(state: &mut State<'_, '_>, value: Value) -> Result<Value, Err
 pub(super) fn emit(state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if let Some(Secret(name)) = value.downcast_object_ref() {
         account(state).parts.push(SecretPart::Secret(name.clone()));
+        account(state).ends_filled = false;
         return written(state, name.len());
+    }
+    if let Some(Own(text)) = value.downcast_object_ref() {
+        burn(state, text.len() / 64)?;
+        return append(state, text, false);
     }
     read(state, value)?;
     let text = text(value).map_err(Fault::said)?;
+    append(state, &text, true)
+}
+
+/// Adds text that is the template's own or was filled in. In Markdown what was filled in leads nowhere.
+fn append(state: &mut State<'_, '_>, text: &str, is_filled: bool) -> Result<(), Error> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let escapes = *state.auto_escape() == MARKDOWN;
+    let so_far = account(state);
+    let before = match so_far.parts.last() {
+        Some(SecretPart::Literal(last)) => last.as_str(),
+        _ => "",
+    };
+    let text = if escapes && (is_filled || so_far.ends_filled) {
+        markdown::leading_nowhere(before, text, is_filled)
+    } else {
+        Cow::Borrowed(text)
+    };
     written(state, text.len())?;
-    match account(state).parts.last_mut() {
+    let account = account(state);
+    account.ends_filled = is_filled;
+    match account.parts.last_mut() {
         Some(SecretPart::Literal(last)) => last.push_str(&text),
-        _ if text.is_empty() => {}
-        _ => account(state).parts.push(SecretPart::Literal(text)),
+        _ => account.parts.push(SecretPart::Literal(text.into_owned())),
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) use minijinja::Value;
 pub(super) use values::from_json;
 
 use super::tree::Statement;
-use super::{Context, EvaluationError, ExpressionError, FUEL, MAX_OUTPUT, Reference, SecretPart};
+use super::{Context, EvaluationError, ExpressionError, FUEL, Filled, MAX_OUTPUT, Reference, SecretPart};
 
 /// What [`read`] found in a text.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ pub(super) fn run(
     text: &str,
     native: bool,
     context: &Context,
+    filled: Filled,
 ) -> Result<(Option<Json>, Vec<SecretPart>), EvaluationError> {
     let tree = parse(text)?;
     let walked = walk::walk(text, children(&tree))?;
@@ -85,7 +86,11 @@ pub(super) fn run(
     let root = Value::from_object(Roots(context.clone()));
     let mut unused = String::new();
     let mut output = make_string_output(&mut unused);
-    let result = minijinja::machinery::eval(&ENVIRONMENT, &instructions, root, &blocks, &mut output, AutoEscape::None);
+    let escape = match filled {
+        Filled::AsIs => AutoEscape::None,
+        Filled::LeadingNowhere => guards::MARKDOWN,
+    };
+    let result = minijinja::machinery::eval(&ENVIRONMENT, &instructions, root, &blocks, &mut output, escape);
     let (value, mut state) = result.map_err(|error| explain::failure(text, &walked.sites, &error))?;
     match (value, value_range) {
         (Some(value), Some(range)) => {

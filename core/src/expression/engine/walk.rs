@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
         match statement {
             Stmt::EmitRaw(raw) => {
                 let range = range_of(self.text, raw.span());
-                Ok(print(constant(Value::from(raw.raw), &range), &range))
+                Ok(print(constant(guards::own_text(raw.raw), &range), &range))
             }
             Stmt::EmitExpr(printed) => {
                 let expr = match self.secret(&printed.expr) {

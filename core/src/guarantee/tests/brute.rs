@@ -305,6 +305,7 @@ fn word(decision: DecisionKind, state: &StepState, now: Timestamp) -> Decision {
         note: None,
         source: Source { kind: SourceKind::Comment, id: state.decisions.len().to_string(), url: None },
         commit: None,
+        call: None,
         counts_for: vec![0],
         owner_of: Vec::new(),
         in_place_of: Vec::new(),

@@ -523,7 +523,7 @@ fn money_is_bounded_by_budgets_over_the_dearest_run() {
     let most = |bound: &str, steps: &str| of(&format!("- {{at_most: {bound}}}"), steps).remove(0);
     let ask = |id: &str, more: &str| {
         format!(
-            "- {{id: {id}, type: ai_generate, model: a/b, prompt: hello, output_schema: {{type: object}}, {more}}}\n"
+            "- {{id: {id}, type: ai_generate, model: openai/b, prompt: hello, output_schema: {{type: object}}, {more}}}\n"
         )
     };
     let both = "- {id: route, type: gateway, branches: [{when: '{{ inputs.risk > 5 }}', to: [a]}, {otherwise: true, to: [b]}]}\n";
@@ -538,7 +538,7 @@ fn money_is_bounded_by_budgets_over_the_dearest_run() {
             most("1 EUR", &ask("a", budget)),
             most("3 USD", &format!("- {{id: each, type: foreach, items: '{{{{ inputs.names }}}}', steps: [{}]}}", ask("a", budget).trim().trim_start_matches("- "))),
             most("3 USD", &format!("- {{id: each, type: foreach, items: '{{{{ trigger.pull_request.labels }}}}', steps: [{}]}}", ask("a", budget).trim().trim_start_matches("- "))),
-            most("0 USD", &ask("a", "temperature: 1").replace("a/b", "mock")),
+            most("0 USD", &ask("a", "temperature: 1").replace("openai/b", "mock")),
         ],
         @r#"
         [

@@ -207,3 +207,26 @@ fn reads_that_are_guarded_raise_no_false_alarm_however_many_there_are() {
     }
     assert_eq!(found(&[("processes/a.yaml", &process)]), NONE);
 }
+
+#[test]
+fn a_misspelt_provider_was_sound() {
+    let step = |id: &str, model: &str| {
+        format!(
+            "  - {{id: {id}, type: ai_generate, model: {model}, prompt: Hello., output_schema: {{type: object}}}}\n"
+        )
+    };
+    let models = ["opnai/gpt-5", "mock/nonsense", "openai/gpt-5", "mock/timeout", "mock", "careful", "compatible/a/b"];
+    let steps: String = models.iter().enumerate().map(|(place, model)| step(&format!("s{place}"), model)).collect();
+    let process = format!("name: a\nversion: 1\nsteps:\n{steps}");
+    let settings = "models: {careful: antropic/claude-sonnet-4-5}\n";
+    let found = findings(&[("processes/a.yaml", &process), ("flow.yaml", settings)]);
+    let told: Vec<String> = found.iter().filter(|one| one.code == "FLOW402").map(|one| one.message.clone()).collect();
+    assert_eq!(
+        told,
+        [
+            "there is no provider `antropic`",
+            "there is no provider `opnai`",
+            "the provider `mock` has no model `nonsense`"
+        ]
+    );
+}

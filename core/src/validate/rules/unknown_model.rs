@@ -4,6 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::has_markup;
+use crate::definition::model::{MOCK_MODELS, PROVIDERS};
 use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::source::{Spanned, closest};
@@ -16,7 +17,7 @@ pub const RULE: Rule = Rule {
     summary: "A model that does not exist",
     reason: r#"
 A model is an alias of `flow.yaml`, `provider/model`, or `mock`, which always exists. An alias stands for one of the latter
-two.
+two. Providers are `openai`, `anthropic`, `google`, `compatible` and `mock`, whose models are ways to behave.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -59,7 +60,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
             Some(Definition::Agent(agent)) => tell(scope, file, &agent.model, findings),
             Some(Definition::Settings(settings)) => {
-                for (alias, model) in settings.models.iter().filter(|(_, model)| !is_full(model)) {
+                for (alias, model) in &settings.models {
+                    if is_full(model) {
+                        tell_provider(file, model, findings);
+                        continue;
+                    }
                     let message = format!("the alias `{}` stands for no model", alias.value);
                     let finding = findings.add(file, model.span, message);
                     finding.help("write `provider/model`, or `mock`");
@@ -75,9 +80,29 @@ fn is_full(model: &str) -> bool {
     model == "mock" || model.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty())
 }
 
+/// A provider that nobody speaks to, or a model that the mock does not have. Which models the others have is theirs to say.
+fn tell_provider(file: &File, model: &Spanned<String>, findings: &mut Findings) {
+    let Some((provider, name)) = model.split_once('/') else { return };
+    let (what, wrong, known) = match provider {
+        "mock" if MOCK_MODELS.contains(&name) => return,
+        "mock" => ("the provider `mock` has no model", name, &MOCK_MODELS[..]),
+        _ if PROVIDERS.contains(&provider) => return,
+        _ => ("there is no provider", provider, &PROVIDERS[..]),
+    };
+    let finding = findings.add(file, model.span, format!("{what} `{wrong}`"));
+    let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match closest(wrong, known.iter().copied()) {
+        Some(meant) => finding.help(format!("did you mean `{meant}`? There are: {names}")),
+        None => finding.help(format!("there are: {names}")),
+    };
+}
+
 fn tell(scope: &Scope<'_>, file: &File, model: &Spanned<String>, findings: &mut Findings) {
-    if is_full(model) || has_markup(model) || scope.names.models.contains(&model.value) {
+    if has_markup(model) || scope.names.models.contains(&model.value) {
         return;
+    }
+    if is_full(model) {
+        return tell_provider(file, model, findings);
     }
     let finding = findings.add(file, model.span, format!("there is no model `{}`", model.value));
     let known = scope.names.models.iter().map(String::as_str).chain(["mock"]);

@@ -152,6 +152,7 @@ impl World {
                     note: None,
                     source: source(key),
                     commit,
+                    call: None,
                     counts_for: vec![0],
                     owner_of: Vec::new(),
                     in_place_of: Vec::new(),
