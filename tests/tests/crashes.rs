@@ -22,7 +22,8 @@ struct Outcome {
     checks: Vec<Vec<(String, Option<String>)>>,
     sticky_comments: usize,
     /// Replies and prompts beside the sticky comment.
-    other_comments: usize,
+    /// What the others are for, as their markers say: `flowctl:reply:asked`.
+    other_comments: Vec<String>,
     /// Reactions by comment, in order.
     reactions: Vec<Vec<String>>,
     /// Status and output of each step, as the check run's table shows them.
@@ -67,12 +68,22 @@ fn outcome(world: &World, process: &str) -> Outcome {
     Outcome {
         checks: by_head.into_values().collect(),
         sticky_comments: comments.iter().filter(|comment| sticky(&comment.body)).count(),
-        other_comments: comments.iter().filter(|comment| ours(&comment.body) && !sticky(&comment.body)).count(),
+        other_comments: comments
+            .iter()
+            .filter(|comment| ours(&comment.body) && !sticky(&comment.body))
+            .map(|comment| purpose(&comment.body))
+            .collect(),
         reactions,
         summary: title,
         by_themselves,
         workflow_runs: hub.workflow_runs(repository).unwrap().len(),
     }
+}
+
+/// The beginning of a comment's marker.
+fn purpose(body: &str) -> String {
+    let marker = body.split("<!-- ").nth(1).unwrap_or_default();
+    marker.split(':').take(3).collect::<Vec<_>>().join(":")
 }
 
 fn on_the_default_branch(world: &World) -> Vec<(String, Option<String>)> {

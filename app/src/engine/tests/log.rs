@@ -22,7 +22,8 @@ impl Write for Lines {
 async fn lines_of_the_log_name_tenant_execution_step_and_attempt() {
     let lines = Lines::default();
     let writer = lines.clone();
-    let log = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
+    let log =
+        tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
     let _kept = tracing::subscriber::set_default(log.finish());
     let world = World::of(&RELEASE.replace("max_attempts: 2", "max_attempts: 1")).await;
     world.performer.then(Script::Panics);

@@ -171,7 +171,7 @@ impl<'a> Place<'a> {
 
     pub(super) fn reviewed(&self, review: &Value, number: u64, action: &'static str, what: &str) -> Missed {
         let mut review = review.clone();
-        let has_text = review["body"].as_str().is_some_and(|body| !body.trim().is_empty());
+        let has_text = has_text(&review);
         review["body"] = Value::Null;
         let own = json!({"review": review, "pull_request": {"number": number}, "text_left_out": has_text});
         self.missed(what, "pull_request_review", action, number, own)
@@ -236,7 +236,7 @@ pub(super) fn comment_to_hear(comment: &Value, since: Timestamp) -> Option<Strin
 /// was dismissed.
 pub(super) fn review_to_hear(review: &Value, since: Timestamp) -> Option<(String, &'static str)> {
     let id = review["id"].as_u64()?;
-    let submitted_at = moment(&review["submitted_at"])?;
+    let submitted_at = submitted_at(review)?;
     match review["state"].as_str()? {
         "APPROVED" | "CHANGES_REQUESTED" if submitted_at >= since => Some((of_review(id, "submitted"), "submitted")),
         "COMMENTED" if submitted_at >= since && commands(review) => Some((of_review(id, "submitted"), "submitted")),
@@ -244,6 +244,16 @@ pub(super) fn review_to_hear(review: &Value, since: Timestamp) -> Option<(String
         "DISMISSED" => Some((of_review(id, "dismissed"), "dismissed")),
         _ => None,
     }
+}
+
+/// When a review was submitted.
+pub(super) fn submitted_at(review: &Value) -> Option<Timestamp> {
+    moment(&review["submitted_at"])
+}
+
+/// Whether a review says something.
+pub(super) fn has_text(review: &Value) -> bool {
+    review["body"].as_str().is_some_and(|body| !body.trim().is_empty())
 }
 
 /// Whether the text of a review commands something.

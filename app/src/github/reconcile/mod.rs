@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How far back a look goes beyond the one before: clocks differ, and lists lag behind.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// How long what GitHub tells may be on its way. The next look goes back further than this.
+const UNDER_WAY: SignedDuration = SignedDuration::from_mins(1);
 /// How long it is kept what was dealt with: longer than any look goes back.
 const KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 /// Records that are forgotten at once.
@@ -221,8 +223,9 @@ impl Reconciler {
         for comment in client.comments_since(&place.name, since).await? {
             found += self.comment(&place, &comment, since).await?;
         }
+        let until = self.clock.now().saturating_sub(UNDER_WAY).unwrap_or(Timestamp::UNIX_EPOCH);
         for number in open.keys() {
-            found += self.reviews(&place, *number, since).await?;
+            found += self.reviews(&place, *number, since, until).await?;
         }
         Ok(found)
     }
@@ -247,7 +250,7 @@ impl Reconciler {
         }
         let executions = self.store.executions_of(tenant, &repository.to_string(), Some(number), true).await?;
         if executions.iter().any(|execution| execution.subject.as_ref().is_some_and(|s| s.is_pull_request)) {
-            found += self.reviews(&place, number, since).await?;
+            found += self.reviews(&place, number, since, Timestamp::MAX).await?;
         }
         Ok(found)
     }
@@ -310,10 +313,21 @@ impl Reconciler {
         self.put(place.commented(comment, number, issue, &what)).await
     }
 
-    async fn reviews(&self, place: &Place<'_>, number: u64, since: Timestamp) -> Result<usize, ReconcileError> {
+    /// Those with a text are left alone while they are younger than `until`: their authors would be asked to say again
+    /// what is being heard.
+    async fn reviews(
+        &self,
+        place: &Place<'_>,
+        number: u64,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<usize, ReconcileError> {
         let mut found = 0;
         for review in place.client.reviews_of(&place.name, number).await? {
             let Some((what, action)) = missed::review_to_hear(&review, since) else { continue };
+            if missed::has_text(&review) && missed::submitted_at(&review).is_some_and(|at| at > until) {
+                continue;
+            }
             if !self.knows(place, &what).await? {
                 found += self.put(place.reviewed(&review, number, action, &what)).await?;
             }
