@@ -4,9 +4,8 @@
 //! `cargo bench -p flowctl-app --bench ai -- [--executions 200] [--delay-ms 50] [--waiting 1000,5000]`
 #![allow(missing_docs, reason = "a program")]
 
-#[path = "../engine/machine.rs"]
-#[allow(dead_code, reason = "of what the machine says only memory is asked here")]
-mod machine;
+#[path = "../engine/memory.rs"]
+mod memory;
 mod provider;
 
 use std::error::Error;
@@ -154,12 +153,12 @@ async fn overhead(options: &Options) -> Result<(), Failure> {
 async fn waiting(count: usize) -> Result<(), Failure> {
     let provider = Provider::start(Duration::MAX).await?;
     let mut running = Running::start(&provider, count + 16).await?;
-    let before = machine::rss_mib().unwrap_or_default();
+    let before = memory::mib(memory::NOW).unwrap_or_default();
     for _ in 0..count {
         running.engine.start(request_for()).await?;
     }
     provider.wait_for(count).await?;
-    let more = machine::rss_mib().unwrap_or_default() - before;
+    let more = memory::mib(memory::NOW).unwrap_or_default() - before;
     let about = json!({"waiting_calls": count});
     print("waiting_calls_rss_mib_more", json!(rounded(more)), &about);
     print("waiting_call_rss_kib", json!(rounded(more * 1024.0 / count as f64)), &about);

@@ -1,4 +1,4 @@
-//! What the machine says: time of its processors, and memory.
+//! What the machine says of the time of its processors.
 
 use std::time::Duration;
 
@@ -20,21 +20,4 @@ pub fn cpu_time_of_all() -> Option<Duration> {
     let ticks: u64 =
         stat.lines().next()?.split_whitespace().skip(1).take(3).filter_map(|it| it.parse::<u64>().ok()).sum();
     Some(Duration::from_millis(ticks * 10))
-}
-
-/// The most memory that this process has had at a time.
-pub fn peak_rss_mib() -> Option<f64> {
-    memory("VmHWM:")
-}
-
-/// The memory that this process has now.
-pub fn rss_mib() -> Option<f64> {
-    memory("VmRSS:")
-}
-
-/// A line of proc_pid_status(5), where the system has it (Linux).
-fn memory(line: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|found| found.strip_prefix(line))?.trim().split(' ').next()?;
-    Some(kilobytes.parse::<f64>().ok()? / 1024.0)
 }

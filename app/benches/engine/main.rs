@@ -9,6 +9,7 @@
 mod database;
 mod history;
 mod machine;
+mod memory;
 mod options;
 mod restart;
 mod speed;

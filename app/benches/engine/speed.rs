@@ -11,8 +11,12 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AtOnce, Database, Ends, Failure, Options, chain, engine, machine, milliseconds, print, request, rounded, says,
+    AtOnce, Database, Ends, Failure, Options, chain, engine, machine, memory, milliseconds, print, request, rounded,
+    says,
 };
+
+/// The most memory that this process has had at a time.
+const MOST: &str = "VmHWM:";
 
 /// Executions that run before anything is measured.
 const WARMING: usize = 200;
@@ -62,7 +66,7 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
         say("cpu_ms_per_execution_of_all", json!(rounded(all.as_secs_f64() * 1000.0 / executions)));
     }
     say("commits", json!(commits));
-    if let Some(peak) = machine::peak_rss_mib() {
+    if let Some(peak) = memory::mib(MOST) {
         say("peak_rss_mib", json!(rounded(peak)));
     }
     says("what the database does by itself");

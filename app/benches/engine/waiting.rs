@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AtOnce, Database, Ends, Failure, Options, engine, machine, plan, print, request, rounded, says};
+use crate::{AtOnce, Database, Ends, Failure, Options, engine, machine, memory, plan, print, request, rounded, says};
 
 /// How long a process is watched.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub async fn idle(database: &str) -> Result<(), Failure> {
     let before = machine::cpu_time().unwrap_or_default();
     tokio::time::sleep(WATCHED).await;
     let used = machine::cpu_time().unwrap_or_default().saturating_sub(before);
-    let rss = machine::rss_mib();
+    let rss = memory::mib(memory::NOW);
     println!("{}", json!({"rss_mib": rss, "cpu_ms_per_s": used.as_millis() as f64 / WATCHED.as_secs_f64()}));
     shutdown.cancel();
     loops.await?;

@@ -104,7 +104,7 @@ fn nearly_used(execution: &Execution, budget: Option<&NearlyUsed>) -> (&'static 
         _ => format!("Most of this month's budget of {} is used", account.words()),
     };
     let cost = |max: &Money| format!("Spent so far: {} of {max}", used.cost.as_deref().unwrap_or("nothing"));
-    let tokens = used.input_tokens.saturating_add(used.output_tokens);
+    let tokens = used.tokens();
     let mut lines: Vec<String> = limits.max_cost.as_ref().map(cost).into_iter().collect();
     lines.extend(limits.max_tokens.map(|max| format!("Tokens so far: {tokens} of {max}")));
     lines.extend(until.map(|until| format!("Begins anew: {until}")));

@@ -202,7 +202,7 @@ fn adds(charge: &Charge) -> Vec<Row> {
     let parts = [(&charge.uses, 1, true), (&charge.reserves, 1, false), (&charge.frees, -1, false)];
     for (usage, sign, used) in parts {
         let Some(usage) = usage else { continue };
-        let tokens = i64::try_from(usage.input_tokens.saturating_add(usage.output_tokens)).unwrap_or(i64::MAX) * sign;
+        let tokens = i64::try_from(usage.tokens()).unwrap_or(i64::MAX) * sign;
         let cost: Option<Money> = usage.cost.as_deref().and_then(|cost| cost.parse().ok());
         let currency = cost.as_ref().map_or_else(String::new, |cost| cost.currency().to_owned());
         let cost = cost.as_ref().map_or(0, billionths) * sign;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use flowctl_core::source::SourceFile;
 use flowctl_core::validate::baseline::Known;
 use flowctl_core::validate::{Applicability, Finding, Severity};
+use flowctl_core::value::visible::is_unseen;
 use serde::Serialize;
 
 pub use concise::concise;
@@ -143,15 +144,10 @@ pub fn plural(count: usize, one: &str, many: &str) -> String {
 
 /// A text on one line that no terminal obeys: what is quoted from a file may hold anything.
 fn tame(text: &str) -> String {
-    let mut tamed = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\r' | '\t' => tamed.push(' '),
-            // Marks that turn the direction of a text make it read as something else.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => tamed.push('\u{fffd}'),
-            character if character.is_control() => tamed.push('\u{fffd}'),
-            character => tamed.push(character),
-        }
-    }
-    tamed
+    let tamed = |character| match character {
+        '\n' | '\r' | '\t' => ' ',
+        character if is_unseen(character) => '\u{fffd}',
+        character => character,
+    };
+    text.chars().map(tamed).collect()
 }

@@ -1,64 +1,50 @@
 //! What models and tools did and cost, as tables, lines and CSV (RFC 4180). Nothing is asked here.
 
-use std::collections::BTreeMap;
-
 use flowctl_app::api::view::{StepView, UsageView};
 use flowctl_app::api::{ExecutionView, TraceView};
-use flowctl_core::value::Money;
+use flowctl_core::execution::Usage;
 use flowctl_core::value::visible::visible;
 use serde_json::Value;
 
 use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
 
 /// The columns of the CSV.
-const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated,provider";
+const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated,provider,unpriced";
 
-/// Executions with what their models used, a row each.
+/// Executions with what their models used, a row each, and the sum.
 pub fn executions(executions: &[ExecutionView]) -> String {
     let mut table = table(&["execution", "process", "status", "calls", "tokens in", "out", "cost"]);
     for execution in executions {
-        let used = || execution.steps.iter().filter_map(|step| step.usage.as_ref());
-        let guess = if used().any(|usage| usage.estimated) { "about " } else { "" };
-        table.add_row([
-            execution.id.to_string(),
-            format!("{}:{}", execution.repository, execution.process),
-            execution.status.as_str().to_owned(),
-            used().map(|usage| u64::from(usage.calls)).sum::<u64>().to_string(),
-            used().map(|usage| usage.input_tokens).sum::<u64>().to_string(),
-            used().map(|usage| usage.output_tokens).sum::<u64>().to_string(),
-            execution.cost.as_ref().map(|cost| format!("{guess}{cost}")).unwrap_or_default(),
-        ]);
+        let used = used_by(std::slice::from_ref(execution));
+        let (process, status) = (format!("{}:{}", execution.repository, execution.process), execution.status.as_str());
+        table.add_row(row(execution.id.to_string(), process, status, &used));
     }
-    let used = || executions.iter().flat_map(|execution| &execution.steps).filter_map(|step| step.usage.as_ref());
-    table.add_row([
-        format!("all {}", executions.len()),
-        String::new(),
-        String::new(),
-        used().map(|usage| u64::from(usage.calls)).sum::<u64>().to_string(),
-        used().map(|usage| usage.input_tokens).sum::<u64>().to_string(),
-        used().map(|usage| usage.output_tokens).sum::<u64>().to_string(),
-        sum(used().filter_map(|usage| usage.cost.as_deref())),
-    ]);
+    let all = used_by(executions);
+    table.add_row(row(format!("all {}", executions.len()), String::new(), "", &all));
     table.to_string()
 }
 
-/// The sum of costs, each currency by itself, in the order of their codes.
-fn sum<'c>(costs: impl Iterator<Item = &'c str>) -> String {
-    let mut sums: BTreeMap<String, Money> = BTreeMap::new();
-    for cost in costs.filter_map(|cost| cost.parse::<Money>().ok()) {
-        let known = sums.get(cost.currency()).and_then(|sum| sum.checked_add(&cost));
-        sums.insert(cost.currency().to_owned(), known.unwrap_or(cost));
-    }
-    sums.values().map(Money::to_string).collect::<Vec<_>>().join(" + ")
+fn row(id: String, process: String, status: &str, used: &Usage) -> [String; 7] {
+    let guess = if used.estimated { "about " } else { "" };
+    let cost = used.total().map(|cost| format!("{guess}{cost}")).unwrap_or_default();
+    let counts = [u64::from(used.calls), used.input_tokens, used.output_tokens].map(|count| count.to_string());
+    let [calls, input, output] = counts;
+    [id, process, status.to_owned(), calls, input, output, cost]
 }
 
-/// The same as comma-separated values, a line for each step that used a model.
+fn used_by(executions: &[ExecutionView]) -> Usage {
+    let used = executions.iter().flat_map(|execution| &execution.steps).filter_map(|step| step.usage.as_ref());
+    used.fold(Usage::default(), |sum, usage| sum.plus(&usage.usage()))
+}
+
+/// The same as comma-separated values: a line for each step that used a model, and for each further currency one more that
+/// counts no calls and tokens again.
 pub fn csv(executions: &[ExecutionView]) -> String {
     let mut text = format!("{COLUMNS}\r\n");
     for execution in executions {
         let spent: Vec<(&StepView, &UsageView)> =
             execution.steps.iter().filter_map(|step| Some((step, step.usage.as_ref()?))).collect();
-        let mut line = |of_step: [String; 9]| {
+        let mut line = |of_step: [String; 10]| {
             let own = [
                 execution.id.to_string(),
                 execution.repository.clone(),
@@ -73,22 +59,34 @@ pub fn csv(executions: &[ExecutionView]) -> String {
         if spent.is_empty() {
             line(Default::default());
         }
-        for (step, usage) in spent {
-            let cost = usage.cost.as_deref().and_then(|cost| cost.split_once(' ')).unwrap_or_default();
-            line([
-                step.id.clone(),
-                usage.model.clone(),
-                usage.calls.to_string(),
-                usage.input_tokens.to_string(),
-                usage.output_tokens.to_string(),
-                cost.0.to_owned(),
-                cost.1.to_owned(),
-                usage.estimated.to_string(),
-                provider(&usage.model).to_owned(),
-            ]);
-        }
+        spent.into_iter().flat_map(|(step, usage)| of_step(&step.id, usage)).for_each(&mut line);
     }
     text
+}
+
+/// The fields of a step: of the first currency with its counts, of each further one without.
+fn of_step(id: &str, view: &UsageView) -> Vec<[String; 10]> {
+    let usage = view.usage();
+    let counts = [u64::from(usage.calls), usage.input_tokens, usage.output_tokens];
+    let costs: Vec<&str> = usage.costs().collect();
+    let costs = if costs.is_empty() { vec![""] } else { costs };
+    let fields = |(place, cost): (usize, &str)| {
+        let [calls, input, output] = counts.map(|count| if place == 0 { count.to_string() } else { "0".to_owned() });
+        let (amount, currency) = cost.split_once(' ').unwrap_or_default();
+        [
+            id.to_owned(),
+            usage.model.clone(),
+            calls,
+            input,
+            output,
+            amount.to_owned(),
+            currency.to_owned(),
+            usage.estimated.to_string(),
+            provider(&usage.model).to_owned(),
+            view.unpriced.to_string(),
+        ]
+    };
+    costs.into_iter().enumerate().map(fields).collect()
 }
 
 /// Who has a model: what stands before the first `/` of its name.
@@ -207,9 +205,23 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_summed_currency_by_currency() {
-        assert_eq!(sum(["1.5 USD", "1.9 EUR", "0.25 USD"].into_iter()), "1.9 EUR + 1.75 USD");
-        assert_eq!(sum([].into_iter()), "");
+    fn what_a_step_cost_in_a_further_currency_has_a_line_and_counts_nothing_twice() {
+        let usage = |cost: Option<&str>| Usage {
+            model: "google/g".to_owned(),
+            input_tokens: 10,
+            output_tokens: 5,
+            cost: cost.map(str::to_owned),
+            calls: 1,
+            ..Usage::default()
+        };
+        let lines = |usage: &Usage| {
+            of_step("ask", &UsageView::of(usage)).iter().map(|fields| fields.join(",")).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&usage(None)), ["ask,google/g,1,10,5,,,false,google,true"]);
+        let both = usage(Some("1.5 USD")).plus(&usage(Some("1.9 EUR")));
+        let expected =
+            ["ask,google/g,2,20,10,1.9,EUR,false,google,false", "ask,google/g,0,0,0,1.5,USD,false,google,false"];
+        assert_eq!(lines(&both), expected);
     }
 
     #[test]

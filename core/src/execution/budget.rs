@@ -184,7 +184,7 @@ impl Limits {
 
     /// What is over the limit once this is used, in words.
     fn exceeded(&self, used: &Usage) -> Option<String> {
-        let tokens = used.input_tokens.saturating_add(used.output_tokens);
+        let tokens = used.tokens();
         if let Some(max) = self.max_tokens.filter(|max| tokens > *max) {
             return Some(format!("{tokens} of {max} tokens"));
         }
@@ -209,7 +209,7 @@ impl Limits {
 
     /// Whether so much of it is used that people are told.
     pub fn is_nearly_used(&self, used: &Usage) -> bool {
-        let tokens = used.input_tokens.saturating_add(used.output_tokens);
+        let tokens = used.tokens();
         let of_tokens =
             self.max_tokens.is_some_and(|max| u128::from(tokens) * 100 >= u128::from(max) * u128::from(ALERT_PERCENT));
         let of_money = self.max_cost.as_ref().is_some_and(|max| {
@@ -228,11 +228,6 @@ fn taken_by(step: &StepState) -> Usage {
     let reserved = step.journal.as_ref().and_then(|journal| journal.reserved.as_ref());
     let taken = [step.usage.as_ref(), reserved];
     taken.into_iter().flatten().fold(Usage::default(), |sum, usage| sum.plus(usage))
-}
-
-/// What the steps of an execution have used so far.
-pub(super) fn used_by_all(execution: &Execution) -> Usage {
-    execution.used()
 }
 
 /// Refuses a call that its step or its execution has no money or tokens left for.
@@ -261,7 +256,7 @@ fn of_execution(transition: &Transition<'_>) -> Limits {
 /// Records that most of the execution's budget is used, at the call that brought it there. `before`: what was used then.
 pub(super) fn alert(transition: &mut Transition<'_>, before: &Usage) {
     let limits = of_execution(transition);
-    let used = used_by_all(&transition.execution);
+    let used = transition.execution.used();
     if !limits.is_nearly_used(before) && limits.is_nearly_used(&used) {
         let nearly = NearlyUsed { account: Account::default(), used, limits, until: None };
         transition.emit(EventKind::BudgetNearlyUsed { nearly });

@@ -349,7 +349,7 @@ pub(super) fn note(
         budget::check(transition, id, reserved, budget)?;
     }
     let usage = entry.usage().cloned();
-    let before = budget::used_by_all(&transition.execution);
+    let before = transition.execution.used();
     transition.emit_step(id, None, EventKind::StepNoted { kind: entry.kind(), bytes, usage, entry: value });
     budget::alert(transition, &before);
     Ok(())

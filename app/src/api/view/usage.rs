@@ -35,6 +35,12 @@ impl UsageView {
         let Usage { model, input_tokens, output_tokens, cost, other_costs, estimated, calls, .. } = usage.clone();
         Self { model, input_tokens, output_tokens, calls, cost, other_costs, unpriced, estimated }
     }
+
+    /// The same, to be summed.
+    pub fn usage(&self) -> Usage {
+        let Self { model, input_tokens, output_tokens, calls, cost, other_costs, unpriced, estimated } = self.clone();
+        Usage { model, input_tokens, output_tokens, cost, other_costs, unpriced, estimated, calls }
+    }
 }
 
 /// A call of a tool that is to be allowed.

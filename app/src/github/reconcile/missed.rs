@@ -236,7 +236,7 @@ pub(super) fn comment_to_hear(comment: &Value, since: Timestamp) -> Option<Strin
 /// was dismissed.
 pub(super) fn review_to_hear(review: &Value, since: Timestamp) -> Option<(String, &'static str)> {
     let id = review["id"].as_u64()?;
-    let submitted_at = submitted_at(review)?;
+    let submitted_at = moment(&review["submitted_at"])?;
     match review["state"].as_str()? {
         "APPROVED" | "CHANGES_REQUESTED" if submitted_at >= since => Some((of_review(id, "submitted"), "submitted")),
         "COMMENTED" if submitted_at >= since && commands(review) => Some((of_review(id, "submitted"), "submitted")),
@@ -246,13 +246,13 @@ pub(super) fn review_to_hear(review: &Value, since: Timestamp) -> Option<(String
     }
 }
 
-/// When a review was submitted.
-pub(super) fn submitted_at(review: &Value) -> Option<Timestamp> {
-    moment(&review["submitted_at"])
+/// Whether a review has a text and is younger than `until`: its delivery may still come, or be under way here.
+pub(super) fn is_on_its_way(review: &Value, until: Timestamp) -> bool {
+    has_text(review) && moment(&review["submitted_at"]).is_some_and(|at| at > until)
 }
 
 /// Whether a review says something.
-pub(super) fn has_text(review: &Value) -> bool {
+fn has_text(review: &Value) -> bool {
     review["body"].as_str().is_some_and(|body| !body.trim().is_empty())
 }
 
@@ -265,6 +265,20 @@ fn commands(review: &Value) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use super::*;
+
+    #[test]
+    fn a_young_review_is_left_alone_where_its_author_would_be_asked_to_say_it_again() {
+        let until: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        for (submitted_at, body, left) in [
+            ("2026-03-02T09:00:01Z", "reads well", true),
+            ("2026-03-02T09:00:01Z", " \n", false),
+            ("2026-03-02T09:00:00Z", "reads well", false),
+        ] {
+            let review = json!({"submitted_at": submitted_at, "body": body});
+            assert_eq!(is_on_its_way(&review, until), left, "{review}");
+        }
+        assert!(!is_on_its_way(&json!({"submitted_at": "2026-03-02T09:00:01Z", "body": null}), until));
+    }
 
     fn comment(body: &str) -> Value {
         json!({

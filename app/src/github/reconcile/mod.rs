@@ -325,7 +325,7 @@ impl Reconciler {
         let mut found = 0;
         for review in place.client.reviews_of(&place.name, number).await? {
             let Some((what, action)) = missed::review_to_hear(&review, since) else { continue };
-            if missed::has_text(&review) && missed::submitted_at(&review).is_some_and(|at| at > until) {
+            if missed::is_on_its_way(&review, until) {
                 continue;
             }
             if !self.knows(place, &what).await? {

@@ -101,6 +101,12 @@ impl Servers {
         Ok(McpTool { name, key, reached, servers: self.clone() })
     }
 
+    /// Lets those go that nobody has called for long; how many are left.
+    #[cfg(test)]
+    pub(super) fn let_idle_go(&self) -> usize {
+        let_idle_go(&self.kept, self.clock.now())
+    }
+
     /// Ends every server.
     pub(super) async fn close(&self) {
         let kept: Vec<Kept> = {
@@ -136,13 +142,17 @@ async fn sweep(kept: Weak<ByKey>, clock: Arc<dyn Clock>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(kept) = kept.upgrade() else { return };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = clock.now();
-        kept.retain(|_, server| !server.is_idle(now));
-        if kept.is_empty() {
+        if let_idle_go(&kept, clock.now()) == 0 {
             return;
         }
     }
+}
+
+/// Lets servers go that nobody has called for long; how many are left.
+fn let_idle_go(kept: &ByKey, now: Timestamp) -> usize {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.retain(|_, server| !server.is_idle(now));
+    kept.len()
 }
 
 impl Kept {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 
 use super::*;
 use crate::steps::tests::server::{Seen, Server, json_answer};
@@ -105,6 +106,21 @@ async fn a_program_that_only_talks_is_hung_up_on() {
     assert_eq!(error.class, ErrorClass::Network, "{}", error.message);
     place(&toolbox, &tool).await;
     toolbox.close().await;
+}
+
+#[tokio::test]
+async fn a_program_that_nobody_calls_for_ten_minutes_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let (toolbox, tool) = (toolbox_at(clock.clone(), Commands::Any), small(folder.path(), json!({})));
+    let (_, workplace) = place(&toolbox, &tool).await;
+    clock.advance(SignedDuration::from_mins(9));
+    assert_eq!((toolbox.servers.let_idle_go(), workplace.exists()), (1, true));
+    place(&toolbox, &tool).await;
+    clock.advance(SignedDuration::from_mins(9));
+    assert_eq!(toolbox.servers.let_idle_go(), 1, "it was called meanwhile");
+    clock.advance(SignedDuration::from_mins(1));
+    assert_eq!((toolbox.servers.let_idle_go(), workplace.exists()), (0, false));
 }
 
 #[tokio::test]
