@@ -66,6 +66,8 @@ pub struct Settings {
     pub keep_events: Option<Duration>,
     /// The NATS servers whose JetStream is told of every event, with password.
     pub nats_url: Option<SecretString>,
+    /// The seed of the key by which NATS knows this server.
+    pub nats_nkey: Option<SecretString>,
     /// The providers of models.
     pub ai: AiSettings,
     /// The collector of traces, as the variables of the OpenTelemetry specification say.
@@ -184,6 +186,7 @@ impl Reader {
         let keep_archived = self.value("keep_archived_days", |text| within(text, 0, 36_500));
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let nats_url = self.secret("nats_url", is_nats);
+        let nats_nkey = self.secret("nats_nkey", is_seed_of_user);
         let ai = self.ai();
         let mcp_commands = self.value("mcp_commands", |text| Some(Commands::read(text)));
         let smtp_url = self.secret("smtp_url", is_mail_server);
@@ -214,6 +217,7 @@ impl Reader {
             keep_archived: days(keep_archived.unwrap_or(30)),
             keep_events: days(keep_events.unwrap_or(30)),
             nats_url,
+            nats_nkey,
             ai,
             traces: None,
             mcp_commands: mcp_commands.unwrap_or_default(),
@@ -518,6 +522,12 @@ fn web_url_of(api: &Url) -> Option<Url> {
         return None;
     }
     Some(web)
+}
+
+/// An NKey's seed in base 32, which begins with what it is: `S` for a seed, `U` for a user
+/// (<https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth>).
+fn is_seed_of_user(text: &str) -> bool {
+    text.len() == 58 && text.starts_with("SU") && text.bytes().all(|it| matches!(it, b'A'..=b'Z' | b'2'..=b'7'))
 }
 
 fn default_database_url(data_dir: &Path) -> SecretString {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,28 +28,82 @@ fn count() -> String {
     )
 }
 
+/// The seed of a user's key and its public half, as NATS's documentation of NKeys has them.
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
+/// An authority of our own, what it vouches for, and a server's configuration that asks for it and for one key.
+struct Guard {
+    folder: TempDir,
+}
+
+impl Guard {
+    fn new() -> Self {
+        let guard = Self { folder: tempfile::tempdir().unwrap() };
+        let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        std::fs::write(guard.path("names"), "subjectAltName=IP:127.0.0.1").unwrap();
+        guard.openssl(&format!("{new} -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.pem"));
+        guard.openssl(&format!("{new} -subj /CN=nats -keyout nats.key -out nats.csr"));
+        guard.openssl(
+            "x509 -req -in nats.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out nats.pem",
+        );
+        let (certificate, key) = (guard.path("nats.pem"), guard.path("nats.key"));
+        let configuration = format!(
+            "tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\nauthorization {{ users: [ {{ nkey: {PUBLIC} }} ] }}\n"
+        );
+        std::fs::write(guard.path("nats.conf"), configuration).unwrap();
+        guard
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(self.folder.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
+
 /// A NATS server with JetStream in a folder.
 struct Nats {
     child: Child,
     address: SocketAddr,
+    /// Where it is guarded, the certificate of its authority.
+    authority: Option<PathBuf>,
 }
 
 impl Nats {
     fn start(folder: &Path, address: SocketAddr) -> Self {
+        Self::start_guarded(folder, address, None)
+    }
+
+    fn start_guarded(folder: &Path, address: SocketAddr, guard: Option<&Guard>) -> Self {
         let program = std::env::var("FLOWCTL_TEST_NATS_SERVER").expect("FLOWCTL_TEST_NATS_SERVER names the program");
         let child = Command::new(program)
             .args(["-a", "127.0.0.1", "-p", &address.port().to_string(), "-js", "-sd"])
             .arg(folder)
+            .args(guard.iter().flat_map(|guard| ["-c".into(), guard.path("nats.conf")]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, address }
+        Self { child, address, authority: guard.map(|guard| guard.path("ca.pem")) }
     }
 
     fn url(address: SocketAddr) -> String {
         format!("nats://{address}")
+    }
+
+    async fn connect(&self) -> Result<async_nats::Client, async_nats::ConnectError> {
+        match &self.authority {
+            None => async_nats::connect(Self::url(self.address)).await,
+            Some(authority) => {
+                let options = async_nats::ConnectOptions::new().add_root_certificates(authority.clone());
+                options.nkey(SEED.to_owned()).connect(format!("tls://{}", self.address)).await
+            }
+        }
     }
 
     fn kill(&mut self) {
@@ -61,7 +115,7 @@ impl Nats {
     async fn stream(&self) -> Stream {
         let began = Instant::now();
         loop {
-            if let Ok(client) = async_nats::connect(Self::url(self.address)).await
+            if let Ok(client) = self.connect().await
                 && let Ok(stream) = jetstream::new(client).get_stream("FLOWCTL").await
             {
                 return stream;
@@ -269,6 +323,35 @@ async fn what_was_told_and_not_noted_before_a_crash_is_one_message() {
     assert_eq!(ids.len(), 1);
     let events = stage.events_of(&server, &ids).await;
     assert_told(&nats.messages(events.len()).await, &events);
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: FLOWCTL_TEST_NATS_SERVER, or ./tests/run"]
+async fn a_guarded_server_is_told_over_tls_by_who_has_its_key() {
+    let (stage, guard) = (Stage::set(), Guard::new());
+    let nats = Nats::start_guarded(&stage.folder.path().join("nats"), stage.nats, Some(&guard));
+    let secured = ("FLOWCTL_NATS_URL", format!("tls://{}", stage.nats));
+    let trusting = ("SSL_CERT_FILE", guard.path("ca.pem").display().to_string());
+    let known = ("FLOWCTL_NATS_NKEY", SEED.to_owned());
+    // Without the authority, and without the key, nothing is told.
+    let mut events = BTreeMap::new();
+    for lacking in [vec![secured.clone(), known.clone()], vec![secured.clone(), trusting.clone()]] {
+        let mut server = stage.server("a", &lacking);
+        events.extend(stage.play(&server, 1).await);
+        let began = Instant::now();
+        while !server.log().contains("NATS cannot be reached") {
+            assert!(began.elapsed() < PATIENCE, "nobody says that NATS refuses\n{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(stage.untold(&server).await > 0);
+        assert_eq!(server.stop(), Some(0));
+    }
+    let mut server = stage.server("a", &[secured, trusting, known]);
+    events.extend(stage.play(&server, 1).await);
+    assert_told(&nats.messages(events.len()).await, &events);
+    stage.all_noted(&server).await;
+    assert_eq!(server.stop(), Some(0));
+    assert!(!server.log().contains(SEED), "its secret is in the log");
 }
 
 #[tokio::test]

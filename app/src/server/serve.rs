@@ -386,7 +386,7 @@ fn event_stream(
     owner: (&str, Duration),
 ) -> Option<EventStream> {
     let url = settings.nats_url.clone()?;
-    let nats = Arc::new(crate::stream::Nats::new(url, settings.keep_events));
+    let nats = Arc::new(crate::stream::Nats::new(url, settings.nats_nkey.clone(), settings.keep_events));
     Some(EventStream::new(Arc::clone(store), nats, Arc::clone(clock), owner))
 }
 

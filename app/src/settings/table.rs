@@ -175,6 +175,12 @@ pub const TABLE: &[SettingDescription] = &[
         "nats://HOST:PORT or tls://USER:PASSWORD@HOST:PORT, several comma separated",
         "the NATS servers whose JetStream is told of every event; see docs/nats.md",
     ),
+    secret(
+        "nats_nkey",
+        "",
+        "the seed of a user's NKey, SU…",
+        "the key by which NATS knows this server, instead of a password",
+    ),
     plain(
         "mcp_commands",
         "",

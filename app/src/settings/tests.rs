@@ -1,5 +1,5 @@
 //! What people read when a setting is wrong, and what the server gets when all is right.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use secrecy::ExposeSecret;
 
@@ -218,9 +218,16 @@ fn links_follow_the_address_that_was_bound_unless_they_were_given() {
 }
 
 #[test]
-fn every_setting_is_described_for_the_documentation() {
+fn every_setting_is_documented_with_what_it_may_be_and_no_other() {
+    let page = include_str!("../../../docs/settings.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `FLOWCTL_")).collect();
     for setting in TABLE {
-        assert!(!setting.meaning.is_empty() && !setting.expected.is_empty(), "{}", setting.name);
         assert_eq!(setting.variable(), format!("FLOWCTL_{}", setting.name.to_uppercase()));
+        let own = format!("| `{}` |", setting.variable());
+        let row = rows.iter().find(|row| row.starts_with(&own)).unwrap_or_else(|| panic!("no row {own}"));
+        assert!(!setting.meaning.is_empty(), "{own}");
+        assert!(row.contains(&format!("| {} |", setting.expected)), "{row}\nbut it is {}", setting.expected);
     }
+    // Beside them stand the secrets of definitions, which have names of their own.
+    assert_eq!(rows.len(), TABLE.len() + 1, "{rows:#?}");
 }

@@ -26,16 +26,18 @@ const KNOWS_IDS: Duration = Duration::from_secs(60 * 60);
 /// A connection to NATS, which is made when there is something to tell.
 pub struct Nats {
     url: SecretString,
+    /// The seed of the key by which it is known; nothing: the address says who it is.
+    key: Option<SecretString>,
     /// How long the stream keeps messages, where it is made here; nothing: for ever.
     keep: Option<Duration>,
     context: Mutex<Option<Context>>,
 }
 
 impl Nats {
-    /// The servers at `url`, comma separated, of which one is enough.
+    /// The servers at `url`, comma separated, of which one is enough; `key` is the seed of an NKey of a user.
     #[must_use]
-    pub fn new(url: SecretString, keep: Option<Duration>) -> Self {
-        Self { url, keep, context: Mutex::new(None) }
+    pub fn new(url: SecretString, key: Option<SecretString>, keep: Option<Duration>) -> Self {
+        Self { url, key, keep, context: Mutex::new(None) }
     }
 
     /// The connection, as it stands. It comes back by itself; what is sent while it is away would only pile up.
@@ -56,7 +58,10 @@ impl Nats {
         let wrong = |_| PublishFailure::Away("FLOWCTL_NATS_URL is not an address of NATS".to_owned());
         let servers = self.url.expose_secret().split(',').map(|server| server.trim().parse::<ServerAddr>());
         let servers = servers.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let options = ConnectOptions::new().name("flowctl").connection_timeout(WITHIN);
+        let mut options = ConnectOptions::new().name("flowctl").connection_timeout(WITHIN);
+        if let Some(key) = &self.key {
+            options = options.nkey(key.expose_secret().to_owned());
+        }
         let client = options.connect(servers).await.map_err(|error| away("NATS cannot be reached", &error))?;
         Ok(jetstream::ContextBuilder::new().timeout(WITHIN).ack_timeout(WITHIN).build(client))
     }
