@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flowctl_app::crash::CRASH_POINTS;
-use flowctl_tests::{Database, World};
+use flowctl_tests::{Database, Server, World};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -21,8 +22,7 @@ struct Outcome {
     /// Check runs by head in the order of pushes: name and conclusion of each, in order.
     checks: Vec<Vec<(String, Option<String>)>>,
     sticky_comments: usize,
-    /// Replies and prompts beside the sticky comment.
-    /// What the others are for, as their markers say: `flowctl:reply:asked`.
+    /// What replies and prompts beside the sticky comment are for, as their markers say: `flowctl:reply:asked`.
     other_comments: Vec<String>,
     /// Reactions by comment, in order.
     reactions: Vec<Vec<String>>,
@@ -151,26 +151,56 @@ impl On {
     }
 }
 
+/// Whoever watches over servers: starts a dead one again. None is left behind, however the play ends.
+struct Watch {
+    over: Arc<AtomicBool>,
+    died: Arc<AtomicBool>,
+    watching: Option<JoinHandle<Server>>,
+}
+
+impl Watch {
+    /// Over a server that dies at the nth passing of a point.
+    fn over(world: &Arc<World>, point: &str, nth: u32) -> Self {
+        let mut server = world.serve_until(point, nth);
+        let (over, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let watching = std::thread::spawn({
+            let (world, over, died) = (Arc::clone(world), Arc::clone(&over), Arc::clone(&died));
+            move || {
+                while !over.load(Ordering::SeqCst) {
+                    if server.has_ended() && !over.load(Ordering::SeqCst) {
+                        assert!(!died.swap(true, Ordering::SeqCst), "it died a second time\n{}", server.log());
+                        server = world.serve();
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                server
+            }
+        });
+        Self { over, died, watching: Some(watching) }
+    }
+
+    /// Ends the watch; the server that is there then.
+    fn end(&mut self) -> Option<Server> {
+        self.over.store(true, Ordering::SeqCst);
+        self.watching.take().map(|watching| watching.join().unwrap())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        // Where the watch itself failed, its server was ended with it.
+        if let Some(watching) = self.watching.take() {
+            let _ = watching.join();
+        }
+    }
+}
+
 /// Plays a scenario with a server that dies at the nth passing of a point; whether it died.
 async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, bool) {
     let name = story.name;
     let world = Arc::new(on.world(name).await);
-    let mut server = world.serve_until(point, nth);
-    let (over, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    // Whoever watches over servers starts a dead one again.
-    let watching = std::thread::spawn({
-        let (world, over, died) = (Arc::clone(&world), Arc::clone(&over), Arc::clone(&died));
-        move || {
-            while !over.load(Ordering::SeqCst) {
-                if server.has_ended() && !over.load(Ordering::SeqCst) {
-                    assert!(!died.swap(true, Ordering::SeqCst), "it died a second time\n{}", server.log());
-                    server = world.serve();
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            server
-        }
-    });
+    let mut watch = Watch::over(&world, point, nth);
     let (setting, playing) = (Arc::clone(&world), Arc::clone(&world));
     tokio::task::spawn_blocking(move || setting.raise_the_curtain(name)).await.unwrap();
     let played = playing.play().await;
@@ -181,15 +211,14 @@ async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, 
     // What is still to be told is told before anybody looks.
     let _ = world.sandbox.deliveries_settled(Duration::from_secs(20)).await;
     let is_told = world.all_is_told(Duration::from_secs(60)).await;
-    over.store(true, Ordering::SeqCst);
-    let mut server = watching.join().unwrap();
+    let mut server = watch.end().unwrap();
     if let Err(error) = played {
         panic!("{point}:{nth}: {error}\n\nthe server's log:\n{}", server.log());
     }
     assert!(is_told, "{point}:{nth}: not all was told\n{}", server.log());
     assert!(followed, "{point}:{nth}: {:?} did not begin\n{}", story.follows, server.log());
     server.stop();
-    (outcome(&world, name), died.load(Ordering::SeqCst))
+    (outcome(&world, name), watch.died.load(Ordering::SeqCst))
 }
 
 /// Points that only sub-processes, signals and occurrences pass, which have no part in the demo; `relay` passes them.
