@@ -27,6 +27,9 @@ pub fn files(size: Size) -> Vec<(&'static str, String)> {
         ("many-steps", steps(pick(1_500, 200_000), "type: set, values: {a: 1}")),
         ("many-unknown-keys", steps(pick(300, 20_000), "type: set, valeus: {a: 1}")),
         ("many-unknown-dependencies", steps(pick(300, 20_000), "type: set, depends_on: [nobody], values: {a: 1}")),
+        ("many-misspelt-dependencies", each_step(pick(300, 20_000), "depends_on: [t@]")),
+        ("many-misspelt-compensations", each_step(pick(300, 20_000), "compensate_with: t@")),
+        ("many-misspelt-inputs", misspelt_inputs(pick(30, 900), pick(300, 100_000))),
         (
             "many-duplicate-ids",
             "name: a\nversion: 1\nsteps:\n".to_owned()
@@ -86,6 +89,29 @@ fn steps(count: usize, rest: &str) -> String {
     let mut text = String::from("name: a\nversion: 1\nsteps:\n");
     for number in 0..count {
         let _ = writeln!(text, "  - {{id: s{number}, {rest}}}");
+    }
+    text
+}
+
+/// Each step names others by its own number, which stands in `rest` as `@`.
+fn each_step(count: usize, rest: &str) -> String {
+    let mut text = String::from("name: a\nversion: 1\nsteps:\n");
+    for number in 0..count {
+        let rest = rest.replace('@', &number.to_string());
+        let _ = writeln!(text, "  - {{id: s{number}, type: set, {rest}, values: {{a: 1}}}}");
+    }
+    text
+}
+
+/// Every name is near to every input.
+fn misspelt_inputs(known: usize, unknown: usize) -> String {
+    let mut text = String::from("name: a\nversion: 1\ninputs:\n");
+    for number in 0..known {
+        let _ = writeln!(text, "  abcdefghijkl{number}: {{type: string}}");
+    }
+    text.push_str("steps:\n  - id: a\n    type: set\n    values:\n");
+    for number in 0..unknown {
+        let _ = writeln!(text, "      v{number}: '{{{{ inputs.lkjihgfedcba{number} }}}}'");
     }
     text
 }

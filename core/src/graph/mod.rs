@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
-use crate::source::closest;
+use crate::source::{MAX_KNOWN, MAX_MISSPELT, closest};
 
 pub use ascii::{ascii, ascii_marked};
 pub(crate) use condition::Required;
@@ -72,6 +72,8 @@ pub struct Edge {
 pub struct Graph<'process> {
     steps: Vec<&'process Step>,
     by_id: BTreeMap<&'process str, StepIndex>,
+    /// What names mean that no step has.
+    misspelt: BTreeMap<&'process str, Option<StepIndex>>,
     before: Vec<Vec<Edge>>,
     after: Vec<Vec<StepIndex>>,
     order: Vec<StepIndex>,
@@ -93,7 +95,9 @@ impl<'process> Graph<'process> {
         let mut misspelt: BTreeMap<&str, Option<StepIndex>> = BTreeMap::new();
         for (index, step) in steps.iter().enumerate() {
             let mut meant = |name: &'process str| {
-                let near = || closest(name, steps.iter().map(|step| step.id.as_str())).map(|id| by_id[id]);
+                let known = || steps.iter().map(|step| step.id.as_str()).take(MAX_KNOWN);
+                let is_one_too_many = misspelt.len() >= MAX_MISSPELT;
+                let near = || if is_one_too_many { None } else { closest(name, known()).map(|id| by_id[id]) };
                 let mut near = || *misspelt.entry(name).or_insert_with(near);
                 by_id.get(name).copied().or_else(|| near().filter(|near| *near != index))
             };
@@ -120,7 +124,7 @@ impl<'process> Graph<'process> {
             }
         }
         let order = order(&before, &after);
-        Self { steps: steps.iter().collect(), by_id, before, after, order }
+        Self { steps: steps.iter().collect(), by_id, misspelt, before, after, order }
     }
 
     /// How many steps there are.
@@ -148,9 +152,10 @@ impl<'process> Graph<'process> {
         self.by_id.get(id).copied()
     }
 
-    /// The place of the step that a name means: the one with this id, or the one whose id is near to it.
+    /// The place of the step that a name in `depends_on` or in a gateway's branch means: the one with this id, or the one
+    /// whose id is near to it.
     pub fn meant(&self, name: &str) -> Option<StepIndex> {
-        self.find(name).or_else(|| closest(name, self.by_id.keys().copied()).and_then(|id| self.find(id)))
+        self.find(name).or_else(|| self.misspelt.get(name).copied().flatten())
     }
 
     /// What a step waits for.

@@ -1,5 +1,7 @@
 //! Words for people: what a value is, which words are allowed, which one somebody may have meant.
 
+use std::collections::BTreeSet;
+
 use super::node::Node;
 use super::scalar::Resolved;
 
@@ -42,6 +44,12 @@ pub(super) fn alternatives<S: AsRef<str>>(words: &[S], conjunction: &str) -> Str
     }
 }
 
+/// Most unknown names that are compared with those that are known, and most that each is compared with: comparing all of a
+/// hostile file with all others would take minutes.
+pub(crate) const MAX_MISSPELT: usize = 1_000;
+/// See [`MAX_MISSPELT`].
+pub(crate) const MAX_KNOWN: usize = 5_000;
+
 /// Which of the known words somebody may have meant; none when nothing is near.
 pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written_low = written.to_lowercase().replace('-', "_");
@@ -57,8 +65,13 @@ pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     };
     let distance = |word: &str| strsim::osa_distance(&written_low, &word.to_lowercase().replace('-', "_"));
     let mut best: Option<(usize, &str)> = None;
-    // What is longer or shorter by more than is allowed is farther away than that.
-    let may_be_near = |word: &&str| word.len() <= 200 && word.chars().count().abs_diff(length) <= allowed;
+    let own = letters(&written_low);
+    // What is longer or shorter by more than is allowed is farther away than that, and so is what has other letters.
+    let may_be_near = |word: &&str| {
+        word.len() <= 200
+            && word.chars().count().abs_diff(length) <= allowed
+            && own.zip(letters(word)).is_none_or(|(own, other)| (own ^ other).count_ones() as usize <= 2 * allowed)
+    };
     for word in known.into_iter().filter(may_be_near) {
         let near = distance(word);
         let same_letters = near < word.chars().count().max(1);
@@ -67,6 +80,25 @@ pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         }
     }
     best.map(|(_, word)| word)
+}
+
+/// Which letters an ASCII word has, a bit each, without regard to case. One slip of a hand changes two of them at most: one
+/// that goes, and one that comes.
+fn letters(word: &str) -> Option<u64> {
+    let bit = |letter: u8| 1_u64 << (if letter == b'-' { b'_' } else { letter.to_ascii_lowercase() } & 63);
+    word.is_ascii().then(|| word.bytes().fold(0, |letters, letter| letters | bit(letter)))
+}
+
+/// The known names that somebody seems to have meant by others: one mistake takes the place of one name.
+pub(crate) fn misspelt<'a>(
+    unknown: impl IntoIterator<Item = &'a str>,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> BTreeSet<&'a str> {
+    unknown
+        .into_iter()
+        .take(MAX_MISSPELT)
+        .filter_map(|name| closest(name, known.clone().into_iter().take(MAX_KNOWN)))
+        .collect()
 }
 
 /// Keys of GitHub Actions, and what says the same here.
@@ -88,6 +120,8 @@ pub(crate) fn meant_key<'a>(written: &str, known: impl Iterator<Item = &'a str> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -118,6 +152,17 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(closest(written, known), expected, "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_is_passed_over_that_is_near_enough(written in "[abAB_-]{0,9}", word in "[abcAB0_-]{0,9}") {
+            let low = |word: &str| word.to_lowercase().replace('-', "_");
+            let allowed = match written.chars().count() { 0..=2 => 1, 3..=5 => 2, _ => 3 };
+            let near = strsim::osa_distance(&low(&written), &low(&word));
+            let meant = near <= allowed && near < word.chars().count().max(1);
+            prop_assert_eq!(closest(&written, [word.as_str()]), meant.then_some(word.as_str()));
         }
     }
 

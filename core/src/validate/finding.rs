@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
+use super::reference::listed;
 use crate::definition::repository::File;
-use crate::source::{Range, Span};
+use crate::source::{MAX_KNOWN, Range, Span, closest};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,6 +70,9 @@ pub struct Finding {
     /// what is only not performed yet.
     #[serde(skip)]
     pub(super) yields_inside: Option<Span>,
+    /// Whether it is only counted, because its rule has told enough in this file.
+    #[serde(skip)]
+    pub(super) left_out: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
@@ -177,6 +181,27 @@ impl Finding {
         match name {
             Some(name) => self.help(format!("did you mean `{name}`?")).fix(file, Applicability::Unsafe, span, name),
             None => self,
+        }
+    }
+
+    /// Which of the known names was probably meant. Nothing is compared for what is only counted.
+    pub(super) fn closest<'n>(&self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+        if self.left_out { None } else { closest(wrong, known.into_iter().take(MAX_KNOWN)) }
+    }
+
+    /// The name that was probably meant for a wrong one, else all that there are: "it has `a`, `b`", with `has` as the verb.
+    pub(super) fn meant_among(
+        &mut self,
+        file: &File,
+        span: Span,
+        wrong: &str,
+        known: &[&str],
+        verb: &str,
+    ) -> &mut Self {
+        match self.closest(wrong, known.iter().copied()) {
+            Some(meant) => self.meant(file, span, Some(meant)),
+            None if known.is_empty() => self.help(format!("it {verb} none")),
+            None => self.help(format!("it {verb} {}", listed(known))),
         }
     }
 }

@@ -160,11 +160,12 @@ impl Findings {
             url: self.rule.url(),
             more: 0,
             yields_inside: None,
+            left_out: false,
         };
         let told = self.told.entry((self.rule.code, file.source.shared_path())).or_default();
         if told.kept >= MAXIMUM_TOLD {
             told.others.insert(finding.span);
-            return self.left_out.insert(finding);
+            return self.left_out.insert(Finding { left_out: true, ..finding });
         }
         told.kept += 1;
         told.last = self.found.len();

@@ -1,14 +1,17 @@
 //! The ways through definitions that several rules go: every field, every group of people, every list of steps, every
-//! case of a test. Judges nothing.
+//! case of a test, every task of an agent. Judges nothing.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::scope::{ProcessScope, Scope};
-use crate::definition::repository::{Definition, File, FileKind};
+use crate::definition::agent::Agent;
+use crate::definition::repository::{Definition, File, FileKind, stem};
 use crate::definition::step::StepKind;
+use crate::definition::step::agent_task::AgentTask;
 use crate::definition::test::ProcessTest;
+use crate::definition::tool::Tool;
 use crate::definition::{Approvers, Field, Fields, Process, Step};
 use crate::graph::Graph;
 use crate::source::{Node, Span, Spanned};
@@ -181,4 +184,42 @@ pub(super) fn tests<'s, 'r>(
         let Some(Definition::Test(test)) = &file.definition else { return None };
         Some((file, &**test, scope.process(test.process.as_str())?))
     })
+}
+
+/// The files of a kind that could be read without a fault, with their names.
+fn sound<'r>(scope: &Scope<'r>, kind: FileKind) -> impl Iterator<Item = (&'r str, &'r File)> {
+    let sound = scope.files(kind).filter(|file| file.faults.is_empty() && file.structure.is_empty());
+    sound.map(|file| (stem(file.source.path()), file))
+}
+
+/// The agents that could be read without a fault, by name.
+pub(super) fn agents<'r>(scope: &Scope<'r>) -> BTreeMap<&'r str, (&'r File, &'r Agent)> {
+    let agents = sound(scope, FileKind::Agent).filter_map(|(name, file)| match &file.definition {
+        Some(Definition::Agent(agent)) => Some((name, (file, &**agent))),
+        _ => None,
+    });
+    agents.collect()
+}
+
+/// The tools that could be read without a fault, by name.
+pub(super) fn tools<'r>(scope: &Scope<'r>) -> BTreeMap<&'r str, (&'r File, &'r Tool)> {
+    let tools = sound(scope, FileKind::Tool).filter_map(|(name, file)| match &file.definition {
+        Some(Definition::Tool(tool)) => Some((name, (file, &**tool))),
+        _ => None,
+    });
+    tools.collect()
+}
+
+/// Calls `look` with every `agent_task` whose agent could be read: its process, the step, the task, the agent and its file.
+pub(super) fn each_agent_task<'s, 'r>(
+    scope: &'s Scope<'r>,
+    look: &mut dyn FnMut(&'s ProcessScope<'r>, &'s Step, &'s AgentTask, (&'r File, &'r Agent)),
+) {
+    let agents = agents(scope);
+    for process in scope.processes.iter().filter(|_| !agents.is_empty()) {
+        for step in process.steps() {
+            let StepKind::AgentTask(task) = &step.kind else { continue };
+            agents.get(task.agent.as_str()).into_iter().for_each(|agent| look(process, step, task, *agent));
+        }
+    }
 }

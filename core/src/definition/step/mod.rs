@@ -282,6 +282,15 @@ impl StepKind {
             Self::Notify(_) => StepType::Notify,
         }
     }
+
+    /// What a step that asks a model may use, where it says so.
+    pub fn budget(&self) -> Option<&agent_task::Budget> {
+        match self {
+            Self::AgentTask(task) => task.budget.as_ref(),
+            Self::AiGenerate(generate) => generate.budget.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// One value, or a list of them.

@@ -3,7 +3,6 @@
 use super::{Commit, Found, Subject, View, effect, key_place, typed};
 use crate::definition::process::{Defaults, SpendingLimit};
 use crate::definition::repository::Definition;
-use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::Budget;
 use crate::definition::{ErrorClass, Retry, Step};
 use crate::diff::kind::WeakeningKind as Kind;
@@ -35,21 +34,13 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                 let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
                 found.tell(kind, Subject::step(pair.definition(), after), message, place, Some(was));
             };
-            if let Some(message) = raised(budget(before), budget(after)) {
+            if let Some(message) = raised(before.kind.budget(), after.kind.budget()) {
                 tell(Kind::BudgetRaised, "budget", message);
             }
             if let Some(message) = repeated(&view.after, (before, &was), (after, &is)) {
                 tell(Kind::RetriesRaised, "retry", message);
             }
         }
-    }
-}
-
-fn budget(step: &Step) -> Option<&Budget> {
-    match &step.kind {
-        StepKind::AgentTask(task) => task.budget.as_ref(),
-        StepKind::AiGenerate(generate) => generate.budget.as_ref(),
-        _ => None,
     }
 }
 

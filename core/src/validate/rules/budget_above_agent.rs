@@ -3,8 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::tool_not_of_agent::agents;
-use crate::definition::step::StepKind;
+use super::each_agent_task;
 use crate::definition::step::agent_task::Budget;
 
 /// The rule.
@@ -52,22 +51,16 @@ budget: {max_cost: 0.50 USD}
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let agents = agents(scope);
-    for process in &scope.processes {
-        for step in process.steps() {
-            let StepKind::AgentTask(task) = &step.kind else { continue };
-            let (Some(own), Some((file, agent))) = (&task.budget, agents.get(task.agent.as_str())) else { continue };
-            let Some(budget) = &agent.budget else { continue };
-            let Some(key) = larger(own, budget) else { continue };
-            let node = process.node(step).get("budget").and_then(|budget| budget.get(key));
-            let span = node.map_or_else(|| process.key_span(step, "budget"), |value| value.span());
-            let root = file.document.root().map(|root| file.document.node(root));
-            let other =
-                root.and_then(|root| root.get("budget")?.get(key)).map_or(agent.name.span, |value| value.span());
-            let finding = findings.add(process.file, span, format!("the agent may spend less than this `{key}`"));
-            finding.help("lower it, or raise that of the agent").also(file, other, "the agent's");
-        }
-    }
+    each_agent_task(scope, &mut |process, step, task, (file, agent)| {
+        let (Some(own), Some(budget)) = (&task.budget, &agent.budget) else { return };
+        let Some(key) = larger(own, budget) else { return };
+        let node = process.node(step).get("budget").and_then(|budget| budget.get(key));
+        let span = node.map_or_else(|| process.key_span(step, "budget"), |value| value.span());
+        let root = file.document.root().map(|root| file.document.node(root));
+        let other = root.and_then(|root| root.get("budget")?.get(key)).map_or(agent.name.span, |value| value.span());
+        let finding = findings.add(process.file, span, format!("the agent may spend less than this `{key}`"));
+        finding.help("lower it, or raise that of the agent").also(file, other, "the agent's");
+    });
 }
 
 /// The first key in which one budget exceeds another.

@@ -5,7 +5,6 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::process::SpendingLimit;
 use crate::definition::repository::{Definition, File};
-use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::Budget;
 use crate::source::Spanned;
 use crate::value::Money;
@@ -59,13 +58,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 let defaults = &process.header.defaults;
                 of_limit(file, defaults.execution_budget.as_ref(), findings);
                 of_limit(file, defaults.monthly_budget.as_ref(), findings);
-                for step in process.all_steps() {
-                    match &step.kind {
-                        StepKind::AiGenerate(generate) => of_budget(file, generate.budget.as_ref(), findings),
-                        StepKind::AgentTask(task) => of_budget(file, task.budget.as_ref(), findings),
-                        _ => {}
-                    }
-                }
+                process.all_steps().for_each(|step| of_budget(file, step.kind.budget(), findings));
             }
             Some(Definition::Agent(agent)) => {
                 of_budget(file, agent.budget.as_ref(), findings);

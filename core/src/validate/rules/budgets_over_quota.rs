@@ -7,6 +7,7 @@ use crate::definition::Step;
 use crate::definition::policy::Policy;
 use crate::definition::repository::{Definition, File, FileKind, stem};
 use crate::definition::step::{RunOn, StepKind};
+use crate::graph::Edge;
 use crate::source::Spanned;
 use crate::value::{Money, any_matches};
 
@@ -103,8 +104,9 @@ fn governs(process: &ProcessScope<'_>, file: &File, policy: &Policy) -> bool {
 
 fn tell(process: &ProcessScope<'_>, policy: &File, limit: &Spanned<Money>, findings: &mut Findings) {
     let mut total: Option<Money> = None;
-    for step in process.process.steps.iter().filter(|step| always_runs(process, step)) {
-        let Some(cost) = cost(step).filter(|cost| cost.currency() == limit.currency()) else { continue };
+    for step in always_run(process) {
+        let cost = step.kind.budget().and_then(|budget| budget.max_cost.as_ref());
+        let Some(cost) = cost.filter(|cost| cost.currency() == limit.currency()) else { continue };
         let sum = match &total {
             Some(before) => before.checked_add(cost),
             None => Some(cost.value.clone()),
@@ -123,22 +125,16 @@ fn tell(process: &ProcessScope<'_>, policy: &File, limit: &Spanned<Money>, findi
     }
 }
 
-fn cost(step: &Step) -> Option<&Spanned<Money>> {
-    match &step.kind {
-        StepKind::AiGenerate(generate) => generate.budget.as_ref()?.max_cost.as_ref(),
-        StepKind::AgentTask(task) => task.budget.as_ref()?.max_cost.as_ref(),
-        _ => None,
-    }
-}
-
-/// Whether nothing decides that a step may be left out: no condition, and no gateway anywhere before it.
-fn always_runs(process: &ProcessScope<'_>, step: &Step) -> bool {
+/// The steps about which nothing decides that they may be left out: no condition, and no gateway anywhere before them.
+fn always_run<'r>(process: &ProcessScope<'r>) -> Vec<&'r Step> {
     let graph = &process.graph;
-    let plain = |step: &Step| step.when.is_none() && step.run_on == RunOn::Success;
-    let Some(index) = graph.find(step.id.as_str()) else { return false };
-    let before = graph.ancestors(index);
-    plain(step)
-        && before
-            .into_iter()
-            .all(|before| plain(graph.step(before)) && !matches!(graph.step(before).kind, StepKind::Gateway(_)))
+    let mut always = vec![false; graph.len()];
+    for index in graph.order() {
+        let leads_on =
+            |before: &Edge| always[before.from] && !matches!(graph.step(before.from).kind, StepKind::Gateway(_));
+        let step = graph.step(*index);
+        let is_plain = step.when.is_none() && step.run_on == RunOn::Success;
+        always[*index] = is_plain && graph.before(*index).iter().all(leads_on);
+    }
+    graph.steps().zip(always).filter_map(|(step, always)| always.then_some(step)).collect()
 }

@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
-use super::tool_not_of_agent::agents;
+use super::agents;
 use crate::definition::Step;
 use crate::definition::agent::Agent;
 use crate::definition::repository::File;

@@ -5,7 +5,6 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::Process;
 use crate::definition::repository::{Definition, File};
-use crate::definition::step::StepKind;
 use crate::source::{Span, Spanned};
 use crate::value::Money;
 
@@ -82,11 +81,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 fn amounts(process: &Process) -> Vec<&Spanned<Money>> {
-    let of_steps = process.all_steps().filter_map(|step| match &step.kind {
-        StepKind::AiGenerate(generate) => generate.budget.as_ref()?.max_cost.as_ref(),
-        StepKind::AgentTask(task) => task.budget.as_ref()?.max_cost.as_ref(),
-        _ => None,
-    });
+    let of_steps = process.all_steps().filter_map(|step| step.kind.budget()?.max_cost.as_ref());
     of_steps.chain(process.header.guarantees.iter().filter_map(|one| one.at_most.as_ref())).collect()
 }
 

@@ -167,7 +167,8 @@ mod one_mistake_tests;
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{
-    constant, deadline, each_case, each_field, each_graph, each_group_of_people, each_list, ids_of_bodies, tests, words,
+    agents, constant, deadline, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list,
+    ids_of_bodies, tests, tools, words,
 };
 use crate::source::closest;
 

@@ -1,7 +1,6 @@
 //! Inputs that another process does not take.
 
 use super::super::finding::Severity;
-use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
@@ -10,7 +9,7 @@ use crate::definition::Step;
 use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::step::SubProcess;
-use crate::source::{Kind, Node, Schema, closest};
+use crate::source::{Kind, Node, Schema, misspelt};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,9 +91,10 @@ fn tell(
     findings: &mut Findings,
 ) {
     let unknown: Vec<_> = call.inputs.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
-    for (name, field) in declared.iter().filter(|(_, field)| field.required && field.default.is_none()) {
-        let misspelt = unknown.iter().any(|other| closest(other, [name.as_str()]).is_some());
-        if field.required && !misspelt && !call.inputs.contains_key(name.as_str()) {
+    // An input that is misspelt is told below.
+    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), declared.keys().map(|name| name.as_str()));
+    for (name, _) in declared.iter().filter(|(_, field)| field.required && field.default.is_none()) {
+        if !misspelt.contains(name.as_str()) && !call.inputs.contains_key(name.as_str()) {
             let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
             let message = format!("process `{}` needs the input `{}`", call.process.as_str(), name.value);
             let finding = findings.add(process.file, process.key_span(step, place), message);
@@ -105,11 +105,7 @@ fn tell(
         let message = format!("process `{}` has no input `{}`", call.process.as_str(), name.value);
         let finding = findings.add(process.file, name.span, message);
         let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-        match closest(name, known.iter().copied()) {
-            Some(meant) => drop(finding.meant(process.file, name.span, Some(meant))),
-            None if known.is_empty() => drop(finding.help("it takes none")),
-            None => drop(finding.help(format!("it has {}", listed(&known)))),
-        }
+        finding.meant_among(process.file, name.span, name, &known, "takes");
     }
     for (name, value) in &call.inputs {
         let Some(field) = declared.get(name.as_str()).filter(|_| !holds_markup(&value.value)) else { continue };

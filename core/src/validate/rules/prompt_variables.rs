@@ -12,7 +12,7 @@ use crate::definition::prompt::Prompt;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::{Fields, Step};
-use crate::source::{Spanned, closest};
+use crate::source::{Spanned, misspelt};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -95,12 +95,12 @@ fn tell(
     given: &IndexMap<Spanned<String>, Spanned<Value>>,
     findings: &mut Findings,
 ) {
+    let unknown: Vec<_> = given.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
+    // A variable that is misspelt is told below.
+    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), declared.keys().map(|name| name.as_str()));
     for (name, field) in declared {
         let missing = field.required && field.default.is_none() && !given.contains_key(name.as_str());
-        // A variable that is misspelt is told below.
-        let misspelt =
-            given.keys().any(|key| closest(key, [name.as_str()]).is_some() && !declared.contains_key(key.as_str()));
-        if missing && !misspelt {
+        if missing && !misspelt.contains(name.as_str()) {
             let place = if process.node(step).get("variables").is_some() { "variables" } else { "template" };
             let message = format!("the prompt needs the variable `{}`", name.as_str());
             let finding = findings.add(process.file, process.key_span(step, place), message);
@@ -108,11 +108,11 @@ fn tell(
             finding.also(prompt, name.span, "declared here");
         }
     }
-    for name in given.keys().filter(|name| !declared.contains_key(name.as_str())) {
+    for name in unknown {
         let message = format!("the prompt has no variable `{}`", name.as_str());
         let finding = findings.add(process.file, name.span, message);
         let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-        match closest(name, known.iter().copied()) {
+        match finding.closest(name, known.iter().copied()) {
             Some(meant) => finding.meant(process.file, name.span, Some(meant)),
             None if known.is_empty() => finding.help("it declares none; add it to its front matter"),
             None => finding.help(format!("it has {}", listed(&known))),

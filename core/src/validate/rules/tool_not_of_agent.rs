@@ -4,10 +4,8 @@ use super::super::finding::Severity;
 use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use crate::definition::agent::Agent;
-use crate::definition::repository::{Definition, File, FileKind, stem};
-use crate::definition::step::StepKind;
-use std::collections::BTreeMap;
+use super::each_agent_task;
+use crate::definition::repository::FileKind;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -67,42 +65,23 @@ operations: [find]
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let agents = agents(scope);
-    if agents.is_empty() {
-        return;
-    }
-    for process in &scope.processes {
-        for step in process.steps() {
-            let StepKind::AgentTask(task) = &step.kind else { continue };
-            let Some((file, agent)) = agents.get(task.agent.as_str()) else { continue };
-            // Which tools it has is only known once all of them are there.
-            if agent.tools.iter().any(|known| !scope.names.has(FileKind::Tool, known)) {
+    each_agent_task(scope, &mut |process, _, task, (file, agent)| {
+        // Which tools it has is only known once all of them are there.
+        if agent.tools.iter().any(|known| !scope.names.has(FileKind::Tool, known)) {
+            return;
+        }
+        for tool in task.tools.iter().flatten().filter(|tool| scope.names.has(FileKind::Tool, tool)) {
+            if agent.tools.iter().any(|known| known.value == tool.value) {
                 continue;
             }
-            for tool in task.tools.iter().flatten().filter(|tool| scope.names.has(FileKind::Tool, tool)) {
-                if agent.tools.iter().any(|known| known.value == tool.value) {
-                    continue;
-                }
-                let message = format!("agent `{}` does not have the tool `{}`", task.agent.value, tool.value);
-                let finding = findings.add(process.file, tool.span, message);
-                let known: Vec<&str> = agent.tools.iter().map(|tool| tool.as_str()).collect();
-                match known.is_empty() {
-                    true => finding.help("it has none; add it to the agent's `tools`"),
-                    false => finding.help(format!("it has {}; add it there, or remove it here", listed(&known))),
-                };
-                finding.also(file, agent.name.span, "the agent");
-            }
+            let message = format!("agent `{}` does not have the tool `{}`", task.agent.value, tool.value);
+            let finding = findings.add(process.file, tool.span, message);
+            let known: Vec<&str> = agent.tools.iter().map(|tool| tool.as_str()).collect();
+            match known.is_empty() {
+                true => finding.help("it has none; add it to the agent's `tools`"),
+                false => finding.help(format!("it has {}; add it there, or remove it here", listed(&known))),
+            };
+            finding.also(file, agent.name.span, "the agent");
         }
-    }
-}
-
-/// The agents that could be read without a fault, by name.
-pub(super) fn agents<'r>(scope: &Scope<'r>) -> BTreeMap<&'r str, (&'r File, &'r Agent)> {
-    let sound = scope.files(FileKind::Agent).filter(|file| file.faults.is_empty() && file.structure.is_empty());
-    sound
-        .filter_map(|file| match &file.definition {
-            Some(Definition::Agent(agent)) => Some((stem(file.source.path()), (file, &**agent))),
-            _ => None,
-        })
-        .collect()
+    });
 }

@@ -3,7 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::unknown_operation::tools;
+use super::tools;
 use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::tool::ToolApproval;

@@ -4,7 +4,6 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::step::RunOn;
-use crate::source::closest;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -54,8 +53,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             if !process.has_id(name) {
                 let Some(places) = process.other_places(name, undo.span) else { continue };
                 let message = format!("step `{}` is undone by `{name}`, which does not exist", step.id.as_str());
-                let meant = closest(name, process.all_ids());
                 let finding = findings.add(process.file, undo.span, message);
+                let meant = finding.closest(name, process.all_ids());
                 finding.meant(process.file, undo.span, meant).same_name(process.file, places);
             } else if let Some(other) = process.process.step(name).filter(|it| it.run_on != RunOn::Compensation) {
                 let message = format!("step `{name}` is no compensation");

@@ -9,7 +9,7 @@ use super::super::finding::Applicability;
 use super::super::scope::ProcessScope;
 use super::{each_list, ids_of_bodies};
 use crate::definition::Step;
-use crate::source::{Spanned, closest};
+use crate::source::Spanned;
 use crate::value::StepId;
 
 /// The rule.
@@ -87,7 +87,7 @@ fn tell(
     let message = format!("step `{}` depends on `{name}`, which does not exist", step.id.as_str());
     let others = known.iter().copied().filter(|other| *other != step.id.as_str());
     let finding = findings.add(file, id.span, message);
-    if let Some(meant) = closest(name, others) {
+    if let Some(meant) = finding.closest(name, others) {
         finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, id.span, meant);
     }
     finding.same_name(file, places);

@@ -10,7 +10,7 @@ use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::step::api_call::Expect;
 use crate::definition::tool;
-use crate::source::{Span, Spanned, closest};
+use crate::source::{Span, Spanned};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -149,7 +149,7 @@ fn tell(scope: &Scope<'_>, file: &File, reference: &Reference<'_>, findings: &mu
         _ => ("prompt", "prompts", ".md"),
     };
     let finding = findings.add(file, span, format!("there is no {word} `{name}`"));
-    match closest(name, scope.names.of_kind(kind)) {
+    match finding.closest(name, scope.names.of_kind(kind)) {
         Some(meant) => drop(finding.meant(file, span, Some(meant))),
         None => drop(finding.help(format!("it would be `.flow/{folder}/{name}{ending}`"))),
     }

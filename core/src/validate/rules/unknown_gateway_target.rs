@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use super::super::finding::Applicability;
 use super::{each_list, ids_of_bodies};
 use crate::definition::step::StepKind;
-use crate::source::closest;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -79,7 +78,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                     let message = format!("gateway `{}` leads to `{name}`, which does not exist", step.id.as_str());
                     let others = here.iter().copied().filter(|other| *other != step.id.as_str());
                     let finding = findings.add(process.file, target.span, message);
-                    if let Some(meant) = closest(name, others) {
+                    if let Some(meant) = finding.closest(name, others) {
                         finding.help(format!("did you mean `{meant}`?"));
                         finding.fix(process.file, Applicability::Unsafe, target.span, meant);
                     }

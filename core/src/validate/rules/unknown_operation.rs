@@ -1,14 +1,10 @@
 //! An operation that a tool does not allow.
 
 use super::super::finding::Severity;
-use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use crate::definition::repository::{Definition, File, FileKind, stem};
+use super::tools;
 use crate::definition::step::StepKind;
-use crate::definition::tool::Tool;
-use crate::source::closest;
-use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -70,21 +66,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let known: Vec<&str> = operations.iter().map(|operation| operation.as_str()).collect();
             let message = format!("tool `{}` does not allow the operation `{}`", call.tool.value, call.operation.value);
             let finding = findings.add(process.file, call.operation.span, message);
-            match closest(&call.operation, known.iter().copied()) {
-                Some(meant) => drop(finding.meant(process.file, call.operation.span, Some(meant))),
-                None => drop(finding.help(format!("it allows {}", listed(&known)))),
-            }
+            finding.meant_among(process.file, call.operation.span, &call.operation, &known, "allows");
         }
     }
-}
-
-/// The tools that could be read without a fault, by name.
-pub(super) fn tools<'r>(scope: &Scope<'r>) -> BTreeMap<&'r str, (&'r File, &'r Tool)> {
-    let sound = scope.files(FileKind::Tool).filter(|file| file.faults.is_empty() && file.structure.is_empty());
-    sound
-        .filter_map(|file| match &file.definition {
-            Some(Definition::Tool(tool)) => Some((stem(file.source.path()), (file, &**tool))),
-            _ => None,
-        })
-        .collect()
 }

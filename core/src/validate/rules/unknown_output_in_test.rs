@@ -1,12 +1,11 @@
 //! An output in a test that the process, or a step of it, does not give.
 
 use super::super::finding::Severity;
-use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::repository::File;
-use crate::source::{Node, closest};
+use crate::source::Node;
 use crate::types::Type;
 
 /// The rule.
@@ -119,11 +118,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let Some(text) = name.as_str().filter(|text| !known.contains(text)) else { continue };
             let message = format!("process `{}` has no output `{text}`", header.name.as_str());
             let finding = findings.add(file, name.span(), message);
-            match closest(text, known.iter().copied()) {
-                Some(meant) => drop(finding.meant(file, name.span(), Some(meant))),
-                None if known.is_empty() => drop(finding.help("it gives none")),
-                None => drop(finding.help(format!("it has {}", listed(&known)))),
-            }
+            finding.meant_among(file, name.span(), text, &known, "gives");
         }
         let steps = expect.and_then(|expect| expect.get("steps")).into_iter().flat_map(Node::entries);
         for (id, step) in steps {
@@ -152,10 +147,6 @@ fn fields(whole: &str, of: &Type, expected: Node<'_>, file: &File, findings: &mu
             of.alternatives().iter().filter_map(|one| if let Type::Record(one) = one { Some(one) } else { None });
         let known: Vec<&str> = records.flat_map(|record| record.names()).collect();
         let finding = findings.add(file, name.span(), format!("`{whole}` has no field `{text}`"));
-        match closest(text, known.iter().copied()) {
-            Some(meant) => drop(finding.meant(file, name.span(), Some(meant))),
-            None if known.is_empty() => drop(finding.help("it has none")),
-            None => drop(finding.help(format!("it has {}", listed(&known)))),
-        }
+        finding.meant_among(file, name.span(), text, &known, "has");
     }
 }

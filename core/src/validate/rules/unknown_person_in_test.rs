@@ -122,7 +122,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let Some(by) = one.get("by") else { continue };
             let Some(login) = by.as_str().filter(|login| !known.contains(&login.to_lowercase())) else { continue };
             let finding = findings.add(file, by.span(), format!("`{login}` is not among the people of this test"));
-            match closest(login, known.iter().map(String::as_str)) {
+            match finding.closest(login, known.iter().map(String::as_str)) {
                 Some(meant) => drop(finding.meant(file, by.span(), Some(meant))),
                 None => drop(finding.help("add them to `people`")),
             }
@@ -205,7 +205,7 @@ fn nobody_asks(file: &File, policies: &BTreeSet<String>, own: &BTreeSet<String>,
     for (team, _) in groups(file, "teams") {
         let Some(name) = team.as_str().filter(|name| !is_asked(name)) else { continue };
         let finding = findings.add(file, team.span(), format!("nothing asks team `{name}`"));
-        match closest(name, others.iter().take(MAX_COMPARED).copied()) {
+        match finding.closest(name, others.iter().copied()) {
             Some(meant) => drop(finding.meant(file, team.span(), Some(meant))),
             None => drop(finding.help("remove it, or name it among the approvers")),
         }

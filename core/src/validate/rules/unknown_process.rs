@@ -7,7 +7,7 @@ use super::super::scope::Scope;
 use crate::definition::Trigger;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
-use crate::source::{Spanned, closest};
+use crate::source::Spanned;
 use crate::value::Slug;
 
 /// The rule.
@@ -77,7 +77,7 @@ fn tell(scope: &Scope<'_>, file: &File, name: &Spanned<Slug>, findings: &mut Fin
         return;
     }
     let finding = findings.add(file, name.span, format!("there is no process `{}`", name.as_str()));
-    if let Some(meant) = closest(name.as_str(), scope.names.of_kind(FileKind::Process)) {
+    if let Some(meant) = finding.closest(name.as_str(), scope.names.of_kind(FileKind::Process)) {
         finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, name.span, meant);
     }
 }

@@ -9,7 +9,7 @@ use super::super::scope::{ProcessScope, Scope};
 use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::test::{TestCase, TestChild};
-use crate::source::{Spanned, closest};
+use crate::source::Spanned;
 use crate::value::StepId;
 
 /// The rule.
@@ -69,7 +69,7 @@ fn tell(file: &File, process: &ProcessScope<'_>, ids: &[&Spanned<StepId>], findi
     for id in ids.iter().filter(|id| !process.has_id(id.as_str())) {
         let message = format!("process `{}` has no step `{}`", process.process.header.name.as_str(), id.as_str());
         let finding = findings.add(file, id.span, message);
-        if let Some(meant) = closest(id.as_str(), process.all_ids()) {
+        if let Some(meant) = finding.closest(id.as_str(), process.all_ids()) {
             finding.help(format!("did you mean `{meant}`?")).fix(file, Applicability::Unsafe, id.span, meant);
         }
     }

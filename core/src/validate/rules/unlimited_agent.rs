@@ -3,8 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::tool_not_of_agent::agents;
-use crate::definition::step::StepKind;
+use super::each_agent_task;
 use crate::definition::step::agent_task::Budget;
 
 /// The rule.
@@ -50,20 +49,14 @@ budget: {max_cost: 0.50 USD}
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let agents = agents(scope);
-    for process in &scope.processes {
-        for step in process.steps() {
-            let StepKind::AgentTask(task) = &step.kind else { continue };
-            // An agent that is not there may have a budget.
-            let Some((file, agent)) = agents.get(task.agent.as_str()) else { continue };
-            if !limits(task.budget.as_ref()) && !limits(agent.budget.as_ref()) {
-                let message = format!("nothing limits what `{}` may spend", step.id.as_str());
-                let finding = findings.add(process.file, task.agent.span, message);
-                finding.help("add `budget: {max_cost: 0.50 USD}` here or to the agent");
-                finding.also(file, agent.name.span, "the agent");
-            }
+    each_agent_task(scope, &mut |process, step, task, (file, agent)| {
+        if !limits(task.budget.as_ref()) && !limits(agent.budget.as_ref()) {
+            let message = format!("nothing limits what `{}` may spend", step.id.as_str());
+            let finding = findings.add(process.file, task.agent.span, message);
+            finding.help("add `budget: {max_cost: 0.50 USD}` here or to the agent");
+            finding.also(file, agent.name.span, "the agent");
         }
-    }
+    });
 }
 
 fn limits(budget: Option<&Budget>) -> bool {

@@ -1,7 +1,6 @@
 //! Inputs that a GitHub Actions workflow does not take.
 
 use super::super::finding::Severity;
-use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
@@ -9,7 +8,7 @@ use crate::definition::Step;
 use crate::definition::step::StepKind;
 use crate::definition::step::workflow::Workflow;
 use crate::definition::workflows::{Dispatch, DispatchInput};
-use crate::source::{Kind, closest};
+use crate::source::{Kind, misspelt};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -93,21 +92,18 @@ fn tell(
     let (file, name) = (process.file, workflow.workflow.as_str());
     let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
     let unknown: Vec<_> = workflow.inputs.keys().filter(|input| !known.contains(&input.as_str())).collect();
-    for input in declared.iter().filter(|input| input.needed && !workflow.inputs.contains_key(input.name.as_str())) {
-        if unknown.iter().any(|other| closest(other, [input.name.as_str()]).is_some()) {
-            continue;
-        }
+    // An input that is misspelt is told below.
+    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), known.iter().copied());
+    let is_missing = |input: &&DispatchInput| !workflow.inputs.contains_key(input.name.as_str());
+    let missing = declared.iter().filter(|input| input.needed).filter(is_missing);
+    for input in missing.filter(|input| !misspelt.contains(input.name.as_str())) {
         let place = if written.is_some() { "inputs" } else { "workflow" };
         let message = format!("workflow `{name}` needs the input `{}`", input.name);
         findings.add(file, process.key_span(step, place), message).help("give it in `inputs`");
     }
     for input in unknown {
         let finding = findings.add(file, input.span, format!("workflow `{name}` has no input `{}`", input.value));
-        match closest(input, known.iter().copied()) {
-            Some(meant) => drop(finding.meant(file, input.span, Some(meant))),
-            None if known.is_empty() => drop(finding.help("it takes none")),
-            None => drop(finding.help(format!("it has {}", listed(&known)))),
-        }
+        finding.meant_among(file, input.span, input, &known, "takes");
     }
     for input in declared.iter().filter(|input| !input.options.is_empty()) {
         let Some(value) = written.and_then(|inputs| inputs.get(&input.name)) else { continue };
@@ -116,9 +112,6 @@ fn tell(
         let options: Vec<&str> = input.options.iter().map(String::as_str).collect();
         let message = format!("`{word}` is no option of the input `{}` of workflow `{name}`", input.name);
         let finding = findings.add(file, value.span(), message);
-        match closest(word, options.iter().copied()) {
-            Some(meant) => drop(finding.meant(file, value.span(), Some(meant))),
-            None => drop(finding.help(format!("it is {}", listed(&options)))),
-        }
+        finding.meant_among(file, value.span(), word, &options, "is");
     }
 }
