@@ -12,6 +12,7 @@ pub mod budget_of_zero;
 pub mod budgets_over_quota;
 pub mod bypassed_gate;
 pub mod case_cannot_start;
+pub mod check_name_taken;
 pub mod choice_does_not_fit;
 pub mod chosen_approver;
 pub mod chosen_host;
@@ -206,6 +207,7 @@ pub const RULES: &[&Rule] = &[
     &unused_variable::RULE,
     &unused_file::RULE,
     &choice_does_not_fit::RULE,
+    &check_name_taken::RULE,
     &no_regular_file::RULE,
     &circular_dependency::RULE,
     &never_runs::RULE,
