@@ -176,8 +176,8 @@ async fn holder<'n>(
         Neighbourhood::Local => match api.named(neighbourhood, acting).await? {
             Some(person) => Ok(Holder { person, directory: neighbourhood, kind: SourceKind::Web }),
             None => {
-                let login = format!("resume-token-{}", claims.turn + 1);
-                Ok(Holder { person: Person { login, id: 0 }, directory: &Bearer, kind: SourceKind::Web })
+                let person = Person { login: claims.login(), id: 0 };
+                Ok(Holder { person, directory: &Bearer, kind: SourceKind::Web })
             }
         },
     }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::occurrence::Happening;
 use crate::identity::resume::Claims;
+use crate::notify::addresses;
 use crate::notify::wording::{About, Resume, Words, words};
 use crate::steps::notify::passes;
 use crate::steps::{Attempt, Journal};
@@ -62,20 +63,45 @@ impl Engine {
                     continue;
                 }
             };
-            let resume = self.resume(&notice, after, now);
-            let about = About { step: notice.step.as_deref(), budget: notice.budget.as_ref() };
-            let said = words(notice.occasion, after, about, resume.as_ref());
-            if notice.channel == Channel::Comment {
-                let text = format!("**{}**\n\n{}", said.subject, said.message);
-                found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));
-                continue;
-            }
-            for message in messages(notice, &said, after.id) {
-                let body = Happening::Notice(Box::new(message)).into_body();
-                found.occurrences.push(NewOccurrence { tenant: after.tenant.clone(), body, not_before: now });
+            for notice in self.each_by_itself(notice, after, now) {
+                self.add(&mut found, notice, after, now);
             }
         }
         found
+    }
+
+    fn add(&self, found: &mut Notices, notice: Notice, after: &Execution, now: Timestamp) {
+        let resume = self.resume(&notice, after, now);
+        let about = About { step: notice.step.as_deref(), budget: notice.budget.as_ref() };
+        let said = words(notice.occasion, after, about, resume.as_ref());
+        if notice.channel == Channel::Comment {
+            let text = format!("**{}**\n\n{}", said.subject, said.message);
+            found.effects.extend(self.inner.effects.comment(after, &notice.key, &text, now));
+            return;
+        }
+        for message in messages(notice, &said, after.id) {
+            let body = Happening::Notice(Box::new(message)).into_body();
+            found.occurrences.push(NewOccurrence { tenant: after.tenant.clone(), body, not_before: now });
+        }
+    }
+
+    /// A mail that gives the right to answer is one for each address: the right is of who reads it. What is known only where
+    /// secrets are stays one mail.
+    fn each_by_itself(&self, notice: Notice, after: &Execution, now: Timestamp) -> Vec<Notice> {
+        let is_named = notice.channel == Channel::Email && notice.secret_texts.is_empty();
+        if !is_named || self.resume(&notice, after, now).is_none() {
+            return vec![notice];
+        }
+        let receivers: Vec<String> = receivers(&notice).into_iter().flatten().map(|(receiver, _)| receiver).collect();
+        if receivers.len() < 2 {
+            return vec![notice];
+        }
+        let single = |(place, receiver): (usize, String)| Notice {
+            key: format!("{}/{place}", notice.key),
+            receivers: json!([{"to": receiver}]),
+            ..notice.clone()
+        };
+        receivers.into_iter().enumerate().map(single).collect()
     }
 
     /// The right to answer, where who is told is told in private: never in a comment, nor in a channel of Slack. Only in tenant
@@ -92,6 +118,10 @@ impl Engine {
         };
         let step = notice.step.as_ref().filter(|_| in_private && after.tenant == TenantId::local())?;
         let claims = Claims::of(after, step, after.steps.get(step)?, now)?;
+        let claims = match receivers(notice).as_deref() {
+            Some([(_, address)]) if notice.channel == Channel::Email => claims.for_receiver(address),
+            _ => claims,
+        };
         let token = self.inner.options.resume.as_ref()?.issue(&claims);
         Some(Resume { token, url: format!("{}/resume", self.url_of(after.id)?) })
     }
@@ -127,6 +157,16 @@ impl Engine {
         let pause = FIRST_PAUSE * 4_u32.saturating_pow(occurrence.attempts.saturating_sub(1));
         OccurrenceEnd::RetryAt(self.after(pause.max(asked)))
     }
+}
+
+/// The addresses that a mail goes to, as they are written and bare; nothing where they cannot be told apart here.
+fn receivers(notice: &Notice) -> Option<Vec<(String, String)>> {
+    if !notice.secret_texts.is_empty() {
+        return None;
+    }
+    let lists: Option<Vec<_>> =
+        notice.receivers.as_array()?.iter().map(|receiver| addresses(receiver["to"].as_str()?)).collect();
+    Some(lists?.into_iter().flatten().collect())
 }
 
 /// One message for each receiver, so that each is told by itself; a mail goes to all of them in one go.

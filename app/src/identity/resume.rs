@@ -35,7 +35,13 @@ pub struct Claims {
     /// When it ends, in seconds since 1970.
     #[serde(rename = "x")]
     pub expires_at: i64,
+    /// The one address that it was sent to: whoever reads that speaks with it.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
 }
+
+/// Characters of an address at most (RFC 5321, section 4.5.3.1.3, as corrected by its erratum 1690).
+const MAX_ADDRESS: usize = 254;
 
 impl Claims {
     /// What a token for this step allows; nothing where the step asks nobody.
@@ -52,12 +58,29 @@ impl Claims {
             attempt: state.attempt,
             turn: u32::try_from(state.decisions.len()).unwrap_or(u32::MAX),
             expires_at: ends.as_second(),
+            receiver: None,
         })
+    }
+
+    /// The same for the one who reads what is sent to an address.
+    #[must_use]
+    pub fn for_receiver(self, address: &str) -> Self {
+        let receiver = (address.len() <= MAX_ADDRESS).then(|| address.to_lowercase());
+        Self { receiver, ..self }
     }
 
     /// The word that its use is recorded as: each is recorded once.
     pub fn word(&self) -> String {
-        format!("resume:{}:{}:{}:{}", self.execution, self.step, self.attempt, self.turn)
+        let word = format!("resume:{}:{}:{}:{}", self.execution, self.step, self.attempt, self.turn);
+        match &self.receiver {
+            Some(receiver) => format!("{word}:{receiver}"),
+            None => word,
+        }
+    }
+
+    /// Under which name its holder speaks, whom nobody has named.
+    pub fn login(&self) -> String {
+        self.receiver.clone().unwrap_or_else(|| format!("resume-token-{}", self.turn + 1))
     }
 }
 
@@ -137,7 +160,7 @@ mod tests {
 
     fn claims() -> Claims {
         let execution = "01900000-0000-7000-8000-000000000001".parse().unwrap();
-        Claims { execution, step: "leads".to_owned(), attempt: 1, turn: 0, expires_at: 1_000 }
+        Claims { execution, step: "leads".to_owned(), attempt: 1, turn: 0, expires_at: 1_000, receiver: None }
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Mailer {
     }
 }
 
+/// The addresses of a list, each with the name that stands beside it; nothing where it is no list of addresses.
+pub fn addresses(list: &str) -> Option<Vec<(String, String)>> {
+    let boxes: Mailboxes = list.parse().ok()?;
+    Some(boxes.into_iter().map(|one| (one.to_string(), one.email.to_string())).collect())
+}
+
 fn failed(error: &lettre::transport::smtp::Error) -> StepError {
     let class = if error.is_timeout() {
         ErrorClass::Timeout

@@ -6,4 +6,4 @@ pub mod slack;
 pub mod webhook;
 pub mod wording;
 
-pub use email::{Mail, Mailer, MailerError};
+pub use email::{Mail, Mailer, MailerError, addresses};

@@ -188,3 +188,37 @@ async fn outside_tenant_local_a_message_gives_nobody_the_right_to_speak() {
     assert_eq!(told.input["payload"]["data"]["resume_token"], Value::Null);
     assert!(!told.input["message"].as_str().unwrap().contains("token"), "{}", told.input["message"]);
 }
+
+#[tokio::test]
+async fn two_who_were_asked_by_mail_shared_one_right_to_answer() {
+    let rules = "notify:\n  - {on: [approval_requested], channel: email, to: ['Alice <alice@example.com>, bob@example.com', \
+                 carol@example.com]}\n";
+    let process = ORDER.replace("notify:\n", rules);
+    let tokens = ResumeTokens::new([7; 32]);
+    let options = EngineOptions {
+        public_url: Some("https://flows.example".to_owned()),
+        resume: Some(tokens.clone()),
+        ..EngineOptions::new("the engine")
+    };
+    let world = World::with_options(&process, options).await;
+    world.started().await;
+    let mails = world.performer.seen().into_iter().filter(|told| told.input["channel"] == "email");
+    let mut given: Vec<(String, String, String)> = mails
+        .map(|told| {
+            let token = told.input["payload"]["data"]["resume_token"].as_str().unwrap().to_owned();
+            let claims = tokens.read(&token, world.clock.now()).unwrap();
+            assert!(told.input["message"].as_str().unwrap().contains(&token));
+            (told.input["receivers"].to_string(), claims.login(), claims.word())
+        })
+        .collect();
+    given.sort();
+    let told: Vec<(&str, &str)> = given.iter().map(|(to, login, _)| (to.as_str(), login.as_str())).collect();
+    let expected = [
+        (r#"[{"to":"Alice <alice@example.com>"}]"#, "alice@example.com"),
+        (r#"[{"to":"bob@example.com"}]"#, "bob@example.com"),
+        (r#"[{"to":"carol@example.com"}]"#, "carol@example.com"),
+    ];
+    assert_eq!(told, expected);
+    let words: std::collections::BTreeSet<&String> = given.iter().map(|(.., word)| word).collect();
+    assert_eq!(words.len(), 3, "each serves once: {words:?}");
+}
