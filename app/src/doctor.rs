@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::clock::SystemClock;
 use crate::github::client::GitHub;
+use crate::github::outbox::refused_references;
 use crate::github::setup::examine;
 use crate::settings::{GitHubSettings, Settings};
 use crate::store::{Examination, StoreError, postgres, sqlite};
@@ -71,6 +72,7 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
         Ok(Some(found)) => {
             checks.extend(database(&found, now));
             checks.extend(stream(&found, settings.nats_url.is_some()));
+            checks.extend(audit_references(&found));
             checks.extend(url.starts_with("sqlite:").then(|| access(Path::new(&found.place))).flatten());
         }
         Ok(None) => {
@@ -196,6 +198,21 @@ fn stream(found: &Examination, set_up: bool) -> Option<Check> {
                 .with_help("see the server's log: NATS cannot be reached, or takes less than comes"),
         ),
     }
+}
+
+/// Audit logs that should be written into repositories and are not; nothing where there are none.
+fn audit_references(found: &Examination) -> Option<Check> {
+    let refused = refused_references(&found.standings);
+    let first = refused.first()?;
+    let (tenant, reference, reason) = (first.tenant.as_str(), &first.reference, &first.reason);
+    let others = match refused.len() {
+        1 => String::new(),
+        count => format!(" ({count} repositories in all)"),
+    };
+    let message = format!("the audit log of {tenant} cannot be written to {reference}: {reason}{others}");
+    Some(Check::new("audit ref", Outcome::Warning, message).with_help(
+        "grant the App Contents: read and write, and accept that for the account; or take `audit.ref` out of flow.yaml",
+    ))
 }
 
 fn schema(found: &Examination) -> Check {

@@ -77,6 +77,7 @@ pub struct Settings {
     /// What `secrets.NAME` reads, by NAME.
     pub secrets: BTreeMap<String, SecretString>,
     public_url_given: bool,
+    given: BTreeMap<String, SecretString>,
 }
 
 /// The GitHub App and where GitHub is.
@@ -124,14 +125,34 @@ impl Settings {
             }
         }
         let mut reader = Reader { gathered: gather(config_file, ours.into_iter()) };
+        let given = reader.gathered.by_variable();
         let settings = reader.settings();
         let traces = reader.traces(&open_telemetry);
-        let settings = settings.map(|settings| Settings { traces, ..settings });
+        let settings = settings.map(|settings| Settings { traces, given, ..settings });
         let Gathered { faults, warnings, .. } = reader.gathered;
         match settings {
             Some(settings) if faults.is_empty() => Ok((settings, warnings)),
             _ => Err(SettingsError { faults }),
         }
+    }
+
+    /// Everything that was given, by the name of its environment variable, but for what each machine has for itself; with
+    /// the App, also where it was set up on this server's pages.
+    #[must_use]
+    pub fn given(&self) -> BTreeMap<String, SecretString> {
+        let mut given = self.given.clone();
+        given.retain(|name, _| !OF_A_MACHINE.contains(&name.as_str()));
+        if let Some(app) = &self.github {
+            let id = SecretString::from(app.app_id.to_string());
+            for (name, value) in [
+                ("github_app_id", &id),
+                ("github_private_key", &app.private_key),
+                ("github_webhook_secret", &app.webhook_secret),
+            ] {
+                given.entry(variable(name)).or_insert_with(|| value.clone());
+            }
+        }
+        given
     }
 
     /// Who mail comes from.
@@ -152,6 +173,10 @@ impl Settings {
         self
     }
 }
+
+/// What may well differ between replicas, and says nothing of what they do.
+const OF_A_MACHINE: [&str; 5] =
+    ["FLOWCTL_LISTEN", "FLOWCTL_DATA_DIR", "FLOWCTL_LOG", "FLOWCTL_LOG_FORMAT", "FLOWCTL_WORKERS"];
 
 /// Where data is kept unless it is said otherwise.
 const DATA_DIR: &str = "./flowctl-data";
@@ -223,6 +248,7 @@ impl Reader {
             mcp_commands: mcp_commands.unwrap_or_default(),
             secrets,
             public_url_given,
+            given: BTreeMap::new(),
         })
     }
 

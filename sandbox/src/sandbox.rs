@@ -134,6 +134,14 @@ impl Builder {
         self
     }
 
+    /// One of the App's permissions at another level than usual.
+    #[must_use]
+    pub fn permission(mut self, name: &str, level: &str) -> Self {
+        self.permissions.retain(|(known, _)| known != name);
+        self.permissions.push((name.to_owned(), level.to_owned()));
+        self
+    }
+
     /// The App's events instead of the usual ones.
     #[must_use]
     pub fn events(mut self, events: &[&str]) -> Self {

@@ -22,8 +22,11 @@ struct Outcome {
     /// Check runs by head in the order of pushes: name and conclusion of each, in order.
     checks: Vec<Vec<(String, Option<String>)>>,
     sticky_comments: usize,
-    /// What replies and prompts beside the sticky comment are for, as their markers say: `flowctl:reply:asked`.
+    /// What replies beside the sticky comment are for, as their markers say: `flowctl:reply:comment`.
     other_comments: Vec<String>,
+    /// Questions that were asked in two comments of their own. Whether one is asked in the sticky comment or beside it
+    /// depends on which is there first.
+    asked_twice: usize,
     /// Reactions by comment, in order.
     reactions: Vec<Vec<String>>,
     /// Status and output of each step, as the check run's table shows them.
@@ -72,13 +75,22 @@ fn outcome(world: &World, process: &str) -> Outcome {
             .iter()
             .filter(|comment| ours(&comment.body) && !sticky(&comment.body))
             .map(|comment| purpose(&comment.body))
+            .filter(|purpose| purpose != ASKED)
             .collect(),
+        asked_twice: {
+            let asked = comments.iter().filter(|comment| purpose(&comment.body) == ASKED);
+            let asked: Vec<&str> = asked.filter_map(|comment| comment.body.lines().next()).collect();
+            asked.len() - asked.iter().collect::<std::collections::BTreeSet<_>>().len()
+        },
         reactions,
         summary: title,
         by_themselves,
         workflow_runs: hub.workflow_runs(repository).unwrap().len(),
     }
 }
+
+/// What a comment is for whose marker begins so: people are asked.
+const ASKED: &str = "flowctl:reply:asked";
 
 /// The beginning of a comment's marker.
 fn purpose(body: &str) -> String {

@@ -177,3 +177,32 @@ fn the_audit_log_is_checked_and_exported_and_a_change_of_it_is_found() {
     assert_eq!(emptied.status.code(), Some(1), "{}", err(&emptied));
     assert!(out(&emptied).starts_with("the audit log is empty\nlocal: `"), "{}", out(&emptied));
 }
+
+#[test]
+fn a_server_that_starts_with_other_settings_says_so_in_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let token = "an-administrators-token";
+    let first = [("FLOWCTL_API_TOKEN", token.to_owned())];
+    let second =
+        [("FLOWCTL_API_TOKEN", "another-administrators-token".to_owned()), ("FLOWCTL_API_ACT_AS", "true".to_owned())];
+    for settings in [first.as_slice(), first.as_slice(), second.as_slice(), second.as_slice()] {
+        // An address is a machine's own matter.
+        Server::start(settings, &data, free_address()).stop();
+    }
+    let lines = String::from_utf8(flowctl(&data, &["audit", "export"]).stdout).unwrap();
+    let said: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [entry] = said.as_slice() else { panic!("{lines}") };
+    assert_eq!((&entry["type"], &entry["tenant"]), (&"server.settings_changed".into(), &"local".into()));
+    let names: Vec<&str> =
+        entry["data"]["settings"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["FLOWCTL_API_ACT_AS", "FLOWCTL_API_TOKEN"]);
+    assert!(!lines.contains("administrators-token"), "{lines}");
+    let sound = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", err(&sound));
+    tamper(&data, "delete from audit where seq >= $1", 1);
+    let cut = flowctl(&data, &["audit", "verify"]);
+    assert_eq!(cut.status.code(), Some(1), "{}", err(&cut));
+    let told = String::from_utf8_lossy(&cut.stdout).into_owned();
+    assert!(told.contains("local: `server.settings_changed` of servers (role all) at "), "{told}");
+}

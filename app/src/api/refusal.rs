@@ -43,6 +43,7 @@ impl From<Refused> for Problem {
             | Refused::Permission { .. }
             | Refused::OwnChange { .. }
             | Refused::NobodyOverrides
+            | Refused::LoginTaken { .. }
             | Refused::OwnersUnknown { .. } => Self::new("ineligible", refused.words()),
             Refused::WrittenBefore { .. } => Self::new("other-commit", refused.words()),
             Refused::SettingsUnsound { .. } | Refused::Definition { .. } => {

@@ -1,15 +1,17 @@
-//! Holds audit logs against the events of executions, which lie in the same database: a log whose entries were taken away at
-//! the end, or all of them, is whole in itself. Who removes both leaves nothing to compare; only a digest kept elsewhere helps.
+//! Holds audit logs against the events of executions and the settings as they stand, which lie in the same database: a log
+//! whose entries were taken away at the end, or all of them, is whole in itself. Who removes both leaves nothing to compare;
+//! only a digest kept elsewhere helps.
 
 use std::collections::BTreeMap;
 
-use flowctl_core::execution::{Execution, ExecutionId, TenantId};
+use flowctl_core::execution::{Execution, TenantId};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::entry::of_event;
 use super::log::{each, tenants};
+use super::settings::{SERVER_SETTINGS_CHANGED, SETTINGS_CHANGED, known};
 use super::{NewEntry, Sealed};
 use crate::store::{ExecutionFilter, Store, StoreError};
 
@@ -18,16 +20,18 @@ const PAGE: u32 = 100;
 /// Events that are read at once.
 const PART: u32 = 1_000;
 
-/// Something that happened to an execution and should stand in the log.
+/// Something that is known to have happened and should stand in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{tenant}: `{kind}` of execution {execution} at {at} is known from its events, and no entry tells of it")]
+#[error("{tenant}: `{kind}` of {of} at {at} is known from {from}, and no entry tells of it")]
 pub struct Missing {
     /// Whose log.
     pub tenant: String,
     /// The type that the entry would have.
     pub kind: String,
-    /// The execution.
-    pub execution: ExecutionId,
+    /// What it is about: `execution 0195…`, a repository, or servers.
+    pub of: String,
+    /// Where it is known from.
+    pub from: &'static str,
     /// When it happened.
     pub at: Timestamp,
 }
@@ -35,7 +39,7 @@ pub struct Missing {
 /// What tells an entry from others: the beginning of a digest, since there may be very many.
 type Key = [u8; 16];
 
-/// What executions know that no entry of their tenant's log tells of, in no particular order. Reads every event.
+/// What executions and settings know that no entry of their tenant's log tells of, in no particular order. Reads every event.
 ///
 /// # Errors
 /// Where the database does not answer.
@@ -52,6 +56,15 @@ pub async fn missing(store: &dyn Store, tenant: Option<TenantId>) -> Result<Vec<
         if cursor.is_none() {
             break;
         }
+    }
+    for known in known(store, tenant.as_ref()).await? {
+        let of = match known.kind {
+            SETTINGS_CHANGED => known.of.clone(),
+            _ => format!("servers (role {})", known.of),
+        };
+        let key = key_of_settings(&known.tenant, known.kind, &known.of, known.at);
+        let (kind, from) = (known.kind.to_owned(), "how the settings stand");
+        expected.insert(key, (1, Missing { tenant: known.tenant.0, kind, of, from, at: known.at }));
     }
     for tenant in tenants(store, tenant).await? {
         each(store, &tenant, |entry| {
@@ -73,8 +86,13 @@ async fn expect(
     expected: &mut BTreeMap<Key, (u32, Missing)>,
 ) -> Result<(), StoreError> {
     let tenant = &execution.tenant;
-    let missing =
-        |kind: &str, at| Missing { tenant: tenant.0.clone(), kind: kind.to_owned(), execution: execution.id, at };
+    let missing = |kind: &str, at| Missing {
+        tenant: tenant.0.clone(),
+        kind: kind.to_owned(),
+        of: format!("execution {}", execution.id),
+        from: "its events",
+        at,
+    };
     let pinned = || (1, missing("definition.pinned", execution.created_at));
     expected.entry(key_of_definition(tenant, execution)).or_insert_with(pinned);
     let (mut after, mut before) = (0, None);
@@ -114,9 +132,21 @@ fn key_of_line(tenant: &TenantId, entry: &Sealed) -> Option<Key> {
         let digest = said["data"]["digest"].as_str()?;
         return Some(key([tenant.as_str(), text("type"), text("repository"), text("process"), digest]));
     }
-    let at = text("at").parse::<Timestamp>().ok()?.as_millisecond().to_string();
+    let moment = text("at").parse::<Timestamp>().ok()?;
+    match text("type") {
+        kind @ SETTINGS_CHANGED => return Some(key_of_settings(tenant, kind, text("repository"), moment)),
+        kind @ SERVER_SETTINGS_CHANGED => {
+            return Some(key_of_settings(tenant, kind, said["data"]["role"].as_str()?, moment));
+        }
+        _ => {}
+    }
+    let at = moment.as_millisecond().to_string();
     let actor = said["actor"]["id"].as_u64().map(|id| id.to_string()).unwrap_or_default();
     Some(key([tenant.as_str(), text("type"), text("execution"), &at, text("step"), &actor]))
+}
+
+fn key_of_settings(tenant: &TenantId, kind: &str, of: &str, at: Timestamp) -> Key {
+    key([tenant.as_str(), kind, of, &at.as_millisecond().to_string()])
 }
 
 fn key<const N: usize>(parts: [&str; N]) -> Key {

@@ -1,13 +1,17 @@
-//! The audit log: who decided, commanded, gave their word away, held or overrode what, and which definitions ran. One chain
-//! a tenant, written in the transaction of what it records. What an entry says and how the chain is checked stands here;
+//! The audit log: who decided, commanded, gave their word away, held or overrode what, which definitions ran, and when
+//! settings changed. One chain a tenant, written in the transaction of what it records. What an entry says and how the chain is checked stands here;
 //! where it is stored is the store's. Nothing here changes an entry.
 
 mod chain;
 mod comparison;
 mod entry;
 mod log;
+mod reference;
+mod settings;
 
 pub use chain::{Broken, Chain, Expected, ExpectedError, FIRST, Head, Sealed, seal};
 pub use comparison::{Missing, missing};
 pub use entry::{Definitions, NewEntry, of_pause, of_transition};
 pub use log::{Verified, entries, verify, verify_expecting};
+pub use reference::{Compared, ReferenceError, compare_reference, path_of};
+pub use settings::{SERVER_SETTINGS_CHANGED, SETTINGS_CHANGED, note_server, settings_of};

@@ -214,7 +214,8 @@ impl Engine {
         &self.inner.store
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time by which it works.
+    pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 

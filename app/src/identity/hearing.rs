@@ -218,6 +218,9 @@ impl Hearing<'_> {
             Err(refused) => return Ok(Err(refused)),
         };
         let person = &word.person;
+        if let Some(refused) = self.taken(execution, step, &requirement, person).await? {
+            return Ok(Err(refused));
+        }
         let weigh = |person| self.directory.weigh(execution, &requirement, person, allow_author);
         let own = match weigh(person).await {
             Ok(own) => own,
@@ -232,6 +235,9 @@ impl Hearing<'_> {
         let mut in_place_of = Vec::new();
         if !givers.is_empty() && self.may_speak_for_others(execution, step, person, allow_author).await? {
             for giver in givers {
+                if self.taken(execution, step, &requirement, giver).await?.is_some() {
+                    continue;
+                }
                 match weigh(giver).await {
                     Ok(Weighed::Counts(Counted { leaves: counts_for, owner_of })) => {
                         in_place_of.push(InPlaceOf { person: giver.clone(), counts_for, owner_of });
@@ -243,7 +249,10 @@ impl Hearing<'_> {
         }
         match (own, why) {
             (_, Some(why)) if in_place_of.is_empty() => Ok(Err(self.ineligible(step, why, &requirement))),
-            (Weighed::Counts(counted), _) => Ok(Ok((counted, in_place_of))),
+            (Weighed::Counts(counted), _) => {
+                self.remember(person).await?;
+                Ok(Ok((counted, in_place_of)))
+            }
             (Weighed::Not(_), _) => Ok(Ok((Counted::default(), in_place_of))),
         }
     }

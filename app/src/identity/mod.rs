@@ -1,6 +1,7 @@
 //! Who may do what, and whose word counts: the one place that decides it, wherever the word came from (a comment, a
 //! review, a button, the API). What is known of people is asked of a directory; nothing here knows how it is asked.
 
+mod account;
 mod delegation;
 mod directory;
 mod hearing;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,13 +16,14 @@ use tokio_util::task::TaskTracker;
 use super::role::Role;
 use super::{open, router};
 use crate::api::{self, Api, ApiParts};
+use crate::audit;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{EffectPlanner, Engine, EngineOptions, TenantBudgets};
 use crate::github::client::{GitHub, GitHubError};
 use crate::github::definitions::Repositories;
 use crate::github::intake::{Intake, IntakeParts};
 use crate::github::mirror::{MirrorError, Mirrors};
-use crate::github::outbox::{GitHubPlanner, Installations, Outbox};
+use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox, committing};
 use crate::github::redelivery;
 use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
 use crate::ids::RandomIds;
@@ -96,6 +98,7 @@ pub struct Server {
     streams: CancellationToken,
     role: Role,
     installations: Installations,
+    audit_references: AuditReferences,
     exposition: Exposition,
     traces: Option<TraceSender>,
     setup: Option<Setup>,
@@ -138,11 +141,20 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let exposition = Exposition::begin()?;
         let store = open::store(&settings, role).await?;
+        audit::note_server(&*store, &role.to_string(), &settings.given(), clock.now()).await?;
         let github = settings.github.as_ref().map(|github| GitHub::new(github, Arc::clone(&clock))).transpose()?;
+        let audit_references = AuditReferences::default();
         let repositories = repositories(&settings, github.clone(), &store)?;
+        let repositories = repositories.with_audit_references(audit_references.clone());
         let installations = known_installations(&store).await?;
+        if github.is_some() {
+            begin_audit_references(&audit_references, &store, &installations, clock.now()).await?;
+        }
         let planner: Arc<dyn EffectPlanner> = match github {
-            Some(_) => Arc::new(GitHubPlanner::new(installations.clone())),
+            Some(_) => {
+                let planner = GitHubPlanner::new(installations.clone());
+                Arc::new(planner.with_audit_references(audit_references.clone()))
+            }
             None => Arc::new(()),
         };
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
@@ -218,6 +230,7 @@ impl Server {
             streams,
             role,
             installations,
+            audit_references,
             exposition,
             traces,
             setup,
@@ -268,6 +281,7 @@ impl Server {
             streams,
             role,
             installations,
+            audit_references,
             exposition,
             traces,
             setup,
@@ -294,7 +308,7 @@ impl Server {
         if let Some(side) = &github {
             spawn(&rooms, &shutdown, "installations", {
                 let (store, shutdown) = (Arc::clone(&store), shutdown.clone());
-                async move { learn_of_others(&store, &installations, &shutdown).await }
+                async move { learn_of_others(&store, &installations, &audit_references, &shutdown).await }
             });
             if role.works() {
                 let (intake, outbox) = (side.intake.clone(), side.outbox.clone());
@@ -307,7 +321,7 @@ impl Server {
                 spawn(&rooms, &shutdown, "reconciler", async move { reconciler.run(looking).await });
             }
         }
-        let pages = pages(setup.as_ref(), github.as_ref(), role, &clock);
+        let pages = pages(setup.as_ref(), github.as_ref(), role, (&clock, &store));
         if let Some(setup) = setup {
             tracing::info!(page = setup.address(), "there is no GitHub App; it is set up on this page");
             let (done, ending) = (setup.done(), shutdown.clone());
@@ -419,12 +433,18 @@ fn setup(settings: &Settings, role: Role, clock: &Arc<dyn Clock>) -> Option<Setu
 }
 
 /// The pages that lead to an App, or say what the one that is there lacks.
-fn pages(setup: Option<&Setup>, side: Option<&GitHubSide>, role: Role, clock: &Arc<dyn Clock>) -> Option<Router> {
+fn pages(
+    setup: Option<&Setup>,
+    side: Option<&GitHubSide>,
+    role: Role,
+    (clock, store): (&Arc<dyn Clock>, &Arc<dyn Store>),
+) -> Option<Router> {
     if let Some(setup) = setup {
         return Some(setup::pages(setup.clone()));
     }
     let side = side.filter(|_| role.answers())?;
-    Some(app_page(AppPage::new(side.github.clone(), side.settings.web_url.clone(), Arc::clone(clock))))
+    let web_url = side.settings.web_url.clone();
+    Some(app_page(AppPage::new(side.github.clone(), web_url, Arc::clone(clock), Arc::clone(store))))
 }
 
 /// How long callers may be told that nothing more is stored.
@@ -433,14 +453,34 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a replica may not know of an installation that another one was told of.
 const INSTALLATIONS_PAUSE: Duration = Duration::from_secs(15);
 
-/// Learns of installations that other replicas were told of.
-async fn learn_of_others(store: &Arc<dyn Store>, installations: &Installations, shutdown: &CancellationToken) {
+/// Learns of installations and settings that other replicas were told of.
+async fn learn_of_others(
+    store: &Arc<dyn Store>,
+    installations: &Installations,
+    audit_references: &AuditReferences,
+    shutdown: &CancellationToken,
+) {
     while shutdown.run_until_cancelled(tokio::time::sleep(INSTALLATIONS_PAUSE)).await.is_some() {
         match store.installations().await {
             Ok(known) => learn(installations, known),
             Err(error) => tracing::debug!(%error, "installations cannot be looked at now"),
         }
+        if let Err(error) = audit_references.load(&**store).await {
+            tracing::debug!(%error, "settings of repositories cannot be looked at now");
+        }
     }
+}
+
+/// Learns which repositories have their audit log written into them, and has written what a crash has left.
+async fn begin_audit_references(
+    references: &AuditReferences,
+    store: &Arc<dyn Store>,
+    installations: &Installations,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let known = references.load(&**store).await?.into_iter();
+    let effects = known.filter_map(|(tenant, repository)| committing(&repository, &installations.sender(&tenant), now));
+    store.add_effects(effects.collect()).await
 }
 
 fn learn(installations: &Installations, known: Vec<Installation>) {

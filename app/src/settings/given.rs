@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use super::fault::{Fault, Origin, Warning};
 use super::table::{NOT_READ_YET, PREFIX, READ_ELSEWHERE, SECRET_PREFIX, TABLE, describe};
 
@@ -54,6 +56,13 @@ pub(super) fn gather(config_file: Option<&Path>, environment: impl Iterator<Item
 }
 
 impl Gathered {
+    /// What was given, by the name of its environment variable.
+    pub(super) fn by_variable(&self) -> BTreeMap<String, SecretString> {
+        let settings = self.settings.iter().map(|(name, given)| (variable(name), given));
+        let secrets = self.secrets.iter().map(|(name, given)| (variable(&format!("{SECRET_PREFIX}{name}")), given));
+        settings.chain(secrets).map(|(name, given)| (name, SecretString::from(given.text.clone()))).collect()
+    }
+
     fn add_file(&mut self, path: &Path) {
         let origin = |key: &str| Origin::File { path: path.to_owned(), key: key.to_owned() };
         let table = match std::fs::read_to_string(path) {

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus, Waiting};
 use jiff::Timestamp;
 
-use super::ApprovalStatus;
 use super::columns::micros;
+use super::{ApprovalStatus, NamedStanding};
 
 /// Faults that are told by name.
 const TOLD: usize = 20;
 
 /// What was found of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Examination {
     /// Which one, for people; without a password.
     pub place: String,
@@ -35,6 +35,8 @@ pub struct Examination {
     pub missing_outputs: Vec<String>,
     /// Transitions that the event stream has not been told of, counted up to a million.
     pub untold: u64,
+    /// How things stand that the audit log tells of.
+    pub standings: Vec<NamedStanding>,
     /// When the last execution was accepted.
     pub newest: Option<Timestamp>,
 }
@@ -54,6 +56,18 @@ impl Examination {
             None => {}
         }
     }
+}
+
+/// A state as it was kept, with what an earlier version did not keep of it: then what the events say.
+pub(in crate::store) fn filled_in(mut kept: Execution, folded: Option<&Execution>) -> Execution {
+    let Some(folded) = folded else { return kept };
+    let answers = folded.steps.iter().filter_map(|(key, step)| Some((key, step.answered_in.as_ref()?)));
+    for (key, page) in answers {
+        if let Some(step) = kept.steps.get_mut(key) {
+            step.answered_in.get_or_insert_with(|| page.clone());
+        }
+    }
+    kept
 }
 
 /// What stands beside a state.

@@ -22,6 +22,7 @@ pub mod postgres;
 mod signal;
 mod spending;
 pub mod sqlite;
+mod standing;
 mod states;
 mod stream;
 mod work;
@@ -55,6 +56,7 @@ pub(in crate::store) use signal::MAX_LOOK_BACK;
 pub use signal::{ApiEvent, ClaimedOccurrence, NewOccurrence, NewSignal, OccurrenceEnd, PendingSignal, ScheduleKey};
 pub use spending::{Charge, OverBudget, SpendingStore, Spent};
 pub use sqlite::SqliteStore;
+pub use standing::{NamedStanding, Standing, StandingStore};
 pub(in crate::store) use stream::MAX_COUNTED;
 pub use stream::UntoldEvents;
 pub use work::{Claim, ClaimedWork, Held, Work};
@@ -64,7 +66,7 @@ pub use work::{Claim, ClaimedWork, Held, Work};
 /// A *lease* is a claim with an end: until then nobody else gets what was claimed, and after it anybody does. Who
 /// comes back too late, when somebody else has it, is told `false` and has changed nothing.
 #[async_trait]
-pub trait Store: HeardStore + SpendingStore {
+pub trait Store: HeardStore + SpendingStore + StandingStore {
     /// Puts a webhook into the inbox, once per delivery id. One that had failed is taken up again when GitHub
     /// redelivers it.
     async fn receive(&self, delivery: NewDelivery) -> Result<Receipt, StoreError>;

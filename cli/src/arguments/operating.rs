@@ -69,6 +69,18 @@ pub enum AuditCommand {
         /// An entry that the chain of `--tenant` must hold, as `verify` printed it
         #[arg(long, value_name = "NUMBER:DIGEST")]
         expect: Option<flowctl_app::audit::Expected>,
+        /// Hold the entries that the App committed to this reference of a clone against the log instead
+        #[arg(
+            long = "ref",
+            value_name = "REF",
+            num_args = 0..=1,
+            default_missing_value = "refs/flowctl/audit",
+            conflicts_with = "expect"
+        )]
+        reference: Option<String>,
+        /// The clone that has this reference
+        #[arg(long, value_name = "DIR", default_value = ".", requires = "reference", value_hint = ValueHint::DirPath)]
+        clone: PathBuf,
     },
     /// Print the entries
     Export {

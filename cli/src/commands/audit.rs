@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use flowctl_app::audit::{Expected, Head, Missing, Sealed, Verified, entries, missing, verify, verify_expecting};
+use flowctl_app::audit::{
+    Compared, Expected, Head, Missing, Sealed, Verified, compare_reference, entries, missing, verify, verify_expecting,
+};
 use flowctl_app::server::existing;
 use flowctl_app::settings::Settings;
 use flowctl_app::store::Store;
@@ -26,7 +29,10 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
             bail!("there is no database: `serve` with the same settings makes it");
         };
         let done = match &arguments.command {
-            AuditCommand::Verify { expect } => checked(&*store, tenant, expect.clone()).await,
+            AuditCommand::Verify { reference: Some(reference), clone, .. } => {
+                held_against(&*store, clone, reference).await
+            }
+            AuditCommand::Verify { expect, .. } => checked(&*store, tenant, expect.clone()).await,
             AuditCommand::Export { format, since, until } => {
                 let span = Span { since: moment(since.as_deref())?, until: moment(until.as_deref())? };
                 let mut out = std::io::stdout().lock();
@@ -56,6 +62,25 @@ async fn checked(store: &dyn Store, tenant: Option<TenantId>, expect: Option<Exp
         (Some(_), None) => bail!("`--expect` names an entry of one chain: say whose with `--tenant NAME`"),
     };
     told(&found, &missing(store, tenant).await?)
+}
+
+/// Holds what stands in a reference of a clone against the log.
+async fn held_against(store: &dyn Store, clone: &Path, reference: &str) -> anyhow::Result<Exit> {
+    let Compared { commit, entries, last, pending, faults } = compare_reference(store, clone, reference).await?;
+    let mut text = String::new();
+    for fault in &faults {
+        writeln!(text, "{fault}")?;
+    }
+    let count = plural(usize::try_from(entries)?, "entry", "entries");
+    let last: Vec<String> = last.iter().map(|(tenant, seq)| format!("entry {seq} of {tenant}")).collect();
+    let last = if last.is_empty() { "nothing".to_owned() } else { last.join(", ") };
+    writeln!(text, "{reference} at {commit}: {count} as in the log, up to {last}")?;
+    if pending > 0 {
+        let pending = plural(usize::try_from(pending)?, "entry", "entries");
+        writeln!(text, "{pending} of the log behind that are not in this clone")?;
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(if faults.is_empty() { Exit::Done } else { Exit::Findings })
 }
 
 /// Missing entries that are named at most.

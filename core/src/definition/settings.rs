@@ -34,9 +34,15 @@ pub struct FlowSettings {
     /// Who may use which command.
     #[serde(default)]
     pub commands: IndexMap<Spanned<String>, CommandSettings>,
+    /// GitHub's ids of accounts by login, where a login that definitions name has changed hands.
+    #[serde(default)]
+    pub people: IndexMap<Spanned<String>, u64>,
     /// How `validate` weighs.
     #[serde(default)]
     pub validate: ValidateSettings,
+    /// Where the audit log goes.
+    #[serde(default)]
+    pub audit: AuditSettings,
 }
 
 /// A channel.
@@ -77,6 +83,21 @@ impl FlowSettings {
 pub struct CommandSettings {
     /// The lowest permission that may use it; it can only tighten.
     pub role: Role,
+}
+
+/// Where the audit log goes, beside the server's database.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// The git reference to which the App commits the entries that are about this repository, such as
+    /// `refs/flowctl/audit`. It lies below `refs/flowctl/`, where no branch and no tag is.
+    #[serde(default, rename = "ref")]
+    #[schemars(schema_with = "own_reference")]
+    pub reference: Option<Spanned<String>>,
+}
+
+fn own_reference(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "pattern": "^refs/flowctl/[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"})
 }
 
 /// How `validate` weighs.

@@ -105,6 +105,8 @@ kinds! {
         "A comment hides a finding of validation that would be told.";
     WeakeningAllowed "weakening-allowed" "Weakenings do not fail the check"
         "`validate.fail_on_weakening` was turned off.";
+    AuditElsewhere "audit-elsewhere" "The audit log leaves the repository"
+        "`audit.ref` was taken away or is another one: what is decided from then on is not added to the reference that people look at.";
 }
 
 impl Serialize for WeakeningKind {

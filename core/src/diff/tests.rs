@@ -291,6 +291,9 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
             "budget-raised",
         ),
         (settings, "validate: {fail_on_weakening: true}", "validate: {fail_on_weakening: false}", "weakening-allowed"),
+        (settings, "audit: {ref: refs/flowctl/audit}", "models: {a: mock}", "audit-elsewhere"),
+        (settings, "audit: {ref: refs/flowctl/audit}", "audit: {ref: refs/flowctl/other}", "audit-elsewhere"),
+        (settings, "models: {a: mock}", "audit: {ref: refs/flowctl/audit}", ""),
         (
             settings,
             "validate: {levels: {FLOW012: error}}",

@@ -227,7 +227,10 @@ impl StepState {
                     waiting.drop_reminders(event.at);
                 }
             }
-            EventKind::FormAnswered { .. } => self.answered_by.clone_from(&event.actor),
+            EventKind::FormAnswered { source, .. } => {
+                self.answered_by.clone_from(&event.actor);
+                self.answered_in.clone_from(&source.url);
+            }
             // The others are about the execution, or change nothing: `step.repeated` only tells.
             _ => {}
         }

@@ -382,6 +382,9 @@ pub struct StepState {
     /// Who answered a form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<Person>,
+    /// Where: the page of the comment, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_in: Option<String>,
     /// What it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -504,6 +507,7 @@ impl StepState {
             decisions: Vec::new(),
             outdated: false,
             answered_by: None,
+            answered_in: None,
             usage: None,
             journal: None,
             completion: 0,

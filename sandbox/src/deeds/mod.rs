@@ -104,6 +104,39 @@ impl Hub {
         })
     }
 
+    /// Moves any reference (`refs/…`) to a commit, wherever it stands, or takes it away: what `git push --force` does.
+    pub fn move_reference(
+        &self,
+        repository: &str,
+        by: &str,
+        name: &str,
+        commit: Option<&str>,
+    ) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let (id, person) = change.person_in(repository, by, Permission::Write)?;
+            match commit {
+                Some(commit) => change.git.set_reference(id, name, commit)?,
+                None => change.git.delete_reference(id, name)?,
+            }
+            change.observe_references(id, person)
+        })
+    }
+
+    /// The commit at which a reference (`refs/…`) stands.
+    pub fn reference(&self, repository: &str, name: &str) -> Result<Option<String>, SandboxError> {
+        self.read(|view| Ok(view.world.repository(repository)?.references.get(name).cloned()))
+    }
+
+    /// Whether GitHub has signed a commit.
+    pub fn is_signed(&self, commit: &str) -> bool {
+        self.read(|view| view.world.signed_commits.contains(commit))
+    }
+
+    /// Where the bare repository lies.
+    pub fn folder_of(&self, repository: &str) -> Result<std::path::PathBuf, SandboxError> {
+        self.read(|view| Ok(view.git.path(view.world.repository(repository)?.id)))
+    }
+
     /// Looks at the bare repository for what changed there without the sandbox.
     pub fn observe(&self, repository: &str, by: &str) -> Result<(), SandboxError> {
         self.change(|change| {

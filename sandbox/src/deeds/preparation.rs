@@ -192,6 +192,22 @@ impl Hub {
         })
     }
 
+    /// Gives a person another login; anybody may have the old one then.
+    /// Source: GitHub documentation, "Username changes".
+    pub fn rename_user(&self, login: &str, to: &str) -> Result<(), SandboxError> {
+        self.change(|change| {
+            let id = change.world.account(login)?.id;
+            if change.world.account(to).is_ok() {
+                return Err(SandboxError::invalid("the login is taken"));
+            }
+            if let Some(account) = change.world.accounts.get_mut(&id) {
+                account.login = to.to_owned();
+            }
+            change.touch();
+            Ok(())
+        })
+    }
+
     /// Gives a repository to another account.
     pub fn transfer_repository(&self, repository: &str, to: &str) -> Result<(), SandboxError> {
         self.change(|change| {

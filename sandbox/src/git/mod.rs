@@ -4,6 +4,7 @@
 mod compare;
 mod http;
 mod import;
+mod objects;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub use compare::{ChangedFile, CommitFacts, Comparison};
 pub(crate) use http::{SmartRequest, serve};
 pub use import::read_directory;
+pub(crate) use objects::{NewObject, TreeChange};
 
 use crate::error::SandboxError;
 
@@ -101,14 +103,15 @@ impl GitStore {
         std::fs::remove_dir_all(&path).map_err(SandboxError::file(&path))
     }
 
-    /// Branches and tags (full reference names) with the commit that each points at.
+    /// Branches, tags and whatever else was pushed (full reference names), with the commit that each points at. What
+    /// GitHub keeps for pull requests is no part of it.
     pub(crate) fn references(&self, id: u64) -> Result<BTreeMap<String, String>, SandboxError> {
         let repository = self.open(id)?;
         let mut found = BTreeMap::new();
         for reference in repository.references()? {
             let reference = reference?;
             let Ok(name) = reference.name() else { continue };
-            if !name.starts_with("refs/heads/") && !name.starts_with("refs/tags/") {
+            if name.starts_with("refs/pull/") {
                 continue;
             }
             if let Ok(commit) = reference.peel_to_commit() {

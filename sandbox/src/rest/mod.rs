@@ -7,6 +7,7 @@ mod app;
 mod checks;
 mod comments;
 mod error;
+mod git_data;
 mod issues;
 pub(crate) mod manifest;
 mod people;
@@ -78,6 +79,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .merge(app::router())
         .merge(people::router())
         .merge(repositories::router())
+        .merge(git_data::router())
         .merge(issues::router())
         .merge(comments::router())
         .merge(pulls::router())

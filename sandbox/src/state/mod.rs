@@ -17,7 +17,7 @@ mod review;
 mod workflow;
 mod workflow_acts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,9 @@ pub struct World {
     /// Runs of workflows.
     #[serde(default)]
     pub workflow_runs: BTreeMap<Id, WorkflowRun>,
+    /// Commits that GitHub has signed.
+    #[serde(default)]
+    pub signed_commits: BTreeSet<String>,
     /// Apps that are being registered, by their codes.
     #[serde(default)]
     pub registrations: BTreeMap<String, Registration>,
@@ -113,6 +116,7 @@ impl World {
             suites: BTreeMap::new(),
             check_runs: BTreeMap::new(),
             workflow_runs: BTreeMap::new(),
+            signed_commits: BTreeSet::new(),
             registrations: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             delivery_news: Vec::new(),

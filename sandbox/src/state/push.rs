@@ -43,9 +43,12 @@ impl Change<'_> {
     }
 
     fn tell_moved(&mut self, repository: Id, by: Id, moved: &Moved) {
-        let (kind, short) = match moved.name.strip_prefix("refs/heads/") {
-            Some(short) => ("branch", short.to_owned()),
-            None => ("tag", moved.name.trim_start_matches("refs/tags/").to_owned()),
+        // Source: webhook documentation, `push`, `create`, `delete`: branches and tags.
+        let (branch, tag) = (moved.name.strip_prefix("refs/heads/"), moved.name.strip_prefix("refs/tags/"));
+        let (kind, short) = match (branch, tag) {
+            (Some(short), _) => ("branch", short.to_owned()),
+            (None, Some(short)) => ("tag", short.to_owned()),
+            (None, None) => return self.touch(),
         };
         let master =
             self.world.repositories.get(&repository).map_or(String::new(), |record| record.default_branch.clone());

@@ -22,6 +22,7 @@ use crate::world::{REPOSITORY, World, files};
 async fn the_app_asks_for_nothing_that_github_does_not_describe() {
     let Some(description) = published() else { return };
     let world = World::new().await;
+    grant_contents(&world);
     world.settle().await;
     world.sandbox.requests.clear();
     let github = github(&world);
@@ -33,6 +34,7 @@ async fn the_app_asks_for_nothing_that_github_does_not_describe() {
     write(&world, &installation, number).await;
     ask_what_was_missed(&installation, number).await;
     act(&world, &installation).await;
+    commit(&world, &installation).await;
     let records = world.sandbox.requests.all();
     assert!(records.iter().all(|record| record.status < 400), "{records:#?}");
     let mut report = Report::new(description);
@@ -151,6 +153,29 @@ async fn act(world: &World, installation: &InstallationClient) {
     let state = Some(DeploymentState::Approved);
     let review = DeploymentReview { environment_name: "production".into(), state, comment: "They agree.".into() };
     installation.review_deployment(&repository, run, &review).await.unwrap();
+}
+
+/// What writing the audit log into a repository needs beside all else.
+fn grant_contents(world: &World) {
+    let mut granted = world.sandbox.read(|view| view.world.installations[&world.installation].permissions.clone());
+    granted.insert("contents".to_owned(), "write".to_owned());
+    let granted: Vec<(&str, &str)> = granted.iter().map(|(name, level)| (name.as_str(), level.as_str())).collect();
+    world.sandbox.set_permissions(world.installation, &granted).unwrap();
+}
+
+async fn commit(world: &World, installation: &InstallationClient) {
+    let (repository, name) = (repository(), "refs/flowctl/audit");
+    let file = ("2026/03/01/1.jsonl", "{}\n");
+    let tree = installation.create_tree(&repository, None, file).await.unwrap();
+    let first = installation.create_commit(&repository, "First", &tree, None).await.unwrap();
+    installation.create_reference(&repository, name, &first).await.unwrap();
+    let more = ("2026/03/01/2.jsonl", "{}\n");
+    let tree = installation.create_tree(&repository, Some(&tree), more).await.unwrap();
+    let second = installation.create_commit(&repository, "Second", &tree, Some(&first)).await.unwrap();
+    installation.forward_reference(&repository, name, &second).await.unwrap();
+    assert_eq!(installation.reference(&repository, name).await.unwrap(), Some(second.clone()));
+    assert_eq!(installation.commit_object(&repository, &second).await.unwrap().tree.sha, tree);
+    assert!(world.sandbox.is_signed(&second), "it names no other author");
 }
 
 async fn write(world: &World, installation: &InstallationClient, number: u64) {

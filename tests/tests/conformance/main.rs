@@ -8,6 +8,7 @@ mod checks;
 mod client;
 mod code;
 mod events;
+mod git_data;
 mod issues;
 mod people;
 mod pulls;
@@ -29,6 +30,7 @@ async fn the_sandbox_answers_and_tells_as_github_describes() {
     pulls::drive(&world).await;
     checks::drive(&world).await;
     actions::drive(&world).await;
+    git_data::drive(&world).await;
     refusals::drive(&world).await;
     events::drive(&world);
     app::register(&world).await;

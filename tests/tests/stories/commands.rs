@@ -42,6 +42,8 @@ async fn a_form_is_answered_by_words_or_by_a_block() {
     ");
     assert_eq!(stage.comment(number, "/answer details\n```yaml\ncolour: red\namount: 2\n```").by("bob").await, "🚀");
     let done = stage.concluded(number, "order", "success").await;
+    let text = done.text.unwrap_or_default();
+    assert!(text.contains("answered by [bob]("), "what was answered is one click away: {text}");
     assert!(done.summary.unwrap().contains("\"bought\": 6"));
 }
 

@@ -72,7 +72,18 @@ impl Stage {
 
     /// The same with further files by path.
     pub async fn raise_with(definitions: &[(&str, &str)], others: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::builder().rate_limits(RateLimits::off()).start().unwrap();
+        Self::raise_granting(definitions, others, &[]).await
+    }
+
+    /// The same, with these permissions of the App at other levels than usual.
+    pub async fn raise_granting(
+        definitions: &[(&str, &str)],
+        others: &[(&str, &str)],
+        permissions: &[(&str, &str)],
+    ) -> Self {
+        let builder = Sandbox::builder().rate_limits(RateLimits::off());
+        let builder = permissions.iter().fold(builder, |builder, (name, level)| builder.permission(name, level));
+        let sandbox = builder.start().unwrap();
         let hub = sandbox.hub();
         hub.create_organization("octo-org").unwrap();
         for login in ["alice", "bob", "carol", "dave", "gina"] {
@@ -204,6 +215,100 @@ impl Stage {
         flowctl_app::audit::entries(&*store, Some(tenant), tell).await.unwrap();
         store.close().await;
         told
+    }
+
+    /// What stands in a reference of the repository, once there are entries of these types among it.
+    pub async fn until_committed(&self, reference: &str, wanted: &[&str]) -> Committed {
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(found) = self.committed(reference).filter(|found| found.holds(wanted)) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let found = found.await;
+        found.unwrap_or_else(|_| panic!("no {wanted:?} in {reference}: {:?}", self.committed(reference)))
+    }
+
+    fn committed(&self, reference: &str) -> Option<Committed> {
+        let tip = self.hub.reference(REPOSITORY, reference).unwrap()?;
+        let repository = git2::Repository::open(self.hub.folder_of(REPOSITORY).unwrap()).unwrap();
+        let mut walk = repository.revwalk().unwrap();
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE).unwrap();
+        walk.push(git2::Oid::from_str(&tip).unwrap()).unwrap();
+        let commits = walk.map(|id| id.unwrap().to_string()).collect();
+        let tree = repository.find_commit(git2::Oid::from_str(&tip).unwrap()).unwrap().tree().unwrap();
+        let mut kinds = Vec::new();
+        let gather = |_: &str, entry: &git2::TreeEntry<'_>| {
+            let is_log = entry.name().is_ok_and(|name| name.ends_with(".jsonl"));
+            if let Some(blob) = repository.find_blob(entry.id()).ok().filter(|_| is_log) {
+                for line in String::from_utf8(blob.content().to_vec()).unwrap().lines() {
+                    let said: serde_json::Value = serde_json::from_str(line).unwrap();
+                    kinds.push(said["type"].as_str().unwrap().to_owned());
+                }
+            }
+            git2::TreeWalkResult::Ok
+        };
+        tree.walk(git2::TreeWalkMode::PreOrder, gather).unwrap();
+        Some(Committed { commits, kinds })
+    }
+
+    /// Holds a reference of the repository against the audit log.
+    pub async fn compared(&self, reference: &str) -> flowctl_app::audit::Compared {
+        let store = flowctl_app::server::existing(&self.settings).await.unwrap().unwrap();
+        let folder = self.hub.folder_of(REPOSITORY).unwrap();
+        let compared = flowctl_app::audit::compare_reference(&*store, &folder, reference).await.unwrap();
+        store.close().await;
+        compared
+    }
+
+    /// What `flowctl doctor` says under this name, once it does.
+    pub async fn until_doctor_tells(&self, name: &str) -> String {
+        let told = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let checks = flowctl_app::doctor::look(&self.settings, jiff::Timestamp::now()).await;
+                if let Some(check) = checks.into_iter().find(|check| check.name == name) {
+                    return format!("{}; {}", check.message, check.help.unwrap_or_default());
+                }
+            }
+        });
+        told.await.unwrap()
+    }
+
+    /// An owner grants the App permissions at these levels.
+    pub fn grant(&self, permissions: &[(&str, &str)]) {
+        let (id, mut granted) = self.hub.read(|view| {
+            let installation = view.world.installations.values().next().unwrap();
+            (installation.id, installation.permissions.clone())
+        });
+        granted.extend(permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())));
+        let granted: Vec<(&str, &str)> = granted.iter().map(|(name, level)| (name.as_str(), level.as_str())).collect();
+        self.hub.set_permissions(id, &granted).unwrap();
+    }
+
+    /// The first entry of this type in the organisation's audit log, once there is one.
+    pub async fn until_told(&self, kind: &str) -> serde_json::Value {
+        self.until_told_again(kind, 1).await
+    }
+
+    /// The entry that is the so many-th of this type.
+    pub async fn until_told_again(&self, kind: &str, times: usize) -> serde_json::Value {
+        let store = flowctl_app::server::existing(&self.settings).await.unwrap().unwrap();
+        let tenant = flowctl_core::execution::TenantId("octo-org".to_owned());
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let entries = store.audit(&tenant, 0, 1_000).await.unwrap();
+                let said = entries.iter().map(|entry| serde_json::from_str::<serde_json::Value>(&entry.line).unwrap());
+                if let Some(found) = said.filter(|said| said["type"] == kind).nth(times - 1) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let found = found.await;
+        store.close().await;
+        found.unwrap_or_else(|_| panic!("no `{kind}` number {times}:\n{}", self.everything()))
     }
 
     /// Opens alice's pull request with these files.
@@ -376,6 +481,22 @@ fn settings(sandbox: &Sandbox, data: &TempDir) -> Settings {
 fn run(server: Server, shutdown: &CancellationToken) -> JoinHandle<()> {
     let shutdown = shutdown.clone();
     tokio::spawn(async move { server.run(shutdown).await.unwrap() })
+}
+
+/// What stands in a reference.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its commits, oldest first.
+    pub commits: Vec<String>,
+    /// The types of the entries.
+    pub kinds: Vec<String>,
+}
+
+impl Committed {
+    fn holds(&self, wanted: &[&str]) -> bool {
+        let count = |kind: &str| self.kinds.iter().filter(|known| *known == kind).count();
+        wanted.iter().all(|kind| count(kind) >= wanted.iter().filter(|other| *other == kind).count())
+    }
 }
 
 /// Something that is about to be said.

@@ -67,6 +67,7 @@ async fn an_override_is_for_whom_the_repository_names_and_is_shown_as_one() {
     }
     assert_eq!(stage.comment(number, "/override leads reason=\"the shop is down\"").by("gina").await, "🚀");
     let done = stage.concluded(number, "release", "success").await;
+    assert_eq!(done.title.as_deref(), Some("overridden by gina · completed · 3 steps"));
     let text = done.text.unwrap_or_default();
     assert!(text.contains("**overridden** by [gina](") && !text.contains("approved by"), "{text}");
     insta::assert_snapshot!(stage.audit().await.join("\n"), @r"

@@ -8,6 +8,7 @@ mod check_run;
 mod comment;
 mod error;
 mod freshness;
+mod git_data;
 mod identity;
 mod installation;
 mod limits;
@@ -32,6 +33,7 @@ pub use check_run::{
 };
 pub use comment::{AppReference, IssueComment, Reaction};
 pub use error::{GitHubError, RequestLine};
+pub use git_data::{CommitObject, ObjectId};
 pub use identity::{App, Delivery, Installation, InstallationAccount};
 pub use installation::InstallationClient;
 pub use people::{Permission, User, UserKind};

@@ -1,6 +1,8 @@
 //! The definitions of a repository at a commit, read from its mirror and kept while they are in use. Only commits that
 //! somebody pinned are read; which commit may run is decided by whoever starts an execution.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +17,11 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::clock::{Clock, SystemClock};
 use crate::engine::{BranchHead, DefinitionError, Definitions, Published};
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::mirror::{Content, DefaultBranch, Mirror, MirrorError, Mirrors, Reference};
+use crate::github::outbox::AuditReferences;
 use crate::store::{Store, StoreError};
 
 /// The folder of definitions.
@@ -160,6 +164,9 @@ pub struct Repositories {
     store: Arc<dyn Store>,
     kept: Arc<Mutex<IndexMap<Key, Arc<DefinitionsAt>>>>,
     heads: Arc<Mutex<BTreeMap<(TenantId, String), Head>>>,
+    settings: Arc<settings::Seen>,
+    audit_references: AuditReferences,
+    clock: Arc<dyn Clock>,
 }
 
 /// The head of a default branch as it was read.
@@ -179,7 +186,23 @@ impl Repositories {
         github: Option<(GitHub, Url)>,
         store: Arc<dyn Store>,
     ) -> Self {
-        Self { mirrors, local: Arc::new(local), github, store, kept: Arc::default(), heads: Arc::default() }
+        Self {
+            mirrors,
+            local: Arc::new(local),
+            github,
+            store,
+            kept: Arc::default(),
+            heads: Arc::default(),
+            settings: Arc::default(),
+            audit_references: AuditReferences::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The same, which keep in mind whose audit log goes to a reference.
+    #[must_use]
+    pub fn with_audit_references(self, audit_references: AuditReferences) -> Self {
+        Self { audit_references, ..self }
     }
 
     /// The names of the local repositories.
@@ -206,17 +229,16 @@ impl Repositories {
         Ok(self.mirrors.remote(tenant.as_str(), &name, &clone_url, credentials)?)
     }
 
-    /// The definitions at the head of the default branch, as it stands now.
+    /// The definitions at the head of the default branch, as it stands now. Where its settings are new, the audit log
+    /// knows of them before anybody does.
     ///
     /// # Errors
     /// Where the repository cannot be read.
     pub async fn current(&self, tenant: &TenantId, repository: &str) -> Result<Arc<DefinitionsAt>, ReadError> {
         let asked = Instant::now();
         let mirror = self.mirror(tenant, repository).await?;
-        let fetched = mirror.fetch(&[Reference::DefaultBranch]).await?;
-        let empty = || ReadError::Empty { repository: repository.to_owned() };
-        let revision = fetched.default_branch.as_ref().ok_or_else(empty)?.commit.clone();
-        let definitions = self.at(tenant, repository, &revision).await?;
+        let definitions = self.fetched(tenant, repository, &mirror).await?;
+        let definitions = self.noted((tenant, repository), &mirror, definitions).await?;
         let head = Head { asked, definitions: Arc::clone(&definitions) };
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         heads.retain(|_, known| known.asked.elapsed() < HEAD_KNOWN);

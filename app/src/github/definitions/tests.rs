@@ -11,7 +11,11 @@ const FOLLOWER: &str = "name: follower\nversion: 1\ntriggers: [{process: {name: 
                         steps:\n  - {id: a, type: set, values: {v: 1}}\n";
 
 fn commit(repository: &git2::Repository, file: &str, text: &str) {
-    let folder = repository.workdir().unwrap().join(".flow/processes");
+    commit_below(repository, ".flow/processes", file, text);
+}
+
+fn commit_below(repository: &git2::Repository, folder: &str, file: &str, text: &str) {
+    let folder = repository.workdir().unwrap().join(folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(file), text).unwrap();
     let mut index = repository.index().unwrap();
@@ -46,4 +50,91 @@ async fn a_process_that_follows_another_is_not_ruled_out_by_an_older_commit() {
     assert!(may_follow(), "the head was not read lately");
     repositories.current(&tenant, "shop").await.unwrap();
     assert!(may_follow(), "the head says so");
+}
+
+const STRICT: &str = "validate: {fail_on_weakening: true, levels: {FLOW040: error}}\n";
+const LAX: &str = "validate: {levels: {FLOW040: off}}\n";
+
+/// Servers of one database, which serve one repository.
+struct Shop {
+    folder: tempfile::TempDir,
+    origin: git2::Repository,
+    store: Arc<SqliteStore>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = git2::Repository::init(folder.path().join("shop")).unwrap();
+        commit(&origin, "child.yaml", CHILD);
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        Self { folder, origin, store }
+    }
+
+    fn server(&self, name: &str) -> Repositories {
+        let local = BTreeMap::from([("shop".to_owned(), self.folder.path().join("shop"))]);
+        let mirrors = Mirrors::new(&self.folder.path().join(name)).unwrap();
+        Repositories::new(mirrors, local, None, Arc::<SqliteStore>::clone(&self.store))
+    }
+
+    async fn log(&self) -> Vec<serde_json::Value> {
+        let entries = self.store.audit(&TenantId::local(), 0, 100).await.unwrap();
+        entries.iter().map(|entry| serde_json::from_str(&entry.line).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn settings_that_changed_are_told_once_by_all_servers_before_anything_goes_by_them() {
+    let shop = Shop::open().await;
+    let local = TenantId::local();
+    let (one, other) = (shop.server("one"), shop.server("other"));
+    commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+    let first = one.current(&local, "shop").await.unwrap().revision.clone();
+    other.current(&local, "shop").await.unwrap();
+    commit(&shop.origin, "follower.yaml", FOLLOWER);
+    one.current(&local, "shop").await.unwrap();
+    assert_eq!(
+        shop.log().await,
+        [] as [serde_json::Value; 0],
+        "nothing is known from before, and processes are no settings"
+    );
+    commit_below(&shop.origin, ".flow", "flow.yaml", LAX);
+    commit_below(&shop.origin, ".flow/policies", "calm.yaml", "name: calm\n");
+    for server in [&one, &other, &one, &shop.server("third")] {
+        server.current(&local, "shop").await.unwrap();
+    }
+    let told = shop.log().await;
+    let [entry] = told.as_slice() else { panic!("{told:#?}") };
+    assert_eq!((&entry["type"], &entry["repository"]), (&"settings.changed".into(), &"shop".into()));
+    let data = &entry["data"];
+    assert_eq!((&data["commit_before"], &data["committer"]), (&first.into(), &"Octo".into()));
+    let digest = |text: &str| serde_json::Value::from(crate::store::digest(text.as_bytes()));
+    let path = |index: usize| data["files"][index]["path"].as_str().unwrap();
+    assert_eq!((path(0), path(1)), (".flow/flow.yaml", ".flow/policies/calm.yaml"), "{data:#}");
+    assert_eq!((&data["files"][0]["before"], &data["files"][0]["after"]), (&digest(STRICT), &digest(LAX)));
+    assert_eq!(data["files"][1]["before"], serde_json::Value::Null);
+    let weakened: Vec<&str> =
+        data["weakened"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(weakened, ["level-lowered", "weakening-allowed"], "{data:#}");
+    let missing = crate::audit::missing(&*shop.store, None).await.unwrap();
+    assert_eq!(missing, []);
+}
+
+#[tokio::test]
+async fn a_log_whose_last_entry_about_settings_was_taken_away_could_not_be_told_from_a_whole_one() {
+    let shop = Shop::open().await;
+    let server = shop.server("one");
+    server.current(&TenantId::local(), "shop").await.unwrap();
+    commit_below(&shop.origin, ".flow", "flow.yaml", LAX);
+    server.current(&TenantId::local(), "shop").await.unwrap();
+    let url = format!("sqlite://{}", shop.folder.path().join("flowctl.db").display());
+    let database = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("delete from audit").execute(&database).await.unwrap();
+    database.close().await;
+    let missing = crate::audit::missing(&*shop.store, None).await.unwrap();
+    let [missing] = missing.as_slice() else { panic!("{missing:#?}") };
+    let told = missing.to_string();
+    assert!(told.starts_with("local: `settings.changed` of shop at "), "{told}");
+    assert!(told.ends_with(" is known from how the settings stand, and no entry tells of it"), "{told}");
 }

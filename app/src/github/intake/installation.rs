@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::payload::InstallationEvent;
 use super::{Handled, Inner, Trouble};
 use crate::github::client::{GitHubError, InstallationId};
-use crate::github::outbox::{Effect, Sender, priority};
+use crate::github::outbox::{Effect, Sender, priority, try_again};
 use crate::github::reconcile::begin;
 use crate::store::{ExecutionFilter, Installation, Store, StoreError};
 
@@ -36,6 +36,9 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
             inner.outbox.resume(installation.id);
             let sender = inner.installations.sender(&tenant);
             show_again(inner.store.as_ref(), &sender, inner.clock.now()).await?;
+            if action == "new_permissions_accepted" {
+                try_again(inner.store.as_ref(), &sender, inner.clock.now()).await?;
+            }
         }
     }
     Ok(Handled::Done)

@@ -30,6 +30,11 @@ pub(super) struct Changed {
     pub(super) updated_at: Timestamp,
     pub(super) closed_at: Option<Timestamp>,
     pub(super) head: Option<Head>,
+    #[serde(default)]
+    pub(super) merged: Option<bool>,
+    /// The commit that a merge made on the base.
+    #[serde(default)]
+    pub(super) merge_commit_sha: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +90,13 @@ pub(super) struct PushEvent {
     #[serde(default)]
     pub(super) commits: Vec<PushedCommit>,
     pub(super) sender: User,
+    #[serde(default)]
+    pub(super) repository: PushedTo,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct PushedTo {
+    pub(super) default_branch: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

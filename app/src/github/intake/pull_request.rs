@@ -68,6 +68,10 @@ async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Tro
     if event.action == "synchronize" {
         scope.pushed(event.number, &person(&event.sender)).await?;
     }
+    // GitHub tells of a merge twice; the push may come later.
+    if let (Some(true), Some(merge)) = (event.pull_request.merged, &event.pull_request.merge_commit_sha) {
+        scope.inner.source.pushed(&scope.tenant, merge, &person(&event.sender));
+    }
     // On another base the same commit is another change: what was said of it counts no more.
     let other_base = event.changes.as_ref().is_some_and(|changes| changes.base.is_some());
     if other_base {

@@ -24,6 +24,9 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PushEvent) -> Result<Handle
         (_, Some(tag)) => Pushed::Tag(tag),
         _ => return Ok(Handled::Ignored(format!("{} is neither a branch nor a tag", event.reference))),
     };
+    if matches!(pushed, Pushed::Branch(branch) if event.repository.default_branch.as_deref() == Some(branch)) {
+        scope.inner.source.pushed(&scope.tenant, &event.after, &person(&event.sender));
+    }
     let mut changed = None;
     for process in &scope.published().await?.processes {
         if starts(scope, process, pushed, &event, &mut changed).await? {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use flowctl_core::approval::Person;
 use flowctl_core::definition::repository::{Definition, FileKind, Repository, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::workflows::Workflows;
@@ -109,6 +110,9 @@ pub trait Source: Send + Sync + 'static {
     /// The definitions at the head of the default branch, as it stands now.
     async fn published(&self, tenant: &TenantId, repository: &str) -> Result<Arc<Published>, SourceError>;
 
+    /// Somebody is known to have pushed a commit to a repository of this account.
+    fn pushed(&self, _tenant: &TenantId, _commit: &str, _by: &Person) {}
+
     /// The paths that a change touches; of a renamed file both.
     async fn changed_paths(
         &self,
@@ -152,6 +156,10 @@ impl Source for Repositories {
         let unreadable = unreadable(&definitions);
         let revision = definitions.revision.clone();
         Ok(Arc::new(Published { revision, processes, unreadable, settings, settings_fault }))
+    }
+
+    fn pushed(&self, tenant: &TenantId, commit: &str, by: &Person) {
+        self.note_pusher(tenant, commit, by);
     }
 
     async fn changed_paths(

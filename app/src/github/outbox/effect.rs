@@ -76,6 +76,11 @@ pub enum Effect {
     Validated(Box<super::validate::Validated>),
     /// A commit shows that a process should have started there and did not.
     NotStarted(Box<super::not_started::NotStarted>),
+    /// The audit log's entries about a repository stand in a reference of it, where its settings say so.
+    CommitAudit {
+        /// Which.
+        repository: RepositoryName,
+    },
     /// A comment has a reaction of ours.
     React {
         /// Where.
@@ -144,6 +149,7 @@ impl Effect {
             }
             Self::Validated(validated) => format!("{}:{}", validated.repository, validated.key()),
             Self::NotStarted(it) => format!("{}:{}:{}", it.external_id(), it.repository, it.process),
+            Self::CommitAudit { repository } => format!("audit:{repository}"),
             Self::React { repository, comment, reaction } => format!("react:{repository}:{comment}:{reaction:?}"),
             Self::Reply { repository, to, .. } => format!("reply:{repository}:{to}"),
         }
@@ -184,6 +190,7 @@ mod tests {
             },
             Effect::DispatchWorkflow { execution: ExecutionId::nil(), step: "ship[2]".to_owned(), attempt: 3 },
             Effect::CancelWorkflow { repository: repository.clone(), run: 9_000_000_003 },
+            Effect::CommitAudit { repository: repository.clone() },
             Effect::React { repository: repository.clone(), comment: 9_000_000_007, reaction: Reaction::Eyes },
             Effect::Reply { repository, issue: 12, to: "comment:9".to_owned(), since, body: "hello".to_owned() },
         ] {

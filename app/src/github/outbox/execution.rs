@@ -7,12 +7,13 @@ use super::desired::{self, Desired, Next};
 use super::effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 use super::failure::Failure;
 use super::pace::Write;
+use super::plan::{asked_now, open_questions};
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
 use crate::github::repository_id;
-use crate::github::wording::{asks_of, comment, execution_marker};
-use crate::store::{CheckRunRow, ClaimedEffect, GitHubObject, GitHubObjects, Stored};
+use crate::github::wording::{asks_of, comment, execution_marker, shows_questions};
+use crate::store::{CheckRunRow, ClaimedEffect, DeliveryId, GitHubObject, GitHubObjects, Heard, Stored};
 
 /// GitHub calls a run stale that is open for 14 days
 /// (<https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks>); a new one is opened before.
@@ -83,11 +84,34 @@ impl Showing<'_> {
             None => None,
         };
         // Somebody may have deleted it; who is needed must be able to read that.
-        let comment = match changed {
-            Some(comment) => comment,
+        let (comment, notifies) = match changed {
+            Some(comment) => (comment, true),
             None => self.stand_in(number, known, &body, renew).await?,
         };
-        self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
+        self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await?;
+        match notifies {
+            true => Ok(()),
+            false => self.ask_beside().await,
+        }
+    }
+
+    /// Keeps in mind that a new comment has asked people, who need no other one for that.
+    async fn asked_by_comment(&self) -> Result<(), Failure> {
+        let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
+        for (_, _, what) in open_questions(&self.execution) {
+            let delivery = DeliveryId(format!("comment of {}", self.execution.id));
+            store.hear(Heard { tenant: tenant.clone(), what, delivery, at: self.now }).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks in a comment of its own what a comment was changed to that nobody knew of: nobody is told of the change.
+    async fn ask_beside(&self) -> Result<(), Failure> {
+        let Some(asked) = asked_now(&self.execution) else { return Ok(()) };
+        let ClaimedEffect { tenant, installation_id, .. } = self.writing.effect;
+        let sender = Sender { tenant: tenant.clone(), installation_id: *installation_id };
+        let queued = asked.queued(&sender, priority::PROMPT, self.now);
+        Ok(self.writing.outbox.store.add_effects(vec![queued]).await?)
     }
 
     /// The comment with a new text; nothing where it stands no more.
@@ -99,14 +123,15 @@ impl Showing<'_> {
         }
     }
 
-    /// The comment where none is known, or the known one is gone: one whose answer was lost, else a new one.
+    /// The comment where none is known, or the known one is gone: one whose answer was lost, else a new one; and whether
+    /// those who are asked have been told of it.
     async fn stand_in(
         &self,
         number: u64,
         gone: Option<u64>,
         body: &str,
         renew: Option<Renewal>,
-    ) -> Result<IssueComment, Failure> {
+    ) -> Result<(IssueComment, bool), Failure> {
         if gone.is_some() || self.may_stand(renew) {
             let marker = execution_marker(self.execution.id);
             let since = self.execution.created_at;
@@ -114,11 +139,13 @@ impl Showing<'_> {
             if let Some(found) = found.filter(|found| Some(found.id) != gone)
                 && let Some(changed) = self.change_comment(found.id, body).await?
             {
-                return Ok(changed);
+                return Ok((changed, shows_questions(&found.body, &self.execution)));
             }
         }
         let request = self.writing.client.create_comment(&self.repository, number, body);
-        self.writing.write(Write::Creates, request).await
+        let made = self.writing.write(Write::Creates, request).await?;
+        self.asked_by_comment().await?;
+        Ok((made, true))
     }
 
     /// Whether something of this execution may stand on GitHub that is not recorded: this effect was begun before, or

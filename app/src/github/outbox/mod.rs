@@ -3,6 +3,7 @@
 //! What is to be told stands in the store; how it is worded is `wording`'s.
 
 mod artifact;
+mod audit;
 mod deployment;
 mod desired;
 mod effect;
@@ -22,6 +23,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use audit::{
+    AuditReferences, RefusedReference, committing, count_refused_references, refused_references, try_again,
+};
 pub use deployment::DeploymentOf;
 pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
@@ -249,6 +253,7 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
         }
         Effect::Validated(validated) => validate::write(writing, &validated).await,
         Effect::NotStarted(not_started) => not_started::write(writing, &not_started).await,
+        Effect::CommitAudit { repository } => audit::commit(writing, &repository).await,
         Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
         Effect::Reply { repository, issue, to, since, body } => {
             let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };

@@ -6,10 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::workflow::abandoned_runs;
-use flowctl_core::execution::{Event, EventKind, Execution, TenantId, Waiting};
+use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, TenantId, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::audit::AuditReferences;
 use super::deployment::decided;
 use super::effect::{Effect, Sender, priority};
 use super::reply::REMINDS;
@@ -50,12 +51,19 @@ impl Installations {
 #[derive(Clone, Default)]
 pub struct GitHubPlanner {
     installations: Installations,
+    audit_references: AuditReferences,
 }
 
 impl GitHubPlanner {
     /// A planner that knows the installations.
     pub fn new(installations: Installations) -> Self {
-        Self { installations }
+        Self { installations, audit_references: AuditReferences::default() }
+    }
+
+    /// The same, which has the audit log written into those repositories.
+    #[must_use]
+    pub fn with_audit_references(self, audit_references: AuditReferences) -> Self {
+        Self { audit_references, ..self }
     }
 }
 
@@ -73,8 +81,11 @@ impl EffectPlanner for GitHubPlanner {
         let ended = after.status.is_final() && before.is_none_or(|before| !before.status.is_final());
         let deployment = ended.then(|| decided(after)).flatten();
         let workflows = workflows(before, after, events);
+        let audit = self.audit_references.after(after, events, ended, now);
+        let audit = audit.map(|(effect, at)| effect.queued(&sender, priority::TIMELINE, at));
         let workflows =
             workflows.into_iter().chain(deployment).map(|effect| effect.queued(&sender, priority::END, now));
+        let workflows = workflows.chain(audit);
         if after.subject.is_none() {
             return workflows.collect();
         }
@@ -152,6 +163,38 @@ fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
     }
 }
 
+/// How the key begins of a comment for those who are newly asked.
+pub(super) const ASKS: &str = "asked:";
+
+/// What tells the comment about a question from every other: the step, and since when it is asked.
+pub(super) fn asks_key(execution: ExecutionId, step: &str, at: Timestamp) -> String {
+    format!("{ASKS}{execution}:{step}:{}", at.as_millisecond())
+}
+
+/// The keys of the questions that are open, as [`asks_key`] makes them.
+pub(super) fn open_questions(execution: &Execution) -> Vec<(&str, Timestamp, String)> {
+    let asked = execution.waiting_for_people().filter_map(|(step, state)| {
+        let at = match state.waiting.as_ref()? {
+            Waiting::Approval(request) => request.requested_at,
+            Waiting::Form(request) => request.requested_at,
+            _ => return None,
+        };
+        Some((step, at, asks_key(execution.id, step, at)))
+    });
+    asked.collect()
+}
+
+/// A comment for those who are asked now, where the execution's own was only changed.
+pub(super) fn asked_now(execution: &Execution) -> Option<Effect> {
+    let open = open_questions(execution);
+    let (_, since, to) = open.first()?;
+    let steps: Vec<&str> = open.iter().map(|(step, ..)| *step).collect();
+    let body = newly_asked(execution, &steps, to)?;
+    let repository: RepositoryName = execution.repository.parse().ok()?;
+    let issue = execution.subject.as_ref()?.number?;
+    Some(Effect::Reply { repository, issue, to: to.clone(), since: *since, body })
+}
+
 /// A comment for those who are asked when the execution's own comment may stand already, or who are asked again since what
 /// they had said was dismissed: an edited comment would reach nobody's inbox.
 fn asked(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Option<Effect> {
@@ -164,7 +207,7 @@ fn asked(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Opt
     let asking: Vec<&Event> = events.iter().filter(asks).collect();
     let (first, issue) = (asking.first()?, after.subject.as_ref()?.number?);
     let steps: Vec<&str> = asking.iter().filter_map(|event| event.step.as_deref()).collect();
-    let to = format!("asked:{}:{}:{}", after.id, first.step.as_deref()?, first.at.as_millisecond());
+    let to = asks_key(after.id, first.step.as_deref()?, first.at);
     let body = newly_asked(after, &steps, &to)?;
     let repository: RepositoryName = after.repository.parse().ok()?;
     Some(Effect::Reply { repository, issue, to, since: first.at, body })

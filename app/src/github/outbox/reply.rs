@@ -1,10 +1,12 @@
 //! Answers what people said: a reaction, or a comment of its own.
 
+use flowctl_core::execution::ExecutionId;
 use jiff::Timestamp;
 
 use super::execution::find_comment;
 use super::failure::Failure;
 use super::pace::Write;
+use super::plan::ASKS;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::{Reaction, RepositoryName};
@@ -23,6 +25,18 @@ pub(super) async fn react(
 
 /// How the key of a reminder begins.
 pub(super) const REMINDS: &str = "reminder:";
+
+/// Whether those who are asked read it in the execution's own comment, which is new: it notifies them by itself. Either it
+/// was made with the question in it, or it is still to be made.
+async fn is_asked_by_the_comment(writing: &Writing<'_>, to: &str) -> Result<bool, Failure> {
+    let execution = to.strip_prefix(ASKS).and_then(|rest| rest.split(':').next()?.parse::<ExecutionId>().ok());
+    let Some(execution) = execution else { return Ok(false) };
+    let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
+    if store.github_objects(tenant, execution).await?.comment_id.is_none() {
+        return Ok(true);
+    }
+    Ok(store.heard(tenant, to).await?.is_some())
+}
 
 /// Whether the pull request or issue is closed now.
 async fn is_closed(writing: &Writing<'_>, reply: &Reply<'_>) -> Result<bool, Failure> {
@@ -43,6 +57,9 @@ pub(super) struct Reply<'a> {
 /// died after the first answer. Nobody is reminded of what is closed: there they have ended it, or do not want it now.
 pub(super) async fn reply(writing: &Writing<'_>, reply: Reply<'_>) -> Result<(), Failure> {
     if reply.to.starts_with(REMINDS) && is_closed(writing, &reply).await? {
+        return Ok(());
+    }
+    if is_asked_by_the_comment(writing, reply.to).await? {
         return Ok(());
     }
     let marker = reply_marker(reply.to);

@@ -19,6 +19,8 @@ use super::manifest::{convert, manifest};
 use super::needs::{EVENTS, PERMISSIONS, lacking_events, lacking_permissions};
 use crate::clock::Clock;
 use crate::github::client::GitHub;
+use crate::github::outbox::count_refused_references;
+use crate::store::Store;
 
 /// GitHub: "GitHub App name cannot be longer than 34 characters".
 const LONGEST_NAME: usize = 34;
@@ -243,13 +245,14 @@ struct AppPageInner {
     github: GitHub,
     web_url: Url,
     clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
     last: Mutex<Option<(Timestamp, minijinja::Value)>>,
 }
 
 impl AppPage {
     /// A page that asks GitHub at most twice a minute.
-    pub fn new(github: GitHub, web_url: Url, clock: Arc<dyn Clock>) -> Self {
-        Self { inner: Arc::new(AppPageInner { github, web_url, clock, last: Mutex::default() }) }
+    pub fn new(github: GitHub, web_url: Url, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Self {
+        Self { inner: Arc::new(AppPageInner { github, web_url, clock, store, last: Mutex::default() }) }
     }
 
     async fn values(&self) -> minijinja::Value {
@@ -280,6 +283,7 @@ impl AppPage {
         };
         let lacking = installations.iter().filter(|one| lacks(&one.permissions, &one.events)).count();
         let suspended = installations.iter().filter(|one| one.suspended_at.is_some()).count();
+        let unwritten = count_refused_references(&*self.inner.store).await.unwrap_or_default();
         let web = self.inner.web_url.as_str().trim_end_matches('/');
         context! {
             reachable => true,
@@ -290,6 +294,7 @@ impl AppPage {
             installations => installations.len(),
             lacking,
             suspended,
+            unwritten,
         }
     }
 }

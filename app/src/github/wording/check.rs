@@ -11,7 +11,7 @@ use super::outputs::{outputs, value};
 use super::page::{CHECK_TEXT, Page};
 use super::people::Names;
 use super::prompt::prompts;
-use super::state::{origin, sentence};
+use super::state::{origin, sentence, title};
 use super::steps::{bars, fold, models, table};
 
 /// Characters of a title: GitHub cuts it to one line anyway.
@@ -34,7 +34,7 @@ pub struct CheckText {
 pub fn check(execution: &Execution, now: Timestamp) -> CheckText {
     let timeline = Timeline::of(execution, now);
     CheckText {
-        title: plain(&timeline.title, TITLE),
+        title: plain(&title(execution, &timeline), TITLE),
         summary: summary(execution, &timeline),
         text: Some(text(execution, &timeline, now)),
     }

@@ -36,6 +36,11 @@ pub fn comment(execution: &Execution, now: Timestamp) -> String {
     page.finish()
 }
 
+/// Whether a comment as it stood shows everything that is asked now.
+pub fn shows_questions(body: &str, execution: &Execution) -> bool {
+    prompts(execution, Names::Mentioned).sections().iter().all(|prompt| body.contains(prompt.as_str()))
+}
+
 /// Steps that one comment names at most.
 const ASKED: usize = 20;
 

@@ -128,6 +128,15 @@ pub enum Refused {
     },
     /// The account is not the one that it was when the word was said.
     AccountChanged,
+    /// Somebody is named by a login that was another account's.
+    LoginTaken {
+        /// The login.
+        login: String,
+        /// GitHub's id of the account that is meant.
+        meant: u64,
+        /// That of the account that spoke.
+        found: u64,
+    },
     /// Who owns what is changed cannot be said.
     OwnersUnknown {
         /// The step.
@@ -233,6 +242,12 @@ impl Refused {
                 format!("The block below it cannot be read:\n\n{}", lines.join("\n"))
             }
             Self::DidYouMean { meant } => format!("Did you mean {}? `/help` lists the commands.", code(meant)),
+            Self::LoginTaken { login, meant, found } => format!(
+                "People are named by login here, and {} was another account's when it was first heard: GitHub's id {meant}, \
+                 and yours is {found}. Where you are meant, `people` in `flow.yaml` says so: {}.",
+                code(login),
+                code(&format!("people: {{{login}: {found}}}"))
+            ),
             Self::AccountChanged => "The account has been renamed since. Please say it again.".to_owned(),
             Self::GroupBusy { running } => format!(
                 "Another execution of the same concurrency group is under way: {}. Try again once it has ended.",

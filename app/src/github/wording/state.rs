@@ -1,6 +1,6 @@
 //! How an execution stands, in one or two sentences, and where it comes from.
 
-use flowctl_core::approval::DecisionKind;
+use flowctl_core::approval::{Decision, DecisionKind};
 use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, ExecutionStatus, StepStatus};
 
@@ -33,13 +33,29 @@ fn completed(execution: &Execution, took: &str) -> String {
     }
 }
 
-/// Approvals that were gone on without, by whom and why.
-fn overridden(execution: &Execution) -> String {
-    let overrides = execution.steps.iter().filter_map(|(id, step)| {
+/// Approvals that were gone on without, and the word that did so.
+fn overrides(execution: &Execution) -> impl Iterator<Item = (&String, &Decision)> {
+    execution.steps.iter().filter_map(|(id, step)| {
         let last = step.decisions.iter().rfind(|decision| decision.decision == DecisionKind::Override)?;
         (step.status == StepStatus::Completed).then_some((id, last))
-    });
-    let lines: Vec<String> = overrides
+    })
+}
+
+/// One line: how it stands, and who went on without an approval, which nobody should overlook.
+pub fn title(execution: &Execution, timeline: &Timeline) -> String {
+    let mut logins: Vec<&str> = overrides(execution).map(|(_, word)| word.person.login.as_str()).collect();
+    logins.sort_unstable();
+    logins.dedup();
+    match logins.as_slice() {
+        [] => timeline.title.clone(),
+        [one] => format!("overridden by {one} · {}", timeline.title),
+        [one, others @ ..] => format!("overridden by {one} and {} more · {}", others.len(), timeline.title),
+    }
+}
+
+/// Approvals that were gone on without, by whom and why.
+fn overridden(execution: &Execution) -> String {
+    let lines: Vec<String> = overrides(execution)
         .take(10)
         .map(|(id, decision)| {
             let why = inline(&shorten(decision.note.as_deref().unwrap_or_default(), ERROR));

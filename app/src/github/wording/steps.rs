@@ -145,8 +145,12 @@ fn who(execution: &Execution, row: &Row) -> String {
     if step.is_some_and(|step| step.outdated) {
         parts.push("before the newest commit or base".to_owned());
     }
-    if let Some(person) = step.and_then(|step| step.answered_by.as_ref()) {
-        parts.push(format!("answered by {}", inline(&person.login)));
+    if let Some((step, person)) = step.and_then(|step| Some((step, step.answered_by.as_ref()?))) {
+        let by = match &step.answered_in {
+            Some(url) => link(&person.login, url),
+            None => inline(&person.login),
+        };
+        parts.push(format!("answered by {by}"));
     }
     parts.extend(step.and_then(|step| waited_for(execution, step)));
     parts.extend(step.and_then(run));

@@ -389,6 +389,7 @@ fn each_refusal_says_why_and_what_next() {
         Refused::Block { faults: vec!["line 2: a tab".to_owned()] },
         Refused::DidYouMean { meant: "/approve".to_owned() },
         Refused::AccountChanged,
+        Refused::LoginTaken { login: "octocat".to_owned(), meant: 7, found: 9 },
         Refused::OldButton,
         Refused::FoundLate,
         Refused::CannotStandIn { login: "alice".to_owned() },
@@ -449,6 +450,8 @@ fn each_refusal_says_why_and_what_next() {
     Did you mean `/approve`? `/help` lists the commands.
 
     The account has been renamed since. Please say it again.
+
+    People are named by login here, and `octocat` was another account's when it was first heard: GitHub's id 7, and yours is 9. Where you are meant, `people` in `flow.yaml` says so: `people: {octocat: 9}`.
 
     That button belongs to a question that is no longer asked. The newest check run has the ones that count.
 

@@ -11,6 +11,7 @@ pub(crate) mod lists;
 pub(crate) mod retention;
 pub(crate) mod signals;
 pub(crate) mod spending;
+pub(crate) mod standing;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod transitions;
@@ -142,6 +143,10 @@ macro_rules! store_conformance {
                 calls_of_many_executions_at_once_cannot_overspend
                 people_are_told_once_for_each_budget_and_month
                 what_one_tenant_spends_is_no_other_ones
+            ]
+            standing: [
+                a_change_is_noted_with_its_entry_or_not_at_all
+                of_many_who_see_a_change_at_once_one_notes_it
             ]
             stream: [
                 what_is_streamed_is_untold_until_somebody_tells_it

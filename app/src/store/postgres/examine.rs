@@ -7,9 +7,9 @@ use flowctl_core::execution::{Execution, ExecutionId};
 use sqlx::postgres::PgRow;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
 
-use super::{MIGRATIONS, options, queries};
+use super::{MIGRATIONS, options, queries, standing};
 use crate::store::columns::{small, tenant as tenant_of, timestamp, unsigned};
-use crate::store::examination::{Beside, Examination};
+use crate::store::examination::{Beside, Examination, filled_in};
 use crate::store::{MAX_COUNTED, StoreError};
 
 /// Executions that are looked at at a time.
@@ -45,6 +45,7 @@ async fn look(connection: &mut PgConnection, place: String) -> Result<Option<Exa
         let untold = "select count(*) from (select 1 from untold_events limit $1) untold";
         let untold: i64 = sqlx::query_scalar(untold).bind(MAX_COUNTED).fetch_one(&mut *connection).await?;
         found.untold = unsigned("a count", untold)?;
+        found.standings = standing::all(connection, "").await?;
         let newest: Option<i64> =
             sqlx::query_scalar("select max(created_at) from executions").fetch_one(connection).await?;
         found.newest = newest.map(timestamp).transpose()?;
@@ -180,7 +181,7 @@ async fn whole(
     if i64::try_from(events.len()).ok() != Some(stored.last_seq) {
         return Ok(Err(format!("it has {} events, and {} are said to be there", events.len(), stored.last_seq)));
     }
-    let kept = queries::load(connection, &tenant, stored.id).await?.map(|kept| kept.execution);
+    let kept = queries::load(connection, &tenant, stored.id).await?.map(|kept| filled_in(kept.execution, Some(&state)));
     if kept.as_ref() != Some(&state) {
         return Ok(Err("its events give another state than the stored one".to_owned()));
     }

@@ -22,6 +22,7 @@ mod queries;
 mod retention;
 mod signals;
 mod spending;
+mod standing;
 mod stream;
 mod text;
 mod work;

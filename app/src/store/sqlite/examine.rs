@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde::de::DeserializeOwned;
 
 use super::columns::{all, optional, small, timestamp, unsigned};
-use super::{MIGRATIONS, options, outputs};
-use crate::store::examination::{Beside, Examination};
+use super::{MIGRATIONS, options, outputs, standing};
+use crate::store::examination::{Beside, Examination, filled_in};
 use crate::store::payloads::{self, Read, Text};
 use crate::store::{MAX_COUNTED, StoreError, states};
 
@@ -39,6 +39,7 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
         let untold = "select count(*) from (select 1 from untold_events limit ?1)";
         let untold = optional(&connection, untold, [MAX_COUNTED], |row| row.get(0))?;
         found.untold = unsigned("a count", untold.unwrap_or_default())?;
+        found.standings = standing::all_of(&connection)?;
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }
@@ -181,6 +182,7 @@ fn whole(
         states::fold(&mut state, events);
         if let Some((_, text)) = snapshot.take_if(|(at, _)| *at == last) {
             let kept: Execution = part("a snapshot", folder, text)?;
+            let kept = filled_in(kept, state.as_ref());
             if state.as_ref() != Some(&kept) {
                 return Ok(Err(format!("its events up to number {last} give another state than the stored one")));
             }

@@ -19,6 +19,7 @@ mod queries;
 mod retention;
 mod signals;
 mod spending;
+mod standing;
 mod stream;
 mod transitions;
 mod work;

@@ -28,6 +28,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             pair.levels(found);
             pair.commands(found);
             pair.fails(found);
+            pair.audit(found);
         }
         suppressions(matched.before, matched.after, found);
     }
@@ -103,6 +104,18 @@ impl Pair<'_> {
                     format!("`/{}`: {} became {now}", verb(&name.value), format!("{:?}", was.role).to_lowercase());
                 self.tell(Kind::CommandRoleLowered, &["commands", &name.value, "role"], message, found);
             }
+        }
+    }
+
+    fn audit(&self, found: &mut Found) {
+        let reference = |settings: &FlowSettings| settings.audit.reference.as_ref().map(|it| it.value.clone());
+        let (was, is) = (reference(&self.was), reference(&self.is));
+        if let Some(was) = was.filter(|was| is.as_ref() != Some(was)) {
+            let message = format!(
+                "the audit log went to `{was}`, and now to {}",
+                is.map_or_else(|| "none".to_owned(), |is| format!("`{is}`"))
+            );
+            self.tell(Kind::AuditElsewhere, &["audit", "ref"], message, found);
         }
     }
 

@@ -9,6 +9,7 @@ use flowctl_core::execution::budget::Month;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Error, ffi};
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -208,6 +209,14 @@ passed_on! { HeardStore of store {
 
 passed_on! { SpendingStore of store {
     reads spent(tenant: &TenantId, month: Month) -> Vec<Spent>;
+} }
+
+passed_on! { StandingStore of store {
+    reads standing(tenant: &TenantId, name: &str) -> Option<Standing>;
+    writes note_standing(
+        tenant: &TenantId, name: &str, stood: Option<&Standing>, state: Value, entry: Option<NewEntry>
+    ) -> bool;
+    reads standings(beginning: &str) -> Vec<NamedStanding>;
 } }
 
 passed_on! { Outputs of store {

@@ -1,0 +1,319 @@
+//! A copy of a log's entries in a git reference: where in a commit they stand, and whether the copy of a clone is what the
+//! log holds. Reads a clone and the store; writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use flowctl_core::execution::TenantId;
+use git2::{Delta, ObjectType, Oid, Repository, Sort, TreeWalkMode, TreeWalkResult};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::log::each;
+use crate::store::{Store, StoreError};
+
+/// A file of entries that is larger is none that was written here.
+const LARGEST_FILE: usize = 16 << 20;
+/// Faults that are told at most.
+const MOST_FAULTS: usize = 100;
+
+/// Where entries stand in a commit whose first one is this line: a file of its own, which is never changed.
+#[must_use]
+pub fn path_of(seq: u64, line: &str) -> String {
+    let said: Value = serde_json::from_str(line).unwrap_or_default();
+    let at = said["at"].as_str().unwrap_or_default();
+    let day = at.get(..10).unwrap_or("1970-01-01").replace('-', "/");
+    let digest = hex::encode(Sha256::digest(line.as_bytes()));
+    format!("{day}/{seq:012}-{}.jsonl", &digest[..8])
+}
+
+/// Why a clone cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// It is no clone, or damaged.
+    #[error("{}: {source}", .path.display())]
+    Clone {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why.
+        source: git2::Error,
+    },
+    /// The clone has no such reference.
+    #[error(
+        "{} has no reference {reference}; `git fetch origin {reference}:{reference}` brings it", .path.display()
+    )]
+    Missing {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Which.
+        reference: String,
+    },
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// The commit at which the reference stands.
+    pub commit: String,
+    /// Entries that stand in both.
+    pub entries: u64,
+    /// The last entry of each log that the copy holds.
+    pub last: BTreeMap<String, u64>,
+    /// Entries of the log behind the last one, which are not written yet.
+    pub pending: u64,
+    /// What does not fit; empty where all is well.
+    pub faults: Vec<String>,
+}
+
+impl Compared {
+    fn fault(&mut self, fault: String) {
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// The entries of a copy: by tenant and number the digest of the line, and the repositories that they are about.
+#[derive(Debug, Default)]
+struct Copy {
+    entries: BTreeMap<String, BTreeMap<u64, [u8; 32]>>,
+    repositories: BTreeSet<String>,
+}
+
+/// Holds the reference of a clone against the log.
+///
+/// # Errors
+/// Where the clone or the database cannot be read.
+pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str) -> Result<Compared, ReferenceError> {
+    let (mut compared, mut copy) = read(clone, reference)?;
+    for (tenant, copied) in &mut copy.entries {
+        let last = copied.last_key_value().map_or(0, |(seq, _)| *seq);
+        compared.last.insert(tenant.clone(), last);
+        let mut found = compared.clone();
+        each(store, &TenantId(tenant.clone()), |entry| {
+            let digest: [u8; 32] = Sha256::digest(entry.line.as_bytes()).into();
+            match copied.remove(&entry.seq) {
+                Some(other) if other == digest => found.entries += 1,
+                Some(_) => found.fault(format!("entry {} of {tenant} is another one in the log", entry.seq)),
+                None if !is_about(&entry.line, &copy.repositories) => {}
+                None if entry.seq > last => found.pending += 1,
+                None => found.fault(format!("entry {} of {tenant} is not in the repository", entry.seq)),
+            }
+            true
+        })
+        .await?;
+        for seq in copied.keys() {
+            found.fault(format!("entry {seq} of {tenant} stands in the repository, and not in the log"));
+        }
+        compared = found;
+    }
+    Ok(compared)
+}
+
+fn is_about(line: &str, repositories: &BTreeSet<String>) -> bool {
+    let said: Value = serde_json::from_str(line).unwrap_or_default();
+    said["repository"].as_str().is_some_and(|repository| repositories.contains(repository))
+}
+
+fn read(clone: &Path, reference: &str) -> Result<(Compared, Copy), ReferenceError> {
+    let broken = |source| ReferenceError::Clone { path: clone.to_owned(), source };
+    let repository = Repository::open(clone).map_err(broken)?;
+    let tip = match repository.find_reference(reference).and_then(|found| found.peel_to_commit()) {
+        Ok(tip) => tip,
+        Err(error) if error.code() == git2::ErrorCode::NotFound => {
+            return Err(ReferenceError::Missing { path: clone.to_owned(), reference: reference.to_owned() });
+        }
+        Err(error) => return Err(broken(error)),
+    };
+    let mut compared = Compared { commit: tip.id().to_string(), ..Compared::default() };
+    only_added(&repository, tip.id(), &mut compared).map_err(broken)?;
+    let mut copy = Copy::default();
+    let mut files = Vec::new();
+    let tree = tip.tree().map_err(broken)?;
+    tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+        if entry.kind() != Some(ObjectType::Tree) {
+            files.push((format!("{folder}{}", String::from_utf8_lossy(entry.name_bytes())), entry.id(), entry.kind()));
+        }
+        TreeWalkResult::Ok
+    })
+    .map_err(broken)?;
+    for (path, id, kind) in files {
+        let blob = match kind {
+            Some(ObjectType::Blob) => repository.find_blob(id).map_err(broken)?,
+            _ => {
+                compared.fault(format!("{path} is no file"));
+                continue;
+            }
+        };
+        take(&path, blob.content(), &mut copy, &mut compared);
+    }
+    Ok((compared, copy))
+}
+
+/// Every commit may add files and nothing else.
+fn only_added(repository: &Repository, tip: Oid, compared: &mut Compared) -> Result<(), git2::Error> {
+    let mut walk = repository.revwalk()?;
+    walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+    walk.push(tip)?;
+    for id in walk {
+        let commit = repository.find_commit(id?)?;
+        let short = commit.id().to_string();
+        if commit.parent_count() > 1 {
+            compared.fault(format!("commit {short} has several parents"));
+        }
+        let before = match commit.parent_count() {
+            0 => None,
+            _ => Some(commit.parent(0)?.tree()?),
+        };
+        let difference = repository.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), None)?;
+        for delta in difference.deltas().filter(|delta| delta.status() != Delta::Added) {
+            let path = delta.old_file().path().map(|path| path.display().to_string()).unwrap_or_default();
+            compared.fault(format!("commit {short} changes or takes away {path}, and files may only be added"));
+        }
+    }
+    Ok(())
+}
+
+fn take(path: &str, content: &[u8], copy: &mut Copy, compared: &mut Compared) {
+    if content.len() > LARGEST_FILE {
+        return compared.fault(format!("{path} is larger than any file that flowctl writes"));
+    }
+    for (index, line) in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+        let said: Option<Value> = serde_json::from_slice(line).ok();
+        let said = said.as_ref().and_then(|said| Some((said["tenant"].as_str()?, said["seq"].as_u64()?, said)));
+        let Some((tenant, seq, said)) = said else {
+            compared.fault(format!("{path}:{}: this is no entry", index + 1));
+            continue;
+        };
+        if let Some(repository) = said["repository"].as_str() {
+            copy.repositories.insert(repository.to_owned());
+        }
+        let digest: [u8; 32] = Sha256::digest(line).into();
+        let known = copy.entries.entry(tenant.to_owned()).or_default().insert(seq, digest);
+        if known.is_some_and(|known| known != digest) {
+            compared.fault(format!("{path}:{}: entry {seq} of {tenant} stands there twice, in two forms", index + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use git2::build::TreeUpdateBuilder;
+    use git2::{FileMode, Signature};
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::NewEntry;
+    use crate::store::SqliteStore;
+
+    const REFERENCE: &str = "refs/flowctl/audit";
+
+    struct Room {
+        folder: tempfile::TempDir,
+        clone: Repository,
+        store: SqliteStore,
+    }
+
+    impl Room {
+        async fn open() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let clone = Repository::init(folder.path().join("shop")).unwrap();
+            let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+            let store = SqliteStore::open(&url).await.unwrap();
+            Self { folder, clone, store }
+        }
+
+        async fn record(&self, repository: &str, note: &str) {
+            let entry = NewEntry {
+                at: Timestamp::UNIX_EPOCH,
+                kind: "approval.decided".to_owned(),
+                actor: None,
+                repository: Some(repository.to_owned()),
+                process: None,
+                execution: None,
+                step: None,
+                data: json!({"note": note}),
+                once: None,
+            };
+            self.store.record(&TenantId("octo-org".to_owned()), entry).await.unwrap();
+        }
+
+        async fn lines(&self) -> Vec<(u64, String)> {
+            let entries = self.store.audit(&TenantId("octo-org".to_owned()), 0, 100).await.unwrap();
+            entries.into_iter().map(|entry| (entry.seq, entry.line)).collect()
+        }
+
+        /// Commits these lines, as the App does; `None` takes the file away.
+        fn commit(&self, path: &str, content: Option<&str>) {
+            let parent = self.clone.find_reference(REFERENCE).ok().map(|found| found.peel_to_commit().unwrap());
+            let empty = self.clone.find_tree(self.clone.treebuilder(None).unwrap().write().unwrap()).unwrap();
+            let base = parent.as_ref().map_or(empty, |parent| parent.tree().unwrap());
+            let mut update = TreeUpdateBuilder::new();
+            match content {
+                Some(text) => update.upsert(path, self.clone.blob(text.as_bytes()).unwrap(), FileMode::Blob),
+                None => update.remove(path),
+            };
+            let tree = self.clone.find_tree(update.create_updated(&self.clone, &base).unwrap()).unwrap();
+            let signature = Signature::now("flowctl", "flowctl@example.com").unwrap();
+            let parents: Vec<_> = parent.iter().collect();
+            self.clone.commit(Some(REFERENCE), &signature, &signature, "entries", &tree, &parents).unwrap();
+        }
+
+        async fn compared(&self) -> Compared {
+            compare_reference(&self.store, &self.folder.path().join("shop"), REFERENCE).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_nobody_touched_is_what_the_log_holds() {
+        let room = Room::open().await;
+        for (repository, note) in [("octo-org/shop", "a"), ("octo-org/other", "b"), ("octo-org/shop", "c")] {
+            room.record(repository, note).await;
+        }
+        let shop = room.folder.path().join("shop");
+        let missing = compare_reference(&room.store, &shop, REFERENCE).await.unwrap_err().to_string();
+        assert!(missing.contains("git fetch origin refs/flowctl/audit:refs/flowctl/audit"), "{missing}");
+        let lines = room.lines().await;
+        let path = path_of(1, &lines[0].1);
+        assert!(path.starts_with("1970/01/01/000000000001-") && path.ends_with(".jsonl"), "{path}");
+        room.commit(&path, Some(&format!("{}\n", lines[0].1)));
+        room.commit(&path_of(3, &lines[2].1), Some(&format!("{}\n", lines[2].1)));
+        room.record("octo-org/shop", "d").await;
+        let compared = room.compared().await;
+        assert_eq!((compared.entries, compared.pending, compared.faults.as_slice()), (2, 1, [].as_slice()));
+        assert_eq!(compared.last, BTreeMap::from([("octo-org".to_owned(), 3)]));
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_on_either_side_is_named() {
+        let room = Room::open().await;
+        for note in ["a", "b", "c"] {
+            room.record("octo-org/shop", note).await;
+        }
+        let lines = room.lines().await;
+        let changed = lines[0].1.replace("\"a\"", "\"A\"");
+        let forged = lines[2].1.replace("\"seq\":3", "\"seq\":9");
+        room.commit("one.jsonl", Some(&format!("{changed}\n{}\n{forged}\n", lines[2].1)));
+        room.commit("junk.txt", Some("hello\n"));
+        room.commit("junk.txt", None);
+        let compared = room.compared().await;
+        let told: Vec<String> = compared.faults.iter().map(|fault| hidden(fault)).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        commit … changes or takes away junk.txt, and files may only be added
+        entry 1 of octo-org is another one in the log
+        entry 2 of octo-org is not in the repository
+        entry 9 of octo-org stands in the repository, and not in the log
+        ");
+    }
+
+    /// Without the ids of commits, which depend on the time.
+    fn hidden(text: &str) -> String {
+        let words = text.split(' ').map(|word| if word.len() == 40 { "…" } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    }
+}

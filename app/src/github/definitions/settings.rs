@@ -1,0 +1,239 @@
+//! The settings of repositories as they stand on default branches: `.flow/flow.yaml` and the policies. What is new is told
+//! to the audit log before anything goes by it, once for all servers of a database. What the settings mean is not judged here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowctl_core::approval::Person;
+use flowctl_core::definition::repository::{FileKind, Repository};
+use flowctl_core::diff::compare;
+use flowctl_core::execution::TenantId;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{DefinitionsAt, ReadError, Repositories};
+use crate::audit::{NewEntry, SETTINGS_CHANGED, settings_of};
+use crate::github::mirror::{Mirror, Reference};
+use crate::github::outbox::{Sender, committing};
+use crate::store::{Standing, digest};
+
+/// How often a look begins anew because somebody else has noted another commit meanwhile.
+const MOST_LOOKS: usize = 5;
+/// Pushes whose people are remembered: they are told of just before the commit is looked at.
+const MOST_PUSHES: usize = 1_000;
+
+/// What is kept of a repository's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// The commit at which they were first seen to stand so.
+    commit: String,
+    /// When that was.
+    at: Timestamp,
+    /// The SHA-256 of each file's text, by path.
+    files: BTreeMap<String, String>,
+    /// The reference to which the audit log goes besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit_ref: Option<String>,
+}
+
+/// What this server knows of settings.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// As they were last noted; only a hint, the store has the truth.
+    noted: Mutex<BTreeMap<(TenantId, String), BTreeMap<String, String>>>,
+    /// Who pushed a commit.
+    pushed: Mutex<IndexMap<(TenantId, String), Person>>,
+}
+
+impl Seen {
+    /// Somebody pushed a commit.
+    pub(super) fn pushed(&self, tenant: &TenantId, commit: &str, by: &Person) {
+        let mut pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        pushed.insert((tenant.clone(), commit.to_owned()), by.clone());
+        while pushed.len() > MOST_PUSHES {
+            pushed.shift_remove_index(0);
+        }
+    }
+
+    fn who_pushed(&self, tenant: &TenantId, commit: &str) -> Option<Person> {
+        let pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        pushed.get(&(tenant.clone(), commit.to_owned())).cloned()
+    }
+
+    fn knows(&self, tenant: &TenantId, repository: &str, files: &BTreeMap<String, String>) -> bool {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.get(&(tenant.clone(), repository.to_owned())) == Some(files)
+    }
+
+    fn remember(&self, tenant: &TenantId, repository: &str, files: BTreeMap<String, String>) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.insert((tenant.clone(), repository.to_owned()), files);
+    }
+}
+
+/// Whether a file says how everything of a repository goes.
+fn is_setting(kind: FileKind) -> bool {
+    matches!(kind, FileKind::Settings | FileKind::Policy)
+}
+
+fn files(repository: &Repository) -> BTreeMap<String, String> {
+    let settings = repository.files.values().filter(|file| is_setting(file.kind));
+    settings.map(|file| (file.source.path().to_owned(), digest(file.source.text().as_bytes()))).collect()
+}
+
+/// The reference that settings name for the audit log. Settings that cannot be read name the one that they did before.
+fn audit_reference(repository: &Repository, before: Option<&State>) -> Option<String> {
+    match repository.settings() {
+        Some(settings) => settings.audit.reference.as_ref().map(|reference| reference.value.clone()),
+        None if repository.files.values().any(|file| file.kind == FileKind::Settings) => before?.audit_ref.clone(),
+        None => None,
+    }
+}
+
+impl Repositories {
+    /// Somebody is known to have pushed a commit: where it changes settings, the audit log names them.
+    pub fn note_pusher(&self, tenant: &TenantId, commit: &str, by: &Person) {
+        self.settings.pushed(tenant, commit, by);
+    }
+
+    /// The head of the default branch, whose settings are known to the audit log: these, or those of a newer one.
+    pub(super) async fn noted(
+        &self,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        head: Arc<DefinitionsAt>,
+    ) -> Result<Arc<DefinitionsAt>, ReadError> {
+        let (name, mut head) = (settings_of(repository), head);
+        for _ in 0..MOST_LOOKS {
+            if self.settings.knows(tenant, repository, &files(&head.repository)) {
+                return Ok(head);
+            }
+            let stood = self.store.standing(tenant, &name).await?;
+            let before = stood.as_ref().and_then(|stood| serde_json::from_value::<State>(stood.state.clone()).ok());
+            let is_news = before.as_ref().is_none_or(|before| before.files != files(&head.repository));
+            if stood.is_some() && is_news {
+                // What stands may have been noted after this head was fetched: what is fetched from here on is newer.
+                head = self.fetched(tenant, repository, mirror).await?;
+            }
+            let found = files(&head.repository);
+            let is_as_before = before.as_ref().is_some_and(|before| before.files == found);
+            let reference = audit_reference(&head.repository, before.as_ref());
+            if is_as_before || self.note(&head, (tenant, repository), mirror, stood.as_ref(), before).await? {
+                self.settings.remember(tenant, repository, found);
+                self.audit_references.learn(tenant, repository, reference.is_some() && *tenant != TenantId::local());
+                return Ok(head);
+            }
+        }
+        Err(ReadError::Store(format!("the settings of {repository} are being noted by others")))
+    }
+
+    /// Notes the settings at a head; `false` where somebody else was faster. The first time there is nothing to tell.
+    async fn note(
+        &self,
+        head: &DefinitionsAt,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        stood: Option<&Standing>,
+        before: Option<State>,
+    ) -> Result<bool, ReadError> {
+        let now = self.clock.now();
+        let state = State {
+            commit: head.revision.clone(),
+            at: now,
+            files: files(&head.repository),
+            audit_ref: audit_reference(&head.repository, before.as_ref()),
+        };
+        let entry = match (stood, before) {
+            (None, _) => None,
+            (Some(_), before) => {
+                let data = self.told(head, (tenant, repository), mirror, before.as_ref(), &state).await;
+                Some(NewEntry {
+                    at: now,
+                    kind: SETTINGS_CHANGED.to_owned(),
+                    actor: self.settings.who_pushed(tenant, &head.revision),
+                    repository: Some(repository.to_owned()),
+                    process: None,
+                    execution: None,
+                    step: None,
+                    data,
+                    once: None,
+                })
+            }
+        };
+        let goes_there = state.audit_ref.is_some() && *tenant != TenantId::local();
+        let state = serde_json::to_value(&state).unwrap_or_default();
+        let noted = self.store.note_standing(tenant, &settings_of(repository), stood, state, entry).await?;
+        if noted && goes_there {
+            let installation = self.store.installation(tenant).await?;
+            let installation_id = installation.map_or(0, |installation| installation.id);
+            let sender = Sender { tenant: tenant.clone(), installation_id };
+            self.store.add_effects(committing(repository, &sender, now).into_iter().collect()).await?;
+        }
+        Ok(noted)
+    }
+
+    /// What the audit log says of a change.
+    async fn told(
+        &self,
+        head: &DefinitionsAt,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        before: Option<&State>,
+        after: &State,
+    ) -> Value {
+        let none = BTreeMap::new();
+        let files_before = before.map_or(&none, |before| &before.files);
+        let paths: BTreeSet<&String> = files_before.keys().chain(after.files.keys()).collect();
+        let differing = paths.into_iter().filter(|path| files_before.get(*path) != after.files.get(*path));
+        let files: Vec<Value> = differing
+            .map(|path| json!({"path": path, "before": files_before.get(path), "after": after.files.get(path)}))
+            .collect();
+        let weakened = match before {
+            Some(before) => self.weakened(head, (tenant, repository), mirror, &before.commit).await,
+            None => Value::Null,
+        };
+        // Whoever makes a commit writes this name into it: it proves nothing.
+        let committer = mirror.commit(&head.revision).await.ok().map(|said| said.committer);
+        json!({
+            "commit": after.commit,
+            "commit_before": before.map(|before| &before.commit),
+            "committer": committer,
+            "files": files,
+            "weakened": weakened,
+        })
+    }
+
+    /// What the settings ask less of than at an earlier commit; null where that is not there any more.
+    async fn weakened(
+        &self,
+        head: &DefinitionsAt,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        commit: &str,
+    ) -> Value {
+        let is_here = matches!(mirror.contains(commit).await, Ok(true));
+        let before = match is_here {
+            true => self.at(tenant, repository, commit).await.ok(),
+            false => None,
+        };
+        let Some(before) = before else { return Value::Null };
+        let difference = compare(&before.repository, &head.repository);
+        let weakenings = difference.only(|path| is_setting(FileKind::of(path))).weakenings;
+        weakenings.iter().map(|one| json!({"kind": one.kind.name(), "message": one.message})).collect()
+    }
+
+    /// The definitions at the head of the default branch, fetched anew.
+    pub(super) async fn fetched(
+        &self,
+        tenant: &TenantId,
+        repository: &str,
+        mirror: &Mirror,
+    ) -> Result<Arc<DefinitionsAt>, ReadError> {
+        let fetched = mirror.fetch(&[Reference::DefaultBranch]).await?;
+        let empty = || ReadError::Empty { repository: repository.to_owned() };
+        let revision = fetched.default_branch.as_ref().ok_or_else(empty)?.commit.clone();
+        self.at(tenant, repository, &revision).await
+    }
+}

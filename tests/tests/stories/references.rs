@@ -1,0 +1,105 @@
+//! The audit log in a reference of the repository: what stands there, what becomes of it when somebody moves it, when an answer
+//! is lost, and when GitHub does not allow it.
+
+use flowctl_sandbox::{Fault, RequestRecord};
+
+use crate::stage::{RELEASE, REPOSITORY, Stage};
+
+const REFERENCE: &str = "refs/flowctl/audit";
+const SETTINGS: (&str, &str) = (".flow/flow.yaml", "audit: {ref: refs/flowctl/audit}\n");
+
+/// One lead is enough, so that an execution is a few entries.
+fn release() -> String {
+    RELEASE.replace("count: 2", "count: 1")
+}
+
+async fn raise(contents: &str) -> Stage {
+    let stage = Stage::raise_granting(&[("release", &release())], &[SETTINGS], &[("contents", contents)]).await;
+    // The server looks at the settings before anything goes by them.
+    let number = stage.pull_request("first");
+    stage.concluded(number, "release", "action_required").await;
+    stage
+}
+
+/// Plays a release to its end.
+async fn play(stage: &Stage, head: &str) {
+    let number = stage.pull_request(head);
+    stage.concluded(number, "release", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_stands_in_the_repository_signed_by_github() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    let first = stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    play(&stage, "two").await;
+    let second = stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+    assert_eq!(second.commits[..first.commits.len()], first.commits[..], "it moves forward only");
+    assert!(second.commits.iter().all(|commit| stage.hub.is_signed(commit)), "{:?}", second.commits);
+    let compared = stage.compared(REFERENCE).await;
+    assert_eq!(compared.faults, [] as [String; 0]);
+    assert_eq!(compared.entries, second.kinds.len() as u64);
+    // No other check, comment or branch comes of it.
+    let of_git = stage.hub.requests.writes().into_iter().filter(|request| request.path.contains("/git/"));
+    assert_eq!(of_git.count(), 3 * second.commits.len(), "a tree, a commit and the reference each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_writes_no_entry_twice() {
+    for (method, path) in [
+        ("POST", "/repos/octo-org/shop/git/trees"),
+        ("POST", "/repos/octo-org/shop/git/commits"),
+        ("POST", "/repos/octo-org/shop/git/refs"),
+    ] {
+        for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
+            let stage = raise("write").await;
+            stage.disturb(fault.clone(), method, path);
+            play(&stage, "one").await;
+            let written = stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+            let decided = written.kinds.iter().filter(|kind| *kind == "approval.decided").count();
+            assert_eq!(decided, 1, "{method} {path} {fault:?}: {:?}", written.kinds);
+            assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0], "{method} {path} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_somebody_moved_or_took_away_is_told_of_and_written_on() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    let first = stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    // Somebody puts a commit of their own there.
+    let main = stage.hub.reference(REPOSITORY, "refs/heads/main").unwrap().unwrap();
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, Some(&main)).unwrap();
+    play(&stage, "two").await;
+    let told = stage.until_told("audit.ref_moved").await;
+    assert_eq!(told["data"]["left_at"], *first.commits.last().unwrap(), "{told:#}");
+    assert_eq!(told["data"]["found_at"], main, "{told:#}");
+    stage.until_committed(REFERENCE, &["approval.decided", "audit.ref_moved"]).await;
+    let faults = stage.compared(REFERENCE).await.faults;
+    assert!(faults.iter().any(|fault| fault.ends_with(" is not in the repository")), "{faults:#?}");
+    // What is gone is written again from the first entry on.
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, None).unwrap();
+    play(&stage, "three").await;
+    stage.until_committed(REFERENCE, &["audit.ref_moved"; 2]).await;
+    let compared = stage.compared(REFERENCE).await;
+    assert_eq!(compared.faults, [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_permission_it_is_told_and_tried_again_once_it_is_granted() {
+    let stage = raise("read").await;
+    play(&stage, "one").await;
+    let of_git = |request: &RequestRecord| request.is_write() && request.path.contains("/git/") && !request.is_git();
+    let asked = || stage.hub.requests.all().into_iter().filter(of_git).count();
+    let told = stage.until_doctor_tells("audit ref").await;
+    assert!(told.contains("cannot be written to refs/flowctl/audit"), "{told}");
+    assert!(told.contains("Contents: read and write"), "{told}");
+    play(&stage, "two").await;
+    assert_eq!(asked(), 1, "nobody has granted anything since");
+    stage.grant(&[("contents", "write")]);
+    stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+}
