@@ -206,3 +206,50 @@ fn a_server_that_starts_with_other_settings_says_so_in_the_audit_log() {
     let told = String::from_utf8_lossy(&cut.stdout).into_owned();
     assert!(told.contains("local: `server.settings_changed` of servers (role all) at "), "{told}");
 }
+
+/// Commits a file to a reference that has no commit yet.
+fn commit_to(repository: &git2::Repository, reference: &str, path: &str, content: &str) {
+    let empty = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
+    let mut update = git2::build::TreeUpdateBuilder::new();
+    update.upsert(path, repository.blob(content.as_bytes()).unwrap(), git2::FileMode::Blob);
+    let tree = repository.find_tree(update.create_updated(repository, &empty).unwrap()).unwrap();
+    let signature = git2::Signature::now("flowctl", "flowctl@example.com").unwrap();
+    repository.commit(Some(reference), &signature, &signature, "entries", &tree, &[]).unwrap();
+}
+
+#[test]
+fn a_clone_is_held_against_the_log_without_asking_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let repository = folder.path().join("repository");
+    std::fs::create_dir_all(repository.join(".flow/processes")).unwrap();
+    std::fs::write(repository.join(".flow/processes/ask.yaml"), ask()).unwrap();
+    let (repository, data_text) = (repository.display().to_string(), data.display().to_string());
+    let run = ["run", "ask", "--repo", &repository, "--mock", "--data", &data_text, "--approve", "sign=fine"];
+    assert_eq!(flowctl(&data, &run).status.code(), Some(0));
+    let lines = String::from_utf8(flowctl(&data, &["audit", "export"]).stdout).unwrap();
+    let clone = git2::Repository::init(folder.path().join("clone")).unwrap();
+    commit_to(&clone, "refs/flowctl/audit", "2026/03/01/000000000001-00000000.jsonl", &lines);
+    let clone = folder.path().join("clone").display().to_string();
+    let told = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let same = flowctl(&data, &["audit", "verify", "--ref", "--clone", &clone]);
+    let count = lines.lines().count();
+    assert_eq!(same.status.code(), Some(0), "{}{}", told(&same), err(&same));
+    assert!(
+        told(&same).contains(&format!(": {count} entries as in the log, up to entry {count} of local\n")),
+        "{}",
+        told(&same)
+    );
+    let nowhere = flowctl(&data, &["audit", "verify", "--ref", "refs/flowctl/other", "--clone", &clone]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(
+        err(&nowhere).contains("`git fetch origin refs/flowctl/other:refs/flowctl/other` brings it"),
+        "{}",
+        err(&nowhere)
+    );
+    tamper(&data, "delete from audit where seq >= $1", count);
+    let cut = flowctl(&data, &["audit", "verify", "--ref", "--clone", &clone]);
+    assert_eq!(cut.status.code(), Some(1));
+    let expected = format!("entry {count} of local stands in the repository, and not in the log\n");
+    assert!(told(&cut).starts_with(&expected), "{}", told(&cut));
+}

@@ -103,3 +103,24 @@ async fn without_the_permission_it_is_told_and_tried_again_once_it_is_granted() 
     stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
     assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_of_the_reference_whose_answer_is_lost_is_known_again() {
+    for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
+        let stage = raise("write").await;
+        play(&stage, "one").await;
+        stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+        stage.disturb(fault.clone(), "PATCH", "/repos/octo-org/shop/git/refs/flowctl/audit");
+        play(&stage, "two").await;
+        let written = stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+        let decided = written.kinds.iter().filter(|kind| *kind == "approval.decided").count();
+        assert_eq!(decided, 2, "{fault:?}: {:?}", written.kinds);
+        assert_eq!(stage.hub.faults.pending(), [], "it was lost");
+        // What is written after it follows on it.
+        play(&stage, "three").await;
+        let more = stage.until_committed(REFERENCE, &["approval.decided"; 3]).await;
+        assert_eq!(more.commits[..written.commits.len()], written.commits[..], "{fault:?}");
+        assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0], "{fault:?}");
+        assert!(!stage.audit().await.iter().any(|entry| entry.starts_with("audit.ref_moved")), "{fault:?}");
+    }
+}
