@@ -8,6 +8,7 @@ mod exit;
 mod format;
 mod lsp;
 mod mcp;
+mod prices;
 mod repository;
 mod samples;
 mod screen;

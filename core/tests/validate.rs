@@ -96,6 +96,7 @@ fn look(rule: &Rule, example: &str) -> Report {
         base: (rule.name == "version-not-raised").then_some(&before),
         workflow_files: Some(&workflows),
         is_whole: rule.name == "unused-file",
+        prices: None,
     };
     validate(&Repository::read(files(example)), &options)
 }

@@ -64,6 +64,11 @@ impl Asking {
         &self.model.name
     }
 
+    /// The model as its provider knows it.
+    pub fn model(&self) -> &str {
+        &self.model.model
+    }
+
     /// Asks. A question that was under way when a server died is asked again by whoever goes on; the record then has
     /// two questions and one answer. Where the model does not take a field of the question it is asked once more without,
     /// which the record says.
@@ -112,7 +117,7 @@ impl Asking {
     }
 
     async fn answered(&self, answer: Answer, latency_ms: u64) -> Result<Answer, AskFailure> {
-        let usage = answer.usage(&self.model.name, self.cost(&answer));
+        let usage = self.usage_of(&answer);
         let Answer { text, calls, stop, .. } = answer.clone();
         let entry = Entry::ModelAnswered { text, calls, stop, usage: usage.clone(), latency_ms };
         match self.journal.append(entry).await {
@@ -142,6 +147,11 @@ impl Asking {
                 Some(Usage { input_tokens, output_tokens, cost, estimated: false, ..reserved })
             }
         }
+    }
+
+    /// What an answer used.
+    pub fn usage_of(&self, answer: &Answer) -> Usage {
+        answer.usage(&self.model.name, self.cost(answer))
     }
 
     fn cost(&self, answer: &Answer) -> Option<flowctl_core::value::Money> {

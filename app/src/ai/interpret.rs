@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowctl_core::definition::repository::{Repository, own_place};
-use flowctl_core::execution::Speaker;
+use flowctl_core::execution::{Speaker, StepError, Usage};
 use flowctl_core::validate::{Finding, Options, Severity, validate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Message, ProviderError, Question, ResolvedModel};
+use super::{AskFailure, Asking, Message, Question};
+use crate::steps::JournalError;
 
 /// What a model is told about the language.
 const GUIDE: &str = include_str!("guide.md");
@@ -45,6 +46,8 @@ pub struct Interpretation {
     pub model: String,
     /// Tokens read and written.
     pub tokens: u64,
+    /// What the answers cost, currency by currency, with `unknown` where a part has no known price.
+    pub cost: Option<String>,
 }
 
 /// Why there is none.
@@ -53,14 +56,15 @@ pub enum InterpretError {
     /// The description is too long, or empty.
     #[error("a description has 1 to {MAX_DESCRIPTION} characters")]
     Description,
-    /// The model did not answer.
-    #[error("`{model}`: {error}")]
-    Provider {
-        /// The model.
-        model: String,
-        /// Why.
-        error: ProviderError,
-    },
+    /// The model did not answer. The reason names it.
+    #[error("{}", .0.message)]
+    Provider(StepError),
+    /// A budget does not allow another question.
+    #[error("{0}")]
+    Budget(String),
+    /// What is used cannot be counted.
+    #[error(transparent)]
+    Unrecorded(JournalError),
     /// It took too long.
     #[error("`{model}` took longer than {} s in all", LIMIT.as_secs())]
     Time {
@@ -85,21 +89,31 @@ struct Written {
     confidence: f64,
 }
 
+impl From<AskFailure> for InterpretError {
+    fn from(failure: AskFailure) -> Self {
+        match failure {
+            AskFailure::Provider(error) => Self::Provider(error),
+            AskFailure::Journal(JournalError::OverBudget(reason)) => Self::Budget(reason),
+            AskFailure::Journal(error) => Self::Unrecorded(error),
+        }
+    }
+}
+
 /// Has a model write a process from a description. `beside`: the repository's other files by path, which it may refer to.
 ///
 /// # Errors
-/// Where the model does not answer, or not in the form that was asked for. A definition that is not sound in the end is no error.
+/// Where the model does not answer or may not be asked, or does not answer in the form that was asked for. A definition that is not sound in the end is no error.
 pub async fn interpret(
-    model: &ResolvedModel,
+    asking: &Asking,
     description: &str,
     beside: &BTreeMap<String, String>,
 ) -> Result<Interpretation, InterpretError> {
-    interpret_within(LIMIT, model, description, beside).await
+    interpret_within(LIMIT, asking, description, beside).await
 }
 
 async fn interpret_within(
     limit: Duration,
-    model: &ResolvedModel,
+    asking: &Asking,
     description: &str,
     beside: &BTreeMap<String, String>,
 ) -> Result<Interpretation, InterpretError> {
@@ -107,7 +121,7 @@ async fn interpret_within(
         return Err(InterpretError::Description);
     }
     let mut question = Question {
-        model: model.model.clone(),
+        model: asking.model().to_owned(),
         messages: vec![
             Message::new(Speaker::System, format!("{GUIDE}\n{}", known(beside))),
             Message::new(Speaker::User, description),
@@ -116,19 +130,18 @@ async fn interpret_within(
         attempt: 1,
         ..Question::default()
     };
-    let (mut attempts, mut tokens) = (0, 0);
+    let (mut attempts, mut used) = (0, Usage::default());
     let (mut best, mut fault): (Option<Interpretation>, String) = (None, String::new());
     let until = Instant::now() + limit;
     while attempts <= MAX_REPAIRS {
         attempts += 1;
-        let provider_failed = |error| InterpretError::Provider { model: model.name.clone(), error };
-        let answered = tokio::time::timeout_at(until, model.provider.answer(&question)).await;
-        let Ok(answer) = answered else { return Err(InterpretError::Time { model: model.name.clone() }) };
-        let answer = answer.map_err(provider_failed)?;
-        tokens += answer.input_tokens + answer.output_tokens;
+        let answered = tokio::time::timeout_at(until, asking.ask(&question)).await;
+        let Ok(answer) = answered else { return Err(InterpretError::Time { model: asking.model_name().to_owned() }) };
+        let answer = answer?;
+        used = used.plus(&asking.usage_of(&answer));
         let complaint = match read(&answer.text) {
             Ok(written) => {
-                let judged = judge(model, written, beside, attempts, tokens).await;
+                let judged = judge(asking.model_name(), written, beside, attempts).await;
                 let complaint = complaint(&judged.findings);
                 let sound = judged.sound;
                 // Of definitions that are not sound the one with the fewest errors is told.
@@ -148,8 +161,9 @@ async fn interpret_within(
         question.messages.push(Message::new(Speaker::Assistant, answer.text));
         question.messages.push(Message::new(Speaker::User, complaint));
     }
-    let model = model.name.clone();
-    best.map(|best| Interpretation { attempts, tokens, ..best }).ok_or(InterpretError::Form { model, fault })
+    let (tokens, cost) = (used.input_tokens.saturating_add(used.output_tokens), used.total());
+    let model = asking.model_name().to_owned();
+    best.map(|best| Interpretation { attempts, tokens, cost, ..best }).ok_or(InterpretError::Form { model, fault })
 }
 
 fn errors(made: &Interpretation) -> usize {
@@ -186,13 +200,7 @@ fn read(text: &str) -> Result<Written, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-async fn judge(
-    model: &ResolvedModel,
-    written: Written,
-    beside: &BTreeMap<String, String>,
-    attempts: u32,
-    tokens: u64,
-) -> Interpretation {
+async fn judge(model: &str, written: Written, beside: &BTreeMap<String, String>, attempts: u32) -> Interpretation {
     let Written { definition, explanation, confidence } = written;
     let definition = plain(&definition);
     let place = own_place(definition.as_bytes()).unwrap_or_else(|| ".flow/processes/process".to_owned());
@@ -224,8 +232,9 @@ async fn judge(
         sound,
         findings,
         attempts,
-        model: model.name.clone(),
-        tokens,
+        model: model.to_owned(),
+        tokens: 0,
+        cost: None,
     }
 }
 
@@ -253,8 +262,11 @@ fn complaint(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+    use flowctl_core::execution::budget::Limits;
+
     use super::*;
     use crate::ai::Providers;
+    use crate::steps::Journal;
 
     fn scripted(turns: &Value) -> String {
         format!("Say hello every day.\n```mock-script\n{turns}\n```")
@@ -266,9 +278,15 @@ mod tests {
 
     const SOUND: &str = "name: hello\nversion: 1\ntriggers: [manual]\nsteps:\n  - id: say\n    type: set\n    values: {text: hello}\noutputs: {text: \"{{ steps.say.output.text }}\"}\n";
 
+    /// Asks a model on a record that nobody reads.
+    fn asking(model: &str) -> Asking {
+        let providers = Providers::default();
+        let model = providers.resolve(model).unwrap();
+        Asking::new(&providers, model, Journal::default(), Limits::default())
+    }
+
     async fn interpreted(turns: &Value) -> Result<Interpretation, InterpretError> {
-        let model = Providers::default().resolve("mock/script").unwrap();
-        interpret(&model, &scripted(turns), &BTreeMap::new()).await
+        interpret(&asking("mock/script"), &scripted(turns), &BTreeMap::new()).await
     }
 
     #[tokio::test]
@@ -298,8 +316,8 @@ mod tests {
         let many = said("name: 7\nversions: 1\nsteps: [{id: A}, {ids: b}]\n");
         let result = interpreted(&json!([many, one, many, many])).await.unwrap();
         assert_eq!((errors(&result), result.attempts), (1, 4), "{:?}", result.findings);
-        let model = Providers::default().resolve("mock/timeout").unwrap();
-        let error = interpret_within(Duration::ZERO, &model, "Say hello.", &BTreeMap::new()).await.unwrap_err();
+        let asking = asking("mock/timeout");
+        let error = interpret_within(Duration::ZERO, &asking, "Say hello.", &BTreeMap::new()).await.unwrap_err();
         assert_eq!(error.to_string(), "`mock/timeout` took longer than 300 s in all");
     }
 

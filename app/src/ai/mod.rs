@@ -4,7 +4,6 @@
 mod asking;
 pub mod interpret;
 mod mock;
-pub mod prices;
 mod question;
 mod setup;
 mod tenants;
@@ -22,8 +21,8 @@ use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::TenantId;
 
 pub use asking::{AskFailure, Asking};
+pub use flowctl_core::value::{Price, Prices, PricesError};
 pub use mock::MockProvider;
-pub use prices::{Price, Prices, PricesError};
 pub use question::{Answer, Message, Question, ToolOffer};
 pub use setup::{AiSettings, ProviderSettings, SetupError};
 pub use tenants::TenantModels;

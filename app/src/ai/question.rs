@@ -1,6 +1,6 @@
 //! What models are asked and what they answer, whoever has them. Data, and nothing that reaches anybody.
 
-use flowctl_core::execution::{Entry, Speaker, StopReason, ToolCall, Usage};
+use flowctl_core::execution::{Entry, LeftOutTool, Speaker, StopReason, ToolCall, Usage};
 use flowctl_core::value::Money;
 use serde_json::Value;
 
@@ -62,6 +62,8 @@ impl Message {
             Entry::ModelAnswered { text, calls, .. } => {
                 Some(Self::Assistant { text: text.clone(), calls: calls.clone() })
             }
+            // Only the names: what a server said instead of an answer is nobody's instruction.
+            Entry::ToolsLeftOut { tools } => Some(Self::User { text: without(tools) }),
             _ => None,
         }
     }
@@ -73,6 +75,19 @@ impl Message {
             Self::Assistant { text, calls } => about_tokens_of_answer(text, calls),
         }
     }
+}
+
+/// What a model is told of tools that do not answer.
+fn without(tools: &[LeftOutTool]) -> String {
+    if tools.is_empty() {
+        return "All of your tools answer again.".to_owned();
+    }
+    let names: Vec<String> = tools.iter().map(|left_out| format!("`{}`", left_out.tool)).collect();
+    format!(
+        "These tools do not answer now and cannot be used: {}. Go on without them. Where the task cannot be done without them, \
+         say so instead of guessing.",
+        names.join(", ")
+    )
 }
 
 /// A tool that a model may want to be called.

@@ -2,13 +2,15 @@
 //! here, and nothing is decided for a person.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use flowctl_core::definition::StepType;
 use flowctl_core::definition::repository::Repository;
 use flowctl_core::definition::schema::KINDS;
-use flowctl_core::execution::Performable;
+use flowctl_core::execution::budget::Limits;
+use flowctl_core::execution::{Performable, TenantId};
 use flowctl_core::simulation::Suite;
 use flowctl_core::validate::{self as core, Options};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use super::Api;
 use super::body::{Given, body};
 use super::problem::Problem;
 use super::validation::{Files, Findings, findings};
+use crate::ai::Asking;
 use crate::ai::interpret::{self, InterpretError, MAX_DESCRIPTION};
 
 /// What is to become a definition.
@@ -35,6 +38,10 @@ pub(super) struct Description {
     /// The repository's definitions by path, which it may refer to.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// The account for which it is made: its keys are used, and what the model uses counts in its month (`local`).
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
+    tenant: Option<String>,
 }
 body!(Description);
 
@@ -60,6 +67,8 @@ pub(super) struct Interpreted {
     model: String,
     /// Tokens read and written.
     tokens: u64,
+    /// What that cost, currency by currency, with `unknown` where a part has no known price.
+    cost: Option<String>,
 }
 
 /// What the server can do.
@@ -125,7 +134,8 @@ pub(super) async fn capabilities(State(api): State<Api>) -> Json<Capabilities> {
 /// Make a definition from words
 ///
 /// A model writes it, validation judges it, and the model mends what it finds, three times at most. Nothing is stored: what comes
-/// back is for a person to read and commit. One that is not sound in the end is told with what is wrong (`sound: false`).
+/// back is for a person to read and commit. One that is not sound in the end is told with what is wrong (`sound: false`). What
+/// the model uses counts in the month of the account; where its budget does not allow another question the answer is 402.
 #[utoipa::path(post, path = "/ai/interpret", tag = "ai", operation_id = "ai_interpret", request_body = Description,
     responses((status = 200, description = "The definition", body = Interpreted)))]
 pub(super) async fn interpret(
@@ -135,11 +145,20 @@ pub(super) async fn interpret(
     let definitions = Repository::read(asked.files.clone());
     let aliases = definitions.settings().into_iter().flat_map(|settings| &settings.models);
     let meant = aliases.into_iter().find(|(alias, _)| alias.value == asked.model).map(|(_, model)| model.value.clone());
-    let model = api
-        .providers
+    let tenant = known_tenant(&api, asked.tenant.as_deref()).await?;
+    let providers = api.providers.of(&tenant);
+    let model = providers
         .resolve(meant.as_ref().unwrap_or(&asked.model))
         .map_err(|error| Problem::field("model", error.to_string()))?;
-    let made = interpret::interpret(&model, &asked.description, &asked.files).await.map_err(failed)?;
+    let ledger = api.engine.ledger(tenant);
+    let asking = Asking::new(providers, model, ledger.journal(), Limits::default());
+    // Whoever asked may hang up in the middle; what was begun is paid for, and counted.
+    let making = tokio::spawn(async move {
+        let made = interpret::interpret(&asking, &asked.description, &asked.files).await;
+        ledger.close().await;
+        made
+    });
+    let made = making.await.map_err(|error| Problem::internal(&error))?.map_err(failed)?;
     Ok(Json(Interpreted {
         path: made.path,
         definition: made.definition,
@@ -150,13 +169,24 @@ pub(super) async fn interpret(
         attempts: made.attempts,
         model: made.model,
         tokens: made.tokens,
+        cost: made.cost,
     }))
+}
+
+/// The tenant of this name, which must have come in; without one the server's own. Nobody else's month is anybody's.
+async fn known_tenant(api: &Api, name: Option<&str>) -> Result<TenantId, Problem> {
+    let local = TenantId::local();
+    let Some(name) = name.filter(|name| *name != local.as_str()) else { return Ok(local) };
+    let known = api.store.tenants().await?.into_iter().find(|tenant| tenant.as_str().eq_ignore_ascii_case(name));
+    known.ok_or_else(|| Problem::field("tenant", format!("is no account that has repositories here: `{name}`")))
 }
 
 fn failed(error: InterpretError) -> Problem {
     match error {
         InterpretError::Description => Problem::field("description", error.to_string()),
-        InterpretError::Provider { .. } | InterpretError::Form { .. } | InterpretError::Time { .. } => {
+        InterpretError::Budget(reason) => Problem::new("budget-used-up", reason),
+        InterpretError::Unrecorded(error) => Problem::unavailable(&error),
+        InterpretError::Provider(_) | InterpretError::Form { .. } | InterpretError::Time { .. } => {
             Problem::new("unavailable", error.to_string())
         }
     }
@@ -167,9 +197,13 @@ fn failed(error: InterpretError) -> Problem {
 /// The same as `/validate`, with files as JSON only.
 #[utoipa::path(post, path = "/ai/validate", tag = "ai", operation_id = "ai_validate", request_body = Files,
     responses((status = 200, description = "The findings", body = Findings)))]
-pub(super) async fn validate(Given(Files { files }): Given<Files>) -> Result<Json<Findings>, Problem> {
+pub(super) async fn validate(
+    State(api): State<Api>,
+    Given(Files { files }): Given<Files>,
+) -> Result<Json<Findings>, Problem> {
     let files = files.into_iter().map(|(path, text)| (Some(path), text)).collect();
-    let checked = tokio::task::spawn_blocking(move || findings(files)).await;
+    let prices = Arc::clone(api.providers.prices());
+    let checked = tokio::task::spawn_blocking(move || findings(files, &prices)).await;
     checked.map(Json).map_err(|error| Problem::internal(&error))
 }
 

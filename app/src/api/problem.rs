@@ -58,12 +58,13 @@ pub struct FieldFault {
 }
 
 /// The kinds of problems: name, status and title of each. Names are never used again for something else.
-pub const KINDS: [(&str, StatusCode, &str); 32] = [
+pub const KINDS: [(&str, StatusCode, &str); 33] = [
     ("malformed", StatusCode::BAD_REQUEST, "The request cannot be read"),
     ("api-closed", StatusCode::UNAUTHORIZED, "The API is closed"),
     ("token-missing", StatusCode::UNAUTHORIZED, "A bearer token is needed"),
     ("token-wrong", StatusCode::UNAUTHORIZED, "The bearer token is not the right one"),
     ("signature-refused", StatusCode::UNAUTHORIZED, "The signature is not the right one"),
+    ("budget-used-up", StatusCode::PAYMENT_REQUIRED, "The budget does not allow it"),
     ("person-needed", StatusCode::FORBIDDEN, "A person must be named"),
     ("acting-forbidden", StatusCode::FORBIDDEN, "The token may not act in a person's name here"),
     ("ineligible", StatusCode::FORBIDDEN, "The person's word does not count"),

@@ -1,11 +1,13 @@
 //! Validation of what is sent: the same rules as `flowctl validate`, over files that are nowhere else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequest, RawQuery, Request, State};
 use flowctl_core::definition::repository::{Repository, own_place};
 use flowctl_core::validate::{self as core, Options, validate as check};
+use flowctl_core::value::Prices;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -78,7 +80,8 @@ pub(super) async fn validate(
     query.finish()?;
     let files = files(&api, request, path).await?;
     // Rules take their time with large files; other requests are answered meanwhile.
-    let checked = tokio::task::spawn_blocking(move || findings(files)).await;
+    let prices = Arc::clone(api.providers.prices());
+    let checked = tokio::task::spawn_blocking(move || findings(files, &prices)).await;
     checked.map(Json).map_err(|error| Problem::internal(&error))
 }
 
@@ -115,13 +118,14 @@ fn is_yaml(kind: &str) -> bool {
     matches!(kind, "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain")
 }
 
-pub(super) fn findings(files: Vec<(Option<String>, String)>) -> Findings {
+/// What is found in these texts, budgets judged by these prices.
+pub(super) fn findings(files: Vec<(Option<String>, String)>, prices: &Prices) -> Findings {
     let placed = |(path, text): (Option<String>, String)| {
         let own = || own_place(text.as_bytes()).unwrap_or_else(|| ".flow/processes/process".to_owned());
         (path.unwrap_or_else(|| format!("{}.yaml", own())), text)
     };
     let repository = Repository::read(files.into_iter().map(placed));
-    let report = check(&repository, &Options::default());
+    let report = check(&repository, &Options { prices: Some(prices), ..Options::default() });
     // Of a rule that is found very often in one file not each finding is told, but each is counted.
     let core::Summary { errors, warnings, infos } = report.summary;
     let summary = Summary { errors, warnings, infos };

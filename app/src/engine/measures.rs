@@ -59,8 +59,8 @@ fn measure(after: &Execution, event: &Event) -> Option<Measure> {
         EventKind::StepSkipped { .. } => step_ended(after, event, "skipped"),
         EventKind::StepRetrying { .. } => Measure::Retried { step_type: type_of(after, event) },
         EventKind::StepRepeated => Measure::Repeated,
-        EventKind::StepNoted { kind: EntryKind::ModelAnswered, usage, .. } => model_ended("answered", usage.as_ref()),
-        EventKind::StepNoted { kind: EntryKind::ModelFailed, usage, .. } => model_ended("failed", usage.as_ref()),
+        EventKind::StepNoted { kind: EntryKind::ModelAnswered, usage, .. } => model("answered", usage.as_ref()),
+        EventKind::StepNoted { kind: EntryKind::ModelFailed, usage, .. } => model("failed", usage.as_ref()),
         EventKind::StepNoted { kind: EntryKind::ToolCallEnded, .. } => Measure::ToolCalled,
         EventKind::BudgetNearlyUsed { nearly } => Measure::BudgetNearlyUsed { budget: nearly.account.of.as_str() },
         EventKind::DecisionRecorded { decision } => {
@@ -70,8 +70,13 @@ fn measure(after: &Execution, event: &Event) -> Option<Measure> {
     })
 }
 
+/// A question to a model ended that no execution asked.
+pub(super) fn model_ended(outcome: &'static str, usage: Option<&Usage>) {
+    model(outcome, usage).count();
+}
+
 /// A provider is one of the operator's; models are whatever definitions name.
-fn model_ended(outcome: &'static str, usage: Option<&Usage>) -> Measure {
+fn model(outcome: &'static str, usage: Option<&Usage>) -> Measure {
     let provider = usage.and_then(|usage| usage.model.split('/').next()).filter(|provider| !provider.is_empty());
     let tokens = usage.map_or([0, 0], |usage| [usage.input_tokens, usage.output_tokens]);
     Measure::ModelEnded { provider: provider.unwrap_or("unknown").to_owned(), outcome, tokens }

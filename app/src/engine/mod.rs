@@ -17,6 +17,7 @@ mod groups;
 mod hands;
 mod inbox;
 mod journal;
+mod ledger;
 mod measures;
 mod notices;
 mod occurrence;
@@ -66,6 +67,7 @@ use crate::telemetry::Traces;
 
 pub use definitions::{BranchHead, DefinitionError, Definitions, Published};
 pub use effects::EffectPlanner;
+pub use ledger::Ledger;
 pub use published::{Event as PublishedEvent, MAX_NAME as MAX_EVENT_NAME, PublishFailure};
 pub use signal::SignalFailure;
 pub use spending::TenantBudgets;

@@ -20,7 +20,7 @@ pub struct TenantBudgets {
 }
 
 impl TenantBudgets {
-    fn of(&self, tenant: &TenantId) -> Limits {
+    pub(super) fn of(&self, tenant: &TenantId) -> Limits {
         self.by_name.get(tenant.as_str()).unwrap_or(&self.each).clone()
     }
 }

@@ -146,6 +146,7 @@ impl Server {
         let audit_references = AuditReferences::default();
         let repositories = repositories(&settings, github.clone(), &store)?;
         let repositories = repositories.with_audit_references(audit_references.clone());
+        let repositories = repositories.with_prices(Arc::clone(performers.providers().prices()));
         let installations = known_installations(&store).await?;
         if github.is_some() {
             begin_audit_references(&audit_references, &store, &installations, clock.now()).await?;

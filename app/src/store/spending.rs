@@ -68,6 +68,13 @@ pub struct Spent {
 pub trait SpendingStore: Send + Sync + 'static {
     /// What the accounts of a tenant have spent in a month, by account and currency.
     async fn spent(&self, tenant: &TenantId, month: Month) -> Result<Vec<Spent>, StoreError>;
+
+    /// Counts what belongs to no execution, or nothing of it. Nobody is told where a budget is nearly used: the next call of
+    /// an execution tells of it.
+    ///
+    /// # Errors
+    /// [`StoreError::OverBudget`] where the charge reserves more than its limits allow.
+    async fn spend(&self, tenant: &TenantId, charge: Charge) -> Result<(), StoreError>;
 }
 
 /// A row of an account's month, or what is added to one.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use flowctl_app::ai::Providers;
 use flowctl_app::ai::interpret::{Interpretation, interpret};
+use flowctl_app::ai::{Asking, Providers};
 use flowctl_app::clock::{Clock, SystemClock};
 use flowctl_app::settings::Settings;
+use flowctl_app::steps::Journal;
+use flowctl_core::execution::budget::Limits;
 use flowctl_core::value::visible::visible;
 
 use crate::arguments::{GenerateArguments, RunFormat};
@@ -29,12 +31,14 @@ pub fn run(arguments: &GenerateArguments, quiet: bool) -> anyhow::Result<Exit> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let providers = Providers::from_settings(&settings.ai, &clock)?;
     let model = providers.resolve(&model).with_context(|| "name a model with --model")?;
+    // One's own keys pay for it; nobody's budget is kept here.
+    let asking = Asking::new(&providers, model, Journal::default(), Limits::default());
     let beside: BTreeMap<String, String> = checkout
         .files
         .iter()
         .filter_map(|(path, bytes)| Some((path.clone(), String::from_utf8(bytes.clone()).ok()?)))
         .collect();
-    let made = super::block_on(async { Ok(interpret(&model, &arguments.description, &beside).await?) })?;
+    let made = super::block_on(async { Ok(interpret(&asking, &arguments.description, &beside).await?) })?;
     if arguments.write && made.sound {
         write(arguments, &made)?;
     }
@@ -76,8 +80,9 @@ fn print(arguments: &GenerateArguments, made: &Interpretation, quiet: bool) -> a
     if !quiet {
         anstream::eprintln!("\n{}", visible(made.explanation.trim()));
         let (asked, tokens) = (made.attempts, made.tokens);
+        let cost = made.cost.as_ref().map(|cost| format!(" for {cost}")).unwrap_or_default();
         anstream::eprintln!(
-            "{DIM}confidence {:.2}; `{}` was asked {asked} times and used {tokens} tokens{DIM:#}",
+            "{DIM}confidence {:.2}; `{}` was asked {asked} times and used {tokens} tokens{cost}{DIM:#}",
             made.confidence,
             made.model
         );

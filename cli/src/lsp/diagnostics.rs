@@ -150,6 +150,7 @@ impl Typed {
             base: self.base.as_deref(),
             workflow_files: self.snapshot.workflow_files.as_deref(),
             is_whole: true,
+            prices: crate::prices::kept(),
         };
         let findings = validate_near(&self.snapshot.repository, self.snapshot.file.source.path(), &options)?;
         let diagnostics = findings.iter().map(|finding| convert::diagnostic(&self.snapshot, finding)).collect();
@@ -213,6 +214,7 @@ async fn found(workspace: &Arc<Mutex<Workspace>>, root: &Path, mut base: Base) -
             base: base.repository.as_deref(),
             workflow_files: workflow_files.as_deref(),
             is_whole: true,
+            prices: crate::prices::kept(),
         };
         let findings = validate(&repository, &options).findings;
         (base, Found { generation, findings })

@@ -178,6 +178,15 @@ fn lines(entry: &Value) -> (String, String) {
             let people: Vec<String> = people.map(|word| json(&word["person"]["login"])).collect();
             (format!("the call is {}", json(&decided["decision"])), people.join(", "))
         }
+        "tools_left_out" => {
+            let tools: Vec<&Value> = entry["tools"].as_array().into_iter().flatten().collect();
+            let names: Vec<String> = tools.iter().map(|tool| visible(&json(&tool["tool"])).into_owned()).collect();
+            let reasons: Vec<String> = tools.iter().map(|tool| json(&tool["error"]["message"])).collect();
+            match names.is_empty() {
+                true => ("every tool answers again".to_owned(), String::new()),
+                false => (format!("{WAITS}goes on without{WAITS:#} {}", names.join(", ")), reasons.join("\n")),
+            }
+        }
         "summary" => ("what was said so far, in short".to_owned(), text("text")),
         other => (visible(other).into_owned(), entry.to_string()),
     }

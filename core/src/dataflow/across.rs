@@ -7,6 +7,7 @@ use super::build::{Built, Templates, build};
 use super::flow::{Flow, PlaceIndex};
 use super::source::Origins;
 use crate::definition::Process;
+use crate::definition::step::AgentTask;
 use crate::validate::ProcessScope;
 
 /// Up to this many inputs are told apart when data passes through a sub-process; all others share the last mark, and
@@ -32,8 +33,9 @@ struct Passage {
 }
 
 impl Flows {
-    /// Works out the flows of processes that may call each other.
-    pub fn of(scopes: &[ProcessScope<'_>]) -> Self {
+    /// Works out the flows of processes that may call each other. `reads_words`: whether an agent is given what others
+    /// wrote by its tools, which it may repeat.
+    pub fn of(scopes: &[ProcessScope<'_>], reads_words: &dyn Fn(&AgentTask) -> bool) -> Self {
         let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, scope) in scopes.iter().enumerate() {
             by_name.entry(scope.process.header.name.as_str()).or_insert(index);
@@ -45,7 +47,7 @@ impl Flows {
                 let texts = scope.texts.texts.iter();
                 let templates: Templates<'_> =
                     texts.filter_map(|text| Some((text.node, text.template.as_ref().ok()?))).collect();
-                build(&scope.file.document, scope.process, &templates, &outputs_of)
+                build(&scope.file.document, scope.process, &templates, &outputs_of, reads_words)
             })
             .collect();
         let order = innermost_first(&built, &by_name);

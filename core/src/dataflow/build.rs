@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::flow::{Field, Flow, Owner, Part, Place, PlaceIndex, StepFacts, StepNumber};
 use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters};
-use crate::definition::step::{RunOn, StepKind, StepType};
+use crate::definition::step::{AgentTask, RunOn, StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::expression::asked::tests;
 use crate::expression::{Reference, Template};
@@ -41,17 +41,19 @@ pub(super) struct Built {
 /// The templates of a process by their scalar.
 pub(super) type Templates<'t> = HashMap<NodeId, &'t Template>;
 
-/// Builds. `outputs_of` gives the names of another process's outputs.
+/// Builds. `outputs_of` gives the names of another process's outputs, `reads_words` says whether an agent's tools bring it
+/// what others wrote.
 pub(super) fn build(
     document: &Document,
     process: &Process,
     templates: &Templates<'_>,
     outputs_of: &dyn Fn(&str) -> Vec<String>,
+    reads_words: &dyn Fn(&AgentTask) -> bool,
 ) -> Built {
     let mut build = Build::new(document, templates);
     build.roots(process);
     let mut number = 0;
-    build.declare(&process.steps, outputs_of);
+    build.declare(&process.steps, outputs_of, reads_words);
     build.read_steps(&process.steps, &mut number, &mut Vec::new());
     build.read_header(process);
     Built { flow: build.flow, calls: build.calls, inputs: build.input_places, outputs: build.output_places }
@@ -137,12 +139,18 @@ impl<'b> Build<'b> {
     }
 
     /// Places for what every step gives, so that any field can read any step.
-    fn declare(&mut self, steps: &[Step], outputs_of: &dyn Fn(&str) -> Vec<String>) {
+    fn declare(
+        &mut self,
+        steps: &[Step],
+        outputs_of: &dyn Fn(&str) -> Vec<String>,
+        reads_words: &dyn Fn(&AgentTask) -> bool,
+    ) {
         for step in steps {
             let facts = StepFacts { id: step.id.as_str().to_owned(), step_type: step.step_type() };
             let number = self.flow.add_step(facts);
-            let output = self.flow.add_place(Place::Output(number), of_output(step));
-            let error = self.flow.add_place(Place::Error(number), of_output(step));
+            let own = of_output(step, reads_words);
+            let output = self.flow.add_place(Place::Output(number), own);
+            let error = self.flow.add_place(Place::Error(number), own);
             self.outputs.push(output);
             self.errors.push(error);
             self.flow.link(output, self.all_of_steps, None);
@@ -158,7 +166,7 @@ impl<'b> Build<'b> {
                 self.values.entry(number).or_default().insert(name, place);
             }
             if let StepKind::Foreach(foreach) = &step.kind {
-                self.declare(&foreach.steps, outputs_of);
+                self.declare(&foreach.steps, outputs_of, reads_words);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::definition::step::StepKind;
+use crate::definition::step::{AgentTask, StepKind};
 use crate::definition::{FieldType, Process, Step, Trigger};
 
 use super::flow::StepNumber;
@@ -20,7 +20,7 @@ pub enum Origin {
     StarterChoice,
     /// What a model or an agent wrote.
     Model,
-    /// What another program answered: calls, tools, workflows, events that a step waited for.
+    /// What another program answered: calls, tools (those of an agent too), workflows, events that a step waited for.
     Service,
     /// What people answered in forms and decided in approvals.
     People,
@@ -227,9 +227,11 @@ pub(super) fn of_input(field: &crate::definition::Field) -> Origin {
     if narrow { Origin::StarterChoice } else { Origin::Starter }
 }
 
-/// Who could have written what a step itself adds to its output; what it passes on comes on top of that.
-pub(super) fn of_output(step: &Step) -> Origins {
+/// Who could have written what a step itself adds to its output; what it passes on comes on top of that. An agent may repeat
+/// what its tools gave it.
+pub(super) fn of_output(step: &Step, reads_words: &dyn Fn(&AgentTask) -> bool) -> Origins {
     match &step.kind {
+        StepKind::AgentTask(task) if reads_words(task) => Origins::of(Origin::Model).with(Origins::of(Origin::Service)),
         StepKind::AgentTask(_) | StepKind::AiGenerate(_) => Origins::of(Origin::Model),
         StepKind::ApiCall(_) | StepKind::McpCall(_) | StepKind::Workflow(_) => Origins::of(Origin::Service),
         StepKind::HumanApproval(_) | StepKind::Form(_) => Origins::of(Origin::People),

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Text;
 use super::process::SpendingLimit;
 use super::step::agent_task::Budget;
+use super::{Approvers, Text};
 use crate::source::Spanned;
 
 /// An agent.
@@ -29,6 +29,12 @@ pub struct Agent {
     /// The tools it may use, of `.flow/tools/`.
     #[serde(default)]
     pub tools: Vec<Spanned<String>>,
+    /// Who may allow a call of a tool that people are asked about, and how many (one person who may write).
+    #[serde(default)]
+    pub approvers: Option<Spanned<Approvers>>,
+    /// A policy of `.flow/policies/` that says who; with `approvers` both are needed.
+    #[serde(default)]
+    pub policy: Option<Spanned<String>>,
     /// Whether it remembers (none).
     #[serde(default)]
     pub memory: Memory,

@@ -44,6 +44,10 @@ pub fn of(written: &Value, process: &Process, resources: &Resources) -> String {
                 task.output_schema.iter().for_each(|schema| name_schema(&schema.value));
                 let agent = resources.agents.get(&task.agent.value);
                 agents.insert(task.agent.value.clone(), json!(agent));
+                let of_agent = agent.and_then(|agent| agent.policy.as_ref());
+                for name in task.policy.iter().map(|policy| &policy.value).chain(of_agent) {
+                    policies.insert(name.clone(), json!(resources.policies.get(name)));
+                }
                 for tool in agent.into_iter().flat_map(|agent| &agent.tools) {
                     tools.insert(tool.clone(), json!(resources.tools.get(tool)));
                 }

@@ -337,7 +337,8 @@ fn references(step: &Step) -> Vec<(FileKind, &str)> {
         }
         StepKind::AgentTask(task) => {
             let schema = task.output_schema.as_ref().and_then(|schema| schema_named(schema));
-            schema.into_iter().chain([(FileKind::Agent, task.agent.value.as_str())]).collect()
+            let policy = task.policy.as_ref().map(|policy| (FileKind::Policy, policy.value.as_str()));
+            schema.into_iter().chain(policy).chain([(FileKind::Agent, task.agent.value.as_str())]).collect()
         }
         StepKind::HumanApproval(approval) => {
             approval.policy.iter().map(|name| (FileKind::Policy, name.value.as_str())).collect()
@@ -353,7 +354,8 @@ fn named_by(file: &File) -> Vec<(FileKind, &str)> {
             policy.extends.iter().map(|policy| (FileKind::Policy, policy.value.as_str())).collect()
         }
         Some(Definition::Agent(agent)) => {
-            agent.tools.iter().map(|tool| (FileKind::Tool, tool.value.as_str())).collect()
+            let policy = agent.policy.as_ref().map(|policy| (FileKind::Policy, policy.value.as_str()));
+            agent.tools.iter().map(|tool| (FileKind::Tool, tool.value.as_str())).chain(policy).collect()
         }
         Some(Definition::Tool(tool)) => {
             let document = tool.document.as_ref().filter(|document| tool::is_path(document));

@@ -286,6 +286,13 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
         (agent, "name: a\nmodel: mock\ntools: [t]", "name: a\nmodel: mock\ntools: [t, u]", "agent-tools-wider"),
         (
             agent,
+            "name: a\nmodel: mock\napprovers: {team: a, count: 2}",
+            "name: a\nmodel: mock\napprovers: {team: a}",
+            "fewer-approvers",
+        ),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {team: a}", ""),
+        (
+            agent,
             "name: a\nmodel: mock\nbudget: {max_cost: 1 USD}",
             "name: a\nmodel: mock\nbudget: {max_cost: 2 USD}",
             "budget-raised",
@@ -315,6 +322,30 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
         let expected: Vec<&str> = expected.split(' ').filter(|kind| !kind.is_empty()).collect();
         assert_eq!(kinds(&difference), expected, "{before} → {after}\n{}", told(&difference));
         assert_eq!(difference.summary.changed, 1, "{before} → {after}");
+    }
+}
+
+#[test]
+fn a_task_whose_calls_others_allow_is_told_of() {
+    let process =
+        |task: &str| format!("name: p\nversion: 1\nsteps:\n  - {{id: act, type: agent_task, message: Hi, {task}}}\n");
+    let agents = [
+        (".flow/agents/strict.yaml", "name: strict\nmodel: mock\napprovers: {team: leads}"),
+        (".flow/agents/lax.yaml", "name: lax\nmodel: mock"),
+    ];
+    for (before, after, expected) in [
+        ("agent: lax, approvers: {team: a, count: 2}", "agent: lax, approvers: {team: a}", "fewer-approvers"),
+        ("agent: strict, approvers: {role: admin}", "agent: strict", "fewer-approvers"),
+        ("agent: lax", "agent: lax, approvers: {team: a}", ""),
+        ("agent: lax", "agent: strict", ""),
+        ("agent: strict", "agent: lax", "other-approvers"),
+    ] {
+        let (before, after) = (process(before), process(after));
+        let path = ".flow/processes/p.yaml";
+        let [one, other] = agents;
+        let difference = between(&[(path, &before), one, other], &[(path, &after), one, other]);
+        let expected: Vec<&str> = expected.split(' ').filter(|kind| !kind.is_empty()).collect();
+        assert_eq!(kinds(&difference), expected, "{before} → {after}\n{}", told(&difference));
     }
 }
 

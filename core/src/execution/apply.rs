@@ -154,7 +154,9 @@ impl StepState {
                 self.secret_texts.clone_from(secret_texts);
                 self.waiting = None;
             }
-            EventKind::StepNoted { kind, bytes, usage, .. } => self.note(*kind, *bytes, usage.as_ref(), event.at),
+            EventKind::StepNoted { kind, bytes, usage, entry } => {
+                self.note((*kind, entry), *bytes, usage.as_ref(), event.at);
+            }
             EventKind::StepResumed { timeout_ms, .. } => {
                 self.status = StepStatus::Running;
                 self.attempt += 1;

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::budget::Limits;
+use crate::definition::Approvers;
 use crate::definition::agent::{Agent, Memory};
 use crate::definition::step::api_call::Method;
 use crate::definition::tool::{self, Tool, ToolApproval, ToolType};
+use crate::source::Spanned;
 
 /// Parts of an OpenAPI document that one operation may refer to at most, with all that those refer to.
 const MAX_PARTS: usize = 2_000;
@@ -74,6 +76,12 @@ pub struct EquippedAgent {
     pub tools: Vec<String>,
     /// Whether it remembers.
     pub memory: Memory,
+    /// Who may allow a call of its tools that people are asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<Spanned<Approvers>>,
+    /// The policy that says who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// What it may spend on one task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,
@@ -135,6 +143,8 @@ impl EquippedAgent {
             temperature: agent.temperature,
             tools: agent.tools.iter().map(|tool| tool.value.clone()).collect(),
             memory: agent.memory,
+            approvers: agent.approvers.clone(),
+            policy: agent.policy.as_ref().map(|policy| policy.value.clone()),
             budget: agent.budget.as_ref().map(|budget| json!(budget)),
             monthly_budget: agent.monthly_budget.as_ref().map(Limits::from),
         }

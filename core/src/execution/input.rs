@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::notice;
+use super::people;
 use super::perform::{evaluate, evaluate_text};
 use super::plan::{Plan, PlannedStep};
 use super::state::{Execution, StepError};
@@ -143,6 +144,10 @@ fn agent_task(task: &AgentTask, planned: &PlannedStep, context: &Context) -> Res
         input.insert("budget".to_owned(), json!(budget));
     }
     input.insert("session".to_owned(), json!(task.session));
+    if task.approvers.is_some() || planned.of_agent.is_some() || !planned.policy.is_empty() {
+        let requirement = people::requirement(planned, task.approvers.as_ref(), context)?;
+        input.insert("requirement".to_owned(), json!(requirement));
+    }
     input.extend(planned.equipment.clone());
     Ok(Rendered { value: Value::Object(input), secret_texts: Vec::new() })
 }

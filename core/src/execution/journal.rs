@@ -157,6 +157,12 @@ pub enum Entry {
         /// What they decided.
         decided: CallDecided,
     },
+    /// Tools that do not answer are left out from here on, until another entry of this kind says otherwise; none: all answer
+    /// again.
+    ToolsLeftOut {
+        /// Each with the reason.
+        tools: Vec<LeftOutTool>,
+    },
     /// What was said so far, in short: the turns before it need not be shown to the model again.
     Summary {
         /// The summary.
@@ -164,6 +170,15 @@ pub enum Entry {
         /// How many of the entries before it are covered, from the first on.
         covers: u32,
     },
+}
+
+/// A tool that is left out because it does not answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOutTool {
+    /// The tool.
+    pub tool: String,
+    /// What came instead of an answer.
+    pub error: StepError,
 }
 
 /// The kind of an entry.
@@ -179,6 +194,7 @@ pub enum EntryKind {
     ToolCallEnded,
     ApprovalAsked,
     ApprovalDecided,
+    ToolsLeftOut,
     Summary,
 }
 
@@ -194,6 +210,7 @@ impl Entry {
             Self::ToolCallEnded { .. } => EntryKind::ToolCallEnded,
             Self::ApprovalAsked { .. } => EntryKind::ApprovalAsked,
             Self::ApprovalDecided { .. } => EntryKind::ApprovalDecided,
+            Self::ToolsLeftOut { .. } => EntryKind::ToolsLeftOut,
             Self::Summary { .. } => EntryKind::Summary,
         }
     }
@@ -227,6 +244,9 @@ pub struct Noted {
     /// How many calls of tools were begun.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls: u32,
+    /// The tools that are left out because they do not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -403,13 +423,25 @@ pub(super) fn resume(
     transition.emit_step(id, None, EventKind::StepResumed { decided, timeout_ms: call.timeout_ms });
 }
 
+/// The names of the tools that an entry leaves out; of one that is kept elsewhere because it is large, none.
+fn left_out(entry: &Value) -> Vec<String> {
+    let tools = entry.get("tools").and_then(Value::as_array).into_iter().flatten();
+    tools.filter_map(|tool| tool.get("tool")?.as_str()).map(str::to_owned).collect()
+}
+
 /// Whether the next attempt after this failure goes on with the journal: nothing was wrong with what had been said.
 fn goes_on_after(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Timeout | ErrorClass::Network | ErrorClass::RateLimited | ErrorClass::ServerError)
 }
 
 impl StepState {
-    pub(super) fn note(&mut self, kind: EntryKind, bytes: u64, usage: Option<&Usage>, at: Timestamp) {
+    pub(super) fn note(
+        &mut self,
+        (kind, entry): (EntryKind, &Value),
+        bytes: u64,
+        usage: Option<&Usage>,
+        at: Timestamp,
+    ) {
         let since = self.attempt;
         let noted = self.journal.get_or_insert_with(|| Box::new(Noted { since, ..Noted::default() }));
         noted.entries += 1;
@@ -421,6 +453,7 @@ impl StepState {
                 (noted.reserved, noted.reserved_at) = (usage.cloned(), Some(at));
                 self.use_up(unanswered.as_ref());
             }
+            EntryKind::ToolsLeftOut => noted.left_out = left_out(entry),
             EntryKind::ToolCallBegun => noted.calls = noted.calls.saturating_add(1),
             EntryKind::ModelAnswered | EntryKind::ModelFailed => {
                 (noted.reserved, noted.reserved_at) = (None, None);

@@ -95,14 +95,17 @@ fn after(now: Timestamp, duration: Duration) -> Option<Timestamp> {
     now.checked_add(duration.as_signed()).ok()
 }
 
-/// The step's own approvers and those of its policy: all of them are needed.
-fn requirement(
+/// The step's own approvers, those of its agent and those of its policy: all of them are needed.
+pub(super) fn requirement(
     planned: &PlannedStep,
     own: Option<&Spanned<Approvers>>,
     context: &Context,
 ) -> Result<Requirement, StepError> {
-    let mut all: Vec<Requirement> =
-        own.into_iter().chain(&planned.policy).map(|who| resolve(who, context)).collect::<Result<_, _>>()?;
+    let mut all: Vec<Requirement> = own.map(|who| resolve(who, context)).transpose()?.into_iter().collect();
+    all.extend(planned.of_agent.clone());
+    for who in &planned.policy {
+        all.push(resolve(who, context)?);
+    }
     match all.len() {
         0 => Err(StepError::new(ErrorClass::Refused, "nobody is named who could approve")),
         1 => Ok(all.remove(0)),

@@ -12,6 +12,7 @@ use super::budget::Limits;
 use super::equipment::{EquippedAgent, EquippedTool};
 use super::performable::Performable;
 use super::reads::Reads;
+use crate::approval::Requirement;
 use crate::definition::process::{Defaults, NotifyRule, SpendingLimit};
 use crate::definition::settings::ChannelSettings;
 use crate::definition::step::{AgentTask, RunOn, StepKind};
@@ -62,8 +63,10 @@ pub struct PlannedStep {
     pub schema: Option<Value>,
     /// Its prompt, read from `.flow/prompts/`.
     pub prompt: Option<PromptTemplate>,
-    /// The approvers that its policy demands.
+    /// The approvers that its policy demands; of a task also those of its agent's policy.
     pub policy: Vec<Spanned<Approvers>>,
+    /// What its agent says of who allows calls; nothing in an agent's file is computed.
+    pub(super) of_agent: Option<Requirement>,
     /// The steps that a `foreach` runs for each item.
     pub body: IndexMap<String, PlannedStep>,
     /// What it works with: the definition of its tool, or of its agent and that one's tools, as its input names them.
@@ -331,6 +334,7 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
         schema: None,
         prompt: None,
         policy: Vec::new(),
+        of_agent: None,
         body: IndexMap::new(),
         equipment: Map::new(),
         agent: None,
@@ -361,8 +365,17 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
                 planned.schema = schema_of(schema)?;
             }
             planned.equipment = equipment_of(task, resources).map_err(|(kind, name)| unknown(kind, name))?;
-            let agent = resources.agents.get(&task.agent.value).and_then(|agent| agent.monthly_budget.as_ref());
-            planned.agent = Some((task.agent.value.clone(), agent.cloned().unwrap_or_default()));
+            let agent = resources.agents.get(&task.agent.value);
+            let budget = agent.and_then(|agent| agent.monthly_budget.clone());
+            planned.agent = Some((task.agent.value.clone(), budget.unwrap_or_default()));
+            let approvers = agent.and_then(|agent| agent.approvers.as_ref());
+            planned.of_agent = approvers.map(|approvers| Requirement::as_written(approvers));
+            let policies = task.policy.iter().map(|policy| policy.as_str());
+            for name in policies.chain(agent.and_then(|agent| agent.policy.as_deref())) {
+                let policy = resources.policies.get(name).ok_or_else(|| unknown("policy", name))?;
+                planned.policy.extend(policy.iter().cloned());
+            }
+            planned.reads.add(&planned.policy);
         }
         StepKind::HumanApproval(approval) => {
             if let Some(name) = &approval.policy {

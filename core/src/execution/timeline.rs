@@ -56,7 +56,7 @@ pub struct Row {
     pub any_suffices: bool,
     /// The deadline of what a person is asked, or the moment that is waited for.
     pub due_at: Option<Timestamp>,
-    /// A word on why: the error, or why it was skipped.
+    /// A word on why: the error, or why it was skipped; or which tools an agent had to do without.
     pub note: Option<String>,
 }
 
@@ -123,6 +123,7 @@ impl Row {
             _ => None,
         };
         let note = note.or_else(|| step.error.as_ref().map(|error| error.message.clone()));
+        let note = note.or_else(|| without_tools(step));
         Self {
             id: id.to_owned(),
             name: step.name.clone().unwrap_or_else(|| id.replace('_', " ")),
@@ -140,6 +141,13 @@ impl Row {
             note,
         }
     }
+}
+
+/// The tools that an agent works without, or worked.
+fn without_tools(step: &StepState) -> Option<String> {
+    let left_out = step.journal.as_ref().map(|noted| noted.left_out.as_slice()).filter(|tools| !tools.is_empty())?;
+    let names: Vec<String> = left_out.iter().map(|tool| format!("`{tool}`")).collect();
+    Some(format!("without {}, which did not answer", names.join(", ")))
 }
 
 /// Each person's latest word that stands.

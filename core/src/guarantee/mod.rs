@@ -28,6 +28,6 @@ mod tests;
 
 pub use governing::{Policies, Stated};
 pub use judge::{Judged, Nameless, judge};
-pub(crate) use review::{Question, Reviewed, reviewed};
+pub(crate) use review::{Question, Reviewed, Reviewers, reviewed};
 pub use verdict::{Counterexample, Place, Verdict};
 pub use weakened::{Weakening, weakened};

@@ -14,7 +14,8 @@ use super::tell::Told;
 use super::unreviewed::{Inside, Ran, around, bodies};
 use super::verdict::{Counterexample, Place, Verdict};
 use crate::dataflow::{FieldIndex, Flow, Origins, Owner, Path, PlaceIndex, Reading, Source, StepNumber};
-use crate::definition::step::{HumanApproval, Join, StepKind};
+use crate::definition::step::form::FormTimeout;
+use crate::definition::step::{Join, StepKind};
 use crate::definition::{Approvers, Step};
 use crate::source::Spanned;
 use crate::validate::{ProcessScope, Scope};
@@ -67,7 +68,10 @@ pub(super) fn no_data<'r>(
         return Verdict::Holds;
     }
     if let Some(reviewers) = reviewers {
-        review.reviews = review.reviews(&|approval, step| satisfies(world.policies, approval, step, reviewers));
+        review.reviews = review.reviews(&|step| match &step.kind {
+            StepKind::HumanApproval(approval) => satisfies(world.policies, approval, step, reviewers),
+            _ => false,
+        });
     }
     match review.judge(&begins, &into) {
         Outcome::Reviewed => Verdict::Holds,
@@ -96,6 +100,15 @@ pub(crate) enum Reviewed<'r> {
     },
 }
 
+/// Whose look at the words of others counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reviewers {
+    /// Whoever approves, but the author of the change: these words may be the author's.
+    OthersThanTheAuthor,
+    /// Whoever approves, the author too, and whoever answers a form that shows them: no person wrote these words.
+    Anybody,
+}
+
 /// What is asked about a field of a step.
 pub(crate) struct Question<'q> {
     /// The step.
@@ -104,6 +117,8 @@ pub(crate) struct Question<'q> {
     pub(crate) field: FieldIndex,
     /// Whose words.
     pub(crate) origins: Origins,
+    /// Whose look at them counts.
+    pub(crate) reviewers: Reviewers,
     /// Whether words pass by a reading.
     pub(crate) carries: &'q dyn Fn(FieldIndex, Reading) -> bool,
     /// Whether an approval looks as if nothing led around it: that counts where it cannot be searched.
@@ -136,17 +151,31 @@ pub(crate) fn reviewed<'r>(
         carries: question.carries,
         looks_closed: question.looks_closed,
     };
-    review.reviews = review.reviews(&|approval, _| !approval.allow_author);
+    review.reviews = review.reviews(&|step| question.reviewers.are_asked_by(step));
     match review.judge(&begins, &[question.field]) {
         Outcome::Reviewed => Reviewed::Always,
         Outcome::Unproved(why) => Reviewed::Unknown { why: why.in_words(steps[question.to].id.as_str()) },
         Outcome::Against { way, reviewing, told } => {
-            review.reviews = review.reviews(&|approval, _| approval.allow_author);
+            review.reviews = review.reviews(&|step| {
+                let is_approval = matches!(step.kind, StepKind::HumanApproval(_));
+                is_approval && !question.reviewers.are_asked_by(step)
+            });
             let by_author: Vec<StepNumber> =
                 review.covering(&way).into_iter().map(|one| review.reviews[one].step).collect();
             let is_asked = !reviewing.is_empty() || !by_author.is_empty();
             let path = flow.told(&process.file.document, way.0, &way.1);
             Reviewed::Not { path, run: is_asked.then(|| told.into_counterexample()), by_author }
+        }
+    }
+}
+
+impl Reviewers {
+    /// Whether a step that completes by people is completed by these. A form that goes on by itself asked nobody.
+    fn are_asked_by(self, step: &Step) -> bool {
+        match &step.kind {
+            StepKind::HumanApproval(approval) => self == Self::Anybody || !approval.allow_author,
+            StepKind::Form(form) => self == Self::Anybody && form.on_timeout == FormTimeout::Fail,
+            _ => false,
         }
     }
 }
@@ -160,7 +189,7 @@ pub(super) fn begins(flow: &Flow, from: From) -> impl Fn(PlaceIndex) -> bool + u
     move |place| places.contains(&place)
 }
 
-/// An approval that could be the review, and what it shows.
+/// A step that asks people and could be the review, and what it shows.
 struct Shows {
     step: StepNumber,
     values: Vec<shown::Value>,
@@ -217,18 +246,14 @@ impl Unproved {
 type Way = (PlaceIndex, Vec<(FieldIndex, Reading)>);
 
 impl<'r> Review<'_, '_, 'r> {
-    /// The approvals that are wanted, with what they show.
-    fn reviews(&self, wanted: &dyn Fn(&HumanApproval, &Step) -> bool) -> Vec<Shows> {
-        let numbered = self.steps.iter().enumerate();
-        let approvals = numbered.filter(|(_, step)| match &step.kind {
-            StepKind::HumanApproval(approval) => wanted(approval, step),
-            _ => false,
-        });
+    /// The steps that ask people and are wanted, with what they show.
+    fn reviews(&self, wanted: &dyn Fn(&Step) -> bool) -> Vec<Shows> {
+        let asking = self.steps.iter().enumerate().filter(|(_, step)| wanted(step));
         let shows = |(step, _)| {
             let ended = self.ended_before(step);
             Shows { step, values: shown_by(self.flow, step, self.bodies, &|other| ended.contains(&other)) }
         };
-        approvals.map(shows).collect()
+        asking.map(shows).collect()
     }
 
     /// Steps of the process's own list that have ended whenever another one of it starts.

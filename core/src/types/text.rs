@@ -127,7 +127,9 @@ fn role(step_type: StepType, key: &str) -> Option<Role> {
         (Type::AiGenerate, "model") => Role { wants: Wants::Text, ..VALUE },
         (Type::AiGenerate, "variables") => VALUE,
         (Type::HumanApproval | Type::Form, "title" | "description") => TEXT,
-        (Type::HumanApproval, "approvers" | "escalate") | (Type::Form, "assignees" | "escalate") => NAMES,
+        (Type::AgentTask, "approvers")
+        | (Type::HumanApproval, "approvers" | "escalate")
+        | (Type::Form, "assignees" | "escalate") => NAMES,
         (Type::ApiCall, "url") => Role { wants: Wants::Address, ..SECRET_TEXT },
         (Type::ApiCall, "headers" | "body" | "body_text") => Role { wants: Wants::Anything, ..SECRET_TEXT },
         (Type::ApiCall, "query") | (Type::McpCall, "arguments") => SECRET_VALUE,

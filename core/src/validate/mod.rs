@@ -18,6 +18,7 @@ pub mod rules;
 mod scope;
 pub(crate) mod secrets;
 mod suppression;
+mod telling;
 mod walk;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::definition::settings::Level;
 use crate::definition::workflows::Workflows;
 use crate::source::Span;
 pub(crate) use crate::types::text;
+use crate::value::Prices;
 
 pub use documentation::documentation;
 pub use finding::{Applicability, Edit, Finding, Fix, Related, Severity};
@@ -54,11 +56,13 @@ pub struct Options<'r> {
     pub workflow_files: Option<&'r Workflows>,
     /// Whether the definitions are all that there are (false), so that what nothing refers to is used by nobody.
     pub is_whole: bool,
+    /// What models cost where they are asked (the table that comes with flowctl).
+    pub prices: Option<&'r Prices>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { performed_only: true, base: None, workflow_files: None, is_whole: false }
+        Self { performed_only: true, base: None, workflow_files: None, is_whole: false, prices: None }
     }
 }
 

@@ -8,6 +8,8 @@ use crate::definition::Step;
 
 /// Free text that anybody may have written: titles, labels, names of branches, payloads.
 pub(super) const OUTSIDERS: Origins = Origins::of(Origin::Outsider);
+/// What other programs answered.
+pub(super) const SERVICES: Origins = Origins::of(Origin::Service);
 
 /// Where data arrives.
 pub(super) struct Arrival<'s> {

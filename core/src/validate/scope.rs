@@ -9,6 +9,7 @@ use super::reference::{self, Problem};
 use super::rule::Rule;
 use super::rules::{self, unknown_compensation, unknown_dependency, unknown_gateway_target, unknown_step};
 use super::suppression::silenced;
+use super::telling::Agents;
 use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
@@ -168,7 +169,11 @@ impl<'r> Scope<'r> {
 
     /// Which data reaches where in a process. Worked out for all processes when the first is asked about.
     pub fn flow(&self, process: &ProcessScope<'_>) -> &Flow {
-        self.flows.get_or_init(|| Flows::of(&self.processes)).of_process(process)
+        let flows = || {
+            let agents = Agents::of(self);
+            Flows::of(&self.processes, &|task| agents.reads_words(task))
+        };
+        self.flows.get_or_init(flows).of_process(process)
     }
 
     /// Every file of a kind.

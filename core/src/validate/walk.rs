@@ -100,8 +100,9 @@ pub(super) fn each_group_of_people<'r>(scope: &Scope<'r>, look: &mut dyn FnMut(&
             Some(Definition::Process(process)) => {
                 for step in process.all_steps() {
                     let (people, levels) = match &step.kind {
-                        StepKind::HumanApproval(approval) => (&approval.approvers, &approval.escalate),
-                        StepKind::Form(form) => (&form.assignees, &form.escalate),
+                        StepKind::HumanApproval(approval) => (&approval.approvers, approval.escalate.as_slice()),
+                        StepKind::Form(form) => (&form.assignees, form.escalate.as_slice()),
+                        StepKind::AgentTask(task) => (&task.approvers, &[][..]),
                         _ => continue,
                     };
                     people
@@ -113,6 +114,9 @@ pub(super) fn each_group_of_people<'r>(scope: &Scope<'r>, look: &mut dyn FnMut(&
             Some(Definition::Policy(policy)) => {
                 let levels = policy.escalate.iter().map(|level| &level.to);
                 policy.approvers.iter().chain(levels).for_each(|one| with_groups(file, one, look));
+            }
+            Some(Definition::Agent(agent)) => {
+                agent.approvers.iter().for_each(|one| with_groups(file, one, look));
             }
             _ => {}
         }

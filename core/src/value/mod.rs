@@ -8,6 +8,7 @@ mod login;
 mod moment;
 mod money;
 mod name;
+mod prices;
 mod text;
 mod version;
 pub mod visible;
@@ -20,6 +21,7 @@ pub use login::Login;
 pub use moment::moment;
 pub use money::Money;
 pub use name::{Slug, StepId};
+pub use prices::{Price, Prices, PricesError};
 pub(crate) use text::read_text;
 pub use version::Version;
 

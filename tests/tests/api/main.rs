@@ -10,6 +10,7 @@ mod events;
 mod executions;
 mod hooks;
 mod idempotency;
+mod interpreting;
 mod processes;
 mod pushes;
 mod stage;

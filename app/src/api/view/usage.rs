@@ -80,7 +80,7 @@ pub struct TraceView {
     /// Its attempt.
     pub attempt: u32,
     /// What was recorded, whole. Its `kind` is one of `message`, `model_asked`, `model_answered`, `model_failed`,
-    /// `tool_call_begun`, `tool_call_ended`, `approval_asked`, `approval_decided`, `summary`.
+    /// `tool_call_begun`, `tool_call_ended`, `approval_asked`, `approval_decided`, `tools_left_out`, `summary`.
     #[schema(value_type = Value)]
     pub entry: Value,
 }

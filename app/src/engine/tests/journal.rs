@@ -180,14 +180,19 @@ pub(super) fn with_models_and(world: &World, options: EngineOptions, server: &Se
     with_key(world, options, server, None)
 }
 
-pub(super) fn with_key(world: &World, options: EngineOptions, server: &Server, key: Option<SecretString>) -> Engine {
+/// A provider at this server whose models cost one USD to read a million tokens and ten to write them.
+pub(super) fn models(world: &World, server: &Server, key: Option<SecretString>) -> Providers {
     let base_url = Some(Url::parse(&server.url("/v1")).unwrap());
     let compatible = ProviderSettings { api_key: key, base_url };
     let clock: Arc<dyn Clock> = world.clock.clone();
     let providers = Providers::from_settings(&AiSettings { compatible, ..AiSettings::default() }, &clock).unwrap();
     let own = "[[price]]\nmodel = \"compatible/*\"\ninput = \"1 USD\"\noutput = \"10 USD\"\n";
-    let providers = providers.with_prices(Prices::read(own).unwrap());
-    let performer = AiGeneratePerformer::new(Arc::new(providers), clock);
+    providers.with_prices(Prices::read(own).unwrap())
+}
+
+pub(super) fn with_key(world: &World, options: EngineOptions, server: &Server, key: Option<SecretString>) -> Engine {
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let performer = AiGeneratePerformer::new(Arc::new(models(world, server, key)), clock);
     let performers = Performers::default().with(StepType::AiGenerate, Arc::new(performer));
     let performers = Arc::new(performers.with(StepType::Notify, world.performer.clone()));
     let (store, definitions) = (world.store.clone(), world.definitions.clone());

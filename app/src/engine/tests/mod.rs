@@ -12,6 +12,7 @@ mod items;
 mod journal;
 mod jumps;
 mod keys;
+mod ledger;
 mod log;
 mod loops;
 mod measures;

@@ -13,6 +13,7 @@ use flowctl_core::definition::Trigger;
 use flowctl_core::definition::repository::{Definition, File, FileKind, Form, Repository, stem};
 use flowctl_core::execution::{Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
+use flowctl_core::value::Prices;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 use url::Url;
@@ -167,6 +168,7 @@ pub struct Repositories {
     settings: Arc<settings::Seen>,
     audit_references: AuditReferences,
     clock: Arc<dyn Clock>,
+    prices: Arc<Prices>,
 }
 
 /// The head of a default branch as it was read.
@@ -196,6 +198,7 @@ impl Repositories {
             settings: Arc::default(),
             audit_references: AuditReferences::default(),
             clock: Arc::new(SystemClock),
+            prices: Arc::default(),
         }
     }
 
@@ -203,6 +206,17 @@ impl Repositories {
     #[must_use]
     pub fn with_audit_references(self, audit_references: AuditReferences) -> Self {
         Self { audit_references, ..self }
+    }
+
+    /// The same, judging budgets by these prices of models.
+    #[must_use]
+    pub fn with_prices(self, prices: Arc<Prices>) -> Self {
+        Self { prices, ..self }
+    }
+
+    /// What models cost.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
     }
 
     /// The names of the local repositories.
@@ -274,7 +288,7 @@ impl Repositories {
                 Content::Binary { .. } | Content::TooLarge { .. } => File::read(&file.path, UNREADABLE),
             });
         }
-        let report = validate(&read, &Options::default());
+        let report = validate(&read, &Options { prices: Some(&*self.prices), ..Options::default() });
         let followed = followed(&read);
         let definitions = Arc::new(DefinitionsAt {
             followed,

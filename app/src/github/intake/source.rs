@@ -187,8 +187,12 @@ impl Source for Repositories {
             };
             workflow_files.add(name(&file.path), text);
         }
-        let options =
-            Options { base: Some(&before.repository), workflow_files: Some(&workflow_files), ..Options::default() };
+        let options = Options {
+            base: Some(&before.repository),
+            workflow_files: Some(&workflow_files),
+            prices: Some(self.prices()),
+            ..Options::default()
+        };
         let report = validate(&after.repository, &options);
         let difference = compare(&before.repository, &after.repository);
         // A change cannot turn off what it is judged by.

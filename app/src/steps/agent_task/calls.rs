@@ -31,6 +31,8 @@ pub(super) struct Calls {
     journal: Journal,
     step: String,
     idempotency_key: String,
+    /// Who allows calls.
+    requirement: Requirement,
 }
 
 /// A call that is made now.
@@ -51,8 +53,11 @@ enum Due<'o> {
 }
 
 impl Calls {
-    pub(super) fn new(journal: Journal, step: &str, idempotency_key: &str) -> Self {
-        Self { journal, step: step.to_owned(), idempotency_key: idempotency_key.to_owned() }
+    /// Calls that one person allows who may write, unless `requirement` says who else.
+    pub(super) fn new(journal: Journal, step: &str, idempotency_key: &str, requirement: Option<Requirement>) -> Self {
+        let usual = || Requirement::People { group: Group::Role(Role::Write), count: 1 };
+        let requirement = requirement.unwrap_or_else(usual);
+        Self { journal, step: step.to_owned(), idempotency_key: idempotency_key.to_owned(), requirement }
     }
 
     /// Makes the open calls, of which `left` more may be begun. Where people are asked, the attempt ends with it.
@@ -166,7 +171,7 @@ impl Calls {
             arguments: Value::Object(arguments),
             title,
             description,
-            requirement: Requirement::People { group: Group::Role(Role::Write), count: 1 },
+            requirement: self.requirement.clone(),
             allow_author: false,
             patience_ms: u64::try_from(PATIENCE.as_millis()).ok(),
         };
@@ -177,7 +182,10 @@ impl Calls {
 /// What is to be done about a call. A decision counts for the very call that people were shown.
 fn due<'e>(equipment: &'e Equipment, open: &Open, left: u64) -> Due<'e> {
     let Some(offered) = equipment.named(&open.call.name) else {
-        return Due::Not(format!("there is no function `{}`", open.call.name));
+        return Due::Not(match equipment.left_out_of(&open.call.name) {
+            Some(left_out) => format!("the tool `{}` does not answer now; the call was not made", left_out.tool),
+            None => format!("there is no function `{}`", open.call.name),
+        });
     };
     let Value::Object(arguments) = &open.call.arguments else {
         return Due::Not("the arguments are no JSON object; the call was not made".to_owned());

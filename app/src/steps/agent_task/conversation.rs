@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use flowctl_core::execution::relevance::most_relevant;
 use flowctl_core::execution::untrusted::{EXPLANATION, marked};
 use flowctl_core::execution::{
-    CallDecided, CallDecision, Entry, Speaker, StepError, StopReason, ToolCall, ToolOutcome,
+    CallDecided, CallDecision, Entry, LeftOutTool, Speaker, StepError, StopReason, ToolCall, ToolOutcome,
 };
 use serde_json::Value;
 
@@ -54,6 +54,8 @@ pub(super) struct Open {
     pub(super) call: ToolCall,
     /// Whether it was begun, and nobody recorded how it ended.
     pub(super) begun: bool,
+    /// Whether it may have changed something when it was begun.
+    pub(super) wrote: bool,
     /// What people said last about it, since it was begun where it was.
     pub(super) decided: Option<CallDecided>,
 }
@@ -102,6 +104,23 @@ impl Conversation {
     /// Takes in what was recorded elsewhere.
     pub(super) fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
         self.entries.extend(entries);
+    }
+
+    /// Records which tools do not answer, unless that is what was recorded last: the model works with the others.
+    pub(super) async fn leave_out(&mut self, journal: &Journal, tools: &[LeftOutTool]) -> Result<(), StepError> {
+        let names = |tools: &[LeftOutTool]| tools.iter().map(|one| one.tool.clone()).collect::<Vec<String>>();
+        if self.left_out().map(|(_, before)| names(before)).unwrap_or_default() == names(tools) {
+            return Ok(());
+        }
+        record(journal, &mut self.entries, Entry::ToolsLeftOut { tools: tools.to_vec() }).await
+    }
+
+    /// The tools that were left out last, and where that was recorded.
+    fn left_out(&self) -> Option<(usize, &[LeftOutTool])> {
+        self.entries.iter().enumerate().rev().find_map(|(at, entry)| match entry {
+            Entry::ToolsLeftOut { tools } => Some((at, tools.as_slice())),
+            _ => None,
+        })
     }
 
     /// What the model answered, which is recorded already.
@@ -172,16 +191,17 @@ impl Conversation {
             .iter()
             .enumerate()
             .map(|(index, call)| {
-                (index, Open { key: key(turn, index), call: call.clone(), begun: false, decided: None })
+                let key = key(turn, index);
+                (index, Open { key, call: call.clone(), begun: false, wrote: false, decided: None })
             })
             .collect();
         for entry in self.entries.iter().skip(place) {
             match entry {
                 Entry::ToolCallEnded { call, .. } => open.retain(|_, open| open.key != *call),
-                Entry::ToolCallBegun { call, .. } => {
+                Entry::ToolCallBegun { call, writes, .. } => {
                     // What was allowed was allowed once.
                     for open in open.values_mut().filter(|open| open.key == *call) {
-                        (open.begun, open.decided) = (true, None);
+                        (open.begun, open.wrote, open.decided) = (true, *writes, None);
                     }
                 }
                 Entry::ApprovalDecided { decided } => {
@@ -209,7 +229,8 @@ impl Conversation {
 
     /// The question that comes next.
     pub(super) fn question(&self, question: &Question) -> Question {
-        let asks_for_summary = self.entries.last().is_some_and(is_summary_asked);
+        let is_said = |entry: &&Entry| !matches!(entry, Entry::ToolsLeftOut { .. });
+        let asks_for_summary = self.entries.iter().rev().find(is_said).is_some_and(is_summary_asked);
         Question {
             messages: self.messages(),
             tools: if asks_for_summary { Vec::new() } else { question.tools.clone() },
@@ -251,6 +272,8 @@ impl Conversation {
             let text = format!("What was found out and done so far:\n{}", marked("summary", text));
             messages.push(Message::User { text });
             messages.extend(self.earlier(&shown, &outcomes));
+            let left_out = self.left_out().filter(|(at, tools)| !tools.is_empty() && !shown.places.contains(at));
+            messages.extend(left_out.and_then(|(at, _)| Message::of(&self.entries[at])));
         }
         for at in shown.places {
             let entry = &self.entries[at];

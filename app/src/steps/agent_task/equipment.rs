@@ -1,7 +1,12 @@
-//! The tools of a task, opened, and the names under which the model knows their operations.
+//! The tools of a task, opened, and the names under which the model knows their operations. Those that do not answer are left
+//! out; what the model is told of that is the conversation's.
 
+use std::time::Duration;
+
+use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::tool::{ToolApproval, ToolType};
-use flowctl_core::execution::{EquippedTool, StepError, TenantId};
+use flowctl_core::execution::{EquippedTool, LeftOutTool, StepError, TenantId};
+use futures_util::future::join_all;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -16,9 +21,15 @@ const MAX_OFFERED: usize = 128;
 /// Longest description that is passed on, in characters.
 const MAX_DESCRIPTION: usize = 1_024;
 
+/// How long a tool may take to say what it can do.
+const OPENING: Duration = Duration::from_secs(60);
+/// Bytes that are kept of what a tool that does not answer said.
+const REASON: usize = 1024;
+
 /// The tools of a task.
 pub(super) struct Equipment {
     tools: IndexMap<String, (OpenTool, ToolApproval)>,
+    left_out: Vec<LeftOutTool>,
     /// By the name under which the model knows it.
     offered: IndexMap<String, Offered>,
 }
@@ -34,18 +45,31 @@ pub(super) struct Offered {
 }
 
 impl Equipment {
+    /// Opens the tools side by side.
+    ///
+    /// # Errors
+    /// Where a definition cannot be used or a tool refuses to be asked; and where none of them answers, which may pass.
     pub(super) async fn open(
         toolbox: &Toolbox,
         tenant: &TenantId,
         definitions: Option<&Value>,
     ) -> Result<Self, StepError> {
         let definitions: Map<String, Value> = definitions.and_then(Value::as_object).cloned().unwrap_or_default();
-        let (mut tools, mut offered) = (IndexMap::new(), IndexMap::new());
-        for (name, definition) in definitions {
-            let definition: EquippedTool = serde_json::from_value(definition)
-                .map_err(|error| refused(format!("the tool `{name}` cannot be used: {error}")))?;
-            let tool = toolbox.open(tenant, &definition)?;
-            for operation in tool.operations().await? {
+        let opening = definitions.into_iter().map(move |(name, definition)| async move {
+            let opened = open_one(toolbox, tenant, &name, definition).await;
+            (name, opened)
+        });
+        let (mut tools, mut offered, mut left_out) = (IndexMap::new(), IndexMap::new(), Vec::new());
+        for (name, opened) in join_all(opening).await {
+            let (definition, tool, operations) = match opened {
+                Ok(opened) => opened,
+                Err(error) if does_not_answer(&error) => {
+                    left_out.push(LeftOutTool { tool: name, error: shortened(error) });
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for operation in operations {
                 let asks = match definition.approval {
                     ToolApproval::Never => false,
                     ToolApproval::Writes => operation.writes,
@@ -56,6 +80,9 @@ impl Equipment {
             }
             tools.insert(name, (tool, definition.approval));
         }
+        if let (true, Some(first)) = (tools.is_empty(), left_out.first()) {
+            return Err(first.error.clone());
+        }
         if offered.len() > MAX_OFFERED {
             let message = format!(
                 "the agent's tools have {} operations, and a model is offered {MAX_OFFERED} at most; name those that are needed in \
@@ -64,7 +91,21 @@ impl Equipment {
             );
             return Err(refused(message));
         }
-        Ok(Self { tools, offered })
+        Ok(Self { tools, offered, left_out })
+    }
+
+    /// The tools that do not answer.
+    pub(super) fn left_out(&self) -> &[LeftOutTool] {
+        &self.left_out
+    }
+
+    /// The tool that does not answer and whose function this is.
+    pub(super) fn left_out_of(&self, function: &str) -> Option<&LeftOutTool> {
+        let is_its = |left_out: &&LeftOutTool| {
+            let tool = plain(&left_out.tool);
+            function == tool || function.strip_prefix(tool.as_str()).is_some_and(|rest| rest.starts_with("__"))
+        };
+        self.left_out.iter().filter(is_its).max_by_key(|left_out| left_out.tool.len())
     }
 
     /// What the model is offered.
@@ -95,12 +136,44 @@ impl Equipment {
     }
 }
 
+/// Opens a tool and asks it what it can do.
+async fn open_one(
+    toolbox: &Toolbox,
+    tenant: &TenantId,
+    name: &str,
+    definition: Value,
+) -> Result<(EquippedTool, OpenTool, Vec<Operation>), StepError> {
+    let definition: EquippedTool = serde_json::from_value(definition)
+        .map_err(|error| refused(format!("the tool `{name}` cannot be used: {error}")))?;
+    let tool = toolbox.open(tenant, &definition)?;
+    let operations = tokio::time::timeout(OPENING, tool.operations()).await.unwrap_or_else(|_| {
+        let message = format!("the tool `{name}` did not say within {} s what it can do", OPENING.as_secs());
+        Err(StepError::new(ErrorClass::Timeout, message))
+    })?;
+    Ok((definition, tool, operations))
+}
+
+/// Whether nobody knows what a tool would have said: it may answer another time.
+fn does_not_answer(error: &StepError) -> bool {
+    use ErrorClass::{Network, RateLimited, ServerError, Timeout};
+    matches!(error.class, Timeout | Network | RateLimited | ServerError)
+}
+
+/// A reason that is small enough to be kept with the state.
+fn shortened(mut error: StepError) -> StepError {
+    error.message.truncate(error.message.floor_char_boundary(REASON));
+    error
+}
+
+/// What functions may be called: letters, digits, `_` and `-`.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
+}
+
 /// A name for a function: letters, digits, `_` and `-`, at most 64, and not taken.
 fn function(tool: &str, operation: &str, kind: ToolType, taken: &IndexMap<String, Offered>) -> String {
     let whole = if kind == ToolType::Http { tool.to_owned() } else { format!("{tool}__{operation}") };
-    let plain: String =
-        whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
-    let cut: String = plain.chars().take(MAX_NAME).collect();
+    let cut: String = plain(&whole).chars().take(MAX_NAME).collect();
     if !taken.contains_key(&cut) {
         return cut;
     }

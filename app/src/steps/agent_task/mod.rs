@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowctl_core::approval::Requirement;
 use flowctl_core::definition::{ErrorClass, field};
 use flowctl_core::execution::budget::Limits;
-use flowctl_core::execution::{Entry, Speaker, StepError, StopReason};
+use flowctl_core::execution::{CallDecision, Entry, Speaker, StepError, StopReason};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use self::calls::Calls;
-use self::conversation::{AGAIN, Conversation, Next, REPAIR};
+use self::conversation::{AGAIN, Conversation, Next, Open, REPAIR};
 use self::equipment::Equipment;
 use super::ai_generate::{self, without_fence};
 use super::{Attempt, Journal, Performed, Performer, listed, time_left};
@@ -100,13 +102,19 @@ impl Task {
             attempt: attempt.attempt,
             ..Question::default()
         };
+        // Who was meant and cannot be read must not become whoever may write.
+        let requirement = input.get("requirement").map(Requirement::deserialize).transpose();
+        let requirement =
+            requirement.map_err(|error| refused(format!("who may allow calls cannot be read: {error}")))?;
         let journal = attempt.journal.clone();
         let (instructions, message) = (text(agent, "instructions"), text(input, "message").unwrap_or_default());
-        let conversation = Conversation::take_up(&journal, instructions.as_deref(), &message).await?;
+        let mut conversation = Conversation::take_up(&journal, instructions.as_deref(), &message).await?;
+        wait_for_tools(&conversation, &equipment)?;
+        conversation.leave_out(&journal, equipment.left_out()).await?;
         let mut task = Self {
             asking: Asking::new(providers, resolved, journal.clone(), limits(&budgets)?),
             conversation,
-            calls: Calls::new(journal.clone(), &attempt.step, &attempt.idempotency_key),
+            calls: Calls::new(journal.clone(), &attempt.step, &attempt.idempotency_key, requirement),
             journal,
             equipment,
             schema: question.schema.clone(),
@@ -205,6 +213,19 @@ impl Task {
             self.conversation.say(&self.journal, Speaker::User, text).await?;
         }
         Ok(())
+    }
+}
+
+/// A call that may have been made, or that people allowed, needs its tool: nobody may say that it was not made, and nobody is
+/// asked twice. The attempt fails as the tool does, and may be tried again.
+fn wait_for_tools(conversation: &Conversation, equipment: &Equipment) -> Result<(), StepError> {
+    let Next::Calls(open) = conversation.next() else { return Ok(()) };
+    let is_allowed =
+        |open: &Open| open.decided.as_ref().is_some_and(|decided| decided.decision == CallDecision::Approved);
+    let waits = open.iter().filter(|open| open.wrote || is_allowed(open));
+    match waits.filter_map(|open| equipment.left_out_of(&open.call.name)).next() {
+        Some(left_out) => Err(left_out.error.clone()),
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use flowctl_core::approval::{Decision, DecisionKind, Person, Source, SourceKind};
+use flowctl_core::approval::{Decision, DecisionKind, Group, Person, Requirement, Source, SourceKind};
+use flowctl_core::definition::Role;
 use flowctl_core::execution::{
     CallDecided, CallDecision, CallRequest, Entry, Speaker, StopReason, ToolCall, ToolOutcome, Usage, call_digest,
 };
@@ -45,7 +46,7 @@ fn input(server: &Server, approval: &str, script: &Value) -> Value {
     })
 }
 
-async fn perform(input: Value, before: Vec<Entry>) -> (Result<Value, StepError>, Recorded) {
+pub(super) async fn perform(input: Value, before: Vec<Entry>) -> (Result<Value, StepError>, Recorded) {
     perform_with(&tools(), input, before).await
 }
 
@@ -200,6 +201,24 @@ async fn a_call_that_writes_waits_for_a_person_and_is_made_as_it_was_shown() {
     let failed = "1.1 failed: a person did not allow this call; it was not made: not so rude".to_owned();
     assert!(story(&recorded.entries()).contains(&failed), "{:?}", story(&recorded.entries()));
     assert_eq!(server.lines(), ["POST /comments", "GET /issues", "GET /issues"]);
+}
+
+#[tokio::test]
+async fn those_are_asked_whom_the_process_names_and_nobody_else_where_that_cannot_be_read() {
+    let server = tracker().await;
+    let script = calls(json!([{"name": "comment"}]));
+    let mut input = input(&server, "writes", &script);
+    let (_, recorded) = perform(input.clone(), Vec::new()).await;
+    let usual = Requirement::People { group: Group::Role(Role::Write), count: 1 };
+    assert_eq!(recorded.asked()[0].requirement, usual);
+    let named = Requirement::People { group: Group::Users(vec!["ann".to_owned()]), count: 1 };
+    input["requirement"] = json!(named);
+    let (_, recorded) = perform(input.clone(), Vec::new()).await;
+    assert_eq!(recorded.asked()[0].requirement, named);
+    input["requirement"] = json!({"everybody": true});
+    let (result, recorded) = perform(input, Vec::new()).await;
+    assert!(result.unwrap_err().message.starts_with("who may allow calls cannot be read: "));
+    assert_eq!((recorded.asked().len(), recorded.entries().len()), (0, 0));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod agent_task;
 mod ai_generate;
 mod api_call;
+mod left_out;
 mod mail_server;
 mod notify;
 mod real_servers;

@@ -143,6 +143,7 @@ macro_rules! store_conformance {
                 calls_of_many_executions_at_once_cannot_overspend
                 people_are_told_once_for_each_budget_and_month
                 what_one_tenant_spends_is_no_other_ones
+                what_no_execution_asked_counts_in_the_same_months
             ]
             standing: [
                 a_change_is_noted_with_its_entry_or_not_at_all

@@ -149,3 +149,34 @@ pub(crate) async fn what_one_tenant_spends_is_no_other_ones(store: &impl Store) 
     }
     assert_eq!(standing(store, &globex()).await, ["repository/acme/shop: 0 for 0 USD, 10 for 0.9 USD reserved"]);
 }
+
+pub(crate) async fn what_no_execution_asked_counts_in_the_same_months(store: &impl Store) {
+    let call = || usage(100, "0.5 USD");
+    store.spend(&acme(), reserving(limits("1 USD"), call())).await.unwrap();
+    assert_eq!(standing(store, &acme()).await, ["repository/acme/shop: 0 for 0 USD, 100 for 0.5 USD reserved"]);
+    // A step of an execution finds it, and the other way round.
+    let mut story = drafting(store, acme(), 1).await;
+    let error =
+        store.commit(noted(&mut story, vec![reserving(limits("1 USD"), usage(1, "0.6 USD"))])).await.unwrap_err();
+    assert!(matches!(error, StoreError::OverBudget(_)), "{error}");
+    store.spend(&acme(), used(limits("1 USD"), call(), usage(90, "0.9 USD"))).await.unwrap();
+    let error = store.spend(&acme(), reserving(limits("1 USD"), usage(1, "0.2 USD"))).await.unwrap_err();
+    assert!(matches!(error, StoreError::OverBudget(_)), "{error}");
+    assert_eq!(standing(store, &acme()).await, ["repository/acme/shop: 90 for 0.9 USD, 0 for 0 USD reserved"]);
+    assert_eq!(standing(store, &globex()).await, Vec::<String>::new());
+    // That most of it is used the next call of an execution tells.
+    assert!(store.signals(at(100), 10).await.unwrap().is_empty());
+    let mut story = drafting(store, acme(), 2).await;
+    store
+        .commit(noted(&mut story, vec![Charge { uses: Some(usage(1, "0.01 USD")), ..charge(limits("1 USD")) }]))
+        .await
+        .unwrap();
+    let told = store.signals(at(100), 10).await.unwrap();
+    assert!(matches!(told.as_slice(), [one] if matches!(one.signal, Signal::BudgetNearlyUsed { .. })), "{told:?}");
+    // Of many at once none overspends.
+    let budget = || Limits { max_tokens: Some(1_000), ..Limits::default() };
+    let other = globex();
+    let asked = (0..20).map(|_| store.spend(&other, reserving(budget(), usage(300, "0 USD"))));
+    let allowed = join_all(asked).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(allowed, 3);
+}

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use flowctl_core::execution::TenantId;
 use flowctl_core::execution::budget::{Account, Month};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
+use super::payloads::tenant_text;
 use super::prepared::Prepared;
+use super::signals::lock_turns;
 use super::text::storable;
 use super::{PostgresStore, is_lost, once, read};
 use crate::store::spending::{Charged, Row, Standing};
@@ -42,17 +44,13 @@ pub(super) async fn charge(connection: &mut PgConnection, part: &Prepared) -> Re
         let earlier =
             allowed.iter().filter(|(other, _)| (&other.account, other.month) == (&charge.account, charge.month));
         let earlier = earlier.flat_map(|(_, charged)| &charged.adds);
-        let standing = standing(connection, part, charge).await?.with(earlier);
+        let standing = standing(connection, &part.tenant, charge).await?.with(earlier);
         allowed.push((charge, standing.charge(charge)?));
     }
     for (charge, Charged { adds, nearly }) in allowed {
-        let (month, account) = (charge.month.to_string(), name(charge));
-        for row in adds {
-            let query = sqlx::query(ADD).bind(&part.tenant).bind(&month).bind(&account).bind(row.currency);
-            let query = query.bind(row.tokens).bind(row.cost).bind(row.reserved_tokens).bind(row.reserved_cost);
-            query.execute(&mut *connection).await?;
-        }
+        add(connection, &part.tenant, charge, adds).await?;
         let Some((limits, signal)) = nearly else { continue };
+        let (month, account) = (charge.month.to_string(), name(charge));
         let alert = sqlx::query(ALERT).bind(&part.tenant).bind(&month).bind(&account).bind(limits);
         if alert.execute(&mut *connection).await?.rows_affected() == 1 {
             let id = part.transition.execution.id;
@@ -72,8 +70,29 @@ fn name(charge: &Charge) -> String {
     storable(&charge.account.to_string()).into_owned()
 }
 
-async fn standing(connection: &mut PgConnection, part: &Prepared, charge: &Charge) -> Result<Standing, StoreError> {
-    let query = sqlx::query(STANDING).bind(&part.tenant).bind(charge.month.to_string()).bind(name(charge));
+/// Adds rows to an account's month.
+async fn add(connection: &mut PgConnection, tenant: &str, charge: &Charge, adds: Vec<Row>) -> Result<(), StoreError> {
+    let (month, account) = (charge.month.to_string(), name(charge));
+    for row in adds {
+        let query = sqlx::query(ADD).bind(tenant).bind(&month).bind(&account).bind(row.currency);
+        let query = query.bind(row.tokens).bind(row.cost).bind(row.reserved_tokens).bind(row.reserved_cost);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Counts what belongs to no execution.
+async fn spend(connection: &mut PgConnection, tenant: &TenantId, charge: &Charge) -> Result<(), StoreError> {
+    let tenant = tenant_text(tenant);
+    let mut transaction = connection.begin().await?;
+    lock_turns(&mut transaction, vec![tenant.clone()], vec![turn_of(&charge.account)]).await?;
+    let charged = standing(&mut transaction, &tenant, charge).await?.charge(charge)?;
+    add(&mut transaction, &tenant, charge, charged.adds).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn standing(connection: &mut PgConnection, tenant: &str, charge: &Charge) -> Result<Standing, StoreError> {
+    let query = sqlx::query(STANDING).bind(tenant).bind(charge.month.to_string()).bind(name(charge));
     let rows = query.fetch_all(connection).await?;
     Ok(Standing(rows.iter().map(counted).collect::<Result<_, _>>()?))
 }
@@ -98,5 +117,9 @@ async fn spent(connection: &mut PgConnection, tenant: &TenantId, month: Month) -
 impl SpendingStore for PostgresStore {
     async fn spent(&self, tenant: &TenantId, month: Month) -> Result<Vec<Spent>, StoreError> {
         read!(self, connection => spent(connection, tenant, month))
+    }
+
+    async fn spend(&self, tenant: &TenantId, charge: Charge) -> Result<(), StoreError> {
+        once!(self, connection => spend(connection, tenant, &charge))
     }
 }

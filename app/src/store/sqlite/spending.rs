@@ -9,8 +9,9 @@ use sqlx::Row as _;
 use super::SqliteStore;
 use super::columns::{all, execute};
 use super::signals;
+use super::writer::Hint;
 use crate::store::spending::{Charged, Row, Standing};
-use crate::store::{SpendingStore, Spent, StoreError, Transition};
+use crate::store::{Charge, SpendingStore, Spent, StoreError, Transition};
 
 const STANDING: &str = "
     select currency, tokens, cost, reserved_tokens, reserved_cost from spending
@@ -33,27 +34,33 @@ pub(super) fn charge(connection: &Connection, transition: &Transition, id: &str,
     let tenant = transition.tenant.as_str();
     for charge in &transition.charges {
         let (month, account) = (charge.month.to_string(), charge.account.to_string());
-        let rows = all(connection, STANDING, params![tenant, month, account], |row| {
-            Ok(Row {
-                currency: row.get(0)?,
-                tokens: row.get(1)?,
-                cost: row.get(2)?,
-                reserved_tokens: row.get(3)?,
-                reserved_cost: row.get(4)?,
-            })
-        })?;
-        let Charged { adds, nearly } = Standing(rows).charge(charge)?;
-        for Row { currency, tokens, cost, reserved_tokens, reserved_cost } in adds {
-            let values = params![tenant, month, account, currency, tokens, cost, reserved_tokens, reserved_cost];
-            execute(connection, ADD, values)?;
-        }
-        if let Some((limits, signal)) = nearly
+        if let Some((limits, signal)) = add(connection, tenant, charge)?
             && execute(connection, ALERT, params![tenant, month, account, limits])? == 1
         {
             signals::tell(connection, tenant, id, &signal, at)?;
         }
     }
     Ok(())
+}
+
+/// Adds what a charge changes; what is to be remembered and told where its budget is nearly used.
+fn add(connection: &Connection, tenant: &str, charge: &Charge) -> Result<Option<(String, String)>, StoreError> {
+    let (month, account) = (charge.month.to_string(), charge.account.to_string());
+    let rows = all(connection, STANDING, params![tenant, month, account], |row| {
+        Ok(Row {
+            currency: row.get(0)?,
+            tokens: row.get(1)?,
+            cost: row.get(2)?,
+            reserved_tokens: row.get(3)?,
+            reserved_cost: row.get(4)?,
+        })
+    })?;
+    let Charged { adds, nearly } = Standing(rows).charge(charge)?;
+    for Row { currency, tokens, cost, reserved_tokens, reserved_cost } in adds {
+        let values = params![tenant, month, account, currency, tokens, cost, reserved_tokens, reserved_cost];
+        execute(connection, ADD, values)?;
+    }
+    Ok(nearly)
 }
 
 #[async_trait]
@@ -72,5 +79,10 @@ impl SpendingStore for SqliteStore {
             Ok(counted.spent(row.try_get("account")?))
         };
         rows.iter().map(spent).collect()
+    }
+
+    async fn spend(&self, tenant: &TenantId, charge: Charge) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer.write(Hint::Quiet, move |connection| add(connection, tenant.as_str(), &charge).map(drop)).await
     }
 }

@@ -27,6 +27,7 @@ pub struct Seen {
 /// Looks once.
 pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Result<Seen> {
     let baseline = read_baseline(arguments)?;
+    let prices = crate::prices::of_environment()?;
     let mut outcome = Outcome::default();
     let mut fixing = Fixing::of(&arguments.fixing);
     // No definitions at all is nothing to validate, unless somebody named a place where they should be.
@@ -46,6 +47,7 @@ pub fn look(arguments: &ValidateArguments, selection: &Selection) -> anyhow::Res
             base: base.as_ref(),
             workflow_files: workflow_files.as_ref(),
             is_whole: true,
+            prices: prices.as_ref(),
         };
         let since = base.as_ref().filter(|_| arguments.scope.changed_since.is_some());
         if since.is_some() || fixing.is_asked_for() {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::Text;
+use crate::definition::{Approvers, Text};
 use crate::source::Spanned;
 use crate::value::Money;
 
@@ -23,6 +23,12 @@ pub struct AgentTask {
     /// The tools it may use, of those the agent has.
     #[serde(default)]
     pub tools: Option<Vec<Spanned<String>>>,
+    /// Who may allow, beside those of the agent, a call of a tool that people are asked about, and how many (whoever the agent asks).
+    #[serde(default)]
+    pub approvers: Option<Spanned<Approvers>>,
+    /// A policy of `.flow/policies/` that says who; with `approvers` both are needed.
+    #[serde(default)]
+    pub policy: Option<Spanned<String>>,
     /// What it may spend.
     #[serde(default)]
     pub budget: Option<Budget>,

@@ -54,7 +54,7 @@ pub(super) fn requirement(commit: &Commit<'_>, process: &str, approval: &HumanAp
 }
 
 /// One requirement of several, without layers that say nothing.
-fn flat(of: Vec<Requirement>) -> Requirement {
+pub(super) fn flat(of: Vec<Requirement>) -> Requirement {
     let mut parts = Vec::new();
     for requirement in of {
         match requirement {

@@ -1,6 +1,8 @@
 //! Tools and the agents that use them: calls that a person had to allow, operations, and who may use what.
 
-use super::{Found, Subject, View, key_place, typed};
+use super::{Commit, Found, Subject, View, approval, key_place, typed};
+use crate::approval::{Requirement, whoever_may_write};
+use crate::definition::Approvers;
 use crate::definition::agent::Agent;
 use crate::definition::repository::Definition;
 use crate::definition::step::{AgentTask, StepKind};
@@ -81,7 +83,58 @@ fn agents(view: &View<'_>, found: &mut Found) {
             let (place, was) = (key_place(Side::After, file, "tools"), key_place(Side::Before, file_before, "tools"));
             found.tell(Kind::AgentToolsWider, Subject::file(file), format!("`tools`: {added}"), place, Some(was));
         }
+        let (had, has) = (Who::of_agent(was), Who::of_agent(is));
+        if let Some((key, kind)) = had.changed(has).zip(loosened(view, &[had], &[has])) {
+            let (place, was) = (key_place(Side::After, file, key), key_place(Side::Before, file_before, key));
+            found.tell(kind, Subject::file(file), format!("`{key}`: {LESS}"), place, Some(was));
+        }
     }
+}
+
+/// What is said where fewer or other people allow the calls of an agent.
+const LESS: &str = "calls of tools are allowed by fewer or other people";
+
+/// Who may allow the calls of an agent, as a file or a step says it.
+#[derive(Clone, Copy, PartialEq)]
+struct Who<'w> {
+    approvers: Option<&'w Approvers>,
+    policy: Option<&'w str>,
+}
+
+impl<'w> Who<'w> {
+    fn of_agent(agent: &'w Agent) -> Self {
+        let policy = agent.policy.as_ref().map(|policy| policy.as_str());
+        Self { approvers: agent.approvers.as_ref().map(|one| &one.value), policy }
+    }
+
+    fn of_task(task: &'w AgentTask) -> Self {
+        let policy = task.policy.as_ref().map(|policy| policy.as_str());
+        Self { approvers: task.approvers.as_ref().map(|one| &one.value), policy }
+    }
+
+    /// The key that says something else than before.
+    fn changed(self, is: Who<'_>) -> Option<&'static str> {
+        if self.approvers != is.approvers {
+            return Some("approvers");
+        }
+        (self.policy != is.policy).then_some("policy")
+    }
+}
+
+/// Whether who has to allow calls asks less than who had to. Where nobody was named, whoever may write was asked, and to name
+/// somebody is no weakening.
+fn loosened(view: &View<'_>, before: &[Who<'_>], after: &[Who<'_>]) -> Option<Kind> {
+    let asked = required(&view.before, before)?;
+    let asks = required(&view.after, after).unwrap_or_else(whoever_may_write);
+    asks.loosened_since(&asked).map(approval::kind)
+}
+
+/// What several of them ask together; nothing where none names anybody.
+fn required(commit: &Commit<'_>, who: &[Who<'_>]) -> Option<Requirement> {
+    let own = who.iter().filter_map(|who| who.approvers).map(Requirement::as_written);
+    let policies = who.iter().filter_map(|who| who.policy).map(|policy| commit.asked_by(policy));
+    let all: Vec<Requirement> = own.chain(policies).collect();
+    (!all.is_empty()).then(|| approval::flat(all))
 }
 
 /// A step with an agent: the tools that it may use, of those the agent has.
@@ -99,6 +152,20 @@ fn steps(view: &View<'_>, found: &mut Found) {
                 let subject = Subject::step(pair.definition(), after);
                 found.tell(Kind::AgentToolsWider, subject, format!("`{key}`: {added}"), place, Some(was));
             }
+            let who = |task, side| {
+                let agent = agent(view, task, side).map(Who::of_agent);
+                std::iter::once(Who::of_task(task)).chain(agent).collect::<Vec<_>>()
+            };
+            // What the agent itself says now is told there.
+            let changed = match was.agent.value == is.agent.value {
+                true => Who::of_task(was).changed(Who::of_task(is)),
+                false => Some("agent"),
+            };
+            let loosened = loosened(view, &who(was, Side::Before), &who(is, Side::After));
+            if let Some((key, kind)) = changed.zip(loosened) {
+                let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
+                found.tell(kind, Subject::step(pair.definition(), after), format!("`{key}`: {LESS}"), place, Some(was));
+            }
         }
     }
 }
@@ -111,10 +178,14 @@ fn usable(view: &View<'_>, task: &AgentTask, side: Side) -> Vec<Spanned<String>>
     if let Some(tools) = &task.tools {
         return tools.clone();
     }
+    agent(view, task, side).map(|agent| agent.tools.clone()).unwrap_or_default()
+}
+
+/// The agent of a task.
+fn agent<'v>(view: &'v View<'_>, task: &AgentTask, side: Side) -> Option<&'v Agent> {
     let commit = if side == Side::Before { &view.before } else { &view.after };
-    let agent = commit.repository.files.values().find_map(|file| match &file.definition {
+    commit.repository.files.values().find_map(|file| match &file.definition {
         Some(Definition::Agent(agent)) if agent.name.value == task.agent.value => Some(&**agent),
         _ => None,
-    });
-    agent.map(|agent: &Agent| agent.tools.clone()).unwrap_or_default()
+    })
 }

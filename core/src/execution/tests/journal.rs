@@ -75,6 +75,26 @@ fn entries_are_counted_and_recorded_once() {
 }
 
 #[test]
+fn the_timeline_says_which_tools_an_agent_works_without() {
+    let mut world = World::start(AGENT);
+    let left_out = |tools: &[&str]| {
+        let error = StepError::new(ErrorClass::Network, "nobody is there");
+        let tools = tools.iter().map(|tool| LeftOutTool { tool: (*tool).to_owned(), error: error.clone() });
+        Entry::ToolsLeftOut { tools: tools.collect() }
+    };
+    let note = |world: &World| timeline::Timeline::of(&world.execution, world.now).rows[0].note.clone();
+    world.notes("work", left_out(&["tracker", "shop"])).unwrap();
+    assert_eq!(note(&world).as_deref(), Some("without `tracker`, `shop`, which did not answer"));
+    world.notes("work", left_out(&["shop"])).unwrap();
+    assert_eq!(note(&world).as_deref(), Some("without `shop`, which did not answer"));
+    world.notes("work", left_out(&[])).unwrap();
+    assert_eq!(note(&world), None);
+    world.notes("work", left_out(&["shop"])).unwrap();
+    world.ends("work", Ok(json!("done")));
+    assert_eq!(note(&world).as_deref(), Some("without `shop`, which did not answer"));
+}
+
+#[test]
 fn a_journal_has_limits() {
     let mut world = World::start(AGENT);
     let long = "x".repeat(usize::try_from(MAX_ENTRY_BYTES).unwrap());

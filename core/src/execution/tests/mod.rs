@@ -131,6 +131,8 @@ pub(super) fn plan(steps: &str, more: &str) -> Plan {
     let text = format!("name: story\nversion: 1\n{more}\nsteps:\n{steps}");
     let files = [
         (".flow/agents/writer.yaml", "name: writer\nmodel: mock\ntools: [tracker]\n"),
+        (".flow/agents/careful.yaml", "name: careful\nmodel: mock\napprovers: {team: leads}\npolicy: strict\n"),
+        (".flow/policies/strict.yaml", "name: strict\napprovers: {role: admin}\n"),
         (".flow/tools/tracker.yaml", "name: tracker\ntype: mcp\nurl: https://tracker.example/mcp\n"),
         (".flow/processes/story.yaml", text.as_str()),
     ];

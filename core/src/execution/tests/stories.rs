@@ -286,6 +286,30 @@ fn inputs_are_checked_with_every_fault_and_defaults_filled_in() {
 }
 
 #[test]
+fn calls_of_an_agent_are_allowed_by_all_whom_the_step_the_agent_and_a_policy_name() {
+    let world = World::with(
+        "
+- {id: all, type: agent_task, agent: careful, message: Hi, approvers: {users: ['{{ inputs.who }}']}}
+- {id: agent, type: agent_task, agent: careful, message: Hi}
+- {id: policy, type: agent_task, agent: writer, message: Hi, policy: strict}
+- {id: none, type: agent_task, agent: writer, message: Hi}
+",
+        "inputs: {who: {type: string, default: ann}}",
+        json!({}),
+    );
+    use crate::approval::{Group, Requirement};
+    use crate::definition::Role;
+    let asked = |step: &str| world.execution.steps[step].input.get("requirement").cloned();
+    let people = |group: Group| Requirement::People { group, count: 1 };
+    let (ann, leads) = (people(Group::Users(vec!["ann".to_owned()])), people(Group::Team("leads".to_owned())));
+    let admins = || people(Group::Role(Role::Admin));
+    assert_eq!(asked("all"), Some(json!(Requirement::All { of: vec![ann, leads.clone(), admins()] })));
+    assert_eq!(asked("agent"), Some(json!(Requirement::All { of: vec![leads, admins()] })));
+    assert_eq!(asked("policy"), Some(json!(admins())));
+    assert_eq!(asked("none"), None);
+}
+
+#[test]
 fn what_is_not_performed_is_refused_before_it_starts() {
     let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: agent_task, agent: writer, message: hello}\n";
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);

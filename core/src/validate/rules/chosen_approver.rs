@@ -58,10 +58,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 fn is_chosen(step: &Step) -> bool {
-    let StepKind::HumanApproval(approval) = &step.kind else { return false };
     // A policy adds people whom nobody chooses.
-    let people = approval.approvers.iter().map(|people| &people.value);
-    approval.policy.is_none() && people.chain(approval.escalate.iter().map(|level| &level.to.value)).any(computed)
+    match &step.kind {
+        StepKind::HumanApproval(approval) if approval.policy.is_none() => {
+            let people = approval.approvers.iter().map(|people| &people.value);
+            people.chain(approval.escalate.iter().map(|level| &level.to.value)).any(computed)
+        }
+        StepKind::AgentTask(task) if task.policy.is_none() => {
+            task.approvers.iter().any(|people| computed(&people.value))
+        }
+        _ => false,
+    }
 }
 
 /// Whether people who are computed are enough.

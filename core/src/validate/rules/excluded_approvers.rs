@@ -47,11 +47,15 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         for step in process.steps() {
-            let StepKind::HumanApproval(approval) = &step.kind else { continue };
-            let Some(approvers) = approval.approvers.as_ref().filter(|_| !approval.allow_author) else { continue };
-            if let Some(span) = missing(approvers) {
-                let finding = findings.add(process.file, span, "the author of the change never counts");
-                finding.help("ask somebody else, or say `allow_author: true`");
+            let (approvers, help) = match &step.kind {
+                StepKind::HumanApproval(approval) if !approval.allow_author => {
+                    (&approval.approvers, "ask somebody else, or say `allow_author: true`")
+                }
+                StepKind::AgentTask(task) => (&task.approvers, "ask somebody else"),
+                _ => continue,
+            };
+            if let Some(span) = approvers.as_ref().and_then(missing) {
+                findings.add(process.file, span, "the author of the change never counts").help(help);
             }
         }
     }

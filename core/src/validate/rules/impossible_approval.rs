@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::super::text::has_markup;
 use crate::definition::Approvers;
 use crate::definition::repository::{Definition, File, FileKind};
-use crate::definition::step::{HumanApproval, StepKind};
+use crate::definition::step::{AgentTask, HumanApproval, StepKind};
 use crate::source::Spanned;
 
 /// The rule.
@@ -51,26 +51,34 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             Some(Definition::Process(process)) => {
                 for step in process.all_steps() {
                     let (people, escalate) = match &step.kind {
-                        StepKind::HumanApproval(approval) => (&approval.approvers, &approval.escalate),
-                        StepKind::Form(form) => (&form.assignees, &form.escalate),
+                        StepKind::HumanApproval(approval) => (&approval.approvers, approval.escalate.as_slice()),
+                        StepKind::Form(form) => (&form.assignees, form.escalate.as_slice()),
+                        StepKind::AgentTask(task) => (&task.approvers, &[][..]),
                         _ => continue,
                     };
                     people.iter().for_each(|people| tell(file, people, findings));
-                    if let StepKind::HumanApproval(approval) = &step.kind {
-                        by_policy(scope, file, approval, &policies, findings);
+                    if let StepKind::HumanApproval(HumanApproval { policy: Some(policy), approvers: None, .. })
+                    | StepKind::AgentTask(AgentTask { policy: Some(policy), approvers: None, .. }) = &step.kind
+                    {
+                        by_policy(scope, file, policy, &policies, findings);
                     }
                     escalate.iter().for_each(|level| tell(file, &level.to, findings));
                 }
             }
             Some(Definition::Policy(policy)) => policy.approvers.iter().for_each(|people| tell(file, people, findings)),
+            Some(Definition::Agent(agent)) => {
+                agent.approvers.iter().for_each(|people| tell(file, people, findings));
+                if let (Some(policy), None) = (&agent.policy, &agent.approvers) {
+                    by_policy(scope, file, policy, &policies, findings);
+                }
+            }
             _ => {}
         }
     }
 }
 
 /// A policy that names nobody, neither itself nor by what it extends.
-fn by_policy(scope: &Scope<'_>, file: &File, approval: &HumanApproval, policies: &Policies, findings: &mut Findings) {
-    let Some(policy) = approval.policy.as_ref().filter(|_| approval.approvers.is_none()) else { return };
+fn by_policy(scope: &Scope<'_>, file: &File, policy: &Spanned<String>, policies: &Policies, findings: &mut Findings) {
     let sound = scope.files(FileKind::Policy).all(|file| file.faults.is_empty() && file.structure.is_empty());
     if sound && policies.get(&policy.value).is_some_and(Vec::is_empty) {
         let message = format!("the policy `{}` names nobody who could approve", policy.value);

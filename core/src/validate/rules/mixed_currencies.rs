@@ -1,10 +1,16 @@
 //! Budgets in several currencies.
 
+use std::collections::BTreeMap;
+
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::agents;
+use super::budget_without_price::fits;
 use crate::definition::Process;
+use crate::definition::agent::Agent;
 use crate::definition::repository::{Definition, File};
+use crate::definition::step::StepKind;
 use crate::source::{Span, Spanned};
 use crate::value::Money;
 
@@ -70,9 +76,10 @@ quotas: {cost_per_execution: 1 USD}
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let agents = agents(scope);
     for file in scope.all_files() {
         let amounts = match &file.definition {
-            Some(Definition::Process(process)) => amounts(process),
+            Some(Definition::Process(process)) => amounts(scope, &agents, process),
             _ => continue,
         };
         let Some(first) = amounts.first() else { continue };
@@ -80,8 +87,21 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-fn amounts(process: &Process) -> Vec<&Spanned<Money>> {
-    let of_steps = process.all_steps().filter_map(|step| step.kind.budget()?.max_cost.as_ref());
+/// The amounts of a process. One that does not fit the price of its model is told of there.
+fn amounts<'p>(
+    scope: &Scope<'_>,
+    agents: &BTreeMap<&str, (&File, &Agent)>,
+    process: &'p Process,
+) -> Vec<&'p Spanned<Money>> {
+    let of_steps = process.all_steps().filter_map(|step| {
+        let money = step.kind.budget()?.max_cost.as_ref()?;
+        let model = match &step.kind {
+            StepKind::AiGenerate(generate) => Some(generate.model.as_str()),
+            StepKind::AgentTask(task) => agents.get(task.agent.as_str()).map(|(_, agent)| agent.model.as_str()),
+            _ => None,
+        };
+        model.is_none_or(|model| fits(scope, model, money)).then_some(money)
+    });
     of_steps.chain(process.header.guarantees.iter().filter_map(|one| one.at_most.as_ref())).collect()
 }
 

@@ -9,6 +9,7 @@ pub mod archived_with_triggers;
 pub mod argument_does_not_fit;
 pub mod budget_above_agent;
 pub mod budget_of_zero;
+pub mod budget_without_price;
 pub mod budgets_over_quota;
 pub mod bypassed_gate;
 pub mod case_cannot_start;
@@ -55,6 +56,7 @@ pub mod guarantee_not_provable;
 pub mod guarantee_proves_nothing;
 pub mod ignored_decision;
 pub mod impossible_approval;
+pub mod injection_by_tools;
 pub mod inner_deadline;
 pub mod input_never_given;
 pub mod inputs_of_test;
@@ -164,6 +166,10 @@ mod cascade_tests;
 mod gate_tests;
 #[cfg(test)]
 mod one_mistake_tests;
+#[cfg(test)]
+mod prices_tests;
+#[cfg(test)]
+mod tools_tests;
 
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
@@ -316,6 +322,7 @@ pub const RULES: &[&Rule] = &[
     &prompt_injection::RULE,
     &credentials_in_address::RULE,
     &secret_not_by_name::RULE,
+    &injection_by_tools::RULE,
     &guarantee_does_not_hold::RULE,
     &guarantee_not_provable::RULE,
     &guarantee_names_nothing::RULE,
@@ -329,6 +336,7 @@ pub const RULES: &[&Rule] = &[
     &mixed_currencies::RULE,
     &budget_of_zero::RULE,
     &endless_circle::RULE,
+    &budget_without_price::RULE,
     &unused_suppression::RULE,
     &suppression_without_reason::RULE,
     &unknown_code::RULE,

@@ -82,7 +82,10 @@ pub(in super::super) fn references(file: &File) -> Vec<Reference<'_>> {
     let mut found = Named(Vec::new());
     match &file.definition {
         Some(Definition::Process(process)) => process.all_steps().for_each(|step| found.of_step(step)),
-        Some(Definition::Agent(agent)) => agent.tools.iter().for_each(|tool| found.add(FileKind::Tool, tool)),
+        Some(Definition::Agent(agent)) => {
+            agent.tools.iter().for_each(|tool| found.add(FileKind::Tool, tool));
+            agent.policy.iter().for_each(|policy| found.add(FileKind::Policy, policy));
+        }
         Some(Definition::Policy(policy)) => {
             policy.extends.iter().for_each(|other| found.add(FileKind::Policy, other));
         }
@@ -117,6 +120,7 @@ impl<'r> Named<'r> {
             StepKind::AgentTask(task) => {
                 self.add(FileKind::Agent, &task.agent);
                 task.tools.iter().flatten().for_each(|tool| self.add(FileKind::Tool, tool));
+                task.policy.iter().for_each(|policy| self.add(FileKind::Policy, policy));
                 self.schema(task.output_schema.as_ref());
             }
             StepKind::AiGenerate(generate) => {

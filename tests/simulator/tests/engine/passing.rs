@@ -209,6 +209,7 @@ passed_on! { HeardStore of store {
 
 passed_on! { SpendingStore of store {
     reads spent(tenant: &TenantId, month: Month) -> Vec<Spent>;
+    writes spend(tenant: &TenantId, charge: Charge) -> ();
 } }
 
 passed_on! { StandingStore of store {

@@ -1,8 +1,9 @@
 //! What models cost: a table that is data, and that an operator can replace. An answer's cost is computed from the tokens that
 //! the provider counted; what providers really charge (discounts, caches, taxes) is not known here.
 
-use flowctl_core::value::Money;
 use serde::Deserialize;
+
+use super::Money;
 
 /// The table that comes with flowctl.
 const TABLE: &str = include_str!("prices.toml");
@@ -72,6 +73,11 @@ impl Prices {
             None => price.model == model,
         };
         self.table.iter().filter(fits).max_by_key(|price| price.model.len())
+    }
+
+    /// Whether a model costs nothing; then it fits a budget in any currency.
+    pub fn is_free(&self, model: &str) -> bool {
+        self.of(model).is_some_and(|price| price.input.amount().is_zero() && price.output.amount().is_zero())
     }
 
     /// What so many tokens cost; nothing where the model has no price.
