@@ -1,5 +1,6 @@
 //! Lays many executions into a database at once: copies of one that the engine has made, with ids of their own.
 
+use std::fs::File;
 use std::path::Path;
 
 use flowctl_core::execution::ExecutionId;
@@ -45,7 +46,8 @@ pub fn lay_in_sqlite(database: &Path, template: ExecutionId, count: usize) -> Re
         connection.execute(statement, params![id])?;
     }
     connection.execute_batch("commit; pragma wal_checkpoint(truncate); analyze;")?;
-    Ok(())
+    // What is measured next waits for nothing that the system still has to write.
+    Ok(File::open(database)?.sync_all()?)
 }
 
 /// PostgreSQL: the same.
@@ -83,6 +85,8 @@ pub async fn lay_in_postgres(
         sqlx::query(statement).bind(template).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    sqlx::query("analyze").execute(connection).await?;
+    sqlx::query("analyze").execute(&mut *connection).await?;
+    // As on SQLite, where this user may.
+    let _ = sqlx::query("checkpoint").execute(connection).await;
     Ok(())
 }
