@@ -156,13 +156,13 @@ impl<'r> ProcessTypes<'r> {
 
     /// What a text of this owner can read, once everything is inferred.
     pub(super) fn environment<'e>(&'e self, types: &'e Types<'r>, owner: &'e Owner) -> impl Environment + 'e {
-        Reader { types, of: self, values: &self.inferred(types).values, owner, known: Vec::new() }
+        Reader { types, of: self, values: &self.inferred(types).values, owner, known: Vec::new(), mistaken: 0 }
     }
 
     /// What a text can read, once everything is inferred.
     pub(super) fn environment_of<'e>(&'e self, types: &'e Types<'r>, text: &'e Text) -> impl Environment + 'e {
         let values = &self.inferred(types).values;
-        Reader { types, of: self, values, owner: &text.owner, known: self.known(text) }
+        Reader { types, of: self, values, owner: &text.owner, known: self.known(text), mistaken: 0 }
     }
 
     /// The conditions about what a text reads that have come out so before it is read.
@@ -199,6 +199,8 @@ struct Reader<'e, 'r> {
     values: &'e Values,
     owner: &'e Owner,
     known: Known<'e>,
+    /// How many mistakes other texts have.
+    mistaken: usize,
 }
 
 impl Reader<'_, '_> {
@@ -215,6 +217,10 @@ impl Reader<'_, '_> {
 impl Environment for Reader<'_, '_> {
     fn known(&self) -> &[(&crate::expression::tree::Node, bool)] {
         &self.known
+    }
+
+    fn mistaken(&self) -> usize {
+        self.mistaken
     }
 
     fn root(&self, path: &[Segment]) -> Option<Start> {
@@ -267,6 +273,7 @@ struct Pass<'p, 'r> {
     /// The `foreach` with this mapping.
     loops: BTreeMap<NodeId, &'r str>,
     begun: BTreeSet<Task<'r>>,
+    mistaken: usize,
 }
 
 impl<'p, 'r> Pass<'p, 'r> {
@@ -282,7 +289,7 @@ impl<'p, 'r> Pass<'p, 'r> {
         let is_loop = |step: &&Step| matches!(step.kind, StepKind::Foreach(_));
         let loops = of.process.all_steps().filter(is_loop).map(|step| (step.node, step.id.as_str())).collect();
         let (read, begun) = (vec![None; texts.len()], BTreeSet::new());
-        Self { types, of, texts, read, values: Values::default(), by_owner, by_node, loops, begun }
+        Self { types, of, texts, read, values: Values::default(), by_owner, by_node, loops, begun, mistaken: 0 }
     }
 
     fn run(mut self) -> Inferred {
@@ -354,9 +361,12 @@ impl<'p, 'r> Pass<'p, 'r> {
             Task::Text(place) if self.read[place].is_none() => {
                 let text = &self.texts[place];
                 let known = self.of.known(text);
-                let reader = Reader { types: self.types, of: self.of, values: &self.values, owner: &text.owner, known };
+                let (types, of, values, owner) = (self.types, self.of, &self.values, &text.owner);
+                let reader = Reader { types, of, values, owner, known, mistaken: self.mistaken };
                 let read = text.template.as_ref().map(|template| check::read(template, &reader, text.role));
-                self.read[place] = Some(read.unwrap_or_default());
+                let read = read.unwrap_or_default();
+                self.mistaken += read.mistakes.len();
+                self.read[place] = Some(read);
             }
             Task::Step(id) if !self.values.steps.contains_key(id) => {
                 let Some(known) = self.of.steps().get(id) else { return };

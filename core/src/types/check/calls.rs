@@ -160,7 +160,7 @@ impl<'t> Check<'t> {
                 }
                 Found::Nothing => {
                     let chain = if offset == 0 { "an entry of the list" } else { &path[..offset - 1] };
-                    let mut mistake = nothing_there(chain, &key, &part, &before);
+                    let mut mistake = nothing_there(chain, &key, &part, &before, self.suggests());
                     mistake.message = mistake.message.replace("`an entry of the list`", "an entry of the list");
                     self.mistakes.push(mistake);
                     return None;

@@ -154,7 +154,7 @@ impl<'t> Check<'t> {
     fn no_such_part(&mut self, node: &Node, links: &[Link], index: usize, of: &Type) {
         let link = &links[index];
         let chain = self.written(node, links, index);
-        let mistake = nothing_there(&chain, &link.key, &link.range, of);
+        let mistake = nothing_there(&chain, &link.key, &link.range, of, self.suggests());
         self.mistakes.push(mistake);
     }
 
@@ -245,8 +245,14 @@ fn is_slip(name: &str, known: &str) -> bool {
 /// Most names that a misspelt one is compared with; nobody writes more by hand.
 const MAX_COMPARED: usize = 1_000;
 
-/// What to say about a part that cannot be there.
-pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usize>, of: &Type) -> Mistake {
+/// What to say about a part that cannot be there, and, where that is wanted, what was meant instead.
+pub(in crate::types) fn nothing_there(
+    chain: &str,
+    key: &Key,
+    range: &Range<usize>,
+    of: &Type,
+    suggests: bool,
+) -> Mistake {
     let wrong = |message: String| Mistake::new(MistakeKind::UnknownName, range.clone(), message);
     let noun = of.noun().unwrap_or_default();
     let name = match key {
@@ -268,9 +274,6 @@ pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usiz
             _ => wrong,
         };
     }
-    let mut known: Vec<&str> = records.iter().flat_map(|record| record.names()).collect();
-    let mut seen = HashSet::new();
-    known.retain(|name| seen.insert(*name));
     let message = match chain {
         "inputs" => format!("there is no input `{name}`"),
         "context" => format!("there is no constant `{name}`"),
@@ -278,7 +281,12 @@ pub(in crate::types) fn nothing_there(chain: &str, key: &Key, range: &Range<usiz
         "trigger" if name == "pull_request" => "no trigger of this process has a pull request".to_owned(),
         _ => format!("`{chain}` has no field `{name}`"),
     };
-    // A hostile file misspells many names out of many: comparing all with all would take minutes.
+    if !suggests {
+        return wrong(message);
+    }
+    let mut known: Vec<&str> = records.iter().flat_map(|record| record.names()).collect();
+    let mut seen = HashSet::new();
+    known.retain(|name| seen.insert(*name));
     let near = if known.len() > MAX_COMPARED { None } else { closest(name, known.iter().copied()) };
     wrong(message).meant(near, &known)
 }

@@ -17,6 +17,7 @@ use super::mistake::{Mistake, MistakeKind};
 use super::text::{Role, Usage, Wants};
 use crate::expression::tree::{Choice, Node, Root, Statement, Target, What};
 use crate::expression::{Segment, Template};
+use crate::source::MAX_MISSPELT;
 use crate::value::Duration;
 use narrow::Fact;
 
@@ -28,6 +29,11 @@ pub trait Environment {
     /// The tests that have come out so before the text is read.
     fn known(&self) -> &[(&Node, bool)] {
         &[]
+    }
+
+    /// How many mistakes were found in texts beside it before.
+    fn mistaken(&self) -> usize {
+        0
     }
 }
 
@@ -119,6 +125,11 @@ impl<'t> Check<'t> {
         };
         environment.known().iter().for_each(|(test, outcome)| check.learn(test, *outcome));
         check
+    }
+
+    /// Whether what was meant by an unknown name is still looked for: more mistakes than that nobody is shown.
+    fn suggests(&self) -> bool {
+        self.environment.mistaken() + self.mistakes.len() < MAX_MISSPELT
     }
 
     fn template(&mut self, role: Role) -> Type {
