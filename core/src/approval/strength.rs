@@ -208,7 +208,7 @@ pub fn adds_nobody(to: &Requirement, known: &[&Requirement]) -> bool {
     to.leaves().into_iter().all(|group| known.iter().any(|wider| is_within(group, wider)))
 }
 
-/// Who may fill in a form that names nobody: whoever may write.
+/// Who may fill in a form, or allow a call of an agent, where nobody is named: whoever may write.
 pub fn whoever_may_write() -> Requirement {
     Requirement::People { group: Group::Role(Role::Write), count: 1 }
 }

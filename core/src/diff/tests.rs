@@ -290,7 +290,10 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
             "name: a\nmodel: mock\napprovers: {team: a}",
             "fewer-approvers",
         ),
-        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {team: a}", ""),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {team: a}", "other-approvers"),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {users: [mallory]}", "other-approvers"),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {role: admin}", ""),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {role: write, count: 2}", ""),
         (
             agent,
             "name: a\nmodel: mock\nbudget: {max_cost: 1 USD}",
@@ -336,8 +339,9 @@ fn a_task_whose_calls_others_allow_is_told_of() {
     for (before, after, expected) in [
         ("agent: lax, approvers: {team: a, count: 2}", "agent: lax, approvers: {team: a}", "fewer-approvers"),
         ("agent: strict, approvers: {role: admin}", "agent: strict", "fewer-approvers"),
-        ("agent: lax", "agent: lax, approvers: {team: a}", ""),
-        ("agent: lax", "agent: strict", ""),
+        ("agent: lax", "agent: lax, approvers: {team: a}", "other-approvers"),
+        ("agent: lax", "agent: lax, approvers: {role: maintain}", ""),
+        ("agent: lax", "agent: strict", "other-approvers"),
         ("agent: strict", "agent: lax", "other-approvers"),
     ] {
         let (before, after) = (process(before), process(after));

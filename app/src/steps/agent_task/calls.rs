@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use flowctl_core::approval::{Group, Requirement};
-use flowctl_core::definition::{ErrorClass, Role};
+use flowctl_core::approval::{Requirement, whoever_may_write};
+use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{CallDecision, CallRequest, Entry, StepError, ToolOutcome, call_digest};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -55,8 +55,7 @@ enum Due<'o> {
 impl Calls {
     /// Calls that one person allows who may write, unless `requirement` says who else.
     pub(super) fn new(journal: Journal, step: &str, idempotency_key: &str, requirement: Option<Requirement>) -> Self {
-        let usual = || Requirement::People { group: Group::Role(Role::Write), count: 1 };
-        let requirement = requirement.unwrap_or_else(usual);
+        let requirement = requirement.unwrap_or_else(whoever_may_write);
         Self { journal, step: step.to_owned(), idempotency_key: idempotency_key.to_owned(), requirement }
     }
 

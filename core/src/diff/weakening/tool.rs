@@ -121,10 +121,10 @@ impl<'w> Who<'w> {
     }
 }
 
-/// Whether who has to allow calls asks less than who had to. Where nobody was named, whoever may write was asked, and to name
-/// somebody is no weakening.
+/// Whether who has to allow calls asks less than who had to. Where nobody is named, whoever may write is asked; a team or a
+/// person need not be allowed to write.
 fn loosened(view: &View<'_>, before: &[Who<'_>], after: &[Who<'_>]) -> Option<Kind> {
-    let asked = required(&view.before, before)?;
+    let asked = required(&view.before, before).unwrap_or_else(whoever_may_write);
     let asks = required(&view.after, after).unwrap_or_else(whoever_may_write);
     asks.loosened_since(&asked).map(approval::kind)
 }
