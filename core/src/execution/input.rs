@@ -144,7 +144,7 @@ fn agent_task(task: &AgentTask, planned: &PlannedStep, context: &Context) -> Res
         input.insert("budget".to_owned(), json!(budget));
     }
     input.insert("session".to_owned(), json!(task.session));
-    if task.approvers.is_some() || planned.of_agent.is_some() || !planned.policy.is_empty() {
+    if task.approvers.is_some() || planned.of_agent.is_some() || planned.is_governed {
         let requirement = people::requirement(planned, task.approvers.as_ref(), context)?;
         input.insert("requirement".to_owned(), json!(requirement));
     }

@@ -65,6 +65,8 @@ pub struct PlannedStep {
     pub prompt: Option<PromptTemplate>,
     /// The approvers that its policy demands; of a task also those of its agent's policy.
     pub policy: Vec<Spanned<Approvers>>,
+    /// Whether a policy says who allows calls of its agent, also one that names nobody.
+    pub(super) is_governed: bool,
     /// What its agent says of who allows calls; nothing in an agent's file is computed.
     pub(super) of_agent: Option<Requirement>,
     /// The steps that a `foreach` runs for each item.
@@ -334,6 +336,7 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
         schema: None,
         prompt: None,
         policy: Vec::new(),
+        is_governed: false,
         of_agent: None,
         body: IndexMap::new(),
         equipment: Map::new(),
@@ -374,6 +377,7 @@ fn planned(step: &Step, edges: Vec<Edge>, resources: &Resources) -> Result<Plann
             for name in policies.chain(agent.and_then(|agent| agent.policy.as_deref())) {
                 let policy = resources.policies.get(name).ok_or_else(|| unknown("policy", name))?;
                 planned.policy.extend(policy.iter().cloned());
+                planned.is_governed = true;
             }
             planned.reads.add(&planned.policy);
         }

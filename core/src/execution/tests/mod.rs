@@ -132,6 +132,7 @@ pub(super) fn plan(steps: &str, more: &str) -> Plan {
     let files = [
         (".flow/agents/writer.yaml", "name: writer\nmodel: mock\ntools: [tracker]\n"),
         (".flow/agents/careful.yaml", "name: careful\nmodel: mock\napprovers: {team: leads}\npolicy: strict\n"),
+        (".flow/policies/empty.yaml", "name: empty\n"),
         (".flow/policies/strict.yaml", "name: strict\napprovers: {role: admin}\n"),
         (".flow/tools/tracker.yaml", "name: tracker\ntype: mcp\nurl: https://tracker.example/mcp\n"),
         (".flow/processes/story.yaml", text.as_str()),

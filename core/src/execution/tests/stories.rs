@@ -310,6 +310,14 @@ fn calls_of_an_agent_are_allowed_by_all_whom_the_step_the_agent_and_a_policy_nam
 }
 
 #[test]
+fn a_policy_that_names_nobody_makes_nobody_else_a_judge_of_calls() {
+    let step = "- {id: act, type: agent_task, agent: writer, message: Hi, policy: empty}";
+    let world = World::with(step, "", json!({}));
+    let error = world.execution.steps["act"].error.as_ref().unwrap();
+    assert_eq!((error.class, error.message.as_str()), (ErrorClass::Refused, "nobody is named who could approve"));
+}
+
+#[test]
 fn what_is_not_performed_is_refused_before_it_starts() {
     let text = "name: story\nversion: 1\nsteps:\n- {id: a, type: agent_task, agent: writer, message: hello}\n";
     let repository = Repository::read([(".flow/processes/story.yaml".to_owned(), text.to_owned())]);
