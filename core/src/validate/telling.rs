@@ -128,16 +128,33 @@ fn described_operations(scope: &Scope<'_>, tool: &Tool) -> BTreeMap<String, bool
     described
 }
 
-/// Whether an operation's name says that it only reads: `list_issues`, `getItem`.
+/// Whether an operation's name says that it only reads: `list_issues`, `getItem`, and `issue_read` as the MCP server of GitHub
+/// has it, but not `mark_all_notifications_read`. Source: its README, "Tools".
 fn is_named_as_reading(name: &str) -> bool {
-    const READS: [&str; 12] =
-        ["get", "list", "read", "search", "find", "fetch", "query", "describe", "show", "lookup", "count", "view"];
-    let ends = |(place, letter): (usize, char)| {
-        let is_hump = letter.is_uppercase() && name[..place].ends_with(char::is_lowercase);
-        (is_hump || matches!(letter, '_' | '-' | '.' | '/')).then_some(place)
-    };
-    let end = name.char_indices().find_map(ends).unwrap_or(name.len());
-    READS.iter().any(|word| name[..end].eq_ignore_ascii_case(word))
+    const READS: [&str; 15] = [
+        "get", "list", "read", "search", "find", "fetch", "query", "describe", "show", "lookup", "count", "view",
+        "retrieve", "browse", "download",
+    ];
+    const SETS: [&str; 7] = ["mark", "marks", "set", "as", "make", "toggle", "update"];
+    let is_one_of = |word: &str, words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let words = words_of(name);
+    let begins = words.first().is_some_and(|first| is_one_of(first, &READS));
+    let ends = words.last().is_some_and(|last| last.eq_ignore_ascii_case("read"));
+    begins || (ends && !words[0].is_empty() && !words.iter().any(|word| is_one_of(word, &SETS)))
+}
+
+/// The words of an operation's name, told by signs between them and by capitals.
+fn words_of(name: &str) -> Vec<&str> {
+    let (mut words, mut begin) = (Vec::new(), 0);
+    for (place, letter) in name.char_indices() {
+        let is_sign = matches!(letter, '_' | '-' | '.' | '/');
+        if is_sign || (letter.is_uppercase() && name[..place].ends_with(char::is_lowercase)) {
+            words.push(&name[begin..place]);
+            begin = place + usize::from(is_sign);
+        }
+    }
+    words.push(&name[begin..]);
+    words
 }
 
 /// Words that reach the message of an agent which can change something without a person, and that nobody looked at before.
@@ -276,11 +293,34 @@ mod tests {
     use super::is_named_as_reading;
 
     #[test]
-    fn operations_that_only_read_are_told_by_the_first_word_of_their_name() {
-        for name in ["get", "list_issues", "getItem", "Search-all", "read.file", "FETCH/page"] {
+    fn operations_that_only_read_are_told_by_the_first_or_the_last_word_of_their_name() {
+        for name in [
+            "get",
+            "list_issues",
+            "getItem",
+            "Search-all",
+            "read.file",
+            "FETCH/page",
+            "issue_read",
+            "pullRequestRead",
+            "retrieve_page",
+        ] {
             assert!(is_named_as_reading(name), "{name}");
         }
-        for name in ["", "close_issue", "getaway", "reset", "addLabels", "listen", "_get", "ÄndernGet"] {
+        for name in [
+            "",
+            "close_issue",
+            "getaway",
+            "reset",
+            "addLabels",
+            "listen",
+            "_get",
+            "ÄndernGet",
+            "issue_write",
+            "spread",
+            "mark_all_notifications_read",
+            "markAsRead",
+        ] {
             assert!(!is_named_as_reading(name), "{name}");
         }
     }
