@@ -5,8 +5,9 @@ use super::super::reaching::arrivals;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::has_markup;
+use super::super::walk::agents;
 use crate::dataflow::{Field, Origin, Origins};
-use crate::definition::step::StepKind;
+use crate::definition::step::{AgentTask, StepKind};
 use crate::definition::{Approvers, Step};
 
 /// The rule.
@@ -47,6 +48,13 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let origins = Origins::of(Origin::Outsider).with(Origins::of(Origin::Starter)).with(Origins::of(Origin::Model));
     let field = |field: &Field| matches!(field.key.as_str(), "approvers" | "escalate");
+    let agents = agents(scope);
+    // What an agent says is needed, too, and nothing in its file is computed.
+    let names_people = |task: &AgentTask| {
+        let agent = agents.get(task.agent.as_str());
+        agent.is_some_and(|(_, agent)| agent.approvers.is_some() || agent.policy.is_some())
+    };
+    let is_chosen = |step: &Step| is_chosen(step, &names_people);
     for process in &scope.processes {
         for arrival in arrivals(scope, process, &is_chosen, &field, origins) {
             let message = format!("`{}` decides who may approve", arrival.reads());
@@ -57,14 +65,14 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
-fn is_chosen(step: &Step) -> bool {
+fn is_chosen(step: &Step, agent_names_people: &dyn Fn(&AgentTask) -> bool) -> bool {
     // A policy adds people whom nobody chooses.
     match &step.kind {
         StepKind::HumanApproval(approval) if approval.policy.is_none() => {
             let people = approval.approvers.iter().map(|people| &people.value);
             people.chain(approval.escalate.iter().map(|level| &level.to.value)).any(computed)
         }
-        StepKind::AgentTask(task) if task.policy.is_none() => {
+        StepKind::AgentTask(task) if task.policy.is_none() && !agent_names_people(task) => {
             task.approvers.iter().any(|people| computed(&people.value))
         }
         _ => false,

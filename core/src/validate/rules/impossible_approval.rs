@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::super::text::has_markup;
+use super::super::walk::agents;
 use crate::definition::Approvers;
 use crate::definition::repository::{Definition, File, FileKind};
-use crate::definition::step::{AgentTask, HumanApproval, StepKind};
+use crate::definition::step::{AgentTask, StepKind};
 use crate::source::Spanned;
 
 /// The rule.
@@ -46,6 +47,15 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let policies = scope.repository.resources().policies;
+    let agents = agents(scope);
+    // All whom the step and its agent name are needed. Of a policy that is not there nobody knows.
+    let agent_names_people = |task: &AgentTask| {
+        agents.get(task.agent.as_str()).is_some_and(|(_, agent)| {
+            let by_policy =
+                |policy: &Spanned<String>| policies.get(&policy.value).is_none_or(|named| !named.is_empty());
+            agent.approvers.is_some() || agent.policy.as_ref().is_some_and(by_policy)
+        })
+    };
     for file in scope.all_files() {
         match &file.definition {
             Some(Definition::Process(process)) => {
@@ -57,9 +67,12 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                         _ => continue,
                     };
                     people.iter().for_each(|people| tell(file, people, findings));
-                    if let StepKind::HumanApproval(HumanApproval { policy: Some(policy), approvers: None, .. })
-                    | StepKind::AgentTask(AgentTask { policy: Some(policy), approvers: None, .. }) = &step.kind
-                    {
+                    let policy = match &step.kind {
+                        StepKind::HumanApproval(approval) => approval.policy.as_ref(),
+                        StepKind::AgentTask(task) => task.policy.as_ref().filter(|_| !agent_names_people(task)),
+                        _ => None,
+                    };
+                    if let (Some(policy), None) = (policy, people) {
                         by_policy(scope, file, policy, &policies, findings);
                     }
                     escalate.iter().for_each(|level| tell(file, &level.to, findings));

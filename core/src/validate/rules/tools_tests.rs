@@ -254,6 +254,10 @@ fn whoever_may_allow_calls_is_looked_at_like_whoever_may_approve() {
         ("", "policy: strikt", Some(("FLOW401", process))),
         ("approvers: {users: ['{{ inputs.who }}']}\n", "", Some(("FLOW210", agent))),
         ("", "approvers: {users: ['{{ inputs.who }}']}", Some(("FLOW507", process))),
+        ("approvers: {team: leads}\n", "approvers: {users: ['{{ inputs.who }}']}", None),
+        ("policy: strict\n", "approvers: {users: ['{{ inputs.who }}']}", None),
+        ("approvers: {team: leads}\n", "policy: empty", None),
+        ("policy: strict\n", "policy: empty", None),
         ("", "approvers: {users: ['{{ inputs.whom }}']}", Some(("FLOW202", process))),
         ("", "approvers: {users: ['{{ trigger.pull_request.author }}']}", Some(("FLOW310", process))),
     ] {
