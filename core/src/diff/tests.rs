@@ -403,6 +403,26 @@ fn what_a_policy_edited_elsewhere_asks_is_told_once() {
 }
 
 #[test]
+fn a_policy_governs_also_those_who_allow_calls_of_agents() {
+    let process =
+        |task: &str| format!("name: p\nversion: 1\nsteps:\n  - {{id: act, type: agent_task, message: Hi, {task}}}\n");
+    let agents = [
+        (".flow/agents/bound.yaml", "name: bound\nmodel: mock\npolicy: base\n"),
+        (".flow/agents/free.yaml", "name: free\nmodel: mock\n"),
+    ];
+    for (task, governs) in [("agent: bound", true), ("agent: free, policy: base", true), ("agent: free", false)] {
+        let process = process(task);
+        let files = |base: &'static str| {
+            let [one, other] = agents;
+            [(".flow/processes/p.yaml", process.as_str()), (".flow/policies/base.yaml", base), one, other]
+        };
+        let difference = between(&files("approvers: {team: a, count: 2}\n"), &files("approvers: {team: a}\n"));
+        assert_eq!(kinds(&difference), ["fewer-approvers"], "{task}");
+        assert_eq!(told(&difference).contains("it governs `p`"), governs, "{task}");
+    }
+}
+
+#[test]
 fn a_step_that_leaves_its_policy_is_told_unless_it_asks_as_much_itself() {
     let process =
         |approval: &str| format!("name: p\nversion: 1\nsteps:\n  - {{id: ok, type: human_approval, {approval}}}\n");

@@ -1,5 +1,7 @@
 //! Policies: who must approve, when things may happen, what may be spent; each with all that it extends.
 
+use std::collections::BTreeSet;
+
 use super::{Commit, Found, Subject, View, approval, key_place, typed};
 use crate::approval::Requirement;
 use crate::definition::Step;
@@ -8,6 +10,7 @@ use crate::definition::repository::{Definition, File, stem};
 use crate::definition::step::StepKind;
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::model::{Place, Side};
+use crate::source::Spanned;
 use crate::value::any_matches;
 
 /// Looks at every policy that was there before.
@@ -110,8 +113,16 @@ impl Pair<'_, '_> {
     fn users(&self) -> Vec<String> {
         let after = &self.view.after;
         let includes = |name: &str| after.chain(name).iter().any(|(file, _)| std::ptr::eq(*file, self.after.0));
+        let is_named = |policy: &Option<Spanned<String>>| policy.as_ref().is_some_and(|policy| includes(&policy.value));
+        // Calls of an agent are allowed by those whom its own policy names, too.
+        let agents = after.repository.files.values().filter_map(|file| match &file.definition {
+            Some(Definition::Agent(agent)) if is_named(&agent.policy) => Some(agent.name.as_str()),
+            _ => None,
+        });
+        let agents: BTreeSet<&str> = agents.collect();
         let named = |step: &Step| match &step.kind {
-            StepKind::HumanApproval(approval) => approval.policy.as_ref().is_some_and(|policy| includes(&policy.value)),
+            StepKind::HumanApproval(approval) => is_named(&approval.policy),
+            StepKind::AgentTask(task) => is_named(&task.policy) || agents.contains(task.agent.as_str()),
             _ => false,
         };
         let processes = after.repository.processes().filter(|(_, process)| process.all_steps().any(named));
