@@ -30,6 +30,7 @@ pub fn files(size: Size) -> Vec<(&'static str, String)> {
         ("many-misspelt-dependencies", each_step(pick(300, 20_000), "depends_on: [t@]")),
         ("many-misspelt-compensations", each_step(pick(300, 20_000), "compensate_with: t@")),
         ("many-misspelt-inputs", misspelt_inputs(pick(30, 900), pick(300, 100_000))),
+        ("many-misspelt-receivers", misspelt_receivers(pick(300, 20_000))),
         (
             "many-duplicate-ids",
             "name: a\nversion: 1\nsteps:\n".to_owned()
@@ -113,6 +114,21 @@ fn misspelt_inputs(known: usize, unknown: usize) -> String {
     for number in 0..unknown {
         let _ = writeln!(text, "      v{number}: '{{{{ inputs.lkjihgfedcba{number} }}}}'");
     }
+    text
+}
+
+/// The same of those who are told.
+fn misspelt_receivers(count: usize) -> String {
+    let mut text = String::from("name: a\nversion: 1\ninputs:\n");
+    for number in 0..count {
+        let _ = writeln!(text, "  abcdefghijkl{number}: {{type: string}}");
+    }
+    text.push_str("notify:\n");
+    for number in 0..count {
+        let to = format!("{{{{ inputs.lkjihgfedcba{number} }}}}");
+        let _ = writeln!(text, "  - {{on: [failed], channel: email, to: ['{to}']}}");
+    }
+    text.push_str("steps:\n  - {id: a, type: wait, for: 1s}\n");
     text
 }
 

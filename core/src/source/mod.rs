@@ -37,7 +37,7 @@ pub use spanned::Spanned;
 pub use view::{to_json, to_json_without};
 pub use within::ScalarMap;
 pub use words::closest;
-pub(crate) use words::{MAX_KNOWN, MAX_MISSPELT, meant_key, misspelt};
+pub(crate) use words::{MAX_KNOWN, MAX_MISSPELT, Misspelt, meant_key};
 
 #[cfg(test)]
 mod tests;

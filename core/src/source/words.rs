@@ -89,16 +89,32 @@ fn letters(word: &str) -> Option<u64> {
     word.is_ascii().then(|| word.bytes().fold(0, |letters, letter| letters | bit(letter)))
 }
 
-/// The known names that somebody seems to have meant by others: one mistake takes the place of one name.
-pub(crate) fn misspelt<'a>(
-    unknown: impl IntoIterator<Item = &'a str>,
-    known: impl IntoIterator<Item = &'a str> + Clone,
-) -> BTreeSet<&'a str> {
-    unknown
-        .into_iter()
-        .take(MAX_MISSPELT)
-        .filter_map(|name| closest(name, known.clone().into_iter().take(MAX_KNOWN)))
-        .collect()
+/// Names that were not given because others were given instead: one mistake is one name. It is bounded for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Misspelt {
+    /// Comparisons that are left.
+    left: usize,
+}
+
+impl Misspelt {
+    pub(crate) const fn new() -> Self {
+        Self { left: MAX_MISSPELT * MAX_MISSPELT }
+    }
+
+    /// The names not given that somebody seems to have meant by those that are not known.
+    pub(crate) fn among<'a>(
+        &mut self,
+        unknown: impl IntoIterator<Item = &'a str>,
+        not_given: &[&'a str],
+    ) -> BTreeSet<&'a str> {
+        let mut meant = BTreeSet::new();
+        for name in unknown {
+            let Some(left) = self.left.checked_sub(not_given.len()) else { break };
+            self.left = left;
+            meant.extend(closest(name, not_given.iter().copied()));
+        }
+        meant
+    }
 }
 
 /// Keys of GitHub Actions, and what says the same here.

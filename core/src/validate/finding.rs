@@ -198,7 +198,20 @@ impl Finding {
         known: &[&str],
         verb: &str,
     ) -> &mut Self {
-        match self.closest(wrong, known.iter().copied()) {
+        self.meant_instead(file, span, wrong, known, known, verb)
+    }
+
+    /// The same, where only those can have been meant that are not given already.
+    pub(super) fn meant_instead(
+        &mut self,
+        file: &File,
+        span: Span,
+        wrong: &str,
+        not_given: &[&str],
+        known: &[&str],
+        verb: &str,
+    ) -> &mut Self {
+        match self.closest(wrong, not_given.iter().copied()) {
             Some(meant) => self.meant(file, span, Some(meant)),
             None if known.is_empty() => self.help(format!("it {verb} none")),
             None => self.help(format!("it {verb} {}", listed(known))),

@@ -93,14 +93,15 @@ fn of_receivers(types: &ProcessTypes<'_>, process: &ProcessScope<'_>) -> Vec<Pro
     let receivers = rules.into_iter().flatten().filter_map(|rule| rule.get("to"));
     let texts = receivers.flat_map(|to| to.items().map_or_else(|| vec![to], Iterator::collect));
     let mut problems = Vec::new();
+    let mut compared = 0;
     for (node, text) in texts.filter_map(|node| Some((node, node.as_text()?))) {
         let Ok(template) = Template::parse(text) else { continue };
         let map = document.scalar_map(node.id());
         for reference in template.references() {
             let (Some(root), name) = (reference.path.first(), reference.path.get(1)) else { continue };
-            let known: Vec<&str> = match (reference.root(), types.inputs()) {
-                ("inputs", Type::Record(inputs)) => inputs.fields.keys().map(|name| &**name).collect(),
-                ("steps", _) => process.all_ids().collect(),
+            let inputs = match (reference.root(), types.inputs()) {
+                ("inputs", Type::Record(inputs)) => Some(inputs),
+                ("steps", _) => None,
                 ("context" | "execution" | "trigger" | "secrets" | "inputs", _) => continue,
                 _ => {
                     let roots: Vec<&str> = ROOTS.into_iter().chain(["secrets", "steps"]).collect();
@@ -112,14 +113,23 @@ fn of_receivers(types: &ProcessTypes<'_>, process: &ProcessScope<'_>) -> Vec<Pro
                 }
             };
             let (Some(name), Some(written)) = (name, reference.name(1)) else { continue };
-            if known.contains(&written) || reference.has_default {
+            let is_known = inputs.map_or_else(|| process.has_id(written), |inputs| inputs.fields.contains_key(written));
+            if is_known || reference.has_default {
                 continue;
             }
             let (kind, message) = match reference.root() {
                 "inputs" => (MistakeKind::UnknownName, format!("`inputs` has no field `{written}`")),
                 _ => (MistakeKind::UnknownStep, format!("there is no step `{written}`")),
             };
-            let wrong = wrong(kind, name, message).meant(closest(written, known.iter().copied()), &known);
+            let mut wrong = wrong(kind, name, message);
+            compared += 1;
+            if compared <= MAX_COMPARED {
+                let known: Vec<&str> = match inputs {
+                    Some(inputs) => inputs.fields.keys().map(|name| &**name).collect(),
+                    None => process.all_ids().collect(),
+                };
+                wrong = wrong.meant(closest(written, known.iter().copied()), &known);
+            }
             problems.push(problem(wrong, node.id(), &|range| map.span(range)));
         }
     }
@@ -235,7 +245,8 @@ struct Readers<'scope, 'r> {
 /// Most places with tests of their own for which a process is played again.
 const MAX_ASKED: usize = 50;
 
-/// Most misspelt steps of one process for which a name is proposed: each is compared with every step.
+/// Most misspelt steps of one process for which a name is proposed: each is compared with every step. The same of what its
+/// receivers read.
 const MAX_COMPARED: usize = 200;
 
 /// Most pairs of steps that read one step too early of which it is asked whether one waits for the other.

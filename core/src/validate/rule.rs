@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::finding::{Finding, Severity};
 use super::scope::Scope;
 use crate::definition::repository::File;
-use crate::source::Span;
+use crate::source::{Misspelt, Span};
 
 /// Where the pages of `docs/rules/` are read.
 const PAGES: &str = match option_env!("FLOWCTL_RULES_URL") {
@@ -110,6 +110,8 @@ pub struct Findings {
     told: BTreeMap<(&'static str, Arc<str>), Told>,
     /// The one that was added last, where it is not kept.
     left_out: Option<Finding>,
+    /// What is left to be compared for names that were given in the place of others.
+    pub(super) misspelt: Misspelt,
 }
 
 /// How much of one rule was found in one file.
@@ -124,7 +126,7 @@ struct Told {
 
 impl Findings {
     pub(super) fn new(rule: &'static Rule) -> Self {
-        Self { rule, found: Vec::new(), told: BTreeMap::new(), left_out: None }
+        Self { rule, found: Vec::new(), told: BTreeMap::new(), left_out: None, misspelt: Misspelt::new() }
     }
 
     pub(super) fn of(&mut self, rule: &'static Rule) -> &mut Self {

@@ -62,6 +62,16 @@ pub const CORRECTIONS: &[Correction] = &[
     },
     Correction { at: "/components/schemas/validation-error/properties/status", put: TEXT, reason: STATUS_OF_ERRORS },
     Correction {
+        at: "/paths/~1repos~1{owner}~1{repo}~1git~1blobs/post/responses/422/content/application~1json/schema",
+        put: Put::Json(r##"{"$ref": "#/components/schemas/validation-error-simple"}"##),
+        reason: "one of its two alternatives demands no field at all, so that every error object fits both",
+    },
+    Correction {
+        at: "/paths/~1repos~1{owner}~1{repo}~1git~1refs~1{ref}/delete/responses/422",
+        put: Put::Json(r##"{"$ref": "#/components/responses/validation_failed_simple"}"##),
+        reason: "GitHub says why it does not delete a reference, as `Reference does not exist`, in its usual error object",
+    },
+    Correction {
         at: "/components/schemas/validation-error-simple/properties/status",
         put: TEXT,
         reason: STATUS_OF_ERRORS,

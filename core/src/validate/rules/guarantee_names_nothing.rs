@@ -8,7 +8,7 @@ use super::super::scope::Scope;
 use crate::definition::StepType;
 use crate::definition::repository::File;
 use crate::guarantee::Nameless;
-use crate::source::{Span, closest};
+use crate::source::Span;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,10 +92,9 @@ fn tell(file: &File, nameless: &Nameless, known: &BTreeSet<&str>, findings: &mut
     if nameless.type_allowed {
         names.extend(StepType::ALL.into_iter().map(|step_type| -> &str { step_type.as_str() }));
     }
-    let meant = closest(name, names);
     let what = if nameless.type_allowed { "no step and no type of steps is called" } else { "there is no step" };
     let finding = findings.add(file, nameless.span, format!("{what} `{name}`"));
-    if let Some(meant) = meant {
+    if let Some(meant) = finding.closest(name, names) {
         finding.help(format!("did you mean `{meant}`?"));
         finding.fix(file, super::super::finding::Applicability::Unsafe, nameless.span, meant);
     }

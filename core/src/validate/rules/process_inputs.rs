@@ -9,7 +9,7 @@ use crate::definition::Step;
 use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::step::SubProcess;
-use crate::source::{Kind, Node, Schema, misspelt};
+use crate::source::{Kind, Node, Schema};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,7 +92,9 @@ fn tell(
 ) {
     let unknown: Vec<_> = call.inputs.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
     // An input that is misspelt is told below.
-    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), declared.keys().map(|name| name.as_str()));
+    let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
+    let not_given: Vec<&str> = known.iter().copied().filter(|name| !call.inputs.contains_key(*name)).collect();
+    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
     for (name, _) in declared.iter().filter(|(_, field)| field.required && field.default.is_none()) {
         if !misspelt.contains(name.as_str()) && !call.inputs.contains_key(name.as_str()) {
             let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
@@ -104,8 +106,7 @@ fn tell(
     for name in unknown {
         let message = format!("process `{}` has no input `{}`", call.process.as_str(), name.value);
         let finding = findings.add(process.file, name.span, message);
-        let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-        finding.meant_among(process.file, name.span, name, &known, "takes");
+        finding.meant_instead(process.file, name.span, name, &not_given, &known, "takes");
     }
     for (name, value) in &call.inputs {
         let Some(field) = declared.get(name.as_str()).filter(|_| !holds_markup(&value.value)) else { continue };

@@ -6,13 +6,12 @@ use super::super::scope::Scope;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::super::reference::listed;
 use super::super::scope::ProcessScope;
 use crate::definition::prompt::Prompt;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::{Fields, Step};
-use crate::source::{Spanned, misspelt};
+use crate::source::Spanned;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -97,7 +96,9 @@ fn tell(
 ) {
     let unknown: Vec<_> = given.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
     // A variable that is misspelt is told below.
-    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), declared.keys().map(|name| name.as_str()));
+    let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
+    let not_given: Vec<&str> = known.iter().copied().filter(|name| !given.contains_key(*name)).collect();
+    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
     for (name, field) in declared {
         let missing = field.required && field.default.is_none() && !given.contains_key(name.as_str());
         if missing && !misspelt.contains(name.as_str()) {
@@ -111,11 +112,6 @@ fn tell(
     for name in unknown {
         let message = format!("the prompt has no variable `{}`", name.as_str());
         let finding = findings.add(process.file, name.span, message);
-        let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-        match finding.closest(name, known.iter().copied()) {
-            Some(meant) => finding.meant(process.file, name.span, Some(meant)),
-            None if known.is_empty() => finding.help("it declares none; add it to its front matter"),
-            None => finding.help(format!("it has {}", listed(&known))),
-        };
+        finding.meant_instead(process.file, name.span, name, &not_given, &known, "declares");
     }
 }

@@ -106,7 +106,7 @@ fn tell(scope: &Scope<'_>, file: &File, model: &Spanned<String>, findings: &mut 
     }
     let finding = findings.add(file, model.span, format!("there is no model `{}`", model.value));
     let known = scope.names.models.iter().map(String::as_str).chain(["mock"]);
-    match closest(model, known) {
+    match finding.closest(model, known) {
         Some(meant) => finding.meant(file, model.span, Some(meant)),
         None => finding.help("write `provider/model` or `mock`, or an alias of `models` in `.flow/flow.yaml`"),
     };

@@ -9,7 +9,7 @@ use crate::definition::repository::{File, FileKind};
 use crate::definition::settings::FlowSettings;
 use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
-use crate::source::{Span, Spanned, closest};
+use crate::source::{Span, Spanned};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -107,7 +107,7 @@ fn tell(file: &File, (what, key): (&str, &str), name: &str, span: Span, known: &
         return;
     }
     let finding = findings.add(file, span, format!("there is no {what} `{name}`"));
-    match closest(name, known.iter().copied()) {
+    match finding.closest(name, known.iter().copied()) {
         Some(meant) => drop(finding.meant(file, span, Some(meant))),
         None => drop(finding.help(format!("it would stand in `{key}` of `.flow/flow.yaml`"))),
     }

@@ -8,7 +8,7 @@ use crate::definition::Step;
 use crate::definition::step::StepKind;
 use crate::definition::step::workflow::Workflow;
 use crate::definition::workflows::{Dispatch, DispatchInput};
-use crate::source::{Kind, misspelt};
+use crate::source::Kind;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -93,7 +93,8 @@ fn tell(
     let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
     let unknown: Vec<_> = workflow.inputs.keys().filter(|input| !known.contains(&input.as_str())).collect();
     // An input that is misspelt is told below.
-    let misspelt = misspelt(unknown.iter().map(|name| name.as_str()), known.iter().copied());
+    let not_given: Vec<&str> = known.iter().copied().filter(|name| !workflow.inputs.contains_key(*name)).collect();
+    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
     let is_missing = |input: &&DispatchInput| !workflow.inputs.contains_key(input.name.as_str());
     let missing = declared.iter().filter(|input| input.needed).filter(is_missing);
     for input in missing.filter(|input| !misspelt.contains(input.name.as_str())) {
@@ -103,7 +104,7 @@ fn tell(
     }
     for input in unknown {
         let finding = findings.add(file, input.span, format!("workflow `{name}` has no input `{}`", input.value));
-        finding.meant_among(file, input.span, input, &known, "takes");
+        finding.meant_instead(file, input.span, input, &not_given, &known, "takes");
     }
     for input in declared.iter().filter(|input| !input.options.is_empty()) {
         let Some(value) = written.and_then(|inputs| inputs.get(&input.name)) else { continue };
