@@ -6,6 +6,7 @@ pub mod head;
 pub mod intake;
 mod lease;
 pub mod mirror;
+mod namesakes;
 pub mod outbox;
 pub mod people;
 pub mod reconcile;

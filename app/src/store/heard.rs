@@ -52,4 +52,7 @@ pub trait HeardStore: Send + Sync + 'static {
 
     /// The repository that was last known by this name.
     async fn repository_called(&self, tenant: &TenantId, name: &str) -> Result<Option<u64>, StoreError>;
+
+    /// Every repository that was known by this name, the last one first.
+    async fn repositories_called(&self, tenant: &TenantId, name: &str) -> Result<Vec<RepositoryCalled>, StoreError>;
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{DefinitionsAt, ReadError, Repositories};
 use crate::audit::{NewEntry, SETTINGS_CHANGED, settings_of};
 use crate::github::mirror::{Mirror, Reference};
+use crate::github::namesakes::is_anothers;
 use crate::github::outbox::{Sender, committing};
 use crate::store::{Standing, digest};
 
@@ -33,6 +34,9 @@ struct State {
     at: Timestamp,
     /// The SHA-256 of each file's text, by path.
     files: BTreeMap<String, String>,
+    /// Whose settings they are, by GitHub's id, where it is known: another repository may get the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository_id: Option<u64>,
     /// The reference to which the audit log goes besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audit_ref: Option<String>,
@@ -112,6 +116,9 @@ impl Repositories {
             }
             let stood = self.store.standing(tenant, &name).await?;
             let before = stood.as_ref().and_then(|stood| serde_json::from_value::<State>(stood.state.clone()).ok());
+            let noted_of = before.as_ref().and_then(|before| before.repository_id);
+            let is_anothers = is_anothers(&*self.store, tenant, repository, noted_of).await?;
+            let before = before.filter(|_| !is_anothers);
             let is_news = before.as_ref().is_none_or(|before| before.files != files(&head.repository));
             if stood.is_some() && is_news {
                 // What stands may have been noted after this head was fetched: what is fetched from here on is newer.
@@ -143,6 +150,7 @@ impl Repositories {
             commit: head.revision.clone(),
             at: now,
             files: files(&head.repository),
+            repository_id: self.store.repository_called(tenant, repository).await?,
             audit_ref: audit_reference(&head.repository, before.as_ref()),
         };
         let entry = match (stood, before) {

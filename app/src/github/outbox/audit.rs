@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use flowctl_core::execution::{Event, Execution, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::effect::{Effect, Sender, priority};
 use super::failure::Failure;
@@ -18,6 +18,7 @@ use super::write::Writing;
 use crate::audit::{NewEntry, Sealed, of_transition, path_of, settings_of};
 use crate::crash::crash_point;
 use crate::github::client::{GitHubError, RepositoryName};
+use crate::github::namesakes::{Names, is_anothers};
 use crate::store::{NamedStanding, NewEffect, Standing, Store, StoreError};
 
 /// Entries are gathered for so long.
@@ -36,6 +37,8 @@ const DOUBTED_FOR: SignedDuration = SignedDuration::from_secs(2);
 const WRITTEN: &str = "audit-ref:";
 /// Where the state of a repository's settings says to which reference its log goes.
 const REFERENCE_KEY: &str = "audit_ref";
+/// Of which repository that is, by GitHub's id.
+const REPOSITORY_KEY: &str = "repository_id";
 
 /// The repositories whose log goes to a reference, as far as this server knows. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -151,8 +154,8 @@ struct Batch {
 struct Copy<'w> {
     writing: &'w Writing<'w>,
     repository: RepositoryName,
-    /// Every name that it had.
-    names: BTreeSet<String>,
+    /// Under which names entries are about it.
+    names: Names,
     reference: String,
     /// Under which name the store keeps how far it is written.
     name: String,
@@ -194,14 +197,22 @@ impl<'w> Copy<'w> {
         let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
         let asked = repository.to_string();
         let id = store.repository_called(tenant, &asked).await?;
-        let mut names = vec![asked.clone()];
+        let (mut current, mut names) = (asked.clone(), Names::only(tenant, &asked));
         if let Some(id) = id {
-            let called = store.names_of_repository(id).await?.into_iter().filter(|called| called.tenant == *tenant);
-            names = called.map(|called| called.name).chain(names).collect();
+            // The newest name is the one that it has.
+            let called = store.names_of_repository(id).await?.into_iter().find(|called| called.tenant == *tenant);
+            current = called.map_or(asked, |called| called.name);
+            names = Names::of(&**store, tenant, id).await?;
+            if !names.holds(&current) {
+                return Err(Failure::Nothing(format!("{current} is another repository by now")));
+            }
         }
-        // The newest name is the one that it has.
-        let current = names.first().cloned().unwrap_or(asked);
         let settings = store.standing(tenant, &settings_of(&current)).await?;
+        let noted_of = settings.as_ref().and_then(|settings| settings.state[REPOSITORY_KEY].as_u64());
+        if is_anothers(&**store, tenant, &current, noted_of).await? {
+            // How the settings of this one stand is not known yet.
+            return Ok(None);
+        }
         let reference = settings.and_then(|settings| settings.state[REFERENCE_KEY].as_str().map(str::to_owned));
         let Some(reference) = reference else { return Ok(None) };
         let key = id.map_or_else(|| current.clone(), |id| id.to_string());
@@ -209,7 +220,6 @@ impl<'w> Copy<'w> {
         let stood = store.standing(tenant, &name).await?;
         let written = stood.as_ref().and_then(|stood| serde_json::from_value(stood.state.clone()).ok());
         let repository = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
-        let names = names.into_iter().collect();
         Ok(Some(Self { writing, repository, names, reference, name, stood, written: written.unwrap_or_default() }))
     }
 
@@ -229,7 +239,7 @@ impl<'w> Copy<'w> {
                 return Ok(batch);
             }
             for entry in part {
-                let is_ours = self.is_ours(&entry);
+                let is_ours = self.names.are_of(&**store, &entry.line).await?;
                 if is_ours && !batch.entries.is_empty() {
                     batch.more = batch.entries.len() >= MOST_ENTRIES || bytes + entry.line.len() > MOST_BYTES;
                     if batch.more {
@@ -243,11 +253,6 @@ impl<'w> Copy<'w> {
                 }
             }
         }
-    }
-
-    fn is_ours(&self, entry: &Sealed) -> bool {
-        let said: Value = serde_json::from_str(&entry.line).unwrap_or_default();
-        said["repository"].as_str().is_some_and(|name| self.names.contains(name))
     }
 
     /// Comes to know where the reference stands.

@@ -30,6 +30,9 @@ pub(crate) async fn a_repository_is_known_by_every_name_it_had(store: &impl Stor
     }
     assert_eq!(store.names_of_repository(1).await.unwrap(), [called(1, "acme/store", 2), called(1, "acme/shop", 1)]);
     assert_eq!(store.repository_called(&acme(), "acme/shop").await.unwrap(), Some(2));
+    let all = store.repositories_called(&acme(), "acme/shop").await.unwrap();
+    assert_eq!(all, [called(2, "acme/shop", 3), called(1, "acme/shop", 1)]);
+    assert_eq!(store.repositories_called(&globex(), "acme/shop").await.unwrap(), []);
     assert_eq!(store.repository_called(&acme(), "acme/store").await.unwrap(), Some(1));
     assert_eq!(store.repository_called(&globex(), "acme/shop").await.unwrap(), None);
     assert_eq!(store.names_of_repository(3).await.unwrap(), []);

@@ -22,6 +22,8 @@ const CALL: &str = "
 const NAMES: &str = "select id, tenant, name, at from repository_names where id = $1 order by at desc, name";
 const CALLED: &str = "
     select id from repository_names where tenant = $1 and name = $2 order by at desc, id desc limit 1";
+const ALL_CALLED: &str = "
+    select id, tenant, name, at from repository_names where tenant = $1 and name = $2 order by at desc, id desc";
 
 #[async_trait]
 impl HeardStore for PostgresStore {
@@ -50,6 +52,10 @@ impl HeardStore for PostgresStore {
 
     async fn repository_called(&self, tenant: &TenantId, name: &str) -> Result<Option<u64>, StoreError> {
         read!(self, connection => called_so(connection, tenant, name))
+    }
+
+    async fn repositories_called(&self, tenant: &TenantId, name: &str) -> Result<Vec<RepositoryCalled>, StoreError> {
+        read!(self, connection => all_called_so(connection, tenant, name))
     }
 }
 
@@ -88,15 +94,25 @@ async fn call(connection: &mut PgConnection, called: &RepositoryCalled) -> Resul
 
 async fn names(connection: &mut PgConnection, id: u64) -> Result<Vec<RepositoryCalled>, StoreError> {
     let rows = sqlx::query(NAMES).bind(signed("the repository's id", id)?).fetch_all(connection).await?;
-    let called = |row: &PgRow| {
-        Ok(RepositoryCalled {
-            id: unsigned("a repository's id", row.try_get("id")?)?,
-            tenant: tenant(row.try_get("tenant")?),
-            name: row.try_get("name")?,
-            at: timestamp(row.try_get("at")?)?,
-        })
-    };
     rows.iter().map(called).collect()
+}
+
+async fn all_called_so(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    name: &str,
+) -> Result<Vec<RepositoryCalled>, StoreError> {
+    let query = sqlx::query(ALL_CALLED).bind(storable(tenant.as_str())).bind(storable(name));
+    query.fetch_all(connection).await?.iter().map(called).collect()
+}
+
+fn called(row: &PgRow) -> Result<RepositoryCalled, StoreError> {
+    Ok(RepositoryCalled {
+        id: unsigned("a repository's id", row.try_get("id")?)?,
+        tenant: tenant(row.try_get("tenant")?),
+        name: row.try_get("name")?,
+        at: timestamp(row.try_get("at")?)?,
+    })
 }
 
 async fn called_so(connection: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<Option<u64>, StoreError> {

@@ -22,6 +22,8 @@ const CALL: &str = "
 const NAMES: &str = "select id, tenant, name, at from repository_names where id = ?1 order by at desc, name";
 const CALLED: &str = "
     select id from repository_names where tenant = ?1 and name = ?2 order by at desc, id desc limit 1";
+const ALL_CALLED: &str = "
+    select id, tenant, name, at from repository_names where tenant = ?1 and name = ?2 order by at desc, id desc";
 
 #[async_trait]
 impl HeardStore for SqliteStore {
@@ -69,6 +71,11 @@ impl HeardStore for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>(CALLED).bind(tenant.as_str()).bind(name);
         let id = query.fetch_optional(&self.readers).await?;
         id.map(|id| unsigned("a repository's id", id)).transpose()
+    }
+
+    async fn repositories_called(&self, tenant: &TenantId, name: &str) -> Result<Vec<RepositoryCalled>, StoreError> {
+        let query = sqlx::query(ALL_CALLED).bind(tenant.as_str()).bind(name);
+        query.fetch_all(&self.readers).await?.iter().map(called).collect()
     }
 }
 

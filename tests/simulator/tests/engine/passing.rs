@@ -205,6 +205,7 @@ passed_on! { HeardStore of store {
     writes call_repository(called: RepositoryCalled) -> ();
     reads names_of_repository(id: u64) -> Vec<RepositoryCalled>;
     reads repository_called(tenant: &TenantId, name: &str) -> Option<u64>;
+    reads repositories_called(tenant: &TenantId, name: &str) -> Vec<RepositoryCalled>;
 } }
 
 passed_on! { SpendingStore of store {
