@@ -45,8 +45,6 @@ struct State {
 /// What this server knows of settings.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// As they were last noted; only a hint, the store has the truth.
-    noted: Mutex<BTreeMap<(TenantId, String), BTreeMap<String, String>>>,
     /// Who pushed a commit.
     pushed: Mutex<IndexMap<(TenantId, String), Person>>,
 }
@@ -64,16 +62,6 @@ impl Seen {
     fn who_pushed(&self, tenant: &TenantId, commit: &str) -> Option<Person> {
         let pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
         pushed.get(&(tenant.clone(), commit.to_owned())).cloned()
-    }
-
-    fn knows(&self, tenant: &TenantId, repository: &str, files: &BTreeMap<String, String>) -> bool {
-        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.get(&(tenant.clone(), repository.to_owned())) == Some(files)
-    }
-
-    fn remember(&self, tenant: &TenantId, repository: &str, files: BTreeMap<String, String>) {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.insert((tenant.clone(), repository.to_owned()), files);
     }
 }
 
@@ -111,9 +99,7 @@ impl Repositories {
     ) -> Result<Arc<DefinitionsAt>, ReadError> {
         let (name, mut head) = (settings_of(repository), head);
         for _ in 0..MOST_LOOKS {
-            if self.settings.knows(tenant, repository, &files(&head.repository)) {
-                return Ok(head);
-            }
+            // The store is asked each time: another server may have noted something else since this one last did.
             let stood = self.store.standing(tenant, &name).await?;
             let before = stood.as_ref().and_then(|stood| serde_json::from_value::<State>(stood.state.clone()).ok());
             let noted_of = before.as_ref().and_then(|before| before.repository_id);
@@ -128,7 +114,6 @@ impl Repositories {
             let is_as_before = before.as_ref().is_some_and(|before| before.files == found);
             let reference = audit_reference(&head.repository, before.as_ref());
             if is_as_before || self.note(&head, (tenant, repository), mirror, stood.as_ref(), before).await? {
-                self.settings.remember(tenant, repository, found);
                 self.audit_references.learn(tenant, repository, reference.is_some() && *tenant != TenantId::local());
                 return Ok(head);
             }

@@ -122,6 +122,20 @@ async fn settings_that_changed_are_told_once_by_all_servers_before_anything_goes
 }
 
 #[tokio::test]
+async fn settings_that_returned_to_what_a_server_had_seen_before_were_told_by_nobody() {
+    let shop = Shop::open().await;
+    let local = TenantId::local();
+    let (one, other) = (shop.server("one"), shop.server("other"));
+    commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+    one.current(&local, "shop").await.unwrap();
+    for (told, (server, settings)) in [(&other, LAX), (&one, STRICT), (&other, LAX)].into_iter().enumerate() {
+        commit_below(&shop.origin, ".flow", "flow.yaml", settings);
+        server.current(&local, "shop").await.unwrap();
+        assert_eq!(shop.log().await.len(), told + 1, "{settings}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_whose_last_entry_about_settings_was_taken_away_could_not_be_told_from_a_whole_one() {
     let shop = Shop::open().await;
     let server = shop.server("one");
