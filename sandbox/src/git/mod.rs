@@ -116,6 +116,8 @@ impl GitStore {
             }
             if let Ok(commit) = reference.peel_to_commit() {
                 found.insert(name.to_owned(), commit.id().to_string());
+            } else if let Some(target) = reference.target() {
+                found.insert(name.to_owned(), target.to_string());
             }
         }
         Ok(found)

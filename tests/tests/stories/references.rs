@@ -124,3 +124,20 @@ async fn a_move_of_the_reference_whose_answer_is_lost_is_known_again() {
         assert!(!stage.audit().await.iter().any(|entry| entry.starts_with("audit.ref_moved")), "{fault:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_was_moved_to_what_is_no_commit_stopped_the_copy_and_nobody_was_told() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    let file = {
+        let repository = git2::Repository::open(stage.hub.folder_of(REPOSITORY).unwrap()).unwrap();
+        repository.blob(b"no commit").unwrap().to_string()
+    };
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, Some(&file)).unwrap();
+    play(&stage, "two").await;
+    let told = stage.until_told("audit.ref_moved").await;
+    assert_eq!(told["data"]["found_at"], file, "{told:#}");
+    let told = stage.until_doctor_tells("audit ref").await;
+    assert!(told.contains("which is no commit"), "{told}");
+}

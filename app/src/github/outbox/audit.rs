@@ -177,7 +177,11 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
     }
     let more = batch.more;
     match copy.write(batch).await {
-        Err(failure @ Failure::GitHub(GitHubError::Forbidden { .. } | GitHubError::Validation { .. })) => {
+        Err(
+            failure @ Failure::GitHub(
+                GitHubError::Forbidden { .. } | GitHubError::Validation { .. } | GitHubError::Conflict { .. },
+            ),
+        ) => {
             copy.refuse(&failure).await?;
             return Err(failure);
         }
@@ -278,7 +282,17 @@ impl<'w> Copy<'w> {
             // What it held is gone from there: all of it is written again.
             None => self.written = Written::default(),
             Some(commit) => {
-                let found = self.writing.client.commit_object(&self.repository, &commit).await?;
+                let found = match self.writing.client.commit_object(&self.repository, &commit).await {
+                    // The reference answers, so this is a tag, a file or a tree: nothing can follow on it.
+                    Err(GitHubError::NotFound { .. }) => {
+                        let reason = format!("{} stands at {commit}, which is no commit", self.reference);
+                        let at = self.writing.outbox.clock.now();
+                        self.written.refused = Some(Refused { at, reason: reason.clone() });
+                        self.save(Some(entry)).await?;
+                        return Err(Failure::Nothing(reason));
+                    }
+                    found => found?,
+                };
                 self.written.at = Some(Place { commit, tree: found.tree.sha });
                 self.written.begun = None;
                 self.written.doubted = None;
