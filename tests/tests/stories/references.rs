@@ -1,7 +1,7 @@
 //! The audit log in a reference of the repository: what stands there, what becomes of it when somebody moves it, when an answer
 //! is lost, and when GitHub does not allow it.
 
-use flowctl_sandbox::{Fault, RequestRecord};
+use flowctl_sandbox::{Fault, FaultRule, RequestRecord};
 
 use crate::stage::{RELEASE, REPOSITORY, Stage};
 
@@ -140,4 +140,20 @@ async fn a_reference_that_was_moved_to_what_is_no_commit_stopped_the_copy_and_no
     assert_eq!(told["data"]["found_at"], file, "{told:#}");
     let told = stage.until_doctor_tells("audit ref").await;
     assert!(told.contains("which is no commit"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_could_not_be_seen_for_a_while_was_taken_for_a_reference_that_is_gone() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    for path in ["/repos/octo-org/shop", "/repos/octo-org/shop/git/ref/flowctl/audit"] {
+        let unseen = FaultRule::new(Fault::ErrorBefore { status: 404 }).method("GET").path(path).times(2);
+        stage.hub.faults.add(unseen);
+    }
+    play(&stage, "two").await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+    assert_eq!(stage.hub.faults.pending(), [], "it could not be seen twice");
+    assert!(!stage.audit().await.iter().any(|entry| entry.starts_with("audit.ref_moved")));
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
 }

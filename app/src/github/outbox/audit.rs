@@ -169,7 +169,7 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
     if copy.rests() || copy.batch().await?.entries.is_empty() {
         return Ok(());
     }
-    let stands = writing.client.reference(&copy.repository, &copy.reference).await?;
+    let stands = copy.stands().await?;
     copy.settle(stands).await?;
     let batch = copy.batch().await?;
     if batch.entries.is_empty() {
@@ -257,6 +257,17 @@ impl<'w> Copy<'w> {
                 }
             }
         }
+    }
+
+    /// Where the reference stands. That it is gone is believed only where the repository itself is there to be seen: what
+    /// the App may not see is not found either.
+    async fn stands(&self) -> Result<Option<String>, Failure> {
+        let client = &self.writing.client;
+        let stands = client.reference(&self.repository, &self.reference).await?;
+        if stands.is_none() && self.written.at.is_some() {
+            client.repository_now(&self.repository).await?;
+        }
+        Ok(stands)
     }
 
     /// Comes to know where the reference stands.
@@ -352,7 +363,7 @@ impl<'w> Copy<'w> {
 
     /// Whether the reference stands elsewhere than before this write.
     async fn has_moved(&self) -> Result<bool, Failure> {
-        let stands = self.writing.client.reference(&self.repository, &self.reference).await?;
+        let stands = self.stands().await?;
         Ok(stands.as_deref() != self.written.at.as_ref().map(|place| place.commit.as_str()))
     }
 
