@@ -122,6 +122,17 @@ struct Written {
     refused: Option<Refused>,
 }
 
+impl Written {
+    /// Goes on behind what was looked at, where that is worth a write.
+    fn passes(&mut self, last: u64) -> bool {
+        let is_much = last.saturating_sub(self.seq) >= u64::from(PART);
+        if is_much {
+            self.seq = last;
+        }
+        is_much
+    }
+}
+
 /// Where a reference was found to stand; nothing: it is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Found {
@@ -166,12 +177,19 @@ struct Copy<'w> {
 /// Commits what is new.
 pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -> Result<(), Failure> {
     let Some(mut copy) = Copy::open(writing, repository).await? else { return Ok(()) };
-    if copy.rests() || copy.batch().await?.entries.is_empty() {
+    if copy.rests() {
         return Ok(());
     }
+    let mut batch = copy.batch().await?;
+    if batch.entries.is_empty() {
+        return copy.pass_over(batch.last).await;
+    }
+    let stood = copy.stood.clone();
     let stands = copy.stands().await?;
     copy.settle(stands).await?;
-    let batch = copy.batch().await?;
+    if copy.stood != stood {
+        batch = copy.batch().await?;
+    }
     if batch.entries.is_empty() {
         return Ok(());
     }
@@ -257,6 +275,14 @@ impl<'w> Copy<'w> {
                 }
             }
         }
+    }
+
+    /// Nothing up to this entry is about this repository; where that is much, it is not read again.
+    async fn pass_over(&mut self, last: u64) -> Result<(), Failure> {
+        if !self.written.passes(last) {
+            return Ok(());
+        }
+        self.save(None).await
     }
 
     /// Where the reference stands. That it is gone is believed only where the repository itself is there to be seen: what
@@ -445,4 +471,17 @@ pub async fn try_again(store: &dyn Store, sender: &Sender, now: Timestamp) -> Re
         Some(effect.queued(sender, priority::TIMELINE, now))
     });
     store.add_effects(effects.collect()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_about_a_repository_was_read_at_the_end_of_each_of_its_executions() {
+        let mut written = Written { seq: 5, ..Written::default() };
+        assert!(!written.passes(5) && !written.passes(1_004), "few entries are no write");
+        assert!(written.passes(1_005));
+        assert_eq!(written.seq, 1_005);
+    }
 }
