@@ -88,11 +88,11 @@ impl Showing<'_> {
             Some(comment) => (comment, true),
             None => self.stand_in(number, known, &body, renew).await?,
         };
-        self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await?;
-        match notifies {
-            true => Ok(()),
-            false => self.ask_beside().await,
+        // Before the comment counts as written: who comes after a crash looks no further then.
+        if !notifies {
+            self.ask_beside().await?;
         }
+        self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
     }
 
     /// Keeps in mind that a new comment has asked people, who need no other one for that.
