@@ -432,13 +432,32 @@ pub struct RefusedReference {
     pub reason: String,
 }
 
-/// The references that GitHub refused to write when it was tried last, out of what the store has noted.
+/// The references that GitHub refused to write when it was tried last, out of what the store has noted; those that the
+/// settings of their repositories still name.
 pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
+    let beginning = settings_of("");
+    let wanted: Vec<(&TenantId, &str, &str, Option<u64>)> = noted
+        .iter()
+        .filter_map(|named| {
+            let repository = named.name.strip_prefix(&beginning)?;
+            let state = &named.standing.state;
+            Some((&named.tenant, repository, state[REFERENCE_KEY].as_str()?, state[REPOSITORY_KEY].as_u64()))
+        })
+        .collect();
+    let is_wanted = |tenant: &TenantId, reference: &str, key: &str| {
+        wanted.iter().any(|(of, repository, named, id)| {
+            // Settings that were noted before ids were may be those of any id.
+            let is_its = *repository == key || id.map_or(key.parse::<u64>().is_ok(), |id| id.to_string() == key);
+            *of == tenant && *named == reference && is_its
+        })
+    };
     let refused = |named: &NamedStanding| {
         let rest = named.name.strip_prefix(WRITTEN)?;
         let written: Written = serde_json::from_value(named.standing.state.clone()).ok()?;
-        let reference = rest.split(':').next()?.to_owned();
-        Some(RefusedReference { tenant: named.tenant.clone(), reference, reason: written.refused?.reason })
+        let (reference, key) = rest.split_once(':')?;
+        let reason = written.refused?.reason;
+        let is_wanted = is_wanted(&named.tenant, reference, key);
+        is_wanted.then(|| RefusedReference { tenant: named.tenant.clone(), reference: reference.to_owned(), reason })
     };
     noted.iter().filter_map(refused).collect()
 }
@@ -448,7 +467,9 @@ pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
 /// # Errors
 /// Where the database does not answer.
 pub async fn count_refused_references(store: &dyn Store) -> Result<usize, StoreError> {
-    Ok(refused_references(&store.standings(WRITTEN).await?).len())
+    let mut noted = store.standings(WRITTEN).await?;
+    noted.extend(store.standings(&settings_of("")).await?);
+    Ok(refused_references(&noted).len())
 }
 
 /// Has everything of an account tried again that GitHub had refused: it was granted something.
@@ -475,7 +496,27 @@ pub async fn try_again(store: &dyn Store, sender: &Sender, now: Timestamp) -> Re
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    #[test]
+    fn a_reference_that_the_settings_name_no_more_was_told_to_be_refused_for_ever() {
+        let named = |name: &str, state: Value| NamedStanding {
+            tenant: TenantId("o".to_owned()),
+            name: name.to_owned(),
+            standing: Standing { state, changes: 0 },
+        };
+        let refused = Refused { at: Timestamp::UNIX_EPOCH, reason: "no".to_owned() };
+        let refused = serde_json::to_value(Written { refused: Some(refused), ..Written::default() });
+        let refused = named("audit-ref:refs/flowctl/audit:7", refused.unwrap_or_default());
+        let count = |settings: Value| refused_references(&[refused.clone(), named("settings:o/shop", settings)]).len();
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 7})), 1);
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit"})), 1, "noted by an earlier version");
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 8})), 0);
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/other", "repository_id": 7})), 0);
+        assert_eq!(count(json!({"repository_id": 7})), 0);
+    }
 
     #[test]
     fn what_is_not_about_a_repository_was_read_at_the_end_of_each_of_its_executions() {
