@@ -17,6 +17,7 @@ use super::Engine;
 use super::occurrence::Happening;
 use crate::identity::resume::Claims;
 use crate::notify::addresses;
+use crate::notify::email::MAX_ADDRESSES;
 use crate::notify::wording::{About, Resume, Words, words};
 use crate::steps::notify::passes;
 use crate::steps::{Attempt, Journal};
@@ -93,13 +94,18 @@ impl Engine {
             return vec![notice];
         }
         let receivers: Vec<String> = receivers(&notice).into_iter().flatten().map(|(receiver, _)| receiver).collect();
-        if receivers.len() < 2 {
+        // More than a mail may have stay one, which is refused: nobody sends any number of mails by a list.
+        if receivers.len() < 2 || receivers.len() > MAX_ADDRESSES {
             return vec![notice];
         }
         let single = |(place, receiver): (usize, String)| Notice {
             key: format!("{}/{place}", notice.key),
+            occasion: notice.occasion,
+            step: notice.step.clone(),
+            budget: notice.budget.clone(),
+            channel: notice.channel,
             receivers: json!([{"to": receiver}]),
-            ..notice.clone()
+            secret_texts: Vec::new(),
         };
         receivers.into_iter().enumerate().map(single).collect()
     }

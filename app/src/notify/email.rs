@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// How long one command of a mail server may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
-/// Addresses of one mail.
-const MAX_ADDRESSES: usize = 100;
+/// Addresses that one mail goes to at most.
+pub const MAX_ADDRESSES: usize = 100;
 /// Characters of a headline.
 const MAX_SUBJECT: usize = 200;
 

@@ -222,3 +222,21 @@ async fn two_who_were_asked_by_mail_shared_one_right_to_answer() {
     let words: std::collections::BTreeSet<&String> = given.iter().map(|(.., word)| word).collect();
     assert_eq!(words.len(), 3, "each serves once: {words:?}");
 }
+
+#[tokio::test]
+async fn a_list_of_more_addresses_than_a_mail_may_have_became_as_many_mails() {
+    for (count, mails) in [(100, 100), (101, 1)] {
+        let list: Vec<String> = (0..count).map(|number| format!("p{number}@example.com")).collect();
+        let rules = format!("notify:\n  - {{on: [approval_requested], channel: email, to: '{}'}}\n", list.join(", "));
+        let process = ORDER.replace("notify:\n", &rules);
+        let options = EngineOptions {
+            public_url: Some("https://flows.example".to_owned()),
+            resume: Some(ResumeTokens::new([7; 32])),
+            ..EngineOptions::new("the engine")
+        };
+        let world = World::with_options(&process, options).await;
+        world.started().await;
+        let sent = world.performer.seen().into_iter().filter(|told| told.input["channel"] == "email").count();
+        assert_eq!(sent, mails, "{count} addresses");
+    }
+}
