@@ -168,9 +168,6 @@ impl Conversation {
 
     /// What comes next.
     pub(super) fn next(&self) -> Next {
-        let is_said = |entry: &Entry| {
-            matches!(entry, Entry::Message { .. } | Entry::ModelAnswered { .. } | Entry::Summary { .. })
-        };
         let Some(last) = self.entries.iter().rposition(is_said) else { return Next::Ask };
         let Some(Entry::ModelAnswered { text, calls, stop, .. }) = self.entries.get(last) else { return Next::Ask };
         let said_before = self.entries.iter().take(last).rposition(is_said);
@@ -220,8 +217,18 @@ impl Conversation {
         self.entries.iter().take(place + 1).filter(|entry| matches!(entry, Entry::ModelAnswered { .. })).count()
     }
 
-    /// Whether what would be shown is too long, and there is something to summarise: turns before the last one.
+    /// The place of a request for a summary that the model has not answered, whatever else was recorded since: also where
+    /// asking failed, or ended with a crash.
+    fn summary_asked(&self) -> Option<usize> {
+        self.entries.iter().rposition(is_said).filter(|last| is_summary_asked(&self.entries[*last]))
+    }
+
+    /// Whether what would be shown is too long, nobody has asked for a summary yet, and there is something to summarise: turns
+    /// before the last one.
     pub(super) fn is_too_long(&self, question: &Question) -> bool {
+        if self.summary_asked().is_some() {
+            return false;
+        }
         let shown = self.shown();
         let turns = shown.places.iter().filter(|place| matches!(self.entries[**place], Entry::ModelAnswered { .. }));
         turns.count() > 1 && self.question(question).about_tokens() > self.window
@@ -229,8 +236,7 @@ impl Conversation {
 
     /// The question that comes next.
     pub(super) fn question(&self, question: &Question) -> Question {
-        let is_said = |entry: &&Entry| !matches!(entry, Entry::ToolsLeftOut { .. });
-        let asks_for_summary = self.entries.iter().rev().find(is_said).is_some_and(is_summary_asked);
+        let asks_for_summary = self.summary_asked().is_some();
         Question {
             messages: self.messages(),
             tools: if asks_for_summary { Vec::new() } else { question.tools.clone() },
@@ -239,7 +245,8 @@ impl Conversation {
         }
     }
 
-    /// What the model is shown beside the opening: of what a summary covers the summary and no more.
+    /// What the model is shown beside the opening: of what a summary covers the summary and no more, and of requests for one
+    /// that which is still open.
     fn shown(&self) -> Shown<'_> {
         let is_message = |(_, entry): &(usize, &Entry)| matches!(entry, Entry::Message { .. });
         let opening = self.entries.iter().enumerate().filter(is_message).take(2).last();
@@ -250,12 +257,16 @@ impl Conversation {
             }
             _ => None,
         });
+        let open = self.summary_asked();
+        let is_shown = |place: &usize| open == Some(*place) || !is_summary_asked(&self.entries[*place]);
         let Some((at, text, covers)) = summary else {
-            return Shown { summary: None, covered: begin, places: (begin..self.entries.len()).collect() };
+            let places = (begin..self.entries.len()).filter(is_shown).collect();
+            return Shown { summary: None, covered: begin, places };
         };
         let asked = self.entries.iter().take(at).rposition(is_summary_asked).unwrap_or(at);
         let covered = covers.clamp(begin, asked.max(begin));
-        Shown { summary: Some(text), covered, places: (covered..asked).chain(at + 1..self.entries.len()).collect() }
+        let places = (covered..asked).chain(at + 1..self.entries.len()).filter(is_shown).collect();
+        Shown { summary: Some(text), covered, places }
     }
 
     /// What the model is shown: the opening always.
@@ -354,6 +365,11 @@ fn given(outcome: &ToolOutcome) -> (String, bool) {
         ToolOutcome::Result(value) => (value.to_string(), false),
         ToolOutcome::Error(error) => (error.message.clone(), true),
     }
+}
+
+/// Whether somebody said it; what is recorded beside it is no part of what is said.
+fn is_said(entry: &Entry) -> bool {
+    matches!(entry, Entry::Message { .. } | Entry::ModelAnswered { .. } | Entry::Summary { .. })
 }
 
 fn is_summary_asked(entry: &Entry) -> bool {
@@ -469,5 +485,51 @@ mod tests {
         conversation.add([answered("", 1), ended("9.1", "later")]);
         let shown = conversation.question(&question).messages;
         assert!(matches!(shown.last(), Some(Message::Tool { text, .. }) if text.contains("later")), "{shown:?}");
+    }
+
+    fn long() -> Vec<Entry> {
+        let turn = |turn: usize| [answered("", 1), ended(&format!("{turn}.1"), &format!("part{turn} ").repeat(40))];
+        (1..=6).flat_map(turn).collect()
+    }
+
+    fn asked_in_vain() -> [Entry; 2] {
+        let (model, budget) = ("mock".to_owned(), flowctl_core::execution::budget::Limits::default());
+        let error = StepError::new(flowctl_core::definition::ErrorClass::Timeout, "too slow");
+        [
+            Entry::ModelAsked { model, reserved: Usage::default(), budget },
+            Entry::ModelFailed { error, usage: None, latency_ms: 1 },
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_summary_that_did_not_come_is_asked_for_once_and_by_nobody_taken_for_the_answer() {
+        let (mut conversation, journal) = conversation(long()).await;
+        let question = Question { schema: Some(json!({"type": "object"})), ..Question::default() };
+        assert!(conversation.is_too_long(&question));
+        conversation.ask_for_summary(&journal).await.unwrap();
+        conversation.add(asked_in_vain());
+        // Whoever goes on asks the same again, without the form of an answer.
+        assert!(!conversation.is_too_long(&question));
+        let again = conversation.question(&question);
+        assert!(again.schema.is_none());
+        assert!(matches!(again.messages.last(), Some(Message::User { text }) if text.starts_with(SUMMARISE)));
+        conversation.add([answered("All was found.", 0)]);
+        assert_eq!(conversation.next(), Next::Summary("All was found.".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn of_two_requests_for_a_summary_none_is_shown_when_it_is_there() {
+        let (mut conversation, journal) = conversation(long()).await;
+        let question = Question::default();
+        conversation.ask_for_summary(&journal).await.unwrap();
+        conversation.add(asked_in_vain());
+        // Journals from before hold a second request.
+        conversation.ask_for_summary(&journal).await.unwrap();
+        let is_request = |message: &Message| matches!(message, Message::User { text } if text.starts_with(SUMMARISE));
+        let requests = |question: &Question| question.messages.iter().filter(|one| is_request(one)).count();
+        assert_eq!(requests(&conversation.question(&question)), 1);
+        conversation.add([answered("All was found.", 0)]);
+        conversation.summarise(&journal, "All was found.".to_owned()).await.unwrap();
+        assert_eq!(requests(&conversation.question(&question)), 0);
     }
 }
