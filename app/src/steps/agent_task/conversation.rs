@@ -271,7 +271,7 @@ impl Conversation {
 
     /// What the model is shown: the opening always.
     fn messages(&self) -> Vec<Message> {
-        let (outcomes, shown) = (self.outcomes(), self.shown());
+        let (outcomes, mut shown) = (self.outcomes(), self.shown());
         let mut messages: Vec<Message> = self
             .entries
             .iter()
@@ -283,8 +283,13 @@ impl Conversation {
             let text = format!("What was found out and done so far:\n{}", marked("summary", text));
             messages.push(Message::User { text });
             messages.extend(self.earlier(&shown, &outcomes));
-            let left_out = self.left_out().filter(|(at, tools)| !tools.is_empty() && !shown.places.contains(at));
-            messages.extend(left_out.and_then(|(at, _)| Message::of(&self.entries[at])));
+            // What was said last of tools stands beside the summary, in place of what was said before it.
+            if let Some((at, tools)) = self.left_out().filter(|(at, _)| !shown.places.contains(at)) {
+                let all = shown.places.len();
+                shown.places.retain(|place| !matches!(self.entries[*place], Entry::ToolsLeftOut { .. }));
+                let is_news = !tools.is_empty() || shown.places.len() < all;
+                messages.extend(Message::of(&self.entries[at]).filter(|_| is_news));
+            }
         }
         for at in shown.places {
             let entry = &self.entries[at];
@@ -531,5 +536,27 @@ mod tests {
         conversation.add([answered("All was found.", 0)]);
         conversation.summarise(&journal, "All was found.".to_owned()).await.unwrap();
         assert_eq!(requests(&conversation.question(&question)), 0);
+    }
+
+    #[tokio::test]
+    async fn that_tools_answer_again_is_told_also_where_it_was_recorded_beside_a_summary() {
+        let left_out = |tools: &[&str]| {
+            let error = || StepError::new(flowctl_core::definition::ErrorClass::Network, "down");
+            let one = |tool: &&str| LeftOutTool { tool: (*tool).to_owned(), error: error() };
+            Entry::ToolsLeftOut { tools: tools.iter().map(one).collect() }
+        };
+        let mut entries = long();
+        entries.push(left_out(&["shop"]));
+        let (mut conversation, journal) = conversation(entries).await;
+        let told = |conversation: &Conversation, entry: &Entry| {
+            let message = Message::of(entry).unwrap();
+            conversation.question(&Question::default()).messages.contains(&message)
+        };
+        assert!(told(&conversation, &left_out(&["shop"])));
+        conversation.ask_for_summary(&journal).await.unwrap();
+        conversation.add([left_out(&[]), answered("All was found.", 0)]);
+        conversation.summarise(&journal, "All was found.".to_owned()).await.unwrap();
+        assert!(told(&conversation, &left_out(&[])));
+        assert!(!told(&conversation, &left_out(&["shop"])));
     }
 }
