@@ -102,7 +102,8 @@ impl From<AskFailure> for InterpretError {
 /// Has a model write a process from a description. `beside`: the repository's other files by path, which it may refer to.
 ///
 /// # Errors
-/// Where the model does not answer or may not be asked, or does not answer in the form that was asked for. A definition that is not sound in the end is no error.
+/// Where the model does not answer or may not be asked, or does not answer in the form that was asked for. A definition that is
+/// not sound in the end is no error, also where no budget or time is left to mend it.
 pub async fn interpret(
     asking: &Asking,
     description: &str,
@@ -134,10 +135,20 @@ async fn interpret_within(
     let (mut best, mut fault): (Option<Interpretation>, String) = (None, String::new());
     let until = Instant::now() + limit;
     while attempts <= MAX_REPAIRS {
+        let answered =
+            tokio::time::timeout_at(until, async { asking.ask(&question).await.map_err(InterpretError::from) }).await;
+        let answered = answered.unwrap_or_else(|_| Err(InterpretError::Time { model: asking.model_name().to_owned() }));
+        let answer = match answered {
+            Ok(answer) => answer,
+            // What was written and paid for is told, also where nobody can mend it any more.
+            Err(InterpretError::Budget(_) | InterpretError::Provider(_) | InterpretError::Time { .. })
+                if best.is_some() =>
+            {
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         attempts += 1;
-        let answered = tokio::time::timeout_at(until, asking.ask(&question)).await;
-        let Ok(answer) = answered else { return Err(InterpretError::Time { model: asking.model_name().to_owned() }) };
-        let answer = answer?;
         used = used.plus(&asking.usage_of(&answer));
         let complaint = match read(&answer.text) {
             Ok(written) => {
@@ -262,11 +273,16 @@ fn complaint(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
     use flowctl_core::execution::budget::Limits;
+    use flowctl_core::execution::{CallRequest, Entry};
 
     use super::*;
     use crate::ai::Providers;
-    use crate::steps::Journal;
+    use crate::steps::{Journal, JournalWriter};
 
     fn scripted(turns: &Value) -> String {
         format!("Say hello every day.\n```mock-script\n{turns}\n```")
@@ -319,6 +335,43 @@ mod tests {
         let asking = asking("mock/timeout");
         let error = interpret_within(Duration::ZERO, &asking, "Say hello.", &BTreeMap::new()).await.unwrap_err();
         assert_eq!(error.to_string(), "`mock/timeout` took longer than 300 s in all");
+    }
+
+    /// A journal of somebody whose budget ends with one answer.
+    #[derive(Default)]
+    struct OneAnswer(AtomicBool);
+
+    #[async_trait]
+    impl JournalWriter for OneAnswer {
+        async fn append(&self, _: u32, entry: Entry) -> Result<(), JournalError> {
+            match entry {
+                Entry::ModelAsked { .. } if self.0.load(Ordering::SeqCst) => {
+                    return Err(JournalError::OverBudget("nothing is left".to_owned()));
+                }
+                Entry::ModelAnswered { .. } => self.0.store(true, Ordering::SeqCst),
+                _ => {}
+            }
+            Ok(())
+        }
+
+        async fn ask(&self, _: CallRequest) -> JournalError {
+            JournalError::Over
+        }
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_was_paid_for_is_told_where_it_cannot_be_mended_any_more() {
+        let broken = said(&SOUND.replace("type: set", "type: sett"));
+        let providers = Providers::default();
+        let model = providers.resolve("mock/script").unwrap();
+        let journal = Journal::new(Vec::new(), 0, Arc::new(OneAnswer::default()));
+        let asking = Asking::new(&providers, model, journal, Limits::default());
+        let script = scripted(&json!([broken, said(SOUND)]));
+        let result = interpret(&asking, &script, &BTreeMap::new()).await.unwrap();
+        assert!(!result.sound);
+        assert_eq!((errors(&result), result.attempts, result.confidence), (1, 1, 0.0));
+        let refused = interpret(&asking, &script, &BTreeMap::new()).await.unwrap_err();
+        assert!(matches!(refused, InterpretError::Budget(_)), "{refused:?}");
     }
 
     #[test]
