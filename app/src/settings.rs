@@ -212,6 +212,10 @@ impl Reader {
         let keep_events = self.value("keep_events_days", |text| within(text, 0, 36_500));
         let nats_url = self.secret("nats_url", is_nats);
         let nats_nkey = self.secret("nats_nkey", is_seed_of_user);
+        if nats_nkey.is_some() && self.given("nats_url").is_none() {
+            let expected = "FLOWCTL_NATS_NKEY is a key for NATS; give the address of its servers too".to_owned();
+            self.fault("nats_url", Origin::Missing, None, expected);
+        }
         let ai = self.ai();
         let mcp_commands = self.value("mcp_commands", |text| Some(Commands::read(text)));
         let smtp_url = self.secret("smtp_url", is_mail_server);

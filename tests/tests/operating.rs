@@ -247,6 +247,13 @@ fn a_clone_is_held_against_the_log_without_asking_anybody() {
         "{}",
         err(&nowhere)
     );
+    let of_one = flowctl(&data, &["audit", "verify", "--ref", "--clone", &clone, "--tenant", "local"]);
+    assert_eq!(
+        (of_one.status.code(), err(&of_one).contains("leave --tenant out")),
+        (Some(2), true),
+        "{}",
+        err(&of_one)
+    );
     tamper(&data, "delete from audit where seq >= $1", count);
     let cut = flowctl(&data, &["audit", "verify", "--ref", "--clone", &clone]);
     assert_eq!(cut.status.code(), Some(1));

@@ -172,7 +172,7 @@ async fn interpret_within(
         question.messages.push(Message::new(Speaker::Assistant, answer.text));
         question.messages.push(Message::new(Speaker::User, complaint));
     }
-    let (tokens, cost) = (used.input_tokens.saturating_add(used.output_tokens), used.total());
+    let (tokens, cost) = (used.tokens(), used.total());
     let model = asking.model_name().to_owned();
     best.map(|best| Interpretation { attempts, tokens, cost, ..best }).ok_or(InterpretError::Form { model, fault })
 }

@@ -1,6 +1,6 @@
 //! The audit log: who decided, commanded, gave their word away, held or overrode what, which definitions ran, and when
-//! settings changed. One chain a tenant, written in the transaction of what it records. What an entry says and how the chain is checked stands here;
-//! where it is stored is the store's. Nothing here changes an entry.
+//! settings changed. One chain a tenant, written in the transaction of what it records. What an entry says and how the
+//! chain is checked stands here; where it is stored is the store's. Nothing here changes an entry.
 
 mod chain;
 mod comparison;

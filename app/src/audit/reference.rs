@@ -89,6 +89,9 @@ struct Copy {
 /// Where the clone or the database cannot be read.
 pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str) -> Result<Compared, ReferenceError> {
     let (mut compared, mut copy) = read(clone, reference)?;
+    if copy.entries.is_empty() {
+        compared.fault(format!("{reference} holds no entry"));
+    }
     for (tenant, copied) in &mut copy.entries {
         let last = copied.last_key_value().map_or(0, |(seq, _)| *seq);
         compared.last.insert(tenant.clone(), last);
@@ -309,6 +312,14 @@ mod tests {
         entry 2 of octo-org is not in the repository
         entry 9 of octo-org stands in the repository, and not in the log
         ");
+    }
+
+    #[tokio::test]
+    async fn a_reference_that_was_emptied_is_no_copy_of_anything() {
+        let room = Room::open().await;
+        room.record("octo-org/shop", "a").await;
+        room.commit("readme.txt", Some(""));
+        assert_eq!(room.compared().await.faults, ["refs/flowctl/audit holds no entry"]);
     }
 
     /// Without the ids of commits, which depend on the time.

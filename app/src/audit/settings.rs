@@ -118,7 +118,7 @@ pub(super) async fn known(store: &dyn Store, wanted: Option<&TenantId>) -> Resul
             let is_wanted = wanted.is_none_or(|wanted| *wanted == named.tenant);
             let at = named.standing.state["at"].as_str().and_then(|at| at.parse().ok());
             let (Some(at), true, true) = (at, is_wanted, named.standing.changes > 0) else { continue };
-            let of = named.name.trim_start_matches(beginning).to_owned();
+            let of = named.name.strip_prefix(beginning).unwrap_or(&named.name).to_owned();
             known.push(Known { tenant: named.tenant, kind, of, at });
         }
     }

@@ -97,6 +97,15 @@ fn an_app_without_its_key_is_an_error_that_says_so() {
 }
 
 #[test]
+fn a_key_for_nats_without_its_address_is_an_error_that_says_so() {
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    insta::assert_snapshot!(faults(&[("FLOWCTL_NATS_NKEY", seed)]), @r"
+    1 setting is wrong:
+      FLOWCTL_NATS_URL (not set): FLOWCTL_NATS_NKEY is a key for NATS; give the address of its servers too
+    ");
+}
+
+#[test]
 fn a_whole_app_is_read() {
     let (settings, _) = load(&[
         ("FLOWCTL_GITHUB_APP_ID", "7"),

@@ -29,6 +29,9 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
             bail!("there is no database: `serve` with the same settings makes it");
         };
         let done = match &arguments.command {
+            AuditCommand::Verify { reference: Some(_), .. } if tenant.is_some() => {
+                bail!("--ref goes by what the clone holds, which says whose log that is: leave --tenant out");
+            }
             AuditCommand::Verify { reference: Some(reference), clone, .. } => {
                 held_against(&*store, clone, reference).await
             }

@@ -118,13 +118,9 @@ impl Report {
     }
 }
 
-/// From how many bytes on the rules look at files on all cores, however few those are.
-const LARGE: usize = 64 * 1024;
-
 /// Looks at a repository with every rule; suppressions and levels are applied.
 pub fn validate(repository: &Repository, options: &Options<'_>) -> Report {
-    let bytes = || repository.files.values().map(|file| file.source.text().len()).sum::<usize>();
-    let spread = repository.files.len() >= FEW || bytes() >= LARGE;
+    let spread = repository.files.len() >= FEW;
     Report::new(repository.files.len(), judge(repository, options, &Elsewhere::default(), spread))
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::finding::Finding;
 use super::reaching::{Arrival, arrivals, carries_words};
+use super::rule::Findings;
 use super::scope::{ProcessScope, Scope};
 use super::walk::{agents, tools};
 use crate::dataflow::{Field, Origins};
@@ -204,8 +205,17 @@ pub(super) fn told<'s, 'r>(
 }
 
 impl Told<'_, '_> {
+    /// Tells of it, and `who` wrote the words.
+    pub(super) fn tell(&self, process: &ProcessScope<'_>, findings: &mut Findings, who: &str) {
+        let (more, help) = self.more();
+        let message = format!("`{}` tells an agent what to do, and {who}{more}", self.arrival.reads());
+        let finding = findings.add(process.file, self.arrival.span(), message);
+        finding.help(help);
+        self.show(process, finding);
+    }
+
     /// What more is to be said than whose words they are: to be added to a message, and what to do.
-    pub(super) fn more(&self) -> (String, &'static str) {
+    fn more(&self) -> (String, &'static str) {
         match &self.seen {
             NotSeen::Never => {
                 (String::new(), "set `approval: writes` on the tool, or let somebody approve the text first")
@@ -222,7 +232,7 @@ impl Told<'_, '_> {
     }
 
     /// Adds the places that belong to it to a finding: the tool, the way of the words, the way around an approval.
-    pub(super) fn show(&self, process: &ProcessScope<'_>, finding: &mut Finding) {
+    fn show(&self, process: &ProcessScope<'_>, finding: &mut Finding) {
         finding.also(self.tool.file, self.tool.tool.name.span, "this tool changes something and asks nobody");
         self.arrival.tell_way(process, finding);
         if let NotSeen::On(way) = &self.seen {

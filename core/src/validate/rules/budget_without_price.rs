@@ -10,6 +10,7 @@ use crate::definition::agent::Agent;
 use crate::definition::model::PROVIDERS;
 use crate::definition::process::SpendingLimit;
 use crate::definition::repository::{Definition, File, FileKind};
+use crate::definition::settings::FlowSettings;
 use crate::definition::step::StepKind;
 use crate::source::{Span, Spanned};
 use crate::value::{Money, Prices};
@@ -63,10 +64,11 @@ struct Limit<'l> {
 }
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let pricing = Pricing::of(scope);
     for file in scope.files(FileKind::Agent) {
         let Some(Definition::Agent(agent)) = &file.definition else { continue };
         for money in of_agent(agent) {
-            if let Some(fault) = fault(scope, &agent.model, money) {
+            if let Some(fault) = fault(&pricing, &agent.model, money) {
                 tell(findings, &fault, (file, money.span), &Limit { file, money }, (file, agent.model.span));
             }
         }
@@ -104,7 +106,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             for limit in nearest.iter().chain(wider) {
                 // A budget for many steps is told of once, at the first whose model it does not fit.
                 let place = (limit.file.source.path(), limit.money.span);
-                let Some(fault) = fault(scope, model, limit.money).filter(|_| !told.contains(&place)) else { continue };
+                let Some(fault) = fault(&pricing, model, limit.money).filter(|_| !told.contains(&place)) else {
+                    continue;
+                };
                 told.push(place);
                 let is_here = limit.file.source.path() == process.file.source.path();
                 let at = if is_here { limit.money.span } else { named };
@@ -135,17 +139,27 @@ enum Fault {
     Unknown { model: String },
 }
 
-/// Whether a model's calls can be held against an amount, as far as that is known.
-pub(super) fn fits(scope: &Scope<'_>, model: &str, money: &Money) -> bool {
-    fault(scope, model, money).is_none()
+/// What models are called and cost.
+pub(super) struct Pricing<'s> {
+    settings: Option<&'s FlowSettings>,
+    prices: &'s Prices,
+}
+
+impl<'s> Pricing<'s> {
+    pub(super) fn of(scope: &'s Scope<'_>) -> Self {
+        Self { settings: scope.repository.settings(), prices: scope.options.prices.unwrap_or(&USUAL) }
+    }
+
+    /// Whether a model's calls can be held against an amount, as far as that is known.
+    pub(super) fn fits(&self, model: &str, money: &Money) -> bool {
+        fault(self, model, money).is_none()
+    }
 }
 
 /// What stands between a model and an amount, where something does. Of a model that is not there nothing is known.
-fn fault(scope: &Scope<'_>, model: &str, money: &Money) -> Option<Fault> {
-    let settings = scope.repository.settings();
-    let meant = settings.and_then(|settings| settings.models.iter().find(|(alias, _)| alias.value == model));
-    let model = meant.map_or(model, |(_, meant)| meant.value.as_str());
-    let prices = scope.options.prices.unwrap_or(&USUAL);
+fn fault(pricing: &Pricing<'_>, model: &str, money: &Money) -> Option<Fault> {
+    let Pricing { settings, prices } = pricing;
+    let model = settings.and_then(|settings| settings.models.get(model)).map_or(model, |meant| meant.value.as_str());
     let provider = model.split_once('/').map(|(provider, _)| provider)?;
     if !PROVIDERS.contains(&provider) || model.contains("{{") || prices.is_free(model) {
         return None;

@@ -107,15 +107,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
         for told in told(scope, process, &agents, SERVICES, Reviewers::Anybody) {
-            if known.contains(told.arrival.step.id.as_str()) {
-                continue;
+            if !known.contains(told.arrival.step.id.as_str()) {
+                told.tell(process, findings, "another program wrote it");
             }
-            let reads = told.arrival.reads();
-            let (more, help) = told.more();
-            let message = format!("`{reads}` tells an agent what to do, and another program wrote it{more}");
-            let finding = findings.add(process.file, told.arrival.span(), message);
-            finding.help(help);
-            told.show(process, finding);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::agents;
-use super::budget_without_price::fits;
+use super::budget_without_price::Pricing;
 use crate::definition::Process;
 use crate::definition::agent::Agent;
 use crate::definition::repository::{Definition, File};
@@ -76,10 +76,10 @@ quotas: {cost_per_execution: 1 USD}
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let agents = agents(scope);
+    let (agents, pricing) = (agents(scope), Pricing::of(scope));
     for file in scope.all_files() {
         let amounts = match &file.definition {
-            Some(Definition::Process(process)) => amounts(scope, &agents, process),
+            Some(Definition::Process(process)) => amounts(&pricing, &agents, process),
             _ => continue,
         };
         let Some(first) = amounts.first() else { continue };
@@ -89,7 +89,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 
 /// The amounts of a process. One that does not fit the price of its model is told of there.
 fn amounts<'p>(
-    scope: &Scope<'_>,
+    pricing: &Pricing<'_>,
     agents: &BTreeMap<&str, (&File, &Agent)>,
     process: &'p Process,
 ) -> Vec<&'p Spanned<Money>> {
@@ -100,7 +100,7 @@ fn amounts<'p>(
             StepKind::AgentTask(task) => agents.get(task.agent.as_str()).map(|(_, agent)| agent.model.as_str()),
             _ => None,
         };
-        model.is_none_or(|model| fits(scope, model, money)).then_some(money)
+        model.is_none_or(|model| pricing.fits(model, money)).then_some(money)
     });
     of_steps.chain(process.header.guarantees.iter().filter_map(|one| one.at_most.as_ref())).collect()
 }

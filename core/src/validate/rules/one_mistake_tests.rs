@@ -230,3 +230,13 @@ fn a_misspelt_provider_was_sound() {
         ]
     );
 }
+
+#[test]
+fn an_input_that_is_given_already_was_meant_by_no_other() {
+    let child = "name: child\nversion: 1\ninputs: {env1: {type: string, required: true}, env2: {type: string, required: true}}\nsteps:\n  - {id: s, type: set, values: {v: \"{{ inputs.env1 }}{{ inputs.env2 }}\"}}\n";
+    let caller =
+        "name: a\nversion: 1\nsteps:\n  - {id: p, type: process, process: child, inputs: {env1: x, env3: y}}\n";
+    let files = [("processes/a.yaml", caller), ("processes/child.yaml", child)];
+    assert_eq!(found(&files), ["FLOW411 .flow/processes/a.yaml env3"]);
+    assert_eq!(findings(&files)[0].help.as_deref(), Some("did you mean `env2`?"));
+}

@@ -79,12 +79,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
     for process in &scope.processes {
         for told in told(scope, process, &agents, OUTSIDERS, Reviewers::OthersThanTheAuthor) {
-            let reads = told.arrival.reads();
-            let (more, help) = told.more();
-            let message = format!("`{reads}` tells an agent what to do, and anybody may have written it{more}");
-            let finding = findings.add(process.file, told.arrival.span(), message);
-            finding.help(help);
-            told.show(process, finding);
+            told.tell(process, findings, "anybody may have written it");
         }
     }
 }
