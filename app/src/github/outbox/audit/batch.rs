@@ -1,0 +1,101 @@
+//! Batches: the next entries that are about a repository, and the commit that adds them. Files are only added, and a commit
+//! is noted before the reference is moved to it.
+
+use super::copy::Copy;
+use super::settle::DOUBTED_FOR;
+use super::written::{PART, Place, Written};
+use crate::audit::{Sealed, path_of};
+use crate::github::client::{GitHubError, RepositoryName};
+use crate::github::outbox::failure::Failure;
+use crate::github::outbox::pace::Write;
+
+/// Entries of one commit.
+const MOST_ENTRIES: usize = 1_000;
+/// Bytes of one commit's entries: far below what a request to GitHub may hold.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Entries that go into one commit.
+pub(super) struct Batch {
+    pub(super) entries: Vec<Sealed>,
+    /// The last entry of the log that was looked at.
+    pub(super) last: u64,
+    /// Whether there are more.
+    pub(super) more: bool,
+}
+
+impl Copy<'_> {
+    /// The next entries that are about this repository. What is not about it is passed over.
+    pub(super) async fn batch(&self) -> Result<Batch, Failure> {
+        let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
+        let mut batch = Batch { entries: Vec::new(), last: self.written.seq, more: false };
+        let mut bytes = 0;
+        loop {
+            let part = store.audit(tenant, batch.last, PART).await?;
+            if part.is_empty() {
+                return Ok(batch);
+            }
+            for entry in part {
+                let is_ours = self.names.are_of(&**store, &entry.line).await?;
+                if is_ours && !batch.entries.is_empty() {
+                    batch.more = batch.entries.len() >= MOST_ENTRIES || bytes + entry.line.len() > MOST_BYTES;
+                    if batch.more {
+                        return Ok(batch);
+                    }
+                }
+                batch.last = entry.seq;
+                if is_ours {
+                    bytes += entry.line.len();
+                    batch.entries.push(entry);
+                }
+            }
+        }
+    }
+
+    /// Nothing up to this entry is about this repository; where that is much, it is not read again.
+    pub(super) async fn pass_over(&mut self, last: u64) -> Result<(), Failure> {
+        if !self.written.passes(last) {
+            return Ok(());
+        }
+        self.save(None).await
+    }
+
+    pub(super) async fn write(&mut self, batch: Batch) -> Result<(), Failure> {
+        let (Some(first), Some(last)) = (batch.entries.first(), batch.entries.last()) else { return Ok(()) };
+        let (client, repository) = (&self.writing.client, &self.repository);
+        let content: String = batch.entries.iter().flat_map(|entry| [entry.line.as_str(), "\n"]).collect();
+        let (path, message) = (path_of(first.seq, &first.line), message(repository, first, last));
+        let base = self.written.at.as_ref().map(|place| place.tree.as_str());
+        let tree = client.create_tree(repository, base, (&path, &content));
+        let tree = self.writing.write(Write::Changes, tree).await?;
+        let parent = self.written.at.as_ref().map(|place| place.commit.as_str());
+        let commit = client.create_commit(repository, &message, &tree, parent);
+        let commit = self.writing.write(Write::Changes, commit).await?;
+        let is_new = parent.is_none();
+        let place = Place { commit: commit.clone(), tree };
+        self.written.begun = Some((place.clone(), batch.last));
+        self.save(None).await?;
+        let (client, repository) = (&self.writing.client, &self.repository);
+        let moved = if is_new {
+            self.writing.write(Write::Changes, client.create_reference(repository, &self.reference, &commit)).await
+        } else {
+            self.writing.write(Write::Changes, client.forward_reference(repository, &self.reference, &commit)).await
+        };
+        // Perhaps somebody was faster; then that shows when it is looked at again.
+        if let Err(Failure::GitHub(GitHubError::Validation { message, .. })) = &moved
+            && self.has_moved().await?
+        {
+            return Err(Failure::Rests { reason: message.clone(), wait: DOUBTED_FOR });
+        }
+        moved?;
+        self.written = Written { seq: batch.last, at: Some(place), ..Written::default() };
+        self.save(None).await
+    }
+}
+
+fn message(repository: &RepositoryName, first: &Sealed, last: &Sealed) -> String {
+    let which = match first.seq == last.seq {
+        true => format!("entry {}", first.seq),
+        false => format!("entries {} to {}", first.seq, last.seq),
+    };
+    format!("Audit log of {repository}: {which}\n\nThe last one is {}:{}\n", last.seq, last.hash)
+}

@@ -1,0 +1,75 @@
+//! The log of one repository in a reference of it: which one, under which names entries are about it, and how far it is written.
+
+use super::refusal::REFUSED_FOR;
+use super::written::{REFERENCE_KEY, REPOSITORY_KEY, WRITTEN, Written};
+use crate::audit::{NewEntry, settings_of};
+use crate::crash::crash_point;
+use crate::github::client::RepositoryName;
+use crate::github::namesakes::{Names, is_anothers};
+use crate::github::outbox::failure::Failure;
+use crate::github::outbox::write::Writing;
+use crate::store::Standing;
+
+/// The log of a repository in a reference of it.
+pub(super) struct Copy<'w> {
+    pub(super) writing: &'w Writing<'w>,
+    pub(super) repository: RepositoryName,
+    /// Under which names entries are about it.
+    pub(super) names: Names,
+    pub(super) reference: String,
+    /// Under which name the store keeps how far it is written.
+    pub(super) name: String,
+    pub(super) stood: Option<Standing>,
+    pub(super) written: Written,
+}
+
+impl<'w> Copy<'w> {
+    /// Nothing where the repository's settings name no reference.
+    pub(super) async fn open(writing: &'w Writing<'w>, repository: &RepositoryName) -> Result<Option<Self>, Failure> {
+        let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
+        let asked = repository.to_string();
+        let id = store.repository_called(tenant, &asked).await?;
+        let (mut current, mut names) = (asked.clone(), Names::only(tenant, &asked));
+        if let Some(id) = id {
+            // The newest name is the one that it has.
+            let called = store.names_of_repository(id).await?.into_iter().find(|called| called.tenant == *tenant);
+            current = called.map_or(asked, |called| called.name);
+            names = Names::of(&**store, tenant, id).await?;
+            if !names.holds(&current) {
+                return Err(Failure::Nothing(format!("{current} is another repository by now")));
+            }
+        }
+        let settings = store.standing(tenant, &settings_of(&current)).await?;
+        let noted_of = settings.as_ref().and_then(|settings| settings.state[REPOSITORY_KEY].as_u64());
+        if is_anothers(&**store, tenant, &current, noted_of).await? {
+            // How the settings of this one stand is not known yet.
+            return Ok(None);
+        }
+        let reference = settings.and_then(|settings| settings.state[REFERENCE_KEY].as_str().map(str::to_owned));
+        let Some(reference) = reference else { return Ok(None) };
+        let key = id.map_or_else(|| current.clone(), |id| id.to_string());
+        let name = format!("{WRITTEN}{reference}:{key}");
+        let stood = store.standing(tenant, &name).await?;
+        let written = stood.as_ref().and_then(|stood| serde_json::from_value(stood.state.clone()).ok());
+        let repository = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
+        Ok(Some(Self { writing, repository, names, reference, name, stood, written: written.unwrap_or_default() }))
+    }
+
+    pub(super) fn rests(&self) -> bool {
+        let now = self.writing.outbox.clock.now();
+        self.written.refused.as_ref().is_some_and(|refused| now.duration_since(refused.at) < REFUSED_FOR)
+    }
+
+    /// Keeps how far it is written; whoever else has written meanwhile has the effect by now.
+    pub(super) async fn save(&mut self, entry: Option<NewEntry>) -> Result<(), Failure> {
+        let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
+        let state = serde_json::to_value(&self.written).unwrap_or_default();
+        if !store.note_standing(tenant, &self.name, self.stood.as_ref(), state.clone(), entry).await? {
+            return Err(Failure::Lost);
+        }
+        let changes = self.stood.as_ref().map_or(0, |stood| stood.changes + 1);
+        self.stood = Some(Standing { state, changes });
+        crash_point("effect.recorded");
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What GitHub does not take: it is kept for people to see, and tried again once somebody may have granted it.
+
+use flowctl_core::execution::TenantId;
+use jiff::{SignedDuration, Timestamp};
+
+use super::copy::Copy;
+use super::references::AuditReferences;
+use super::written::{REFERENCE_KEY, REPOSITORY_KEY, Refused, WRITTEN, Written};
+use crate::audit::settings_of;
+use crate::github::outbox::effect::{Effect, Sender, priority};
+use crate::github::outbox::failure::Failure;
+use crate::store::{NamedStanding, Store, StoreError};
+
+/// What GitHub refuses is tried again after this: somebody has to grant something first.
+pub(super) const REFUSED_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+impl Copy<'_> {
+    pub(super) async fn refuse(&mut self, failure: &Failure) -> Result<(), Failure> {
+        let now = self.writing.outbox.clock.now();
+        self.written.refused = Some(Refused { at: now, reason: failure.to_string() });
+        self.save(None).await
+    }
+}
+
+/// A repository to whose reference GitHub takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedReference {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which.
+    pub reference: String,
+    /// What GitHub said.
+    pub reason: String,
+}
+
+/// The references that GitHub refused to write when it was tried last, out of what the store has noted; those that the
+/// settings of their repositories still name.
+pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
+    let beginning = settings_of("");
+    let wanted: Vec<(&TenantId, &str, &str, Option<u64>)> = noted
+        .iter()
+        .filter_map(|named| {
+            let repository = named.name.strip_prefix(&beginning)?;
+            let state = &named.standing.state;
+            Some((&named.tenant, repository, state[REFERENCE_KEY].as_str()?, state[REPOSITORY_KEY].as_u64()))
+        })
+        .collect();
+    let is_wanted = |tenant: &TenantId, reference: &str, key: &str| {
+        wanted.iter().any(|(of, repository, named, id)| {
+            // Settings that were noted before ids were may be those of any id.
+            let is_its = *repository == key || id.map_or(key.parse::<u64>().is_ok(), |id| id.to_string() == key);
+            *of == tenant && *named == reference && is_its
+        })
+    };
+    let refused = |named: &NamedStanding| {
+        let rest = named.name.strip_prefix(WRITTEN)?;
+        let written: Written = serde_json::from_value(named.standing.state.clone()).ok()?;
+        let (reference, key) = rest.split_once(':')?;
+        let reason = written.refused?.reason;
+        let is_wanted = is_wanted(&named.tenant, reference, key);
+        is_wanted.then(|| RefusedReference { tenant: named.tenant.clone(), reference: reference.to_owned(), reason })
+    };
+    noted.iter().filter_map(refused).collect()
+}
+
+/// How many references GitHub refused to write when it was tried last.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn count_refused_references(store: &dyn Store) -> Result<usize, StoreError> {
+    let mut noted = store.standings(WRITTEN).await?;
+    noted.extend(store.standings(&settings_of("")).await?);
+    Ok(refused_references(&noted).len())
+}
+
+/// Has everything of an account tried again that GitHub had refused: it was granted something.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn try_again(store: &dyn Store, sender: &Sender, now: Timestamp) -> Result<(), StoreError> {
+    for named in store.standings(WRITTEN).await?.into_iter().filter(|named| named.tenant == sender.tenant) {
+        let Ok(mut written) = serde_json::from_value::<Written>(named.standing.state.clone()) else { continue };
+        if written.refused.take().is_some() {
+            let state = serde_json::to_value(&written).unwrap_or_default();
+            // Who notes something else at this moment has just tried.
+            store.note_standing(&named.tenant, &named.name, Some(&named.standing), state, None).await?;
+        }
+    }
+    let references = AuditReferences::default();
+    let of_account = references.load(store).await?.into_iter().filter(|(tenant, _)| *tenant == sender.tenant);
+    let effects = of_account.filter_map(|(_, repository)| {
+        let effect = Effect::CommitAudit { repository: repository.parse().ok()? };
+        Some(effect.queued(sender, priority::TIMELINE, now))
+    });
+    store.add_effects(effects.collect()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::store::Standing;
+
+    #[test]
+    fn a_reference_that_the_settings_name_no_more_was_told_to_be_refused_for_ever() {
+        let named = |name: &str, state: Value| NamedStanding {
+            tenant: TenantId("o".to_owned()),
+            name: name.to_owned(),
+            standing: Standing { state, changes: 0 },
+        };
+        let refused = Refused { at: Timestamp::UNIX_EPOCH, reason: "no".to_owned() };
+        let refused = serde_json::to_value(Written { refused: Some(refused), ..Written::default() });
+        let refused = named("audit-ref:refs/flowctl/audit:7", refused.unwrap_or_default());
+        let count = |settings: Value| refused_references(&[refused.clone(), named("settings:o/shop", settings)]).len();
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 7})), 1);
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit"})), 1, "noted by an earlier version");
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 8})), 0);
+        assert_eq!(count(json!({"audit_ref": "refs/flowctl/other", "repository_id": 7})), 0);
+        assert_eq!(count(json!({"repository_id": 7})), 0);
+    }
+}
