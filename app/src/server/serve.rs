@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +22,7 @@ use crate::github::client::{GitHub, GitHubError};
 use crate::github::definitions::Repositories;
 use crate::github::intake::{Intake, IntakeParts};
 use crate::github::mirror::{MirrorError, Mirrors};
-use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox, committing};
+use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox};
 use crate::github::redelivery;
 use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
 use crate::ids::RandomIds;
@@ -149,7 +148,7 @@ impl Server {
         let repositories = repositories.with_prices(Arc::clone(performers.providers().prices()));
         let installations = known_installations(&store).await?;
         if github.is_some() {
-            begin_audit_references(&audit_references, &store, &installations, clock.now()).await?;
+            audit_references.begin(&*store, &installations, clock.now()).await?;
         }
         let planner: Arc<dyn EffectPlanner> = match github {
             Some(_) => {
@@ -470,18 +469,6 @@ async fn learn_of_others(
             tracing::debug!(%error, "settings of repositories cannot be looked at now");
         }
     }
-}
-
-/// Learns which repositories have their audit log written into them, and has written what a crash has left.
-async fn begin_audit_references(
-    references: &AuditReferences,
-    store: &Arc<dyn Store>,
-    installations: &Installations,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let known = references.load(&**store).await?.into_iter();
-    let effects = known.filter_map(|(tenant, repository)| committing(&repository, &installations.sender(&tenant), now));
-    store.add_effects(effects.collect()).await
 }
 
 fn learn(installations: &Installations, known: Vec<Installation>) {

@@ -75,13 +75,16 @@ fn files(repository: &Repository) -> BTreeMap<String, String> {
     settings.map(|file| (file.source.path().to_owned(), digest(file.source.text().as_bytes()))).collect()
 }
 
-/// The reference that settings name for the audit log. Settings that cannot be read name the one that they did before.
+/// The reference that settings name for the audit log. Settings that cannot be read, or not as a whole, and name none, name
+/// the one that they did before: what is wrong there is left out when they are read, and nobody meant to end the copy.
 fn audit_reference(repository: &Repository, before: Option<&State>) -> Option<String> {
-    match repository.settings() {
-        Some(settings) => settings.audit.reference.as_ref().map(|reference| reference.value.clone()),
-        None if repository.files.values().any(|file| file.kind == FileKind::Settings) => before?.audit_ref.clone(),
-        None => None,
+    let named = repository.settings().and_then(|settings| settings.audit.reference.as_ref());
+    if let Some(reference) = named {
+        return Some(reference.value.clone());
     }
+    let file = repository.files.values().find(|file| file.kind == FileKind::Settings)?;
+    let is_whole = file.definition.is_some() && file.faults.is_empty() && file.structure.is_empty();
+    if is_whole { None } else { before?.audit_ref.clone() }
 }
 
 impl Repositories {
@@ -228,5 +231,36 @@ impl Repositories {
         let empty = || ReadError::Empty { repository: repository.to_owned() };
         let revision = fetched.default_branch.as_ref().ok_or_else(empty)?.commit.clone();
         self.at(tenant, repository, &revision).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_that_was_written_wrongly_ended_the_copy_of_the_audit_log() {
+        let before = State {
+            commit: String::new(),
+            at: Timestamp::UNIX_EPOCH,
+            files: BTreeMap::new(),
+            repository_id: None,
+            audit_ref: Some("refs/flowctl/audit".to_owned()),
+        };
+        for (settings, expected) in [
+            ("audit: {ref: refs/flowctl/audit}\n", Some("refs/flowctl/audit")),
+            ("audit: {ref: refs/flowctl/other}\nvalidate: [1]\n", Some("refs/flowctl/other")),
+            ("audit: {ref: refs/heads/main}\n", Some("refs/flowctl/audit")),
+            ("audit: {ref: [a]}\n", Some("refs/flowctl/audit")),
+            ("audit: yes\n", Some("refs/flowctl/audit")),
+            ("audit: {ref: refs/flowctl/a\n", Some("refs/flowctl/audit")),
+            ("validate: {fail_on_weakening: true}\n", None),
+            ("audit: {}\n", None),
+        ] {
+            let repository = Repository::read([(".flow/flow.yaml".to_owned(), settings.to_owned())]);
+            assert_eq!(audit_reference(&repository, Some(&before)).as_deref(), expected, "{settings}");
+        }
+        let nothing = Repository::read([(".flow/other.txt".to_owned(), String::new())]);
+        assert_eq!(audit_reference(&nothing, Some(&before)), None, "there are no settings any more");
     }
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::written::REFERENCE_KEY;
 use crate::audit::{of_transition, settings_of};
 use crate::github::outbox::effect::{Effect, Sender, priority};
+use crate::github::outbox::plan::Installations;
 use crate::store::{NewEffect, Store, StoreError};
 
 /// Entries are gathered for so long.
@@ -53,6 +54,23 @@ impl AuditReferences {
         Ok(found)
     }
 
+    /// Learns the same at the start of a server, and has written what a crash has left, where the account has the App.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn begin(
+        &self,
+        store: &dyn Store,
+        installations: &Installations,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let known = self.load(store).await?.into_iter();
+        let with_app = known.filter(|(tenant, _)| installations.of(tenant) != 0);
+        let effects =
+            with_app.filter_map(|(tenant, repository)| committing(&repository, &installations.sender(&tenant), now));
+        store.add_effects(effects.collect()).await
+    }
+
     /// What is to be written after a transition, and when: at most once a minute, and once more where an execution ends.
     pub(in crate::github::outbox) fn after(
         &self,
@@ -78,4 +96,36 @@ pub fn committing(repository: &str, sender: &Sender, now: Timestamp) -> Option<N
     let at = now.saturating_add(GATHERED_FOR).unwrap_or(Timestamp::MAX);
     let repository = repository.parse().ok()?;
     Some(Effect::CommitAudit { repository }.queued(sender, priority::TIMELINE, at))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::{SqliteStore, StandingStore as _};
+
+    #[tokio::test]
+    async fn each_start_queued_what_nobody_could_write_for_accounts_that_had_removed_the_app() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        let store = SqliteStore::open(&url).await.unwrap();
+        let installations = Installations::default();
+        for (number, account) in [(0, "gone"), (42, "here")] {
+            let tenant = TenantId(account.to_owned());
+            installations.learn(&tenant, number);
+            let name = settings_of(&format!("{account}/shop"));
+            let state = json!({"audit_ref": "refs/flowctl/audit"});
+            assert!(store.note_standing(&tenant, &name, None, state, None).await.unwrap());
+        }
+        let now = Timestamp::UNIX_EPOCH;
+        let references = AuditReferences::default();
+        references.begin(&store, &installations, now).await.unwrap();
+        let later = now + SignedDuration::from_hours(1);
+        let queued = store.claim_effects("one", 16, later, later).await.unwrap();
+        let keys: Vec<&str> = queued.iter().map(|effect| effect.key.as_str()).collect();
+        assert_eq!(keys, ["audit:here/shop"]);
+        assert!(references.has(&TenantId("gone".to_owned()), "gone/shop"), "the App may come back");
+    }
 }
