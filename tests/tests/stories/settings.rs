@@ -26,3 +26,19 @@ async fn who_pushes_other_settings_or_merges_them_stands_in_the_audit_log() {
     assert_eq!(told["actor"]["login"], "dave", "{told:#}");
     assert_eq!(told["data"]["weakened"].as_array().unwrap().len(), 0, "{told:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_labelled_a_merged_pull_request_was_named_for_the_settings_that_it_had_brought() {
+    let strict = "validate: {fail_on_weakening: true}\n";
+    let stage = Stage::raise_with(&[("release", RELEASE)], &[(".flow/flow.yaml", strict)]).await;
+    let number = stage.pull_request_with("lax", &[(".flow/flow.yaml", Some("validate: {}\n"))]);
+    stage.concluded(number, "release", "action_required").await;
+    stage.cut_off();
+    stage.hub.merge(REPOSITORY, "dave", number).unwrap();
+    stage.hub.label(REPOSITORY, "bob", number, "done").unwrap();
+    let labelled = stage.hub.deliveries().into_iter().rfind(|told| told.action.as_deref() == Some("labeled")).unwrap();
+    // That bob labelled it comes first, and leads to the look at what dave has merged.
+    assert_eq!(stage.deliver("pull_request", "labelled", &labelled.payload).await, 202);
+    let told = stage.until_told("settings.changed").await;
+    assert_eq!(told["actor"], serde_json::Value::Null, "{told:#}");
+}

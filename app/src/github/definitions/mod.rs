@@ -1,7 +1,10 @@
 //! The definitions of a repository at a commit, read from its mirror and kept while they are in use. Only commits that
 //! somebody pinned are read; which commit may run is decided by whoever starts an execution.
 
+mod pushes;
 mod settings;
+
+pub use pushes::Push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -165,7 +168,7 @@ pub struct Repositories {
     store: Arc<dyn Store>,
     kept: Arc<Mutex<IndexMap<Key, Arc<DefinitionsAt>>>>,
     heads: Arc<Mutex<BTreeMap<(TenantId, String), Head>>>,
-    settings: Arc<settings::Seen>,
+    pushes: Arc<pushes::Pushes>,
     audit_references: AuditReferences,
     clock: Arc<dyn Clock>,
     prices: Arc<Prices>,
@@ -195,7 +198,7 @@ impl Repositories {
             store,
             kept: Arc::default(),
             heads: Arc::default(),
-            settings: Arc::default(),
+            pushes: Arc::default(),
             audit_references: AuditReferences::default(),
             clock: Arc::new(SystemClock),
             prices: Arc::default(),

@@ -2,17 +2,17 @@
 //! to the audit log before anything goes by it, once for all servers of a database. What the settings mean is not judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use flowctl_core::approval::Person;
 use flowctl_core::definition::repository::{FileKind, Repository};
 use flowctl_core::diff::compare;
 use flowctl_core::execution::TenantId;
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::pushes::Push;
 use super::{DefinitionsAt, ReadError, Repositories};
 use crate::audit::{NewEntry, SETTINGS_CHANGED, settings_of};
 use crate::github::mirror::{Mirror, Reference};
@@ -22,8 +22,8 @@ use crate::store::{Standing, digest};
 
 /// How often a look begins anew because somebody else has noted another commit meanwhile.
 const MOST_LOOKS: usize = 5;
-/// Pushes whose people are remembered: they are told of just before the commit is looked at.
-const MOST_PUSHES: usize = 1_000;
+/// Pushes that are gone back over to find the one that brought a change, each with all definitions before it.
+const MOST_PUSHES_BACK: usize = 10;
 
 /// What is kept of a repository's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,29 +40,6 @@ struct State {
     /// The reference to which the audit log goes besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audit_ref: Option<String>,
-}
-
-/// What this server knows of settings.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// Who pushed a commit.
-    pushed: Mutex<IndexMap<(TenantId, String), Person>>,
-}
-
-impl Seen {
-    /// Somebody pushed a commit.
-    pub(super) fn pushed(&self, tenant: &TenantId, commit: &str, by: &Person) {
-        let mut pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
-        pushed.insert((tenant.clone(), commit.to_owned()), by.clone());
-        while pushed.len() > MOST_PUSHES {
-            pushed.shift_remove_index(0);
-        }
-    }
-
-    fn who_pushed(&self, tenant: &TenantId, commit: &str) -> Option<Person> {
-        let pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
-        pushed.get(&(tenant.clone(), commit.to_owned())).cloned()
-    }
 }
 
 /// Whether a file says how everything of a repository goes.
@@ -88,9 +65,9 @@ fn audit_reference(repository: &Repository, before: Option<&State>) -> Option<St
 }
 
 impl Repositories {
-    /// Somebody is known to have pushed a commit: where it changes settings, the audit log names them.
-    pub fn note_pusher(&self, tenant: &TenantId, commit: &str, by: &Person) {
-        self.settings.pushed(tenant, commit, by);
+    /// Somebody is known to have moved the default branch: where that changes settings, the audit log names them.
+    pub fn note_push(&self, tenant: &TenantId, push: Push) {
+        self.pushes.note(tenant, push);
     }
 
     /// The head of the default branch, whose settings are known to the audit log: these, or those of a newer one.
@@ -145,10 +122,14 @@ impl Repositories {
             (None, _) => None,
             (Some(_), before) => {
                 let data = self.told(head, (tenant, repository), mirror, before.as_ref(), &state).await;
+                let actor = match &before {
+                    Some(before) => self.who_brought(head, (tenant, repository), mirror, before).await,
+                    None => None,
+                };
                 Some(NewEntry {
                     at: now,
                     kind: SETTINGS_CHANGED.to_owned(),
-                    actor: self.settings.who_pushed(tenant, &head.revision),
+                    actor,
                     repository: Some(repository.to_owned()),
                     process: None,
                     execution: None,
@@ -168,6 +149,53 @@ impl Repositories {
             self.store.add_effects(committing(repository, &sender, now).into_iter().collect()).await?;
         }
         Ok(noted)
+    }
+
+    /// Who brought the settings of a head: whose push led to them from those that stood before. What was pushed since and
+    /// left them alone is gone back over. Nobody where GitHub has not told of it, or where it may have been several people.
+    async fn who_brought(
+        &self,
+        head: &DefinitionsAt,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        before: &State,
+    ) -> Option<Person> {
+        let found = files(&head.repository);
+        let mut commit = head.revision.clone();
+        for _ in 0..MOST_PUSHES_BACK {
+            let (mut people, mut further) = (Vec::new(), None);
+            for (from, by) in self.pushes.that_led_to((tenant, repository), &commit) {
+                let from = match from {
+                    Some(from) => from,
+                    None => mirror.commit(&commit).await.ok()?.parent?,
+                };
+                match self.files_at((tenant, repository), mirror, &from).await {
+                    Some(stood) if stood == before.files => people.push(by),
+                    Some(stood) if stood == found => further = Some(from),
+                    _ => {}
+                }
+            }
+            if !people.is_empty() {
+                self.pushes.told((tenant, repository), &commit);
+                let people = people.into_iter().collect::<Option<Vec<Person>>>()?;
+                let first = people.first()?.clone();
+                return people.iter().all(|other| other.is(&first)).then_some(first);
+            }
+            commit = further?;
+        }
+        None
+    }
+
+    /// The settings at a commit; nothing where that is not here any more.
+    async fn files_at(
+        &self,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        commit: &str,
+    ) -> Option<BTreeMap<String, String>> {
+        let is_here = matches!(mirror.contains(commit).await, Ok(true));
+        let definitions = if is_here { self.at(tenant, repository, commit).await.ok() } else { None };
+        definitions.map(|definitions| files(&definitions.repository))
     }
 
     /// What the audit log says of a change.

@@ -135,6 +135,72 @@ async fn settings_that_returned_to_what_a_server_had_seen_before_were_told_by_no
     }
 }
 
+/// What somebody pushed to the shop.
+fn push(before: Option<&str>, after: &str, by: (&str, u64)) -> Push {
+    let by = flowctl_core::approval::Person { login: by.0.to_owned(), id: by.1 };
+    Push { repository: "shop".to_owned(), before: before.map(str::to_owned), after: after.to_owned(), by }
+}
+
+const MALLORY: (&str, u64) = ("mallory", 7);
+const ALICE: (&str, u64) = ("alice", 8);
+
+#[tokio::test]
+async fn whoever_pushed_last_was_named_for_settings_that_somebody_else_had_brought() {
+    let shop = Shop::open().await;
+    let local = TenantId::local();
+    let head = || shop.origin.head().unwrap().peel_to_commit().unwrap().id().to_string();
+    let server = shop.server("one");
+    let mut told = 0;
+    for (case, pushes, expected) in [
+        ("only who came after is known", &[(1, 2, ALICE)][..], None),
+        ("both are known", &[(0, 1, MALLORY), (1, 2, ALICE)], Some("mallory")),
+        ("all came in one push", &[(0, 2, ALICE)], Some("alice")),
+        ("two are told to have pushed the same", &[(0, 2, ALICE), (0, 2, MALLORY)], None),
+        ("who pushed it is told again", &[(0, 2, MALLORY), (0, 2, MALLORY)], Some("mallory")),
+        ("only the change itself is known", &[(0, 1, MALLORY)], None),
+    ] {
+        commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+        server.current(&local, "shop").await.unwrap();
+        let first = head();
+        commit_below(&shop.origin, ".flow", "flow.yaml", LAX);
+        let second = head();
+        commit(&shop.origin, "other.yaml", &format!("# {case}\n"));
+        let commits = [first, second, head()];
+        for (before, after, by) in pushes {
+            server.note_push(&local, push(Some(&commits[*before]), &commits[*after], *by));
+        }
+        // Another repository of the account may hold the same commits.
+        let elsewhere = Push { repository: "fork".to_owned(), ..push(Some(&commits[0]), &commits[2], ("eve", 9)) };
+        server.note_push(&local, elsewhere);
+        server.current(&local, "shop").await.unwrap();
+        let log = shop.log().await;
+        // Except for the first, the strict ones are told of, too.
+        told += if told == 0 { 1 } else { 2 };
+        assert_eq!(log.len(), told, "{case}");
+        assert_eq!(log[told - 1]["actor"]["login"].as_str(), expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn who_merges_is_named_for_what_the_merge_brought_alone() {
+    let shop = Shop::open().await;
+    let local = TenantId::local();
+    let head = || shop.origin.head().unwrap().peel_to_commit().unwrap().id().to_string();
+    let server = shop.server("one");
+    commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+    server.current(&local, "shop").await.unwrap();
+    commit_below(&shop.origin, ".flow", "flow.yaml", LAX);
+    server.note_push(&local, push(None, &head(), ALICE));
+    server.current(&local, "shop").await.unwrap();
+    commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+    commit(&shop.origin, "other.yaml", "# unrelated\n");
+    server.note_push(&local, push(None, &head(), ALICE));
+    server.current(&local, "shop").await.unwrap();
+    let named: Vec<Option<String>> =
+        shop.log().await.iter().map(|entry| entry["actor"]["login"].as_str().map(str::to_owned)).collect();
+    assert_eq!(named, [Some("alice".to_owned()), None]);
+}
+
 #[tokio::test]
 async fn a_log_whose_last_entry_about_settings_was_taken_away_could_not_be_told_from_a_whole_one() {
     let shop = Shop::open().await;

@@ -16,6 +16,7 @@ use super::trigger::{PullRequestHappening, pull_request_action, touches, trigger
 use super::validation::{self, Looked};
 use super::{Handled, Trouble};
 use crate::github::client::PullRequest;
+use crate::github::definitions::Push;
 use crate::github::people::person;
 use crate::github::reconcile::{is_reconciled, of_head, of_pull_request};
 
@@ -68,10 +69,7 @@ async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Tro
     if event.action == "synchronize" {
         scope.pushed(event.number, &person(&event.sender)).await?;
     }
-    // GitHub tells of a merge twice; the push may come later.
-    if let (Some(true), Some(merge)) = (event.pull_request.merged, &event.pull_request.merge_commit_sha) {
-        scope.inner.source.pushed(&scope.tenant, merge, &person(&event.sender));
-    }
+    note_merge(scope, &event, &pull_request);
     // On another base the same commit is another change: what was said of it counts no more.
     let other_base = event.changes.as_ref().is_some_and(|changes| changes.base.is_some());
     if other_base {
@@ -102,6 +100,20 @@ async fn take(scope: &Scope<'_>, event: PullRequestEvent) -> Result<Handled, Tro
         validation::show_if_wanted(scope, &looked, changed).await?;
     }
     Ok(Handled::Done)
+}
+
+/// Remembers who merged into the default branch: GitHub tells of it twice, and the push may come later. Who does anything to
+/// a pull request that is merged already has merged nothing, and what was found by looking names nobody.
+fn note_merge(scope: &Scope<'_>, event: &PullRequestEvent, pull_request: &PullRequest) {
+    let merged = event.action == "closed" && event.pull_request.merged == Some(true);
+    let base = &pull_request.base;
+    let is_default = base.repo.as_ref().is_some_and(|repository| repository.default_branch == base.branch);
+    if !merged || !is_default || is_reconciled(&scope.delivery.0) {
+        return;
+    }
+    let Some(after) = event.pull_request.merge_commit_sha.clone() else { return };
+    let push = Push { repository: scope.name(), before: None, after, by: person(&event.sender) };
+    scope.inner.source.pushed(&scope.tenant, push);
 }
 
 /// Whether there may be commits that were not looked at yet.

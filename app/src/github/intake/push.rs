@@ -12,6 +12,7 @@ use super::source::Change;
 use super::start::{At, Occasion};
 use super::trigger::{Pushed, touches, triggers};
 use super::{Handled, Trouble};
+use crate::github::definitions::Push;
 use crate::github::people::person;
 
 /// Handles a delivery.
@@ -25,7 +26,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PushEvent) -> Result<Handle
         _ => return Ok(Handled::Ignored(format!("{} is neither a branch nor a tag", event.reference))),
     };
     if matches!(pushed, Pushed::Branch(branch) if event.repository.default_branch.as_deref() == Some(branch)) {
-        scope.inner.source.pushed(&scope.tenant, &event.after, &person(&event.sender));
+        note(scope, &event);
     }
     let mut changed = None;
     for process in &scope.published().await?.processes {
@@ -34,6 +35,23 @@ pub(super) async fn handle(scope: &Scope<'_>, event: PushEvent) -> Result<Handle
         }
     }
     Ok(Handled::Done)
+}
+
+/// Remembers who moved the default branch. One that was just made was moved from nowhere.
+fn note(scope: &Scope<'_>, event: &PushEvent) {
+    if is_new(event) {
+        return;
+    }
+    let (before, after) = (Some(event.before.clone()), event.after.clone());
+    scope
+        .inner
+        .source
+        .pushed(&scope.tenant, Push { repository: scope.name(), before, after, by: person(&event.sender) });
+}
+
+/// Whether there is no commit before.
+fn is_new(event: &PushEvent) -> bool {
+    event.created || event.before.bytes().all(|digit| digit == b'0')
 }
 
 async fn starts(
@@ -63,7 +81,7 @@ async fn starts(
 
 /// Of a new branch there is no commit before: then the paths of the commits that came with it.
 async fn changed_paths(scope: &Scope<'_>, event: &PushEvent) -> Result<BTreeSet<String>, Trouble> {
-    if event.created || event.before.bytes().all(|digit| digit == b'0') {
+    if is_new(event) {
         let commits = event.commits.iter();
         return Ok(commits.flat_map(|c| c.added.iter().chain(&c.removed).chain(&c.modified)).cloned().collect());
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowctl_core::approval::Person;
 use flowctl_core::definition::repository::{Definition, FileKind, Repository, stem};
 use flowctl_core::definition::settings::FlowSettings;
 use flowctl_core::definition::workflows::Workflows;
@@ -15,7 +14,7 @@ use flowctl_core::simulation::{Stage, preview};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 
 use super::trigger::triggers;
-use crate::github::definitions::{DefinitionsAt, ReadError, Repositories};
+use crate::github::definitions::{DefinitionsAt, Push, ReadError, Repositories};
 use crate::github::mirror::{Content, Mirror, MirrorError, Reference};
 use crate::github::wording::preview::Preview;
 
@@ -110,8 +109,8 @@ pub trait Source: Send + Sync + 'static {
     /// The definitions at the head of the default branch, as it stands now.
     async fn published(&self, tenant: &TenantId, repository: &str) -> Result<Arc<Published>, SourceError>;
 
-    /// Somebody is known to have pushed a commit to a repository of this account.
-    fn pushed(&self, _tenant: &TenantId, _commit: &str, _by: &Person) {}
+    /// Somebody is known to have moved the default branch of a repository of this account.
+    fn pushed(&self, _tenant: &TenantId, _push: Push) {}
 
     /// The paths that a change touches; of a renamed file both.
     async fn changed_paths(
@@ -158,8 +157,8 @@ impl Source for Repositories {
         Ok(Arc::new(Published { revision, processes, unreadable, settings, settings_fault }))
     }
 
-    fn pushed(&self, tenant: &TenantId, commit: &str, by: &Person) {
-        self.note_pusher(tenant, commit, by);
+    fn pushed(&self, tenant: &TenantId, push: Push) {
+        self.note_push(tenant, push);
     }
 
     async fn changed_paths(

@@ -53,6 +53,8 @@ pub struct CommitSaid {
     pub committer: String,
     /// Its message.
     pub message: String,
+    /// The first commit that it follows on; nothing for one that follows on none.
+    pub parent: Option<String>,
 }
 
 pub(super) struct Reading<'a> {
@@ -76,6 +78,7 @@ impl Reading<'_> {
             Ok(found) => Ok(CommitSaid {
                 committer: String::from_utf8_lossy(found.committer().name_bytes()).into_owned(),
                 message: String::from_utf8_lossy(found.message_bytes()).into_owned(),
+                parent: found.parent_ids().next().map(|parent| parent.to_string()),
             }),
             Err(error) if error.code() == git2::ErrorCode::NotFound => Err(self.storage.unknown(commit)),
             Err(error) => Err(self.storage.damaged(&error)),
