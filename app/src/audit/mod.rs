@@ -14,4 +14,4 @@ pub use comparison::{Missing, missing};
 pub use entry::{Definitions, NewEntry, of_pause, of_transition};
 pub use log::{Verified, entries, verify, verify_expecting};
 pub use reference::{Compared, ReferenceError, compare_reference, path_of};
-pub use settings::{SERVER_SETTINGS_CHANGED, SETTINGS_CHANGED, note_server, settings_of};
+pub use settings::{SERVER_SETTINGS_CHANGED, SETTINGS, SETTINGS_CHANGED, note_server, settings_of, settings_of_id};

@@ -12,22 +12,29 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::NewEntry;
-use crate::store::{Standing, Store, StoreError};
+use crate::store::{NamedStanding, Standing, Store, StoreError};
 
 /// The settings of a repository are others than before.
 pub const SETTINGS_CHANGED: &str = "settings.changed";
 /// A server started with other settings than the last one did.
 pub const SERVER_SETTINGS_CHANGED: &str = "server.settings_changed";
 
-const OF_REPOSITORIES: &str = "settings:";
+/// How the names begin under which the store keeps how repositories' settings stand.
+pub const SETTINGS: &str = "settings:";
 const OF_SERVERS: &str = "server:";
 /// The name of the key under which digests of settings are made.
 const KEY: &str = "settings";
 
-/// Under which name the store keeps how a repository's settings stand.
+/// Under which name the store keeps how a repository's settings stand of which only the name is known.
 #[must_use]
 pub fn settings_of(repository: &str) -> String {
-    format!("{OF_REPOSITORIES}{repository}")
+    format!("{SETTINGS}{repository}")
+}
+
+/// The same of a repository whose id is known, by GitHub's: a name has no colon.
+#[must_use]
+pub fn settings_of_id(id: u64) -> String {
+    format!("{SETTINGS}id:{id}")
 }
 
 /// How the settings of servers stood at the last start.
@@ -113,16 +120,25 @@ pub(super) struct Known {
 /// Every change of settings that the store knows: of each repository and role the last one.
 pub(super) async fn known(store: &dyn Store, wanted: Option<&TenantId>) -> Result<Vec<Known>, StoreError> {
     let mut known = Vec::new();
-    for (beginning, kind) in [(OF_REPOSITORIES, SETTINGS_CHANGED), (OF_SERVERS, SERVER_SETTINGS_CHANGED)] {
+    for (beginning, kind) in [(SETTINGS, SETTINGS_CHANGED), (OF_SERVERS, SERVER_SETTINGS_CHANGED)] {
         for named in store.standings(beginning).await? {
             let is_wanted = wanted.is_none_or(|wanted| *wanted == named.tenant);
             let at = named.standing.state["at"].as_str().and_then(|at| at.parse().ok());
-            let (Some(at), true, true) = (at, is_wanted, named.standing.changes > 0) else { continue };
-            let of = named.name.strip_prefix(beginning).unwrap_or(&named.name).to_owned();
+            let (Some(at), true, Some(of)) = (at, is_wanted, told_of(&named, beginning)) else { continue };
             known.push(Known { tenant: named.tenant, kind, of, at });
         }
     }
     Ok(known)
+}
+
+/// What the entry is about that tells of a standing, where there must be one. What is kept under a name was told when it
+/// changed; what is kept under an id says itself whether and under which name it was.
+fn told_of(named: &NamedStanding, beginning: &str) -> Option<String> {
+    let key = named.name.strip_prefix(beginning)?;
+    if beginning == SETTINGS && key.starts_with("id:") {
+        return named.standing.state["told_as"].as_str().map(str::to_owned);
+    }
+    (named.standing.changes > 0).then(|| key.to_owned())
 }
 
 #[cfg(test)]

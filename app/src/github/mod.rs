@@ -4,6 +4,7 @@ pub mod client;
 pub mod definitions;
 pub mod head;
 pub mod intake;
+mod known_settings;
 mod lease;
 pub mod mirror;
 mod namesakes;

@@ -66,20 +66,18 @@ impl Names {
     }
 }
 
-/// Whether what was noted under a name, of a repository with this id as far as that was known, is not of the one that has
-/// the name now.
-pub(super) async fn is_anothers(
+/// Whether what was noted under a name, of a repository with the id `noted_of` as far as that was known, is of the repository
+/// with this id: of another one that had or has the name it may be, where nobody has noted whose it is.
+pub(super) async fn is_of(
     store: &dyn Store,
-    tenant: &TenantId,
-    name: &str,
+    (tenant, name): (&TenantId, &str),
     noted_of: Option<u64>,
+    id: u64,
 ) -> Result<bool, StoreError> {
-    let all = store.repositories_called(tenant, name).await?;
-    let Some(now) = all.first() else { return Ok(false) };
-    Ok(match noted_of {
-        Some(id) => id != now.id,
-        None => all.iter().any(|other| other.id != now.id),
-    })
+    match noted_of {
+        Some(noted_of) => Ok(noted_of == id),
+        None => Ok(store.repositories_called(tenant, name).await?.iter().all(|called| called.id == id)),
+    }
 }
 
 #[cfg(test)]
@@ -120,8 +118,9 @@ mod tests {
             let found = (first.are_of(&store, &line).await.unwrap(), second.are_of(&store, &line).await.unwrap());
             assert_eq!(found, expected, "{line}");
         }
-        let anothers = async |name, of| is_anothers(&store, &tenant, name, of).await.unwrap();
-        assert!(anothers("o/shop", Some(1)).await && !anothers("o/shop", Some(2)).await);
-        assert!(anothers("o/shop", None).await && !anothers("o/store", None).await, "there nobody else was");
+        let is_its = async |name, noted_of, id| is_of(&store, (&tenant, name), noted_of, id).await.unwrap();
+        assert!(is_its("o/shop", Some(1), 1).await && !is_its("o/shop", Some(1), 2).await);
+        assert!(!is_its("o/shop", None, 1).await && !is_its("o/shop", None, 2).await, "it may be either's");
+        assert!(is_its("o/store", None, 1).await, "there nobody else was");
     }
 }

@@ -42,3 +42,17 @@ async fn whoever_labelled_a_merged_pull_request_was_named_for_the_settings_that_
     let told = stage.until_told("settings.changed").await;
     assert_eq!(told["actor"], serde_json::Value::Null, "{told:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_changed_while_a_repository_got_another_name_were_told_by_nobody() {
+    let strict = "validate: {fail_on_weakening: true}\n";
+    let stage = Stage::raise_with(&[("release", RELEASE)], &[(".flow/flow.yaml", strict)]).await;
+    let number = stage.pull_request("feature");
+    stage.concluded(number, "release", "action_required").await;
+    stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    let lax = BTreeMap::from([(".flow/flow.yaml".to_owned(), Some("validate: {}\n".to_owned()))]);
+    stage.hub.push("octo-org/store", "gina", "main", "Faster", &lax).unwrap();
+    let told = stage.until_told("settings.changed").await;
+    assert_eq!((&told["repository"], &told["actor"]["login"]), (&"octo-org/store".into(), &"gina".into()), "{told:#}");
+    assert_eq!(told["data"]["weakened"][0]["kind"], "weakening-allowed", "{told:#}");
+}

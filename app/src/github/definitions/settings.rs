@@ -8,39 +8,20 @@ use flowctl_core::approval::Person;
 use flowctl_core::definition::repository::{FileKind, Repository};
 use flowctl_core::diff::compare;
 use flowctl_core::execution::TenantId;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::pushes::Push;
 use super::{DefinitionsAt, ReadError, Repositories};
-use crate::audit::{NewEntry, SETTINGS_CHANGED, settings_of};
+use crate::audit::{NewEntry, SETTINGS_CHANGED};
+use crate::github::known_settings::{KnownSettings, State};
 use crate::github::mirror::{Mirror, Reference};
-use crate::github::namesakes::is_anothers;
 use crate::github::outbox::{Sender, committing};
-use crate::store::{Standing, digest};
+use crate::store::digest;
 
 /// How often a look begins anew because somebody else has noted another commit meanwhile.
 const MOST_LOOKS: usize = 5;
 /// Pushes that are gone back over to find the one that brought a change, each with all definitions before it.
 const MOST_PUSHES_BACK: usize = 10;
-
-/// What is kept of a repository's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    /// The commit at which they were first seen to stand so.
-    commit: String,
-    /// When that was.
-    at: Timestamp,
-    /// The SHA-256 of each file's text, by path.
-    files: BTreeMap<String, String>,
-    /// Whose settings they are, by GitHub's id, where it is known: another repository may get the name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    repository_id: Option<u64>,
-    /// The reference to which the audit log goes besides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    audit_ref: Option<String>,
-}
 
 /// Whether a file says how everything of a repository goes.
 fn is_setting(kind: FileKind) -> bool {
@@ -77,23 +58,20 @@ impl Repositories {
         mirror: &Mirror,
         head: Arc<DefinitionsAt>,
     ) -> Result<Arc<DefinitionsAt>, ReadError> {
-        let (name, mut head) = (settings_of(repository), head);
+        let mut head = head;
         for _ in 0..MOST_LOOKS {
             // The store is asked each time: another server may have noted something else since this one last did.
-            let stood = self.store.standing(tenant, &name).await?;
-            let before = stood.as_ref().and_then(|stood| serde_json::from_value::<State>(stood.state.clone()).ok());
-            let noted_of = before.as_ref().and_then(|before| before.repository_id);
-            let is_anothers = is_anothers(&*self.store, tenant, repository, noted_of).await?;
-            let before = before.filter(|_| !is_anothers);
-            let is_news = before.as_ref().is_none_or(|before| before.files != files(&head.repository));
-            if stood.is_some() && is_news {
+            let known = KnownSettings::of(&*self.store, tenant, repository).await?;
+            let is_news = known.state.as_ref().is_none_or(|before| before.files != files(&head.repository));
+            if known.tells && is_news {
                 // What stands may have been noted after this head was fetched: what is fetched from here on is newer.
                 head = self.fetched(tenant, repository, mirror).await?;
             }
             let found = files(&head.repository);
-            let is_as_before = before.as_ref().is_some_and(|before| before.files == found);
-            let reference = audit_reference(&head.repository, before.as_ref());
-            if is_as_before || self.note(&head, (tenant, repository), mirror, stood.as_ref(), before).await? {
+            let is_as_before = known.state.as_ref().is_some_and(|before| before.files == found);
+            let reference = audit_reference(&head.repository, known.state.as_ref());
+            let is_kept = is_as_before && known.is_kept(repository);
+            if is_kept || self.note(&head, (tenant, repository), mirror, known).await? {
                 self.audit_references.learn(tenant, repository, reference.is_some() && *tenant != TenantId::local());
                 return Ok(head);
             }
@@ -101,47 +79,39 @@ impl Repositories {
         Err(ReadError::Store(format!("the settings of {repository} are being noted by others")))
     }
 
-    /// Notes the settings at a head; `false` where somebody else was faster. The first time there is nothing to tell.
+    /// Notes the settings at a head; `false` where somebody else was faster. The first time there is nothing to tell, nor where
+    /// only the repository has another name.
     async fn note(
         &self,
         head: &DefinitionsAt,
         (tenant, repository): (&TenantId, &str),
         mirror: &Mirror,
-        stood: Option<&Standing>,
-        before: Option<State>,
+        known: KnownSettings,
     ) -> Result<bool, ReadError> {
         let now = self.clock.now();
+        let found = files(&head.repository);
+        let KnownSettings { name, id, names, stood, state: before, tells } = known;
+        if let Some(before) = before.as_ref().filter(|before| before.files == found) {
+            let state = State { repository_id: id, names, ..before.clone() };
+            let state = serde_json::to_value(state).unwrap_or_default();
+            return Ok(self.store.note_standing(tenant, &name, stood.as_ref(), state, None).await?);
+        }
         let state = State {
             commit: head.revision.clone(),
             at: now,
-            files: files(&head.repository),
-            repository_id: self.store.repository_called(tenant, repository).await?,
+            files: found,
+            repository_id: id,
+            names,
+            told_as: tells.then(|| repository.to_owned()),
             audit_ref: audit_reference(&head.repository, before.as_ref()),
         };
-        let entry = match (stood, before) {
-            (None, _) => None,
-            (Some(_), before) => {
-                let data = self.told(head, (tenant, repository), mirror, before.as_ref(), &state).await;
-                let actor = match &before {
-                    Some(before) => self.who_brought(head, (tenant, repository), mirror, before).await,
-                    None => None,
-                };
-                Some(NewEntry {
-                    at: now,
-                    kind: SETTINGS_CHANGED.to_owned(),
-                    actor,
-                    repository: Some(repository.to_owned()),
-                    process: None,
-                    execution: None,
-                    step: None,
-                    data,
-                    once: None,
-                })
-            }
+        let entry = match tells {
+            false => None,
+            true => Some(self.entry(head, (tenant, repository), mirror, before.as_ref(), &state).await),
         };
         let goes_there = state.audit_ref.is_some() && *tenant != TenantId::local();
         let state = serde_json::to_value(&state).unwrap_or_default();
-        let noted = self.store.note_standing(tenant, &settings_of(repository), stood, state, entry).await?;
+        let noted = self.store.note_standing(tenant, &name, stood.as_ref(), state, entry).await?;
         if noted && goes_there {
             let installation = self.store.installation(tenant).await?;
             let installation_id = installation.map_or(0, |installation| installation.id);
@@ -149,6 +119,33 @@ impl Repositories {
             self.store.add_effects(committing(repository, &sender, now).into_iter().collect()).await?;
         }
         Ok(noted)
+    }
+
+    /// The entry that tells of a change.
+    async fn entry(
+        &self,
+        head: &DefinitionsAt,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        before: Option<&State>,
+        after: &State,
+    ) -> NewEntry {
+        let data = self.told(head, (tenant, repository), mirror, before, after).await;
+        let actor = match before {
+            Some(before) => self.who_brought(head, (tenant, repository), mirror, before).await,
+            None => None,
+        };
+        NewEntry {
+            at: after.at,
+            kind: SETTINGS_CHANGED.to_owned(),
+            actor,
+            repository: Some(repository.to_owned()),
+            process: None,
+            execution: None,
+            step: None,
+            data,
+            once: None,
+        }
     }
 
     /// Who brought the settings of a head: whose push led to them from those that stood before. What was pushed since and
@@ -268,13 +265,7 @@ mod tests {
 
     #[test]
     fn a_reference_that_was_written_wrongly_ended_the_copy_of_the_audit_log() {
-        let before = State {
-            commit: String::new(),
-            at: Timestamp::UNIX_EPOCH,
-            files: BTreeMap::new(),
-            repository_id: None,
-            audit_ref: Some("refs/flowctl/audit".to_owned()),
-        };
+        let before = State { audit_ref: Some("refs/flowctl/audit".to_owned()), ..State::default() };
         for (settings, expected) in [
             ("audit: {ref: refs/flowctl/audit}\n", Some("refs/flowctl/audit")),
             ("audit: {ref: refs/flowctl/other}\nvalidate: [1]\n", Some("refs/flowctl/other")),

@@ -1,11 +1,12 @@
 //! The log of one repository in a reference of it: which one, under which names entries are about it, and how far it is written.
 
 use super::refusal::REFUSED_FOR;
-use super::written::{REFERENCE_KEY, REPOSITORY_KEY, WRITTEN, Written};
-use crate::audit::{NewEntry, settings_of};
+use super::written::{WRITTEN, Written};
+use crate::audit::NewEntry;
 use crate::crash::crash_point;
 use crate::github::client::RepositoryName;
-use crate::github::namesakes::{Names, is_anothers};
+use crate::github::known_settings::KnownSettings;
+use crate::github::namesakes::Names;
 use crate::github::outbox::failure::Failure;
 use crate::github::outbox::write::Writing;
 use crate::store::Standing;
@@ -39,14 +40,9 @@ impl<'w> Copy<'w> {
                 return Err(Failure::Nothing(format!("{current} is another repository by now")));
             }
         }
-        let settings = store.standing(tenant, &settings_of(&current)).await?;
-        let noted_of = settings.as_ref().and_then(|settings| settings.state[REPOSITORY_KEY].as_u64());
-        if is_anothers(&**store, tenant, &current, noted_of).await? {
-            // How the settings of this one stand is not known yet.
-            return Ok(None);
-        }
-        let reference = settings.and_then(|settings| settings.state[REFERENCE_KEY].as_str().map(str::to_owned));
-        let Some(reference) = reference else { return Ok(None) };
+        // How the settings of one stand whose name was another's is not known before they were looked at.
+        let settings = KnownSettings::of(&**store, tenant, &current).await?;
+        let Some(reference) = settings.state.and_then(|state| state.audit_ref) else { return Ok(None) };
         let key = id.map_or_else(|| current.clone(), |id| id.to_string());
         let name = format!("{WRITTEN}{reference}:{key}");
         let stood = store.standing(tenant, &name).await?;

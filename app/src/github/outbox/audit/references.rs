@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use flowctl_core::execution::{Event, Execution, TenantId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::written::REFERENCE_KEY;
-use crate::audit::{of_transition, settings_of};
+use crate::audit::{SETTINGS, of_transition};
+use crate::github::known_settings::{WithReference, with_reference};
 use crate::github::outbox::effect::{Effect, Sender, priority};
 use crate::github::outbox::plan::Installations;
 use crate::store::{NewEffect, Store, StoreError};
@@ -38,20 +38,18 @@ impl AuditReferences {
         known.contains(&(tenant.clone(), repository.to_owned()))
     }
 
-    /// Learns what every server of the store has noted; which repositories have one.
+    /// Learns what every server of the store has noted; which repositories have one, each by its last name.
     ///
     /// # Errors
     /// Where the database does not answer.
     pub async fn load(&self, store: &dyn Store) -> Result<Vec<(TenantId, String)>, StoreError> {
-        let beginning = settings_of("");
-        let noted = store.standings(&beginning).await?.into_iter();
-        let with_one = noted.filter(|named| named.standing.state[REFERENCE_KEY].is_string());
-        let found: Vec<(TenantId, String)> = with_one
-            .filter_map(|named| Some((named.tenant, named.name.strip_prefix(&beginning)?.to_owned())))
-            .filter(|(tenant, _)| *tenant != TenantId::local())
-            .collect();
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = found.iter().cloned().collect();
-        Ok(found)
+        let mut found = with_reference(&store.standings(SETTINGS).await?);
+        found.retain(|it| it.tenant != TenantId::local());
+        let of = |it: &WithReference, name: &String| (it.tenant.clone(), name.clone());
+        // What began under an earlier name ends under that.
+        let known = found.iter().flat_map(|it| it.names.iter().map(|name| of(it, name))).collect();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(found.iter().filter_map(|it| Some(of(it, it.names.last()?))).collect())
     }
 
     /// Learns the same at the start of a server, and has written what a crash has left, where the account has the App.
@@ -104,6 +102,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::audit::settings_of;
     use crate::store::{SqliteStore, StandingStore as _};
 
     #[tokio::test]
@@ -116,7 +115,8 @@ mod tests {
             let tenant = TenantId(account.to_owned());
             installations.learn(&tenant, number);
             let name = settings_of(&format!("{account}/shop"));
-            let state = json!({"audit_ref": "refs/flowctl/audit"});
+            let state =
+                json!({"commit": "c", "at": Timestamp::UNIX_EPOCH, "files": {}, "audit_ref": "refs/flowctl/audit"});
             assert!(store.note_standing(&tenant, &name, None, state, None).await.unwrap());
         }
         let now = Timestamp::UNIX_EPOCH;

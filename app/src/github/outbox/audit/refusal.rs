@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::copy::Copy;
 use super::references::AuditReferences;
-use super::written::{REFERENCE_KEY, REPOSITORY_KEY, Refused, WRITTEN, Written};
-use crate::audit::settings_of;
+use super::written::{Refused, WRITTEN, Written};
+use crate::audit::SETTINGS;
+use crate::github::known_settings::with_reference;
 use crate::github::outbox::effect::{Effect, Sender, priority};
 use crate::github::outbox::failure::Failure;
 use crate::store::{NamedStanding, Store, StoreError};
@@ -36,20 +37,15 @@ pub struct RefusedReference {
 /// The references that GitHub refused to write when it was tried last, out of what the store has noted; those that the
 /// settings of their repositories still name.
 pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
-    let beginning = settings_of("");
-    let wanted: Vec<(&TenantId, &str, &str, Option<u64>)> = noted
-        .iter()
-        .filter_map(|named| {
-            let repository = named.name.strip_prefix(&beginning)?;
-            let state = &named.standing.state;
-            Some((&named.tenant, repository, state[REFERENCE_KEY].as_str()?, state[REPOSITORY_KEY].as_u64()))
-        })
-        .collect();
+    let wanted = with_reference(noted);
     let is_wanted = |tenant: &TenantId, reference: &str, key: &str| {
-        wanted.iter().any(|(of, repository, named, id)| {
+        wanted.iter().any(|it| {
             // Settings that were noted before ids were may be those of any id.
-            let is_its = *repository == key || id.map_or(key.parse::<u64>().is_ok(), |id| id.to_string() == key);
-            *of == tenant && *named == reference && is_its
+            let any_id = || it.id.is_none() && it.noted_of.is_none() && key.parse::<u64>().is_ok();
+            let is_its = it.noted_of.is_some_and(|id| id.to_string() == key)
+                || any_id()
+                || (it.id.is_none() && it.names.iter().any(|name| name == key));
+            it.tenant == *tenant && it.reference == reference && is_its
         })
     };
     let refused = |named: &NamedStanding| {
@@ -69,7 +65,7 @@ pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
 /// Where the database does not answer.
 pub async fn count_refused_references(store: &dyn Store) -> Result<usize, StoreError> {
     let mut noted = store.standings(WRITTEN).await?;
-    noted.extend(store.standings(&settings_of("")).await?);
+    noted.extend(store.standings(SETTINGS).await?);
     Ok(refused_references(&noted).len())
 }
 
@@ -112,11 +108,25 @@ mod tests {
         let refused = Refused { at: Timestamp::UNIX_EPOCH, reason: "no".to_owned() };
         let refused = serde_json::to_value(Written { refused: Some(refused), ..Written::default() });
         let refused = named("audit-ref:refs/flowctl/audit:7", refused.unwrap_or_default());
-        let count = |settings: Value| refused_references(&[refused.clone(), named("settings:o/shop", settings)]).len();
+        let settings = |more: Value| {
+            let mut state = json!({"commit": "c", "at": Timestamp::UNIX_EPOCH, "files": {}});
+            if let (Some(state), Value::Object(more)) = (state.as_object_mut(), more) {
+                state.extend(more);
+            }
+            state
+        };
+        let count = |more: Value| {
+            let settings = named("settings:o/shop", settings(more));
+            refused_references(&[refused.clone(), settings]).len()
+        };
         assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 7})), 1);
         assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit"})), 1, "noted by an earlier version");
         assert_eq!(count(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 8})), 0);
         assert_eq!(count(json!({"audit_ref": "refs/flowctl/other", "repository_id": 7})), 0);
         assert_eq!(count(json!({"repository_id": 7})), 0);
+        let goes_on = named("settings:id:7", settings(json!({"repository_id": 7, "names": ["o/shop"]})));
+        let earlier =
+            named("settings:o/shop", settings(json!({"audit_ref": "refs/flowctl/audit", "repository_id": 7})));
+        assert_eq!(refused_references(&[refused, goes_on, earlier]), [], "under its id it names none");
     }
 }

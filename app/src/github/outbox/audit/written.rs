@@ -6,12 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Entries that are read at once.
 pub(super) const PART: u32 = 1_000;
 
+/// How the names begin under which that is kept: then the reference, and the repository by its id, or by its name.
 pub(super) const WRITTEN: &str = "audit-ref:";
-/// Where the state of a repository's settings says to which reference its log goes.
-pub(super) const REFERENCE_KEY: &str = "audit_ref";
-/// Of which repository that is, by GitHub's id.
-pub(super) const REPOSITORY_KEY: &str = "repository_id";
-
 /// How far the log is written into a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
