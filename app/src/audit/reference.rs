@@ -17,14 +17,15 @@ const LARGEST_FILE: usize = 16 << 20;
 /// Faults that are told at most.
 const MOST_FAULTS: usize = 100;
 
-/// Where entries stand in a commit whose first one is this line: a file of its own, which is never changed.
+/// Where the entries with the numbers from `first` to `last` stand, whose lines these are: a file of its own, which is never
+/// changed. Other lines stand elsewhere, also where they begin with the same one.
 #[must_use]
-pub fn path_of(seq: u64, line: &str) -> String {
-    let said: Value = serde_json::from_str(line).unwrap_or_default();
+pub fn path_of((first, last): (u64, u64), lines: &str) -> String {
+    let said: Value = serde_json::from_str(lines.lines().next().unwrap_or_default()).unwrap_or_default();
     let at = said["at"].as_str().unwrap_or_default();
     let day = at.get(..10).unwrap_or("1970-01-01").replace('-', "/");
-    let digest = hex::encode(Sha256::digest(line.as_bytes()));
-    format!("{day}/{seq:012}-{}.jsonl", &digest[..8])
+    let digest = hex::encode(Sha256::digest(lines.as_bytes()));
+    format!("{day}/{first:012}-{last:012}-{}.jsonl", &digest[..16])
 }
 
 /// Why a clone cannot be compared.
@@ -282,14 +283,24 @@ mod tests {
         let missing = compare_reference(&room.store, &shop, REFERENCE).await.unwrap_err().to_string();
         assert!(missing.contains("git fetch origin refs/flowctl/audit:refs/flowctl/audit"), "{missing}");
         let lines = room.lines().await;
-        let path = path_of(1, &lines[0].1);
-        assert!(path.starts_with("1970/01/01/000000000001-") && path.ends_with(".jsonl"), "{path}");
-        room.commit(&path, Some(&format!("{}\n", lines[0].1)));
-        room.commit(&path_of(3, &lines[2].1), Some(&format!("{}\n", lines[2].1)));
+        let (one, third) = (format!("{}\n", lines[0].1), format!("{}\n", lines[2].1));
+        let path = path_of((1, 1), &one);
+        assert!(path.starts_with("1970/01/01/000000000001-000000000001-") && path.ends_with(".jsonl"), "{path}");
+        room.commit(&path, Some(&one));
+        room.commit(&path_of((3, 3), &third), Some(&third));
         room.record("octo-org/shop", "d").await;
         let compared = room.compared().await;
         assert_eq!((compared.entries, compared.pending, compared.faults.as_slice()), (2, 1, [].as_slice()));
         assert_eq!(compared.last, BTreeMap::from([("octo-org".to_owned(), 3)]));
+    }
+
+    #[test]
+    fn entries_that_begin_with_the_same_one_were_written_over_those_that_stood_there() {
+        let day = r#"{"at":"2026-03-01T09:00:00Z"}"#;
+        let (few, more) = (format!("{day}\n"), format!("{day}\n{day}\n"));
+        let paths = [path_of((1, 1), &few), path_of((1, 2), &more), path_of((1, 1), &more)];
+        assert!(paths.iter().all(|path| path.starts_with("2026/03/01/000000000001-")), "{paths:?}");
+        assert_eq!(BTreeSet::from(paths).len(), 3);
     }
 
     #[tokio::test]

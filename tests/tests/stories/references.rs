@@ -157,3 +157,29 @@ async fn a_repository_that_could_not_be_seen_for_a_while_was_taken_for_a_referen
     assert!(!stage.audit().await.iter().any(|entry| entry.starts_with("audit.ref_moved")));
     assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_was_cut_back_or_brought_back_lacked_for_ever_what_was_written_meanwhile() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    let first = stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    let tip = first.commits.last().unwrap().clone();
+    play(&stage, "two").await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, Some(&tip)).unwrap();
+    play(&stage, "three").await;
+    stage.until_told("audit.ref_moved").await;
+    let whole = stage.until_committed(REFERENCE, &["approval.decided"; 3]).await;
+    assert_eq!(whole.commits[..first.commits.len()], first.commits[..], "it goes on from there");
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+    // It is taken away, written again, and what was there once is brought back.
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, None).unwrap();
+    play(&stage, "four").await;
+    stage.until_told_again("audit.ref_moved", 2).await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 4]).await;
+    stage.hub.move_reference(REPOSITORY, "gina", REFERENCE, Some(&tip)).unwrap();
+    play(&stage, "five").await;
+    stage.until_told_again("audit.ref_moved", 3).await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 5]).await;
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+}

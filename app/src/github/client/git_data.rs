@@ -13,6 +13,8 @@ use super::repository::RepositoryName;
 pub struct CommitObject {
     /// Its id.
     pub sha: String,
+    /// Its message.
+    pub message: String,
     /// Its files.
     pub tree: ObjectId,
 }
@@ -151,7 +153,7 @@ impl InstallationClient {
 
     fn reference_url(&self, repository: &RepositoryName, kind: &str, name: &str) -> Result<url::Url, GitHubError> {
         let mut segments = vec!["git", kind];
-        segments.extend(name.trim_start_matches("refs/").split('/'));
+        segments.extend(name.strip_prefix("refs/").unwrap_or(name).split('/'));
         self.repository_url(repository, &segments)
     }
 }

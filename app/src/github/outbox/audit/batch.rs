@@ -2,10 +2,11 @@
 //! is noted before the reference is moved to it.
 
 use super::copy::Copy;
+use super::message::message;
 use super::settle::DOUBTED_FOR;
 use super::written::{PART, Place, Written};
 use crate::audit::{Sealed, path_of};
-use crate::github::client::{GitHubError, RepositoryName};
+use crate::github::client::GitHubError;
 use crate::github::outbox::failure::Failure;
 use crate::github::outbox::pace::Write;
 
@@ -63,7 +64,7 @@ impl Copy<'_> {
         let (Some(first), Some(last)) = (batch.entries.first(), batch.entries.last()) else { return Ok(()) };
         let (client, repository) = (&self.writing.client, &self.repository);
         let content: String = batch.entries.iter().flat_map(|entry| [entry.line.as_str(), "\n"]).collect();
-        let (path, message) = (path_of(first.seq, &first.line), message(repository, first, last));
+        let (path, message) = (path_of((first.seq, last.seq), &content), message(repository, first, last));
         let base = self.written.at.as_ref().map(|place| place.tree.as_str());
         let tree = client.create_tree(repository, base, (&path, &content));
         let tree = self.writing.write(Write::Changes, tree).await?;
@@ -90,12 +91,4 @@ impl Copy<'_> {
         self.written = Written { seq: batch.last, at: Some(place), ..Written::default() };
         self.save(None).await
     }
-}
-
-fn message(repository: &RepositoryName, first: &Sealed, last: &Sealed) -> String {
-    let which = match first.seq == last.seq {
-        true => format!("entry {}", first.seq),
-        false => format!("entries {} to {}", first.seq, last.seq),
-    };
-    format!("Audit log of {repository}: {which}\n\nThe last one is {}:{}\n", last.seq, last.hash)
 }

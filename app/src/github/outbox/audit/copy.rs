@@ -43,10 +43,17 @@ impl<'w> Copy<'w> {
         // How the settings of one stand whose name was another's is not known before they were looked at.
         let settings = KnownSettings::of(&**store, tenant, &current).await?;
         let Some(reference) = settings.state.and_then(|state| state.audit_ref) else { return Ok(None) };
-        let key = id.map_or_else(|| current.clone(), |id| id.to_string());
-        let name = format!("{WRITTEN}{reference}:{key}");
+        let name_for = |key: &str| format!("{WRITTEN}{reference}:{key}");
+        let name = name_for(&id.map_or_else(|| current.clone(), |id| id.to_string()));
         let stood = store.standing(tenant, &name).await?;
-        let written = stood.as_ref().and_then(|stood| serde_json::from_value(stood.state.clone()).ok());
+        let mut written: Option<Written> = stood.as_ref().and_then(written_of);
+        if stood.is_none() && id.is_some() {
+            // What was written before the id was known goes on.
+            for called in settings.names.iter().rev().filter(|called| names.holds(called)) {
+                let stood = store.standing(tenant, &name_for(called)).await?;
+                written = written.or_else(|| stood.as_ref().and_then(written_of));
+            }
+        }
         let repository = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
         Ok(Some(Self { writing, repository, names, reference, name, stood, written: written.unwrap_or_default() }))
     }
@@ -68,4 +75,8 @@ impl<'w> Copy<'w> {
         crash_point("effect.recorded");
         Ok(())
     }
+}
+
+fn written_of(standing: &Standing) -> Option<Written> {
+    serde_json::from_value(standing.state.clone()).ok()
 }

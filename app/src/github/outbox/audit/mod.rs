@@ -5,6 +5,7 @@
 
 mod batch;
 mod copy;
+mod message;
 mod references;
 mod refusal;
 mod settle;

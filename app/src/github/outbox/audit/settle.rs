@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::copy::Copy;
+use super::message::last_named;
 use super::written::{Found, Place, Refused, Written};
 use crate::audit::NewEntry;
 use crate::github::client::GitHubError;
@@ -58,12 +59,24 @@ impl Copy<'_> {
                     }
                     found => found?,
                 };
+                // What lies there was written before: what it names is where it ends, wherever this server had come.
+                if let Some(seq) = self.entry_named_in(&found.message).await? {
+                    self.written.seq = seq;
+                }
                 self.written.at = Some(Place { commit, tree: found.tree.sha });
                 self.written.begun = None;
                 self.written.doubted = None;
             }
         }
         self.save(Some(entry)).await
+    }
+
+    /// The entry that a commit's message names as its last one, where that is one of the log.
+    async fn entry_named_in(&self, message: &str) -> Result<Option<u64>, Failure> {
+        let Some((seq, digest)) = last_named(message) else { return Ok(None) };
+        let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
+        let found = store.audit(tenant, seq - 1, 1).await?;
+        Ok(found.first().filter(|entry| entry.seq == seq && entry.hash == digest).map(|entry| entry.seq))
     }
 
     /// What the log says of a reference that somebody else has moved.
