@@ -5,6 +5,7 @@
 mod chain;
 mod comparison;
 mod entry;
+mod left;
 mod log;
 mod reference;
 mod settings;
@@ -12,6 +13,7 @@ mod settings;
 pub use chain::{Broken, Chain, Expected, ExpectedError, FIRST, Head, Sealed, seal};
 pub use comparison::{Missing, missing};
 pub use entry::{Definitions, NewEntry, of_pause, of_transition};
+pub use left::{COPIES, copy_of};
 pub use log::{Verified, entries, verify, verify_expecting};
 pub use reference::{Compared, ReferenceError, compare_reference, path_of};
 pub use settings::{SERVER_SETTINGS_CHANGED, SETTINGS, SETTINGS_CHANGED, note_server, settings_of, settings_of_id};

@@ -9,6 +9,7 @@ use git2::{Delta, ObjectType, Oid, Repository, Sort, TreeWalkMode, TreeWalkResul
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::left::{Left, keys, lacking, left};
 use super::log::each;
 use crate::store::{Store, StoreError};
 
@@ -77,11 +78,12 @@ impl Compared {
     }
 }
 
-/// The entries of a copy: by tenant and number the digest of the line, and the repositories that they are about.
+/// The entries of a copy: by tenant and number the digest of the line, and what they are about.
 #[derive(Debug, Default)]
 struct Copy {
     entries: BTreeMap<String, BTreeMap<u64, [u8; 32]>>,
-    repositories: BTreeSet<String>,
+    /// The repositories by tenant.
+    repositories: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Holds the reference of a clone against the log.
@@ -93,7 +95,13 @@ pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str)
     if copy.entries.is_empty() {
         compared.fault(format!("{reference} holds no entry"));
     }
+    let (left, keys) = (left(store, reference).await?, keys(store, &copy.repositories).await?);
+    for fault in lacking_in(clone, (reference, &compared.commit), &left, &keys)? {
+        compared.fault(fault);
+    }
+    let none = BTreeSet::new();
     for (tenant, copied) in &mut copy.entries {
+        let repositories = copy.repositories.get(tenant).unwrap_or(&none);
         let last = copied.last_key_value().map_or(0, |(seq, _)| *seq);
         compared.last.insert(tenant.clone(), last);
         let mut found = compared.clone();
@@ -102,7 +110,7 @@ pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str)
             match copied.remove(&entry.seq) {
                 Some(other) if other == digest => found.entries += 1,
                 Some(_) => found.fault(format!("entry {} of {tenant} is another one in the log", entry.seq)),
-                None if !is_about(&entry.line, &copy.repositories) => {}
+                None if !is_about(&entry.line, repositories) => {}
                 None if entry.seq > last => found.pending += 1,
                 None => found.fault(format!("entry {} of {tenant} is not in the repository", entry.seq)),
             }
@@ -120,6 +128,18 @@ pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str)
 fn is_about(line: &str, repositories: &BTreeSet<String>) -> bool {
     let said: Value = serde_json::from_str(line).unwrap_or_default();
     said["repository"].as_str().is_some_and(|repository| repositories.contains(repository))
+}
+
+fn lacking_in(
+    clone: &Path,
+    (reference, tip): (&str, &str),
+    left: &[Left],
+    keys: &BTreeSet<(TenantId, String)>,
+) -> Result<Vec<String>, ReferenceError> {
+    let broken = |source| ReferenceError::Clone { path: clone.to_owned(), source };
+    let repository = Repository::open(clone).map_err(broken)?;
+    let tip = Oid::from_str(tip).map_err(broken)?;
+    lacking(&repository, (reference, tip), left, keys).map_err(broken)
 }
 
 fn read(clone: &Path, reference: &str) -> Result<(Compared, Copy), ReferenceError> {
@@ -193,7 +213,7 @@ fn take(path: &str, content: &[u8], copy: &mut Copy, compared: &mut Compared) {
             continue;
         };
         if let Some(repository) = said["repository"].as_str() {
-            copy.repositories.insert(repository.to_owned());
+            copy.repositories.entry(tenant.to_owned()).or_default().insert(repository.to_owned());
         }
         let digest: [u8; 32] = Sha256::digest(line).into();
         let known = copy.entries.entry(tenant.to_owned()).or_default().insert(seq, digest);
@@ -212,8 +232,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::audit::NewEntry;
-    use crate::store::SqliteStore;
+    use crate::audit::{NewEntry, copy_of};
+    use crate::store::{HeardStore as _, RepositoryCalled, SqliteStore, StandingStore as _};
 
     const REFERENCE: &str = "refs/flowctl/audit";
 
@@ -266,6 +286,22 @@ mod tests {
             let signature = Signature::now("flowctl", "flowctl@example.com").unwrap();
             let parents: Vec<_> = parent.iter().collect();
             self.clone.commit(Some(REFERENCE), &signature, &signature, "entries", &tree, &parents).unwrap();
+        }
+
+        fn tip(&self) -> Oid {
+            self.clone.find_reference(REFERENCE).unwrap().target().unwrap()
+        }
+
+        fn move_to(&self, commit: Oid) {
+            self.clone.reference(REFERENCE, commit, true, "moved").unwrap();
+        }
+
+        /// The App knows that it moved the reference of a repository there.
+        async fn leave(&self, repository: &str, commit: Oid, seq: u64) {
+            let (tenant, name) = (TenantId("octo-org".to_owned()), copy_of(REFERENCE, repository));
+            let state = json!({"seq": seq, "at": {"commit": commit.to_string(), "tree": ""}});
+            let stood = self.store.standing(&tenant, &name).await.unwrap();
+            assert!(self.store.note_standing(&tenant, &name, stood.as_ref(), state, None).await.unwrap());
         }
 
         async fn compared(&self) -> Compared {
@@ -331,6 +367,53 @@ mod tests {
         room.record("octo-org/shop", "a").await;
         room.commit("readme.txt", Some(""));
         assert_eq!(room.compared().await.faults, ["refs/flowctl/audit holds no entry"]);
+    }
+
+    #[tokio::test]
+    async fn a_reference_that_was_cut_back_or_emptied_looked_like_one_that_was_not_fetched_lately() {
+        let room = Room::open().await;
+        for note in ["a", "b"] {
+            room.record("octo-org/shop", note).await;
+        }
+        let lines = room.lines().await;
+        room.commit("one.jsonl", Some(&format!("{}\n", lines[0].1)));
+        let first = room.tip();
+        room.commit("two.jsonl", Some(&format!("{}\n", lines[1].1)));
+        let second = room.tip();
+        let told = async || room.compared().await.faults.iter().map(|it| hidden(it)).collect::<Vec<_>>().join("\n");
+        room.leave("7", first, 1).await;
+        assert_eq!(told().await, "", "somebody has gone on from there");
+        room.leave("7", second, 2).await;
+        assert_eq!(told().await, "");
+        room.move_to(first);
+        let cut = "the log of octo-org was left at commit … with what is up to entry 2, which refs/flowctl/audit does not hold \
+                   any more: it was cut back or moved";
+        assert_eq!(told().await, cut);
+        // Nothing says whose an empty one is, but that it was there once.
+        room.clone.find_reference(REFERENCE).unwrap().delete().unwrap();
+        room.commit("junk.txt", Some(""));
+        assert_eq!(told().await, format!("refs/flowctl/audit holds no entry\n{cut}"));
+    }
+
+    #[tokio::test]
+    async fn a_clone_that_lacks_the_last_commit_is_to_be_fetched_again() {
+        let room = Room::open().await;
+        room.record("octo-org/shop", "a").await;
+        room.commit("one.jsonl", Some(&format!("{}\n", room.lines().await[0].1)));
+        let elsewhere = Oid::from_str(&"1".repeat(40)).unwrap();
+        room.leave("octo-org/other", elsewhere, 1).await;
+        room.leave("8", elsewhere, 1).await;
+        assert_eq!(room.compared().await.faults, [] as [String; 0], "those are other repositories");
+        let called = RepositoryCalled {
+            id: 8,
+            tenant: TenantId("octo-org".to_owned()),
+            name: "octo-org/shop".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        room.store.call_repository(called).await.unwrap();
+        let faults = room.compared().await.faults;
+        let [fault] = faults.as_slice() else { panic!("{faults:#?}") };
+        assert!(fault.contains("`git fetch origin refs/flowctl/audit:refs/flowctl/audit`"), "{fault}");
     }
 
     /// Without the ids of commits, which depend on the time.

@@ -1,8 +1,8 @@
 //! The log of one repository in a reference of it: which one, under which names entries are about it, and how far it is written.
 
 use super::refusal::REFUSED_FOR;
-use super::written::{WRITTEN, Written};
-use crate::audit::NewEntry;
+use super::written::Written;
+use crate::audit::{NewEntry, copy_of};
 use crate::crash::crash_point;
 use crate::github::client::RepositoryName;
 use crate::github::known_settings::KnownSettings;
@@ -43,14 +43,13 @@ impl<'w> Copy<'w> {
         // How the settings of one stand whose name was another's is not known before they were looked at.
         let settings = KnownSettings::of(&**store, tenant, &current).await?;
         let Some(reference) = settings.state.and_then(|state| state.audit_ref) else { return Ok(None) };
-        let name_for = |key: &str| format!("{WRITTEN}{reference}:{key}");
-        let name = name_for(&id.map_or_else(|| current.clone(), |id| id.to_string()));
+        let name = copy_of(&reference, &id.map_or_else(|| current.clone(), |id| id.to_string()));
         let stood = store.standing(tenant, &name).await?;
         let mut written: Option<Written> = stood.as_ref().and_then(written_of);
         if stood.is_none() && id.is_some() {
             // What was written before the id was known goes on.
             for called in settings.names.iter().rev().filter(|called| names.holds(called)) {
-                let stood = store.standing(tenant, &name_for(called)).await?;
+                let stood = store.standing(tenant, &copy_of(&reference, called)).await?;
                 written = written.or_else(|| stood.as_ref().and_then(written_of));
             }
         }

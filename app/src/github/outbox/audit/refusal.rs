@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::copy::Copy;
 use super::references::AuditReferences;
-use super::written::{Refused, WRITTEN, Written};
-use crate::audit::SETTINGS;
+use super::written::{Refused, Written};
+use crate::audit::{COPIES, SETTINGS};
 use crate::github::known_settings::with_reference;
 use crate::github::outbox::effect::{Effect, Sender, priority};
 use crate::github::outbox::failure::Failure;
@@ -49,7 +49,7 @@ pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
         })
     };
     let refused = |named: &NamedStanding| {
-        let rest = named.name.strip_prefix(WRITTEN)?;
+        let rest = named.name.strip_prefix(COPIES)?;
         let written: Written = serde_json::from_value(named.standing.state.clone()).ok()?;
         let (reference, key) = rest.split_once(':')?;
         let reason = written.refused?.reason;
@@ -64,7 +64,7 @@ pub fn refused_references(noted: &[NamedStanding]) -> Vec<RefusedReference> {
 /// # Errors
 /// Where the database does not answer.
 pub async fn count_refused_references(store: &dyn Store) -> Result<usize, StoreError> {
-    let mut noted = store.standings(WRITTEN).await?;
+    let mut noted = store.standings(COPIES).await?;
     noted.extend(store.standings(SETTINGS).await?);
     Ok(refused_references(&noted).len())
 }
@@ -74,7 +74,7 @@ pub async fn count_refused_references(store: &dyn Store) -> Result<usize, StoreE
 /// # Errors
 /// Where the database does not answer.
 pub async fn try_again(store: &dyn Store, sender: &Sender, now: Timestamp) -> Result<(), StoreError> {
-    for named in store.standings(WRITTEN).await?.into_iter().filter(|named| named.tenant == sender.tenant) {
+    for named in store.standings(COPIES).await?.into_iter().filter(|named| named.tenant == sender.tenant) {
         let Ok(mut written) = serde_json::from_value::<Written>(named.standing.state.clone()) else { continue };
         if written.refused.take().is_some() {
             let state = serde_json::to_value(&written).unwrap_or_default();

@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 /// Entries that are read at once.
 pub(super) const PART: u32 = 1_000;
 
-/// How the names begin under which that is kept: then the reference, and the repository by its id, or by its name.
-pub(super) const WRITTEN: &str = "audit-ref:";
 /// How far the log is written into a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
