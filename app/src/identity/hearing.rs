@@ -218,28 +218,30 @@ impl Hearing<'_> {
             Err(refused) => return Ok(Err(refused)),
         };
         let person = &word.person;
-        if let Some(refused) = self.taken(execution, step, &requirement, person).await? {
-            return Ok(Err(refused));
-        }
         let weigh = |person| self.directory.weigh(execution, &requirement, person, allow_author);
         let own = match weigh(person).await {
             Ok(own) => own,
             Err(error) => return unsaid(step, error),
         };
-        let why = match &own {
-            Weighed::Counts(_) => None,
-            Weighed::Not(Ineligible::NotListed) => Some(Ineligible::NotListed),
-            Weighed::Not(why) => return Ok(Err(self.ineligible(step, *why, &requirement))),
+        let own = match own {
+            Weighed::Counts(whole) => {
+                let counted = self.under_own_login(execution, step, &requirement, (person, whole.clone())).await?;
+                if counted.as_ref().is_ok_and(|counted| *counted == whole) {
+                    self.remember(person).await?;
+                }
+                counted
+            }
+            Weighed::Not(Ineligible::NotListed) => Err(self.ineligible(step, Ineligible::NotListed, &requirement)),
+            Weighed::Not(why) => return Ok(Err(self.ineligible(step, why, &requirement))),
         };
         let givers: Vec<&Person> = execution.gave_their_word_to(person, word.heard_at).collect();
         let mut in_place_of = Vec::new();
         if !givers.is_empty() && self.may_speak_for_others(execution, step, person, allow_author).await? {
             for giver in givers {
-                if self.taken(execution, step, &requirement, giver).await?.is_some() {
-                    continue;
-                }
                 match weigh(giver).await {
-                    Ok(Weighed::Counts(Counted { leaves: counts_for, owner_of })) => {
+                    Ok(Weighed::Counts(counted)) => {
+                        let counted = self.under_own_login(execution, step, &requirement, (giver, counted)).await?;
+                        let Ok(Counted { leaves: counts_for, owner_of }) = counted else { continue };
                         in_place_of.push(InPlaceOf { person: giver.clone(), counts_for, owner_of });
                     }
                     Ok(Weighed::Not(_)) | Err(PeopleError::AccountChanged) => {}
@@ -247,13 +249,10 @@ impl Hearing<'_> {
                 }
             }
         }
-        match (own, why) {
-            (_, Some(why)) if in_place_of.is_empty() => Ok(Err(self.ineligible(step, why, &requirement))),
-            (Weighed::Counts(counted), _) => {
-                self.remember(person).await?;
-                Ok(Ok((counted, in_place_of)))
-            }
-            (Weighed::Not(_), _) => Ok(Ok((Counted::default(), in_place_of))),
+        match own {
+            Err(refused) if in_place_of.is_empty() => Ok(Err(refused)),
+            Err(_) => Ok(Ok((Counted::default(), in_place_of))),
+            Ok(counted) => Ok(Ok((counted, in_place_of))),
         }
     }
 

@@ -44,3 +44,39 @@ async fn whoever_took_the_login_of_an_approver_could_approve() {
     assert_eq!(stage.comment(second, "/approve").by("bob").await, "🚀");
     stage.concluded(second, "release", "success").await;
 }
+
+const EITHER: &str = "
+name: release
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - id: sign
+    type: human_approval
+    title: Ship it?
+    approvers: {any: [{team: leads}, {users: [bob]}]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_counts_through_a_team_was_refused_since_their_login_had_been_another_accounts() {
+    let mut stage = Stage::raise(&[("release", EITHER)]).await;
+    let first = stage.pull_request("first");
+    stage.concluded(first, "release", "action_required").await;
+    assert_eq!(stage.comment(first, "/approve").by("bob").await, "🚀");
+    stage.hub.rename_user("bob", "robert").unwrap();
+    stage.hub.create_user("bob").unwrap();
+    stage.hub.add_member("octo-org", "bob", false).unwrap();
+    stage.hub.grant(REPOSITORY, "bob", Permission::Write).unwrap();
+    stage.end().await;
+    stage.start_again().await;
+    let second = stage.pull_request("second");
+    stage.concluded(second, "release", "action_required").await;
+    let answer = stage.comment(second, "/approve").by("bob").await;
+    assert!(answer.contains("was another account's when it was first heard"), "{answer}");
+    // GitHub says who is in a team, by account.
+    stage.hub.set_team("octo-org", "leads", &["alice", "bob", "dave"]).unwrap();
+    stage.end().await;
+    stage.start_again().await;
+    assert_eq!(stage.comment(second, "/approve").by("bob").await, "🚀");
+    stage.concluded(second, "release", "success").await;
+}
