@@ -35,7 +35,7 @@ pub struct Examination {
     pub missing_outputs: Vec<String>,
     /// Transitions that the event stream has not been told of, counted up to a million.
     pub untold: u64,
-    /// How things stand that the audit log tells of.
+    /// How the settings of repositories stand, and the copies of the audit log in them.
     pub standings: Vec<NamedStanding>,
     /// When the last execution was accepted.
     pub newest: Option<Timestamp>,

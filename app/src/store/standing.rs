@@ -6,7 +6,7 @@ use flowctl_core::execution::TenantId;
 use serde_json::Value;
 
 use super::StoreError;
-use crate::audit::NewEntry;
+use crate::audit::{COPIES, NewEntry, SETTINGS};
 
 /// How something stood when it was last noted.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,4 +47,18 @@ pub trait StandingStore: Send + Sync + 'static {
 
     /// Everything of every tenant whose name begins so, by tenant and name.
     async fn standings(&self, beginning: &str) -> Result<Vec<NamedStanding>, StoreError>;
+}
+
+/// Behind every name that begins so.
+pub(in crate::store) fn behind(beginning: &str) -> String {
+    format!("{beginning}{}", char::MAX)
+}
+
+/// What an examination reads: not, among others, whose each login is.
+pub(in crate::store) const EXAMINED: [&str; 2] = [SETTINGS, COPIES];
+
+/// As it is promised, by tenant and name; the database is asked for no order, which would keep it from its index.
+pub(in crate::store) fn in_order(mut standings: Vec<NamedStanding>) -> Vec<NamedStanding> {
+    standings.sort_by(|one, other| (&one.tenant, &one.name).cmp(&(&other.tenant, &other.name)));
+    standings
 }

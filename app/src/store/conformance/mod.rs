@@ -147,6 +147,7 @@ macro_rules! store_conformance {
             ]
             standing: [
                 a_change_is_noted_with_its_entry_or_not_at_all
+                what_begins_so_is_found_in_order_and_nothing_else
                 of_many_who_see_a_change_at_once_one_notes_it
             ]
             stream: [

@@ -51,6 +51,21 @@ pub(crate) async fn a_change_is_noted_with_its_entry_or_not_at_all(store: &impl 
     assert_eq!(store.standings("settings:").await.unwrap(), [named]);
 }
 
+pub(crate) async fn what_begins_so_is_found_in_order_and_nothing_else(store: &impl Store) {
+    let others =
+        ["settings", "settings;", "Settings:a", "settingsx:a", "settings", "login:settings:a", "audit-ref:settings:"];
+    let wanted = ["settings:", "settings:B", "settings:a", "settings:a-b", "settings:ab", "settings:\u{e9}\u{10fffe}"];
+    for name in others.iter().chain(wanted.iter().rev()) {
+        for tenant in [globex(), acme()] {
+            let _ = store.note_standing(&tenant, name, None, json!(name), None).await.unwrap();
+        }
+    }
+    let found = store.standings("settings:").await.unwrap();
+    let found: Vec<(&str, &str)> = found.iter().map(|named| (named.tenant.as_str(), named.name.as_str())).collect();
+    let of = |tenant: &'static str| wanted.map(|name| (tenant, name));
+    assert_eq!(found, [of("acme"), of("globex")].concat());
+}
+
 pub(crate) async fn of_many_who_see_a_change_at_once_one_notes_it(store: &impl Store) {
     assert!(store.note_standing(&acme(), NAME, None, json!({"commit": "a"}), None).await.unwrap());
     let stood = store.standing(&acme(), NAME).await.unwrap();

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
 use super::{MIGRATIONS, options, queries, standing};
 use crate::store::columns::{small, tenant as tenant_of, timestamp, unsigned};
 use crate::store::examination::{Beside, Examination, filled_in};
+use crate::store::standing::EXAMINED;
 use crate::store::{MAX_COUNTED, StoreError};
 
 /// Executions that are looked at at a time.
@@ -45,7 +46,9 @@ async fn look(connection: &mut PgConnection, place: String) -> Result<Option<Exa
         let untold = "select count(*) from (select 1 from untold_events limit $1) untold";
         let untold: i64 = sqlx::query_scalar(untold).bind(MAX_COUNTED).fetch_one(&mut *connection).await?;
         found.untold = unsigned("a count", untold)?;
-        found.standings = standing::all(connection, "").await?;
+        for beginning in EXAMINED {
+            found.standings.extend(standing::all(connection, beginning).await?);
+        }
         let newest: Option<i64> =
             sqlx::query_scalar("select max(created_at) from executions").fetch_one(connection).await?;
         found.newest = newest.map(timestamp).transpose()?;

@@ -12,11 +12,12 @@ use super::text::storable;
 use super::{PostgresStore, audit, is_lost, once, read};
 use crate::audit::NewEntry;
 use crate::store::columns::{from_json, json, signed, tenant as tenant_of, unsigned};
+use crate::store::standing::{behind, in_order};
 use crate::store::{NamedStanding, Standing, StandingStore, StoreError};
 
 const STANDING: &str = "select state, changes from standings where tenant = $1 and name = $2";
-const STANDINGS: &str = "
-    select tenant, name, state, changes from standings where left(name, length($1)) = $1 order by tenant, name";
+const STANDINGS: &str = r#"
+    select tenant, name, state, changes from standings where name collate "C" >= $1 and name collate "C" < $2"#;
 const FIRST: &str = "
     insert into standings (tenant, name, state, changes) values ($1, $2, $3, 0) on conflict do nothing";
 const CHANGE: &str = "
@@ -79,12 +80,13 @@ async fn note(
 }
 
 pub(super) async fn all(connection: &mut PgConnection, beginning: &str) -> Result<Vec<NamedStanding>, StoreError> {
-    let rows = sqlx::query(STANDINGS).bind(storable(beginning)).fetch_all(connection).await?;
+    let query = sqlx::query(STANDINGS).bind(storable(beginning)).bind(behind(beginning));
+    let rows = query.fetch_all(connection).await?;
     let named = |row: &PgRow| {
         let (tenant, name) = (tenant_of(row.try_get("tenant")?), row.try_get("name")?);
         Ok(NamedStanding { tenant, name, standing: standing(row)? })
     };
-    rows.iter().map(named).collect()
+    Ok(in_order(rows.iter().map(named).collect::<Result<_, StoreError>>()?))
 }
 
 fn standing(row: &PgRow) -> Result<Standing, StoreError> {

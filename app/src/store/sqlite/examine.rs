@@ -13,6 +13,7 @@ use super::columns::{all, optional, small, timestamp, unsigned};
 use super::{MIGRATIONS, options, outputs, standing};
 use crate::store::examination::{Beside, Examination, filled_in};
 use crate::store::payloads::{self, Read, Text};
+use crate::store::standing::EXAMINED;
 use crate::store::{MAX_COUNTED, StoreError, states};
 
 /// Executions that are looked at at a time.
@@ -39,7 +40,9 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
         let untold = "select count(*) from (select 1 from untold_events limit ?1)";
         let untold = optional(&connection, untold, [MAX_COUNTED], |row| row.get(0))?;
         found.untold = unsigned("a count", untold.unwrap_or_default())?;
-        found.standings = standing::all_of(&connection)?;
+        for beginning in EXAMINED {
+            found.standings.extend(standing::all_of(&connection, beginning)?);
+        }
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }

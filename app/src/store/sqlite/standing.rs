@@ -11,11 +11,12 @@ use super::columns::{all, execute, from_json, json, signed, tenant as tenant_of,
 use super::writer::Hint;
 use super::{SqliteStore, audit};
 use crate::audit::NewEntry;
+use crate::store::standing::{behind, in_order};
 use crate::store::{NamedStanding, Standing, StandingStore, StoreError};
 
 const STANDING: &str = "select state, changes from standings where tenant = ?1 and name = ?2";
-const STANDINGS: &str = "
-    select tenant, name, state, changes from standings where substr(name, 1, length(?1)) = ?1 order by tenant, name";
+pub(super) const STANDINGS: &str = "
+    select tenant, name, state, changes from standings where name >= ?1 and name < ?2";
 const FIRST: &str = "
     insert into standings (tenant, name, state, changes) values (?1, ?2, ?3, 0) on conflict do nothing";
 const CHANGE: &str = "
@@ -55,23 +56,25 @@ impl StandingStore for SqliteStore {
     }
 
     async fn standings(&self, beginning: &str) -> Result<Vec<NamedStanding>, StoreError> {
-        let rows = sqlx::query(STANDINGS).bind(beginning).fetch_all(&self.readers).await?;
+        let query = sqlx::query(STANDINGS).bind(beginning).bind(behind(beginning));
+        let rows = query.fetch_all(&self.readers).await?;
         let named = |row: &SqliteRow| {
             let (tenant, name) = (tenant_of(row.try_get("tenant")?), row.try_get("name")?);
             Ok(NamedStanding { tenant, name, standing: standing(row)? })
         };
-        rows.iter().map(named).collect()
+        Ok(in_order(rows.iter().map(named).collect::<Result<_, StoreError>>()?))
     }
 }
 
-/// Everything, for who looks at a database.
-pub(super) fn all_of(connection: &Connection) -> Result<Vec<NamedStanding>, StoreError> {
-    all(connection, "select tenant, name, state, changes from standings order by tenant, name", [], |row| {
+/// What begins so, for who looks at a database.
+pub(super) fn all_of(connection: &Connection, beginning: &str) -> Result<Vec<NamedStanding>, StoreError> {
+    let found = all(connection, STANDINGS, params![beginning, behind(beginning)], |row| {
         let state: String = row.get(2)?;
         let changes = unsigned("a count", row.get(3)?)?;
         let standing = Standing { state: from_json("a state", &state)?, changes };
         Ok(NamedStanding { tenant: tenant_of(row.get(0)?), name: row.get(1)?, standing })
-    })
+    })?;
+    Ok(in_order(found))
 }
 
 fn standing(row: &SqliteRow) -> Result<Standing, StoreError> {

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 
 use super::{BackupError, SqliteStore, back_up, examine, restore};
 use crate::store::conformance::{self, store_conformance};
-use crate::store::{DeliveryEnd, DeliveryId, ExecutionFilter, NewDelivery, Outputs, Receipt, Store, StoreError};
+use crate::store::{
+    DeliveryEnd, DeliveryId, ExecutionFilter, NewDelivery, Outputs, Receipt, StandingStore as _, Store, StoreError,
+};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -163,6 +165,27 @@ async fn what_earlier_versions_stored_as_whole_states_is_read_as_it_was() {
     let broken: Vec<i64> =
         sqlx::query_scalar("select 1 from pragma_foreign_key_check").fetch_all(&store.readers).await.unwrap();
     assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[tokio::test]
+async fn what_stands_was_read_whole_by_whoever_looked_for_a_part() {
+    let (store, folder) = fresh().await;
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("explain query plan {}", super::standing::STANDINGS)))
+            .bind("settings:")
+            .bind("settings;")
+            .fetch_all(&store.readers)
+            .await
+            .unwrap();
+    let plan: Vec<String> = plan.into_iter().map(|(.., step)| step).collect();
+    assert_eq!(plan, ["SEARCH standings USING INDEX standings_by_name (name>? AND name<?)"]);
+    let tenant = flowctl_core::execution::TenantId("acme".to_owned());
+    for name in ["audit-ref:refs/flowctl/audit:7", "login:bob", "server:all", "settings:id:7"] {
+        assert!(store.note_standing(&tenant, name, None, serde_json::json!({}), None).await.unwrap());
+    }
+    let found = examine(&url(&folder)).unwrap().unwrap();
+    let names: Vec<&str> = found.standings.iter().map(|named| named.name.as_str()).collect();
+    assert_eq!(names, ["settings:id:7", "audit-ref:refs/flowctl/audit:7"], "as far as it is examined");
 }
 
 #[tokio::test]
