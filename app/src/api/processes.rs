@@ -12,6 +12,7 @@ use super::catalogue::Found;
 use super::problem::Problem;
 use super::query::Query;
 use super::view::{List, ProcessView};
+use crate::github::outbox::commit_soon;
 use crate::store::PausedProcess;
 
 /// Which processes to list.
@@ -132,6 +133,9 @@ async fn steer(api: &Api, id: &str, pause: bool) -> Result<Json<ProcessView>, Pr
     };
     let name = found.id();
     let changed = api.engine.pause(process, pause).await?;
+    if changed {
+        commit_soon(&*api.store, &found.tenant, &found.repository, api.now()).await?;
+    }
     tracing::info!(process = name, pause, changed, "a process was paused or let go on");
     Ok(Json(view(&found, &api.store.paused().await?)))
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::hearing::{Heard, Hearing, HearingError};
 use crate::audit::NewEntry;
 use crate::engine::SignalFailure;
+use crate::github::outbox::commit_soon;
 use crate::github::wording::Refused;
 use crate::store::StoreError;
 
@@ -76,7 +77,9 @@ impl Hearing<'_> {
             data: json!({"login": person.login, "meant": meant, "found": person.id}),
             once: Some(format!("{}:{}:{}:{step}", name_of(person), person.id, execution.id)),
         };
-        self.engine.store().record(self.tenant, entry).await.map_err(failed)?;
+        let store = &**self.engine.store();
+        store.record(self.tenant, entry).await.map_err(failed)?;
+        commit_soon(store, self.tenant, &execution.repository, self.engine.now()).await.map_err(failed)?;
         Ok(Err(Refused::LoginTaken { login: person.login.clone(), meant, found: person.id }))
     }
 

@@ -13,6 +13,7 @@ mod happenings;
 mod installations;
 mod logins;
 mod missed;
+mod outbox;
 mod owners;
 mod prompts;
 mod pushes;

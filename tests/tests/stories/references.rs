@@ -6,6 +6,8 @@ use flowctl_sandbox::{Fault, FaultRule, RequestRecord};
 use crate::stage::{RELEASE, REPOSITORY, Stage};
 
 const REFERENCE: &str = "refs/flowctl/audit";
+/// The effect that writes it.
+const QUEUED: &str = "audit:octo-org/shop";
 const SETTINGS: (&str, &str) = (".flow/flow.yaml", "audit: {ref: refs/flowctl/audit}\n");
 
 /// One lead is enough, so that an execution is a few entries.
@@ -60,6 +62,7 @@ async fn an_answer_that_is_lost_writes_no_entry_twice() {
             let written = stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
             let decided = written.kinds.iter().filter(|kind| *kind == "approval.decided").count();
             assert_eq!(decided, 1, "{method} {path} {fault:?}: {:?}", written.kinds);
+            assert_eq!(stage.hub.faults.pending(), [], "{method} {path} {fault:?} was lost");
             assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0], "{method} {path} {fault:?}");
         }
     }
@@ -97,7 +100,11 @@ async fn without_the_permission_it_is_told_and_tried_again_once_it_is_granted() 
     let told = stage.until_doctor_tells("audit ref").await;
     assert!(told.contains("cannot be written to refs/flowctl/audit"), "{told}");
     assert!(told.contains("Contents: read and write"), "{told}");
+    let first = stage.until_queued(QUEUED, 1).await;
     play(&stage, "two").await;
+    // The end of the second one was taken up, and rests with the first.
+    let second = stage.until_queued(QUEUED, first.claims + 1).await;
+    assert!(second.minutes > 30, "{second:?}");
     assert_eq!(asked(), 1, "nobody has granted anything since");
     stage.grant(&[("contents", "write")]);
     stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
@@ -182,4 +189,37 @@ async fn a_reference_that_was_cut_back_or_brought_back_lacked_for_ever_what_was_
     stage.until_told_again("audit.ref_moved", 3).await;
     stage.until_committed(REFERENCE, &["approval.decided"; 5]).await;
     assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_github_had_refused_was_tried_again_only_where_something_else_happened() {
+    let mut stage = raise("read").await;
+    play(&stage, "one").await;
+    let refused = stage.until_queued(QUEUED, 1).await;
+    assert!((30..=60).contains(&refused.minutes), "{refused:?}");
+    // It is granted, and no delivery tells of it.
+    stage.cut_off();
+    stage.grant(&[("contents", "write")]);
+    stage.end().await;
+    stage.an_hour_passes().await;
+    stage.start_again().await;
+    stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_paused_was_not_written_before_an_execution_moved() {
+    let mut stage = raise("write").await;
+    play(&stage, "one").await;
+    stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    stage.until_nothing_is_queued(QUEUED).await;
+    let path = format!("/processes/{REPOSITORY}:release/pause");
+    let (status, answer) = stage.api(reqwest::Method::POST, &path, serde_json::Value::Null).await;
+    assert_eq!(status, 200, "{answer:#}");
+    let queued = stage.until_queued(QUEUED, 0).await;
+    assert!(queued.minutes <= 1, "{queued:?}");
+    stage.end().await;
+    stage.time_for_what_was_put_off().await;
+    stage.start_again().await;
+    stage.until_committed(REFERENCE, &["process.paused"]).await;
 }

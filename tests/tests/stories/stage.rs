@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub const REPOSITORY: &str = "octo-org/shop";
 const TOKEN: &str = "an-administrators-token";
 /// Far longer than anything takes; a story that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts with a pull request, needs two leads, and ships.
 pub const RELEASE: &str = "
@@ -61,7 +61,7 @@ pub struct Stage {
     shutdown: CancellationToken,
     server: JoinHandle<()>,
     settings: Settings,
-    data: TempDir,
+    pub data: TempDir,
 }
 
 impl Stage {
@@ -271,6 +271,7 @@ impl Stage {
                 if let Some(check) = checks.into_iter().find(|check| check.name == name) {
                     return format!("{}; {}", check.message, check.help.unwrap_or_default());
                 }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
         told.await.unwrap()

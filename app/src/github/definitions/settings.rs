@@ -15,7 +15,7 @@ use super::{DefinitionsAt, ReadError, Repositories};
 use crate::audit::{NewEntry, SETTINGS_CHANGED};
 use crate::github::known_settings::{KnownSettings, State};
 use crate::github::mirror::{Mirror, Reference};
-use crate::github::outbox::{Sender, committing};
+use crate::github::outbox::commit_soon;
 use crate::store::digest;
 
 /// How often a look begins anew because somebody else has noted another commit meanwhile.
@@ -109,14 +109,10 @@ impl Repositories {
             false => None,
             true => Some(self.entry(head, (tenant, repository), mirror, before.as_ref(), &state).await),
         };
-        let goes_there = state.audit_ref.is_some() && *tenant != TenantId::local();
         let state = serde_json::to_value(&state).unwrap_or_default();
         let noted = self.store.note_standing(tenant, &name, stood.as_ref(), state, entry).await?;
-        if noted && goes_there {
-            let installation = self.store.installation(tenant).await?;
-            let installation_id = installation.map_or(0, |installation| installation.id);
-            let sender = Sender { tenant: tenant.clone(), installation_id };
-            self.store.add_effects(committing(repository, &sender, now).into_iter().collect()).await?;
+        if noted {
+            commit_soon(&*self.store, tenant, repository, now).await?;
         }
         Ok(noted)
     }

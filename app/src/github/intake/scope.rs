@@ -12,7 +12,7 @@ use crate::audit::NewEntry;
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reaction, RepositoryName};
 use crate::github::head::Mover;
-use crate::github::outbox::{Effect, priority};
+use crate::github::outbox::{Effect, commit_soon, priority};
 use crate::github::people::{People, person};
 use crate::github::reconcile::of_pusher;
 use crate::github::repository_id;
@@ -295,7 +295,9 @@ impl<'a> Scope<'a> {
                 data: json!({"source": comment}),
                 once: Some(format!("edited:{}", self.delivery.0)),
             };
-            self.inner.store.record(&self.tenant, entry).await?;
+            let store = &*self.inner.store;
+            store.record(&self.tenant, entry).await?;
+            commit_soon(store, &self.tenant, &self.name(), self.now()).await?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use audit::{
-    AuditReferences, RefusedReference, committing, count_refused_references, refused_references, try_again,
+    AuditReferences, RefusedReference, commit_soon, count_refused_references, refused_references, try_again,
 };
 pub use deployment::DeploymentOf;
 pub use desired::{button, check_name};

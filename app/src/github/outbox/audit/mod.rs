@@ -11,10 +11,11 @@ mod refusal;
 mod settle;
 mod written;
 
-pub use references::{AuditReferences, committing};
+pub use references::{AuditReferences, commit_soon};
 pub use refusal::{RefusedReference, count_refused_references, refused_references, try_again};
 
 use copy::Copy;
+use references::committing;
 
 use super::effect::Sender;
 use super::failure::Failure;
@@ -25,7 +26,7 @@ use crate::github::client::{GitHubError, RepositoryName};
 pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -> Result<(), Failure> {
     let Some(mut copy) = Copy::open(writing, repository).await? else { return Ok(()) };
     if copy.rests() {
-        return Ok(());
+        return copy.try_later().await;
     }
     let mut batch = copy.batch().await?;
     if batch.entries.is_empty() {
@@ -47,7 +48,7 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
                 GitHubError::Forbidden { .. } | GitHubError::Validation { .. } | GitHubError::Conflict { .. },
             ),
         ) => {
-            copy.refuse(&failure).await?;
+            copy.refuse(failure.to_string(), None).await?;
             return Err(failure);
         }
         written => written?,

@@ -7,7 +7,7 @@ use flowctl_core::execution::{Event, Execution, TenantId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::{SETTINGS, of_transition};
-use crate::github::known_settings::{WithReference, with_reference};
+use crate::github::known_settings::{KnownSettings, WithReference, with_reference};
 use crate::github::outbox::effect::{Effect, Sender, priority};
 use crate::github::outbox::plan::Installations;
 use crate::store::{NewEffect, Store, StoreError};
@@ -89,11 +89,34 @@ impl AuditReferences {
     }
 }
 
-/// Has the entries of a repository written soon.
-pub fn committing(repository: &str, sender: &Sender, now: Timestamp) -> Option<NewEffect> {
+/// What has the entries of a repository written soon.
+pub(super) fn committing(repository: &str, sender: &Sender, now: Timestamp) -> Option<NewEffect> {
     let at = now.saturating_add(GATHERED_FOR).unwrap_or(Timestamp::MAX);
     let repository = repository.parse().ok()?;
     Some(Effect::CommitAudit { repository }.queued(sender, priority::TIMELINE, at))
+}
+
+/// Has the entries of a repository written soon, where its log goes to a reference: for who records one that no execution
+/// brings, or has just noted the settings.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn commit_soon(
+    store: &dyn Store,
+    tenant: &TenantId,
+    repository: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if *tenant == TenantId::local() {
+        return Ok(());
+    }
+    let settings = KnownSettings::of(store, tenant, repository).await?;
+    if settings.state.is_none_or(|state| state.audit_ref.is_none()) {
+        return Ok(());
+    }
+    let installation_id = store.installation(tenant).await?.map_or(0, |installation| installation.id);
+    let sender = Sender { tenant: tenant.clone(), installation_id };
+    store.add_effects(committing(repository, &sender, now).into_iter().collect()).await
 }
 
 #[cfg(test)]

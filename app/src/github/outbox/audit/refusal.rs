@@ -6,20 +6,33 @@ use jiff::{SignedDuration, Timestamp};
 use super::copy::Copy;
 use super::references::AuditReferences;
 use super::written::{Refused, Written};
-use crate::audit::{COPIES, SETTINGS};
+use crate::audit::{COPIES, NewEntry, SETTINGS};
 use crate::github::known_settings::with_reference;
 use crate::github::outbox::effect::{Effect, Sender, priority};
 use crate::github::outbox::failure::Failure;
+use crate::github::outbox::write::Writing;
 use crate::store::{NamedStanding, Store, StoreError};
 
 /// What GitHub refuses is tried again after this: somebody has to grant something first.
 pub(super) const REFUSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 impl Copy<'_> {
-    pub(super) async fn refuse(&mut self, failure: &Failure) -> Result<(), Failure> {
-        let now = self.writing.outbox.clock.now();
-        self.written.refused = Some(Refused { at: now, reason: failure.to_string() });
-        self.save(None).await
+    /// Keeps why GitHub does not take it, with what the log says of that, and has it tried again by itself.
+    pub(super) async fn refuse(&mut self, reason: String, entry: Option<NewEntry>) -> Result<(), Failure> {
+        self.written.refused = Some(Refused { at: self.writing.outbox.clock.now(), reason });
+        self.save(entry).await?;
+        self.try_later().await
+    }
+
+    /// Has what is refused tried again once it has rested, whatever else brings that about before.
+    pub(super) async fn try_later(&self) -> Result<(), Failure> {
+        let Some(refused) = &self.written.refused else { return Ok(()) };
+        let Writing { outbox, effect, .. } = self.writing;
+        let at = refused.at.saturating_add(REFUSED_FOR).unwrap_or(Timestamp::MAX);
+        let sender = Sender { tenant: effect.tenant.clone(), installation_id: effect.installation_id };
+        let again = Effect::CommitAudit { repository: self.repository.clone() };
+        outbox.store.add_effects(vec![again.queued(&sender, priority::TIMELINE, at)]).await?;
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::copy::Copy;
 use super::message::last_named;
-use super::written::{Found, Place, Refused, Written};
+use super::written::{Found, Place, Written};
 use crate::audit::NewEntry;
 use crate::github::client::GitHubError;
 use crate::github::outbox::failure::Failure;
@@ -52,9 +52,7 @@ impl Copy<'_> {
                     // The reference answers, so this is a tag, a file or a tree: nothing can follow on it.
                     Err(GitHubError::NotFound { .. }) => {
                         let reason = format!("{} stands at {commit}, which is no commit", self.reference);
-                        let at = self.writing.outbox.clock.now();
-                        self.written.refused = Some(Refused { at, reason: reason.clone() });
-                        self.save(Some(entry)).await?;
+                        self.refuse(reason.clone(), Some(entry)).await?;
                         return Err(Failure::Nothing(reason));
                     }
                     found => found?,
