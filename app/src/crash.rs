@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every crash point, in the order in which a delivery passes them.
-pub const CRASH_POINTS: [&str; 17] = [
+pub const CRASH_POINTS: [&str; 19] = [
     "received",
     "delivery.claimed",
     "transition.before_commit",
@@ -21,6 +21,8 @@ pub const CRASH_POINTS: [&str; 17] = [
     "effect.before_write",
     "effect.after_write",
     "effect.recorded",
+    "audit.noted",
+    "audit.moved",
     "stream.published",
     "workflow.recorded",
 ];

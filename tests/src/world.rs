@@ -39,10 +39,17 @@ impl World {
 
     /// The same with a database on a PostgreSQL server, where one is given.
     pub fn set_up_on(name: &str, database: Option<Database>) -> Self {
+        Self::set_up_granting(name, database, &[])
+    }
+
+    /// The same, with these permissions of the App at other levels than usual.
+    pub fn set_up_granting(name: &str, database: Option<Database>, permissions: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let text = std::fs::read_to_string(root().join(format!("fixtures/scenarios/{name}.yaml"))).unwrap();
         let scenario = Scenario::parse(&text).unwrap();
-        let sandbox = Sandbox::builder().data_directory(data.path().join("github")).start().unwrap();
+        let builder = Sandbox::builder().data_directory(data.path().join("github"));
+        let builder = permissions.iter().fold(builder, |builder, (name, level)| builder.permission(name, level));
+        let sandbox = builder.start().unwrap();
         let address = free_address();
         let hub = sandbox.hub();
         hub.set_webhook_url(&format!("http://{address}/webhooks/github")).unwrap();
@@ -58,7 +65,15 @@ impl World {
 
     /// Makes the people, the repository and the installation, whose webhook needs a server to go to.
     pub fn raise_the_curtain(&self, name: &str) {
-        let files = read_directory(&root().join("fixtures/repositories").join(name)).unwrap();
+        self.raise_the_curtain_with(name, &[]);
+    }
+
+    /// The same, with more at the end of these files.
+    pub fn raise_the_curtain_with(&self, name: &str, more: &[(&str, &str)]) {
+        let mut files = read_directory(&root().join("fixtures/repositories").join(name)).unwrap();
+        for (path, text) in more {
+            files.get_mut(*path).and_then(Option::as_mut).unwrap().bytes.extend(text.as_bytes());
+        }
         self.scenario.set_up(&self.sandbox.hub(), &files).unwrap();
     }
 

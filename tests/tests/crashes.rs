@@ -6,12 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use flowctl_app::audit::compare_reference;
 use flowctl_app::crash::CRASH_POINTS;
+use flowctl_app::server::existing;
+use flowctl_app::settings::Settings;
 use flowctl_tests::{Database, Server, World};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,6 +39,8 @@ struct Outcome {
     by_themselves: Vec<(String, Option<String>)>,
     /// Workflows that were dispatched: each once.
     workflow_runs: usize,
+    /// Entries of the audit log that stand in the repository, where they are written there: each once, and none is missing.
+    copied: u64,
 }
 
 fn outcome(world: &World, process: &str) -> Outcome {
@@ -86,7 +92,40 @@ fn outcome(world: &World, process: &str) -> Outcome {
         summary: title,
         by_themselves,
         workflow_runs: hub.workflow_runs(repository).unwrap().len(),
+        copied: 0,
     }
+}
+
+const REFERENCE: &str = "refs/flowctl/audit";
+
+/// How many entries the repository holds, which are those of the log and stand in one line of history.
+async fn copied(world: &World) -> u64 {
+    let mut settings = world.settings();
+    settings.push(("FLOWCTL_DATA_DIR", world.data().display().to_string()));
+    let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let (settings, _) = Settings::load(None, settings).unwrap();
+    let store = existing(&settings).await.unwrap().unwrap();
+    let folder = world.hub().folder_of(&world.scenario.repository).unwrap();
+    let compared = compare_reference(&*store, &folder, REFERENCE).await.unwrap();
+    let entries = flowctl_app::audit::missing(&*store, None).await.unwrap();
+    store.close().await;
+    assert_eq!((compared.faults.as_slice(), compared.pending, entries.as_slice()), ([].as_slice(), 0, [].as_slice()));
+    assert_eq!(lines_of(&folder), compared.entries, "no entry stands there twice");
+    compared.entries
+}
+
+/// The lines of all files in the reference.
+fn lines_of(folder: &Path) -> u64 {
+    let repository = git2::Repository::open(folder).unwrap();
+    let tree = repository.find_reference(REFERENCE).unwrap().peel_to_tree().unwrap();
+    let mut lines = 0;
+    let count = |_: &str, entry: &git2::TreeEntry<'_>| {
+        let blob = repository.find_blob(entry.id()).ok();
+        lines += blob.map_or(0, |blob| blob.content().iter().filter(|byte| **byte == b'\n').count());
+        git2::TreeWalkResult::Ok
+    };
+    tree.walk(git2::TreeWalkMode::PreOrder, count).unwrap();
+    u64::try_from(lines).unwrap()
 }
 
 /// What a comment is for whose marker begins so: people are asked.
@@ -122,11 +161,14 @@ async fn began_and_ended(world: &World, process: &str) -> bool {
 struct Story {
     name: &'static str,
     follows: Option<&'static str>,
+    /// Whether the audit log is written into the repository.
+    copied: bool,
 }
 
-const DEMO: Story = Story { name: "release", follows: None };
-const RELAY: Story = Story { name: "relay", follows: Some("archive") };
-const SHIPPING: Story = Story { name: "shipping", follows: None };
+const DEMO: Story = Story { name: "release", follows: None, copied: false };
+const COPIED: Story = Story { copied: true, ..DEMO };
+const RELAY: Story = Story { name: "relay", follows: Some("archive"), copied: false };
+const SHIPPING: Story = Story { name: "shipping", follows: None, copied: false };
 
 /// Where the server keeps what it knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,11 +197,13 @@ impl On {
         }
     }
 
-    async fn world(self, name: &str) -> World {
-        match self {
-            Self::Sqlite => World::set_up(name),
-            Self::Postgres => World::set_up_on(name, Some(Database::of_tests().await)),
-        }
+    async fn world(self, story: Story) -> World {
+        let database = match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(Database::of_tests().await),
+        };
+        let contents = if story.copied { &[("contents", "write")][..] } else { &[] };
+        World::set_up_granting(story.name, database, contents)
     }
 }
 
@@ -211,10 +255,15 @@ impl Drop for Watch {
 /// Plays a scenario with a server that dies at the nth passing of a point; whether it died.
 async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, bool) {
     let name = story.name;
-    let world = Arc::new(on.world(name).await);
+    let world = Arc::new(on.world(story).await);
     let mut watch = Watch::over(&world, point, nth);
     let (setting, playing) = (Arc::clone(&world), Arc::clone(&world));
-    tokio::task::spawn_blocking(move || setting.raise_the_curtain(name)).await.unwrap();
+    let audit = format!("audit: {{ref: {REFERENCE}}}\n");
+    let raise = move || match story.copied {
+        true => setting.raise_the_curtain_with(name, &[(".flow/flow.yaml", audit.as_str())]),
+        false => setting.raise_the_curtain(name),
+    };
+    tokio::task::spawn_blocking(raise).await.unwrap();
     let played = playing.play().await;
     let followed = match story.follows {
         Some(process) if played.is_ok() => began_and_ended(&world, process).await,
@@ -230,7 +279,10 @@ async fn with_a_crash(story: Story, on: On, point: &str, nth: u32) -> (Outcome, 
     assert!(is_told, "{point}:{nth}: not all was told\n{}", server.log());
     assert!(followed, "{point}:{nth}: {:?} did not begin\n{}", story.follows, server.log());
     server.stop();
-    (outcome(&world, name), watch.died.load(Ordering::SeqCst))
+    let (log, here) = (Arc::clone(&world), tokio::runtime::Handle::current());
+    let read = move || if story.copied { here.block_on(copied(&log)) } else { 0 };
+    let copied = tokio::task::spawn_blocking(read).await.unwrap();
+    (Outcome { copied, ..outcome(&world, name) }, watch.died.load(Ordering::SeqCst))
 }
 
 /// Points that only sub-processes, signals and occurrences pass, which have no part in the demo; `relay` passes them.
@@ -239,6 +291,9 @@ const NOT_IN_THE_DEMO: [&str; 6] =
 
 /// Points that matter where a workflow is dispatched.
 const OF_WORKFLOWS: [&str; 3] = ["effect.before_write", "effect.after_write", "workflow.recorded"];
+
+/// Points that matter where the audit log is written into the repository.
+const OF_THE_COPY: [&str; 2] = ["audit.noted", "audit.moved"];
 
 /// Kills the server at every passing of a point that is tried; how often it died there.
 async fn killed_at_each_passing(story: Story, on: On, point: &'static str, expected: &Outcome) -> u32 {
@@ -275,8 +330,9 @@ async fn killed_at(story: Story, on: On, points: &[&'static str]) -> Vec<&'stati
 }
 
 async fn the_demo(on: On) {
-    // The event stream has a test of its own, `tests/tests/stream.rs`; workflows have a story of their own below.
-    let elsewhere = ["stream.published", "workflow.recorded"];
+    // The event stream has a test of its own, `tests/tests/stream.rs`; workflows and the copy of the audit log have
+    // stories of their own below.
+    let elsewhere = ["stream.published", "workflow.recorded", "audit.noted", "audit.moved"];
     let points: Vec<&str> = CRASH_POINTS.into_iter().filter(|point| !elsewhere.contains(point)).collect();
     let met = killed_at(DEMO, on, &points).await;
     let expected: Vec<&str> = points.into_iter().filter(|point| !NOT_IN_THE_DEMO.contains(point)).collect();
@@ -291,6 +347,17 @@ async fn the_relay(on: On) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_while_it_dispatches_a_workflow_dispatches_it_once() {
     assert_eq!(killed_at(SHIPPING, On::Sqlite, &OF_WORKFLOWS).await, OF_WORKFLOWS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_it_copies_the_audit_log_copies_each_entry_once() {
+    assert_eq!(killed_at(COPIED, On::Sqlite, &OF_THE_COPY).await, OF_THE_COPY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL server: FLOWCTL_TEST_POSTGRES_URL, or ./tests/run"]
+async fn on_postgresql_a_server_killed_while_it_copies_the_audit_log_copies_each_entry_once() {
+    assert_eq!(killed_at(COPIED, On::Postgres, &OF_THE_COPY).await, OF_THE_COPY);
 }
 
 #[tokio::test(flavor = "multi_thread")]

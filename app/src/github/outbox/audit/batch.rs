@@ -6,6 +6,7 @@ use super::message::message;
 use super::settle::DOUBTED_FOR;
 use super::written::{PART, Place, Written};
 use crate::audit::{Sealed, path_of};
+use crate::crash::crash_point;
 use crate::github::client::GitHubError;
 use crate::github::outbox::failure::Failure;
 use crate::github::outbox::pace::Write;
@@ -75,6 +76,7 @@ impl Copy<'_> {
         let place = Place { commit: commit.clone(), tree };
         self.written.begun = Some((place.clone(), batch.last));
         self.save(None).await?;
+        crash_point("audit.noted");
         let (client, repository) = (&self.writing.client, &self.repository);
         let moved = if is_new {
             self.writing.write(Write::Changes, client.create_reference(repository, &self.reference, &commit)).await
@@ -88,6 +90,7 @@ impl Copy<'_> {
             return Err(Failure::Rests { reason: message.clone(), wait: DOUBTED_FOR });
         }
         moved?;
+        crash_point("audit.moved");
         self.written = Written { seq: batch.last, at: Some(place), ..Written::default() };
         self.save(None).await
     }
