@@ -10,7 +10,8 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
   flowctl db backup /backups/flowctl-2026-03-01.db
   flowctl db restore /backups/flowctl-2026-03-01.db
 
-The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config.")]
+The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config.
+It is for SQLite. PostgreSQL has pg_dump and pg_restore.")]
 pub struct DbArguments {
     /// What to do
     #[command(subcommand)]
@@ -23,13 +24,13 @@ pub struct DbArguments {
 /// What `db` does.
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
-    /// Write all that is stored, as of one moment, to one file; a server may run meanwhile
+    /// Write all that SQLite stores, as of one moment, to one file; a server may run meanwhile
     Backup {
         /// The file, which must not exist
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Put a back-up in the place of the database; no server may run on it
+    /// Put a back-up in the place of a database on SQLite; no server may run on it
     Restore {
         /// The back-up
         #[arg(value_hint = ValueHint::FilePath)]
