@@ -35,6 +35,9 @@ use crate::steps::{Outgoing, Secrets, listed};
 pub const MAX_RESULT: usize = 1024 * 1024;
 /// Operations that a tool may have at most.
 pub const MAX_OPERATIONS: usize = 2_000;
+/// How long a tool may take to say what it can do. Where an MCP server does not start, that is what is told.
+pub const OPENING: Duration = Duration::from_secs(75);
+const _: () = assert!(OPENING.as_millis() > mcp::STARTING.as_millis(), "that nothing came says less than why");
 /// The operation of a tool that is one HTTP call.
 pub const HTTP_OPERATION: &str = "call";
 

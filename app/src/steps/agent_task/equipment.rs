@@ -1,8 +1,6 @@
 //! The tools of a task, opened, and the names under which the model knows their operations. Those that do not answer are left
 //! out; what the model is told of that is the conversation's.
 
-use std::time::Duration;
-
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::definition::tool::{ToolApproval, ToolType};
 use flowctl_core::execution::{EquippedTool, LeftOutTool, StepError, TenantId};
@@ -12,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::refused;
 use crate::ai::ToolOffer;
-use crate::tools::{OpenTool, Operation, Toolbox};
+use crate::tools::{OPENING, OpenTool, Operation, Toolbox};
 
 /// Longest name of a function: what all providers take.
 const MAX_NAME: usize = 64;
@@ -21,8 +19,6 @@ const MAX_OFFERED: usize = 128;
 /// Longest description that is passed on, in characters.
 const MAX_DESCRIPTION: usize = 1_024;
 
-/// How long a tool may take to say what it can do.
-const OPENING: Duration = Duration::from_secs(60);
 /// Bytes that are kept of what a tool that does not answer said.
 const REASON: usize = 1024;
 

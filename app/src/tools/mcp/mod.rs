@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 pub use commands::Commands;
 
-use self::server::{Connection, Reached};
+use self::server::{Connection, HANDSHAKE, Reached};
+use self::stdio::LAST_WORDS;
 use super::texts::Texts;
 use super::{Operation, OperationCall, Tool, fingerprint_of, refused};
 use crate::clock::Clock;
@@ -33,6 +34,9 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 const SWEEP: Duration = Duration::from_secs(60);
 /// Servers that are kept at most; the one that was called the longest ago goes first.
 const KEPT: usize = 64;
+
+/// After how long it is told at the latest that a server does not start.
+pub(super) const STARTING: Duration = HANDSHAKE.saturating_add(LAST_WORDS);
 
 type ByKey = Mutex<BTreeMap<String, Kept>>;
 

@@ -21,7 +21,7 @@ use crate::steps::secrets::Redaction;
 use crate::tools::{MAX_OPERATIONS, Operation, OperationCall, refused};
 
 /// How long the handshake may take. Programs that fetch themselves before they start take a while.
-const HANDSHAKE: Duration = Duration::from_secs(60);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(60);
 /// How long a server has to end by itself.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Pages of operations that are asked for at most.

@@ -28,7 +28,7 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// The longest line of its errors that the log shows, in bytes.
 const MAX_LINE: u64 = 4 * 1024;
 /// How long is waited for a program that did not shake hands, to say how it ended.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A program. When this is dropped, it and all that it started are ended.
 pub(super) struct Program {
