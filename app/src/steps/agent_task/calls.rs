@@ -180,9 +180,14 @@ impl Calls {
 
 /// What is to be done about a call. A decision counts for the very call that people were shown.
 fn due<'e>(equipment: &'e Equipment, open: &Open, left: u64) -> Due<'e> {
-    let Some(offered) = equipment.named(&open.call.name) else {
-        return Due::Not(match equipment.left_out_of(&open.call.name) {
+    let Some(offered) = equipment.meant_by(open) else {
+        return Due::Not(match equipment.left_out_of(open) {
             Some(left_out) => format!("the tool `{}` does not answer now; the call was not made", left_out.tool),
+            None if open.wrote => format!(
+                "the server stopped in the middle of this call; whether it was made is not known, and there is no function \
+                 `{}` any more",
+                open.call.name
+            ),
             None => format!("there is no function `{}`", open.call.name),
         });
     };

@@ -52,6 +52,8 @@ pub(super) struct Open {
     pub(super) key: String,
     /// What the model wants.
     pub(super) call: ToolCall,
+    /// The tool, where the call was begun or people were shown it.
+    pub(super) tool: Option<String>,
     /// Whether it was begun, and nobody recorded how it ended.
     pub(super) begun: bool,
     /// Whether it may have changed something when it was begun.
@@ -189,16 +191,22 @@ impl Conversation {
             .enumerate()
             .map(|(index, call)| {
                 let key = key(turn, index);
-                (index, Open { key, call: call.clone(), begun: false, wrote: false, decided: None })
+                (index, Open { key, call: call.clone(), tool: None, begun: false, wrote: false, decided: None })
             })
             .collect();
         for entry in self.entries.iter().skip(place) {
             match entry {
                 Entry::ToolCallEnded { call, .. } => open.retain(|_, open| open.key != *call),
-                Entry::ToolCallBegun { call, writes, .. } => {
+                Entry::ToolCallBegun { call, tool, writes, .. } => {
                     // What was allowed was allowed once.
                     for open in open.values_mut().filter(|open| open.key == *call) {
                         (open.begun, open.wrote, open.decided) = (true, *writes, None);
+                        open.tool = Some(tool.clone());
+                    }
+                }
+                Entry::ApprovalAsked { call: shown } => {
+                    for open in open.values_mut().filter(|open| open.key == shown.id) {
+                        open.tool = Some(shown.tool.clone());
                     }
                 }
                 Entry::ApprovalDecided { decided } => {

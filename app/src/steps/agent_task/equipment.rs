@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::conversation::Open;
 use super::refused;
 use crate::ai::ToolOffer;
 use crate::tools::{OPENING, OpenTool, Operation, Toolbox};
@@ -95,13 +96,16 @@ impl Equipment {
         &self.left_out
     }
 
-    /// The tool that does not answer and whose function this is.
-    pub(super) fn left_out_of(&self, function: &str) -> Option<&LeftOutTool> {
-        let is_its = |left_out: &&LeftOutTool| {
-            let tool = plain(&left_out.tool);
-            function == tool || function.strip_prefix(tool.as_str()).is_some_and(|rest| rest.starts_with("__"))
-        };
-        self.left_out.iter().filter(is_its).max_by_key(|left_out| left_out.tool.len())
+    /// The tool that does not answer and that this call needs. Of a call that was begun, or that people were shown, the journal
+    /// says which; of others the name of the function is all that there is.
+    pub(super) fn left_out_of(&self, open: &Open) -> Option<&LeftOutTool> {
+        let function = open.call.name.as_str();
+        let mut left_out = self.left_out.iter();
+        match &open.tool {
+            Some(tool) => left_out.find(|left_out| left_out.tool == *tool),
+            None if self.offered.contains_key(function) => None,
+            None => left_out.filter(|it| may_be_of(&it.tool, function)).max_by_key(|it| it.tool.len()),
+        }
     }
 
     /// What the model is offered.
@@ -121,9 +125,10 @@ impl Equipment {
         self.offered.iter().map(offer).collect()
     }
 
-    /// The operation that the model means.
-    pub(super) fn named(&self, name: &str) -> Option<&Offered> {
-        self.offered.get(name)
+    /// The operation that the model means. Where it was begun or shown, it is that tool's: another one may have its name now.
+    pub(super) fn meant_by(&self, open: &Open) -> Option<&Offered> {
+        let is_the_same = |offered: &&Offered| open.tool.as_ref().is_none_or(|tool| *tool == offered.tool);
+        self.offered.get(&open.call.name).filter(is_the_same)
     }
 
     /// The tool of that name.
@@ -164,6 +169,13 @@ fn shortened(mut error: StepError) -> StepError {
 /// What functions may be called: letters, digits, `_` and `-`.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
+}
+
+/// Whether a function may be one of this tool's, as [`function`] names them.
+fn may_be_of(tool: &str, function: &str) -> bool {
+    let cut = |name: String| name.chars().take(MAX_NAME).collect::<String>();
+    let tool = plain(tool);
+    function.starts_with(&cut(format!("{tool}__"))) || function == cut(tool)
 }
 
 /// A name for a function: letters, digits, `_` and `-`, at most 64, and not taken.

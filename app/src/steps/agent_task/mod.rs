@@ -223,7 +223,7 @@ fn wait_for_tools(conversation: &Conversation, equipment: &Equipment) -> Result<
     let is_allowed =
         |open: &Open| open.decided.as_ref().is_some_and(|decided| decided.decision == CallDecision::Approved);
     let waits = open.iter().filter(|open| open.wrote || is_allowed(open));
-    match waits.filter_map(|open| equipment.left_out_of(&open.call.name)).next() {
+    match waits.filter_map(|open| equipment.left_out_of(open)).next() {
         Some(left_out) => Err(left_out.error.clone()),
         None => Ok(()),
     }
