@@ -19,7 +19,7 @@ const GUIDE: &str = include_str!("guide.md");
 /// How often a model mends what it wrote.
 const MAX_REPAIRS: u32 = 3;
 /// How long all of it may take.
-const LIMIT: Duration = Duration::from_secs(300);
+pub const LIMIT: Duration = Duration::from_secs(300);
 /// Findings that a model is shown at once.
 const SHOWN: usize = 20;
 /// The longest description, in characters.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -23,6 +24,11 @@ use super::problem::Problem;
 use super::validation::{Files, Findings, findings};
 use crate::ai::Asking;
 use crate::ai::interpret::{self, InterpretError, MAX_DESCRIPTION};
+
+/// Where definitions are made from words, below [`super::BASE`].
+pub(super) const INTERPRET: &str = "/ai/interpret";
+/// How long that may take: what is written on the way comes on top of what the model takes.
+pub(super) const PATIENCE: Duration = interpret::LIMIT.saturating_add(Duration::from_secs(30));
 
 /// What is to become a definition.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -135,7 +141,9 @@ pub(super) async fn capabilities(State(api): State<Api>) -> Json<Capabilities> {
 ///
 /// A model writes it, validation judges it, and the model mends what it finds, three times at most. Nothing is stored: what comes
 /// back is for a person to read and commit. One that is not sound in the end is told with what is wrong (`sound: false`). What
-/// the model uses counts in the month of the account; where its budget does not allow another question the answer is 402.
+/// the model uses counts in the month of the account; where its budget does not allow another question the answer is 402. It
+/// takes as long as the model does, five minutes at most; who hangs up before ends it. Eight are made at a time, and who asks for
+/// one more gets 503 with `Retry-After`.
 #[utoipa::path(post, path = "/ai/interpret", tag = "ai", operation_id = "ai_interpret", request_body = Description,
     responses((status = 200, description = "The definition", body = Interpreted)))]
 pub(super) async fn interpret(
@@ -152,13 +160,9 @@ pub(super) async fn interpret(
         .map_err(|error| Problem::field("model", error.to_string()))?;
     let ledger = api.engine.ledger(tenant);
     let asking = Asking::new(providers, model, ledger.journal(), Limits::default());
-    // Whoever asked may hang up in the middle; what was begun is paid for, and counted.
-    let making = tokio::spawn(async move {
-        let made = interpret::interpret(&asking, &asked.description, &asked.files).await;
-        ledger.close().await;
-        made
-    });
-    let made = making.await.map_err(|error| Problem::internal(&error))?.map_err(failed)?;
+    let making = async move { interpret::interpret(&asking, &asked.description, &asked.files).await };
+    // What was begun is paid for, and counted, also where nobody waits for it any more.
+    let made = api.questions.ask(making, async move { ledger.close().await }).await?.map_err(failed)?;
     Ok(Json(Interpreted {
         path: made.path,
         definition: made.definition,

@@ -21,6 +21,7 @@ pub mod problem;
 mod processes;
 mod published;
 mod query;
+mod questions;
 mod refusal;
 mod resume;
 mod start;
@@ -34,6 +35,7 @@ pub mod view;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
@@ -54,6 +56,7 @@ use self::catalogue::Catalogue;
 use self::cursor::Cursors;
 use self::feed::Feed;
 use self::problem::Problem;
+use self::questions::Questions;
 use self::view::ErrorView;
 use crate::ai::Providers;
 use crate::clock::Clock;
@@ -67,6 +70,11 @@ use crate::store::{Approval, Store, StoreError};
 pub const BASE: &str = "/api/v1";
 /// Bytes of a request's body at most.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// How long an answer of this address may take, where that is longer than others have.
+pub fn patience(path: &str) -> Option<Duration> {
+    (path.strip_prefix(BASE)? == ai::INTERPRET).then_some(ai::PATIENCE)
+}
+
 /// The name of the key that cursors are signed with, in the store.
 const CURSOR_KEY: &str = "cursor";
 
@@ -97,7 +105,7 @@ pub struct ApiParts {
     pub secrets: BTreeMap<String, SecretString>,
     /// The base of links, without a slash at its end.
     pub public_url: String,
-    /// Ends streams.
+    /// Ends streams, and what models are asked.
     pub shutdown: CancellationToken,
 }
 
@@ -114,6 +122,7 @@ pub struct Inner {
     cursors: Cursors,
     tokens: ResumeTokens,
     feed: Feed,
+    questions: Questions,
 }
 
 impl Deref for Api {
@@ -142,7 +151,13 @@ impl Api {
         let cursors = Cursors::new(key(&parts.store, CURSOR_KEY).await?);
         let catalogue = Catalogue::new(parts.repositories.clone(), Arc::clone(&parts.store));
         let feed = Feed::start(Arc::clone(&parts.store), parts.shutdown.clone());
-        Ok(Self { inner: Arc::new(Inner { parts, catalogue, cursors, tokens, feed }) })
+        let questions = Questions::new(parts.shutdown.clone());
+        Ok(Self { inner: Arc::new(Inner { parts, catalogue, cursors, tokens, feed, questions }) })
+    }
+
+    /// Waits until all that requests began has ended, once [`ApiParts::shutdown`] has been cancelled.
+    pub async fn ended(&self) {
+        self.questions.ended().await;
     }
 
     /// Every address of the API with what answers it.

@@ -46,6 +46,9 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub incident: Option<Box<Uuid>>,
+    /// After how many seconds it is worth while to try again, where that is known. Told as `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_s: Option<u16>,
 }
 
 /// What is wrong with one field.
@@ -111,6 +114,7 @@ impl Problem {
             line: None,
             column: None,
             incident: None,
+            retry_after_s: None,
         }
     }
 
@@ -146,6 +150,12 @@ impl Problem {
         Self::new("unavailable", format!("{error}; try again later"))
     }
 
+    /// The same, to be tried again after this many seconds.
+    #[must_use]
+    pub fn after_s(self, seconds: u16) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
     /// With the execution that stands in the way.
     #[must_use]
     pub fn with_execution(self, execution: Uuid) -> Self {
@@ -167,7 +177,7 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s.unwrap_or(1)));
         }
         response
     }

@@ -7,11 +7,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::api;
 use crate::api::problem::Problem;
 
-/// Answers within a time, or says that it took too long. A stream has answered once it begins; what it sends after is
-/// not limited.
+/// Answers within a time, or says that it took too long; what asks models has a longer one. A stream has answered once it
+/// begins; what it sends after is not limited.
 pub(super) async fn within(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let limit = api::patience(request.uri().path()).unwrap_or(limit);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new("unavailable", "It took too long; try again later.").into_response(),
@@ -34,6 +36,19 @@ mod tests {
     use axum::routing::get;
 
     use crate::server::limited;
+
+    #[tokio::test]
+    async fn a_model_that_thinks_for_longer_than_others_answer_was_not_waited_for() {
+        let thinking = || async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            "done"
+        };
+        let router = Router::new().route("/api/v1/ai/interpret", get(thinking));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v1/ai/interpret", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, limited(router, Duration::from_millis(20))).await });
+        assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "done");
+    }
 
     async fn broken() {
         panic!("out of order")

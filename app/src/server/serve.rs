@@ -93,7 +93,7 @@ pub struct Server {
     github: Option<GitHubSide>,
     clock: Arc<dyn Clock>,
     api: Api,
-    /// Ends what the API streams.
+    /// Ends what the API streams, and what it asks models.
     streams: CancellationToken,
     role: Role,
     installations: Installations,
@@ -337,16 +337,18 @@ impl Server {
         let web =
             axum::serve(listener, router(&store, &clock, secret, role.answers().then_some(&api), &exposition, pages));
         let ended = {
-            let shutdown = shutdown.clone();
+            let (shutdown, streams) = (shutdown.clone(), streams.clone());
             async move {
                 shutdown.cancelled().await;
-                // A stream would hold up the end for as long as its execution goes on.
+                // A stream would hold up the end for as long as its execution goes on, and a model for as long as it thinks.
                 streams.cancel();
             }
         };
         let served = async {
             let served = web.with_graceful_shutdown(ended).await;
             shutdown.cancel();
+            streams.cancel();
+            api.ended().await;
             rooms.wait().await;
             served
         };
