@@ -126,9 +126,15 @@ fn written(seen: &Seen) -> Vec<String> {
 
 /// Asks `flowctl mcp` over its input, one line a message, as clients do.
 fn ask(messages: &[Value]) -> Vec<Value> {
+    ask_with(&[], messages)
+}
+
+/// The same with more of an environment.
+fn ask_with(environment: &[(&str, &std::path::Path)], messages: &[Value]) -> Vec<Value> {
     let mut child = Command::new(program())
         .arg("mcp")
         .env_remove("FLOWCTL_TOKEN")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -171,6 +177,30 @@ fn agents_are_served_validation_and_nothing_that_decides() {
     assert_eq!((&found["summary"]["errors"], &found["findings"][0]["range"]["start"]["line"]), (&json!(1), &json!(4)));
     assert!(answers[3]["result"]["content"][0]["text"].as_str().unwrap().starts_with("# FLOW101"));
     assert_eq!(answers[4]["error"]["message"], "there is no tool `approve`");
+}
+
+#[test]
+fn agents_are_told_of_budgets_by_the_prices_that_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices.toml");
+    std::fs::write(&prices, "[[price]]\nmodel = \"compatible/*\"\ninput = \"1 EUR\"\noutput = \"2 EUR\"\n").unwrap();
+    let budget = |money: &str| {
+        let step = format!(
+            "  - {{id: one, type: ai_generate, model: compatible/own, prompt: Hi, output_schema: {{type: object}}, budget: {{max_cost: {money}}}}}"
+        );
+        let files = json!({".flow/processes/a.yaml": format!("name: a\nversion: 1\nsteps:\n{step}\n")});
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "validate", "arguments": {"files": files}}})
+    };
+    let codes = |environment: &[(&str, &std::path::Path)], money: &str| {
+        let answers = ask_with(environment, &[budget(money)]);
+        let found: Value = serde_json::from_str(answers[1]["result"]["content"][0]["text"].as_str().unwrap()).unwrap();
+        let findings = found["findings"].as_array().unwrap().clone();
+        findings.iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    let given = [("FLOWCTL_AI_PRICES", prices.as_path())];
+    assert_eq!(codes(&given, "1 EUR"), Vec::<String>::new());
+    assert_eq!(codes(&given, "1 USD"), ["FLOW709"]);
+    assert_eq!(codes(&[], "1 USD"), Vec::<String>::new(), "what an own model costs is not known here");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,6 +59,11 @@ impl Asking {
         Self { model, prices: Arc::clone(providers.prices()), journal, limits, left_out: Mutex::default() }
     }
 
+    /// What models cost.
+    pub fn prices(&self) -> &Arc<Prices> {
+        &self.prices
+    }
+
     /// The model with its provider, as people know it.
     pub fn model_name(&self) -> &str {
         &self.model.name

@@ -2,6 +2,7 @@
 //! limited number of times. What comes out is sound or is said not to be; nobody runs it from here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowctl_core::definition::repository::{Repository, own_place};
@@ -152,7 +153,7 @@ async fn interpret_within(
         used = used.plus(&asking.usage_of(&answer));
         let complaint = match read(&answer.text) {
             Ok(written) => {
-                let judged = judge(asking.model_name(), written, beside, attempts).await;
+                let judged = judge(asking, written, beside, attempts).await;
                 let complaint = complaint(&judged.findings);
                 let sound = judged.sound;
                 // Of definitions that are not sound the one with the fewest errors is told.
@@ -211,7 +212,7 @@ fn read(text: &str) -> Result<Written, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-async fn judge(model: &str, written: Written, beside: &BTreeMap<String, String>, attempts: u32) -> Interpretation {
+async fn judge(asking: &Asking, written: Written, beside: &BTreeMap<String, String>, attempts: u32) -> Interpretation {
     let Written { definition, explanation, confidence } = written;
     let definition = plain(&definition);
     let place = own_place(definition.as_bytes()).unwrap_or_else(|| ".flow/processes/process".to_owned());
@@ -219,9 +220,10 @@ async fn judge(model: &str, written: Written, beside: &BTreeMap<String, String>,
     let mut files = beside.clone();
     files.insert(path.clone(), definition.clone());
     let own = path.clone();
+    let prices = Arc::clone(asking.prices());
     // Rules take their time; other requests are answered meanwhile.
     let checked = tokio::task::spawn_blocking(move || {
-        let report = validate(&Repository::read(files), &Options::default());
+        let report = validate(&Repository::read(files), &Options { prices: Some(&prices), ..Options::default() });
         let (own, others): (Vec<Finding>, Vec<Finding>) =
             report.findings.into_iter().partition(|finding| finding.path == own);
         drop(others);
@@ -243,7 +245,7 @@ async fn judge(model: &str, written: Written, beside: &BTreeMap<String, String>,
         sound,
         findings,
         attempts,
-        model: model.to_owned(),
+        model: asking.model_name().to_owned(),
         tokens: 0,
         cost: None,
     }
@@ -273,7 +275,6 @@ fn complaint(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
@@ -372,6 +373,19 @@ mod tests {
         assert_eq!((errors(&result), result.attempts, result.confidence), (1, 1, 0.0));
         let refused = interpret(&asking, &script, &BTreeMap::new()).await.unwrap_err();
         assert!(matches!(refused, InterpretError::Budget(_)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn budgets_are_judged_by_the_prices_by_which_models_are_paid() {
+        let priced = "[[price]]\nmodel = \"openai/gpt-5*\"\ninput = \"1 EUR\"\noutput = \"2 EUR\"\n";
+        let providers = Providers::default().with_prices(flowctl_core::value::Prices::read(priced).unwrap());
+        let model = providers.resolve("mock/script").unwrap();
+        let asking = Asking::new(&providers, model, Journal::default(), Limits::default());
+        let text = "name: hello\nversion: 1\nsteps:\n  - id: say\n    type: ai_generate\n    model: openai/gpt-5\n    \
+                    prompt: Hello\n    output_schema: {type: object}\n    budget: {max_cost: 1 EUR}\n";
+        let result = interpret(&asking, &scripted(&json!([said(text)])), &BTreeMap::new()).await.unwrap();
+        assert!(result.sound && result.findings.is_empty(), "{:?}", result.findings);
+        assert_eq!(result.confidence, 0.8);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use flowctl_core::execution::budget::Limits;
 use flowctl_core::execution::{Performable, TenantId};
 use flowctl_core::simulation::Suite;
 use flowctl_core::validate::{self as core, Options};
+use flowctl_core::value::Prices;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -216,14 +217,19 @@ pub(super) async fn validate(
 /// Those in `.flow/tests/` of the files that are sent, in virtual time; nothing outside is called.
 #[utoipa::path(post, path = "/ai/test", tag = "ai", operation_id = "ai_test", request_body = Files,
     responses((status = 200, description = "What came of them", body = Tested)))]
-pub(super) async fn test(Given(Files { files }): Given<Files>) -> Result<Json<Tested>, Problem> {
-    let tested = tokio::task::spawn_blocking(move || tested(files)).await;
+pub(super) async fn test(
+    State(api): State<Api>,
+    Given(Files { files }): Given<Files>,
+) -> Result<Json<Tested>, Problem> {
+    let prices = Arc::clone(api.providers.prices());
+    let tested = tokio::task::spawn_blocking(move || tested(files, &prices)).await;
     tested.map(Json).map_err(|error| Problem::internal(&error))
 }
 
-fn tested(files: BTreeMap<String, String>) -> Tested {
+fn tested(files: BTreeMap<String, String>, prices: &Prices) -> Tested {
     let repository = Repository::read(files);
-    let report = core::validate(&repository, &Options { performed_only: false, ..Options::default() });
+    let options = Options { performed_only: false, prices: Some(prices), ..Options::default() };
+    let report = core::validate(&repository, &options);
     let suite = Suite::of(&repository, &report, |_| true, |_, _| true);
     let mut cases = Vec::new();
     for (file, played) in suite.files.iter().zip(suite.play()) {

@@ -158,7 +158,8 @@ async fn one<T: DeserializeOwned>(client: &Client, path: &str, id: anyhow::Resul
 async fn findings(arguments: &Map<String, Value>) -> anyhow::Result<Value> {
     let files = arguments.get("files").cloned().context("the argument `files` is required")?;
     let files: BTreeMap<String, String> = serde_json::from_value(files).context("`files` holds texts by path")?;
-    let checked = tokio::task::spawn_blocking(move || json!(validate(&Repository::read(files), &Options::default())));
+    let options = Options { prices: crate::prices::kept(), ..Options::default() };
+    let checked = tokio::task::spawn_blocking(move || json!(validate(&Repository::read(files), &options)));
     checked.await.context("validation ended badly")
 }
 

@@ -39,16 +39,24 @@ fn a_budget_fits_the_currency_of_the_price_or_nothing_is_asked() {
             "processes/x.yaml:4 FLOW709 the price of `openai/gpt-5-mini` is in USD, and the budget of 1 EUR in EUR: no call is allowed"
         ]
     );
-    assert_eq!(
-        of_step("compatible/llama3.1", "1 EUR"),
-        [
-            "processes/x.yaml:4 FLOW709 `compatible/llama3.1` has no known price, and the budget is 1 EUR: no call is allowed"
-        ]
-    );
     // What costs nothing fits, and of what is not there nothing is known.
     for model in ["mock", "mock/script", "nobody/has-it", "clever"] {
         assert_eq!(of_step(model, "1 EUR"), Vec::<String>::new(), "{model}");
     }
+}
+
+#[test]
+fn of_the_operator_s_own_models_only_a_table_that_somebody_gave_says_that_they_have_no_price() {
+    let own = ("processes/x.yaml", &*asking("compatible/llama3.1", "", ", budget: {max_cost: 1 EUR}"));
+    assert_eq!(found(&[own], None), Vec::<String>::new());
+    assert_eq!(
+        found(&[own], Some(&Prices::default())),
+        [
+            "processes/x.yaml:4 FLOW709 `compatible/llama3.1` has no known price, and the budget is 1 EUR: no call is allowed"
+        ]
+    );
+    // Those of others are looked up in the table that comes along.
+    assert_eq!(of_step("openai/tomorrow", "1 USD").len(), 1);
 }
 
 #[test]
