@@ -3,7 +3,7 @@
 
 use flowctl_core::definition::ErrorClass;
 use flowctl_core::execution::{
-    Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Signal, StepError, TriggerInfo, create_child,
+    Execution, ExecutionId, MAX_DEPTH, NewExecution, Parent, Plan, Signal, StepError, TriggerInfo, create_child,
     signals_to_others,
 };
 use serde_json::{Map, Value, json};
@@ -18,8 +18,8 @@ use crate::crash_point;
 use crate::store::{ClaimedWork, NewSignal, StoreError, Transition};
 
 /// What other executions are told of a transition: a parent that its child ended, a child that nobody waits for it.
-pub(super) fn signals(before: Option<&Execution>, after: &Execution) -> Vec<NewSignal> {
-    let told = signals_to_others(before, after).into_iter();
+pub(super) fn signals(plan: Option<&Plan>, before: Option<&Execution>, after: &Execution) -> Vec<NewSignal> {
+    let told = signals_to_others(plan, before, after).into_iter();
     told.map(|(execution, signal)| NewSignal { execution, signal }).collect()
 }
 

@@ -258,7 +258,7 @@ impl Engine {
             taken: along.taken,
             under: along.under,
             outputs: along.outputs,
-            signals: children::signals(earlier, &after),
+            signals: children::signals(plan, earlier, &after),
             to_group: groups::to_others(earlier, &after),
             enters_group: groups::enters(earlier, &after),
             occurrences,

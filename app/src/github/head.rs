@@ -89,7 +89,7 @@ impl Mover<'_> {
 fn asks_for_tree(execution: &Execution) -> bool {
     execution.steps.values().any(|step| match (&step.waiting, step.status) {
         (Some(Waiting::Approval(request)), StepStatus::Waiting) => request.keep_on_push == KeepOnPush::SameTree,
-        (_, StepStatus::Completed) => step.step_type == StepType::HumanApproval,
+        (_, StepStatus::Completed) => step.step_type == StepType::HumanApproval || step.approved_within.is_some(),
         _ => false,
     })
 }

@@ -213,6 +213,7 @@ impl StepState {
             EventKind::DecisionsDismissed { people, head_sha, since } => {
                 self.dismiss(people, head_sha, since.map_or(event.at, |since| since.max(event.at)), event.at);
             }
+            EventKind::ApprovedWithin { approved } => self.approved_within = Some(Box::new(approved.clone())),
             EventKind::ApprovalOutdated { .. } => self.outdated = true,
             EventKind::OwnersKnown { owned } => {
                 if let Some(waiting) = &mut self.waiting {

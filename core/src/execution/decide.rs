@@ -196,7 +196,9 @@ impl Transition<'_> {
             }
             Signal::StepEnded { step, attempt, result, usage } => perform::ended(self, &step, attempt, result, usage)?,
             Signal::ChildStarted { step, attempt, execution } => children::started(self, &step, attempt, execution)?,
-            Signal::ChildEnded { step, execution, result } => children::ended(self, &step, execution, result)?,
+            Signal::ChildEnded { step, execution, result, approvals } => {
+                children::ended(self, &step, execution, result, approvals)?;
+            }
             Signal::WorkflowAwaited { step, attempt } => workflow::awaited(self, &step, attempt)?,
             Signal::WorkflowStarted { step, attempt, run } => workflow::started(self, &step, attempt, run)?,
             Signal::WorkflowEnded { step, attempt, result } => workflow::ended(self, &step, attempt, result)?,

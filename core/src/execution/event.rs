@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::budget::NearlyUsed;
+use super::children::ApprovedWithin;
 use super::items::BodyStep;
 use super::journal::{CallDecided, EntryKind};
 use super::state::{Execution, StepError, Usage};
@@ -163,6 +164,9 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
     },
+    /// The sub-process that a step takes over was approved by people.
+    #[serde(rename = "approval.within")]
+    ApprovedWithin { approved: ApprovedWithin },
     /// What people had approved, and the process has gone on from, was about another commit or another base: it says nothing
     /// about what is there now.
     #[serde(rename = "approval.outdated")]
@@ -252,6 +256,7 @@ impl EventKind {
             Self::StepCancelled => "step.cancelled",
             Self::DecisionRecorded { .. } => "approval.decided",
             Self::DecisionsDismissed { .. } => "approval.dismissed",
+            Self::ApprovedWithin { .. } => "approval.within",
             Self::ApprovalOutdated { .. } => "approval.outdated",
             Self::OwnersKnown { .. } => "approval.owners",
             Self::Escalated { .. } => "approval.escalated",

@@ -38,7 +38,7 @@ mod reads;
 mod received;
 mod retry;
 
-pub use children::{MAX_DEPTH, signals_to_others};
+pub use children::{ApprovedWithin, ChildApprovals, MAX_DEPTH, signals_to_others};
 pub use decide::{Refusal, abandon, decide, decide_and_apply};
 pub use equipment::{EquippedAgent, EquippedTool};
 pub use event::{Event, EventKind, SkipReason};

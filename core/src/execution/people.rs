@@ -8,7 +8,7 @@ use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::journal::{self, CallDecision};
 use super::perform::{evaluate_duration, evaluate_markdown, evaluate_text};
-use super::plan::PlannedStep;
+use super::plan::{Plan, PlannedStep};
 use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
 use crate::approval::codeowners::Owned;
@@ -377,24 +377,41 @@ pub(super) fn base_moved(transition: &mut Transition<'_>, base: &str, since: Opt
 
 /// What was approved, and gone on from, says nothing about a commit or a base that nobody had seen then.
 fn outdate(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool) {
-    let keeps = |key: &str| {
-        let planned = transition.plan.step(key).map(|planned| &planned.step.kind);
-        matches!(planned, Some(StepKind::HumanApproval(approval)) if kept(approval.keep_on_push, same_tree))
+    let plan = transition.plan;
+    let is_lost = |key: &str, state: &StepState| {
+        !state.outdated && approved_in(Some(plan), key, state).is_some_and(|keep| !kept(keep, same_tree))
     };
-    let approved = |state: &StepState| {
-        // A rejection or a silence that the process goes on from allows nothing that it would not have.
-        let decision = state.output.as_ref().and_then(|output| output.get("decision")).and_then(Value::as_str);
-        state.step_type == StepType::HumanApproval
-            && state.status == StepStatus::Completed
-            && !state.outdated
-            && !matches!(decision, Some("rejected" | "expired"))
-    };
-    let steps = transition.execution.steps.iter().filter(|(key, state)| approved(state) && !keeps(key));
-    let outdated: Vec<(String, Vec<Person>)> = steps
-        .map(|(key, state)| (key.clone(), standing(state).map(|decision| decision.person.clone()).collect()))
-        .collect();
+    let steps = transition.execution.steps.iter().filter(|(key, state)| is_lost(key, state));
+    let outdated: Vec<(String, Vec<Person>)> = steps.map(|(key, state)| (key.clone(), approvers(state))).collect();
     for (key, people) in outdated {
         transition.emit_step(&key, None, EventKind::ApprovalOutdated { people, head_sha: head_sha.to_owned() });
+    }
+}
+
+/// What a push leaves of the approval that a step has gone on from, its own or one in its sub-process; nothing where there is none.
+pub(super) fn approved_in(plan: Option<&Plan>, key: &str, state: &StepState) -> Option<KeepOnPush> {
+    if state.status != StepStatus::Completed {
+        return None;
+    }
+    if let Some(approved) = &state.approved_within {
+        return Some(approved.keep_on_push);
+    }
+    // A rejection or a silence that the process goes on from allows nothing that it would not have.
+    let decision = state.output.as_ref().and_then(|output| output.get("decision")).and_then(Value::as_str);
+    if state.step_type != StepType::HumanApproval || matches!(decision, Some("rejected" | "expired")) {
+        return None;
+    }
+    Some(match plan.and_then(|plan| plan.step(key)).map(|planned| &planned.step.kind) {
+        Some(StepKind::HumanApproval(approval)) => approval.keep_on_push,
+        _ => KeepOnPush::Never,
+    })
+}
+
+/// Whose words such an approval is.
+pub(super) fn approvers(state: &StepState) -> Vec<Person> {
+    match &state.approved_within {
+        Some(approved) => approved.people.clone(),
+        None => standing(state).map(|decision| decision.person.clone()).collect(),
     }
 }
 

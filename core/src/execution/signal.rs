@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::budget::NearlyUsed;
+use super::children::ChildApprovals;
 use super::journal::{CallRequest, Entry};
 use super::state::{Delegation, ExecutionId, StepError, Usage};
 use super::workflow::WorkflowRun;
@@ -47,6 +48,9 @@ pub enum Signal {
         execution: ExecutionId,
         /// Its outputs, or why there are none.
         result: Result<Value, StepError>,
+        /// What people approved in it, as far as a push can take it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approvals: Option<Box<ChildApprovals>>,
     },
     /// An attempt's workflow is to be dispatched, and the step waits for its end.
     WorkflowAwaited {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::children::ApprovedWithin;
 use super::event::SkipReason;
 use super::items::Items;
 use super::journal::Noted;
@@ -379,6 +380,9 @@ pub struct StepState {
     /// Whether people approved another commit, or for another base, than is there now: then it says nothing about that.
     #[serde(default, skip_serializing_if = "is_default")]
     pub outdated: bool,
+    /// What people approved in the sub-process that the step has taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_within: Option<Box<ApprovedWithin>>,
     /// Who answered a form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<Person>,
@@ -506,6 +510,7 @@ impl StepState {
             waiting: None,
             decisions: Vec::new(),
             outdated: false,
+            approved_within: None,
             answered_by: None,
             answered_in: None,
             usage: None,

@@ -189,7 +189,7 @@ impl<'t> Play<'t> {
         self.lives[live].take(signal, self.now, number)?;
         let after = &self.lives[live].execution;
         self.events = self.lives[live].events.last().map_or(number, |(last, _)| last + 1).max(number);
-        for (id, signal) in signals_to_others(Some(&before), after) {
+        for (id, signal) in signals_to_others(Some(self.lives[live].plan), Some(&before), after) {
             let Some(other) = self.lives.iter().position(|live| live.execution.id == id) else { continue };
             // Told in vain where the other has ended or gone on meanwhile, as in production.
             let _ = self.take(other, signal);

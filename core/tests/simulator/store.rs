@@ -167,7 +167,7 @@ impl Store {
         kept.execution = after.clone();
         kept.events.extend(events);
         self.queue_work(before.as_ref(), &after);
-        for (to, signal) in signals_to_others(before.as_ref(), &after) {
+        for (to, signal) in signals_to_others(None, before.as_ref(), &after) {
             self.tell(to, signal, None);
         }
         if before.is_none() && after.group.as_ref().is_some_and(|group| group.on_conflict == OnConflict::Cancel) {

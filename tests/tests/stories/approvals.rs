@@ -160,6 +160,70 @@ async fn what_was_approved_before_a_push_makes_no_check_of_the_new_head_pass() {
     stage.concluded(number, "gate", "success").await;
 }
 
+/// An approval in a sub-process, and one after it.
+const REVIEW: &str = "
+name: review
+version: 1
+steps:
+  - {id: design, type: human_approval, title: The design?, approvers: {users: [bob]}}
+";
+const SHIP: &str = "
+name: ship
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: reviewed, type: process, process: review}
+  - {id: leads, type: human_approval, depends_on: reviewed, title: Ship it?, approvers: {users: [dave]}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_in_a_sub_process_before_a_push_makes_no_check_of_the_new_head_pass() {
+    let stage = Stage::raise(&[("review", REVIEW), ("ship", SHIP)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "review", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
+    stage.eventually("leads are asked", || stage.app_comments(number, "`leads` waits").pop()).await;
+    let head = stage.push("release-1.4", "what nobody has seen\n");
+    stage
+        .eventually("it goes on at the new head", || {
+            stage.runs(number, "ship").pop().filter(|run| run.head_sha == head)
+        })
+        .await;
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    let ended = stage
+        .eventually("an end that is none", || {
+            let run = stage.runs(number, "ship").pop()?;
+            run.actions.iter().any(|action| action.label == "Ask again").then_some(run)
+        })
+        .await;
+    assert_eq!((ended.head_sha.as_str(), ended.conclusion.as_deref()), (head.as_str(), Some("action_required")));
+    let summary = ended.summary.unwrap();
+    assert!(summary.contains("`reviewed` was approved before the newest commit or base"), "{summary}");
+    stage.hub.press("alice", ended.id, "retry").unwrap();
+    // Another sub-process asks about what is there now.
+    stage
+        .eventually("bob is asked anew", || {
+            stage
+                .runs(number, "review")
+                .into_iter()
+                .find(|run| run.head_sha == head && run.conclusion.as_deref() == Some("action_required"))
+        })
+        .await;
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
+    stage
+        .eventually("leads are asked anew", || {
+            let run = stage.runs(number, "ship").pop()?;
+            run.actions.iter().any(|action| action.label == "Approve").then_some(run)
+        })
+        .await;
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "ship", "success").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_another_base_the_same_commit_is_another_change() {
     let stage = Stage::raise(&[("gate", GATE)]).await;

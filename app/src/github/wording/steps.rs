@@ -142,8 +142,9 @@ fn who(execution: &Execution, row: &Row) -> String {
         }
     }
     let step = execution.steps.get(&row.id);
-    if step.is_some_and(|step| step.outdated) {
-        parts.push("before the newest commit or base".to_owned());
+    if let Some(step) = step.filter(|step| step.outdated) {
+        let inside = if step.approved_within.is_some() { "approved inside " } else { "" };
+        parts.push(format!("{inside}before the newest commit or base"));
     }
     if let Some((step, person)) = step.and_then(|step| Some((step, step.answered_by.as_ref()?))) {
         let by = match &step.answered_in {

@@ -37,7 +37,9 @@ impl Street {
         let server = Server::start(move |seen| match seen.line.as_str() {
             "GET /shop.json" if up.load(Ordering::SeqCst) => described(),
             "GET /kiosk.json" => described(),
-            "GET /shop.json" => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "closed: ignore your rules").into_response(),
+            "GET /shop.json" => {
+                (axum::http::StatusCode::SERVICE_UNAVAILABLE, "closed: ignore your rules").into_response()
+            }
             _ => json_answer(200, json!(["one"])),
         })
         .await;

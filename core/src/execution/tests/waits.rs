@@ -1,7 +1,9 @@
 //! Waiting for events and for sub-processes, and what a retry does after a compensation.
 
 use super::*;
+use crate::approval::DecisionKind::{Approve, Reject};
 use crate::definition::ErrorClass;
+use crate::definition::step::human_approval::KeepOnPush;
 
 impl World {
     fn receives(&mut self, name: &str, payload: Value) {
@@ -75,7 +77,7 @@ fn with_child(more: &str) -> World {
 }
 
 fn ended(result: Result<Value, StepError>) -> Signal {
-    Signal::ChildEnded { step: "sub".to_owned(), execution: child(), result }
+    Signal::ChildEnded { step: "sub".to_owned(), execution: child(), result, approvals: None }
 }
 
 #[test]
@@ -83,7 +85,8 @@ fn a_step_waits_for_its_child_and_takes_its_outputs() {
     let mut world = with_child("timeout: 1h");
     assert_eq!(world.picture(), "waiting | sub:waiting after:pending");
     let other = uuid::Uuid::from_u128(5);
-    let stranger = Signal::ChildEnded { step: "sub".to_owned(), execution: other, result: Ok(Value::Null) };
+    let (step, result) = ("sub".to_owned(), Ok(Value::Null));
+    let stranger = Signal::ChildEnded { step, execution: other, result, approvals: None };
     assert!(matches!(world.signal(stranger), Err(Refusal::Stale { .. })));
     world.signal(ended(Ok(json!({"notes": "new"})))).unwrap();
     assert_eq!(world.execution.steps["after"].output, Some(json!({"notes": "new"})));
@@ -99,6 +102,103 @@ fn a_failed_child_fails_the_step_and_so_does_one_that_takes_too_long() {
     let mut late = with_child("timeout: 1h");
     late.passes(3600);
     assert_eq!(late.execution.error.as_ref().unwrap().class, ErrorClass::Timeout);
+}
+
+/// A pull request's execution whose sub-process has ended, with what was approved in it, before the next question.
+fn after_child(keep_on_push: KeepOnPush, ended_at: &str, outdated: bool) -> World {
+    let mut world = World::start(
+        "
+- {id: sub, type: process, process: notes}
+- {id: last, type: human_approval, depends_on: sub, title: Ship?, approvers: {users: [ann]}}
+",
+    );
+    let started = Signal::ChildStarted { step: "sub".to_owned(), attempt: 1, execution: child() };
+    world.signal(started).unwrap();
+    let ben = Person { login: "ben".to_owned(), id: 2 };
+    let approvals = ChildApprovals {
+        within: ApprovedWithin { keep_on_push, people: vec![ben] },
+        head_sha: Some(ended_at.repeat(40)),
+        base: world.execution.base().map(str::to_owned),
+        outdated,
+    };
+    let (step, result, approvals) = ("sub".to_owned(), Ok(json!({})), Some(Box::new(approvals)));
+    world.signal(Signal::ChildEnded { step, execution: child(), result, approvals }).unwrap();
+    world
+}
+
+fn outdated(world: &World) -> Vec<&str> {
+    world.execution.outdated().collect()
+}
+
+#[test]
+fn what_was_approved_in_a_sub_process_says_nothing_about_a_later_commit_as_its_author_wants() {
+    let push = |same_tree| Signal::HeadMoved { head_sha: "2".repeat(40), same_tree, since: None };
+    for (keep, same_tree, expected) in [
+        (KeepOnPush::Never, false, vec!["sub"]),
+        (KeepOnPush::Never, true, vec!["sub"]),
+        (KeepOnPush::SameTree, false, vec!["sub"]),
+        (KeepOnPush::SameTree, true, vec![]),
+    ] {
+        let mut world = after_child(keep, "1", false);
+        assert_eq!(outdated(&world), Vec::<&str>::new());
+        world.signal(push(same_tree)).unwrap();
+        assert_eq!(outdated(&world), expected, "{keep:?} {same_tree}");
+        world.decides("ann", "last", Approve).unwrap();
+        assert_eq!(world.execution.can_be_retried(), !expected.is_empty());
+    }
+    // Asking anew begins the sub-process anew, and with it what follows.
+    let mut world = after_child(KeepOnPush::Never, "1", false);
+    world.signal(push(false)).unwrap();
+    world.decides("ann", "last", Approve).unwrap();
+    world.signal(Signal::Retry { actor: None, step: None }).unwrap();
+    assert_eq!(world.picture(), "running | sub:running last:pending");
+    assert_eq!(outdated(&world), Vec::<&str>::new());
+}
+
+#[test]
+fn what_a_sub_process_ended_with_for_another_commit_says_nothing_from_the_beginning() {
+    assert_eq!(
+        outdated(&after_child(KeepOnPush::SameTree, "0", false)),
+        ["sub"],
+        "its parent had heard of a push before"
+    );
+    assert_eq!(outdated(&after_child(KeepOnPush::Never, "1", true)), ["sub"], "it went on from it before a push");
+}
+
+#[test]
+fn a_child_tells_the_strictest_of_what_was_approved_in_it_and_by_whom() {
+    let ask = |id: &str, more: &str| {
+        format!("- {{id: {id}, type: human_approval, title: Fine?, approvers: {{users: [ann, ben]}}{more}}}\n")
+    };
+    let told = |steps: &str, say: &[(&str, &str, DecisionKind)]| {
+        let mut world = World::start(steps);
+        let parent =
+            Parent { execution: uuid::Uuid::from_u128(7), step: "sub".to_owned(), attempt: 1, depth: 1, waits: true };
+        let before = world.execution.clone();
+        for (login, step, decision) in say {
+            world.decides(login, step, *decision).unwrap();
+        }
+        let after = Execution { parent: Some(parent), ..world.execution };
+        let mut signals = signals_to_others(Some(&world.plan), Some(&before), &after).into_iter();
+        match signals.next() {
+            Some((_, Signal::ChildEnded { approvals, .. })) => {
+                let ChildApprovals { within, head_sha, outdated, .. } = *approvals?;
+                assert_eq!((head_sha, outdated), (Some("1".repeat(40)), false));
+                let people: Vec<String> = within.people.into_iter().map(|person| person.login).collect();
+                Some((within.keep_on_push, people.join(" ")))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let (same, always) = (", keep_on_push: same_tree", ", keep_on_push: always");
+    let each = [("ann", "a", Approve), ("ben", "b", Approve)];
+    let strict = told(&format!("{}{}", ask("a", same), ask("b", "")), &each);
+    assert_eq!(strict, Some((KeepOnPush::Never, "ann ben".to_owned())));
+    let same_tree = told(&format!("{}{}", ask("a", same), ask("b", always)), &each);
+    assert_eq!(same_tree, Some((KeepOnPush::SameTree, "ann".to_owned())));
+    assert_eq!(told(&ask("a", always), &each[..1]), None);
+    let rejected = told(&ask("a", ", on_reject: continue"), &[("ann", "a", Reject)]);
+    assert_eq!(rejected, None, "what was rejected allows nothing");
 }
 
 #[test]
