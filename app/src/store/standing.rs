@@ -1,5 +1,6 @@
 //! How things stand that the audit log tells of when they change: the settings of repositories and of servers, and how far
-//! the log was written into a repository. Whoever notes a change names how it stood before: of many who see it one notes it.
+//! the log was written into a repository. Whoever notes a change names how it stood before: of many who see it one notes it. So
+//! do servers share what installations were told lately, of which the log says nothing.
 
 use async_trait::async_trait;
 use flowctl_core::execution::TenantId;

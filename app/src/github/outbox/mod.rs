@@ -9,6 +9,7 @@ mod desired;
 mod effect;
 mod execution;
 mod failure;
+mod lately;
 mod not_started;
 mod pace;
 mod plan;
@@ -20,6 +21,7 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowctl_core::execution::TenantId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -92,9 +94,13 @@ impl Outbox {
         self
     }
 
-    /// GitHub answers again for an installation.
-    pub fn resume(&self, installation: u64) {
+    /// GitHub answers again for an installation of this tenant.
+    pub async fn resume(&self, tenant: &TenantId, installation: u64) {
+        if let Err(error) = self.learn_pace(tenant, installation).await {
+            tracing::debug!(installation, %error, "what others were told cannot be learnt");
+        }
         self.pace.resume(installation);
+        self.share_pace(tenant, installation).await;
     }
 
     /// Tells what there is to tell until `shutdown`; then finishes what is under way.
@@ -161,6 +167,8 @@ impl Outbox {
         if let EffectEnd::Failed(reason) = &end {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
         }
+        // Before the lease ends with the effect: whoever has it next counts on from here.
+        self.share_pace(&effect.tenant, installation).await;
         self.record(effect, entered, end).await;
     }
 
@@ -207,6 +215,7 @@ impl Outbox {
         if installation.is_some_and(|installation| installation.suspended) {
             return Err(rests("the installation is suspended", PARKED));
         }
+        self.learn_pace(&effect.tenant, id).await?;
         if let Some(until) = self.pace.paused_until(id, now) {
             return Err(rests("GitHub has asked to be left alone", until.duration_since(now)));
         }
@@ -265,7 +274,6 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
-    use flowctl_core::execution::TenantId;
     use http::Method;
     use jiff::Timestamp;
     use secrecy::SecretString;
@@ -276,46 +284,95 @@ mod tests {
     use crate::settings::GitHubSettings;
     use crate::store::{Installation, SqliteStore};
 
-    #[tokio::test]
-    async fn a_pause_holds_for_the_installation_that_was_asked() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
-        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
-        let tenant = TenantId("octo-org".to_owned());
-        let account = tenant.clone();
-        let installed = Installation { id: 43, account, suspended: false, deleted: false };
-        store.upsert_installation(installed).await.unwrap();
-        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
-        let settings = GitHubSettings {
-            api_url: nowhere.clone(),
-            web_url: nowhere,
-            app_id: 99,
-            private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
-            webhook_secret: SecretString::from("secret"),
-            write_interval: Duration::ZERO,
-        };
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
-        let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
-        let outbox = Outbox::new(store, github, clock, Duration::ZERO, ("one", Duration::from_secs(30)));
-        // Queued for the installation before; what it says cannot be read, so nobody is asked.
-        let effect = ClaimedEffect {
+    /// Servers on one database, where installation 43 is octo-org's.
+    struct Database {
+        store: Arc<dyn Store>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Database {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+            let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+            let installed = Installation { id: 43, account: tenant(), suspended: false, deleted: false };
+            store.upsert_installation(installed).await.unwrap();
+            Self { store, _folder: folder }
+        }
+
+        fn server(&self, name: &str) -> Outbox {
+            let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+            let settings = GitHubSettings {
+                api_url: nowhere.clone(),
+                web_url: nowhere,
+                app_id: 99,
+                private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
+                webhook_secret: SecretString::from("secret"),
+                write_interval: Duration::ZERO,
+            };
+            let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
+            let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
+            Outbox::new(Arc::clone(&self.store), github, clock, Duration::ZERO, (name, Duration::from_secs(30)))
+        }
+    }
+
+    fn tenant() -> TenantId {
+        TenantId("octo-org".to_owned())
+    }
+
+    /// Queued for the installation before; what it says cannot be read, so nobody is asked.
+    fn effect() -> ClaimedEffect {
+        ClaimedEffect {
             id: 1,
-            tenant,
+            tenant: tenant(),
             installation_id: 42,
             key: "execution:1".to_owned(),
             payload: serde_json::Value::Null,
             attempts: 0,
             generation: 1,
             claims: 1,
-        };
-        let told = outbox.attempt(&effect).await;
-        let limited = Failure::GitHub(GitHubError::RateLimited {
+        }
+    }
+
+    fn limited() -> Failure {
+        Failure::GitHub(GitHubError::RateLimited {
             request: RequestLine { method: Method::POST, path: "/repos/o/r/check-runs".to_owned() },
             retry_after: Duration::from_secs(60),
             secondary: true,
-        });
-        outbox.consequence(&effect.key, told.installation, &limited, 1);
+        })
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_for_the_installation_that_was_asked() {
+        let database = Database::new().await;
+        let outbox = database.server("one");
+        let effect = effect();
+        let told = outbox.attempt(&effect).await;
+        outbox.consequence(&effect.key, told.installation, &limited(), 1);
         let again = outbox.attempt(&effect).await;
         assert!(matches!(again.outcome, Err(Failure::Rests { .. })), "{:?}", again.outcome);
+    }
+
+    #[tokio::test]
+    async fn every_server_leaves_an_installation_alone_that_one_was_asked_to_and_counts_what_others_told() {
+        let database = Database::new().await;
+        let (one, other) = (database.server("one"), database.server("other"));
+        let effect = effect();
+        let rests = async |server: &Outbox| matches!(server.attempt(&effect).await.outcome, Err(Failure::Rests { .. }));
+        one.consequence(&effect.key, 43, &limited(), 1);
+        one.share_pace(&tenant(), 43).await;
+        assert!(rests(&other).await, "a server that was not told so itself");
+        other.resume(&tenant(), 43).await;
+        assert!(!rests(&one).await, "GitHub answers again");
+        // One server uses up what may be made in a minute; another one that goes on waits, as it would itself.
+        for _ in 0..80 {
+            one.pace.before(43, pace::Write::Creates).await.unwrap();
+        }
+        one.share_pace(&tenant(), 43).await;
+        other.learn_pace(&tenant(), 43).await.unwrap();
+        assert!(other.pace.before(43, pace::Write::Creates).await.is_err());
+        let noted = database.store.standings("pace:").await.unwrap();
+        let names: Vec<&str> = noted.iter().map(|named| named.name.as_str()).collect();
+        assert_eq!(names, ["pace:43"], "no request has a row of its own");
     }
 }

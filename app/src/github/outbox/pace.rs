@@ -1,5 +1,5 @@
 //! How fast one installation is written to: one write at a time, a pause between two, a limit per minute and hour,
-//! and nothing at all while GitHub has asked to be left alone.
+//! and nothing at all while GitHub has asked to be left alone. How servers share what they have written is `lately`'s.
 //!
 //! Source: <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api> ("pause between
 //! mutative requests", "wait at least one second") and, for the limits on content, "About secondary rate limits".
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+
+use super::lately::Lately;
 
 /// Requests that create content, in one minute.
 const PER_MINUTE: usize = 80;
@@ -44,6 +46,10 @@ struct Installation {
     written: VecDeque<Instant>,
     created: VecDeque<Instant>,
     paused_until: Option<Timestamp>,
+    /// How often it had been noted when it was as here, but for what was told since.
+    noted: Option<u64>,
+    /// Whether something is to be noted.
+    is_news: bool,
 }
 
 impl Pace {
@@ -59,12 +65,46 @@ impl Pace {
 
     /// GitHub has asked to be left alone.
     pub fn pause(&self, installation: u64, until: Timestamp) {
-        self.with(installation, |state| state.paused_until = state.paused_until.max(Some(until)));
+        self.with(installation, |state| {
+            state.paused_until = state.paused_until.max(Some(until));
+            state.is_news = true;
+        });
     }
 
     /// GitHub answers again.
     pub fn resume(&self, installation: u64) {
-        self.with(installation, |state| state.paused_until = None);
+        self.with(installation, |state| {
+            state.is_news |= state.paused_until.is_some();
+            state.paused_until = None;
+        });
+    }
+
+    /// Takes over what was noted of an installation for the `noted`th time, unless that is what is known here.
+    pub(super) fn learn(&self, installation: u64, noted: u64, lately: &Lately, now: Timestamp) {
+        let here = Here { now, at: Instant::now() };
+        self.with(installation, |state| {
+            if state.noted != Some(noted) {
+                let (written, created) = (here.instants(&lately.written), here.instants(&lately.created));
+                let (last_write, paused_until) = (written.back().copied(), lately.paused_until);
+                *state =
+                    Installation { last_write, written, created, paused_until, noted: Some(noted), is_news: false };
+            }
+        });
+    }
+
+    /// What is to be noted of an installation, and how often it had been before; nothing where nothing is new.
+    pub(super) fn news(&self, installation: u64, now: Timestamp) -> Option<(Lately, Option<u64>)> {
+        let here = Here { now, at: Instant::now() };
+        self.with(installation, |state| {
+            let paused_until = state.paused_until.filter(|until| *until > now);
+            let (written, created) = (here.moments(&state.written, MINUTE), here.moments(&state.created, HOUR));
+            state.is_news.then_some((Lately { written, created, paused_until }, state.noted))
+        })
+    }
+
+    /// What was new is noted, for the `noted`th time.
+    pub(super) fn shared(&self, installation: u64, noted: u64) {
+        self.with(installation, |state| (state.noted, state.is_news) = (Some(noted), false));
     }
 
     /// Waits until an installation may be written to, and counts the write. Only whoever holds the installation's
@@ -86,6 +126,7 @@ impl Pace {
             if wait > LONGEST_WAIT {
                 return Err(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX));
             }
+            state.is_news = true;
             state.last_write = Some(at);
             state.written.push_back(at);
             if write == Write::Creates {
@@ -98,6 +139,38 @@ impl Pace {
     fn with<T>(&self, installation: u64, look: impl FnOnce(&mut Installation) -> T) -> T {
         let mut installations = self.installations.lock().unwrap_or_else(PoisonError::into_inner);
         look(installations.entry(installation).or_default())
+    }
+}
+
+/// One moment by the clock that servers share and by the one that only goes on.
+struct Here {
+    now: Timestamp,
+    at: Instant,
+}
+
+impl Here {
+    /// The moments of these that are no longer ago than `window`, as they are noted.
+    fn moments(&self, instants: &VecDeque<Instant>, window: Duration) -> Vec<i64> {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let lately = instants.iter().filter(|instant| self.at.duration_since(**instant) <= window);
+        let moment = |instant: &Instant| {
+            let (ago, ahead) = (self.at.duration_since(*instant), instant.duration_since(self.at));
+            self.now.as_millisecond().saturating_sub(millis(ago)).saturating_add(millis(ahead))
+        };
+        let mut before = 0;
+        lately.map(|instant| moment(instant) - std::mem::replace(&mut before, moment(instant))).collect()
+    }
+
+    /// The same the other way round. A clock that is ahead holds nobody up for longer than anybody waits.
+    fn instants(&self, moments: &[i64]) -> VecDeque<Instant> {
+        let mut moment = 0_i64;
+        let instant = |gap: &i64| {
+            moment = moment.saturating_add(*gap);
+            let ago = self.now.as_millisecond().saturating_sub(moment);
+            let span = Duration::from_millis(ago.unsigned_abs());
+            if ago < 0 { self.at + span.min(LONGEST_WAIT) } else { self.at.checked_sub(span).unwrap_or(self.at) }
+        };
+        moments.iter().map(instant).collect()
     }
 }
 
@@ -157,6 +230,36 @@ mod tests {
                 assert!(*next - *first >= window, "{first:?} {next:?}");
             }
         }
+    }
+
+    #[test]
+    fn two_servers_that_share_what_they_told_keep_to_one_limit() {
+        let (one, other) = (Pace::new(Duration::ZERO), Pace::new(Duration::ZERO));
+        let now = Timestamp::UNIX_EPOCH;
+        let begin = Instant::now();
+        let share = |from: &Pace, to: &Pace, noted: u64| {
+            let (lately, _) = from.news(1, now).unwrap_or_default();
+            from.shared(1, noted);
+            to.learn(1, noted, &lately, now);
+        };
+        for turn in 0..PER_MINUTE {
+            let (from, to) = if turn % 2 == 0 { (&one, &other) } else { (&other, &one) };
+            assert!(from.reserve(1, Write::Creates, Instant::now()).is_ok(), "write {turn}");
+            share(from, to, turn as u64);
+        }
+        for pace in [&one, &other] {
+            let wait = pace.reserve(1, Write::Creates, Instant::now());
+            let took = SignedDuration::try_from(begin.elapsed()).unwrap_or_default();
+            assert!(wait.is_err_and(|wait| wait + took >= SignedDuration::from_secs(59)), "{wait:?}");
+        }
+        assert_eq!(one.news(1, now), None, "what was refused is not noted");
+        other.pause(1, now + SignedDuration::from_secs(60));
+        share(&other, &one, 80);
+        assert!(one.paused_until(1, now).is_some());
+        // What is known already is not taken over again: something may have been told since.
+        one.resume(1);
+        one.learn(1, 80, &Lately { paused_until: Some(Timestamp::MAX), ..Lately::default() }, now);
+        assert_eq!(one.paused_until(1, now), None);
     }
 
     /// GitHub's limits on one installation, by the pages that this file names: points, and content.
