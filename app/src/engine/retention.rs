@@ -1,5 +1,5 @@
 //! Forgets what is older than it is to be kept: executions that ended, deliveries that were handled, and events given to
-//! the API. A few at a time, so that nobody waits long behind it.
+//! the API. A few at a time, so that nobody waits long behind it. Questions to models that were lost with a server are counted then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,6 +60,7 @@ impl Engine {
 
     /// Forgets what is older than the options say; how many executions and events.
     pub(super) async fn forget(&self, shutdown: &CancellationToken) -> Result<(u64, u64), StoreError> {
+        self.count_lost_questions().await?;
         let (mut executions, mut events) = (0, 0);
         if let Some(before) = self.before(self.inner.options.keep_events) {
             events = self.inner.store.forget_events(before).await?;

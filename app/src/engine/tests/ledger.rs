@@ -1,5 +1,7 @@
 //! Questions that no execution asks: what they use is counted in the tenant's month, and refused where that is used up.
 
+use std::task::Poll;
+
 use flowctl_core::execution::budget::{Limits, Month};
 
 use super::journal::{models, with_models_and};
@@ -105,4 +107,60 @@ async fn a_call_that_failed_before_it_was_answered_is_free_and_one_that_nobody_w
     assert!(used.starts_with("tenant/local: 1") && used.ends_with(" USD, 0 reserved"), "{used}");
     ledger.close().await;
     assert_eq!(spent(&world).await, [used], "once");
+}
+
+#[tokio::test]
+async fn a_question_that_was_lost_with_its_server_is_counted_with_what_was_reserved() {
+    let world = World::of(RELEASE).await;
+    let asked = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&asked);
+    let server = Server::start(move |_| {
+        told.notify_one();
+        let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        axum::response::Response::new(axum::body::Body::from_stream(never))
+    })
+    .await;
+    let engine = engine(&world, &server, 100_000);
+    let ledger = engine.ledger(TenantId::local());
+    let (asking, question) = (asking(&world, &server, &ledger), question());
+    tokio::select! {
+        _ = asking.ask(&question) => panic!("it never answers"),
+        () = asked.notified() => {}
+    }
+    // From here on nobody knows of it any more, but the store.
+    let forget = async || engine.forget(&tokio_util::sync::CancellationToken::new()).await.unwrap();
+    let reserved = spent(&world).await;
+    world.passes(600);
+    forget().await;
+    assert_eq!(spent(&world).await, reserved, "its server may still wait for it");
+    world.passes(600);
+    forget().await;
+    let [used] = spent(&world).await.try_into().unwrap();
+    assert!(used.starts_with("tenant/local: 1") && used.ends_with(" USD, 0 reserved"), "{used} {reserved:?}");
+    forget().await;
+    ledger.close().await;
+    assert_eq!(spent(&world).await, [used], "once, also where its server was only slow");
+}
+
+#[tokio::test]
+async fn whoever_is_gone_before_a_question_was_asked_leaves_nothing_reserved() {
+    let world = World::of(RELEASE).await;
+    let server = Server::start(|_| answer()).await;
+    let engine = engine(&world, &server, 1_000_000);
+    // Given up after each number of steps on the way to an answer.
+    for steps in 0..40 {
+        let ledger = engine.ledger(TenantId::local());
+        let (asking, question) = (asking(&world, &server, &ledger), question());
+        let mut asked = Box::pin(asking.ask(&question));
+        for _ in 0..steps {
+            let polled = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+            if polled.is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(asked);
+        ledger.close().await;
+        assert!(spent(&world).await.iter().all(|account| account.ends_with(" 0 reserved")), "after {steps}");
+    }
 }
