@@ -76,7 +76,7 @@ pub const CATALOGUE: &[Metric] = &[
         names::STEPS_ENDED,
         Kind::Counter,
         &["type", "status"],
-        "Steps that ended; those of bodies count each time.",
+        "Steps that ended: completed, failed, skipped, cancelled; those of bodies count each time.",
     ),
     metric(names::STEP_DURATION, WORK, &["type"], "From a step's first attempt to its end, waiting included."),
     metric(names::STEPS_RETRIED, Kind::Counter, &["type"], "Attempts that failed and are followed by another."),
