@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use flowctl_app::telemetry::{CATALOGUE, Kind};
 use flowctl_tests::{Server, free_address, program};
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -66,6 +67,7 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     let sound = |name: &str| (name.to_owned(), "ok".to_owned());
     let told = body(&format!("http://{address}/metrics"));
     assert!(told.contains("\nflowctl_executions{status=\"waiting\"} 1\n"), "{told}");
+    assert_eq!(unlisted(&told), Vec::<&str>::new());
     let all = ["disk", "database", "schema", "events", "outputs", "clock"].map(sound).to_vec();
     assert_eq!(doctor(&data), (0, all.clone()));
     let backed_up = flowctl(&data, &["db", "backup", &kept_text]);
@@ -94,6 +96,27 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     assert_eq!((code, &checks[4]), (1, &("outputs".to_owned(), "fault".to_owned())));
     let nothing = doctor(&folder.path().join("nowhere"));
     assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
+}
+
+/// Figures whose name or whose labels are not those of the catalogue, by which dashboards and alerts are made.
+fn unlisted(told: &str) -> Vec<&str> {
+    let figures = told.lines().filter(|line| line.starts_with("flowctl_"));
+    let is_listed = |line: &&str| {
+        let (name, labels) = line.split_once(['{', ' ']).unwrap_or((*line, ""));
+        let labels: Vec<&str> = match labels.rsplit_once('}') {
+            Some((labels, _)) => labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0)).collect(),
+            None => Vec::new(),
+        };
+        CATALOGUE.iter().any(|metric| {
+            let rest = name.strip_prefix(metric.name);
+            let is_it = match metric.kind {
+                Kind::Histogram(_) => matches!(rest, Some("_bucket" | "_sum" | "_count")),
+                Kind::Counter | Kind::Gauge => rest == Some(""),
+            };
+            is_it && labels.iter().all(|label| *label == "le" || metric.labels.contains(label))
+        })
+    };
+    figures.filter(|line| !is_listed(line)).collect()
 }
 
 /// Somebody with access to the database changes the audit log by this statement about entry `seq`.
