@@ -30,7 +30,8 @@ pub fn files(size: Size) -> Vec<(&'static str, String)> {
         ("many-misspelt-dependencies", each_step(pick(300, 20_000), "depends_on: [t@]")),
         ("many-misspelt-compensations", each_step(pick(300, 20_000), "compensate_with: t@")),
         ("many-misspelt-inputs", misspelt_inputs(pick(30, 900), pick(300, 100_000))),
-        ("many-misspelt-receivers", misspelt_receivers(pick(300, 20_000))),
+        ("many-misspelt-receivers", misspelt_receivers(pick(300, 15_000))),
+        ("many-missing-inputs", missing_inputs(pick(30, 8_000), pick(300, 15_000))),
         (
             "many-duplicate-ids",
             "name: a\nversion: 1\nsteps:\n".to_owned()
@@ -129,6 +130,19 @@ fn misspelt_receivers(count: usize) -> String {
         let _ = writeln!(text, "  - {{on: [failed], channel: email, to: ['{to}']}}");
     }
     text.push_str("steps:\n  - {id: a, type: wait, for: 1s}\n");
+    text
+}
+
+/// Each step calls a process that needs what none gives.
+fn missing_inputs(steps: usize, needed: usize) -> String {
+    let mut text = String::from("name: a\nversion: 1\ninputs:\n");
+    for number in 0..needed {
+        let _ = writeln!(text, "  i{number}: {{type: string, required: true}}");
+    }
+    text.push_str("steps:\n");
+    for number in 0..steps {
+        let _ = writeln!(text, "  - {{id: s{number}, type: process, process: a, inputs: {{j{number}: 1}}}}");
+    }
     text
 }
 

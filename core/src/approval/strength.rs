@@ -197,6 +197,8 @@ fn is_within(group: &Group, wider: &Group) -> bool {
         (Group::Team(one), Group::Team(other)) => one.eq_ignore_ascii_case(other),
         (Group::Role(held), Group::Role(needed)) => held >= needed,
         (Group::Codeowners { .. }, Group::Codeowners { mode: CodeownersMode::Union, .. }) => true,
+        // An owner must be able to write, or is none (docs/approvals.md).
+        (Group::Codeowners { .. }, Group::Role(needed)) => *needed <= Role::Write,
         (Group::Codeowners { mode: one, .. }, Group::Codeowners { mode: other, .. }) => one == other,
         _ => false,
     }

@@ -293,6 +293,8 @@ fn each_weakening_of_other_files_is_told_by_its_kind() {
         (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {team: a}", "other-approvers"),
         (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {users: [mallory]}", "other-approvers"),
         (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {role: admin}", ""),
+        (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {codeowners: union}", ""),
+        (agent, "name: a\nmodel: mock\napprovers: {codeowners: union}", "name: a\nmodel: mock", "wider-approvers"),
         (agent, "name: a\nmodel: mock", "name: a\nmodel: mock\napprovers: {role: write, count: 2}", ""),
         (
             agent,
@@ -335,6 +337,7 @@ fn a_task_whose_calls_others_allow_is_told_of() {
     let agents = [
         (".flow/agents/strict.yaml", "name: strict\nmodel: mock\napprovers: {team: leads}"),
         (".flow/agents/lax.yaml", "name: lax\nmodel: mock"),
+        (".flow/policies/empty.yaml", "name: empty"),
     ];
     for (before, after, expected) in [
         ("agent: lax, approvers: {team: a, count: 2}", "agent: lax, approvers: {team: a}", "fewer-approvers"),
@@ -343,11 +346,15 @@ fn a_task_whose_calls_others_allow_is_told_of() {
         ("agent: lax", "agent: lax, approvers: {role: maintain}", ""),
         ("agent: lax", "agent: strict", "other-approvers"),
         ("agent: strict", "agent: lax", "other-approvers"),
+        // A policy that names nobody lets nobody allow a call.
+        ("agent: lax", "agent: lax, policy: empty", ""),
+        ("agent: lax, policy: empty", "agent: lax", "fewer-approvers"),
+        ("agent: strict, policy: empty", "agent: strict", ""),
     ] {
         let (before, after) = (process(before), process(after));
         let path = ".flow/processes/p.yaml";
-        let [one, other] = agents;
-        let difference = between(&[(path, &before), one, other], &[(path, &after), one, other]);
+        let [one, other, third] = agents;
+        let difference = between(&[(path, &before), one, other, third], &[(path, &after), one, other, third]);
         let expected: Vec<&str> = expected.split(' ').filter(|kind| !kind.is_empty()).collect();
         assert_eq!(kinds(&difference), expected, "{before} → {after}\n{}", told(&difference));
     }

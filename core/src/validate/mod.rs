@@ -7,6 +7,7 @@ mod edit;
 mod faults;
 mod finding;
 mod fingerprint;
+mod given;
 mod lists;
 mod mend;
 mod near;

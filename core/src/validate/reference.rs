@@ -11,7 +11,7 @@ use crate::expression::known::{self, Known, Passed};
 use crate::expression::tree::Node;
 use crate::expression::{Key, Reference, Segment, Template};
 use crate::graph::Required;
-use crate::source::{Node as Written, NodeId, Span, closest};
+use crate::source::{MAX_KNOWN, Node as Written, NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types};
 
@@ -94,6 +94,7 @@ fn of_receivers(types: &ProcessTypes<'_>, process: &ProcessScope<'_>) -> Vec<Pro
     let texts = receivers.flat_map(|to| to.items().map_or_else(|| vec![to], Iterator::collect));
     let mut problems = Vec::new();
     let mut compared = 0;
+    let (fields, ids) = (OnceCell::<Vec<&str>>::new(), OnceCell::<Vec<&str>>::new());
     for (node, text) in texts.filter_map(|node| Some((node, node.as_text()?))) {
         let Ok(template) = Template::parse(text) else { continue };
         let map = document.scalar_map(node.id());
@@ -124,16 +125,21 @@ fn of_receivers(types: &ProcessTypes<'_>, process: &ProcessScope<'_>) -> Vec<Pro
             let mut wrong = wrong(kind, name, message);
             compared += 1;
             if compared <= MAX_COMPARED {
-                let known: Vec<&str> = match inputs {
-                    Some(inputs) => inputs.fields.keys().map(|name| &**name).collect(),
-                    None => process.all_ids().collect(),
+                let known: &[&str] = match inputs {
+                    Some(inputs) => fields.get_or_init(|| inputs.fields.keys().map(|name| &**name).collect()),
+                    None => ids.get_or_init(|| process.all_ids().collect()),
                 };
-                wrong = wrong.meant(closest(written, known.iter().copied()), &known);
+                wrong = wrong.meant(near(written, known), known);
             }
             problems.push(problem(wrong, node.id(), &|range| map.span(range)));
         }
     }
     problems
+}
+
+/// Which of the known names was probably meant, among as many as are compared.
+fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    closest(written, known.iter().copied().take(MAX_KNOWN))
 }
 
 /// One edge that is missing is told where it is missing: what runs behind that reads the same too early because of it.
@@ -336,7 +342,7 @@ impl<'scope, 'r> Readers<'scope, 'r> {
             }
             let known: Vec<&str> = self.process.all_ids().filter(|known| text.owner.id() != Some(known)).collect();
             let wrong = wrong(MistakeKind::UnknownStep, segment, format!("there is no step `{id}`"));
-            return Some(wrong.meant(closest(id, known.iter().copied()), &known));
+            return Some(wrong.meant(near(id, &known), &known));
         }
         if self.ambiguous.contains(id) || text.owner.id().is_some_and(|own| self.ambiguous.contains(own)) {
             return None;

@@ -110,8 +110,8 @@ pub struct Findings {
     told: BTreeMap<(&'static str, Arc<str>), Told>,
     /// The one that was added last, where it is not kept.
     left_out: Option<Finding>,
-    /// What is left to be compared for names that were given in the place of others.
-    pub(super) misspelt: Misspelt,
+    /// By file: what is left to be compared for names that were given in the place of others.
+    misspelt: BTreeMap<Arc<str>, Misspelt>,
 }
 
 /// How much of one rule was found in one file.
@@ -126,12 +126,17 @@ struct Told {
 
 impl Findings {
     pub(super) fn new(rule: &'static Rule) -> Self {
-        Self { rule, found: Vec::new(), told: BTreeMap::new(), left_out: None, misspelt: Misspelt::new() }
+        Self { rule, found: Vec::new(), told: BTreeMap::new(), left_out: None, misspelt: BTreeMap::new() }
     }
 
     pub(super) fn of(&mut self, rule: &'static Rule) -> &mut Self {
         self.rule = rule;
         self
+    }
+
+    /// What may still be compared in a file for names that were given in the place of others.
+    pub(super) fn misspelt(&mut self, file: &File) -> &mut Misspelt {
+        self.misspelt.entry(file.source.shared_path()).or_insert_with(Misspelt::new)
     }
 
     /// What was found; the last one of those that were cut says how many there are.

@@ -130,18 +130,43 @@ fn described_operations(scope: &Scope<'_>, tool: &Tool) -> BTreeMap<String, bool
 }
 
 /// Whether an operation's name says that it only reads: `list_issues`, `getItem`, and `issue_read` as the MCP server of GitHub
-/// has it, but not `mark_all_notifications_read`. Source: its README, "Tools".
+/// has it, but not `delete_read` or `mark_all_notifications_read`: before `read` only things stand. Source: its README, "Tools".
 fn is_named_as_reading(name: &str) -> bool {
     const READS: [&str; 15] = [
         "get", "list", "read", "search", "find", "fetch", "query", "describe", "show", "lookup", "count", "view",
         "retrieve", "browse", "download",
     ];
-    const SETS: [&str; 7] = ["mark", "marks", "set", "as", "make", "toggle", "update"];
+    const THINGS: [&str; 22] = [
+        "issue",
+        "pull",
+        "request",
+        "action",
+        "actions",
+        "run",
+        "job",
+        "label",
+        "project",
+        "discussion",
+        "release",
+        "repo",
+        "repository",
+        "file",
+        "page",
+        "document",
+        "message",
+        "ticket",
+        "comment",
+        "gist",
+        "advisory",
+        "resource",
+    ];
     let is_one_of = |word: &str, words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     let words = words_of(name);
     let begins = words.first().is_some_and(|first| is_one_of(first, &READS));
-    let ends = words.last().is_some_and(|last| last.eq_ignore_ascii_case("read"));
-    begins || (ends && !words[0].is_empty() && !words.iter().any(|word| is_one_of(word, &SETS)))
+    let ends = words.split_last().is_some_and(|(last, things)| {
+        last.eq_ignore_ascii_case("read") && things.iter().all(|thing| is_one_of(thing, &THINGS))
+    });
+    begins || ends
 }
 
 /// The words of an operation's name, told by signs between them and by capitals.
@@ -330,6 +355,9 @@ mod tests {
             "spread",
             "mark_all_notifications_read",
             "markAsRead",
+            "delete_read",
+            "archive_all_read",
+            "clear-read",
         ] {
             assert!(!is_named_as_reading(name), "{name}");
         }

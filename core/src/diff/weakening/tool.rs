@@ -124,17 +124,23 @@ impl<'w> Who<'w> {
 /// Whether who has to allow calls asks less than who had to. Where nobody is named, whoever may write is asked; a team or a
 /// person need not be allowed to write.
 fn loosened(view: &View<'_>, before: &[Who<'_>], after: &[Who<'_>]) -> Option<Kind> {
-    let asked = required(&view.before, before).unwrap_or_else(whoever_may_write);
-    let asks = required(&view.after, after).unwrap_or_else(whoever_may_write);
-    asks.loosened_since(&asked).map(approval::kind)
+    match (required(&view.before, before), required(&view.after, after)) {
+        (Some(asked), Some(asks)) => asks.loosened_since(&asked).map(approval::kind),
+        (None, Some(_)) => Some(Kind::FewerApprovers),
+        (_, None) => None,
+    }
 }
 
-/// What several of them ask together; nothing where none names anybody.
+/// What several of them ask together; nothing where nobody may allow a call, because a policy that is to say who names
+/// nobody.
 fn required(commit: &Commit<'_>, who: &[Who<'_>]) -> Option<Requirement> {
     let own = who.iter().filter_map(|who| who.approvers).map(Requirement::as_written);
     let policies = who.iter().filter_map(|who| who.policy).map(|policy| commit.asked_by(policy));
     let all: Vec<Requirement> = own.chain(policies).collect();
-    (!all.is_empty()).then(|| approval::flat(all))
+    if all.is_empty() {
+        return Some(whoever_may_write());
+    }
+    Some(approval::flat(all)).filter(|required| !required.asks_nothing())
 }
 
 /// A step with an agent: the tools that it may use, of those the agent has.

@@ -49,10 +49,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let origins = Origins::of(Origin::Outsider).with(Origins::of(Origin::Starter)).with(Origins::of(Origin::Model));
     let field = |field: &Field| matches!(field.key.as_str(), "approvers" | "escalate");
     let agents = agents(scope);
-    // What an agent says is needed, too, and nothing in its file is computed.
+    // What an agent says is needed, too, and nothing in its file is computed. Of one that is not there or not understood nobody
+    // knows.
     let names_people = |task: &AgentTask| {
         let agent = agents.get(task.agent.as_str());
-        agent.is_some_and(|(_, agent)| agent.approvers.is_some() || agent.policy.is_some())
+        agent.is_none_or(|(_, agent)| agent.approvers.is_some() || agent.policy.is_some())
     };
     let is_chosen = |step: &Step| is_chosen(step, &names_people);
     for process in &scope.processes {

@@ -48,9 +48,10 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let policies = scope.repository.resources().policies;
     let agents = agents(scope);
-    // All whom the step and its agent name are needed. Of a policy that is not there nobody knows.
+    // All whom the step and its agent name are needed. Of a policy that is not there nobody knows, nor of an agent that is not
+    // there or not understood.
     let agent_names_people = |task: &AgentTask| {
-        agents.get(task.agent.as_str()).is_some_and(|(_, agent)| {
+        agents.get(task.agent.as_str()).is_none_or(|(_, agent)| {
             let by_policy =
                 |policy: &Spanned<String>| policies.get(&policy.value).is_none_or(|named| !named.is_empty());
             agent.approvers.is_some() || agent.policy.as_ref().is_some_and(by_policy)

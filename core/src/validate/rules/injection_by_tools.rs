@@ -25,8 +25,8 @@ between what is given on, or give on only numbers, truths and words of a list. A
 approval here.
 
 Which tools read and which write their definitions say as far as they can: by the method of an HTTP tool and of the operations
-of a document in the repository, otherwise by the first word of an operation's name (`get`, `list`, `search` …), or
-`read` at its end.
+of a document in the repository, otherwise by the first word of an operation's name (`get`, `list`, `search` …), or by
+`read` behind the name of a thing (`issue_read`).
 ",
     wrong: r"
 # .flow/processes/hello.yaml

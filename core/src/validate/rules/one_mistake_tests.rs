@@ -240,3 +240,28 @@ fn an_input_that_is_given_already_was_meant_by_no_other() {
     assert_eq!(found(&files), ["FLOW411 .flow/processes/a.yaml env3"]);
     assert_eq!(findings(&files)[0].help.as_deref(), Some("did you mean `env2`?"));
 }
+
+#[test]
+fn all_that_a_call_lacks_is_one_finding() {
+    let inputs: Vec<String> =
+        ["one", "two", "six"].iter().map(|name| format!("{name}: {{type: string, required: true}}")).collect();
+    let child = format!(
+        "name: child\nversion: 1\ninputs: {{{}}}\nsteps:\n  - {{id: s, type: set, values: {{v: '{{{{ inputs.one ~ inputs.two ~ inputs.six }}}}'}}}}\n",
+        inputs.join(", ")
+    );
+    let caller = "name: a\nversion: 1\nsteps:\n  - {id: p, type: process, process: child}\n";
+    let files = [("processes/a.yaml", caller), ("processes/child.yaml", child.as_str())];
+    let findings = findings(&files);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].message, "process `child` needs the inputs `one`, `two` and `six`");
+    assert_eq!(findings[0].related.len(), 3);
+}
+
+#[test]
+fn of_an_agent_that_is_not_understood_nobody_knows_whom_it_names() {
+    let agent = "name: bot\nmodel: mock\nbudget: {max_turns: 5}\napprovers: {team: leads}\nmodle: x\n";
+    let process =
+        "name: a\nversion: 1\nsteps:\n  - {id: act, type: agent_task, agent: bot, message: Look., policy: empty}\n";
+    let files = [("processes/a.yaml", process), ("agents/bot.yaml", agent), ("policies/empty.yaml", "name: empty\n")];
+    assert_eq!(found(&files), ["FLOW010 .flow/agents/bot.yaml modle"]);
+}

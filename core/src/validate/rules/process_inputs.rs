@@ -1,6 +1,9 @@
 //! Inputs that another process does not take.
 
+use std::collections::BTreeMap;
+
 use super::super::finding::Severity;
+use super::super::given::Declared;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
@@ -65,6 +68,8 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    // What is declared is looked at once, however many steps call it.
+    let mut children: BTreeMap<&str, Declared<'_>> = BTreeMap::new();
     for process in &scope.processes {
         for step in process.steps() {
             let StepKind::Process(call) = &step.kind else { continue };
@@ -75,8 +80,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let (file, child) = (child.file, child.process);
             // An input that could not be read is there all the same.
             let written = file.document.node(child.node).get("inputs").map_or(0, Node::len);
-            if written == child.header.inputs.len() {
-                tell(process, step, call, file, &child.header.inputs, findings);
+            let inputs = &child.header.inputs;
+            if written == inputs.len() {
+                let declared = children.entry(call.process.as_str()).or_insert_with(|| Declared::fields(inputs));
+                tell(process, step, call, (file, inputs), declared, findings);
+                tell_values(process, call, inputs, findings);
             }
         }
     }
@@ -86,28 +94,30 @@ fn tell(
     process: &ProcessScope<'_>,
     step: &Step,
     call: &SubProcess,
-    child: &File,
-    declared: &Fields,
+    (child, inputs): (&File, &Fields),
+    declared: &Declared<'_>,
     findings: &mut Findings,
 ) {
-    let unknown: Vec<_> = call.inputs.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
-    // An input that is misspelt is told below.
-    let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-    let not_given: Vec<&str> = known.iter().copied().filter(|name| !call.inputs.contains_key(*name)).collect();
-    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
-    for (name, _) in declared.iter().filter(|(_, field)| field.required && field.default.is_none()) {
-        if !misspelt.contains(name.as_str()) && !call.inputs.contains_key(name.as_str()) {
-            let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
-            let message = format!("process `{}` needs the input `{}`", call.process.as_str(), name.value);
-            let finding = findings.add(process.file, process.key_span(step, place), message);
-            finding.help("give it in `inputs`").also(child, name.span, "declared here");
+    let given = call.inputs.keys().map(|name| name.as_str()).collect();
+    let gap = declared.gap(&given, findings.misspelt(process.file));
+    if let Some(missing) = gap.told("input") {
+        let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
+        let message = format!("process `{}` needs {missing}", call.process.as_str());
+        let finding = findings.add(process.file, process.key_span(step, place), message);
+        finding.help(gap.help("`inputs`"));
+        for (name, _) in gap.missing.iter().filter_map(|name| inputs.get_key_value(*name)) {
+            finding.also(child, name.span, "declared here");
         }
     }
-    for name in unknown {
+    for name in call.inputs.keys().filter(|name| !declared.has(name.as_str())) {
         let message = format!("process `{}` has no input `{}`", call.process.as_str(), name.value);
         let finding = findings.add(process.file, name.span, message);
-        finding.meant_instead(process.file, name.span, name, &not_given, &known, "takes");
+        finding.meant_instead(process.file, name.span, name, &gap.not_given, &declared.names, "takes");
     }
+}
+
+/// Values that do not fit what is declared.
+fn tell_values(process: &ProcessScope<'_>, call: &SubProcess, declared: &Fields, findings: &mut Findings) {
     for (name, value) in &call.inputs {
         let Some(field) = declared.get(name.as_str()).filter(|_| !holds_markup(&value.value)) else { continue };
         let Ok(schema) = Schema::compile(&field.to_schema()) else { continue };

@@ -1,6 +1,9 @@
 //! Variables of a prompt that are missing or unknown.
 
+use std::collections::BTreeMap;
+
 use super::super::finding::Severity;
+use super::super::given::Declared;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use indexmap::IndexMap;
@@ -64,12 +67,16 @@ Say hello to {{ variables.who }}.
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    // What is declared is looked at once, however many steps use it.
+    let mut prompts: BTreeMap<&str, Declared<'_>> = BTreeMap::new();
     for process in &scope.processes {
         for step in process.steps() {
             let StepKind::AiGenerate(generate) = &step.kind else { continue };
             let Some(name) = &generate.template else { continue };
             if let Some((file, prompt)) = prompt(scope, name) {
-                tell(process, step, file, &prompt.header.variables, &generate.variables, findings);
+                let variables = &prompt.header.variables;
+                let declared = prompts.entry(name.as_str()).or_insert_with(|| Declared::fields(variables));
+                tell(process, step, (file, variables), declared, &generate.variables, findings);
             }
         }
     }
@@ -89,29 +96,25 @@ fn prompt<'r>(scope: &Scope<'r>, name: &str) -> Option<(&'r File, &'r Prompt)> {
 fn tell(
     process: &ProcessScope<'_>,
     step: &Step,
-    prompt: &File,
-    declared: &Fields,
+    (prompt, variables): (&File, &Fields),
+    declared: &Declared<'_>,
     given: &IndexMap<Spanned<String>, Spanned<Value>>,
     findings: &mut Findings,
 ) {
-    let unknown: Vec<_> = given.keys().filter(|name| !declared.contains_key(name.as_str())).collect();
-    // A variable that is misspelt is told below.
-    let known: Vec<&str> = declared.keys().map(|name| name.as_str()).collect();
-    let not_given: Vec<&str> = known.iter().copied().filter(|name| !given.contains_key(*name)).collect();
-    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
-    for (name, field) in declared {
-        let missing = field.required && field.default.is_none() && !given.contains_key(name.as_str());
-        if missing && !misspelt.contains(name.as_str()) {
-            let place = if process.node(step).get("variables").is_some() { "variables" } else { "template" };
-            let message = format!("the prompt needs the variable `{}`", name.as_str());
-            let finding = findings.add(process.file, process.key_span(step, place), message);
-            finding.help(format!("give it in `variables` of step `{}`", step.id.as_str()));
+    let names = given.keys().map(|name| name.as_str()).collect();
+    let gap = declared.gap(&names, findings.misspelt(process.file));
+    if let Some(missing) = gap.told("variable") {
+        let place = if process.node(step).get("variables").is_some() { "variables" } else { "template" };
+        let message = format!("the prompt needs {missing}");
+        let finding = findings.add(process.file, process.key_span(step, place), message);
+        finding.help(gap.help(&format!("`variables` of step `{}`", step.id.as_str())));
+        for (name, _) in gap.missing.iter().filter_map(|name| variables.get_key_value(*name)) {
             finding.also(prompt, name.span, "declared here");
         }
     }
-    for name in unknown {
+    for name in given.keys().filter(|name| !declared.has(name.as_str())) {
         let message = format!("the prompt has no variable `{}`", name.as_str());
         let finding = findings.add(process.file, name.span, message);
-        finding.meant_instead(process.file, name.span, name, &not_given, &known, "declares");
+        finding.meant_instead(process.file, name.span, name, &gap.not_given, &declared.names, "declares");
     }
 }

@@ -1,6 +1,9 @@
 //! Inputs that a GitHub Actions workflow does not take.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::finding::Severity;
+use super::super::given::Declared;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
@@ -58,31 +61,42 @@ on:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let Some(workflows) = scope.options.workflow_files else { return };
-    for process in &scope.processes {
-        for step in process.steps() {
-            let StepKind::Workflow(workflow) = &step.kind else { continue };
-            if workflow.reference.is_some() {
-                continue;
-            }
-            match workflows.dispatch(workflow.workflow.as_str()) {
-                Some(Dispatch::Refused) => {
-                    let name = workflow.workflow.as_str();
-                    let message = format!("workflow `{name}` cannot be dispatched");
-                    let finding = findings.add(process.file, workflow.workflow.span, message);
-                    finding.help(format!("add `workflow_dispatch` to `on` in `.github/workflows/{name}`"));
-                }
-                Some(Dispatch::Takes(declared)) => tell(process, step, workflow, &declared, findings),
-                None => {}
-            }
+    // Each file is read once, however many steps call it.
+    let names: BTreeSet<&str> = calls(scope).map(|(_, _, workflow)| workflow.workflow.as_str()).collect();
+    let dispatches: BTreeMap<&str, Dispatch> =
+        names.into_iter().filter_map(|name| Some((name, workflows.dispatch(name)?))).collect();
+    let takes = dispatches.iter().filter_map(|(name, dispatch)| match dispatch {
+        Dispatch::Takes(inputs) => Some((*name, (Declared::inputs(inputs), inputs.as_slice()))),
+        Dispatch::Refused => None,
+    });
+    let takes: BTreeMap<&str, _> = takes.collect();
+    for (process, step, workflow) in calls(scope) {
+        let name = workflow.workflow.as_str();
+        if let Some((declared, inputs)) = takes.get(name) {
+            tell(process, step, workflow, declared, findings);
+            tell_options(process, step, workflow, inputs, findings);
+        } else if dispatches.contains_key(name) {
+            let message = format!("workflow `{name}` cannot be dispatched");
+            let finding = findings.add(process.file, workflow.workflow.span, message);
+            finding.help(format!("add `workflow_dispatch` to `on` in `.github/workflows/{name}`"));
         }
     }
+}
+
+/// The steps that dispatch a workflow as the repository has it.
+fn calls<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s ProcessScope<'s>, &'s Step, &'s Workflow)> {
+    let steps = scope.processes.iter().flat_map(|process| process.steps().map(move |step| (process, step)));
+    steps.filter_map(|(process, step)| match &step.kind {
+        StepKind::Workflow(workflow) if workflow.reference.is_none() => Some((process, step, workflow)),
+        _ => None,
+    })
 }
 
 fn tell(
     process: &ProcessScope<'_>,
     step: &Step,
     workflow: &Workflow,
-    declared: &[DispatchInput],
+    declared: &Declared<'_>,
     findings: &mut Findings,
 ) {
     let written = process.node(step).get("inputs");
@@ -90,24 +104,33 @@ fn tell(
         return;
     }
     let (file, name) = (process.file, workflow.workflow.as_str());
-    let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
-    let unknown: Vec<_> = workflow.inputs.keys().filter(|input| !known.contains(&input.as_str())).collect();
-    // An input that is misspelt is told below.
-    let not_given: Vec<&str> = known.iter().copied().filter(|name| !workflow.inputs.contains_key(*name)).collect();
-    let misspelt = findings.misspelt.among(unknown.iter().map(|name| name.as_str()), &not_given);
-    let is_missing = |input: &&DispatchInput| !workflow.inputs.contains_key(input.name.as_str());
-    let missing = declared.iter().filter(|input| input.needed).filter(is_missing);
-    for input in missing.filter(|input| !misspelt.contains(input.name.as_str())) {
+    let given = workflow.inputs.keys().map(|input| input.as_str()).collect();
+    let gap = declared.gap(&given, findings.misspelt(file));
+    if let Some(missing) = gap.told("input") {
         let place = if written.is_some() { "inputs" } else { "workflow" };
-        let message = format!("workflow `{name}` needs the input `{}`", input.name);
-        findings.add(file, process.key_span(step, place), message).help("give it in `inputs`");
+        let finding = findings.add(file, process.key_span(step, place), format!("workflow `{name}` needs {missing}"));
+        finding.help(gap.help("`inputs`"));
     }
-    for input in unknown {
+    for input in workflow.inputs.keys().filter(|input| !declared.has(input.as_str())) {
         let finding = findings.add(file, input.span, format!("workflow `{name}` has no input `{}`", input.value));
-        finding.meant_instead(file, input.span, input, &not_given, &known, "takes");
+        finding.meant_instead(file, input.span, input, &gap.not_given, &declared.names, "takes");
     }
-    for input in declared.iter().filter(|input| !input.options.is_empty()) {
-        let Some(value) = written.and_then(|inputs| inputs.get(&input.name)) else { continue };
+}
+
+/// Choices that are none.
+fn tell_options(
+    process: &ProcessScope<'_>,
+    step: &Step,
+    workflow: &Workflow,
+    inputs: &[DispatchInput],
+    findings: &mut Findings,
+) {
+    let (file, name) = (process.file, workflow.workflow.as_str());
+    let Some(written) = process.node(step).get("inputs").filter(|written| written.kind() == Kind::Mapping) else {
+        return;
+    };
+    for input in inputs.iter().filter(|input| !input.options.is_empty()) {
+        let Some(value) = written.get(&input.name) else { continue };
         let is_option = |word: &str| input.options.iter().any(|option| option == word);
         let Some(word) = value.as_str().filter(|word| !has_markup(word) && !is_option(word)) else { continue };
         let options: Vec<&str> = input.options.iter().map(String::as_str).collect();
