@@ -94,8 +94,7 @@ impl Engine {
             return vec![notice];
         }
         let receivers: Vec<String> = receivers(&notice).into_iter().flatten().map(|(receiver, _)| receiver).collect();
-        // More than a mail may have stay one, which is refused: nobody sends any number of mails by a list.
-        if receivers.len() < 2 || receivers.len() > MAX_ADDRESSES {
+        if receivers.len() < 2 {
             return vec![notice];
         }
         let single = |(place, receiver): (usize, String)| Notice {
@@ -118,7 +117,12 @@ impl Engine {
             receivers.all(|to| to["to"].as_str().is_some_and(|to| to.trim().starts_with('@')))
         };
         let in_private = match notice.channel {
-            Channel::Webhook | Channel::Email => true,
+            Channel::Webhook => true,
+            // A mail to more than it may have, or to what is no address, is refused: nobody sends any number of them by a list.
+            Channel::Email if notice.secret_texts.is_empty() => {
+                receivers(notice).is_some_and(|receivers| receivers.len() <= MAX_ADDRESSES)
+            }
+            Channel::Email => true,
             Channel::Slack => named(&notice.receivers),
             Channel::Comment => false,
         };
