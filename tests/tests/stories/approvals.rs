@@ -48,7 +48,7 @@ async fn whose_word_does_not_count_is_told_why() {
     😕 @alice `/approve leads` was not taken. The author of a change cannot approve it, unless the step says `allow_author`. `leads` needs 2 of team `leads`.
 
     bob /approve lead
-    😕 @bob `/approve lead` was not taken. `lead` does not wait for that. `leads` does.
+    😕 @bob `/approve lead` was not taken. `lead` does not wait for that. Did you mean `leads`? `leads` does.
 
     bob /reject leads
     😕 @bob `/reject leads` was not taken. It needs a note that says why: `/reject leads -- why` or `/approve leads -- why`.

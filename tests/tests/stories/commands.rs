@@ -72,7 +72,7 @@ async fn starting_needs_permission_and_a_process_that_may_be_started() {
     😕 @carol `/order` was not taken. It needs write permission on this repository. Ask somebody who has it.
 
     bob /run ordre
-    😕 @bob `/run ordre` was not taken. There is no process `ordre` on the default branch. There is `order`.
+    😕 @bob `/run ordre` was not taken. There is no process `ordre` on the default branch. Did you mean `order`? There is `order`.
 
     bob /run release
     😕 @bob `/run release` was not taken. `release` cannot be started by hand: its `triggers` do not list `manual`.

@@ -5,6 +5,7 @@ use flowctl_core::command::CommandHelp;
 use flowctl_core::definition::Role;
 use flowctl_core::execution::timeline::Timeline;
 use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, Refusal, Waiting};
+use flowctl_core::source::closest;
 use jiff::Timestamp;
 
 use super::escape::{code, inline, message, shorten};
@@ -191,7 +192,8 @@ impl Refused {
             Self::WrittenBefore { step, since, commit } => written_before(step, *since, commit.as_deref()),
             Self::NothingWaits { what } => format!("Nothing here waits for {what}. `/status` shows where things stand."),
             Self::NotThatStep { step, waiting } => {
-                format!("{} does not wait for that. {}", code(step), what_waits(waiting))
+                let meant = meant(step, waiting).unwrap_or_default();
+                format!("{} does not wait for that. {meant}{}", code(step), what_waits(waiting))
             }
             Self::WhichOne { verb, waiting } => which_one(verb, waiting),
             Self::SettingsUnsound { fault } => format!(
@@ -347,12 +349,19 @@ fn which_one(verb: &str, waiting: &[(String, String)]) -> String {
 }
 
 fn unknown_process(name: &str, known: &[String]) -> String {
-    let known: Vec<String> = known.iter().take(LISTED).map(|name| code(name)).collect();
-    let there = match known.len() {
+    let listed_here: Vec<String> = known.iter().take(LISTED).map(|name| code(name)).collect();
+    let there = match listed_here.len() {
         0 => "This repository has none that can be started by hand.".to_owned(),
-        _ => format!("There is {}.", listed(&known, "and")),
+        _ => format!("There is {}.", listed(&listed_here, "and")),
     };
-    format!("There is no process {} on the default branch. {there}", code(name))
+    let meant = meant(name, known).unwrap_or_default();
+    format!("There is no process {} on the default branch. {meant}{there}", code(name))
+}
+
+/// What was probably meant.
+fn meant(written: &str, known: &[String]) -> Option<String> {
+    let meant = closest(written, known.iter().map(String::as_str))?;
+    Some(format!("Did you mean {}? ", code(meant)))
 }
 
 fn faulty(faults: &[(String, String)]) -> String {

@@ -419,7 +419,7 @@ fn each_refusal_says_why_and_what_next() {
 
     Nothing here waits for an approval. `/status` shows where things stand.
 
-    `lead` does not wait for that. `leads` and `ops` do.
+    `lead` does not wait for that. Did you mean `leads`? `leads` and `ops` do.
 
     Several steps wait. Which one?
 
@@ -430,7 +430,7 @@ fn each_refusal_says_why_and_what_next() {
 
     There is no open execution here. `/status` shows where things stand.
 
-    There is no process `relase` on the default branch. There is `release`.
+    There is no process `relase` on the default branch. Did you mean `release`? There is `release`.
 
     `release` cannot be started by hand: its `triggers` do not list `manual`.
 
