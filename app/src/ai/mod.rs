@@ -219,7 +219,9 @@ impl Providers {
 
     /// The providers of a tenant: its own, and where it has none, those of every tenant.
     pub fn of(&self, tenant: &TenantId) -> &Self {
-        self.tenants.get(tenant.as_str()).map_or(self, |own| &**own)
+        // Logins of GitHub know no case.
+        let own = self.tenants.iter().find(|(name, _)| name.eq_ignore_ascii_case(tenant.as_str()));
+        own.map_or(self, |(_, own)| &**own)
     }
 
     /// The same with these prices.

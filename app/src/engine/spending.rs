@@ -21,7 +21,9 @@ pub struct TenantBudgets {
 
 impl TenantBudgets {
     pub(super) fn of(&self, tenant: &TenantId) -> Limits {
-        self.by_name.get(tenant.as_str()).unwrap_or(&self.each).clone()
+        // Logins of GitHub know no case.
+        let own = self.by_name.iter().find(|(name, _)| name.eq_ignore_ascii_case(tenant.as_str()));
+        own.map_or(&self.each, |(_, own)| own).clone()
     }
 }
 

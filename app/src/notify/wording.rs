@@ -4,15 +4,12 @@ use flowctl_core::approval::Requirement;
 use flowctl_core::definition::StepType;
 use flowctl_core::definition::process::NotifyOccasion;
 use flowctl_core::execution::budget::{BudgetOf, NearlyUsed};
-use flowctl_core::execution::{Execution, ShownCall, Waiting};
+use flowctl_core::execution::{Execution, MAX_SHOWN_ARGUMENTS, ShownCall, Waiting};
 use flowctl_core::value::Money;
 use flowctl_core::value::visible::visible;
 use serde_json::{Value, json};
 
 use crate::github::wording::{Names, Naming};
-
-/// Characters of a call's arguments that a message shows.
-const ARGUMENTS: usize = 2_000;
 
 /// The words of a notification.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +97,9 @@ fn nearly_used(execution: &Execution, budget: Option<&NearlyUsed>) -> (&'static 
     let own = || format!("{} has used most of its budget", execution.process);
     let Some(NearlyUsed { account, used, limits, until }) = budget else { return (kind, own(), Vec::new()) };
     let subject = match account.of {
-        BudgetOf::Step | BudgetOf::Execution => own(),
+        BudgetOf::Execution => own(),
+        BudgetOf::Step if account.name.is_empty() => own(),
+        BudgetOf::Step => format!("Step {} of {} has used most of its budget", account.name, execution.process),
         _ => format!("Most of this month's budget of {} is used", account.words()),
     };
     let cost = |max: &Money| format!("Spent so far: {} of {max}", used.cost.as_deref().unwrap_or("nothing"));
@@ -157,8 +156,12 @@ fn asked(
 /// A call of a tool with what it would be given: nobody decides about it without having seen it.
 fn in_full(call: &ShownCall) -> String {
     let arguments = call.arguments.to_string();
-    let shown: String = visible(&arguments).chars().take(ARGUMENTS).collect();
-    let rest = if arguments.chars().count() > ARGUMENTS { "… (the beginning; all of it is in the API)" } else { "" };
+    let shown: String = visible(&arguments).chars().take(MAX_SHOWN_ARGUMENTS).collect();
+    let rest = if arguments.chars().count() > MAX_SHOWN_ARGUMENTS {
+        "… (the beginning; all of it is in the API)"
+    } else {
+        ""
+    };
     format!("Call: {} of {} with {shown}{rest}", visible(&call.operation), visible(&call.tool))
 }
 

@@ -74,8 +74,8 @@ impl BudgetOf {
 pub struct Account {
     /// What it is.
     pub of: BudgetOf,
-    /// Its name: `acme/shop:release` of a process or an agent, `acme/shop` of a repository, `acme` of a tenant; empty of
-    /// steps and executions, whose events say which they are.
+    /// Its name: `acme/shop:release` of a process or an agent, `acme/shop` of a repository, `acme` of a tenant, the
+    /// id of a step; empty of executions, whose events say which they are.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
 }
@@ -89,7 +89,7 @@ impl Account {
     /// For people.
     pub fn words(&self) -> String {
         match self.of {
-            BudgetOf::Step => "the step".to_owned(),
+            BudgetOf::Step if self.name.is_empty() => "the step".to_owned(),
             BudgetOf::Execution => "the execution".to_owned(),
             of => format!("{} `{}`", of.as_str(), self.name),
         }
@@ -253,12 +253,24 @@ fn of_execution(transition: &Transition<'_>) -> Limits {
     transition.plan.process.header.defaults.execution_budget.as_ref().map(Limits::from).unwrap_or_default()
 }
 
-/// Records that most of the execution's budget is used, at the call that brought it there. `before`: what was used then.
-pub(super) fn alert(transition: &mut Transition<'_>, before: &Usage) {
-    let limits = of_execution(transition);
-    let used = transition.execution.used();
-    if !limits.is_nearly_used(before) && limits.is_nearly_used(&used) {
-        let nearly = NearlyUsed { account: Account::default(), used, limits, until: None };
-        transition.emit(EventKind::BudgetNearlyUsed { nearly });
+/// What a step has used so far, calls under way not counted.
+pub(super) fn used_by(transition: &Transition<'_>, id: &str) -> Usage {
+    transition.execution.steps.get(id).and_then(|step| step.usage.clone()).unwrap_or_default()
+}
+
+/// Records that most of the execution's or the step's budget is used, at the call that brought it there. `before`: what both had
+/// used then.
+pub(super) fn alert(transition: &mut Transition<'_>, id: &str, (of_all, of_step): &(Usage, Usage)) {
+    let own = transition.execution.steps.get(id).and_then(|step| step.journal.as_ref());
+    let own = own.map(|journal| journal.budget.clone()).unwrap_or_default();
+    let accounts = [
+        (Account::new(BudgetOf::Step, id), own, of_step, used_by(transition, id)),
+        (Account::default(), of_execution(transition), of_all, transition.execution.used()),
+    ];
+    for (account, limits, before, used) in accounts {
+        if !limits.is_nearly_used(before) && limits.is_nearly_used(&used) {
+            let nearly = NearlyUsed { account, used, limits, until: None };
+            transition.emit(EventKind::BudgetNearlyUsed { nearly });
+        }
     }
 }

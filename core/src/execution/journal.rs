@@ -17,6 +17,7 @@ use crate::approval::{AboutCall, Decision, Requirement};
 use crate::definition::ErrorClass;
 use crate::definition::digest::canonical;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
+use crate::value::visible::visible;
 
 /// Entries of one journal.
 pub const MAX_ENTRIES: u32 = 2_000;
@@ -241,6 +242,9 @@ pub struct Noted {
     /// Since when: what the call uses counts for that month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_at: Option<Timestamp>,
+    /// What the step may spend in all, as its last question to a model said.
+    #[serde(default, skip_serializing_if = "budget::Limits::is_empty")]
+    pub budget: budget::Limits,
     /// How many calls of tools were begun.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls: u32,
@@ -270,6 +274,17 @@ pub struct ShownCall {
     /// How long the attempt that goes on after the decision may take, in milliseconds.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
+}
+
+/// Most characters of a call's arguments that people are shown, as [`shown_arguments`] writes them. About a call with more of
+/// them nobody is asked: a word counts for what was shown.
+pub const MAX_SHOWN_ARGUMENTS: usize = 16_000;
+
+/// The arguments of a call as people read them: JSON over several lines, with what nobody can see made visible.
+pub fn shown_arguments(arguments: &Value) -> String {
+    // A value has no key that is not a text, and so can always be written.
+    let text = serde_json::to_string_pretty(arguments).unwrap_or_default();
+    visible(&text).into_owned()
 }
 
 /// The digest of a call of a tool: 64 hexadecimal digits.
@@ -369,9 +384,9 @@ pub(super) fn note(
         budget::check(transition, id, reserved, budget)?;
     }
     let usage = entry.usage().cloned();
-    let before = transition.execution.used();
+    let before = (transition.execution.used(), budget::used_by(transition, id));
     transition.emit_step(id, None, EventKind::StepNoted { kind: entry.kind(), bytes, usage, entry: value });
-    budget::alert(transition, &before);
+    budget::alert(transition, id, &before);
     Ok(())
 }
 
@@ -429,6 +444,11 @@ fn left_out(entry: &Value) -> Vec<String> {
     tools.filter_map(|tool| tool.get("tool")?.as_str()).map(str::to_owned).collect()
 }
 
+/// What a question says that the step may spend; nothing of one that is kept elsewhere because it is large.
+fn budget_of(entry: &Value) -> budget::Limits {
+    entry.get("budget").and_then(|budget| budget::Limits::deserialize(budget).ok()).unwrap_or_default()
+}
+
 /// Whether the next attempt after this failure goes on with the journal: nothing was wrong with what had been said.
 fn goes_on_after(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Timeout | ErrorClass::Network | ErrorClass::RateLimited | ErrorClass::ServerError)
@@ -451,6 +471,7 @@ impl StepState {
                 // Asked again after a crash: what came of the question before nobody knows.
                 let unanswered = noted.reserved.take();
                 (noted.reserved, noted.reserved_at) = (usage.cloned(), Some(at));
+                noted.budget = budget_of(entry);
                 self.use_up(unanswered.as_ref());
             }
             EntryKind::ToolsLeftOut => noted.left_out = left_out(entry),

@@ -45,8 +45,8 @@ pub use event::{Event, EventKind, SkipReason};
 pub use foreach::{MAX_ITEMS, MAX_STEPS};
 pub use items::{BodyStep, Item, Items};
 pub use journal::{
-    CallDecided, CallDecision, CallRequest, Entry, LeftOutTool, Noted, ShownCall, Speaker, StopReason, ToolCall,
-    ToolOutcome, call_digest,
+    CallDecided, CallDecision, CallRequest, Entry, LeftOutTool, MAX_SHOWN_ARGUMENTS, Noted, ShownCall, Speaker,
+    StopReason, ToolCall, ToolOutcome, call_digest, shown_arguments,
 };
 pub use large::{AtHand, LargeOutput};
 pub use performable::Performable;

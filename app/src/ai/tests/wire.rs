@@ -529,7 +529,7 @@ async fn a_tenant_has_a_key_of_its_own_and_nobody_elses_goes_to_its_address() {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let providers = Providers::from_settings(&AiSettings { openai, tenants, ..AiSettings::default() }, &clock).unwrap();
-    for tenant in ["octo", "acme", "poor", "somebody"] {
+    for tenant in ["Octo", "acme", "poor", "somebody"] {
         let resolved = providers.of(&TenantId(tenant.to_owned())).resolve("openai/model-1").unwrap();
         resolved.provider.answer(&Question { model: resolved.model, ..simple() }).await.unwrap();
     }

@@ -94,7 +94,7 @@ async fn a_tenant_spends_what_the_operator_allows_and_every_account_is_counted()
     let (world, server) = (World::of(ASKING).await, model().await);
     let tokens = |max| Limits { max_cost: None, max_tokens: Some(max) };
     let tenant_budgets =
-        TenantBudgets { each: tokens(1), by_name: BTreeMap::from([("local".to_owned(), tokens(600))]) };
+        TenantBudgets { each: tokens(1), by_name: BTreeMap::from([("Local".to_owned(), tokens(600))]) };
     let engine = with_models_and(&world, EngineOptions { tenant_budgets, ..EngineOptions::new("one") }, &server);
     let first = run(&world, &engine).await;
     assert_eq!(world.picture(first).await, "completed | draft:completed");

@@ -3,8 +3,9 @@
 use flowctl_core::approval::{Decision, DecisionKind, Person, evaluate};
 use flowctl_core::definition::step::form::FormTimeout;
 use flowctl_core::definition::step::human_approval::{NoteRequired, OnTimeout};
-use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, ShownCall, StepState, Waiting};
-use flowctl_core::value::visible::visible;
+use flowctl_core::execution::{
+    ApprovalRequest, Execution, FormRequest, MAX_SHOWN_ARGUMENTS, ShownCall, StepState, Waiting, shown_arguments,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -19,8 +20,6 @@ const PROMPTS: usize = 40_000;
 const HIDDEN: usize = 20;
 /// Characters of a description that are shown; what is cut is said to be.
 const DESCRIPTION: usize = 8_000;
-/// Characters of a call's arguments.
-const ARGUMENTS: usize = 4_000;
 /// Characters of a headline.
 const TITLE: usize = 200;
 /// Characters of a note.
@@ -167,12 +166,13 @@ fn dismissed(step: &StepState) -> impl Iterator<Item = &Person> {
     step.decisions.iter().filter(last).filter(by_commit).map(|decision| &decision.person)
 }
 
-/// A call of a tool with all that it would be given; what is cut is said to be.
+/// A call of a tool with all that it would be given. Nobody is asked about longer ones; what was asked before that was so is cut,
+/// and said to be.
 fn whole_call(call: &ShownCall) -> String {
-    let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
-    let arguments = visible(&arguments);
-    let shown = fenced("json", &shorten(&arguments, ARGUMENTS));
-    let cut = if arguments.chars().count() > ARGUMENTS { " (the beginning; all of it is in the API)" } else { "" };
+    let arguments = shown_arguments(&call.arguments);
+    let shown = fenced("json", &shorten(&arguments, MAX_SHOWN_ARGUMENTS));
+    let is_cut = arguments.chars().count() > MAX_SHOWN_ARGUMENTS;
+    let cut = if is_cut { " (the beginning; all of it is in the API)" } else { "" };
     let (tool, operation, digest) = (code(&call.tool), code(&call.operation), code(&short(&call.digest)));
     format!("**Call:** {operation} of {tool} with these arguments{cut}, digest {digest}:\n\n{}", indented(&shown))
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use flowctl_core::approval::{Requirement, whoever_may_write};
 use flowctl_core::definition::ErrorClass;
-use flowctl_core::execution::{CallDecision, CallRequest, Entry, StepError, ToolOutcome, call_digest};
+use flowctl_core::execution::{
+    CallDecision, CallRequest, Entry, MAX_SHOWN_ARGUMENTS, StepError, ToolOutcome, call_digest, shown_arguments,
+};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Map, Value};
@@ -212,9 +214,23 @@ fn due<'e>(equipment: &'e Equipment, open: &Open, left: u64) -> Due<'e> {
             "nobody let it be made again"
         )),
         Some(decided) if decided.decision != CallDecision::Approved => Due::Not(not_allowed(decided)),
-        _ if open.begun || offered.asks => Due::Ask(offered, arguments),
+        _ if open.begun || offered.asks => match too_long(&open.call.arguments) {
+            Some(why) if open.begun => Due::Not(format!(
+                "the server stopped in the middle of this call; whether it was made is not known, and nobody is asked: {why}"
+            )),
+            Some(why) => Due::Not(format!("{why}; the call was not made: make smaller ones")),
+            None => Due::Ask(offered, arguments),
+        },
         _ => Due::Make(offered, arguments),
     }
+}
+
+/// Why nobody can be asked about a call with these arguments: a word counts for what was shown.
+fn too_long(arguments: &Value) -> Option<String> {
+    let length = shown_arguments(arguments).chars().count();
+    (length > MAX_SHOWN_ARGUMENTS).then(|| {
+        format!("its arguments have {length} characters, and a person who allows a call is shown {MAX_SHOWN_ARGUMENTS} at most")
+    })
 }
 
 /// A result that is too large for a model is cut, and says so.

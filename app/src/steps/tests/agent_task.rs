@@ -204,6 +204,21 @@ async fn a_call_that_writes_waits_for_a_person_and_is_made_as_it_was_shown() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_a_call_that_is_too_long_to_be_shown() {
+    let server = tracker().await;
+    let call = |length: usize| {
+        let script = calls(json!([{"name": "comment", "arguments": {"text": "x".repeat(length)}}]));
+        perform(input(&server, "writes", &script), Vec::new())
+    };
+    let (asked, recorded) = call(15_900).await;
+    assert!(asked.is_err() && recorded.asked().len() == 1, "{asked:?}");
+    let (answered, recorded) = call(16_000).await;
+    assert_eq!((answered.is_ok(), recorded.asked().len(), server.seen().len()), (true, 0, 0), "{answered:?}");
+    let told = story(&recorded.entries()).join("\n");
+    assert!(told.contains("a person who allows a call is shown 16000 at most; the call was not made"), "{told}");
+}
+
+#[tokio::test]
 async fn those_are_asked_whom_the_process_names_and_nobody_else_where_that_cannot_be_read() {
     let server = tracker().await;
     let script = calls(json!([{"name": "comment"}]));

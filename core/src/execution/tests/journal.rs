@@ -202,6 +202,27 @@ fn nobody_answers_or_somebody_cancels() {
 }
 
 #[test]
+fn most_of_a_step_s_own_budget_is_told_once() {
+    let mut world = World::with("- {id: one, type: api_call, url: 'http://127.0.0.1/'}", "", json!({}));
+    let own = || Limits { max_cost: None, max_tokens: Some(1_000) };
+    let told = |world: &World| {
+        let nearly = world.events.iter().filter_map(|event| match &event.kind {
+            EventKind::BudgetNearlyUsed { nearly } => Some((nearly.account.to_string(), nearly.used.tokens())),
+            _ => None,
+        });
+        nearly.collect::<Vec<_>>()
+    };
+    world.notes("one", asks_model(700, "0.01 USD", own())).unwrap();
+    world.notes("one", answer(700, "0.01 USD")).unwrap();
+    assert_eq!(told(&world), []);
+    for _ in 0..2 {
+        world.notes("one", asks_model(100, "0.01 USD", own())).unwrap();
+        world.notes("one", answer(100, "0.01 USD")).unwrap();
+        assert_eq!(told(&world), [("step/one".to_owned(), 800)]);
+    }
+}
+
+#[test]
 fn calls_at_the_same_time_cannot_overspend_together() {
     let steps =
         "- {id: one, type: api_call, url: 'http://127.0.0.1/'}\n- {id: two, type: api_call, url: 'http://127.0.0.1/'}";
