@@ -43,6 +43,8 @@ pub struct Interpretation {
     pub findings: Vec<Finding>,
     /// How often the model was asked.
     pub attempts: u32,
+    /// Why it was not asked to mend it, where it would have been.
+    pub stopped: Option<String>,
     /// The model.
     pub model: String,
     /// Tokens read and written.
@@ -132,7 +134,7 @@ async fn interpret_within(
         attempt: 1,
         ..Question::default()
     };
-    let (mut attempts, mut used) = (0, Usage::default());
+    let (mut attempts, mut used, mut stopped) = (0, Usage::default(), None);
     let (mut best, mut fault): (Option<Interpretation>, String) = (None, String::new());
     let until = Instant::now() + limit;
     while attempts <= MAX_REPAIRS {
@@ -142,9 +144,10 @@ async fn interpret_within(
         let answer = match answered {
             Ok(answer) => answer,
             // What was written and paid for is told, also where nobody can mend it any more.
-            Err(InterpretError::Budget(_) | InterpretError::Provider(_) | InterpretError::Time { .. })
+            Err(error @ (InterpretError::Budget(_) | InterpretError::Provider(_) | InterpretError::Time { .. }))
                 if best.is_some() =>
             {
+                stopped = Some(error.to_string());
                 break;
             }
             Err(error) => return Err(error),
@@ -175,7 +178,8 @@ async fn interpret_within(
     }
     let (tokens, cost) = (used.tokens(), used.total());
     let model = asking.model_name().to_owned();
-    best.map(|best| Interpretation { attempts, tokens, cost, ..best }).ok_or(InterpretError::Form { model, fault })
+    best.map(|best| Interpretation { attempts, stopped, tokens, cost, ..best })
+        .ok_or(InterpretError::Form { model, fault })
 }
 
 fn errors(made: &Interpretation) -> usize {
@@ -245,6 +249,7 @@ async fn judge(asking: &Asking, written: Written, beside: &BTreeMap<String, Stri
         sound,
         findings,
         attempts,
+        stopped: None,
         model: asking.model_name().to_owned(),
         tokens: 0,
         cost: None,
@@ -314,6 +319,7 @@ mod tests {
         assert_eq!((result.path.as_str(), result.definition.as_str()), (".flow/processes/hello.yaml", SOUND));
         assert!(result.sound && result.findings.is_empty(), "{result:?}");
         assert_eq!((result.attempts, result.confidence), (3, 0.65));
+        assert_eq!(result.stopped, None);
     }
 
     #[tokio::test]
@@ -371,6 +377,7 @@ mod tests {
         let result = interpret(&asking, &script, &BTreeMap::new()).await.unwrap();
         assert!(!result.sound);
         assert_eq!((errors(&result), result.attempts, result.confidence), (1, 1, 0.0));
+        assert_eq!(result.stopped.as_deref(), Some("nothing is left"));
         let refused = interpret(&asking, &script, &BTreeMap::new()).await.unwrap_err();
         assert!(matches!(refused, InterpretError::Budget(_)), "{refused:?}");
     }

@@ -70,6 +70,8 @@ pub(super) struct Interpreted {
     findings: Vec<Value>,
     /// How often the model was asked.
     attempts: u32,
+    /// Why it was not asked to mend it, where it would have been: a budget, the provider, the time.
+    stopped: Option<String>,
     /// The model.
     model: String,
     /// Tokens read and written.
@@ -142,9 +144,9 @@ pub(super) async fn capabilities(State(api): State<Api>) -> Json<Capabilities> {
 ///
 /// A model writes it, validation judges it, and the model mends what it finds, three times at most. Nothing is stored: what comes
 /// back is for a person to read and commit. One that is not sound in the end is told with what is wrong (`sound: false`). What
-/// the model uses counts in the month of the account; where its budget does not allow another question the answer is 402. It
-/// takes as long as the model does, five minutes at most; who hangs up before ends it. Eight are made at a time, and who asks for
-/// one more gets 503 with `Retry-After`.
+/// the model uses counts in the month of the account; where its budget does not allow a question before there is any definition
+/// the answer is 402, and later `stopped` says so. It takes as long as the model does, five minutes at most; who hangs up before
+/// ends it. Eight are made at a time, and who asks for one more gets 503 with `Retry-After`.
 #[utoipa::path(post, path = "/ai/interpret", tag = "ai", operation_id = "ai_interpret", request_body = Description,
     responses((status = 200, description = "The definition", body = Interpreted)))]
 pub(super) async fn interpret(
@@ -172,6 +174,7 @@ pub(super) async fn interpret(
         sound: made.sound,
         findings: made.findings.iter().map(|finding| json!(finding)).collect(),
         attempts: made.attempts,
+        stopped: made.stopped,
         model: made.model,
         tokens: made.tokens,
         cost: made.cost,

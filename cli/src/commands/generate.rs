@@ -77,6 +77,9 @@ fn print(arguments: &GenerateArguments, made: &Interpretation, quiet: bool) -> a
             visible(&finding.message)
         );
     }
+    if let Some(stopped) = &made.stopped {
+        anstream::eprintln!("not mended: {}", visible(stopped));
+    }
     if !quiet {
         anstream::eprintln!("\n{}", visible(made.explanation.trim()));
         let (asked, tokens) = (made.attempts, made.tokens);
