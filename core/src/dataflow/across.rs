@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{Built, Templates, build};
-use super::flow::{Flow, PlaceIndex};
+use super::flow::{Flow, HandedOn, PlaceIndex};
 use super::source::Origins;
 use crate::definition::Process;
 use crate::definition::step::AgentTask;
@@ -61,12 +61,14 @@ impl Flows {
         for index in &knotted {
             join(&mut built[*index], &by_name, &passages);
             for (_, place) in built[*index].inputs.clone() {
-                add(&mut built[*index].flow, place, Origins::ANY);
+                let flow = &mut built[*index].flow;
+                add(flow, place, Origins::ANY);
+                flow.from_trigger.push(place);
             }
         }
         for index in knotted.iter().chain(order.iter().rev()) {
             built[*index].flow.settle();
-            give_inputs(*index, &mut built, &by_name);
+            give_inputs(*index, &mut built, &by_name, scopes[*index].process.header.name.as_str());
         }
         let paths = scopes.iter().map(|scope| scope.file.source.path().to_owned());
         Self { by_path: paths.zip(built.into_iter().map(|built| built.flow)).collect(), none: Flow::default() }
@@ -167,17 +169,30 @@ fn passage(built: &mut Built) -> Passage {
     passage
 }
 
-/// Lets the data that a settled process passes to others reach their inputs.
-fn give_inputs(caller: usize, built: &mut [Built], by_name: &BTreeMap<&str, usize>) {
-    let mut given: Vec<(usize, PlaceIndex, Origins)> = Vec::new();
-    for call in &built[caller].calls {
+/// Lets the data that a settled process passes to others reach their inputs. What begins with its trigger is of theirs too.
+fn give_inputs(caller: usize, built: &mut [Built], by_name: &BTreeMap<&str, usize>, name: &str) {
+    let mut given: Vec<(usize, PlaceIndex, Origins, Option<HandedOn>)> = Vec::new();
+    let Built { flow, calls, .. } = &built[caller];
+    let inputs = || calls.iter().flat_map(|call| &call.inputs);
+    let triggers: Vec<(PlaceIndex, u64)> = flow.trigger_places().iter().map(|place| (*place, OWN_TRIGGER)).collect();
+    let marks = if inputs().next().is_some() { flow.marks(&triggers) } else { Vec::new() };
+    for call in calls {
         let Some(callee) = by_name.get(call.process.as_str()) else { continue };
-        for (name, place) in &call.inputs {
-            let to = built[*callee].inputs.iter().find(|(input, _)| input == name);
-            given.extend(to.map(|(_, to)| (*callee, *to, built[caller].flow.reached[*place as usize])));
+        for (input, place) in &call.inputs {
+            let to = built[*callee].inputs.iter().find(|(own, _)| own == input);
+            let at = *place as usize;
+            let field = flow.field_at(*place).filter(|_| marks.get(at).is_some_and(|marks| *marks != 0));
+            let handed_on = field.map(|field| HandedOn { by: name.to_owned(), node: flow.fields()[field].node });
+            given.extend(to.map(|(_, to)| (*callee, *to, flow.reached[at], handed_on)));
         }
     }
-    for (callee, place, origins) in given {
-        add(&mut built[callee].flow, place, origins);
+    for (callee, place, origins, handed_on) in given {
+        let Built { flow, is_given_inputs, .. } = &mut built[callee];
+        add(flow, place, origins);
+        let handed_on = handed_on.filter(|_| !*is_given_inputs && !flow.handed_on.contains_key(&place));
+        if let Some(handed_on) = handed_on {
+            flow.from_trigger.push(place);
+            flow.handed_on.insert(place, handed_on);
+        }
     }
 }

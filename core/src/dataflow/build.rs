@@ -34,6 +34,8 @@ pub(super) struct Built {
     pub(super) calls: Vec<Call>,
     /// Its inputs.
     pub(super) inputs: Vec<(String, PlaceIndex)>,
+    /// Whether whoever starts it may give them.
+    pub(super) is_given_inputs: bool,
     /// The fields of its outputs.
     pub(super) outputs: Vec<(String, PlaceIndex)>,
 }
@@ -56,7 +58,14 @@ pub(super) fn build(
     build.declare(&process.steps, outputs_of, reads_words);
     build.read_steps(&process.steps, &mut number, &mut Vec::new());
     build.read_header(process);
-    Built { flow: build.flow, calls: build.calls, inputs: build.input_places, outputs: build.output_places }
+    let is_given_inputs = starters(process);
+    Built {
+        flow: build.flow,
+        calls: build.calls,
+        inputs: build.input_places,
+        is_given_inputs,
+        outputs: build.output_places,
+    }
 }
 
 struct Build<'b> {

@@ -118,6 +118,15 @@ pub(super) struct StepFacts {
     pub(super) step_type: StepType,
 }
 
+/// A caller that hands data of its trigger on to an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HandedOn {
+    /// The calling process.
+    pub(crate) by: String,
+    /// The value in its file that is handed on.
+    pub(crate) node: NodeId,
+}
+
 /// The flow of one process.
 #[derive(Debug, Default)]
 pub struct Flow {
@@ -137,6 +146,8 @@ pub struct Flow {
     pub(super) reached: Vec<Origins>,
     /// Places where data of a trigger begins.
     pub(super) from_trigger: Vec<PlaceIndex>,
+    /// Inputs that are among them since another process hands its trigger on.
+    pub(super) handed_on: BTreeMap<PlaceIndex, HandedOn>,
     /// The place of each field.
     pub(super) field_places: Vec<PlaceIndex>,
 }
@@ -251,6 +262,11 @@ impl Flow {
     /// Where data of a trigger begins.
     pub(crate) fn trigger_places(&self) -> &[PlaceIndex] {
         &self.from_trigger
+    }
+
+    /// Who hands its trigger on to this place, an input, where it would not be of the trigger otherwise.
+    pub(crate) fn handed_on(&self, place: PlaceIndex) -> Option<&HandedOn> {
+        self.handed_on.get(&place)
     }
 
     /// Where data of a step begins: its output, the parts of it, its error.

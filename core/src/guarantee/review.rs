@@ -380,6 +380,13 @@ impl<'r> Review<'_, '_, 'r> {
         };
         let mut words = vec![format!("`{source}`")];
         let mut places = Vec::new();
+        if let Some(handed_on) = self.flow.handed_on(way.0) {
+            words.insert(0, format!("the trigger of `{}`", handed_on.by));
+            places.extend(self.world.processes.get(handed_on.by.as_str()).map(|caller| {
+                let message = format!("`{}` hands its trigger on as `{source}`", handed_on.by);
+                Place { file: caller.file, span: caller.file.document.node(handed_on.node).span(), message }
+            }));
+        }
         for hop in &path.hops {
             let field = &self.flow.fields()[hop.field];
             let owner = match &field.owner {

@@ -4,4 +4,5 @@
 mod brute;
 mod compared;
 mod copies;
+mod handed_on;
 mod stories;
