@@ -12,7 +12,7 @@ use super::verdict::Verdict;
 use super::weakened::in_words;
 use crate::approval::conjuncts;
 use crate::dataflow::{Flow, Owner};
-use crate::definition::process::{Defaults, Guarantee, Passes};
+use crate::definition::process::{Guarantee, Passes};
 use crate::definition::{Approvers, Step, StepKind, StepType};
 use crate::source::{Span, Spanned};
 use crate::validate::{ProcessScope, Scope};
@@ -21,6 +21,13 @@ use crate::validate::{ProcessScope, Scope};
 const ALLOWANCE: usize = 1_000_000;
 /// Most steps of a process, bodies included, for which anything is proved.
 const MAX_STEPS: usize = 4_000;
+
+/// Deepest nesting of bodies and processes together that is looked into.
+pub(super) const MAX_DEPTH: usize = 32;
+/// Why nothing is said of what is nested deeper.
+pub(super) const TOO_DEEP: &str = "bodies and processes are nested too deep";
+/// As deep as processes may run each other: what is deeper is a fault that is told elsewhere.
+pub(super) const DEEPEST_PROCESS: usize = crate::execution::MAX_DEPTH as usize;
 
 /// What the prover says of one guarantee of one process.
 #[derive(Debug)]
@@ -176,9 +183,7 @@ fn verdict<'r>(
         return Some(no_data_from(scope, world, process, source, to, guarantee));
     }
     if let Some(bound) = &guarantee.ends_within {
-        let settings = scope.repository.settings();
-        let defaults: Defaults = settings.map(|settings| settings.defaults.clone()).unwrap_or_default();
-        return Some(ends_within(world, &defaults, process, bound.value));
+        return Some(ends_within(world, scope.repository, process, bound.value));
     }
     guarantee.at_most.as_ref().map(|bound| at_most(world, scope.repository, process, &bound.value))
 }

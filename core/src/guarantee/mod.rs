@@ -5,6 +5,7 @@
 mod conditions;
 mod copies;
 mod costliest;
+mod equipped;
 mod every_path;
 mod governing;
 mod judge;

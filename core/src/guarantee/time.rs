@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::equipped::{Asks, asks};
 use super::every_path::World;
-use super::judge::is_whole;
+use super::judge::{DEEPEST_PROCESS, MAX_DEPTH, TOO_DEEP, is_whole};
 use super::model::can_fail;
 use super::verdict::{Counterexample, Place, Verdict};
 use crate::definition::process::Defaults;
+use crate::definition::repository::{File, Repository};
 use crate::definition::step::human_approval::OnTimeout;
-use crate::definition::step::{Foreach, HumanApproval, Join, RunOn, StepKind};
+use crate::definition::step::{AgentTask, Foreach, HumanApproval, Join, RunOn, StepKind};
 use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
 use crate::execution::input::{usual_retry, usual_timeout};
 use crate::graph::{Graph, StepIndex};
@@ -19,19 +21,20 @@ use crate::value::Duration;
 
 /// How long another side may ask to be left alone: what `Retry-After` says is honoured up to a day.
 const LONGEST_RETRY_AFTER: u64 = 24 * 60 * 60 * 1_000;
-/// Deepest nesting of bodies and processes.
-const MAX_DEPTH: usize = 16;
+/// How long people have to say whether an agent may call a tool.
+const LONGEST_QUESTION: u64 = 24 * 60 * 60 * 1_000;
 /// Longer than any duration that can be written.
 const FOREVER: u64 = u64::MAX / 4;
 
 /// Proves or refutes.
 pub(super) fn ends_within<'r>(
     world: &World<'_, 'r>,
-    defaults: &Defaults,
+    repository: &'r Repository,
     process: &ProcessScope<'r>,
     bound: Duration,
 ) -> Verdict<'r> {
-    let mut clock = Clock { world, defaults, known: BTreeMap::new(), within: BTreeSet::new() };
+    let defaults = repository.settings().map(|settings| settings.defaults.clone()).unwrap_or_default();
+    let mut clock = Clock { world, repository, defaults: &defaults, known: BTreeMap::new(), within: BTreeSet::new() };
     let longest = match clock.execution(process, 0) {
         Err(Endless { faulty: true, .. }) => return Verdict::Faulty,
         Err(Endless { unproved: true, why, .. }) => return Verdict::Unproved(why),
@@ -67,7 +70,7 @@ struct Longest<'r> {
 #[derive(Debug, Clone)]
 struct Link<'r> {
     words: String,
-    file: &'r crate::definition::repository::File,
+    file: &'r File,
     span: crate::source::Span,
 }
 
@@ -87,6 +90,7 @@ type Bound<'r> = Result<Longest<'r>, Endless<'r>>;
 
 struct Clock<'c, 'w, 'r> {
     world: &'c World<'w, 'r>,
+    repository: &'r Repository,
     /// The repository's.
     defaults: &'c Defaults,
     known: BTreeMap<String, Bound<'r>>,
@@ -243,7 +247,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
         let endless = |why: String, help: String| {
             Err(Endless { faulty: false, unproved: false, why, help, links: vec![link(format!("`{id}`"))] })
         };
-        let no_timeout = || endless(format!("`{id}` has no `timeout`"), format!("give `{id}` a `timeout`"));
+        let no_timeout = || Err(without_timeout(id, link));
         match &step.kind {
             StepKind::Set(_) | StepKind::Gateway(_) => Ok(Longest::default()),
             StepKind::Wait(wait) => match (wait.duration.as_deref(), &wait.until, &wait.event) {
@@ -256,7 +260,12 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 }
                 (None, None, Some(event)) => match event.timeout.as_deref() {
                     Some(Templated::Literal(limit)) => {
-                        plain(limit.as_millis(), format!("`{id}` waits up to {limit} for `{}`", event.name.value))
+                        let words = format!("`{id}` waits up to {limit} for `{}`", event.name.value);
+                        // It fails in no other way than that nothing came.
+                        match self.retry(context, step).is_some_and(|retry| retry.covers(ErrorClass::Timeout)) {
+                            true => self.attempts(context, step, limit.as_millis(), words),
+                            false => plain(limit.as_millis(), words),
+                        }
                     }
                     _ => endless(
                         format!("`{id}` waits for an event without a `timeout`"),
@@ -267,7 +276,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             },
             StepKind::HumanApproval(approval) => match step.timeout.as_deref() {
                 None => no_timeout(),
-                Some(Templated::Template(_)) => computed(id, link),
+                Some(Templated::Template(_)) => Err(computed(id, link)),
                 Some(Templated::Literal(timeout)) => {
                     let (total, deadlines) = people(self.world, approval, *timeout);
                     let words = match deadlines {
@@ -279,7 +288,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             },
             StepKind::Form(_) => match step.timeout.as_deref() {
                 None => no_timeout(),
-                Some(Templated::Template(_)) => computed(id, link),
+                Some(Templated::Template(_)) => Err(computed(id, link)),
                 Some(Templated::Literal(timeout)) => {
                     plain(timeout.as_millis(), format!("`{id}` waits {timeout} for people"))
                 }
@@ -309,32 +318,62 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 self.attempts(context, step, child.millis, words)
             }
             StepKind::Process(_) => Ok(Longest::default()),
-            _ => match (&step.timeout, usual_timeout(step.step_type())) {
-                (Some(timeout), _) => match timeout.literal() {
-                    Some(limit) => {
-                        self.attempts(context, step, limit.as_millis(), format!("`{id}` runs up to {limit}"))
-                    }
-                    None => computed(id, link),
-                },
-                (None, None) => no_timeout(),
-                (None, Some(usual)) => {
-                    let limit = context.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value);
-                    self.attempts(context, step, limit.as_millis(), format!("`{id}` runs up to {limit}"))
-                }
-            },
+            StepKind::AgentTask(task) => self.agent(context, step, task),
+            _ => self.call(context, step),
         }
+    }
+
+    /// A step that calls something.
+    fn call(&self, context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
+        let limit = limit(context, step)?;
+        self.attempts(context, step, limit.as_millis(), format!("`{}` runs up to {limit}", step.id))
+    }
+
+    /// A task of an agent. While people are asked about a call its time stands still, and it begins anew behind that.
+    fn agent(&self, context: &Context<'_, 'r>, step: &Step, task: &AgentTask) -> Bound<'r> {
+        let id = step.id.as_str();
+        let again = self.retry(context, step).map_or(0, |retry| u64::from(retry.max_attempts - 1));
+        match asks(self.repository, task) {
+            // Calls that people refuse do not count for `max_tool_calls`.
+            Asks::Before(tool) => Err(Endless {
+                faulty: false,
+                unproved: true,
+                why: format!(
+                    "nothing says how often `{id}` asks people about calls of `{tool}`, up to a day each; give the tool \
+                     `approval: never`, or set `defaults.execution_timeout`"
+                ),
+                help: String::new(),
+                links: vec![Link { words: format!("`{id}`"), file: context.process.file, span: step.id.span }],
+            }),
+            Asks::AfterTimeout if again > 0 => {
+                let limit = limit(context, step)?.as_millis();
+                let mut longest = self.call(context, step)?;
+                let asked = again.saturating_mul(LONGEST_QUESTION.saturating_add(limit));
+                longest.millis = longest.millis.saturating_add(asked).min(FOREVER);
+                for link in &mut longest.links {
+                    link.words.push_str(", and people have a day to say whether an interrupted call is made again");
+                }
+                Ok(longest)
+            }
+            Asks::Nobody | Asks::AfterTimeout => self.call(context, step),
+        }
+    }
+
+    /// How a step is tried again, where it is.
+    fn retry(&self, context: &Context<'_, 'r>, step: &Step) -> Option<Retry> {
+        let usual = usual_retry(step.step_type());
+        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref()).or(usual.as_ref());
+        retry.filter(|retry| retry.max_attempts > 1).cloned()
     }
 
     /// The same thing again as often as `retry` allows, with the pauses between.
     fn attempts(&self, context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Bound<'r> {
         let link = |words| Link { words, file: context.process.file, span: step.id.span };
-        let usual = usual_retry(step.step_type());
-        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref()).or(usual.as_ref());
-        let Some(retry) = retry.filter(|retry| retry.max_attempts > 1) else {
+        let Some(retry) = self.retry(context, step) else {
             return Ok(Longest { millis, links: vec![link(words)] });
         };
-        let asked = asks_for_pauses(step, retry);
-        let pauses = (1..retry.max_attempts).map(|tries| pause(retry, tries).max(asked));
+        let asked = asks_for_pauses(step, &retry);
+        let pauses = (1..retry.max_attempts).map(|tries| pause(&retry, tries).max(asked));
         let pauses = pauses.fold(0_u64, u64::saturating_add);
         let total = millis.saturating_mul(u64::from(retry.max_attempts)).saturating_add(pauses).min(FOREVER);
         let mut words =
@@ -354,9 +393,14 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             Err(Endless { faulty: true, unproved: false, why: String::new(), help: String::new(), links: Vec::new() })
         };
         let Some(child) = self.world.processes.get(name).copied() else { return faulty() };
-        if context.depth >= MAX_DEPTH || !is_whole(child) || !self.within.insert(name.to_owned()) {
+        if self.within.len() >= DEEPEST_PROCESS || !is_whole(child) || self.within.contains(name) {
             return faulty();
         }
+        if context.depth >= MAX_DEPTH {
+            let (why, help) = (TOO_DEEP.to_owned(), String::new());
+            return Err(Endless { faulty: false, unproved: true, why, help, links: vec![link()] });
+        }
+        self.within.insert(name.to_owned());
         let bound = self.execution(child, context.depth + 1).map_err(|mut endless| {
             endless.links.insert(0, link());
             endless
@@ -384,15 +428,39 @@ struct Context<'c, 'r> {
     depth: usize,
 }
 
-fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Bound<'r> {
+/// How long an attempt of a step that calls something may take.
+fn limit<'r>(context: &Context<'_, 'r>, step: &Step) -> Result<Duration, Endless<'r>> {
+    let id = step.id.as_str();
+    let link = |words: String| Link { words, file: context.process.file, span: step.id.span };
+    match (&step.timeout, usual_timeout(step.step_type())) {
+        (Some(timeout), _) => match timeout.literal() {
+            Some(limit) => Ok(limit),
+            None => Err(computed(id, link)),
+        },
+        (None, None) => Err(without_timeout(id, link)),
+        (None, Some(usual)) => Ok(context.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value)),
+    }
+}
+
+fn without_timeout<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Endless<'r> {
+    Endless {
+        faulty: false,
+        unproved: false,
+        why: format!("`{id}` has no `timeout`"),
+        help: format!("give `{id}` a `timeout`"),
+        links: vec![link(format!("`{id}`"))],
+    }
+}
+
+fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Endless<'r> {
     let help = format!("write out the `timeout` of `{id}`");
-    Err(Endless {
+    Endless {
         faulty: false,
         unproved: false,
         why: format!("the `timeout` of `{id}` is computed"),
         help,
         links: vec![link(format!("`{id}`"))],
-    })
+    }
 }
 
 /// Whether a step ends well in every run in which nobody cancels: it cannot fail, nothing skips it, and neither can what

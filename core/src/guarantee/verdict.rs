@@ -12,7 +12,7 @@ pub enum Verdict<'r> {
     Idle(String),
     /// It does not hold: a shortest run against it.
     Fails(Counterexample<'r>),
-    /// Neither was proved; why.
+    /// Neither was proved; why, and behind `; ` what to do about it where that is known.
     Unproved(String),
     /// Nothing can be said because of a fault that is told elsewhere: a process that is not there, or runs itself.
     Faulty,

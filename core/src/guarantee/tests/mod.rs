@@ -6,3 +6,4 @@ mod compared;
 mod copies;
 mod handed_on;
 mod stories;
+mod time;

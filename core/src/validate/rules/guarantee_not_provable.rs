@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     reason: r#"
 There are too many ways to look at each, or a condition asks about how several steps ended in one comparison or about a
 decision that was computed further, or several approvals show the data at different places and each of them only on some
-ways. A decision that a `set` holds as it is or as a comparison, or that a process returns as it is, is followed. The guarantee may hold; but nobody has shown it, and a promise that nobody has shown must not look like one that
+ways, or nothing says how often an agent asks people about calls. A decision that a `set` holds as it is or as a comparison, or that a process returns as it is, is followed. The guarantee may hold; but nobody has shown it, and a promise that nobody has shown must not look like one that
 is kept. Make the process simpler, split it, or let the approvals show the same value.
 "#,
     wrong: r#"
@@ -107,6 +107,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for judged in scope.judged() {
         let Some(Verdict::Unproved(why)) = &judged.verdict else { continue };
         let words = judged.in_words();
+        // What to do is said with the reason where it is known.
+        let (why, help) = why.split_once("; ").unwrap_or((why, "make the process simpler, or split it"));
         match place(judged) {
             Place::Process => {
                 let message = format!("`{words}` could not be proved: {why}");
@@ -121,6 +123,6 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 finding.also(judged.stated.file, judged.span(), "the policy demands it here")
             }
         }
-        .help("make the process simpler, or split it");
+        .help(help);
     }
 }
