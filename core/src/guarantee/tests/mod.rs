@@ -5,5 +5,6 @@ mod brute;
 mod compared;
 mod copies;
 mod handed_on;
+mod money;
 mod stories;
 mod time;
