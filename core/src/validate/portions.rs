@@ -288,7 +288,10 @@ fn elsewhere(portions: &[Portion], joining: &BTreeSet<String>) -> Elsewhere {
     let mut all = Elsewhere::default();
     for portion in portions {
         let stays = portion.outlines.iter().filter(|outline| !joining.contains(&outline.path));
-        all.names.extend(stays.map(|outline| outline.name.clone()));
+        for outline in stays {
+            // That the two differ is told once, and not at each that means the file.
+            all.names.extend([outline.name.clone(), stem(&outline.path).to_owned()]);
+        }
         all.used.extend(portion.elsewhere.used.iter().cloned());
         all.is_faulty |= portion.elsewhere.is_faulty;
     }
