@@ -71,6 +71,11 @@ pub struct Integration {
 }
 
 impl FlowSettings {
+    /// Where somebody is allowed to go on without an approval: the command's word as it is written.
+    pub fn override_word(&self) -> Option<&Spanned<String>> {
+        self.commands.keys().find(|word| word.trim_start_matches('/') == "override")
+    }
+
     /// Whether a rule is off, by its code or its name as it is written.
     pub fn turns_off(&self, rule: &str) -> bool {
         self.validate.levels.iter().any(|(name, level)| name.value == rule && *level == Level::Off)

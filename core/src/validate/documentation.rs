@@ -6,13 +6,14 @@ use std::fmt::Write;
 use super::rules::RULES;
 
 /// Groups of codes by their first digit.
-const GROUPS: [(&str, &str); 8] = [
+const GROUPS: [(&str, &str); 9] = [
     ("FLOW0", "What a file says: syntax, structure, names"),
     ("FLOW1", "The graph: order, gateways, failures"),
     ("FLOW2", "Expressions"),
     ("FLOW3", "People"),
     ("FLOW4", "Files and what they refer to"),
     ("FLOW5", "Secrets and safety"),
+    ("FLOW6", "Guarantees"),
     ("FLOW7", "What it may cost"),
     ("FLOW9", "Validation itself"),
 ];

@@ -111,7 +111,12 @@ fn shared(texts: Texts<'_>) -> BTreeMap<Arc<str>, Arc<File>> {
 
 /// Whether what is found in a file that is shared depends on the processes that there are.
 pub(super) fn speaks_of_processes(file: &File) -> bool {
-    matches!(&file.definition, Some(Definition::Policy(policy)) if !policy.guarantees.is_empty())
+    match &file.definition {
+        Some(Definition::Policy(policy)) => !policy.guarantees.is_empty(),
+        // Which guarantees of theirs it goes past is said there.
+        Some(Definition::Settings(settings)) => settings.override_word().is_some(),
+        _ => false,
+    }
 }
 
 /// What texts seem to say, before anything is read.
@@ -393,5 +398,38 @@ mod tests {
         let told = |code: &str| portions.iter().filter(|finding| finding.contains(code)).count();
         assert_eq!((told("duplicate-process-name"), told("unknown-process")), (1, 1), "{portions:#?}");
         assert!(portions.iter().any(|finding| finding.contains("did you mean `p32`?")), "{portions:#?}");
+    }
+
+    /// Processes, each alone.
+    fn alone(count: usize) -> BTreeMap<String, Vec<u8>> {
+        let text =
+            |number| format!("name: p{number}\nversion: 1\nsteps:\n  - {{id: a, type: set, values: {{x: 1}}}}\n");
+        (0..count).map(|number| (format!(".flow/processes/p{number}.yaml"), text(number).into_bytes())).collect()
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_file_too() {
+        let mut files = alone(40);
+        let mut write = |name: &str, text: &str| {
+            files.insert(format!(".flow/processes/{name}.yaml"), text.as_bytes().to_vec());
+        };
+        write("called", "name: otherwise\nversion: 1\nsteps:\n  - {id: a, type: set, values: {x: 1}}\n");
+        write("caller", "name: caller\nversion: 1\nsteps:\n  - {id: a, type: process, process: called}\n");
+        let (portions, whole) = agree(&files, true);
+        assert_eq!(portions, whole);
+        let told = |name: &str| portions.iter().filter(|finding| finding.contains(name)).count();
+        assert_eq!((told("name-differs-from-file"), told("unknown-process")), (1, 0), "{portions:#?}");
+    }
+
+    #[test]
+    fn settings_that_speak_of_what_processes_guarantee_see_them_all() {
+        let mut files = alone(40);
+        let guarded = "name: p7\nversion: 1\nguarantees: [{every_path_to: b, passes: a}]\nsteps:\n  - {id: a, type: human_approval, approvers: {role: write}, timeout: 1d}\n  - {id: b, type: api_call, depends_on: a, url: 'https://example.com'}\n";
+        files.insert(".flow/processes/p7.yaml".to_owned(), guarded.as_bytes().to_vec());
+        files.insert(".flow/flow.yaml".to_owned(), b"commands:\n  override: {role: admin}\n".to_vec());
+        let (portions, whole) = agree(&files, true);
+        assert_eq!(portions, whole);
+        let told = portions.iter().filter(|finding| finding.contains("guarantee-overridden")).count();
+        assert_eq!(told, 1, "{portions:#?}");
     }
 }

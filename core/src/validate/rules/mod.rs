@@ -53,6 +53,7 @@ pub mod guarantee_does_not_hold;
 pub mod guarantee_incomplete;
 pub mod guarantee_names_nothing;
 pub mod guarantee_not_provable;
+pub mod guarantee_overridden;
 pub mod guarantee_proves_nothing;
 pub mod ignored_decision;
 pub mod impossible_approval;
@@ -330,6 +331,7 @@ pub const RULES: &[&Rule] = &[
     &guarantee_incomplete::RULE,
     &foreach_without_budget::RULE,
     &unlimited_agent::RULE,
+    &guarantee_overridden::RULE,
     &repeated_write::RULE,
     &budget_above_agent::RULE,
     &budgets_over_quota::RULE,
