@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::copies::returned;
 use super::governing::Policies;
-use super::judge::is_whole;
+use super::judge::{DEEPEST_PROCESS, MAX_DEPTH, TOO_DEEP, is_whole};
 use super::model::Model;
 use super::quick::proved;
 use super::search::{Found, Goal, Passes, search};
@@ -27,8 +27,6 @@ use crate::validate::ProcessScope;
 const MAX_SEARCHES: usize = 48;
 /// Of so many steps that a guarantee fails for, the one with the shortest path is told.
 const COMPARED: usize = 6;
-/// Deepest nesting of bodies and processes, as deep as processes may run each other.
-const MAX_DEPTH: usize = 16;
 
 /// What a guarantee speaks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,7 +232,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
         match &step.kind {
             StepKind::Foreach(foreach) if has_target(&foreach.steps) => {
                 if place.depth >= MAX_DEPTH {
-                    return Some(Answer { unsure: Some("bodies are nested too deep".to_owned()), ..Answer::default() });
+                    return Some(Answer { unsure: Some(TOO_DEEP.to_owned()), ..Answer::default() });
                 }
                 let inner = Place { steps: &foreach.steps, depth: place.depth + 1, ..place };
                 Some(self.look(inner)).filter(Answer::says_something)
@@ -244,9 +242,13 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
                 let Some(child) = self.world.processes.get(name).copied() else {
                     return Some(Answer { faulty: true, ..Answer::default() });
                 };
-                if place.depth >= MAX_DEPTH || !is_whole(child) || !self.within.insert(name.to_owned()) {
+                if self.within.len() >= DEEPEST_PROCESS || !is_whole(child) || self.within.contains(name) {
                     return Some(Answer { faulty: true, ..Answer::default() });
                 }
+                if place.depth >= MAX_DEPTH {
+                    return Some(Answer { unsure: Some(TOO_DEEP.to_owned()), ..Answer::default() });
+                }
+                self.within.insert(name.to_owned());
                 let steps = &child.process.steps;
                 let inner = self.look(Place { process: child, steps, is_top: false, depth: place.depth + 1 });
                 self.within.remove(name);

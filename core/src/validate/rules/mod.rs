@@ -108,6 +108,7 @@ pub mod shadowed_name;
 pub mod step_not_before;
 pub mod stub_does_not_fit;
 pub mod stub_without_effect;
+pub mod sub_processes_too_deep;
 pub mod suppression_without_reason;
 pub mod tag_in_value;
 pub mod template_in_key;
@@ -304,6 +305,7 @@ pub const RULES: &[&Rule] = &[
     &inputs_of_test::RULE,
     &unknown_output_in_test::RULE,
     &contradicting_expectation::RULE,
+    &sub_processes_too_deep::RULE,
     &stub_without_effect::RULE,
     &contradicting_stub::RULE,
     &case_cannot_start::RULE,
@@ -329,9 +331,9 @@ pub const RULES: &[&Rule] = &[
     &guarantee_names_nothing::RULE,
     &guarantee_proves_nothing::RULE,
     &guarantee_incomplete::RULE,
+    &guarantee_overridden::RULE,
     &foreach_without_budget::RULE,
     &unlimited_agent::RULE,
-    &guarantee_overridden::RULE,
     &repeated_write::RULE,
     &budget_above_agent::RULE,
     &budgets_over_quota::RULE,

@@ -49,8 +49,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let calls: BTreeMap<&str, Vec<&Spanned<Slug>>> =
-        scope.processes.iter().map(|process| (process.process.header.name.as_str(), called(process.process))).collect();
+    let calls = calls(scope);
     // The processes of a circle that was told: each of them runs itself by the same mistake.
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for process in &scope.processes {
@@ -77,6 +76,18 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// Most calls of a circle that are shown beside the first.
 const MAX_SHOWN: usize = 16;
 
+/// By the name of each process its calls of others.
+pub(super) type Calls<'p> = BTreeMap<&'p str, Vec<&'p Spanned<Slug>>>;
+
+/// Who calls whom; of processes with one name the first.
+pub(super) fn calls<'r>(scope: &Scope<'r>) -> Calls<'r> {
+    let mut calls = Calls::new();
+    for process in &scope.processes {
+        calls.entry(process.process.header.name.as_str()).or_insert_with(|| called(process.process));
+    }
+    calls
+}
+
 fn called(process: &Process) -> Vec<&Spanned<Slug>> {
     process
         .all_steps()
@@ -88,7 +99,7 @@ fn called(process: &Process) -> Vec<&Spanned<Slug>> {
 }
 
 /// A way from one process to another by what they call, both included.
-fn way<'p>(calls: &BTreeMap<&'p str, Vec<&'p Spanned<Slug>>>, from: &'p str, to: &str) -> Option<Vec<&'p str>> {
+fn way<'p>(calls: &Calls<'p>, from: &'p str, to: &str) -> Option<Vec<&'p str>> {
     let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
     let mut open = VecDeque::from([from]);
     while let Some(name) = open.pop_front() {
