@@ -297,7 +297,7 @@ fn signals(execution: &Execution, now: Timestamp) -> Vec<(Execution, Signal)> {
     signals
 }
 
-fn word(decision: DecisionKind, state: &StepState, now: Timestamp) -> Decision {
+pub(super) fn word(decision: DecisionKind, state: &StepState, now: Timestamp) -> Decision {
     Decision {
         person: Person { login: "ann".to_owned(), id: 0 },
         decision,

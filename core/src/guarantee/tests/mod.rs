@@ -7,5 +7,7 @@ mod copies;
 mod deep;
 mod handed_on;
 mod money;
+mod played;
+mod random;
 mod stories;
 mod time;
