@@ -127,7 +127,8 @@ impl Player<'_> {
                 self.executions[index].apply(event);
                 self.note(index, event);
             }
-            let others = signals_to_others(Some(&before), &self.executions[index]);
+            let plan = self.plans.get(&before.process);
+            let others = signals_to_others(plan, Some(&before), &self.executions[index]);
             open.extend(others.into_iter().map(|(other, signal)| (other.as_u128() as usize - 1, signal)));
         }
         taken
