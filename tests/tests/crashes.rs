@@ -16,6 +16,8 @@ use flowctl_app::audit::compare_reference;
 use flowctl_app::crash::CRASH_POINTS;
 use flowctl_app::server::existing;
 use flowctl_app::settings::Settings;
+use flowctl_sandbox::state::{Comment, Permission};
+use flowctl_sandbox::{Fault, FaultRule, FileContent, Files, OpenPullRequest};
 use flowctl_tests::{Database, Server, World};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -362,6 +364,86 @@ async fn the_relay(on: On) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_while_it_dispatches_a_workflow_dispatches_it_once() {
     assert_eq!(killed_at(SHIPPING, On::Sqlite, &OF_WORKFLOWS).await, OF_WORKFLOWS);
+}
+
+/// Asks after its comment was made.
+const ASKS_LATER: &str = "
+name: release
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: built, type: wait, for: 1s}
+  - {id: leads, type: human_approval, depends_on: built, title: Ship it?, approvers: {users: [bob]}}
+";
+
+/// Plays a question that comes while the answer to the first comment is lost, with a server that dies at the nth passing of
+/// a point: how often people were told of the question, and whether the server died.
+async fn told_of_a_question(point: &str, nth: u32) -> (usize, bool) {
+    const SHOP: &str = "octo-org/shop";
+    let world = Arc::new(World::set_up("release"));
+    let hub = world.hub();
+    let lost = FaultRule::new(Fault::ErrorAfter { status: 502 }).method("POST");
+    hub.faults.add(lost.path("/repos/octo-org/shop/issues/*/comments"));
+    let mut watch = Watch::over(&world, point, nth);
+    hub.create_organization("octo-org").unwrap();
+    for login in ["alice", "bob"] {
+        hub.create_user(login).unwrap();
+        hub.add_member("octo-org", login, false).unwrap();
+    }
+    let file = FileContent { bytes: ASKS_LATER.as_bytes().to_vec(), executable: false };
+    let files = Files::from([(".flow/processes/release.yaml".to_owned(), Some(file))]);
+    hub.create_repository(SHOP, &files).unwrap();
+    for login in ["alice", "bob"] {
+        hub.grant(SHOP, login, Permission::Write).unwrap();
+    }
+    hub.install("octo-org", None).unwrap();
+    let files = BTreeMap::from([("new.md".to_owned(), Some("new\n".to_owned()))]);
+    let new = OpenPullRequest { title: "New".to_owned(), head: "new".to_owned(), files, ..OpenPullRequest::default() };
+    hub.open_pull_request(SHOP, "alice", &new).unwrap();
+    let told = || {
+        let comments = hub.comments(SHOP, 1).unwrap();
+        let asked = comments.iter().filter(|comment| purpose(&comment.body) == ASKED).count();
+        // An edit reaches nobody's inbox: what a comment was made with counts.
+        let made = comments.iter().map(|comment| comment.earlier.first().unwrap_or(&comment.body));
+        asked + made.filter(|body| body.contains("flowctl:execution:") && body.contains("Ship it?")).count()
+    };
+    let shown = async {
+        let shows =
+            |comment: &Comment| comment.body.contains("flowctl:execution:") && comment.body.contains("Ship it?");
+        while !hub.comments(SHOP, 1).unwrap().iter().any(shows) || told() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let shown = tokio::time::timeout(Duration::from_secs(60), shown).await;
+    let is_told = world.all_is_told(Duration::from_secs(60)).await;
+    let mut server = watch.end().unwrap();
+    assert!(shown.is_ok() && is_told, "{point}:{nth}: nobody was told of the question\n{}", server.log());
+    server.stop();
+    (told(), watch.died.load(Ordering::SeqCst))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_reached_nobody_when_the_server_was_killed_beside_a_lost_answer() {
+    let stages = Arc::new(Semaphore::new(On::Sqlite.at_once()));
+    let mut playing = JoinSet::new();
+    for point in ["effect.recorded", "effect.before_write", "effect.after_write"] {
+        for nth in 1..=4 {
+            let stages = Arc::clone(&stages);
+            playing.spawn(async move {
+                let _stage = stages.acquire_owned().await.unwrap();
+                (point, nth, told_of_a_question(point, nth).await)
+            });
+        }
+    }
+    let mut deaths = 0;
+    while let Some(played) = playing.join_next().await {
+        let (point, nth, (told, died)) = played.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        assert_eq!(told, 1, "killed at {point}:{nth}");
+        deaths += u32::from(died);
+    }
+    // Later passings are met where the question comes after the comment: how fast the machine is decides.
+    assert!(deaths >= 3, "it died {deaths} times");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,3 +63,20 @@ async fn who_is_asked_while_the_comment_stands_is_told_beside_it() {
     approved(&stage, number).await;
     assert_eq!(stage.app_comments(number, MARKED).len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_asked_while_two_answers_were_lost_one_after_the_other_was_never_told() {
+    for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
+        let stage = Stage::raise(&[("release", RELEASE)]).await;
+        stage.disturb(fault.clone(), "POST", "/repos/octo-org/shop/issues/*/comments");
+        stage.disturb(fault, "PATCH", "/repos/octo-org/shop/issues/comments/*");
+        let number = stage.pull_request("release-1.4");
+        stage.eventually("the comment", || stage.app_comments(number, "flowctl:execution").pop()).await;
+        built(&stage).await;
+        let told = stage.eventually("a comment of its own", || stage.app_comments(number, MARKED).pop()).await;
+        assert!(told.contains("Ship it?") && told.contains("@octo-org/leads"), "{told}");
+        approved(&stage, number).await;
+        assert_eq!(stage.app_comments(number, MARKED).len(), 1);
+        assert_eq!(stage.app_comments(number, "flowctl:execution").len(), 1);
+    }
+}

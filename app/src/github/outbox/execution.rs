@@ -19,6 +19,9 @@ use crate::store::{CheckRunRow, ClaimedEffect, DeliveryId, GitHubObject, GitHubO
 /// (<https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks>); a new one is opened before.
 const RENEWED_AFTER: SignedDuration = SignedDuration::from_hours(13 * 24);
 
+/// The version that a comment shows which was found: none.
+const FOUND: u64 = 0;
+
 /// One execution that is being shown.
 struct Showing<'a> {
     writing: &'a Writing<'a>,
@@ -79,19 +82,19 @@ impl Showing<'_> {
         }
         let body = comment(&self.execution, self.now);
         let known = self.objects.comment_id;
+        // One that was found and not yet written to: whoever found it may have died before it asked.
+        if known.is_some() && self.objects.rendered_version == FOUND {
+            self.ask_beside().await?;
+        }
         let changed = match known {
             Some(id) => self.change_comment(id, &body).await?,
             None => None,
         };
         // Somebody may have deleted it; who is needed must be able to read that.
-        let (comment, notifies) = match changed {
-            Some(comment) => (comment, true),
+        let comment = match changed {
+            Some(comment) => comment,
             None => self.stand_in(number, known, &body, renew).await?,
         };
-        // Before the comment counts as written: who comes after a crash looks no further then.
-        if !notifies {
-            self.ask_beside().await?;
-        }
         self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
     }
 
@@ -123,29 +126,41 @@ impl Showing<'_> {
         }
     }
 
-    /// The comment where none is known, or the known one is gone: one whose answer was lost, else a new one; and whether
-    /// those who are asked have been told of it.
+    /// The comment where none is known, or the known one is gone: one whose answer was lost, else a new one. Those who are
+    /// asked have been told of it then, or are.
     async fn stand_in(
         &self,
         number: u64,
         gone: Option<u64>,
         body: &str,
         renew: Option<Renewal>,
-    ) -> Result<(IssueComment, bool), Failure> {
+    ) -> Result<IssueComment, Failure> {
         if gone.is_some() || self.may_stand(renew) {
             let marker = execution_marker(self.execution.id);
             let since = self.execution.created_at;
             let found = find_comment(self.writing, &self.repository, number, &marker, since).await?;
-            if let Some(found) = found.filter(|found| Some(found.id) != gone)
-                && let Some(changed) = self.change_comment(found.id, body).await?
-            {
-                return Ok((changed, shows_questions(&found.body, &self.execution)));
+            if let Some(found) = found.filter(|found| Some(found.id) != gone) {
+                self.adopt_comment(&found).await?;
+                if let Some(changed) = self.change_comment(found.id, body).await? {
+                    return Ok(changed);
+                }
             }
         }
         let request = self.writing.client.create_comment(&self.repository, number, body);
         let made = self.writing.write(Write::Creates, request).await?;
         self.asked_by_comment().await?;
-        Ok((made, true))
+        Ok(made)
+    }
+
+    /// Has those asked whom a comment that was found did not tell. All of it before the comment is changed: who comes after
+    /// a crash finds the question in it, and could not say whether anybody was told.
+    async fn adopt_comment(&self, found: &IssueComment) -> Result<(), Failure> {
+        if shows_questions(&found.body, &self.execution) {
+            return self.asked_by_comment().await;
+        }
+        // Known before it is asked: a comment that is still to be made would be taken to ask by itself.
+        self.save(GitHubObject::Comment { id: found.id, rendered_version: FOUND }).await?;
+        self.ask_beside().await
     }
 
     /// Whether something of this execution may stand on GitHub that is not recorded: this effect was begun before, or
