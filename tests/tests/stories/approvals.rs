@@ -19,6 +19,12 @@ async fn two_leads_approve_one_by_a_comment_one_by_a_button() {
     success
     ");
     assert_eq!(stage.app_comments(number, "<!-- flowctl:execution:").len(), 1);
+    // Each decision says from where it came.
+    let decided = stage.until_told_again("approval.decided", 2).await;
+    let source = &decided["data"]["source"];
+    assert_eq!(source["kind"], "button", "{decided:#}");
+    let url = source["url"].as_str().unwrap_or_else(|| panic!("a button's place: {decided:#}"));
+    assert!(url.contains(&asks.id.to_string()), "{url}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,4 +328,22 @@ async fn a_review_says_what_it_said_when_it_was_submitted() {
     stage.hub.edit_review("bob", review, "/reject leads -- not mine").unwrap();
     stage.eventually("bob's approval", || stage.app_comments(number, "reads well").pop()).await;
     assert_eq!(stage.app_comments(number, "not mine"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_in_a_review_that_was_obeyed_was_not_answered() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    stage.review(number, "bob", ReviewState::Commented, "Not today.\n\n/hold -- an incident\n/aprove leads");
+    let told = stage.eventually("an answer", || stage.app_comments(number, "flowctl:reply:review:").pop()).await;
+    let told = told.split_once("-->").unwrap().1.trim();
+    assert!(told.starts_with("@bob `/hold -- an incident`\n\nDone."), "{told}");
+    assert!(told.contains("`/aprove"), "{told}");
+    assert_eq!(stage.app_comments(number, "flowctl:reply:review:").len(), 1);
+    // A review that decides by its state shows in the timeline, and is no command.
+    stage.review(number, "dave", ReviewState::Approved, "Reads well.");
+    stage.eventually("dave's approval", || stage.app_comments(number, "dave approved").pop()).await;
+    assert_eq!(stage.app_comments(number, "flowctl:reply:review:").len(), 1);
 }

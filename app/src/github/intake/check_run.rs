@@ -174,7 +174,11 @@ impl Press<'_> {
             // GitHub does not tell when a button was pressed. What it was pressed on is known.
             at: self.scope.received_at,
             heard_at: self.scope.received_at,
-            source: Source { kind: SourceKind::Button, id: self.scope.delivery.0.clone(), url: None },
+            source: Source {
+                kind: SourceKind::Button,
+                id: self.scope.delivery.0.clone(),
+                url: self.event.check_run.html_url.clone(),
+            },
             about: About::Commit(self.event.check_run.head_sha.clone()),
             verb,
         };

@@ -191,6 +191,8 @@ pub(super) struct CheckRun {
     #[serde(default)]
     pub(super) pull_requests: Vec<Numbered>,
     pub(super) head_sha: String,
+    /// Where people see it.
+    pub(super) html_url: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) app: Option<AppReference>,
     pub(super) output: Option<CheckRunOutput>,

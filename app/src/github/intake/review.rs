@@ -13,7 +13,7 @@ use super::{Handled, Trouble};
 use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
 use crate::github::reconcile::of_review;
-use crate::github::wording::{Answer, Refused};
+use crate::github::wording::{Answer, Refused, done};
 use crate::identity::{About, Word, approval, settled};
 
 /// Handles a delivery, unless the same was heard of in another way before.
@@ -69,10 +69,18 @@ async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handle
     let place = Place { number, pull_request: Some(pull_request) };
     let commander = Commander { scope, said: &said, place: &place, body: &text };
     let mut answers = commander.obey(&reading, executions).await?;
+    // A review takes no reactions (<https://docs.github.com/en/rest/reactions/reactions>: comments do): that a command was
+    // obeyed is told in words.
+    for answer in &mut answers {
+        if let Ok(text) = &mut answer.result
+            && text.is_empty()
+        {
+            done().clone_into(text);
+        }
+    }
     if !decides(&reading) {
         answers.extend(reviewed(scope, number, &review, &text, &said).await?);
     }
-    answers.retain(|answer| answer.result.as_ref().map_or(true, |text| !text.is_empty()));
     if !answers.is_empty() {
         let to = format!("review:{}", review.id);
         scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &answers)]).await?;

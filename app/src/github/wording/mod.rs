@@ -23,7 +23,7 @@ pub use comment::{comment, newly_asked, notification, reminder, shows_questions}
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};
-pub use reply::{Answer, Refused, asked, delegated, help, reply, status};
+pub use reply::{Answer, Refused, asked, delegated, done, help, reply, status};
 
 #[cfg(test)]
 pub(crate) mod sample;

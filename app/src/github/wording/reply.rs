@@ -402,6 +402,11 @@ pub fn reply(login: &str, to: &str, answers: &[Answer]) -> String {
     page.finish()
 }
 
+/// That a command was obeyed, where no reaction can say so.
+pub fn done() -> &'static str {
+    "Done."
+}
+
 /// What became of a delegation.
 pub fn delegated(from: &Person, to: &Person, until: Timestamp) -> String {
     if from.is(to) {
