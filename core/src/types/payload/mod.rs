@@ -69,7 +69,9 @@ fn of_trigger(trigger: &Trigger) -> Type {
             let results = ["outputs", "error"].map(|name| (name, Type::Unknown));
             Type::record(fields.into_iter().chain(results).map(|(name, of)| (name, Part::of(of))), Others::None)
         }
-        Trigger::Manual | Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) => Type::Unknown,
+        // The slot, and the time table as it is written: `cron` and `timezone`.
+        Trigger::Schedule(_) => Type::closed([("at", Type::TEXT), ("timetable", Type::TEXT)]),
+        Trigger::Manual | Trigger::Webhook(_) | Trigger::Event(_) => Type::Unknown,
     }
 }
 

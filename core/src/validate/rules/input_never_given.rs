@@ -12,8 +12,9 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A required input that a trigger cannot give",
     reason: r"
-A pull request, a push, a time table, a deployment, a merge group and the end of another process bring no inputs. A start by
-them is refused where a required input has no default.
+A pull request, a push, a time table, a webhook, an event, a `repository_dispatch`, a deployment, a merge group and the end of
+another process bring no inputs; what comes with them is `trigger.payload`. A start by them is refused where a required input has
+no default.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -60,6 +61,17 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 fn brings_nothing(trigger: &Trigger) -> bool {
-    use Trigger::{Deployment, MergeGroup, Process, PullRequest, Push, Schedule};
-    matches!(trigger, PullRequest(_) | Push(_) | Schedule(_) | Deployment(_) | MergeGroup | Process(_))
+    match trigger {
+        // Who starts it says what the inputs are.
+        Trigger::Manual | Trigger::Comment(_) => false,
+        Trigger::PullRequest(_)
+        | Trigger::Push(_)
+        | Trigger::Schedule(_)
+        | Trigger::Webhook(_)
+        | Trigger::Event(_)
+        | Trigger::RepositoryDispatch(_)
+        | Trigger::Process(_)
+        | Trigger::Deployment(_)
+        | Trigger::MergeGroup => true,
+    }
 }

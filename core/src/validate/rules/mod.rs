@@ -172,6 +172,8 @@ mod one_mistake_tests;
 mod prices_tests;
 #[cfg(test)]
 mod tools_tests;
+#[cfg(test)]
+mod trigger_tests;
 
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
