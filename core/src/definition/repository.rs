@@ -196,8 +196,13 @@ impl Repository {
 
     /// The repository's settings, where there are any.
     pub fn settings(&self) -> Option<&FlowSettings> {
+        self.settings_in_file().map(|(_, settings)| settings)
+    }
+
+    /// The same with their file.
+    pub fn settings_in_file(&self) -> Option<(&File, &FlowSettings)> {
         self.files.values().find_map(|file| match &file.definition {
-            Some(Definition::Settings(settings)) => Some(&**settings),
+            Some(Definition::Settings(settings)) => Some((&**file, &**settings)),
             _ => None,
         })
     }

@@ -197,6 +197,27 @@ fn each_weakening_of_an_approval_is_told_by_its_kind() {
 }
 
 #[test]
+fn a_deadline_is_what_counts_when_the_step_runs_whoever_says_it() {
+    let process = |steps: &str| format!("name: release\nversion: 1\nsteps:\n{steps}");
+    let call = |more: &str| process(&format!("- {{id: a, type: api_call, url: 'https://example.com'{more}}}\n"));
+    let wait = |fields: &str| process(&format!("- {{id: a, type: wait, {fields}}}\n"));
+    for (before, after, expected) in [
+        // 30 s where nothing is said.
+        (call(", timeout: 10s"), call(""), "timeout-longer"),
+        (call(", timeout: 1m"), call(""), ""),
+        (call(""), call(", timeout: 1m"), "timeout-longer"),
+        (wait("event: {name: x, timeout: 1h}"), wait("event: {name: x}, timeout: 1h"), ""),
+        (wait("event: {name: x, timeout: 1h}"), wait("event: {name: x, timeout: 2h}, timeout: 1h"), ""),
+        (wait("event: {name: x, timeout: 1h}"), wait("event: {name: x, timeout: 2h}"), "timeout-longer"),
+        (wait("event: {name: x, timeout: 1h}"), wait("event: {name: x}"), "timeout-longer"),
+    ] {
+        let found = kinds(&between(&[(PATH, &before)], &[(PATH, &after)]));
+        let expected: Vec<&str> = expected.split(' ').filter(|kind| !kind.is_empty()).collect();
+        assert_eq!(found, expected, "{before} → {after}");
+    }
+}
+
+#[test]
 fn each_weakening_of_the_rest_is_told_by_its_kind() {
     for (from, to, expected) in [
         ("https://api.example/releases", "https://evil.example/releases", "secret-host-changed"),

@@ -63,11 +63,14 @@ impl Execution {
                     levels(&mut request.escalate);
                     request.reminders.iter_mut().for_each(later);
                 }
-                Waiting::Event { due_at, .. } | Waiting::Process { due_at, .. } | Waiting::Items { due_at } => {
+                Waiting::Event { due_at, .. }
+                | Waiting::Process { due_at, .. }
+                | Waiting::Items { due_at }
+                | Waiting::Timer { due_at, .. } => {
                     due_at.iter_mut().for_each(later);
                 }
                 Waiting::Workflow(awaited) => awaited.due_at.iter_mut().for_each(later),
-                Waiting::Timer { .. } | Waiting::Retry { .. } => {}
+                Waiting::Retry { .. } => {}
             }
         }
     }

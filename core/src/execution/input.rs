@@ -13,28 +13,6 @@ use crate::definition::step::api_call::ApiCall;
 use crate::definition::step::{AgentTask, AiGenerate, McpCall, StepKind, SubProcess, Workflow};
 use crate::definition::{ErrorClass, Retry, StepType};
 use crate::expression::{Context, Rendered, evaluate_json};
-use crate::value::Duration;
-
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-
-/// How long an attempt may take where nothing is said; nothing: as long as it does.
-pub(crate) fn usual_timeout(step_type: StepType) -> Option<Duration> {
-    let millis = match step_type {
-        // LANGUAGE gives `api_call` 30 s; a tool and a receiver of notifications answer as a server does.
-        StepType::ApiCall | StepType::McpCall | StepType::Notify => 30 * SECOND,
-        // Long answers of slow models take minutes.
-        StepType::AiGenerate => 5 * MINUTE,
-        // An agent makes many such calls.
-        StepType::AgentTask => 30 * MINUTE,
-        // GitHub ends a job of its own runners after six hours
-        // (https://docs.github.com/en/actions/reference/limits).
-        StepType::Workflow => 6 * HOUR,
-        _ => return None,
-    };
-    Some(Duration::from_millis(millis))
-}
 
 /// How often an attempt is made where nothing is said; nothing: once. A message that did not arrive is sent again: the
 /// three attempts of `retry: {}`.

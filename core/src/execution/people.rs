@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::journal::{self, CallDecision};
-use super::perform::{evaluate_duration, evaluate_markdown, evaluate_text};
+use super::perform::{self, evaluate_markdown, evaluate_text};
 use super::plan::{Plan, PlannedStep};
 use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
@@ -30,7 +30,7 @@ pub(super) fn approval_request(
     context: &Context,
 ) -> Result<ApprovalRequest, StepError> {
     let now = transition.now;
-    let patience = patience(planned, context)?;
+    let patience = perform::timeout(transition, planned, context)?;
     Ok(ApprovalRequest {
         title: title(planned, approval.title.as_ref(), context)?,
         description: description(approval.description.as_ref(), context)?,
@@ -68,7 +68,7 @@ pub(super) fn form_request(
         defaults: defaults(&form.fields),
         assignees,
         requested_at: now,
-        due_at: patience(planned, context)?.and_then(|patience| after(now, patience)),
+        due_at: perform::timeout(transition, planned, context)?.and_then(|patience| after(now, patience)),
         on_timeout: form.on_timeout,
         escalate: levels(&form.escalate, now, context)?,
         reminders: reminders(&form.reminders, now),
@@ -85,10 +85,6 @@ fn title(planned: &PlannedStep, title: Option<&Spanned<String>>, context: &Conte
 /// A description in Markdown, in which what is filled in leads nowhere.
 fn description(text: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
     text.map_or_else(|| Ok(String::new()), |text| evaluate_markdown("description", text, context))
-}
-
-fn patience(planned: &PlannedStep, context: &Context) -> Result<Option<Duration>, StepError> {
-    planned.step.timeout.as_ref().map(|timeout| evaluate_duration("timeout", timeout, context)).transpose()
 }
 
 fn after(now: Timestamp, duration: Duration) -> Option<Timestamp> {

@@ -15,8 +15,8 @@ use super::plan::PlannedStep;
 use super::state::{StepError, StepState, StepStatus, Usage};
 use super::waiting::Waiting;
 use super::{children, received, workflow};
-use crate::definition::process::Timeout;
 use crate::definition::step::gateway::GatewayMode;
+use crate::definition::step::wait::WaitEvent;
 use crate::definition::step::{Gateway, StepKind, Wait};
 use crate::definition::{Backoff, ErrorClass, Retry, Templated};
 use crate::expression::{Context, Filled, Rendered, condition, evaluate_json_with};
@@ -80,15 +80,17 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
         }
         StepKind::Wait(Wait { event: Some(event), .. }) => {
             let name = evaluate_text("event.name", &event.name, context)?;
-            let timeout = event.timeout.as_ref();
-            let due_at = moment(transition.now, "event.timeout", timeout, context)?;
+            let due_at = event_due_at(transition, planned, event, context)?;
             let since = transition.execution.started_at.unwrap_or(transition.execution.created_at);
             let input = json!({"event": name});
             Ok(Prepared::Wait { input, waiting: Waiting::Event { name, since, due_at } })
         }
         StepKind::Wait(wait) => {
             let until = wait_until(wait, context, transition.now)?;
-            Ok(Prepared::Wait { input: json!({"until": until.to_string()}), waiting: Waiting::Timer { until } })
+            // A deadline behind the moment never comes.
+            let due_at = deadline(transition, planned, context)?.filter(|due_at| *due_at < until);
+            let input = json!({"until": until.to_string()});
+            Ok(Prepared::Wait { input, waiting: Waiting::Timer { until, due_at } })
         }
         StepKind::HumanApproval(approval) => {
             let request = people::approval_request(transition, planned, approval, context)?;
@@ -102,7 +104,7 @@ fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context
         }
         StepKind::Foreach(fields) => {
             let items = foreach::items(transition, fields, context)?;
-            let due_at = moment(transition.now, "timeout", planned.step.timeout.as_ref(), context)?;
+            let due_at = deadline(transition, planned, context)?;
             Ok(Prepared::Items { items, due_at })
         }
         _ => {
@@ -164,36 +166,41 @@ pub(super) fn evaluate_duration(
 }
 
 /// How long an attempt may take; nothing: as long as it does.
-fn timeout(
+pub(super) fn timeout(
     transition: &Transition<'_>,
     planned: &PlannedStep,
     context: &Context,
 ) -> Result<Option<Duration>, StepError> {
-    match (&planned.step.timeout, input::usual_timeout(planned.step.step_type())) {
-        (Some(timeout), _) => evaluate_duration("timeout", timeout, context).map(Some),
-        (None, None) => Ok(None),
-        (None, Some(usual)) => {
-            let default = transition.plan.process.header.defaults.timeout.as_ref();
-            Ok(Some(default.map_or(usual, |timeout| timeout.value)))
-        }
-    }
+    let timeout = planned.step.effective_timeout(transition.plan.process.header.defaults.timeout);
+    timeout.map(|timeout| evaluate_duration("timeout", &timeout.length(), context)).transpose()
 }
 
-/// When a step that has no usual timeout must have ended.
-fn moment(
-    now: Timestamp,
-    field: &str,
-    timeout: Option<&Timeout>,
+/// When an attempt that starts now must have ended.
+fn deadline(
+    transition: &Transition<'_>,
+    planned: &PlannedStep,
     context: &Context,
 ) -> Result<Option<Timestamp>, StepError> {
-    let timeout = timeout.map(|timeout| evaluate_duration(field, timeout, context)).transpose()?;
-    Ok(timeout.and_then(|timeout| after(now, timeout.as_millis())))
+    let timeout = timeout(transition, planned, context)?;
+    Ok(timeout.and_then(|timeout| after(transition.now, timeout.as_millis())))
 }
 
 /// The same for an attempt that goes on from an earlier one, which evaluated it before.
 pub(super) fn due_at(transition: &Transition<'_>, key: &str, planned: &PlannedStep) -> Option<Timestamp> {
     let context = context::reading(transition.plan, &transition.execution, Place::at(key), &planned.reads);
-    moment(transition.now, "timeout", planned.step.timeout.as_ref(), &context).ok().flatten()
+    deadline(transition, planned, &context).ok().flatten()
+}
+
+/// When a `wait` for an event must have ended: the step and the event may both say so, and the earlier one counts.
+fn event_due_at(
+    transition: &Transition<'_>,
+    planned: &PlannedStep,
+    event: &WaitEvent,
+    context: &Context,
+) -> Result<Option<Timestamp>, StepError> {
+    let of_event = event.timeout.as_ref().map(|timeout| evaluate_duration("event.timeout", timeout, context));
+    let of_event = of_event.transpose()?.and_then(|timeout| after(transition.now, timeout.as_millis()));
+    Ok(of_event.into_iter().chain(deadline(transition, planned, context)?).min())
 }
 
 /// The moment so many milliseconds after `now`; nothing past the end of time.
@@ -320,6 +327,7 @@ fn pause(retry: &Retry, tries: u32, seed: &str) -> u64 {
 /// What is due of a single step.
 enum Due {
     TimerOver,
+    TimerLate,
     NextAttempt,
     NoEvent(String),
     ChildLate,
@@ -333,15 +341,20 @@ pub(super) fn wake(transition: &mut Transition<'_>) {
     let plan = transition.plan;
     let keys: Vec<String> = transition.execution.steps.open().map(|(key, _)| key.clone()).collect();
     for key in keys {
-        let due = transition.execution.steps.get(&key).and_then(|state| due(state, transition.now));
+        let held = transition.execution.is_held();
+        let due = transition.execution.steps.get(&key).and_then(|state| due(state, transition.now, held));
         let (Some(due), Some(planned)) = (due, plan.step(&key)) else { continue };
-        if transition.execution.is_held() && !matches!(due, Due::TimerOver) {
+        if held && !matches!(due, Due::TimerOver) {
             continue;
         }
         match due {
             Due::TimerOver => {
                 let output = json!({"at": transition.now.to_string()});
                 transition.emit_step(&key, None, EventKind::StepCompleted { output, usage: None });
+            }
+            Due::TimerLate => {
+                let error = StepError::new(ErrorClass::Timeout, "the wait takes longer than the step's `timeout`");
+                failed(transition, &key, error, None);
             }
             Due::NextAttempt => start_again(transition, &key, planned),
             Due::NoEvent(name) => received::expire(transition, &key, &name),
@@ -352,10 +365,12 @@ pub(super) fn wake(transition: &mut Transition<'_>) {
     }
 }
 
-fn due(state: &StepState, now: Timestamp) -> Option<Due> {
+/// While the execution is held deadlines rest, and the moment that a `wait` waits for does not.
+fn due(state: &StepState, now: Timestamp, held: bool) -> Option<Due> {
     let late = |due_at: &Option<Timestamp>| due_at.is_some_and(|due_at| due_at <= now);
     match state.waiting.as_ref().filter(|_| state.status == StepStatus::Waiting)? {
-        Waiting::Timer { until } if *until <= now => Some(Due::TimerOver),
+        Waiting::Timer { due_at, .. } if late(due_at) && !held => Some(Due::TimerLate),
+        Waiting::Timer { until, .. } if *until <= now => Some(Due::TimerOver),
         Waiting::Retry { at } if *at <= now => Some(Due::NextAttempt),
         Waiting::Event { name, due_at, .. } if late(due_at) => Some(Due::NoEvent(name.clone())),
         Waiting::Process { due_at, .. } if late(due_at) => Some(Due::ChildLate),

@@ -523,7 +523,7 @@ impl StepState {
     /// The moment that a `wait` step waits for.
     fn timer(&self) -> Option<Timestamp> {
         match (self.status, &self.waiting) {
-            (StepStatus::Waiting, Some(Waiting::Timer { until })) => Some(*until),
+            (StepStatus::Waiting, Some(Waiting::Timer { until, .. })) => Some(*until),
             _ => None,
         }
     }

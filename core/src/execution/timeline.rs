@@ -106,7 +106,7 @@ impl Row {
                 (evaluate(&request.requirement, &step.decisions).missing, request.due_at)
             }
             Some(Waiting::Form(request)) => (Vec::new(), request.due_at),
-            Some(Waiting::Timer { until }) => (Vec::new(), Some(*until)),
+            Some(Waiting::Timer { until, .. }) => (Vec::new(), Some(*until)),
             Some(Waiting::Retry { at }) => (Vec::new(), Some(*at)),
             Some(waiting) => (Vec::new(), waiting.due_at()),
             None => (Vec::new(), None),

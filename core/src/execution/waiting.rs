@@ -24,6 +24,9 @@ pub enum Waiting {
     Timer {
         /// Until when.
         until: Timestamp,
+        /// When the step fails, where that is before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
     },
     /// The next attempt.
     Retry {
@@ -148,7 +151,7 @@ impl Waiting {
         match self {
             Self::Approval(request) => first(request.due_at, &request.escalate, &request.reminders),
             Self::Form(request) => first(request.due_at, &request.escalate, &request.reminders),
-            Self::Timer { until } => Some(*until),
+            Self::Timer { until, due_at } => Some(due_at.map_or(*until, |due_at| due_at.min(*until))),
             Self::Retry { at } => Some(*at),
             Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
             Self::Workflow(awaited) => awaited.due_at,
@@ -160,9 +163,12 @@ impl Waiting {
         match self {
             Self::Approval(request) => request.due_at,
             Self::Form(request) => request.due_at,
-            Self::Event { due_at, .. } | Self::Process { due_at, .. } | Self::Items { due_at } => *due_at,
+            Self::Event { due_at, .. }
+            | Self::Process { due_at, .. }
+            | Self::Items { due_at }
+            | Self::Timer { due_at, .. } => *due_at,
             Self::Workflow(awaited) => awaited.due_at,
-            Self::Timer { .. } | Self::Retry { .. } => None,
+            Self::Retry { .. } => None,
         }
     }
 

@@ -12,6 +12,8 @@ use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
 use crate::expression::{Context, Reference, Template};
 use crate::graph::{Graph, StepIndex};
+use crate::source::Spanned;
+use crate::value::Duration;
 
 /// Finds processes by their names.
 pub(super) type Children<'c, 'p> = &'c dyn Fn(&str) -> Option<&'p Process>;
@@ -42,6 +44,8 @@ pub(super) struct Returned<'p> {
     asked: BTreeMap<&'p str, Asked>,
     /// The approval that was decided, in that process.
     pub(super) approval: &'p Step,
+    /// `defaults.timeout` of that process.
+    default_timeout: Option<Spanned<Duration>>,
 }
 
 /// An expression about a decision: what stands before, between and behind the places where it reads the decision.
@@ -78,7 +82,7 @@ pub(super) fn returned(process: &Process) -> Option<Returned<'_>> {
         }
         name
     });
-    Some(Returned { key, asked: asked_of, approval })
+    Some(Returned { key, asked: asked_of, approval, default_timeout: process.header.defaults.timeout })
 }
 
 /// The approval about whose decision alone an output asks.
@@ -156,8 +160,10 @@ impl<'c, 'p> Copies<'c, 'p> {
     }
 
     /// How the approval may complete whose decision a process returns; such a process completes with it.
-    pub(super) fn ends(&self, step: StepIndex) -> Option<Vec<Fate>> {
-        self.returned.get(&step).map(|returned| completions(returned.approval))
+    /// `default` is how long a step may take where neither it nor its process says so.
+    pub(super) fn ends(&self, step: StepIndex, default: Option<Spanned<Duration>>) -> Option<Vec<Fate>> {
+        let ends = |returned: &Returned<'_>| completions(returned.approval, returned.default_timeout.or(default));
+        self.returned.get(&step).map(ends)
     }
 
     /// A condition that asks about copies, asking about what was copied, and the steps that hold the copies.

@@ -22,6 +22,7 @@ use crate::definition::{Approvers, Step};
 use crate::graph::StepIndex;
 use crate::source::Spanned;
 use crate::validate::ProcessScope;
+use crate::value::Duration;
 
 /// Most steps that are searched one by one for one guarantee.
 const MAX_SEARCHES: usize = 48;
@@ -41,6 +42,8 @@ pub(super) enum Target<'t> {
 pub(super) struct World<'w, 'r> {
     pub(super) processes: &'w BTreeMap<&'r str, &'w ProcessScope<'r>>,
     pub(super) policies: &'w Policies<'r>,
+    /// `defaults.timeout` of `flow.yaml`.
+    pub(super) default_timeout: Option<Spanned<Duration>>,
     /// How many transitions the searches for one process may still make, all together.
     pub(super) allowance: Cell<usize>,
 }
@@ -285,8 +288,9 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
     }
 
     fn model(&self, place: Place<'p, 'r>) -> Model<'p> {
-        let processes = self.world.processes;
-        Model::beside(place.process.process, place.steps, &|name| processes.get(name).map(|scope| &**scope.process))
+        let World { processes, default_timeout, .. } = *self.world;
+        let children = |name: &str| processes.get(name).map(|scope| &**scope.process);
+        Model::beside(place.process.process, default_timeout, place.steps, &children)
     }
 
     /// Whether a process returns the decision of an approval that people who are demanded give.

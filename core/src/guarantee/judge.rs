@@ -83,7 +83,8 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
     for process in &scope.processes {
         processes.entry(process.process.header.name.as_str()).or_insert(process);
     }
-    let world = World { processes: &processes, policies: &policies, allowance: Cell::new(0) };
+    let default_timeout = scope.repository.settings().and_then(|settings| settings.defaults.timeout);
+    let world = World { processes: &processes, policies: &policies, default_timeout, allowance: Cell::new(0) };
     let mut judged = Vec::new();
     for (index, process) in scope.processes.iter().enumerate() {
         let stated = policies.stated(process.file, process.process);

@@ -9,6 +9,8 @@ use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::step::{Join, OnFailure, RunOn, StepKind};
 use crate::definition::{Process, Step, Templated};
 use crate::graph::{Edge, Graph, StepIndex};
+use crate::source::Spanned;
+use crate::value::Duration;
 
 /// How a step stands at some moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,16 +119,22 @@ pub(super) struct Model<'p> {
 
 impl<'p> Model<'p> {
     /// A list of steps of a process, and no other process.
-    pub(super) fn of(process: &Process, steps: &'p [Step]) -> Self {
-        Self::beside(process, steps, &no_children)
+    pub(super) fn of(process: &Process, default: Option<Spanned<Duration>>, steps: &'p [Step]) -> Self {
+        Self::beside(process, default, steps, &no_children)
     }
 
-    /// A list of steps of a process and the processes that it may run.
-    pub(super) fn beside(process: &Process, steps: &'p [Step], children: Children<'_, 'p>) -> Self {
+    /// A list of steps of a process and the processes that it may run. `default` is `defaults.timeout` of `flow.yaml`.
+    pub(super) fn beside(
+        process: &Process,
+        default: Option<Spanned<Duration>>,
+        steps: &'p [Step],
+        children: Children<'_, 'p>,
+    ) -> Self {
         let graph = Graph::of_steps(steps);
         let mut atoms = Atoms::default();
         let copies = Copies::of(&graph, children);
-        let nodes = (0..graph.len()).map(|step| node(&copies, step, &mut atoms)).collect();
+        let own = process.header.defaults.timeout.or(default);
+        let nodes = (0..graph.len()).map(|step| node(&copies, step, &mut atoms, (own, default))).collect();
         let mut place = vec![None; graph.len()];
         for (at, step) in graph.order().iter().enumerate() {
             place[*step] = Some(at);
@@ -175,7 +183,13 @@ impl<'p> Model<'p> {
     }
 }
 
-fn node(copies: &Copies<'_, '_>, index: StepIndex, atoms: &mut Atoms) -> Node {
+/// `own` is how long a step of this process may take that does not say so, `default` one of a process that says nothing.
+fn node(
+    copies: &Copies<'_, '_>,
+    index: StepIndex,
+    atoms: &mut Atoms,
+    (own, default): (Option<Spanned<Duration>>, Option<Spanned<Duration>>),
+) -> Node {
     let graph = copies.graph;
     let step = graph.step(index);
     let when = step.when.as_ref().map(|when| atoms.condition(copies, &when.value));
@@ -190,8 +204,8 @@ fn node(copies: &Copies<'_, '_>, index: StepIndex, atoms: &mut Atoms) -> Node {
         }
         _ => (Vec::new(), GatewayMode::First),
     };
-    let mut ends = copies.ends(index).unwrap_or_else(|| completions(step));
-    if can_fail(step) {
+    let mut ends = copies.ends(index, default).unwrap_or_else(|| completions(step, own));
+    if can_fail(step, own) {
         ends.push(if tolerant { Fate::Tolerated } else { Fate::Failed });
     }
     let at_once = matches!(step.kind, StepKind::Set(_) | StepKind::Gateway(_));
@@ -200,12 +214,12 @@ fn node(copies: &Copies<'_, '_>, index: StepIndex, atoms: &mut Atoms) -> Node {
 }
 
 /// The ways in which a step completes.
-pub(super) fn completions(step: &Step) -> Vec<Fate> {
+pub(super) fn completions(step: &Step, default: Option<Spanned<Duration>>) -> Vec<Fate> {
     let StepKind::HumanApproval(approval) = &step.kind else {
         return if matches!(step.kind, StepKind::Gateway(_)) { Vec::new() } else { vec![Fate::Completed] };
     };
     let mut ends = vec![Fate::Completed];
-    if step.timeout.is_some() {
+    if step.effective_timeout(default).is_some() {
         match approval.on_timeout {
             OnTimeout::Approve => ends.push(Fate::LapsedApproved),
             OnTimeout::Continue => ends.push(Fate::Expired),
@@ -219,23 +233,25 @@ pub(super) fn completions(step: &Step) -> Vec<Fate> {
 }
 
 /// Whether a step may fail once it runs. What is only written out and needs nobody cannot.
-pub(super) fn can_fail(step: &Step) -> bool {
+pub(super) fn can_fail(step: &Step, default: Option<Spanned<Duration>>) -> bool {
     use crate::definition::step::form::FormTimeout;
     let computed = |text: &str| text.contains("{{") || text.contains("{%");
     match &step.kind {
         StepKind::Set(set) => set.values.values().any(|value| computed(&value.value.to_string())),
-        StepKind::Wait(wait) => !matches!(wait.duration.as_deref(), Some(Templated::Literal(_))),
+        StepKind::Wait(wait) => {
+            step.timeout.is_some() || !matches!(wait.duration.as_deref(), Some(Templated::Literal(_)))
+        }
         // Its branches say whether it fails.
         StepKind::Gateway(_) => false,
         StepKind::HumanApproval(approval) => {
-            let times_out = step.timeout.is_some() && approval.on_timeout == OnTimeout::Fail;
+            let times_out = step.effective_timeout(default).is_some() && approval.on_timeout == OnTimeout::Fail;
             let texts = [&approval.title, &approval.description, &step.common.name];
             let shown = texts.into_iter().flatten().any(|text| computed(text));
             let timed = matches!(step.timeout.as_deref(), Some(Templated::Template(_)));
             approval.on_reject == OnReject::Fail || times_out || shown || timed || names_are_computed(approval)
         }
         StepKind::Form(form) => {
-            let times_out = step.timeout.is_some() && form.on_timeout == FormTimeout::Fail;
+            let times_out = step.effective_timeout(default).is_some() && form.on_timeout == FormTimeout::Fail;
             let texts = [&form.title, &form.description, &step.common.name];
             let shown = texts.into_iter().flatten().any(|text| computed(text));
             times_out

@@ -155,7 +155,7 @@ impl<'p, 'w, 'r> Purse<'p, 'w, 'r> {
         if costs.iter().all(|cost| cost.most().is_zero()) {
             return Ok(Cost::default());
         }
-        let model = Model::of(context.process.process, steps);
+        let model = Model::of(context.process.process, self.world.default_timeout, steps);
         let undoes = |index: usize| steps[index].run_on == RunOn::Compensation;
         let undone = (0..steps.len()).filter(|index| undoes(*index) && model.graph.undone_by(*index).next().is_some());
         let undone: Vec<usize> = undone.collect();

@@ -136,7 +136,9 @@ pub(crate) fn reviewed<'r>(
     let policies = Policies::of(scope.repository);
     // Nothing is searched in a process that does not say what it means.
     let allowance = if is_whole(process) { 2 * MAX_TRANSITIONS } else { 0 };
-    let world = World { processes: &BTreeMap::new(), policies: &policies, allowance: Cell::new(allowance) };
+    let default_timeout = scope.repository.settings().and_then(|settings| settings.defaults.timeout);
+    let allowance = Cell::new(allowance);
+    let world = World { processes: &BTreeMap::new(), policies: &policies, default_timeout, allowance };
     let steps: Vec<&Step> = process.process.all_steps().collect();
     let bodies = bodies(process);
     let begins = |place| flow.is_written_by(place, question.origins);

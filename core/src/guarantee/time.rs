@@ -11,9 +11,10 @@ use super::verdict::{Counterexample, Place, Verdict};
 use crate::definition::process::Defaults;
 use crate::definition::repository::{File, Repository};
 use crate::definition::step::human_approval::OnTimeout;
+use crate::definition::step::wait::WaitEvent;
 use crate::definition::step::{AgentTask, Foreach, HumanApproval, Join, RunOn, StepKind};
 use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
-use crate::execution::input::{usual_retry, usual_timeout};
+use crate::execution::input::usual_retry;
 use crate::graph::{Graph, StepIndex};
 use crate::source::Spanned;
 use crate::validate::ProcessScope;
@@ -248,6 +249,9 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             Err(Endless { faulty: false, unproved: false, why, help, links: vec![link(format!("`{id}`"))] })
         };
         let no_timeout = || Err(without_timeout(id, link));
+        if let Some(limit) = cut_short(step) {
+            return self.up_to(context, step, limit);
+        }
         match &step.kind {
             StepKind::Set(_) | StepKind::Gateway(_) => Ok(Longest::default()),
             StepKind::Wait(wait) => match (wait.duration.as_deref(), &wait.until, &wait.event) {
@@ -258,7 +262,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 (None, Some(_), _) => {
                     endless(format!("`{id}` waits for a moment"), format!("wait a length of time in `{id}`: `for`"))
                 }
-                (None, None, Some(event)) => match event.timeout.as_deref() {
+                (None, None, Some(event)) => match awaited(context, step, event) {
                     Some(Templated::Literal(limit)) => {
                         let words = format!("`{id}` waits up to {limit} for `{}`", event.name.value);
                         // It fails in no other way than that nothing came.
@@ -274,11 +278,11 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 },
                 (None, None, None) => Ok(Longest::default()),
             },
-            StepKind::HumanApproval(approval) => match step.timeout.as_deref() {
+            StepKind::HumanApproval(approval) => match context.limit(step) {
                 None => no_timeout(),
                 Some(Templated::Template(_)) => Err(computed(id, link)),
                 Some(Templated::Literal(timeout)) => {
-                    let (total, deadlines) = people(self.world, approval, *timeout);
+                    let (total, deadlines) = people(self.world, approval, timeout);
                     let words = match deadlines {
                         1 => format!("`{id}` waits {timeout} for people"),
                         many => format!("`{id}` waits {many} times {timeout} for people"),
@@ -286,7 +290,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                     plain(total, words)
                 }
             },
-            StepKind::Form(_) => match step.timeout.as_deref() {
+            StepKind::Form(_) => match context.limit(step) {
                 None => no_timeout(),
                 Some(Templated::Template(_)) => Err(computed(id, link)),
                 Some(Templated::Literal(timeout)) => {
@@ -298,21 +302,35 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 if let Some((millis, timeout)) = own {
                     return self.attempts(context, step, millis, format!("`{id}` runs up to {timeout}"));
                 }
+                let default = context.default_limit(step);
                 let Some(items) = most_items(context.process.process, foreach) else {
+                    if let Some(timeout) = default {
+                        return self.up_to(context, step, timeout);
+                    }
                     let help = format!("give the list a `max_items`, or `{id}` a `timeout`");
                     return endless(format!("`{id}` has no bound on its items"), help);
                 };
                 let deeper = Context { depth: context.depth + 1, ..*context };
-                let item = self.way(&deeper, &foreach.steps, Counts::All)?;
+                let item = self.way(&deeper, &foreach.steps, Counts::All);
                 let rounds = items.div_ceil(u64::from(foreach.max_parallel.max(1)));
+                let total = |item: &Longest<'_>| item.millis.saturating_mul(rounds).min(FOREVER);
+                if let Some(timeout) = default.filter(|limit| is_beyond(*limit, item.as_ref().map(total))) {
+                    return self.up_to(context, step, timeout);
+                }
+                let item = item?;
                 let words = format!("`{id}` runs {items} items of up to {}", Duration::from_millis(item.millis));
-                self.attempts(context, step, item.millis.saturating_mul(rounds).min(FOREVER), words)
+                self.attempts(context, step, total(&item), words)
             }
             StepKind::Process(call) if call.wait => {
                 if let Some(timeout) = literal(step) {
                     return self.attempts(context, step, timeout.as_millis(), format!("`{id}` runs up to {timeout}"));
                 }
-                let child = self.child(context, call.process.as_str(), step)?;
+                let child = self.child(context, call.process.as_str(), step);
+                let default = context.default_limit(step);
+                if let Some(timeout) = default.filter(|limit| is_beyond(*limit, child.as_ref().map(|it| it.millis))) {
+                    return self.up_to(context, step, timeout);
+                }
+                let child = child?;
                 let words =
                     format!("`{id}` runs `{}`, up to {}", call.process.as_str(), Duration::from_millis(child.millis));
                 self.attempts(context, step, child.millis, words)
@@ -325,7 +343,10 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
 
     /// A step that calls something.
     fn call(&self, context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
-        let limit = limit(context, step)?;
+        self.up_to(context, step, limit(context, step)?)
+    }
+
+    fn up_to(&self, context: &Context<'_, 'r>, step: &Step, limit: Duration) -> Bound<'r> {
         self.attempts(context, step, limit.as_millis(), format!("`{}` runs up to {limit}", step.id))
     }
 
@@ -432,13 +453,10 @@ struct Context<'c, 'r> {
 fn limit<'r>(context: &Context<'_, 'r>, step: &Step) -> Result<Duration, Endless<'r>> {
     let id = step.id.as_str();
     let link = |words: String| Link { words, file: context.process.file, span: step.id.span };
-    match (&step.timeout, usual_timeout(step.step_type())) {
-        (Some(timeout), _) => match timeout.literal() {
-            Some(limit) => Ok(limit),
-            None => Err(computed(id, link)),
-        },
-        (None, None) => Err(without_timeout(id, link)),
-        (None, Some(usual)) => Ok(context.defaults.timeout.as_ref().map_or(usual, |timeout| timeout.value)),
+    match context.limit(step) {
+        Some(Templated::Literal(limit)) => Ok(limit),
+        Some(Templated::Template(_)) => Err(computed(id, link)),
+        None => Err(without_timeout(id, link)),
     }
 }
 
@@ -473,8 +491,44 @@ fn ends_well(graph: &Graph<'_>, index: StepIndex, sure: &[bool]) -> bool {
             Join::All => edges.all(|edge| sure[edge.from] && !edge.gateway),
             Join::Any => edges.any(|edge| sure[edge.from] && !edge.gateway),
         };
-    let is_plain = matches!(step.kind, StepKind::Set(_) | StepKind::Wait(_)) && !can_fail(step);
+    let is_plain = matches!(step.kind, StepKind::Set(_) | StepKind::Wait(_)) && !can_fail(step, None);
     is_plain && reached && step.when.is_none() && step.run_on == RunOn::Success && step.timeout.is_none()
+}
+
+impl Context<'_, '_> {
+    /// How long an attempt may take.
+    fn limit(&self, step: &Step) -> Option<Templated<Duration>> {
+        step.effective_timeout(self.defaults.timeout).map(|timeout| timeout.length().into_owned())
+    }
+
+    /// The same of a step that does not say so itself.
+    fn default_limit(&self, step: &Step) -> Option<Duration> {
+        self.limit(step).filter(|_| step.timeout.is_none()).and_then(|limit| limit.literal())
+    }
+}
+
+/// The `timeout` of a `wait` that may be over before what is waited for.
+fn cut_short(step: &Step) -> Option<Duration> {
+    let StepKind::Wait(wait) = &step.kind else { return None };
+    let over = |limit: &Duration| match wait.duration.as_deref() {
+        Some(Templated::Literal(pause)) => pause > limit,
+        _ => wait.event.is_none(),
+    };
+    literal(step).filter(over)
+}
+
+/// How long a step waits for an event: the earlier of its own `timeout` and the event's.
+fn awaited(context: &Context<'_, '_>, step: &Step, event: &WaitEvent) -> Option<Templated<Duration>> {
+    match (event.timeout.as_ref().and_then(|timeout| timeout.literal()), literal(step)) {
+        (Some(event), Some(own)) => Some(Templated::Literal(event.min(own))),
+        (Some(one), None) | (None, Some(one)) => Some(Templated::Literal(one)),
+        (None, None) => context.limit(step),
+    }
+}
+
+/// Whether something ends with a limit and not by itself.
+fn is_beyond(limit: Duration, millis: Result<u64, &Endless<'_>>) -> bool {
+    millis.is_ok_and(|millis| millis > limit.as_millis()) || millis.is_err_and(|endless| !endless.faulty)
 }
 
 fn literal(step: &Step) -> Option<Duration> {

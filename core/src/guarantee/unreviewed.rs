@@ -52,7 +52,7 @@ impl<'r> Inside<'_, 'r> {
                 Some(StepKind::Foreach(foreach)) => &foreach.steps,
                 _ => &self.process.process.steps,
             };
-            let model = Model::of(self.process.process, list);
+            let model = Model::of(self.process.process, world.default_timeout, list);
             let own = |step: StepNumber| {
                 (self.bodies[step] == around).then(|| model.graph.find(self.steps[step].id.as_str())).flatten()
             };

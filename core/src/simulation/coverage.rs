@@ -12,7 +12,8 @@ use crate::definition::{ErrorClass, Process, Step};
 use crate::execution::address::step_of;
 use crate::execution::{EventKind, Execution, Plan, SkipReason, StepError, Waiting, context};
 use crate::expression::{condition, evaluate_json};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
+use crate::value::Duration;
 
 /// What the cases of one process have shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,18 +123,19 @@ impl Aspect {
 }
 
 impl Coverage {
-    /// Of a process of which nothing was shown yet.
-    pub fn of(process: &Process) -> Self {
+    /// Of a process of which nothing was shown yet. `default` is the `defaults.timeout` of `flow.yaml`.
+    pub fn of(process: &Process, default: Option<Spanned<Duration>>) -> Self {
         let mut coverage = Self { items: Vec::new(), places: BTreeMap::new() };
         let mut gateways: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (gateway, target) in process.all_steps().flat_map(targets) {
             gateways.entry(target).or_default().insert(gateway);
         }
+        let default = process.header.defaults.timeout.or(default);
         for step in process.all_steps() {
             // A merge behind a gateway runs by its other edges; only a step that has none can be passed over.
             let naming = gateways.get(step.id.as_str());
             let passed = naming.is_some_and(|naming| step.depends_on.iter().all(|id| naming.contains(id.as_str())));
-            for (aspect, span) in aspects(step, passed) {
+            for (aspect, span) in aspects(step, passed, default) {
                 coverage.add(step, aspect, span);
             }
         }
@@ -190,7 +192,7 @@ fn targets(step: &Step) -> Vec<(&str, &str)> {
 }
 
 /// What there is to show of a step.
-fn aspects(step: &Step, may_be_passed: bool) -> Vec<(Aspect, Span)> {
+fn aspects(step: &Step, may_be_passed: bool, default: Option<Spanned<Duration>>) -> Vec<(Aspect, Span)> {
     let id = step.id.span;
     let mut aspects = vec![(Aspect::Ran, id)];
     if let Some(when) = &step.when {
@@ -209,13 +211,13 @@ fn aspects(step: &Step, may_be_passed: bool) -> Vec<(Aspect, Span)> {
     match &step.kind {
         StepKind::HumanApproval(_) => {
             aspects.extend([outcome(Outcome::Approved), outcome(Outcome::Rejected)]);
-            if step.timeout.is_some() {
+            if step.effective_timeout(default).is_some() {
                 aspects.push((Aspect::Outcome(Outcome::TimedOut), deadline));
             }
         }
         StepKind::Form(_) => {
             aspects.push(outcome(Outcome::Answered));
-            if step.timeout.is_some() {
+            if step.effective_timeout(default).is_some() {
                 aspects.push((Aspect::Outcome(Outcome::TimedOut), deadline));
             }
         }

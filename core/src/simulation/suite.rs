@@ -152,7 +152,12 @@ impl<'r> Suite<'r> {
         let tested = self.files.iter().map(|file| (file.process_file, file.process));
         let mut coverage: BTreeMap<&str, (&File, Coverage)> = tested
             .chain(others)
-            .map(|(file, process)| (process.header.name.as_str(), (file, Coverage::of(process))))
+            .map(|(file, process)| {
+                let name = process.header.name.as_str();
+                let plan = self.stage.plan(name).and_then(|plan| plan.as_ref().ok());
+                let default = plan.and_then(|plan| plan.process.header.defaults.timeout);
+                (name, (file, Coverage::of(process, default)))
+            })
             .collect();
         let runs = played.iter().flatten().filter_map(|case| case.run.as_ref());
         for (_, run) in runs.flat_map(Run::all) {

@@ -225,7 +225,7 @@ fn waits(waiting: &Waiting) -> String {
             Some(assignees) => format!("asks {}", who(assignees)),
             None => "asks whoever may write".to_owned(),
         },
-        Waiting::Timer { until } => format!("waits until {until}"),
+        Waiting::Timer { until, .. } => format!("waits until {until}"),
         Waiting::Retry { at } => format!("waits until {at}"),
         Waiting::Event { name, .. } => format!("waits for the event {name}"),
         Waiting::Process { .. } => "its sub-process runs".to_owned(),

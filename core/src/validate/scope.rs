@@ -15,14 +15,14 @@ use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
 use crate::definition::schema::MAX_STEPS;
 use crate::definition::settings::FlowSettings;
-use crate::definition::step::{StepKind, StepType};
+use crate::definition::step::{StepKind, StepTimeout, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
 use crate::guarantee::{Judged, judge};
-use crate::source::{Document, Kind, Node, NodeId, Span};
+use crate::source::{Document, Kind, Node, NodeId, Span, Spanned};
 use crate::types::Types;
 use crate::types::text::Texts;
-use crate::value::StepId;
+use crate::value::{Duration, StepId};
 
 /// Deepest nesting of `foreach` bodies that is looked into.
 const MAX_BODIES: usize = 16;
@@ -88,6 +88,8 @@ pub struct ProcessScope<'r> {
     pub problems: Vec<Problem>,
     /// Where names of steps are written that no step has and somebody wants to hear of it, in the order of the file.
     unknown_steps: BTreeMap<String, Vec<Span>>,
+    /// How long a step may take that does not say so itself, and the file that says it: its own, else `flow.yaml`.
+    default_timeout: Option<(&'r File, Spanned<Duration>)>,
 }
 
 /// The id of a step, as written. Steps that come from an anchor share the node of their id, and maybe their own.
@@ -121,7 +123,7 @@ impl<'r> Scope<'r> {
         let names = Names::of(repository, elsewhere);
         let types = Types::of(repository);
         let processes: Vec<_> = repository.all_processes().collect();
-        let settings = repository.settings();
+        let settings = repository.settings_in_file();
         let look = |(file, process): &(&'r File, &'r Arc<Process>)| ProcessScope::new(&types, file, process, settings);
         let processes: Vec<ProcessScope<'r>> = match spread {
             false => processes.iter().map(look).collect(),
@@ -231,7 +233,12 @@ pub fn below<'path>(path: &'path str, folder: &str) -> &'path str {
 }
 
 impl<'r> ProcessScope<'r> {
-    fn new(types: &Types<'r>, file: &'r File, process: &'r Arc<Process>, settings: Option<&FlowSettings>) -> Self {
+    fn new(
+        types: &Types<'r>,
+        file: &'r File,
+        process: &'r Arc<Process>,
+        settings: Option<(&'r File, &'r FlowSettings)>,
+    ) -> Self {
         let graph = Graph::of(process);
         let missing = Missing::of(&graph);
         let ids = written_ids(&file.document, process.node);
@@ -250,18 +257,19 @@ impl<'r> ProcessScope<'r> {
             texts,
             problems: Vec::new(),
             unknown_steps: BTreeMap::new(),
+            default_timeout: default_timeout(file, process, settings),
         };
         scope.has_loose_ends = {
             let written = file.document.node(process.node).get("steps");
             scope.has_nameless_step || scope.loose_ends(&scope.graph, written)
         };
         scope.problems = reference::problems(types, &scope);
-        scope.unknown_steps = unknown_steps(&scope, settings);
+        scope.unknown_steps = unknown_steps(&scope, settings.map(|(_, settings)| settings));
         scope
     }
 }
 
-impl ProcessScope<'_> {
+impl<'r> ProcessScope<'r> {
     /// The ids as written.
     pub fn all_ids(&self) -> impl Iterator<Item = &str> {
         self.known_ids.iter().map(String::as_str)
@@ -313,6 +321,21 @@ impl ProcessScope<'_> {
         self.process.all_steps()
     }
 
+    /// How long a step may take, as whoever performs it will decide.
+    pub fn timeout<'s>(&self, step: &'s Step) -> Option<StepTimeout<'s>> {
+        step.effective_timeout(self.default_timeout.map(|(_, timeout)| timeout))
+    }
+
+    /// The same where it is written out somewhere, and there: in the step or in `defaults`. What is usual for a type is
+    /// written nowhere.
+    pub fn deadline(&self, step: &Step) -> Option<(Duration, &'r File, Span)> {
+        match self.timeout(step)? {
+            StepTimeout::Own(timeout) => timeout.literal().map(|length| (length, self.file, timeout.span)),
+            StepTimeout::Default(_) => self.default_timeout.map(|(file, timeout)| (timeout.value, file, timeout.span)),
+            StepTimeout::Usual(_) => None,
+        }
+    }
+
     /// A step's mapping.
     pub fn node(&self, step: &Step) -> Node<'_> {
         self.file.document.node(step.node)
@@ -327,6 +350,15 @@ impl ProcessScope<'_> {
     pub fn value_span(&self, step: &Step, key: &str) -> Span {
         self.node(step).get(key).map_or(step.id.span, |value| value.span())
     }
+}
+
+fn default_timeout<'r>(
+    file: &'r File,
+    process: &Process,
+    settings: Option<(&'r File, &'r FlowSettings)>,
+) -> Option<(&'r File, Spanned<Duration>)> {
+    let own = process.header.defaults.timeout.map(|timeout| (file, timeout));
+    own.or_else(|| settings.and_then(|(file, settings)| settings.defaults.timeout.map(|timeout| (file, timeout))))
 }
 
 /// Whoever renames a step and forgets those that name it makes one mistake, in many places. Places at which its rule is

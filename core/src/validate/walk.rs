@@ -14,8 +14,7 @@ use crate::definition::test::ProcessTest;
 use crate::definition::tool::Tool;
 use crate::definition::{Approvers, Field, Fields, Process, Step};
 use crate::graph::Graph;
-use crate::source::{Node, Span, Spanned};
-use crate::value::Duration;
+use crate::source::{Node, Spanned};
 
 /// Calls `look` with each list of steps: the process's own, then bodies of `foreach`.
 pub(super) fn each_list<'p>(process: &'p Process, look: &mut dyn FnMut(&'p [Step], bool)) {
@@ -169,14 +168,6 @@ pub(super) fn constant(when: &Value) -> Option<bool> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// When a step's deadline is, and where that is written; nothing where it is computed or there is none.
-pub(super) fn deadline(process: &ProcessScope<'_>, step: &Step) -> Option<(Duration, Span)> {
-    match &step.timeout {
-        Some(timeout) => timeout.literal().map(|literal| (literal, timeout.span)),
-        None => process.process.header.defaults.timeout.as_ref().map(|timeout| (timeout.value, timeout.span)),
     }
 }
 

@@ -354,7 +354,7 @@ impl WaitingView {
                 due_at: request.due_at,
                 ..kind("form")
             },
-            Waiting::Timer { until } => Self { due_at: Some(*until), ..kind("timer") },
+            Waiting::Timer { until, .. } => Self { due_at: Some(*until), ..kind("timer") },
             Waiting::Retry { at } => Self { due_at: Some(*at), ..kind("retry") },
             Waiting::Event { name, due_at, .. } => Self { name: Some(name.clone()), due_at: *due_at, ..kind("event") },
             Waiting::Process { execution, due_at } => {

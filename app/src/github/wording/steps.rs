@@ -256,7 +256,7 @@ pub fn fold(summary: &str, markdown: &str) -> String {
 /// What is waited for that is no person: a moment, another attempt.
 pub fn waits_for_time(execution: &Execution) -> Option<(String, Timestamp)> {
     let waits = execution.steps.iter().filter_map(|(id, step)| match step.waiting.as_ref()? {
-        Waiting::Timer { until } => Some((format!("{} waits", code(id)), *until)),
+        Waiting::Timer { until, .. } => Some((format!("{} waits", code(id)), *until)),
         Waiting::Retry { at } => Some((format!("{} is tried again", code(id)), *at)),
         _ => None,
     });

@@ -153,9 +153,10 @@ impl Story {
     pub(super) fn drafted(mut self, until: Timestamp) -> Self {
         let output = json!({"status": 200, "ratio": 1.1e-7});
         self.happened(2, Some("draft"), EventKind::StepCompleted { output, usage: None });
-        let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
+        let started =
+            EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
         self.happened(2, Some("ship"), started);
-        let waiting = EventKind::StepWaiting { waiting: Waiting::Timer { until } };
+        let waiting = EventKind::StepWaiting { waiting: Waiting::Timer { until, due_at: None } };
         self.happened(2, Some("ship"), waiting);
         self.happened(2, None, EventKind::ExecutionWaiting);
         self

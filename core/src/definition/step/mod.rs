@@ -11,6 +11,7 @@ pub mod mcp_call;
 pub mod notify;
 pub mod set;
 pub mod sub_process;
+pub mod timeout;
 pub mod wait;
 pub mod workflow;
 
@@ -36,6 +37,7 @@ pub use mcp_call::McpCall;
 pub use notify::Notify;
 pub use set::Set;
 pub use sub_process::SubProcess;
+pub use timeout::StepTimeout;
 pub use wait::Wait;
 pub use workflow::Workflow;
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Found, ProcessAt, ProcessPair, Subject, View, key_place};
 use crate::definition::Step;
 use crate::definition::field::defaults;
-use crate::definition::process::Defaults;
+use crate::definition::process::{Defaults, Timeout};
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::templated::Templated;
@@ -88,29 +88,31 @@ fn of_step(
     (after, is): (&Step, &Defaults),
     found: &mut Found,
 ) {
-    let own = |at: &ProcessAt<'_>, step: &Step| {
-        step.timeout.as_ref().map(|timeout| computed(pair, at, timeout.value.clone()))
-    };
+    let says_itself = |step: &Step| step.timeout.is_some() || of_event(step).is_some();
+    if !says_itself(before) && !says_itself(after) {
+        return;
+    }
     let effective = |at: &ProcessAt<'_>, step: &Step, defaults: &Defaults| {
-        own(at, step).or_else(|| defaults.timeout.as_ref().map(|timeout| Templated::Literal(timeout.value)))
+        let timeout = step.effective_timeout(defaults.timeout)?;
+        let deadline = computed(pair, at, timeout.length().into_owned());
+        // Of two that are written out the earlier one counts; of others one is looked at.
+        let event = of_event(step).map(|timeout| computed(pair, at, timeout.value.clone()));
+        Some(match (event, deadline) {
+            (Some(Templated::Literal(event)), Templated::Literal(own)) => Templated::Literal(event.min(own)),
+            (_, deadline) => deadline,
+        })
     };
-    if before.timeout.is_some() || after.timeout.is_some() {
-        let (was, is) = (effective(&pair.before, before, was), effective(&pair.after, after, is));
-        if let Some(words) = later(pair, &was, &is) {
-            tell_step(pair, before, after, "timeout", words, found);
-        }
-    }
-    let event = |at: &ProcessAt<'_>, step: &Step| match &step.kind {
-        StepKind::Wait(wait) => {
-            let timeout = wait.event.as_ref().and_then(|event| event.timeout.as_ref());
-            timeout.map(|timeout| computed(pair, at, timeout.value.clone()))
-        }
-        _ => None,
-    };
-    let (was, is) = (event(&pair.before, before), event(&pair.after, after));
+    let (was, is) = (effective(&pair.before, before, was), effective(&pair.after, after, is));
     if let Some(words) = later(pair, &was, &is) {
-        tell_step(pair, before, after, "event", words, found);
+        let key = if before.timeout.is_some() || after.timeout.is_some() { "timeout" } else { "event" };
+        tell_step(pair, before, after, key, words, found);
     }
+}
+
+/// The `timeout` of the event that a step waits for.
+fn of_event(step: &Step) -> Option<&Timeout> {
+    let StepKind::Wait(wait) = &step.kind else { return None };
+    wait.event.as_ref()?.timeout.as_ref()
 }
 
 fn tell_step(

@@ -9,6 +9,7 @@ mod notices;
 mod people;
 mod properties;
 mod stories;
+mod timeouts;
 mod waits;
 mod workflows;
 

@@ -286,7 +286,7 @@ fn signals(execution: &Execution, now: Timestamp) -> Vec<(Execution, Signal)> {
                 let mut due = execution.clone();
                 match due.steps.get_mut(id).and_then(|step| step.waiting.as_mut()).unwrap() {
                     Waiting::Approval(request) => request.due_at = Some(now),
-                    Waiting::Timer { until } => *until = now,
+                    Waiting::Timer { until, .. } => *until = now,
                     _ => continue,
                 }
                 signals.push((due, Signal::Wake));
@@ -346,7 +346,7 @@ fn check(text: &str, chosen: &[bool], by_people: bool) -> Result<(), TestCaseErr
     prop_assert!(file.faults.is_empty() && file.structure.is_empty(), "{:?}", file.structure);
     let plan = repository.plan("story").unwrap().unwrap();
     let Some(played) = play(&plan) else { return Ok(()) };
-    let model = Model::of(process, &process.steps);
+    let model = Model::of(process, None, &process.steps);
     let passes: Vec<Passes> = process
         .steps
         .iter()

@@ -4,6 +4,7 @@
 mod brute;
 mod compared;
 mod copies;
+mod deadlines;
 mod deep;
 mod handed_on;
 mod money;

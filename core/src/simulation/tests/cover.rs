@@ -26,7 +26,7 @@ cases:
     let tried = tried(steps, tests);
     assert_eq!(tried.judged(), "");
     let plan = tried.stage.plan("story").unwrap().as_ref().unwrap();
-    let mut coverage = Coverage::of(&plan.process);
+    let mut coverage = Coverage::of(&plan.process, None);
     for case in &tried.tests.cases {
         let run = simulate(&tried.stage, "story", &tried.tests.people, case).unwrap();
         coverage.count(&plan.process, plan, &run);

@@ -125,7 +125,7 @@ impl Look<'_, '_> {
         let here = follows(graph, index);
         let key = if step.on_failure == OnFailure::Continue {
             "on_failure"
-        } else if approval.on_timeout == OnTimeout::Continue && step.timeout.is_some() {
+        } else if approval.on_timeout == OnTimeout::Continue && process.timeout(step).is_some() {
             "on_timeout"
         } else {
             // People who approve an item have what follows in the item to say.

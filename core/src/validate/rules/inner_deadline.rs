@@ -54,7 +54,7 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         for step in process.steps() {
-            let Some((around, span)) = literal(step) else { continue };
+            let Some((around, written_in, span)) = process.deadline(step) else { continue };
             match &step.kind {
                 StepKind::Foreach(foreach) => {
                     for inner in foreach.steps.iter().flat_map(Step::with_body) {
@@ -63,7 +63,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                         };
                         let message = format!("`{}` ends after {around}, before these {timeout}", step.id.as_str());
                         let finding = findings.add(process.file, own, message);
-                        finding.help("shorten it, or lengthen the one around it").also(process.file, span, "around it");
+                        finding.help("shorten it, or lengthen the one around it").also(written_in, span, "around it");
                     }
                 }
                 StepKind::Process(call) if call.wait => {
@@ -71,8 +71,12 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                         && let Some((timeout, own)) = longest(child.process).filter(|(timeout, _)| *timeout > around)
                     {
                         let message = format!("`{}` may take {timeout}, longer than this", call.process.as_str());
-                        let finding = findings.add(process.file, span, message);
+                        let place = step.timeout.as_ref().map_or(step.id.span, |_| span);
+                        let finding = findings.add(process.file, place, message);
                         finding.help("lengthen it, or shorten what is inside").also(child.file, own, "inside");
+                        if step.timeout.is_none() {
+                            finding.also(written_in, span, "the deadline");
+                        }
                     }
                 }
                 _ => {}

@@ -3,7 +3,6 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::deadline;
 use crate::definition::step::StepKind;
 
 /// The rule.
@@ -48,11 +47,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 StepKind::Form(form) => &form.escalate,
                 _ => continue,
             };
-            let Some((deadline, written)) = deadline(process, step) else { continue };
+            let Some((deadline, file, written)) = process.deadline(step) else { continue };
             for level in levels.iter().filter(|level| level.after.value >= deadline) {
                 let message = format!("nobody is added after {}: the deadline is at {deadline}", level.after.value);
                 let finding = findings.add(process.file, level.after.span, message);
-                finding.help("let it lie before `timeout`").also(process.file, written, "the deadline");
+                finding.help("let it lie before `timeout`").also(file, written, "the deadline");
             }
         }
     }

@@ -3,7 +3,6 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::deadline;
 use crate::definition::step::StepKind;
 use crate::definition::step::human_approval::OnTimeout;
 
@@ -49,11 +48,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 StepKind::Form(form) => (&form.reminders, false),
                 _ => continue,
             };
-            let Some((deadline, written)) = deadline(process, step).filter(|_| !starts_anew) else { continue };
+            let Some((deadline, file, written)) = process.deadline(step).filter(|_| !starts_anew) else { continue };
             for reminder in reminders.iter().filter(|reminder| reminder.value >= deadline) {
                 let message = format!("nobody is reminded after {}: the deadline is at {deadline}", reminder.value);
                 let finding = findings.add(process.file, reminder.span, message);
-                finding.help("let it lie before `timeout`").also(process.file, written, "the deadline");
+                finding.help("let it lie before `timeout`").also(file, written, "the deadline");
             }
         }
     }

@@ -165,6 +165,8 @@ pub mod wrong_value;
 #[cfg(test)]
 mod cascade_tests;
 #[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
 mod gate_tests;
 #[cfg(test)]
 mod one_mistake_tests;
@@ -178,8 +180,8 @@ mod trigger_tests;
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{
-    agents, constant, deadline, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list,
-    ids_of_bodies, tests, tools, words,
+    agents, constant, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list, ids_of_bodies,
+    tests, tools, words,
 };
 use crate::source::closest;
 

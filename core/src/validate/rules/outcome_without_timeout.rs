@@ -39,13 +39,11 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let by_settings = scope.repository.settings().is_some_and(|settings| settings.defaults.timeout.is_some());
     for process in &scope.processes {
-        let by_default = by_settings || process.process.header.defaults.timeout.is_some();
         for step in process.steps() {
             let node = process.node(step);
             let Some(key) = node.key_node("on_timeout") else { continue };
-            if !by_default && node.get("timeout").is_none() {
+            if process.timeout(step).is_none() && node.get("timeout").is_none() {
                 findings
                     .add(process.file, key.span(), "there is no deadline")
                     .help("add `timeout`, or remove `on_timeout`");

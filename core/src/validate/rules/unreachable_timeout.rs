@@ -3,7 +3,6 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::deadline;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -41,9 +40,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         let Some(whole) = &process.process.header.defaults.execution_timeout else { continue };
         for step in process.steps().filter(|step| step.timeout.is_some()) {
-            let Some((timeout, span)) = deadline(process, step).filter(|(timeout, _)| *timeout > whole.value) else {
-                continue;
-            };
+            let own = process.deadline(step).filter(|(timeout, ..)| *timeout > whole.value);
+            let Some((timeout, _, span)) = own else { continue };
             let message = format!("the execution ends after {}, before these {timeout}", whole.value);
             let finding = findings.add(process.file, span, message);
             finding.help("shorten it, or lengthen `execution_timeout`").also(process.file, whole.span, "the execution");
