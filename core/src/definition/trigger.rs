@@ -36,6 +36,11 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Whether what it starts may belong to a pull request or an issue. A start by hand may: `/run` in a comment.
+    pub fn may_have_pull_request(&self) -> bool {
+        matches!(self, Self::PullRequest(_) | Self::Comment(_) | Self::Manual)
+    }
+
     /// The key that an author writes.
     pub fn key(&self) -> &'static str {
         match self {

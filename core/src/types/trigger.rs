@@ -126,7 +126,7 @@ pub(super) fn trigger(process: &Process) -> Type {
             ("actor", described(actor, "The login of who started it.")),
             ("payload", described(payload::of(triggers), "What came with the trigger.")),
         ];
-        if triggers.is_empty() || triggers.iter().any(|trigger| may_have_pull_request(trigger)) {
+        if triggers.is_empty() || triggers.iter().any(|trigger| trigger.may_have_pull_request()) {
             fields.push(("pull_request", described(PULL_REQUEST.clone(), "The pull request that it is about.")));
         }
         Type::record(fields, Others::None)
@@ -145,10 +145,6 @@ fn is_of_nobody(trigger: &Trigger) -> bool {
 
 fn described(of: Type, description: &str) -> Part {
     Part { of, optional: false, description: Some(description.into()) }
-}
-
-fn may_have_pull_request(trigger: &Trigger) -> bool {
-    matches!(trigger, Trigger::PullRequest(_) | Trigger::Comment(_) | Trigger::Manual)
 }
 
 static PULL_REQUEST: LazyLock<Type> = LazyLock::new(|| {

@@ -1,7 +1,7 @@
 //! The ways through definitions that several rules go: every field, every group of people, every list of steps, every
 //! case of a test, every task of an agent. Judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::AgentTask;
 use crate::definition::test::ProcessTest;
 use crate::definition::tool::Tool;
-use crate::definition::{Approvers, Field, Fields, Process, Step};
+use crate::definition::{Approvers, Field, Fields, Process, ProcessStatus, Step};
 use crate::graph::Graph;
 use crate::source::{Node, Spanned};
 
@@ -169,6 +169,35 @@ pub(super) fn constant(when: &Value) -> Option<bool> {
         },
         _ => None,
     }
+}
+
+/// Whether no trigger of a process brings a pull request or an issue. One that cannot be read may.
+pub(super) fn is_triggered_by_none(process: &ProcessScope<'_>) -> bool {
+    let header = &process.process.header;
+    let Some(triggers) = header.triggers.as_ref().filter(|triggers| !triggers.is_empty()) else { return false };
+    let readable = process.file.faults.is_empty() && process.file.structure.is_empty();
+    readable
+        && header.status == ProcessStatus::Published
+        && !triggers.iter().any(|trigger| trigger.may_have_pull_request())
+}
+
+/// The processes that others run, by name: an execution of theirs may belong to the pull request of whoever runs it. Of a
+/// step that cannot be read what it says counts.
+pub(super) fn run_by_others<'s>(scope: &'s Scope<'_>) -> BTreeSet<&'s str> {
+    let mut names = BTreeSet::new();
+    for process in &scope.processes {
+        let calls = process.steps().filter_map(|step| match &step.kind {
+            StepKind::Process(call) => Some(call.process.as_str()),
+            _ => None,
+        });
+        names.extend(calls);
+        if !process.file.structure.is_empty() || !process.file.faults.is_empty() {
+            let steps = process.file.document.node(process.process.node).get("steps").and_then(Node::items);
+            let named = steps.into_iter().flatten().filter_map(|step| step.get("process")?.as_str());
+            names.extend(named);
+        }
+    }
+    names
 }
 
 /// Every test that could be read, with its process where that could be read.

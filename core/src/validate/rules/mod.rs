@@ -21,6 +21,7 @@ pub mod chosen_receiver;
 pub mod chosen_revision;
 pub mod circular_dependency;
 pub mod circular_policy;
+pub mod comment_without_place;
 pub mod comment_word_taken;
 pub mod comparison_of_types;
 pub mod compensation_in_the_way;
@@ -89,6 +90,7 @@ pub mod not_utf_8;
 pub mod one_of_keys;
 pub mod operator_does_not_fit;
 pub mod outcome_without_timeout;
+pub mod owners_without_change;
 pub mod policy_approvers_not_asked;
 pub mod private_address;
 pub mod process_contains_itself;
@@ -180,8 +182,8 @@ mod trigger_tests;
 use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{
-    agents, constant, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list, ids_of_bodies,
-    tests, tools, words,
+    agents, constant, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list,
+    ids_of_bodies, is_triggered_by_none, run_by_others, tests, tools, words,
 };
 use crate::source::closest;
 
@@ -247,6 +249,7 @@ pub const RULES: &[&Rule] = &[
     &join_without_choice::RULE,
     &compensation_in_the_way::RULE,
     &always_without_dependencies::RULE,
+    &comment_without_place::RULE,
     &invalid_expression::RULE,
     &unknown_name::RULE,
     &unknown_step::RULE,
@@ -282,6 +285,7 @@ pub const RULES: &[&Rule] = &[
     &escalation_adds_nobody::RULE,
     &approval_outlives_push::RULE,
     &policy_approvers_not_asked::RULE,
+    &owners_without_change::RULE,
     &unknown_file::RULE,
     &unknown_model::RULE,
     &invalid_schema::RULE,

@@ -54,3 +54,64 @@ fn a_name_that_no_time_table_brings_is_told() {
     ]
     "#);
 }
+
+const OWNERS: &str = "steps:\n  - {id: a, type: human_approval, timeout: 1d, approvers: {codeowners: union}}\n";
+const COMMENT: &str = "steps:\n  - {id: a, type: notify, channel: comment, message: hello}\n";
+
+#[test]
+fn code_owners_and_comments_need_a_trigger_that_may_bring_a_pull_request() {
+    for (triggers, may) in [
+        ("[manual]", true),
+        ("[{comment: /ship}]", true),
+        ("[{pull_request: {actions: [opened]}}, {push: {branches: [main]}}]", true),
+        ("[{push: {branches: [main]}}]", false),
+        ("[{schedule: {cron: '0 9 * * 1'}}, {event: goods.arrived}]", false),
+        ("[{webhook: {secret: '{{ secrets.SHOP }}'}}]", false),
+        ("[{repository_dispatch: deployed}]", false),
+        ("[{process: {name: other, on: completed}}]", false),
+        ("[{deployment: {environments: [production]}}]", false),
+        ("[merge_group]", false),
+    ] {
+        for (rest, code, message) in [
+            (OWNERS, "FLOW316", "no trigger brings a pull request, and without one there are no code owners"),
+            (COMMENT, "FLOW128", "no trigger brings a pull request or an issue, and there is nothing to comment on"),
+        ] {
+            let expected = if may { Vec::new() } else { vec![format!("{code} {message}")] };
+            assert_eq!(found(triggers, rest), expected, "{triggers}");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_another_one_runs_may_belong_to_a_pull_request() {
+    let child = format!("name: child\nversion: 1\ntriggers: [{{push: {{branches: [main]}}}}]\n{OWNERS}");
+    let parent = "name: parent\nversion: 1\ntriggers: [manual]\nsteps:\n  - {id: a, type: process, process: child, timeout: 2d}\n";
+    let told = |parent: &str| {
+        let files = [(".flow/processes/child.yaml", child.as_str()), (".flow/processes/parent.yaml", parent)];
+        let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+        let findings = validate(&repository, &Options::default()).findings;
+        findings.iter().any(|finding| finding.code.to_string() == "FLOW316")
+    };
+    assert!(!told(parent));
+    assert!(told(&parent.replace("type: process, process: child, timeout: 2d", "type: set, values: {b: 1}")));
+    let broken = parent.replace("type: process", "type: proces");
+    assert!(!told(&broken), "a step that cannot be read runs it all the same");
+}
+
+#[test]
+fn code_owners_are_missed_only_where_nobody_else_suffices() {
+    let push = "[{push: {branches: [main]}}]";
+    let asks = |who: &str| {
+        let rest = format!("steps:\n  - {{id: a, type: human_approval, timeout: 1d, {who}}}\n");
+        found(push, &rest).iter().any(|told| told.starts_with("FLOW316"))
+    };
+    for (who, expected) in [
+        ("approvers: {any: [{codeowners: union}, {team: leads}]}", false),
+        ("approvers: {any: [{codeowners: union}, {team: leads}], count: 2}", true),
+        ("approvers: {any: [{codeowners: union}, {team: leads}, {role: admin}], count: 2}", false),
+        ("approvers: {all: [{team: leads}, {any: [{codeowners: each_path}]}]}", true),
+        ("approvers: {codeowners: union}, escalate: [{after: 4h, to: {team: leads}}]", false),
+    ] {
+        assert_eq!(asks(who), expected, "{who}");
+    }
+}
