@@ -143,7 +143,10 @@ impl Execution {
 impl StepState {
     fn apply(&mut self, event: &Event, completion: u32) {
         match &event.kind {
-            EventKind::StepStarted { input, secret_texts, timeout_ms } => {
+            EventKind::StepStarted { input, secret_texts, timeout_ms, name } => {
+                if name.is_some() {
+                    self.name.clone_from(name);
+                }
                 self.status = StepStatus::Running;
                 self.attempt += 1;
                 self.tries += 1;

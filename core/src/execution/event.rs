@@ -89,7 +89,14 @@ pub enum EventKind {
     CommentEdited { comment: Source },
     /// An attempt started.
     #[serde(rename = "step.started")]
-    StepStarted { input: Value, secret_texts: Vec<SecretText>, timeout_ms: Option<u64> },
+    StepStarted {
+        input: Value,
+        secret_texts: Vec<SecretText>,
+        timeout_ms: Option<u64>,
+        /// Its name, where that is computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     /// An attempt is made again because the server stopped in the middle of it.
     #[serde(rename = "step.repeated")]
     StepRepeated,

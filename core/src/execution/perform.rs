@@ -22,6 +22,9 @@ use crate::definition::{Backoff, ErrorClass, Retry, Templated};
 use crate::expression::{Context, Filled, Rendered, condition, evaluate_json_with};
 use crate::value::{self, Duration};
 
+/// Characters of a step's name that are kept where it is computed.
+const LONGEST_NAME: usize = 200;
+
 /// What a step does once its fields are evaluated.
 enum Prepared {
     /// It is done at once.
@@ -37,6 +40,9 @@ enum Prepared {
 /// Starts an attempt of a step, whatever the state of its edges.
 pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &PlannedStep) {
     let context = context::reading(transition.plan, &transition.execution, Place::at(id), &planned.reads);
+    let name = computed_name(planned, &context);
+    let started =
+        |input: Value| EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: None, name: name.clone() };
     match prepare(transition, planned, &context) {
         Ok(Prepared::Done { input, output }) => {
             transition.emit_step(id, None, started(input));
@@ -48,7 +54,7 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
         }
         Ok(Prepared::Work { rendered: Rendered { value: input, secret_texts, .. }, timeout }) => {
             let timeout_ms = timeout.map(Duration::as_millis);
-            transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, timeout_ms });
+            transition.emit_step(id, None, EventKind::StepStarted { input, secret_texts, timeout_ms, name });
         }
         Ok(Prepared::Items { items, due_at }) => {
             let total = items.len();
@@ -62,8 +68,13 @@ pub(super) fn start(transition: &mut Transition<'_>, id: &str, planned: &Planned
     }
 }
 
-fn started(input: Value) -> EventKind {
-    EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: None }
+/// A step's name where that is a template. It is for people alone: one that cannot be evaluated fails nothing, and the
+/// step is called as before.
+fn computed_name(planned: &PlannedStep, context: &Context) -> Option<String> {
+    let template = planned.step.name.as_ref().filter(|_| planned.literal_name().is_none())?;
+    let name = evaluate_text("name", template, context).ok()?;
+    let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_NAME).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 fn prepare(transition: &Transition<'_>, planned: &PlannedStep, context: &Context) -> Result<Prepared, StepError> {

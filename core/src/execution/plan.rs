@@ -18,6 +18,7 @@ use crate::definition::settings::ChannelSettings;
 use crate::definition::step::{AgentTask, RunOn, StepKind};
 use crate::definition::{Approvers, Process, Step};
 use crate::source::Spanned;
+use crate::types::text::has_markup;
 
 /// A payload of at most so many bytes as JSON is stored whole.
 const SMALL_PAYLOAD: usize = 4 * 1024;
@@ -80,9 +81,9 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
-    /// Its name for people. One that has to be computed is not known beforehand; the id stands for it.
+    /// Its name for people. One that has to be computed is not known before the step starts; the id stands for it.
     pub(super) fn literal_name(&self) -> Option<String> {
-        self.step.name.as_ref().map(|name| name.value.clone()).filter(|name| !name.contains("{{"))
+        self.step.name.as_ref().map(|name| name.value.clone()).filter(|name| !has_markup(name))
     }
 }
 

@@ -144,7 +144,7 @@ impl Story {
     pub(super) fn drafting(mut self) -> Self {
         self.happened(1, None, EventKind::ExecutionStarted { due_at: None });
         let input = json!({"method": "GET", "url": "https://example.com"});
-        let started = EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: Some(30_000) };
+        let started = EventKind::StepStarted { input, secret_texts: Vec::new(), timeout_ms: Some(30_000), name: None };
         self.happened(1, Some("draft"), started);
         self
     }
@@ -154,7 +154,7 @@ impl Story {
         let output = json!({"status": 200, "ratio": 1.1e-7});
         self.happened(2, Some("draft"), EventKind::StepCompleted { output, usage: None });
         let started =
-            EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
+            EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None, name: None };
         self.happened(2, Some("ship"), started);
         let waiting = EventKind::StepWaiting { waiting: Waiting::Timer { until, due_at: None } };
         self.happened(2, Some("ship"), waiting);

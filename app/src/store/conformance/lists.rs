@@ -29,7 +29,7 @@ fn asking(tenant: TenantId, number: u128, seconds: i64) -> Story {
 
 /// Its step `leads` asks.
 pub(super) fn ask(story: &mut Story, seconds: i64) {
-    let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None };
+    let started = EventKind::StepStarted { input: Value::Null, secret_texts: Vec::new(), timeout_ms: None, name: None };
     story.happened(seconds, Some("leads"), started);
     let waiting = Waiting::Approval(Box::new(request(seconds)));
     story.happened(seconds, Some("leads"), EventKind::StepWaiting { waiting });

@@ -143,7 +143,8 @@ pub(crate) async fn a_long_story_is_read_as_it_was_told(store: &impl Store) {
     for turn in 0..before {
         let error = StepError::new(ErrorClass::Network, format!("{turn}: {}", "reset ".repeat(1_000)));
         story.happened(turn, Some("draft"), EventKind::StepRetrying { error, at: at(turn + 1), usage: None });
-        let started = EventKind::StepStarted { input: json!({"turn": turn}), secret_texts: vec![], timeout_ms: None };
+        let started =
+            EventKind::StepStarted { input: json!({"turn": turn}), secret_texts: vec![], timeout_ms: None, name: None };
         story.happened(turn, Some("draft"), started);
         store.commit(story.transition()).await.unwrap();
         let stored = store.load(&acme(), story.execution.id).await.unwrap().unwrap();

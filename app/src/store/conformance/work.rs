@@ -110,7 +110,7 @@ pub(crate) async fn work_of_a_running_step_survives_other_transitions(store: &im
     story.happened(3, Some("draft"), EventKind::StepRetrying { error, at: at(4), usage: None });
     store.commit(story.transition()).await.unwrap();
     assert_eq!(store.backlog().await.unwrap().work, 0);
-    let started = EventKind::StepStarted { input: json!({}), secret_texts: Vec::new(), timeout_ms: None };
+    let started = EventKind::StepStarted { input: json!({}), secret_texts: Vec::new(), timeout_ms: None, name: None };
     story.happened(4, Some("draft"), started);
     let mut transition = story.transition();
     transition.work = vec![crate::store::Work { step: "draft".to_owned(), attempt: 2 }];

@@ -390,3 +390,24 @@ fn the_repository_says_what_a_process_does_not() {
     assert_eq!(defaults.execution_timeout.as_ref().unwrap().to_string(), "2h");
     assert_ne!(with.digest, plan("{}\n").digest, "what was shown to people has changed");
 }
+
+#[test]
+fn a_name_is_filled_in_when_its_step_starts_and_fails_nothing() {
+    let steps = "- {id: pack, type: wait, for: 1m, name: 'Pack {{ inputs.what }}'}
+- {id: ship, type: set, depends_on: pack, name: 'Ship {{ inputs.what }}   to {{ steps.pack.output.at }}', values: {a: 1}}
+- {id: tell_all, type: set, depends_on: pack, name: 'Tell {{ inputs.other.name }}', values: {a: 1}}
+- {id: each, type: foreach, depends_on: pack, items: [red, blue], steps: [{id: paint, type: set, name: 'Paint it {{ item }}', values: {a: 1}}]}
+";
+    let inputs = "inputs: {what: {type: string}, other: {type: object}}";
+    let mut world = World::with(steps, inputs, json!({"what": "a box"}));
+    let names = |world: &World| {
+        let named = |(key, step): (&String, &StepState)| format!("{key}: {}", step.name.as_deref().unwrap_or("-"));
+        world.execution.steps.iter().map(named).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&world), ["pack: Pack a box", "ship: -", "tell_all: -", "each: -"]);
+    world.passes(60);
+    assert_eq!(world.execution.status, ExecutionStatus::Completed, "a name that cannot be filled in fails nothing");
+    let expected = ["pack: Pack a box", "ship: Ship a box to 2026-03-02T09:01:00Z", "tell_all: -", "each: -"];
+    assert_eq!(names(&world)[..4], expected);
+    assert_eq!(names(&world)[4..], ["paint[0]: Paint it red", "paint[1]: Paint it blue"]);
+}
