@@ -14,14 +14,12 @@ use crate::definition::step::human_approval::OnTimeout;
 use crate::definition::step::wait::WaitEvent;
 use crate::definition::step::{AgentTask, Foreach, HumanApproval, Join, RunOn, StepKind};
 use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
-use crate::execution::input::usual_retry;
+use crate::execution::input::{LONGEST_RETRY_AFTER, usual_retry};
 use crate::graph::{Graph, StepIndex};
 use crate::source::Spanned;
 use crate::validate::ProcessScope;
 use crate::value::Duration;
 
-/// How long another side may ask to be left alone: what `Retry-After` says is honoured up to a day.
-const LONGEST_RETRY_AFTER: u64 = 24 * 60 * 60 * 1_000;
 /// How long people have to say whether an agent may call a tool.
 const LONGEST_QUESTION: u64 = 24 * 60 * 60 * 1_000;
 /// Longer than any duration that can be written.

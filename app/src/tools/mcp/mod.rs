@@ -97,7 +97,7 @@ impl Servers {
                 let url = super::http::address_of(&texts.render("url", url, &context)?)?;
                 let headers = texts.headers(&definition.headers, &context)?;
                 let told = format!("{url} {}", in_words(&headers));
-                (Reached::Address { url, headers, outgoing }, told)
+                (Reached::Address { url, headers, outgoing, clock: self.clock.clone() }, told)
             }
             (None, None) => return Err(refused(format!("the tool `{name}` has neither `command` nor `url`"))),
         };

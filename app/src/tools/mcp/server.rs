@@ -16,6 +16,7 @@ use super::listener::{Heard, Listener};
 use super::stdio::Program;
 use super::streamable::Failures;
 use super::{result, stdio, streamable};
+use crate::clock::Clock;
 use crate::steps::outgoing::Outgoing;
 use crate::steps::secrets::Redaction;
 use crate::tools::{MAX_OPERATIONS, Operation, OperationCall, refused};
@@ -34,7 +35,7 @@ pub(super) enum Reached {
     /// As a program of ours, over its input and output.
     Program { command: Vec<String>, env: Vec<(String, String)>, redaction: Arc<Redaction> },
     /// Over streamable HTTP.
-    Address { url: Url, headers: HeaderMap, outgoing: Outgoing },
+    Address { url: Url, headers: HeaderMap, outgoing: Outgoing, clock: Arc<dyn Clock> },
 }
 
 type Running = RunningService<RoleClient, Listener>;
@@ -66,8 +67,9 @@ impl Connection {
                 let (program, transport) = stdio::start(name, command, env, redaction.clone())?;
                 (handshake(serve_client_with_ct(us, transport, over)).await, Some(program))
             }
-            Reached::Address { url, headers, outgoing } => {
-                let transport = streamable::transport(url, headers, outgoing.clone(), failures.clone());
+            Reached::Address { url, headers, outgoing, clock } => {
+                let door = (outgoing.clone(), clock.clone());
+                let transport = streamable::transport(url, headers, door, failures.clone());
                 (handshake(serve_client_with_ct(us, transport, over)).await, None)
             }
         };

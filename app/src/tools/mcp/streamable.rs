@@ -21,6 +21,7 @@ use rmcp::transport::{StreamableHttpClientTransport, WorkerTransport};
 use sse_stream::{Sse, SseStream};
 use url::Url;
 
+use crate::clock::Clock;
 use crate::steps::api_call;
 use crate::steps::outgoing::{Call, Outgoing, OutgoingError};
 
@@ -52,6 +53,7 @@ pub(super) struct HttpClient {
     url: Url,
     headers: HeaderMap,
     outgoing: Outgoing,
+    clock: Arc<dyn Clock>,
     failures: Failures,
 }
 
@@ -59,10 +61,10 @@ pub(super) struct HttpClient {
 pub(super) fn transport(
     url: &Url,
     headers: &HeaderMap,
-    outgoing: Outgoing,
+    (outgoing, clock): (Outgoing, Arc<dyn Clock>),
     failures: Failures,
 ) -> WorkerTransport<rmcp::transport::streamable_http_client::StreamableHttpClientWorker<HttpClient>> {
-    let client = HttpClient { url: url.clone(), headers: headers.clone(), outgoing, failures };
+    let client = HttpClient { url: url.clone(), headers: headers.clone(), outgoing, clock, failures };
     let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
         .max_sse_event_size(MAX_ANSWER)
         // A call that a lost session swallowed may have been made: nobody repeats it but who knows whether it may be.
@@ -114,8 +116,8 @@ impl HttpClient {
             500..=599 => ErrorClass::ServerError,
             _ => ErrorClass::Refused,
         };
-        let seconds = retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
-        let retry_after_ms = seconds.map(|seconds| seconds.saturating_mul(1_000));
+        let pause = api_call::retry_after(response.headers(), self.clock.now());
+        let retry_after_ms = pause.and_then(|pause| u64::try_from(pause.as_millis()).ok());
         self.failures.keep(StepError { retry_after_ms, ..StepError::new(class, format!("it answered {status}")) });
         HttpStatusError::new(status.as_u16(), retry_after).into()
     }

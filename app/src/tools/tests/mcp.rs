@@ -172,3 +172,27 @@ async fn a_server_that_forgot_its_session_is_begun_anew_with_the_next_call() {
     assert_eq!(sessions.load(Ordering::SeqCst), 2);
     toolbox.close().await;
 }
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is_for_a_day_at_most_whether_it_says_seconds_or_a_date() {
+    for (asked, seconds) in [
+        ("90", Some(90)),
+        ("Mon, 02 Mar 2026 09:01:00 GMT", Some(60)),
+        ("Mon, 01 Jan 2035 00:00:00 GMT", Some(86_400)),
+        ("99999999999", Some(86_400)),
+        ("soon", None),
+    ] {
+        let server = Server::start(move |_| {
+            let mut answer = ::http::StatusCode::TOO_MANY_REQUESTS.into_response();
+            answer.headers_mut().insert("retry-after", HeaderValue::from_static(asked));
+            answer
+        });
+        let server = server.await;
+        let tool = definition(json!({"name": "small", "type": "mcp", "url": server.url("/mcp")}));
+        let toolbox = toolbox();
+        let error = call(&toolbox, &tool, "do", json!({})).await.unwrap_err();
+        let expected = (ErrorClass::RateLimited, seconds.map(|seconds: u64| seconds * 1_000));
+        assert_eq!((error.class, error.retry_after_ms), expected, "{asked}");
+        toolbox.close().await;
+    }
+}

@@ -411,3 +411,15 @@ fn a_name_is_filled_in_when_its_step_starts_and_fails_nothing() {
     assert_eq!(names(&world)[..4], expected);
     assert_eq!(names(&world)[4..], ["paint[0]: Paint it red", "paint[1]: Paint it blue"]);
 }
+
+#[test]
+fn nobody_asks_a_step_to_wait_for_longer_than_a_day() {
+    let steps = "- {id: a, type: api_call, url: 'https://example.com', retry: {jitter: false}}";
+    for (asked, seconds) in [(2_000, 2), (u64::MAX, 86_400)] {
+        let mut world = World::start(steps);
+        let error = StepError::new(crate::definition::ErrorClass::RateLimited, "later");
+        world.ends("a", Err(StepError { retry_after_ms: Some(asked), ..error }));
+        let Some(Waiting::Retry { at }) = world.execution.steps["a"].waiting else { panic!("it is tried again") };
+        assert_eq!(at.duration_since(world.now).as_secs(), seconds, "{asked}");
+    }
+}
