@@ -331,6 +331,8 @@ impl<'r> ProcessScope<'r> {
     pub fn deadline(&self, step: &Step) -> Option<(Duration, &'r File, Span)> {
         match self.timeout(step)? {
             StepTimeout::Own(timeout) => timeout.literal().map(|length| (length, self.file, timeout.span)),
+            // One that is written and could not be read is there all the same.
+            StepTimeout::Default(_) if self.node(step).get("timeout").is_some() => None,
             StepTimeout::Default(_) => self.default_timeout.map(|(file, timeout)| (timeout.value, file, timeout.span)),
             StepTimeout::Usual(_) => None,
         }
