@@ -110,6 +110,18 @@ fn time_comes_from_the_clock() {
 }
 
 #[test]
+fn only_an_address_says_which_repository_is_written_to() {
+    let wrong =
+        lines_with("app/src/github/outbox", &["repository.parse", "RepositoryName::new", "parse::<RepositoryName>"]);
+    let elsewhere = |line: &&String| !line.contains("/outbox/address.rs:") && !line.contains("/outbox/audit");
+    assert_eq!(
+        wrong.iter().filter(elsewhere).collect::<Vec<_>>(),
+        [] as [&String; 0],
+        "the name may be another's by now"
+    );
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     let mut silent = Vec::new();
     for folder in ["core/src", "app/src", "cli/src", "sandbox/src"] {

@@ -222,15 +222,16 @@ async fn decided_before(
 }
 
 async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option<&Keyed>) -> Result<(), Problem> {
-    let neighbourhood = api.neighbourhood(&approval.tenant, &approval.repository).await?;
-    let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
     let execution = api.load_of(&approval.tenant, approval.execution).await?;
+    let repository = api.repository_of(&execution).await?;
+    let neighbourhood = api.neighbourhood(&approval.tenant, &repository).await?;
+    let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
     still_asks(approval, &execution)?;
     let execution = api.at_head(&approval.tenant, &neighbourhood, execution).await?;
     // It may have gone on meanwhile, and ask about something else.
     still_asks(approval, &execution)?;
     let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
-    let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
+    let published = api.repositories.published(&approval.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
     if let Some(commit) = given.commit {

@@ -79,13 +79,14 @@ pub(super) async fn delegate(
         Some((_, Some(until))) => Some(until),
         Some((_, None)) => return Err(Problem::field("until", "is no duration, day or moment")),
     };
-    let neighbourhood = api.neighbourhood(&approval.tenant, &approval.repository).await?;
+    let execution = api.load_of(&approval.tenant, approval.execution).await?;
+    let repository = api.repository_of(&execution).await?;
+    let neighbourhood = api.neighbourhood(&approval.tenant, &repository).await?;
     let from = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
     let to = account(&neighbourhood, &given.to).await?;
     let until = given_until(until, api.now())?;
-    let execution = api.load_of(&approval.tenant, approval.execution).await?;
     let execution = api.at_head(&approval.tenant, &neighbourhood, execution).await?;
-    let published = api.repositories.published(&approval.tenant, &approval.repository).await?;
+    let published = api.repositories.published(&approval.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
     let word = api.word(from.clone(), "delegate", SourceKind::Api);

@@ -12,6 +12,7 @@ use crate::github::client::{GitHubError, InstallationClient, InstallationId, Rep
 use crate::github::head::Mover;
 use crate::github::intake::Published;
 use crate::github::people::{People, PeopleError, person};
+use crate::github::whose::of_execution;
 use crate::identity::{Directory, Hearing, Vouched};
 
 /// Where people of a repository are known.
@@ -28,7 +29,13 @@ pub(super) enum Neighbourhood {
 }
 
 impl Api {
-    /// Where people of this repository are known.
+    /// How the repository of an execution is called now: under the name that it had, another one may be there by now.
+    pub(super) async fn repository_of(&self, execution: &Execution) -> Result<String, Problem> {
+        let now = of_execution(&*self.store, execution).await?;
+        now.map_err(|reason| Problem::new("refused", format!("Nobody can be asked about it: {reason}.")))
+    }
+
+    /// Where people of this repository are known, by the name that it has now.
     pub(super) async fn neighbourhood(&self, tenant: &TenantId, repository: &str) -> Result<Neighbourhood, Problem> {
         if *tenant == TenantId::local() {
             return Ok(Neighbourhood::Local);

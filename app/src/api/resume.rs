@@ -91,10 +91,11 @@ async fn say(
     let Some(state) = execution.steps.get(&claims.step).filter(|state| state.attempt == claims.attempt) else {
         return Err(Problem::new("not-waiting", format!("`{}` has gone on since.", claims.step)));
     };
-    let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
+    let repository = api.repository_of(execution).await?;
+    let neighbourhood = api.neighbourhood(&execution.tenant, &repository).await?;
     let acting = given.acting.as_deref();
     let Holder { person, directory, kind } = holder(api, &neighbourhood, claims, acting, is_administrators).await?;
-    let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
+    let published = api.repositories.published(&execution.tenant, &repository).await?;
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
     let along = Along { word: Some(claims.word()), ..Along::default() };
     let step = claims.step.as_str();

@@ -215,9 +215,10 @@ pub(super) async fn rerun(
     {
         return Ok(started);
     }
-    let definitions = api.catalogue.at_head(&before.tenant, &before.repository).await?;
+    let repository = api.repository_of(&before).await?;
+    let definitions = api.catalogue.at_head(&before.tenant, &repository).await?;
     let Some((_, process)) = definitions.repository.process(&before.process) else {
-        let (process, repository) = (&before.process, &before.repository);
+        let process = &before.process;
         return Err(Problem::new(
             "definition-unsound",
             format!("There is no process `{process}` in {repository} any more."),
@@ -230,7 +231,7 @@ pub(super) async fn rerun(
     let subject = before.subject.clone().or_else(|| Some(subject(&revision)));
     let request = StartRequest {
         tenant: before.tenant.clone(),
-        repository: before.repository.clone(),
+        repository,
         revision,
         process: before.process.clone(),
         trigger: before.trigger.clone(),

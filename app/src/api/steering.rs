@@ -140,11 +140,12 @@ async fn actor(
     if login.is_none() {
         return Ok(None);
     }
-    let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
+    let repository = api.repository_of(execution).await?;
+    let neighbourhood = api.neighbourhood(&execution.tenant, &repository).await?;
     let actor = api.named(&neighbourhood, login).await?;
     if let Some(actor) = &actor {
         let started_it = execution.trigger.actor.as_ref().is_some_and(|starter| starter.is(actor));
-        let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
+        let published = api.repositories.published(&execution.tenant, &repository).await?;
         api.permits(&execution.tenant, &neighbourhood, &published, Command { verb, by: actor, started_it }).await?;
     }
     Ok(actor)

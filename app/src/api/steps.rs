@@ -125,9 +125,10 @@ async fn say(
     if form(execution, step).is_none() {
         return Err(Problem::new("not-waiting", format!("`{step}` does not wait for answers.")));
     }
-    let neighbourhood = api.neighbourhood(&execution.tenant, &execution.repository).await?;
+    let repository = api.repository_of(execution).await?;
+    let neighbourhood = api.neighbourhood(&execution.tenant, &repository).await?;
     let person = api.must_be_named(&neighbourhood, answers.acting.as_deref()).await?;
-    let published = api.repositories.published(&execution.tenant, &execution.repository).await?;
+    let published = api.repositories.published(&execution.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &execution.tenant, directory: &neighbourhood, published: &published };
     let mut word = api.word(person, "answer", SourceKind::Api);

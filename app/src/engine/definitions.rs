@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowctl_core::definition::Process;
 use flowctl_core::definition::process::ProcessStatus;
-use flowctl_core::execution::{Plan, TenantId};
+use flowctl_core::execution::{ExecutionId, Plan, TenantId};
 
 /// The processes that a repository has now, at the head of its default branch.
 #[derive(Debug, Clone)]
@@ -93,6 +93,20 @@ pub trait Definitions: Send + Sync {
         _after: &str,
     ) -> Result<Option<BTreeSet<String>>, DefinitionError> {
         Ok(None)
+    }
+
+    /// How the repository of an execution is called now, where it had this name; nothing: that cannot be said, or another
+    /// one has its name.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    async fn called_now(
+        &self,
+        _tenant: &TenantId,
+        _execution: ExecutionId,
+        repository: &str,
+    ) -> Result<Option<String>, DefinitionError> {
+        Ok(Some(repository.to_owned()))
     }
 
     /// Whether some process of the repository may start when this one ends, as far as is known without reading.

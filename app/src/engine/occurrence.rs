@@ -129,11 +129,11 @@ impl Happening {
         }
     }
 
-    /// The repository whose processes it may start; nothing: any of the tenant.
-    fn repository(&self) -> Option<&str> {
+    /// The repository, as the execution names it, whose processes it may start; nothing: any of the tenant.
+    fn ended_in(&self) -> Option<(&str, ExecutionId)> {
         match self {
             Self::Event(_) | Self::Notice(_) => None,
-            Self::Ended(ended) => Some(&ended.repository),
+            Self::Ended(ended) => Some((&ended.repository, ended.execution)),
         }
     }
 
@@ -265,8 +265,11 @@ impl Engine {
     }
 
     async fn start_because_of(&self, tenant: &TenantId, happening: &Happening) -> Result<(), StartFailure> {
-        let repositories = match happening.repository() {
-            Some(repository) => BTreeSet::from([repository.to_owned()]),
+        let repositories = match happening.ended_in() {
+            Some((repository, execution)) => {
+                // It keeps the name under which it started; another repository may have that one by now.
+                self.inner.definitions.called_now(tenant, execution, repository).await?.into_iter().collect()
+            }
             None => self.repositories(tenant).await?,
         };
         let mut trouble = None;
@@ -279,7 +282,9 @@ impl Engine {
                 }
             };
             for process in started_by(&published, |trigger| happening.starts(trigger)) {
-                let key = format!("{}:{repository}", happening.key());
+                // The same again after a rename.
+                let named = happening.ended_in().map_or(repository.as_str(), |(named, _)| named);
+                let key = format!("{}:{named}", happening.key());
                 let started =
                     self.start_by_itself(tenant, &repository, &published, process, key, happening.trigger()).await;
                 trouble = started.err().or(trouble);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::client::PullRequest;
 use super::intake::{Source, SourceError};
+use super::whose::of_execution;
 use crate::engine::{Along, Engine, SignalFailure};
 use crate::store::DeliveryId;
 
@@ -73,8 +74,11 @@ impl Mover<'_> {
         };
         let Some(number) = subject.number.filter(|_| subject.head_sha != head) else { return Ok(execution) };
         let commits = (subject.head_sha.as_str(), head);
-        let same_tree = asks_for_tree(&execution)
-            && self.source.same_tree(self.tenant, &execution.repository, number, commits).await?;
+        let same_tree = asks_for_tree(&execution) && {
+            let now = of_execution(&**self.engine.store(), &execution).await.map_err(SignalFailure::from)?;
+            let repository = now.as_ref().unwrap_or(&execution.repository);
+            self.source.same_tree(self.tenant, repository, number, commits).await?
+        };
         let signal = Signal::HeadMoved { head_sha: head.to_owned(), same_tree, since: Some(since) };
         let along = Along { delivery: self.delivery.cloned(), ..Along::default() };
         match self.engine.signal(self.tenant, execution.id, signal, along).await {

@@ -15,7 +15,8 @@ use crate::github::client::GitHubError;
 use crate::github::intake::Published;
 use crate::github::people::PeopleError;
 use crate::github::reconcile::of_pusher;
-use crate::github::repository_id;
+use crate::github::whose::{Whose, whose};
+
 use crate::github::wording::Refused;
 
 /// What became of a word: taken, or refused with the reason.
@@ -143,14 +144,8 @@ impl Hearing<'_> {
         let number = pull_request.and_then(|subject| subject.number);
         let Some(number) = number else { return Ok(known) };
         // What caused it may not be kept whole.
-        let repository = match repository_id(execution) {
-            Some(repository) => Some(repository),
-            None => {
-                let called = self.engine.store().repository_called(self.tenant, &execution.repository).await;
-                called.map_err(SignalFailure::from)?
-            }
-        };
-        let Some(repository) = repository else { return Ok(known) };
+        let whose = whose(&**self.engine.store(), execution).await.map_err(SignalFailure::from)?;
+        let Whose::Known(repository) = whose else { return Ok(known) };
         let givers = execution.delegations.iter().filter(|given| given.to.is(speaker)).map(|given| &given.from);
         for person in givers.chain([speaker]) {
             let is_known = execution.pushers.iter().any(|pusher| pusher.is(person));

@@ -18,6 +18,7 @@ mod owners;
 mod prompts;
 mod pushes;
 mod references;
+mod renamed;
 mod settings;
 mod setup;
 mod stage;

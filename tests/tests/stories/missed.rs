@@ -87,6 +87,39 @@ async fn recheck_hears_what_was_lost_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_button_recheck_looked_for_nothing_that_was_missed() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    let asks = stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("pull_request_review"));
+    stage.review(number, "dave", ReviewState::Approved, "");
+    stage.forget_deliveries().await;
+    stage.hub.press("bob", asks.id, "recheck").unwrap();
+    stage.eventually("dave's approval", || stage.app_comments(number, "dave approved").pop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recheck_in_a_renamed_repository_looked_at_no_review() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    stage.seconds_pass();
+    stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    let name = "octo-org/store";
+    stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("pull_request_review"));
+    stage.hub.review(name, "dave", number, ReviewState::Approved, "").unwrap();
+    stage.forget_deliveries().await;
+    stage.hub.comment(name, "alice", number, "/recheck").unwrap();
+    stage
+        .eventually("dave's approval", || {
+            let comments = stage.hub.comments(name, number).unwrap();
+            comments.into_iter().find(|comment| comment.app.is_some() && comment.body.contains("dave approved"))
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_or_refused_is_not_heard_afterwards() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
     let number = stage.pull_request("release-1.4");

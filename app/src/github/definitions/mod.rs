@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowctl_core::definition::Trigger;
 use flowctl_core::definition::repository::{Definition, File, FileKind, Form, Repository, stem};
-use flowctl_core::execution::{Plan, PlanError, TenantId};
+use flowctl_core::execution::{ExecutionId, Plan, PlanError, TenantId};
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use flowctl_core::value::Prices;
 use indexmap::IndexMap;
@@ -26,6 +26,7 @@ use crate::engine::{BranchHead, DefinitionError, Definitions, Published};
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::mirror::{Content, DefaultBranch, Mirror, MirrorError, Mirrors, Reference};
 use crate::github::outbox::AuditReferences;
+use crate::github::whose::{had_before, of_execution};
 use crate::store::{Store, StoreError};
 
 /// The folder of definitions.
@@ -179,6 +180,8 @@ struct Head {
     /// When reading it began.
     asked: Instant,
     definitions: Arc<DefinitionsAt>,
+    /// Whether other repositories had the name: executions of theirs may go on under it.
+    is_shared: bool,
 }
 
 type Key = (TenantId, String, String);
@@ -256,7 +259,8 @@ impl Repositories {
         let mirror = self.mirror(tenant, repository).await?;
         let definitions = self.fetched(tenant, repository, &mirror).await?;
         let definitions = self.noted((tenant, repository), &mirror, definitions).await?;
-        let head = Head { asked, definitions: Arc::clone(&definitions) };
+        let is_shared = self.store.repositories_called(tenant, repository).await?.len() > 1;
+        let head = Head { asked, definitions: Arc::clone(&definitions), is_shared };
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         heads.retain(|_, known| known.asked.elapsed() < HEAD_KNOWN);
         heads.insert((tenant.clone(), repository.to_owned()), head);
@@ -277,10 +281,7 @@ impl Repositories {
         if let Some(kept) = self.recall(&key) {
             return Ok(kept);
         }
-        let mirror = self.mirror(tenant, repository).await?;
-        if !mirror.contains(revision).await? {
-            mirror.fetch(&[Reference::Commit(revision.to_owned())]).await?;
-        }
+        let mirror = self.mirror_with(tenant, repository, revision).await?;
         let files = mirror.read_tree(revision, FOLDER).await?;
         // What is no text is there all the same, as a file with an error: nothing is silently left out.
         let mut read = Repository::default();
@@ -303,6 +304,24 @@ impl Repositories {
         });
         self.keep(key, &definitions);
         Ok(definitions)
+    }
+
+    /// A mirror that holds a commit: that of the repository of this name, or of one that had the name before. A commit's id
+    /// says what is in it, whoever has it.
+    async fn mirror_with(&self, tenant: &TenantId, repository: &str, revision: &str) -> Result<Mirror, ReadError> {
+        let mirror = self.mirror(tenant, repository).await?;
+        let commit = [Reference::Commit(revision.to_owned())];
+        if mirror.contains(revision).await? {
+            return Ok(mirror);
+        }
+        let Err(error) = mirror.fetch(&commit).await else { return Ok(mirror) };
+        for name in had_before(&*self.store, tenant, repository).await? {
+            let other = self.mirror(tenant, &name).await?;
+            if other.contains(revision).await? || other.fetch(&commit).await.is_ok() {
+                return Ok(other);
+            }
+        }
+        Err(error.into())
     }
 
     fn recall(&self, key: &Key) -> Option<Arc<DefinitionsAt>> {
@@ -382,12 +401,31 @@ impl Definitions for Repositories {
         if *tenant == TenantId::local() { self.local.keys().cloned().collect() } else { Vec::new() }
     }
 
+    async fn called_now(
+        &self,
+        tenant: &TenantId,
+        execution: ExecutionId,
+        repository: &str,
+    ) -> Result<Option<String>, DefinitionError> {
+        if *tenant == TenantId::local() {
+            return Ok(Some(repository.to_owned()));
+        }
+        let unavailable = |error: StoreError| DefinitionError::Unavailable {
+            repository: repository.to_owned(),
+            reason: ReadError::from(error).to_string(),
+        };
+        // Of one that is not kept any more nobody can say whose it was.
+        let Some(stored) = self.store.load(tenant, execution).await.map_err(unavailable)? else { return Ok(None) };
+        let now = of_execution(&*self.store, &stored.execution).await.map_err(unavailable)?;
+        Ok(now.ok())
+    }
+
     fn may_follow(&self, tenant: &TenantId, repository: &str, process: &str) -> bool {
         let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         let head = heads.get(&(tenant.clone(), repository.to_owned()));
         // Only the head as it stands rules anything out; what was read earlier says nothing of what came since.
         head.filter(|head| head.asked.elapsed() < HEAD_KNOWN)
-            .is_none_or(|head| head.definitions.followed.contains(process))
+            .is_none_or(|head| head.is_shared || head.definitions.followed.contains(process))
     }
 }
 

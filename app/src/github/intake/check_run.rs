@@ -43,7 +43,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: CheckRunEvent) -> Result<Ha
         button::APPROVE => press.decide(DecisionKind::Approve, "approve").await?,
         button::REJECT => press.decide(DecisionKind::Reject, "reject").await?,
         button::RETRY => press.retry().await?,
-        button::RECHECK => press.renew().await?,
+        button::RECHECK => press.recheck().await?,
         RERUN if execution.can_be_retried() => press.retry().await?,
         RERUN => press.renew().await?,
         other => return Ok(Handled::Ignored(format!("there is no button {other}"))),
@@ -228,6 +228,20 @@ impl Press<'_> {
             at_head(self.scope, stored.execution).await?;
         }
         Ok(outcome)
+    }
+
+    /// What nobody told of is looked for, and what is shown is told once more.
+    async fn recheck(&self) -> Outcome<()> {
+        let presser = person(&self.event.sender);
+        let author = self.execution.subject.as_ref().and_then(|subject| subject.author.as_ref());
+        let opened_it = author.is_some_and(|author| author.is(&presser));
+        if let Err(refused) = self.scope.permits("recheck", &presser, Some(Role::Write), opened_it).await? {
+            return Ok(Err(refused));
+        }
+        if let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) {
+            self.scope.look_for_missed(number).await?;
+        }
+        self.renew().await
     }
 
     async fn renew(&self) -> Outcome<()> {

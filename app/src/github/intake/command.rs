@@ -12,7 +12,6 @@ use super::start::{Occasion, Place, inputs};
 use super::{Trouble, values};
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
-use crate::github::reconcile::Reconciler;
 use crate::github::wording::{self, Answer, Refused};
 use crate::identity::{About, Word, approval, form, given_until, settled};
 use crate::store::NewEffect;
@@ -346,11 +345,7 @@ impl Commander<'_> {
         if let Err(refused) = self.scope.permits("recheck", &self.said.person, needs, opened_it).await? {
             return Ok(Err(refused));
         }
-        // What nobody told of is put into the inbox behind this, and dealt with next.
-        let inner = self.scope.inner;
-        let reconciler = Reconciler::new(inner.store.clone(), inner.github.clone(), inner.clock.clone());
-        let Scope { tenant, client, repository, .. } = self.scope;
-        reconciler.look_at(tenant, client, repository, self.place.number).await?;
+        self.scope.look_for_missed(self.place.number).await?;
         for execution in open {
             let objects = self.scope.inner.store.github_objects(&self.scope.tenant, execution.id).await?;
             let renew = objects.check_runs.last().map(|row| Renewal { run: row.id, why: RenewedBecause::Asked });

@@ -122,7 +122,7 @@ fn start_key(scope: &Scope<'_>) -> String {
 async fn undecided(scope: &Scope<'_>, of: &DeploymentOf, process: &str, refused: &Refused) -> Result<(), Trouble> {
     let comment = deployment::undecided(process, &refused.words());
     let review = DeploymentReview { environment_name: of.environment.clone(), state: None, comment };
-    let repository = scope.repository.clone();
+    let repository = scope.address();
     let effect = Effect::ReviewDeployment { repository, run: of.run, review, execution: ExecutionId::nil() };
     scope.tell(vec![scope.show(&effect)]).await
 }
@@ -134,8 +134,7 @@ pub(super) async fn workflow_run(scope: &Scope<'_>, event: WorkflowRunEvent) -> 
         return Ok(Handled::Ignored(format!("nothing follows from a workflow run that is {}", event.action)));
     }
     let run = event.workflow_run.id;
-    let awaited =
-        scope.inner.store.hasten_effect(&scope.tenant, &Effect::watch_key(&scope.repository, run), scope.now()).await?;
+    let awaited = scope.inner.store.hasten_effect(&scope.tenant, &Effect::watch_key(run), scope.now()).await?;
     if event.workflow_run.conclusion.as_deref() == Some("cancelled") {
         let of_run = |execution: &Execution| DeploymentOf::execution(execution).is_some_and(|of| of.run == run);
         cancel(scope, of_run, "its workflow run was cancelled on GitHub").await?;
@@ -183,7 +182,7 @@ async fn start(
 
 /// Cancels open executions of the repository that came to be for nothing.
 async fn cancel(scope: &Scope<'_>, which: impl Fn(&Execution) -> bool, reason: &str) -> Result<(), Trouble> {
-    let open = scope.inner.store.executions_of(&scope.tenant, &scope.name(), None, true).await?;
+    let open = scope.open().await?;
     for execution in open.iter().filter(|execution| which(execution)) {
         let signal = Signal::Cancel { actor: None, reason: reason.to_owned() };
         let along = Along { delivery: Some(scope.delivery.clone()), ..Along::default() };

@@ -322,7 +322,8 @@ async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Option
     installation::learn(inner, tenant, installation_id).await?;
     let Some(repository) = repository else { return Ok(None) };
     let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
-    let id = repository::called(inner, tenant, &repository, delivery).await?;
+    let id = repository::called(inner, (tenant, InstallationId(installation_id)), &repository, delivery).await?;
+    let repository = repository::name_now(inner, tenant, repository, (id, delivery)).await?;
     let client = inner.github.installation(InstallationId(installation_id));
     let tenant: TenantId = tenant.clone();
     Ok(Some(Scope::new(inner, (tenant, repository, id), client, delivery)))

@@ -1,14 +1,14 @@
 //! Repositories as such: under which name, whose, and whether they are there at all. GitHub's id stays, names do not.
 //! Executions of a repository that is gone are cancelled: nobody could read or answer them any more.
 
-use flowctl_core::execution::{Execution, Refusal, Signal, TenantId};
+use flowctl_core::execution::{Refusal, Signal, TenantId};
 
 use super::payload::{OfRepository, RepositoryEvent};
 use super::scope::Scope;
 use super::{Handled, Inner, Trouble};
 use crate::engine::{Along, SignalFailure};
-use crate::github::client::RepositoryName;
-use crate::github::repository_id;
+use crate::github::client::{GitHubError, InstallationId, RepositoryName};
+use crate::github::whose::{Whose, all_names, belongs_to, called_now};
 use crate::store::{NewDelivery, RepositoryCalled};
 
 /// Handles a delivery.
@@ -38,9 +38,12 @@ pub(super) async fn handle(scope: &Scope<'_>, event: RepositoryEvent) -> Result<
 
 /// Remembers how the repository of a delivery is called; its id, where the payload says it. Where the name belonged to
 /// another one until now, that one is gone, unless it has got another name: what was open there is cancelled.
+///
+/// Since when a repository has its name counts, so that what is known is not noted anew. What comes late, or is sent again, may
+/// tell an old name: where it says something else than is known, GitHub is asked.
 pub(super) async fn called(
     inner: &Inner,
-    tenant: &TenantId,
+    (tenant, installation): (&TenantId, InstallationId),
     name: &RepositoryName,
     delivery: &NewDelivery,
 ) -> Result<Option<u64>, Trouble> {
@@ -50,16 +53,19 @@ pub(super) async fn called(
     };
     let text = name.to_string();
     let before = inner.store.repository_called(tenant, &text).await?;
-    if before == Some(id) && delivery.event != "repository" {
+    let known = inner.store.names_of_repository(id).await?;
+    let has_it = known.first().is_some_and(|newest| newest.name == text && newest.tenant == *tenant);
+    if before == Some(id) && (has_it || delivery.event != "repository") {
         return Ok(Some(id));
     }
-    // An event that comes late does not give an old name back.
-    let known = inner.store.names_of_repository(id).await?;
+    let is_first = before.is_none() && known.is_empty();
+    if !is_first && !is_called_so(inner, installation, name, id).await? {
+        return Ok(Some(id));
+    }
     if let Some(before) = before.filter(|before| *before != id) {
-        let is_late = known.first().is_some_and(|newest| newest.name != text && newest.at >= delivery.received_at);
         let names = inner.store.names_of_repository(before).await?;
         let has_moved = names.first().is_some_and(|newest| newest.name != text);
-        if !is_late && !has_moved {
+        if !has_moved {
             let reason = format!("the repository {text} was deleted; another one has its name now");
             cancel(inner, tenant, before, &text, &reason).await?;
         }
@@ -69,17 +75,49 @@ pub(super) async fn called(
     Ok(Some(id))
 }
 
+/// Whether a repository has this name now. Under an old name GitHub answers with the one that had it.
+async fn is_called_so(
+    inner: &Inner,
+    installation: InstallationId,
+    name: &RepositoryName,
+    id: u64,
+) -> Result<bool, Trouble> {
+    match inner.github.installation(installation).repository_now(name).await {
+        Ok(now) => Ok(now["id"].as_u64() == Some(id) && now["full_name"].as_str() == Some(&name.to_string())),
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. } | GitHubError::Forbidden { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The name under which something is asked about the repository of a delivery: the one that it has now. What tells that it is
+/// gone is about the name that it had.
+pub(super) async fn name_now(
+    inner: &Inner,
+    tenant: &TenantId,
+    name: RepositoryName,
+    (id, delivery): (Option<u64>, &NewDelivery),
+) -> Result<RepositoryName, Trouble> {
+    let whose = id.map_or(Whose::Unheard, Whose::Known);
+    let reason = match called_now(&*inner.store, tenant, &name.to_string(), whose).await? {
+        Ok(now) => return now.parse().map_err(|error| Trouble::Lasting(format!("{error}"))),
+        Err(reason) => reason,
+    };
+    // A name that is new, and that GitHub does not know yet, is nobody else's.
+    let has_it = inner.store.repository_called(tenant, &name.to_string()).await?;
+    if delivery.event == "repository" || has_it.is_none() {
+        return Ok(name);
+    }
+    Err(Trouble::Lasting(reason))
+}
+
 /// Cancels what is open of a repository, under whichever name it started.
 async fn cancel(inner: &Inner, tenant: &TenantId, id: u64, name: &str, reason: &str) -> Result<(), Trouble> {
-    let mut names = vec![name.to_owned()];
-    let called = inner.store.names_of_repository(id).await?.into_iter();
-    names.extend(called.filter(|called| called.tenant == *tenant).map(|called| called.name));
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
+    for name in all_names(&*inner.store, tenant, name, Some(id)).await? {
         let open = inner.store.executions_of(tenant, &name, None, true).await?;
-        let is_its = |execution: &&Execution| repository_id(execution).is_none_or(|its| its == id);
-        for execution in open.iter().filter(is_its) {
+        for execution in open {
+            if !belongs_to(&*inner.store, &execution, id).await? {
+                continue;
+            }
             let signal = Signal::Cancel { actor: None, reason: reason.to_owned() };
             match inner.engine.signal(tenant, execution.id, signal, Along::default()).await {
                 Ok(_) | Err(SignalFailure::Refused(Refusal::Ended { .. })) => {}

@@ -12,10 +12,10 @@ use crate::audit::NewEntry;
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reaction, RepositoryName};
 use crate::github::head::Mover;
-use crate::github::outbox::{Effect, commit_soon, priority};
+use crate::github::outbox::{Address, Effect, commit_soon, priority};
 use crate::github::people::{People, person};
-use crate::github::reconcile::of_pusher;
-use crate::github::repository_id;
+use crate::github::reconcile::{Reconciler, of_pusher};
+use crate::github::whose::{all_names, belongs_to};
 use crate::github::wording::{Answer, Refused, reply};
 use crate::identity::{Hearing, Word};
 use crate::store::{DeliveryId, Heard, NewDelivery, NewEffect};
@@ -68,6 +68,11 @@ impl<'a> Scope<'a> {
         self.repository.to_string()
     }
 
+    /// Where effects go that this delivery leads to.
+    pub(super) fn address(&self) -> Address {
+        Address::known(self.repository.clone(), self.repository_id)
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
@@ -95,14 +100,14 @@ impl<'a> Scope<'a> {
 
     /// A reaction, to be stored.
     pub(super) fn reaction(&self, comment: u64, reaction: Reaction) -> NewEffect {
-        let effect = Effect::React { repository: self.repository.clone(), comment, reaction };
+        let effect = Effect::React { repository: self.address(), comment, reaction };
         effect.queued(&self.inner.installations.sender(&self.tenant), priority::ANSWER, self.now())
     }
 
     /// A reply, to be stored. `to` tells what it answers; there is never a second one.
     pub(super) fn reply(&self, issue: u64, login: &str, to: &str, since: Timestamp, answers: &[Answer]) -> NewEffect {
         let body = reply(login, to, answers);
-        let effect = Effect::Reply { repository: self.repository.clone(), issue, to: to.to_owned(), since, body };
+        let effect = Effect::Reply { repository: self.address(), issue, to: to.to_owned(), since, body };
         effect.queued(&self.inner.installations.sender(&self.tenant), priority::ANSWER, self.now())
     }
 
@@ -184,38 +189,52 @@ impl<'a> Scope<'a> {
 
     /// The executions of a pull request or issue, oldest first.
     pub(super) async fn executions(&self, number: u64, open_only: bool) -> Result<Vec<Execution>, Trouble> {
+        self.executions_of(Some(number), open_only).await
+    }
+
+    /// The open executions of the repository, oldest first.
+    pub(super) async fn open(&self) -> Result<Vec<Execution>, Trouble> {
+        self.executions_of(None, true).await
+    }
+
+    async fn executions_of(&self, number: Option<u64>, open_only: bool) -> Result<Vec<Execution>, Trouble> {
         let mut executions = Vec::new();
         for name in self.names().await? {
-            let of_name = self.inner.store.executions_of(&self.tenant, &name, Some(number), open_only).await?;
-            executions.extend(of_name.into_iter().filter(|execution| self.is_of_here(execution)));
+            let of_name = self.inner.store.executions_of(&self.tenant, &name, number, open_only).await?;
+            for execution in of_name {
+                if self.is_of_here(&execution).await? {
+                    executions.push(execution);
+                }
+            }
         }
         executions.sort_by_key(|execution| execution.id);
         Ok(executions)
     }
 
-    /// Every name that the repository had for this account: executions keep the one under which they started.
+    /// Every name that the repository had for this account.
     pub(super) async fn names(&self) -> Result<Vec<String>, Trouble> {
-        let mut names = vec![self.name()];
-        if let Some(id) = self.repository_id {
-            let called = self.inner.store.names_of_repository(id).await?.into_iter();
-            names.extend(called.filter(|called| called.tenant == self.tenant).map(|called| called.name));
-            names.sort_unstable();
-            names.dedup();
-        }
-        Ok(names)
+        Ok(all_names(&*self.inner.store, &self.tenant, &self.name(), self.repository_id).await?)
     }
 
     /// Whether an execution is this repository's, and not that of another one which had the same name.
-    fn is_of_here(&self, execution: &Execution) -> bool {
-        match (repository_id(execution), self.repository_id) {
-            (Some(its), Some(ours)) => its == ours,
-            _ => true,
+    async fn is_of_here(&self, execution: &Execution) -> Result<bool, Trouble> {
+        match self.repository_id {
+            Some(id) => Ok(belongs_to(&*self.inner.store, execution, id).await?),
+            None => Ok(true),
         }
     }
 
     /// Whether an execution that is known by its id belongs to this repository.
     pub(super) async fn owns(&self, execution: &Execution) -> Result<bool, Trouble> {
-        Ok(self.names().await?.contains(&execution.repository) && self.is_of_here(execution))
+        Ok(self.names().await?.contains(&execution.repository) && self.is_of_here(execution).await?)
+    }
+
+    /// Has what nobody told of about a pull request or issue put into the inbox behind this delivery, to be dealt with next.
+    pub(super) async fn look_for_missed(&self, number: u64) -> Result<(), Trouble> {
+        let Inner { store, github, clock, .. } = self.inner;
+        let reconciler = Reconciler::new(store.clone(), github.clone(), clock.clone());
+        reconciler.look_at(&self.tenant, &self.client, &self.repository, number).await?;
+        Ok(())
     }
 
     /// Whether something was dealt with already, whichever way it was heard of: another delivery told of it.

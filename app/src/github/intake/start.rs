@@ -177,7 +177,7 @@ impl Scope<'_> {
             At::Place(place) => place,
             At::Commit(head_sha) => {
                 let not_started = NotStarted {
-                    repository: self.repository.clone(),
+                    repository: self.address(),
                     head_sha: head_sha.to_owned(),
                     process: name.to_owned(),
                     because: self.delivery.0.clone(),

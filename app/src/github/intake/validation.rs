@@ -91,7 +91,7 @@ struct Said {
 
 async fn tell(scope: &Scope<'_>, looked: &Looked<'_>, said: Said) -> Result<(), Trouble> {
     let Said { is_sound, title, summary, remarks } = said;
-    let (repository, head_sha, again) = (scope.repository.clone(), looked.head_sha.to_owned(), looked.again.clone());
+    let (repository, head_sha, again) = (scope.address(), looked.head_sha.to_owned(), looked.again.clone());
     let (pull_request, base_sha) = match looked.change {
         Change::PullRequest { number, base, .. } => (Some(*number), base.clone()),
         Change::Push { before, .. } => (None, before.clone()),

@@ -5,11 +5,14 @@ use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus};
 use serde_json::Value;
 use url::Url;
 
+use super::address::Address;
 use super::effect::Effect;
 use super::failure::Failure;
 use super::pace::Write;
 use super::write::Writing;
 use crate::github::client::{DeploymentReview, DeploymentState, GitHubError, RepositoryName};
+use crate::github::repository_id;
+use crate::github::whose::all_names;
 use crate::github::wording::deployment;
 
 /// A deployment that waits for us: the run, and the environment that one of its jobs wants to deploy to.
@@ -55,7 +58,7 @@ pub(super) fn decided(execution: &Execution) -> Option<Effect> {
     };
     let comment = deployment::decided(execution);
     let review = DeploymentReview { environment_name: of.environment, state: Some(state), comment };
-    let repository: RepositoryName = execution.repository.parse().ok()?;
+    let repository = Address::of(execution)?;
     Some(Effect::ReviewDeployment { repository, run: of.run, review, execution: execution.id })
 }
 
@@ -71,9 +74,14 @@ async fn all_completed(
     let Some(decider) = store.load(tenant, execution).await? else { return Ok(false) };
     let guarded_by = &decider.execution.trigger.payload["guarded_by"];
     let (Some(guards), Some(key)) = (guarded_by["processes"].as_array(), guarded_by["key"].as_str()) else {
-        let open = store.executions_of(tenant, &repository.to_string(), None, true).await?;
         let decides = |other: &Execution| other.id != execution && DeploymentOf::execution(other).as_ref() == Some(of);
-        return Ok(!open.iter().any(decides));
+        let id = repository_id(&decider.execution);
+        for name in all_names(&**store, tenant, &repository.to_string(), id).await? {
+            if store.executions_of(tenant, &name, None, true).await?.iter().any(decides) {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
     };
     for guard in guards {
         let start_key = format!("{key}:{}", guard.as_str().unwrap_or_default());

@@ -5,6 +5,7 @@ use flowctl_core::execution::{ExecutionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use crate::github::client::{DeploymentReview, Reaction, RepositoryName};
 use crate::store::NewEffect;
 
@@ -44,7 +45,7 @@ pub enum Effect {
     /// It is known how the run stands that an attempt of a step waits for.
     WatchWorkflow {
         /// Where it runs.
-        repository: RepositoryName,
+        repository: Address,
         /// The run.
         run: u64,
         /// The execution.
@@ -57,14 +58,14 @@ pub enum Effect {
     /// A run that nobody waits for any more is cancelled.
     CancelWorkflow {
         /// Where it runs.
-        repository: RepositoryName,
+        repository: Address,
         /// The run.
         run: u64,
     },
     /// GitHub knows what a process says of a deployment that waits for it.
     ReviewDeployment {
         /// Where.
-        repository: RepositoryName,
+        repository: Address,
         /// The run that wants to deploy.
         run: u64,
         /// What is said.
@@ -84,7 +85,7 @@ pub enum Effect {
     /// A comment has a reaction of ours.
     React {
         /// Where.
-        repository: RepositoryName,
+        repository: Address,
         /// The comment.
         comment: u64,
         /// The reaction.
@@ -93,7 +94,7 @@ pub enum Effect {
     /// There is one comment of ours that answers something.
     Reply {
         /// Where.
-        repository: RepositoryName,
+        repository: Address,
         /// The pull request or issue.
         issue: u64,
         /// What makes it unique; it is part of the comment's marker.
@@ -124,6 +125,16 @@ pub enum RenewedBecause {
     Asked,
 }
 
+/// Where an effect goes.
+pub(super) enum Goes<'a> {
+    /// To the repository of an execution.
+    ToRepositoryOf(ExecutionId),
+    /// There.
+    To(&'a Address),
+    /// Wherever this repository's copy of the audit log stands; `audit` asks whose name it is.
+    WithItsLog(&'a RepositoryName),
+}
+
 /// Whose effect it is.
 #[derive(Debug, Clone)]
 pub struct Sender {
@@ -142,8 +153,8 @@ impl Effect {
                 format!("execution:{execution}:renew:{}:{:?}", renewal.run, renewal.why)
             }
             Self::DispatchWorkflow { execution, step, attempt } => format!("workflow:{execution}/{step}/{attempt}"),
-            Self::WatchWorkflow { repository, run, .. } => Self::watch_key(repository, *run),
-            Self::CancelWorkflow { repository, run } => format!("cancel-run:{repository}:{run}"),
+            Self::WatchWorkflow { run, .. } => Self::watch_key(*run),
+            Self::CancelWorkflow { run, .. } => format!("cancel-run:{run}"),
             Self::ReviewDeployment { repository, run, review, execution } => {
                 format!("deployment:{repository}:{run}:{}:{execution}", review.environment_name)
             }
@@ -155,9 +166,26 @@ impl Effect {
         }
     }
 
-    /// The key under which a run is watched.
-    pub fn watch_key(repository: &RepositoryName, run: u64) -> String {
-        format!("run:{repository}:{run}")
+    /// The key under which a run is watched: GitHub gives no two runs one id, whatever their repositories are called.
+    pub fn watch_key(run: u64) -> String {
+        format!("run:{run}")
+    }
+
+    /// Where it goes.
+    pub(super) fn goes_to(&self) -> Goes<'_> {
+        match self {
+            Self::SyncExecution { execution, .. } | Self::DispatchWorkflow { execution, .. } => {
+                Goes::ToRepositoryOf(*execution)
+            }
+            Self::WatchWorkflow { repository, .. }
+            | Self::CancelWorkflow { repository, .. }
+            | Self::ReviewDeployment { repository, .. }
+            | Self::React { repository, .. }
+            | Self::Reply { repository, .. } => Goes::To(repository),
+            Self::Validated(validated) => Goes::To(&validated.repository),
+            Self::NotStarted(not_started) => Goes::To(&not_started.repository),
+            Self::CommitAudit { repository } => Goes::WithItsLog(repository),
+        }
     }
 
     /// As the store keeps it.
@@ -180,7 +208,8 @@ mod tests {
 
     #[test]
     fn an_effect_is_read_back_as_it_was_stored() {
-        let repository = RepositoryName::new("octo-org", "shop").unwrap();
+        let name = RepositoryName::new("octo-org", "shop").unwrap();
+        let repository = Address::known(name.clone(), Some(9_000_000_011));
         let since = Timestamp::UNIX_EPOCH;
         for effect in [
             Effect::SyncExecution { execution: ExecutionId::nil(), renew: None },
@@ -190,7 +219,7 @@ mod tests {
             },
             Effect::DispatchWorkflow { execution: ExecutionId::nil(), step: "ship[2]".to_owned(), attempt: 3 },
             Effect::CancelWorkflow { repository: repository.clone(), run: 9_000_000_003 },
-            Effect::CommitAudit { repository: repository.clone() },
+            Effect::CommitAudit { repository: name },
             Effect::React { repository: repository.clone(), comment: 9_000_000_007, reaction: Reaction::Eyes },
             Effect::Reply { repository, issue: 12, to: "comment:9".to_owned(), since, body: "hello".to_owned() },
         ] {

@@ -11,7 +11,6 @@ use super::plan::{asked_now, open_questions};
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
-use crate::github::repository_id;
 use crate::github::wording::{asks_of, comment, execution_marker, shows_questions};
 use crate::store::{CheckRunRow, ClaimedEffect, DeliveryId, GitHubObject, GitHubObjects, Heard, Stored};
 
@@ -25,7 +24,7 @@ const FOUND: u64 = 0;
 /// One execution that is being shown.
 struct Showing<'a> {
     writing: &'a Writing<'a>,
-    repository: RepositoryName,
+    repository: &'a RepositoryName,
     execution: Execution,
     version: u64,
     objects: GitHubObjects,
@@ -33,14 +32,18 @@ struct Showing<'a> {
 }
 
 /// Brings check run and comment of an execution to its newest state.
-pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<Renewal>) -> Result<(), Failure> {
+pub(super) async fn sync(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    id: ExecutionId,
+    renew: Option<Renewal>,
+) -> Result<(), Failure> {
     let outbox = writing.outbox;
     let tenant = &writing.effect.tenant;
     let Some(Stored { execution, version }) = outbox.store.load(tenant, id).await? else {
         return Err(Failure::Nothing(format!("there is no execution {id}")));
     };
     let Some(desired) = Desired::of(&execution) else { return Ok(()) };
-    let repository = called(writing, &execution).await?;
     let objects = outbox.store.github_objects(tenant, id).await?;
     let now = outbox.clock.now();
     let mut showing = Showing { writing, repository, execution, version, objects, now };
@@ -50,27 +53,6 @@ pub(super) async fn sync(writing: &Writing<'_>, id: ExecutionId, renew: Option<R
     let closed = showing.close_others(&desired).await;
     // What cannot be written must not keep the rest from being written, but it is not forgotten either.
     commented.and(checked).and(closed)
-}
-
-/// How the repository of an execution is called now. A name that another repository has got since is not written to.
-async fn called(writing: &Writing<'_>, execution: &Execution) -> Result<RepositoryName, Failure> {
-    let store = &writing.outbox.store;
-    let known = store.repository_called(&execution.tenant, &execution.repository).await?;
-    let id = repository_id(execution).or(known);
-    let name = match id {
-        None => execution.repository.clone(),
-        Some(id) => {
-            let names = store.names_of_repository(id).await?;
-            let name = names.into_iter().find(|called| called.tenant == execution.tenant).map(|called| called.name);
-            let name = name.unwrap_or_else(|| execution.repository.clone());
-            let has_it = store.repository_called(&execution.tenant, &name).await?;
-            if has_it.is_some_and(|has_it| has_it != id) {
-                return Err(Failure::Nothing(format!("{name} is another repository by now")));
-            }
-            name
-        }
-    };
-    name.parse().map_err(|error| Failure::Nothing(format!("{error}")))
 }
 
 impl Showing<'_> {
@@ -119,7 +101,7 @@ impl Showing<'_> {
 
     /// The comment with a new text; nothing where it stands no more.
     async fn change_comment(&self, id: u64, body: &str) -> Result<Option<IssueComment>, Failure> {
-        let request = self.writing.client.update_comment(&self.repository, id, body);
+        let request = self.writing.client.update_comment(self.repository, id, body);
         match self.writing.write(Write::Changes, request).await {
             Err(Failure::GitHub(GitHubError::NotFound { .. } | GitHubError::Gone { .. })) => Ok(None),
             changed => changed.map(Some),
@@ -138,7 +120,7 @@ impl Showing<'_> {
         if gone.is_some() || self.may_stand(renew) {
             let marker = execution_marker(self.execution.id);
             let since = self.execution.created_at;
-            let found = find_comment(self.writing, &self.repository, number, &marker, since).await?;
+            let found = find_comment(self.writing, self.repository, number, &marker, since).await?;
             if let Some(found) = found.filter(|found| Some(found.id) != gone) {
                 self.adopt_comment(&found).await?;
                 if let Some(changed) = self.change_comment(found.id, body).await? {
@@ -146,7 +128,7 @@ impl Showing<'_> {
                 }
             }
         }
-        let request = self.writing.client.create_comment(&self.repository, number, body);
+        let request = self.writing.client.create_comment(self.repository, number, body);
         let made = self.writing.write(Write::Creates, request).await?;
         self.asked_by_comment().await?;
         Ok(made)
@@ -209,7 +191,7 @@ impl Showing<'_> {
             reference: desired.head_sha.clone(),
             check_name: Some(desired::check_name(&self.execution.process)),
         };
-        let mut runs = self.writing.client.list_check_runs(&self.repository, &query).await?;
+        let mut runs = self.writing.client.list_check_runs(self.repository, &query).await?;
         let id = self.execution.id.to_string();
         runs.retain(|run| run.external_id.as_deref() == Some(id.as_str()));
         runs.sort_by_key(|run| run.id);
@@ -226,7 +208,7 @@ impl Showing<'_> {
 
     async fn open(&mut self, desired: &Desired) -> Result<(), Failure> {
         let new = desired::opening(&self.execution, desired, self.now);
-        let write = self.writing.client.create_check_run(&self.repository, &new);
+        let write = self.writing.client.create_check_run(self.repository, &new);
         let run = self.writing.write(Write::Creates, write).await?;
         self.record(CheckRunRow {
             id: run.id,
@@ -255,7 +237,7 @@ impl Showing<'_> {
 
     async fn update(&mut self, desired: &Desired, row: CheckRunRow) -> Result<(), Failure> {
         let update = desired::update(&self.execution, desired, self.now);
-        let write = self.writing.client.update_check_run(&self.repository, row.id, &update);
+        let write = self.writing.client.update_check_run(self.repository, row.id, &update);
         self.writing.write(Write::Changes, write).await?;
         self.record(CheckRunRow {
             status: desired::status_word(desired.status).to_owned(),
@@ -271,7 +253,7 @@ impl Showing<'_> {
         let behind: Vec<CheckRunRow> = desired::left_behind(desired, &self.objects.check_runs).cloned().collect();
         for row in behind {
             let closing = desired::closing(&self.execution, desired, self.now);
-            let write = self.writing.client.update_check_run(&self.repository, row.id, &closing);
+            let write = self.writing.client.update_check_run(self.repository, row.id, &closing);
             self.writing.write(Write::Changes, write).await?;
             let conclusion = Some(desired::word(desired::LEFT).to_owned());
             let row = CheckRunRow { status: "completed".to_owned(), conclusion, rendered_version: self.version, ..row };

@@ -2,6 +2,7 @@
 //! looked for before it is made again, so that a crash or a lost answer leaves neither a gap nor a second one.
 //! What is to be told stands in the store; how it is worded is `wording`'s.
 
+mod address;
 mod artifact;
 mod audit;
 mod deployment;
@@ -25,6 +26,7 @@ use flowctl_core::execution::TenantId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use address::Address;
 pub use audit::{
     AuditReferences, RefusedReference, commit_soon, count_refused_references, refused_references, try_again,
 };
@@ -35,6 +37,7 @@ pub use not_started::NotStarted;
 pub use plan::{GitHubPlanner, Installations};
 pub use validate::{Level, Remark, VALIDATE, Validated};
 
+use effect::Goes;
 use failure::{Consequence, Failure, PARKED};
 use pace::Pace;
 use workflow::Awaiting;
@@ -42,7 +45,7 @@ use write::Writing;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::github::client::{GitHub, InstallationId};
+use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::lease::{self, Entered, UnderWay};
 use crate::store::{ClaimedEffect, EffectEnd, Store};
 
@@ -248,24 +251,46 @@ struct Told {
 async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
     let effect = serde_json::from_value::<Effect>(writing.effect.payload.clone())
         .map_err(|error| Failure::Nothing(format!("an effect that cannot be read: {error}")))?;
+    // The one place where it is said how a repository is called: what was queued under a name may be of another one that
+    // had it before.
+    let now = match effect.goes_to() {
+        Goes::ToRepositoryOf(execution) => address::of(writing, execution).await?,
+        Goes::To(address) => address.now(writing).await?,
+        Goes::WithItsLog(repository) => return audit::commit(writing, repository).await,
+    };
+    match now {
+        Ok(repository) => told_to(writing, &repository, effect).await,
+        Err(reason) => {
+            if let Effect::DispatchWorkflow { execution, step, attempt }
+            | Effect::WatchWorkflow { execution, step, attempt, .. } = effect
+            {
+                workflow::unreachable(writing, &Awaiting { execution, step, attempt }, &reason).await?;
+            }
+            Err(Failure::Nothing(reason))
+        }
+    }
+}
+
+/// Tells a repository what is to be told to it, under the name that it has now.
+async fn told_to(writing: &Writing<'_>, repository: &RepositoryName, effect: Effect) -> Result<(), Failure> {
     match effect {
-        Effect::SyncExecution { execution, renew } => execution::sync(writing, execution, renew).await,
+        Effect::SyncExecution { execution, renew } => execution::sync(writing, repository, execution, renew).await,
         Effect::DispatchWorkflow { execution, step, attempt } => {
-            workflow::dispatch(writing, &Awaiting { execution, step, attempt }).await
+            workflow::dispatch(writing, repository, &Awaiting { execution, step, attempt }).await
         }
-        Effect::WatchWorkflow { repository, run, execution, step, attempt } => {
-            workflow::watch(writing, &repository, run, &Awaiting { execution, step, attempt }).await
+        Effect::WatchWorkflow { run, execution, step, attempt, .. } => {
+            workflow::watch(writing, repository, run, &Awaiting { execution, step, attempt }).await
         }
-        Effect::CancelWorkflow { repository, run } => workflow::cancel(writing, &repository, run).await,
-        Effect::ReviewDeployment { repository, run, review, execution } => {
-            deployment::review(writing, &repository, run, &review, execution).await
+        Effect::CancelWorkflow { run, .. } => workflow::cancel(writing, repository, run).await,
+        Effect::ReviewDeployment { run, review, execution, .. } => {
+            deployment::review(writing, repository, run, &review, execution).await
         }
-        Effect::Validated(validated) => validate::write(writing, &validated).await,
-        Effect::NotStarted(not_started) => not_started::write(writing, &not_started).await,
+        Effect::Validated(validated) => validate::write(writing, repository, &validated).await,
+        Effect::NotStarted(not_started) => not_started::write(writing, repository, &not_started).await,
         Effect::CommitAudit { repository } => audit::commit(writing, &repository).await,
-        Effect::React { repository, comment, reaction } => reply::react(writing, &repository, comment, reaction).await,
-        Effect::Reply { repository, issue, to, since, body } => {
-            let reply = reply::Reply { repository: &repository, issue, to: &to, since, body: &body };
+        Effect::React { comment, reaction, .. } => reply::react(writing, repository, comment, reaction).await,
+        Effect::Reply { issue, to, since, body, .. } => {
+            let reply = reply::Reply { repository, issue, to: &to, since, body: &body };
             reply::reply(writing, reply).await
         }
     }

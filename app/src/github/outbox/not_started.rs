@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::desired::check_name;
 use super::failure::Failure;
 use super::pace::Write;
@@ -16,7 +17,7 @@ use crate::github::client::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotStarted {
     /// Where.
-    pub repository: RepositoryName,
+    pub repository: Address,
     /// The commit that it would have been shown on.
     pub head_sha: String,
     /// The process.
@@ -35,8 +36,12 @@ impl NotStarted {
 }
 
 /// Writes it, where an earlier attempt has not.
-pub(super) async fn write(writing: &Writing<'_>, not_started: &NotStarted) -> Result<(), Failure> {
-    let NotStarted { repository, head_sha, process, summary, .. } = not_started;
+pub(super) async fn write(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    not_started: &NotStarted,
+) -> Result<(), Failure> {
+    let NotStarted { head_sha, process, summary, .. } = not_started;
     let name = check_name(process);
     let query = CheckRunQuery { reference: head_sha.clone(), check_name: Some(name.clone()) };
     let external_id = not_started.external_id();

@@ -10,12 +10,12 @@ use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, TenantId
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::address::Address;
 use super::audit::AuditReferences;
 use super::deployment::decided;
 use super::effect::{Effect, Sender, priority};
 use super::reply::REMINDS;
 use crate::engine::EffectPlanner;
-use crate::github::client::RepositoryName;
 use crate::github::wording::{Ask, newly_asked, notification, reminder};
 use crate::store::NewEffect;
 
@@ -108,7 +108,7 @@ impl EffectPlanner for GitHubPlanner {
             return None;
         }
         let issue = execution.subject.as_ref()?.number?;
-        let repository: RepositoryName = execution.repository.parse().ok()?;
+        let repository = Address::of(execution)?;
         let to = format!("notify:{key}");
         let body = notification(&to, words);
         let effect = Effect::Reply { repository, issue, to, since: now, body };
@@ -125,7 +125,7 @@ fn workflows(before: Option<&Execution>, after: &Execution, events: &[Event]) ->
         }
         _ => None,
     });
-    let repository = after.repository.parse::<RepositoryName>().ok();
+    let repository = Address::of(after);
     let abandoned = before.map(|before| abandoned_runs(before, after)).unwrap_or_default().into_iter();
     let cancelled =
         abandoned.filter_map(|run| Some(Effect::CancelWorkflow { repository: repository.clone()?, run: run.id }));
@@ -190,7 +190,7 @@ pub(super) fn asked_now(execution: &Execution) -> Option<Effect> {
     let (_, since, to) = open.first()?;
     let steps: Vec<&str> = open.iter().map(|(step, ..)| *step).collect();
     let body = newly_asked(execution, &steps, to)?;
-    let repository: RepositoryName = execution.repository.parse().ok()?;
+    let repository = Address::of(execution)?;
     let issue = execution.subject.as_ref()?.number?;
     Some(Effect::Reply { repository, issue, to: to.clone(), since: *since, body })
 }
@@ -209,7 +209,7 @@ fn asked(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Opt
     let steps: Vec<&str> = asking.iter().filter_map(|event| event.step.as_deref()).collect();
     let to = asks_key(after.id, first.step.as_deref()?, first.at);
     let body = newly_asked(after, &steps, &to)?;
-    let repository: RepositoryName = after.repository.parse().ok()?;
+    let repository = Address::of(after)?;
     Some(Effect::Reply { repository, issue, to, since: first.at, body })
 }
 
@@ -221,7 +221,7 @@ fn reminders<'a>(after: &'a Execution, events: &'a [Event]) -> impl Iterator<Ite
     reminded.filter_map(|event| {
         let id = event.step.as_deref()?;
         let issue = after.subject.as_ref()?.number?;
-        let repository: RepositoryName = after.repository.parse().ok()?;
+        let repository = Address::of(after)?;
         let to = format!("{REMINDS}{}:{id}:{}", after.id, event.at.as_millisecond());
         let body = reminder(after, id, after.steps.get(id)?, &to)?;
         Some(Effect::Reply { repository, issue, to, since: event.at, body })

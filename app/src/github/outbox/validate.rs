@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::failure::Failure;
 use super::pace::Write;
 use super::write::Writing;
@@ -28,7 +29,7 @@ const PART: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validated {
     /// Where.
-    pub repository: RepositoryName,
+    pub repository: Address,
     /// The commit.
     pub head_sha: String,
     /// The pull request; none for a group of the merge queue.
@@ -176,12 +177,16 @@ fn newest(runs: &[CheckRun]) -> BTreeMap<Option<u64>, (&CheckRun, Verdict)> {
 }
 
 /// Writes what is missing of it.
-pub(super) async fn write(writing: &Writing<'_>, validated: &Validated) -> Result<(), Failure> {
+pub(super) async fn write(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    validated: &Validated,
+) -> Result<(), Failure> {
     let query = CheckRunQuery { reference: validated.head_sha.clone(), check_name: Some(VALIDATE.to_owned()) };
-    let runs = writing.client.list_check_runs(&validated.repository, &query).await?;
+    let runs = writing.client.list_check_runs(repository, &query).await?;
     let newest = newest(&runs);
-    let elsewhere = unsound_elsewhere(writing, validated, &newest).await?;
-    let showing = Showing { writing, validated, elsewhere };
+    let elsewhere = unsound_elsewhere(writing, repository, validated, &newest).await?;
+    let showing = Showing { writing, repository, validated, elsewhere };
     let standing = newest.get(&validated.pull_request).map(|(run, _)| *run).filter(|run| showing.is_shown_by(run));
     let (run, mut sent) = match standing {
         Some(run) => {
@@ -193,7 +198,7 @@ pub(super) async fn write(writing: &Writing<'_>, validated: &Validated) -> Resul
     while let Some(rest) = validated.remarks.get(sent..).filter(|rest| !rest.is_empty()) {
         let part = rest.get(..PART.min(rest.len())).unwrap_or(rest);
         let update = CheckRunUpdate { output: Some(showing.output(part)), ..CheckRunUpdate::default() };
-        let request = writing.client.update_check_run(&validated.repository, run, &update);
+        let request = writing.client.update_check_run(repository, run, &update);
         writing.write(Write::Changes, request).await?;
         sent += part.len();
     }
@@ -204,6 +209,7 @@ pub(super) async fn write(writing: &Writing<'_>, validated: &Validated) -> Resul
 /// Another open pull request with this head whose own change is not sound.
 async fn unsound_elsewhere(
     writing: &Writing<'_>,
+    repository: &RepositoryName,
     validated: &Validated,
     newest: &BTreeMap<Option<u64>, (&CheckRun, Verdict)>,
 ) -> Result<Option<u64>, Failure> {
@@ -214,7 +220,7 @@ async fn unsound_elsewhere(
         if verdict.is_sound {
             continue;
         }
-        match writing.client.get_pull_request(&validated.repository, number).await {
+        match writing.client.get_pull_request(repository, number).await {
             Ok(other) if other.state == PullRequestState::Open && other.head.sha == validated.head_sha => {
                 return Ok(Some(number));
             }
@@ -228,6 +234,7 @@ async fn unsound_elsewhere(
 /// One verdict that is being shown.
 struct Showing<'a> {
     writing: &'a Writing<'a>,
+    repository: &'a RepositoryName,
     validated: &'a Validated,
     /// The pull request whose change on this commit is unsound, and fails this one too.
     elsewhere: Option<u64>,
@@ -271,7 +278,7 @@ impl Showing<'_> {
                 ..CheckRunUpdate::default()
             },
         };
-        let request = writing.client.create_check_run(&validated.repository, &new);
+        let request = writing.client.create_check_run(self.repository, &new);
         let run = writing.write(Write::Creates, request).await?;
         Ok((run.id, first.len()))
     }
@@ -284,7 +291,7 @@ mod tests {
 
     fn validated(pull_request: Option<u64>, base: &str, again: Option<&str>, is_sound: bool) -> Validated {
         Validated {
-            repository: RepositoryName::new("octo-org", "shop").unwrap(),
+            repository: Address::known(RepositoryName::new("octo-org", "shop").unwrap(), None),
             head_sha: "head".to_owned(),
             pull_request,
             base_sha: base.to_owned(),

@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::address::Address;
 use super::artifact;
 use super::effect::{Effect, Sender, priority};
 use super::failure::Failure;
@@ -22,6 +23,7 @@ use super::write::Writing;
 use crate::crash::crash_point;
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{self, GitHubError, RepositoryName, WorkflowDispatch};
+use crate::github::whose::{Whose, all_names, whose};
 
 /// How far GitHub's clock may be behind ours.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
@@ -50,19 +52,20 @@ enum Found {
 }
 
 /// Dispatches the workflow that an attempt waits for, where that was not done before.
-pub(super) async fn dispatch(writing: &Writing<'_>, awaiting: &Awaiting) -> Result<(), Failure> {
+pub(super) async fn dispatch(
+    writing: &Writing<'_>,
+    repository: &RepositoryName,
+    awaiting: &Awaiting,
+) -> Result<(), Failure> {
     let Some(execution) = awaiting.load(writing).await? else {
         return Err(Failure::Nothing(format!("there is no execution {}", awaiting.execution)));
-    };
-    let Some(repository) = execution.repository.parse::<RepositoryName>().ok() else {
-        return Err(Failure::Nothing(format!("{} is no repository of GitHub's", execution.repository)));
     };
     let Some(order) = Order::of(&execution, &awaiting.step) else {
         return Err(Failure::Nothing("the step says no workflow".to_owned()));
     };
-    let dispatching = Dispatching { writing, awaiting, execution: &execution, repository: &repository, order: &order };
+    let dispatching = Dispatching { writing, awaiting, execution: &execution, repository, order: &order };
     match execution.steps.get(&awaiting.step).and_then(|step| awaited_by(step, awaiting.attempt)) {
-        Some(AwaitedWorkflow { run: Some(run), .. }) => awaiting.watch_from_now(writing, &repository, run.id).await,
+        Some(AwaitedWorkflow { run: Some(run), .. }) => awaiting.watch_from_now(writing, run.id).await,
         Some(awaited) => match dispatching.make(awaited).await {
             Err(Failure::GitHub(error)) => match refused(&error) {
                 Some(refused) => awaiting.ended(writing, Err(refused)).await,
@@ -72,6 +75,11 @@ pub(super) async fn dispatch(writing: &Writing<'_>, awaiting: &Awaiting) -> Resu
         },
         None => dispatching.undo().await,
     }
+}
+
+/// Ends the wait for a workflow that nothing can be said about any more.
+pub(super) async fn unreachable(writing: &Writing<'_>, awaiting: &Awaiting, reason: &str) -> Result<(), Failure> {
+    awaiting.ended(writing, Err(StepError::new(ErrorClass::Refused, reason.to_owned()))).await
 }
 
 /// What a step wants to run.
@@ -119,19 +127,30 @@ impl Dispatching<'_> {
             }
         }
         let Self { writing, repository, order, .. } = self;
-        let reference = match &order.reference {
-            Some(reference) => reference.clone(),
-            None => writing.client.get_repository(repository).await?.default_branch,
-        };
+        let now = writing.client.get_repository(repository).await?;
+        self.is_still_there(&now).await?;
+        let reference = order.reference.clone().unwrap_or(now.default_branch);
         let order_of = WorkflowDispatch::new(reference, order.inputs.clone());
         let dispatch = writing.client.dispatch_workflow(repository, &order.file, &order_of);
         let run = writing.write(Write::Changes, dispatch).await?;
         self.began(run.map(|run| WorkflowRun { id: run.id, url: run.html_url })).await
     }
 
+    /// A run has the secrets of the repository that it is dispatched in: whose name it is now GitHub says itself, since what
+    /// tells of a new one may still be on its way.
+    async fn is_still_there(&self, now: &client::Repository) -> Result<(), Failure> {
+        match whose(&*self.writing.outbox.store, self.execution).await? {
+            Whose::Known(id) if id != now.id => {
+                let reason = format!("{} is another repository by now", self.repository);
+                Err(Failure::Rests { reason, wait: UNREADABLE })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Records that GitHub has taken it. A run that nobody waits for any more is cancelled at once.
     async fn began(&self, run: Option<WorkflowRun>) -> Result<(), Failure> {
-        let Self { writing, awaiting, repository, .. } = self;
+        let Self { writing, awaiting, .. } = self;
         let known = run.as_ref().map(|run| run.id);
         let (step, attempt) = (awaiting.step.clone(), awaiting.attempt);
         match awaiting.tell(writing, Signal::WorkflowStarted { step, attempt, run }).await? {
@@ -140,7 +159,7 @@ impl Dispatching<'_> {
         }
         crash_point("workflow.recorded");
         match known {
-            Some(run) => awaiting.watch_from_now(writing, repository, run).await,
+            Some(run) => awaiting.watch_from_now(writing, run).await,
             None => Err(unlisted()),
         }
     }
@@ -193,7 +212,15 @@ impl Dispatching<'_> {
     /// Runs that steps are known to wait for, or to have waited for.
     async fn runs_of_others(&self) -> Result<BTreeSet<u64>, Failure> {
         let Execution { tenant, repository, .. } = self.execution;
-        let open = self.writing.outbox.store.executions_of(tenant, repository, None, true).await?;
+        let store = &self.writing.outbox.store;
+        let id = match whose(&**store, self.execution).await? {
+            Whose::Known(id) => Some(id),
+            Whose::Unheard | Whose::Unsure => None,
+        };
+        let mut open = Vec::new();
+        for name in all_names(&**store, tenant, repository, id).await? {
+            open.extend(store.executions_of(tenant, &name, None, true).await?);
+        }
         let steps = open.iter().chain([self.execution]).flat_map(|execution| execution.steps.values());
         let runs = steps.filter_map(|step| match (&step.waiting, &step.output) {
             (Some(Waiting::Workflow(awaited)), _) => awaited.run.as_ref().map(|run| run.id),
@@ -268,7 +295,7 @@ pub(super) async fn watch(
             let result = outcome(writing, repository, &seen).await?;
             awaiting.ended(writing, result).await
         }
-        Ok(_) => awaiting.watch_at(writing, repository, run, next_look(awaited.since, now)).await,
+        Ok(_) => awaiting.watch_at(writing, run, next_look(awaited.since, now)).await,
         Err(GitHubError::NotFound { .. }) if now.duration_since(awaited.since) < API_LAG => Err(unlisted()),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
             let message = format!("GitHub knows no run {run} any more");
@@ -350,25 +377,18 @@ impl Awaiting {
         Ok(())
     }
 
-    async fn watch_from_now(
-        &self,
-        writing: &Writing<'_>,
-        repository: &RepositoryName,
-        run: u64,
-    ) -> Result<(), Failure> {
+    async fn watch_from_now(&self, writing: &Writing<'_>, run: u64) -> Result<(), Failure> {
         let now = writing.outbox.clock.now();
-        self.watch_at(writing, repository, run, next_look(now, now)).await
+        self.watch_at(writing, run, next_look(now, now)).await
     }
 
-    async fn watch_at(
-        &self,
-        writing: &Writing<'_>,
-        repository: &RepositoryName,
-        run: u64,
-        at: Timestamp,
-    ) -> Result<(), Failure> {
+    async fn watch_at(&self, writing: &Writing<'_>, run: u64, at: Timestamp) -> Result<(), Failure> {
+        let address = self.load(writing).await?.as_ref().and_then(Address::of);
+        let Some(repository) = address else {
+            return Err(Failure::Nothing(format!("there is no execution {}", self.execution)));
+        };
         let watch = Effect::WatchWorkflow {
-            repository: repository.clone(),
+            repository,
             run,
             execution: self.execution,
             step: self.step.clone(),

@@ -139,6 +139,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// That the repository has this name.
+    pub(super) fn called(&self, now: Timestamp) -> Missed {
+        let what = format!("repository:{}:{}:{}", self.id, self.name, now.as_millisecond());
+        // No word of GitHub's: nothing follows but that it is known.
+        self.missed(&what, "repository", "looked_at", 0, json!({}))
+    }
+
     pub(super) fn opened(&self, pull_request: &Value, state: &PullRequestState, what: &str) -> Missed {
         let sender = if pull_request["user"].is_object() { pull_request["user"].clone() } else { ghost() };
         self.changed(pull_request, state, "opened", sender, what)

@@ -22,6 +22,7 @@ use missed::{Missed, Place};
 
 use crate::clock::Clock;
 use crate::github::client::{GitHub, GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::github::whose::{all_names, belongs_to, of_execution};
 use crate::store::{DeliveryId, ExecutionFilter, Heard, Receipt, RepositoryCalled, Store, StoreError};
 
 /// The pause before the first look: what GitHub redelivers comes by itself meanwhile.
@@ -197,8 +198,9 @@ impl Reconciler {
                 for execution in page.items {
                     let subject = execution.subject.as_ref().filter(|subject| subject.is_pull_request);
                     let Some(number) = subject.and_then(|subject| subject.number) else { continue };
-                    let of_repository = open.entry(execution.repository.clone()).or_default();
-                    of_repository.entry(number).or_default().push(execution);
+                    // It keeps the name under which it started; another repository may have that one by now.
+                    let Ok(name) = of_execution(self.store.as_ref(), &execution).await? else { continue };
+                    open.entry(name).or_default().entry(number).or_default().push(execution);
                 }
                 let Some(next) = page.next else { break };
                 cursor = Some(next);
@@ -216,7 +218,11 @@ impl Reconciler {
         open: &BTreeMap<u64, Vec<Execution>>,
     ) -> Result<usize, ReconcileError> {
         let place = self.place(tenant, client, repository).await?;
-        let mut found = 0;
+        let mut found = self.is_known(&place, repository).await?;
+        if found > 0 {
+            // What is open under this name is looked at once it is known whose it is.
+            return Ok(found);
+        }
         for pull_request in client.pull_requests_since(&place.name, since).await? {
             found += self.pull_request(&place, &pull_request, since, open).await?;
         }
@@ -244,12 +250,11 @@ impl Reconciler {
         let since = self.clock.now().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
         let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
         let place = self.place(tenant, client, repository).await?;
-        let mut found = 0;
+        let mut found = self.is_known(&place, repository).await?;
         for comment in client.comments_of(&place.name, number, since).await? {
             found += self.comment(&place, &comment, since).await?;
         }
-        let executions = self.store.executions_of(tenant, &repository.to_string(), Some(number), true).await?;
-        if executions.iter().any(|execution| execution.subject.as_ref().is_some_and(|s| s.is_pull_request)) {
+        if self.is_pull_request_of(&place, repository, number).await? {
             found += self.reviews(&place, number, since, Timestamp::MAX).await?;
         }
         Ok(found)
@@ -262,12 +267,43 @@ impl Reconciler {
         repository: &RepositoryName,
     ) -> Result<Place<'a>, ReconcileError> {
         let now: Value = client.repository_now(repository).await?;
-        let place = Place::of(tenant, client, repository, now);
-        let (id, name, at) = (place.id, place.name.to_string(), self.clock.now());
-        if name != repository.to_string() {
-            self.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name, at }).await?;
+        Ok(Place::of(tenant, client, repository, now))
+    }
+
+    /// Remembers how the repository is called that answers to a name. Where the name is known as another one's, intake hears of
+    /// it first: that one may be gone, and what is open there with it. How much was put into the inbox for that.
+    async fn is_known(&self, place: &Place<'_>, asked: &RepositoryName) -> Result<usize, ReconcileError> {
+        for name in [&place.name, asked] {
+            let known = self.store.repository_called(place.tenant, &name.to_string()).await?;
+            if known.is_some_and(|known| known != place.id) {
+                return self.put(place.called(self.clock.now())).await;
+            }
         }
-        Ok(place)
+        let (id, name, at) = (place.id, place.name.to_string(), self.clock.now());
+        let newest = self.store.names_of_repository(id).await?.into_iter().next();
+        if place.name != *asked && newest.is_none_or(|newest| newest.name != name) {
+            self.store.call_repository(RepositoryCalled { id, tenant: place.tenant.clone(), name, at }).await?;
+        }
+        Ok(0)
+    }
+
+    /// Whether executions are open on a pull request, under whichever name of its repository they started.
+    async fn is_pull_request_of(
+        &self,
+        place: &Place<'_>,
+        repository: &RepositoryName,
+        number: u64,
+    ) -> Result<bool, StoreError> {
+        let store = self.store.as_ref();
+        for name in all_names(store, place.tenant, &repository.to_string(), Some(place.id)).await? {
+            for execution in store.executions_of(place.tenant, &name, Some(number), true).await? {
+                let is_pull_request = execution.subject.as_ref().is_some_and(|subject| subject.is_pull_request);
+                if is_pull_request && belongs_to(store, &execution, place.id).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     async fn pull_request(
