@@ -200,3 +200,30 @@ async fn what_began_by_itself_was_in_no_copy_of_the_audit_log_under_a_name_that_
     let decided = copied.kinds.iter().filter(|kind| *kind == "approval.decided").count();
     assert_eq!(decided, 2, "its own, and not what was decided in the one before: {:?}", copied.kinds);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_copy_of_the_audit_log_went_into_another_repository_before_anything_told_of_that_one() {
+    const REFERENCE: &str = "refs/flowctl/audit";
+    let mut stage = Stage::raise_granting(&[("ask", BY_HAND)], &[COPIED], &[("contents", "write")]).await;
+    let number = stage.pull_request("feature");
+    stage.concluded(number, "ask", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve ask").by("dave").await, "🚀");
+    stage.concluded(number, "ask", "success").await;
+    stage.until_committed(REFERENCE, &["approval.decided"]).await;
+    // An entry that is still to be copied when the server ends.
+    let (status, paused) = stage.api(Method::POST, "/processes/octo-org/shop:ask/pause", json!({})).await;
+    assert_eq!(status, 200, "{paused:#}");
+    stage.end().await;
+    stage.time_for_what_was_put_off().await;
+    stage.hub.delete_repository(REPOSITORY).unwrap();
+    let readme = FileContent { bytes: b"# Another shop\n".to_vec(), executable: false };
+    stage.hub.create_repository(REPOSITORY, &Files::from([("README.md".to_owned(), Some(readme))])).unwrap();
+    stage.cut_off();
+    let asked = stage.hub.requests.all().len();
+    stage.start_again().await;
+    stage.until_dealt_with("audit:octo-org/shop").await;
+    let requests = stage.hub.requests.all();
+    let written: Vec<_> = requests[asked..].iter().filter(|request| request.path.contains("/git/")).collect();
+    assert!(written.iter().all(|request| request.method == "GET"), "{written:#?}");
+    assert_eq!(stage.hub.reference(REPOSITORY, REFERENCE).unwrap(), None);
+}

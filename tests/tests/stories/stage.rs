@@ -368,6 +368,17 @@ impl Stage {
         found.unwrap()
     }
 
+    /// Waits until nothing is to be told to GitHub under this key any more: it was told, or given up.
+    pub async fn until_dealt_with(&self, key: &str) {
+        let reached = tokio::time::timeout(PATIENCE, async {
+            let pending = "select key from effects where status = 'pending'";
+            while self.stored(pending).await.iter().any(|pending| pending == key) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "{key} should be dealt with");
+    }
+
     /// Waits until the server takes the installation for suspended, or no longer.
     pub async fn until_suspended(&self, expected: bool) {
         let reached = tokio::time::timeout(PATIENCE, async {

@@ -170,6 +170,8 @@ pub struct Repositories {
     kept: Arc<Mutex<IndexMap<Key, Arc<DefinitionsAt>>>>,
     heads: Arc<Mutex<BTreeMap<(TenantId, String), Head>>>,
     pushes: Arc<pushes::Pushes>,
+    /// The settings of each repository that this server has seen last.
+    told_here: Arc<Mutex<BTreeMap<(TenantId, String), SettingsFiles>>>,
     audit_references: AuditReferences,
     clock: Arc<dyn Clock>,
     prices: Arc<Prices>,
@@ -185,6 +187,8 @@ struct Head {
 }
 
 type Key = (TenantId, String, String);
+/// Files that hold settings: by path the SHA-256 of the text.
+type SettingsFiles = BTreeMap<String, String>;
 
 impl Repositories {
     /// Local repositories by name, and those of GitHub below `web_url`.
@@ -202,6 +206,7 @@ impl Repositories {
             kept: Arc::default(),
             heads: Arc::default(),
             pushes: Arc::default(),
+            told_here: Arc::default(),
             audit_references: AuditReferences::default(),
             clock: Arc::new(SystemClock),
             prices: Arc::default(),

@@ -2,7 +2,7 @@
 //! to the audit log before anything goes by it, once for all servers of a database. What the settings mean is not judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use flowctl_core::approval::Person;
 use flowctl_core::definition::repository::{FileKind, Repository};
@@ -71,12 +71,31 @@ impl Repositories {
             let is_as_before = known.state.as_ref().is_some_and(|before| before.files == found);
             let reference = audit_reference(&head.repository, known.state.as_ref());
             let is_kept = is_as_before && known.is_kept(repository);
-            if is_kept || self.note(&head, (tenant, repository), mirror, known).await? {
+            let was_told = self.was_told((tenant, repository), mirror, known.state.as_ref(), &found).await;
+            if is_kept || was_told || self.note(&head, (tenant, repository), mirror, known).await? {
+                let mut told = self.told_here.lock().unwrap_or_else(PoisonError::into_inner);
+                told.insert((tenant.clone(), repository.to_owned()), found);
+                drop(told);
                 self.audit_references.learn(tenant, repository, reference.is_some() && *tenant != TenantId::local());
                 return Ok(head);
             }
         }
         Err(ReadError::Store(format!("the settings of {repository} are being noted by others")))
+    }
+
+    /// Whether what stands was noted in another working copy of a local repository, and this server told of its own before: the
+    /// two would tell of each other's for ever. A commit that this copy has is its own.
+    async fn was_told(
+        &self,
+        (tenant, repository): (&TenantId, &str),
+        mirror: &Mirror,
+        known: Option<&State>,
+        found: &BTreeMap<String, String>,
+    ) -> bool {
+        let Some(known) = known.filter(|_| *tenant == TenantId::local()) else { return false };
+        let key = (tenant.clone(), repository.to_owned());
+        let is_ours = self.told_here.lock().unwrap_or_else(PoisonError::into_inner).get(&key) == Some(found);
+        is_ours && !matches!(mirror.contains(&known.commit).await, Ok(true))
     }
 
     /// Notes the settings at a head; `false` where somebody else was faster. The first time there is nothing to tell, nor where

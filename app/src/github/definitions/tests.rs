@@ -218,3 +218,31 @@ async fn a_log_whose_last_entry_about_settings_was_taken_away_could_not_be_told_
     assert!(told.starts_with("local: `settings.changed` of shop at "), "{told}");
     assert!(told.ends_with(" is known from how the settings stand, and no entry tells of it"), "{told}");
 }
+
+#[tokio::test]
+async fn servers_with_working_copies_of_their_own_told_each_others_settings_for_ever() {
+    let shop = Shop::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let copy = git2::Repository::init(folder.path()).unwrap();
+    commit_below(&shop.origin, ".flow", "flow.yaml", STRICT);
+    commit_below(&copy, ".flow", "flow.yaml", LAX);
+    let one = shop.server("one");
+    let mirrors = Mirrors::new(&shop.folder.path().join("other")).unwrap();
+    let local = BTreeMap::from([("shop".to_owned(), folder.path().to_owned())]);
+    let other = Repositories::new(mirrors, local, None, Arc::<SqliteStore>::clone(&shop.store));
+    let tenant = TenantId::local();
+    for _ in 0..3 {
+        for server in [&one, &other] {
+            server.current(&tenant, "shop").await.unwrap();
+        }
+    }
+    let told = shop.log().await.len();
+    assert!(told <= 2, "each may tell of its own once: {told}");
+    // What changes in a copy is told, whatever stands in the other.
+    commit_below(&copy, ".flow", "flow.yaml", STRICT);
+    commit_below(&copy, ".flow/policies", "calm.yaml", "name: calm\n");
+    for server in [&other, &one, &other, &one] {
+        server.current(&tenant, "shop").await.unwrap();
+    }
+    assert_eq!(shop.log().await.len(), told + 1);
+}

@@ -15,6 +15,8 @@ use crate::store::Standing;
 pub(super) struct Copy<'w> {
     pub(super) writing: &'w Writing<'w>,
     pub(super) repository: RepositoryName,
+    /// GitHub's id of it, where it is known.
+    pub(super) id: Option<u64>,
     /// Under which names entries are about it.
     pub(super) names: Names,
     pub(super) reference: String,
@@ -54,7 +56,7 @@ impl<'w> Copy<'w> {
             }
         }
         let repository = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
-        Ok(Some(Self { writing, repository, names, reference, name, stood, written: written.unwrap_or_default() }))
+        Ok(Some(Self { writing, repository, id, names, reference, name, stood, written: written.unwrap_or_default() }))
     }
 
     pub(super) fn rests(&self) -> bool {

@@ -14,13 +14,18 @@ use crate::github::outbox::failure::Failure;
 pub(super) const DOUBTED_FOR: SignedDuration = SignedDuration::from_secs(2);
 
 impl Copy<'_> {
-    /// Where the reference stands. That it is gone is believed only where the repository itself is there to be seen: what
-    /// the App may not see is not found either.
+    /// Where the reference stands. That it is gone, or elsewhere than it was left, is believed only where the repository itself
+    /// is there to be seen, and is the one that it was: what the App may not see is not found either, and nothing may have told
+    /// yet that the name is another one's.
     pub(super) async fn stands(&self) -> Result<Option<String>, Failure> {
         let client = &self.writing.client;
         let stands = client.reference(&self.repository, &self.reference).await?;
-        if stands.is_none() && self.written.at.is_some() {
-            client.repository_now(&self.repository).await?;
+        let left_at = self.written.at.as_ref().map(|place| &place.commit);
+        if stands.is_none() || stands.as_ref() != left_at {
+            let now = client.repository_now(&self.repository).await?;
+            if self.id.is_some_and(|id| now["id"].as_u64() != Some(id)) {
+                return Err(Failure::Nothing(format!("{} is another repository by now", self.repository)));
+            }
         }
         Ok(stands)
     }
