@@ -82,8 +82,9 @@ async fn is_called_so(
     name: &RepositoryName,
     id: u64,
 ) -> Result<bool, Trouble> {
-    match inner.github.installation(installation).repository_now(name).await {
-        Ok(now) => Ok(now["id"].as_u64() == Some(id) && now["full_name"].as_str() == Some(&name.to_string())),
+    // Asked anew: what is kept of an answer may be of the one that had the name a moment ago.
+    match inner.github.installation(installation).get_repository(name).await {
+        Ok(now) => Ok(now.id == id && now.name == *name),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. } | GitHubError::Forbidden { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -22,8 +22,9 @@ impl Copy<'_> {
         let stands = client.reference(&self.repository, &self.reference).await?;
         let left_at = self.written.at.as_ref().map(|place| &place.commit);
         if stands.is_none() || stands.as_ref() != left_at {
-            let now = client.repository_now(&self.repository).await?;
-            if self.id.is_some_and(|id| now["id"].as_u64() != Some(id)) {
+            // Asked anew: what is kept of an answer may be of the one that had the name a moment ago.
+            let now = client.get_repository(&self.repository).await?;
+            if self.id.is_some_and(|id| now.id != id) {
                 return Err(Failure::Nothing(format!("{} is another repository by now", self.repository)));
             }
         }
