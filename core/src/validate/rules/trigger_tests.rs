@@ -90,7 +90,7 @@ fn a_process_that_another_one_runs_may_belong_to_a_pull_request() {
         let files = [(".flow/processes/child.yaml", child.as_str()), (".flow/processes/parent.yaml", parent)];
         let repository = Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
         let findings = validate(&repository, &Options::default()).findings;
-        findings.iter().any(|finding| finding.code.to_string() == "FLOW316")
+        findings.iter().any(|finding| finding.code == "FLOW316")
     };
     assert!(!told(parent));
     assert!(told(&parent.replace("type: process, process: child, timeout: 2d", "type: set, values: {b: 1}")));
