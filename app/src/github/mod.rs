@@ -19,7 +19,12 @@ pub mod wording;
 
 use flowctl_core::execution::Execution;
 
+/// Triggers whose payload is not GitHub's: somebody else may have written any repository's id into it.
+const NOT_OF_GITHUB: [&str; 4] = ["webhook", "event", "process", "schedule"];
+
 /// GitHub's id of an execution's repository: what caused it said so. Nothing for one that was started in another way.
 pub fn repository_id(execution: &Execution) -> Option<u64> {
-    execution.trigger.payload.get("repository")?.get("id")?.as_u64()
+    let trigger = &execution.trigger;
+    let payload = Some(&trigger.payload).filter(|_| !NOT_OF_GITHUB.contains(&trigger.kind.as_str()))?;
+    payload.get("repository")?.get("id")?.as_u64()
 }

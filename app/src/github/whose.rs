@@ -207,6 +207,12 @@ pub(in crate::github) mod tests {
             let now = of_execution(&store, &execution).await.unwrap();
             assert_eq!(now.as_deref().map_err(String::as_str), expected, "{name} at {second}");
         }
+        // What others send names no repository, whatever stands in it.
+        for kind in ["webhook", "event"] {
+            let mut sent = began(&store, "o/shop", 35, json!({"repository": {"id": 1}}), None).await;
+            sent.trigger.kind = kind.to_owned();
+            assert_eq!(of_execution(&store, &sent).await.unwrap().as_deref(), Ok("o/shop"), "{kind}");
+        }
         let deleted = [(1, "o/shop", 10), (2, "o/shop", 30)];
         let (store, _folder) = heard_of(&deleted).await;
         let execution = began(&store, "o/shop", 15, json!({"repository": {"id": 1}}), None).await;

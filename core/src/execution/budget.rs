@@ -7,8 +7,10 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::address::items_of;
 use super::decide::{Refusal, Transition};
 use super::event::EventKind;
 use super::plan::Plan;
@@ -214,9 +216,11 @@ impl Limits {
             self.max_tokens.is_some_and(|max| u128::from(tokens) * 100 >= u128::from(max) * u128::from(ALERT_PERCENT));
         let of_money = self.max_cost.as_ref().is_some_and(|max| {
             used.costs().filter_map(|cost| cost.parse::<Money>().ok()).any(|cost| {
-                cost.currency() == max.currency()
-                    && cost.amount() * rust_decimal::Decimal::from(100)
-                        >= max.amount() * rust_decimal::Decimal::from(ALERT_PERCENT)
+                let part = Decimal::new(i64::from(ALERT_PERCENT), 2);
+                // Nothing that was used is most of nothing.
+                !cost.amount().is_zero()
+                    && cost.currency() == max.currency()
+                    && max.amount().checked_mul(part).is_some_and(|most| cost.amount() >= most)
             })
         });
         of_tokens || of_money
@@ -261,8 +265,9 @@ pub(super) fn used_by(transition: &Transition<'_>, id: &str) -> Usage {
 /// Records that most of the execution's or the step's budget is used, at the call that brought it there. `before`: what both had
 /// used then.
 pub(super) fn alert(transition: &mut Transition<'_>, id: &str, (of_all, of_step): &(Usage, Usage)) {
-    let own = transition.execution.steps.get(id).and_then(|step| step.journal.as_ref());
-    let own = own.map(|journal| journal.budget.clone()).unwrap_or_default();
+    // A budget of a step that runs for each item of a list is one for each of them: people would be told as often.
+    let own = transition.execution.steps.get(id).filter(|_| items_of(id).is_empty());
+    let own = own.and_then(|step| step.journal.as_ref()).map(|journal| journal.budget.clone()).unwrap_or_default();
     let accounts = [
         (Account::new(BudgetOf::Step, id), own, of_step, used_by(transition, id)),
         (Account::default(), of_execution(transition), of_all, transition.execution.used()),

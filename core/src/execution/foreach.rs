@@ -197,7 +197,9 @@ fn conclude(transition: &mut Transition<'_>, key: &str, foreach: &Foreach) -> bo
     match failure {
         Some((index, error)) => {
             let error = error.unwrap_or_else(|| StepError::new(ErrorClass::Refused, "it failed"));
-            let error = StepError { message: format!("item {index}: {}", error.message), ..error };
+            // What was asked of the item's next try is not asked of the list's.
+            let message = format!("item {index}: {}", error.message);
+            let error = StepError { message, retry_after_ms: None, ..error };
             fail(transition, key, error);
         }
         None if is_complete => {

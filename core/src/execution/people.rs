@@ -76,10 +76,12 @@ pub(super) fn form_request(
 }
 
 fn title(planned: &PlannedStep, title: Option<&Spanned<String>>, context: &Context) -> Result<String, StepError> {
-    match title.or(planned.step.name.as_ref()) {
-        Some(title) => evaluate_text("title", title, context),
-        None => Ok(planned.step.id.as_str().replace('_', " ")),
+    if let Some(title) = title {
+        return evaluate_text("title", title, context);
     }
+    // A name that cannot be filled in fails nothing: people see the id.
+    let name = planned.step.name.as_ref().and_then(|name| evaluate_text("name", name, context).ok());
+    Ok(name.unwrap_or_else(|| planned.step.id.as_str().replace('_', " ")))
 }
 
 /// A description in Markdown, in which what is filled in leads nowhere.

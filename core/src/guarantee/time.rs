@@ -205,7 +205,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             ends[index] = start;
             let counted = match (counts, &step.kind) {
                 (Counts::All, _) => Some(self.step(context, step)),
-                (Counts::Late, _) if step.run_on == RunOn::Always && !step.depends_on.is_empty() => {
+                (Counts::Late, _) if step.run_on == RunOn::Always && !graph.before(index).is_empty() => {
                     Some(self.step(context, step))
                 }
                 // Items under way still run what runs whatever happens, side by side; no further item begins.
@@ -573,7 +573,13 @@ fn asks_for_pauses(step: &Step, retry: &Retry) -> u64 {
         step.step_type(),
         StepType::ApiCall | StepType::McpCall | StepType::AiGenerate | StepType::AgentTask | StepType::Notify
     );
-    let answers = [ErrorClass::RateLimited, ErrorClass::ServerError, ErrorClass::Refused];
+    let answers = [
+        ErrorClass::RateLimited,
+        ErrorClass::ServerError,
+        ErrorClass::Refused,
+        ErrorClass::Timeout,
+        ErrorClass::Network,
+    ];
     if called && answers.into_iter().any(|class| retry.covers(class)) { LONGEST_RETRY_AFTER } else { 0 }
 }
 

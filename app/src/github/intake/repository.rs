@@ -66,13 +66,29 @@ pub(super) async fn called(
         let names = inner.store.names_of_repository(before).await?;
         let has_moved = names.first().is_some_and(|newest| newest.name != text);
         if !has_moved {
-            let reason = format!("the repository {text} was deleted; another one has its name now");
-            cancel(inner, tenant, before, &text, &reason).await?;
+            gone(inner, (tenant, installation), (before, &text), delivery).await?;
         }
     }
     let at = delivery.received_at;
     inner.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name: text, at }).await?;
     Ok(Some(id))
+}
+
+/// A repository has its name no more, and nothing has told why: it was renamed, which GitHub is asked, or deleted.
+async fn gone(
+    inner: &Inner,
+    (tenant, installation): (&TenantId, InstallationId),
+    (id, name): (u64, &str),
+    delivery: &NewDelivery,
+) -> Result<(), Trouble> {
+    let there = inner.github.installation(installation).repositories().await?;
+    if let Some(renamed) = there.into_iter().find(|repository| repository.id == id) {
+        let (name, at) = (renamed.name.to_string(), delivery.received_at);
+        let called = RepositoryCalled { id, tenant: tenant.clone(), name, at };
+        return Ok(inner.store.call_repository(called).await?);
+    }
+    let reason = format!("the repository {name} was deleted; another one has its name now");
+    cancel(inner, tenant, id, name, &reason).await
 }
 
 /// Whether a repository has this name now. Under an old name GitHub answers with the one that had it.

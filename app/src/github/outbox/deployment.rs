@@ -11,8 +11,7 @@ use super::failure::Failure;
 use super::pace::Write;
 use super::write::Writing;
 use crate::github::client::{DeploymentReview, DeploymentState, GitHubError, RepositoryName};
-use crate::github::repository_id;
-use crate::github::whose::all_names;
+use crate::github::whose::{Whose, all_names, whose};
 use crate::github::wording::deployment;
 
 /// A deployment that waits for us: the run, and the environment that one of its jobs wants to deploy to.
@@ -75,8 +74,15 @@ async fn all_completed(
     let guarded_by = &decider.execution.trigger.payload["guarded_by"];
     let (Some(guards), Some(key)) = (guarded_by["processes"].as_array(), guarded_by["key"].as_str()) else {
         let decides = |other: &Execution| other.id != execution && DeploymentOf::execution(other).as_ref() == Some(of);
-        let id = repository_id(&decider.execution);
-        for name in all_names(&**store, tenant, &repository.to_string(), id).await? {
+        let id = match whose(&**store, &decider.execution).await? {
+            Whose::Known(id) => Some(id),
+            Whose::Unheard | Whose::Unsure => None,
+        };
+        let mut names = all_names(&**store, tenant, &repository.to_string(), id).await?;
+        if !names.contains(&decider.execution.repository) {
+            names.push(decider.execution.repository.clone());
+        }
+        for name in names {
             if store.executions_of(tenant, &name, None, true).await?.iter().any(decides) {
                 return Ok(false);
             }

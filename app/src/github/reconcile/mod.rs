@@ -219,10 +219,9 @@ impl Reconciler {
     ) -> Result<usize, ReconcileError> {
         let place = self.place(tenant, client, repository).await?;
         let mut found = self.is_known(&place, repository).await?;
-        if found > 0 {
-            // What is open under this name is looked at once it is known whose it is.
-            return Ok(found);
-        }
+        // What is open under this name is looked at once it is known whose it is: it may be another repository's.
+        let unknown = BTreeMap::new();
+        let open = if found > 0 { &unknown } else { open };
         for pull_request in client.pull_requests_since(&place.name, since).await? {
             found += self.pull_request(&place, &pull_request, since, open).await?;
         }

@@ -202,6 +202,14 @@ fn nobody_answers_or_somebody_cancels() {
 }
 
 #[test]
+fn budgets_as_large_as_money_can_be_are_compared_and_nothing_is_most_of_nothing() {
+    let most = |max: &str| Limits { max_cost: Some(max.parse().unwrap()), max_tokens: None };
+    assert!(!most("70000000000000000000000000000 USD").is_nearly_used(&usage(1, "1 USD")));
+    assert!(most("0.10 USD").is_nearly_used(&usage(1, "0.08 USD")));
+    assert!(!most("0 USD").is_nearly_used(&usage(1, "0 USD")));
+}
+
+#[test]
 fn most_of_a_step_s_own_budget_is_told_once() {
     let mut world = World::with("- {id: one, type: api_call, url: 'http://127.0.0.1/'}", "", json!({}));
     let own = || Limits { max_cost: None, max_tokens: Some(1_000) };
