@@ -573,13 +573,7 @@ fn asks_for_pauses(step: &Step, retry: &Retry) -> u64 {
         step.step_type(),
         StepType::ApiCall | StepType::McpCall | StepType::AiGenerate | StepType::AgentTask | StepType::Notify
     );
-    let answers = [
-        ErrorClass::RateLimited,
-        ErrorClass::ServerError,
-        ErrorClass::Refused,
-        ErrorClass::Timeout,
-        ErrorClass::Network,
-    ];
+    let answers = [ErrorClass::RateLimited, ErrorClass::ServerError, ErrorClass::Refused];
     if called && answers.into_iter().any(|class| retry.covers(class)) { LONGEST_RETRY_AFTER } else { 0 }
 }
 
