@@ -102,6 +102,8 @@ async fn is_called_so(
     match inner.github.installation(installation).get_repository(name).await {
         Ok(now) => Ok(now.id == id && now.name == *name),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. } | GitHubError::Forbidden { .. }) => Ok(false),
+        // Who is not there any more says nothing.
+        Err(error) if error.is_installation_lost() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
