@@ -70,13 +70,13 @@ use crate::store::{Approval, Store, StoreError};
 pub const BASE: &str = "/api/v1";
 /// Bytes of a request's body at most.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The name of the key that cursors are signed with, in the store.
+const CURSOR_KEY: &str = "cursor";
+
 /// How long an answer of this address may take, where that is longer than others have.
 pub fn patience(path: &str) -> Option<Duration> {
     (path.strip_prefix(BASE)? == ai::INTERPRET).then_some(ai::PATIENCE)
 }
-
-/// The name of the key that cursors are signed with, in the store.
-const CURSOR_KEY: &str = "cursor";
 
 /// An execution as JSON. Times are RFC 3339 in UTC, durations milliseconds up to `now` for what is under way.
 pub fn execution(execution: &Execution, now: Timestamp) -> Value {

@@ -63,23 +63,21 @@ impl Engine {
     /// Counts questions that were lost with their servers, with all that was reserved for them.
     pub(super) async fn count_lost_questions(&self) -> Result<(), StoreError> {
         let before = self.now().checked_sub(LOST).unwrap_or(Timestamp::MIN);
-        let is_lost = |reserved: &Reserved| reserved.at <= before;
         for NamedStanding { tenant, standing, .. } in self.inner.store.standings(QUESTIONS).await? {
             let open: UnderWay = serde_json::from_value(standing.state).unwrap_or_default();
-            if !open.values().any(is_lost) {
-                continue;
+            for id in open.iter().filter(|(_, reserved)| reserved.at <= before).map(|(id, _)| *id) {
+                self.count_lost_question(&tenant, id).await?;
             }
-            // Whoever takes them out counts them: a question is counted once.
-            let lost = self.change_questions(&tenant, |open| {
-                let lost = open.values().filter(|reserved| is_lost(reserved)).cloned().collect::<Vec<Reserved>>();
-                open.retain(|_, reserved| !is_lost(reserved));
-                lost
-            });
-            let ledger = self.ledger(tenant.clone());
-            for Reserved { usage, at } in lost.await? {
-                let (uses, frees) = (Some(usage.clone()), Some(usage));
-                self.inner.store.spend(&tenant, Charge { uses, frees, ..ledger.charge(Month::of(at)) }).await?;
-            }
+        }
+        Ok(())
+    }
+
+    /// Counts one of them. Whoever takes it out counts it: a question is counted once.
+    async fn count_lost_question(&self, tenant: &TenantId, id: Uuid) -> Result<(), StoreError> {
+        if let Some(Reserved { usage, at }) = self.change_questions(tenant, |open| open.remove(&id)).await? {
+            let (uses, frees) = (Some(usage.clone()), Some(usage));
+            let charge = Charge { uses, frees, ..self.ledger(tenant.clone()).charge(Month::of(at)) };
+            self.inner.store.spend(tenant, charge).await?;
         }
         Ok(())
     }

@@ -30,6 +30,9 @@ impl Engine {
             if shutdown.is_cancelled() {
                 return;
             }
+            if let Err(error) = self.count_lost_questions().await {
+                tracing::warn!(%error, "questions to models that were lost are counted later");
+            }
             match self.forget(shutdown).await {
                 Ok((0, 0)) => {}
                 Ok((executions, events)) => tracing::info!(executions, events, "what is old was forgotten"),
@@ -60,7 +63,6 @@ impl Engine {
 
     /// Forgets what is older than the options say; how many executions and events.
     pub(super) async fn forget(&self, shutdown: &CancellationToken) -> Result<(u64, u64), StoreError> {
-        self.count_lost_questions().await?;
         let (mut executions, mut events) = (0, 0);
         if let Some(before) = self.before(self.inner.options.keep_events) {
             events = self.inner.store.forget_events(before).await?;

@@ -131,6 +131,27 @@ async fn who_may_write_under_the_old_name_decided_about_the_renamed_repository()
     assert_eq!((status, &after["status"]), (200, &json!("approved")), "{after:#}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_was_cancelled_as_deleted_when_nobody_had_told_that_its_repository_was_renamed() {
+    let mut stage = Stage::raise(&[("ask", ASK)]).await;
+    let number = stage.pull_request("feature");
+    stage.concluded(number, "ask", "action_required").await;
+    stage.end().await;
+    stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    let process = FileContent { bytes: ASK.as_bytes().to_vec(), executable: false };
+    let files = Files::from([(".flow/processes/ask.yaml".to_owned(), Some(process))]);
+    stage.hub.create_repository(REPOSITORY, &files).unwrap();
+    stage.hub.grant(REPOSITORY, "alice", Permission::Write).unwrap();
+    stage.forget_deliveries().await;
+    stage.start_again().await;
+    // What comes first is about the other one.
+    let other = stage.pull_request("other");
+    stage.concluded(other, "ask", "action_required").await;
+    stage.hub.comment(STORE, "dave", number, "/approve ask").unwrap();
+    stage.eventually("its end", || last_run(&stage, "ask")?.conclusion.filter(|end| end != "action_required")).await;
+    assert_eq!(last_run(&stage, "ask").unwrap().conclusion.as_deref(), Some("success"));
+}
+
 const QUEUE: &str = "
 name: queue
 version: 1

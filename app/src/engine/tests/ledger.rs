@@ -128,7 +128,7 @@ async fn a_question_that_was_lost_with_its_server_is_counted_with_what_was_reser
         () = asked.notified() => {}
     }
     // From here on nobody knows of it any more, but the store.
-    let forget = async || engine.forget(&tokio_util::sync::CancellationToken::new()).await.unwrap();
+    let forget = async || engine.count_lost_questions().await.unwrap();
     let reserved = spent(&world).await;
     world.passes(600);
     forget().await;

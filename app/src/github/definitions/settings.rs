@@ -28,6 +28,13 @@ fn is_setting(kind: FileKind) -> bool {
     matches!(kind, FileKind::Settings | FileKind::Policy)
 }
 
+/// Whoever all of them are; nobody where one is not known, or another one.
+fn the_same(people: Vec<Option<Person>>) -> Option<Person> {
+    let people = people.into_iter().collect::<Option<Vec<Person>>>()?;
+    let first = people.first()?.clone();
+    people.iter().all(|other| other.is(&first)).then_some(first)
+}
+
 fn files(repository: &Repository) -> BTreeMap<String, String> {
     let settings = repository.files.values().filter(|file| is_setting(file.kind));
     settings.map(|file| (file.source.path().to_owned(), digest(file.source.text().as_bytes()))).collect()
@@ -124,13 +131,21 @@ impl Repositories {
             told_as: tells.then(|| repository.to_owned()),
             audit_ref: audit_reference(&head.repository, before.as_ref()),
         };
+        let brought = match before.as_ref().filter(|_| tells) {
+            Some(before) => self.who_brought(head, (tenant, repository), mirror, before).await,
+            None => None,
+        };
+        let actor = brought.as_ref().and_then(|(_, person)| person.clone());
         let entry = match tells {
             false => None,
-            true => Some(self.entry(head, (tenant, repository), mirror, before.as_ref(), &state).await),
+            true => Some(self.entry(head, (tenant, repository), mirror, (before.as_ref(), &state), actor).await),
         };
         let state = serde_json::to_value(&state).unwrap_or_default();
         let noted = self.store.note_standing(tenant, &name, stood.as_ref(), state, entry).await?;
         if noted {
+            if let Some((commit, _)) = brought {
+                self.pushes.told((tenant, repository), &commit);
+            }
             commit_soon(&*self.store, tenant, repository, now).await?;
         }
         Ok(noted)
@@ -142,14 +157,10 @@ impl Repositories {
         head: &DefinitionsAt,
         (tenant, repository): (&TenantId, &str),
         mirror: &Mirror,
-        before: Option<&State>,
-        after: &State,
+        (before, after): (Option<&State>, &State),
+        actor: Option<Person>,
     ) -> NewEntry {
         let data = self.told(head, (tenant, repository), mirror, before, after).await;
-        let actor = match before {
-            Some(before) => self.who_brought(head, (tenant, repository), mirror, before).await,
-            None => None,
-        };
         NewEntry {
             at: after.at,
             kind: SETTINGS_CHANGED.to_owned(),
@@ -163,15 +174,16 @@ impl Repositories {
         }
     }
 
-    /// Who brought the settings of a head: whose push led to them from those that stood before. What was pushed since and
-    /// left them alone is gone back over. Nobody where GitHub has not told of it, or where it may have been several people.
+    /// With which commit the settings of a head came, and whose push led to it from those that stood before. What was pushed
+    /// since and left them alone is gone back over. Nobody where GitHub has not told of it, or where it may have been several
+    /// people.
     async fn who_brought(
         &self,
         head: &DefinitionsAt,
         (tenant, repository): (&TenantId, &str),
         mirror: &Mirror,
         before: &State,
-    ) -> Option<Person> {
+    ) -> Option<(String, Option<Person>)> {
         let found = files(&head.repository);
         let mut commit = head.revision.clone();
         for _ in 0..MOST_PUSHES_BACK {
@@ -188,10 +200,7 @@ impl Repositories {
                 }
             }
             if !people.is_empty() {
-                self.pushes.told((tenant, repository), &commit);
-                let people = people.into_iter().collect::<Option<Vec<Person>>>()?;
-                let first = people.first()?.clone();
-                return people.iter().all(|other| other.is(&first)).then_some(first);
+                return Some((commit, the_same(people)));
             }
             commit = further?;
         }

@@ -23,7 +23,6 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowctl_core::execution::TenantId;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -253,14 +252,12 @@ async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble
     if delivery.event == "installation" {
         return installation::handle(inner, payload(&delivery)?).await;
     }
-    let Some(scope) = scope(inner, &delivery).await? else {
-        return Ok(Handled::Ignored(format!("`{}` is about no repository", delivery.event)));
+    let scope = match scope(inner, &delivery).await? {
+        Ok(scope) => scope,
+        Err(nothing) => return Ok(nothing),
     };
-    if !ASKING.contains(&delivery.event.as_str()) {
-        return match delivery.event.as_str() {
-            "repository" => repository::handle(&scope, payload(&delivery)?).await,
-            other => Ok(Handled::Ignored(format!("`{other}` is an event that nothing follows from"))),
-        };
+    if delivery.event == "repository" {
+        return repository::handle(&scope, payload(&delivery)?).await;
     }
     if let Some(gone) = uninstalled(&scope).await? {
         return Ok(gone);
@@ -300,7 +297,7 @@ async fn uninstalled(scope: &Scope<'_>) -> Result<Option<Handled>, Trouble> {
         Err(error @ GitHubError::Uninstalled { .. }) => {
             let age = scope.now().duration_since(scope.received_at);
             if age < INSTALLATION_LAG {
-                return Err(Trouble::Passing { reason: error.to_string(), wait: Some(SignedDuration::from_secs(1)) });
+                return Err(Trouble::soon(error));
             }
             Ok(Some(Handled::Ignored("the App is not installed there any more".to_owned())))
         }
@@ -315,18 +312,26 @@ fn payload<T: DeserializeOwned>(delivery: &NewDelivery) -> Result<T, Trouble> {
         .map_err(|error| Trouble::Lasting(format!("the payload of `{}` cannot be read: {error}", delivery.event)))
 }
 
-/// Whose delivery it is; nothing where it is about no repository of an installation.
-async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Option<Scope<'a>>, Trouble> {
-    let NewDelivery { installation_id, tenant, repository, .. } = delivery;
-    let (Some(tenant), Some(installation_id)) = (tenant, *installation_id) else { return Ok(None) };
-    installation::learn(inner, tenant, installation_id).await?;
-    let Some(repository) = repository else { return Ok(None) };
+/// Whose delivery it is, or why nothing follows from it.
+async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Result<Scope<'a>, Handled>, Trouble> {
+    let nothing = |reason: String| Ok(Err(Handled::Ignored(reason)));
+    let NewDelivery { installation_id, tenant, repository, event, .. } = delivery;
+    let (Some(tenant), Some(installation)) = (tenant, installation_id.map(InstallationId)) else {
+        return nothing(format!("`{event}` is about no installation"));
+    };
+    installation::learn(inner, tenant, installation.0).await?;
+    let Some(repository) = repository else { return nothing(format!("`{event}` is about no repository")) };
+    if event != "repository" && !ASKING.contains(&event.as_str()) {
+        return nothing(format!("`{event}` is an event that nothing follows from"));
+    }
     let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
-    let id = repository::called(inner, (tenant, InstallationId(installation_id)), &repository, delivery).await?;
-    let repository = repository::name_now(inner, tenant, repository, (id, delivery)).await?;
-    let client = inner.github.installation(InstallationId(installation_id));
-    let tenant: TenantId = tenant.clone();
-    Ok(Some(Scope::new(inner, (tenant, repository, id), client, delivery)))
+    let id = repository::called(inner, (tenant, installation), &repository, delivery).await?;
+    match repository::name_now(inner, tenant, repository, (id, delivery)).await? {
+        Ok(now) => {
+            Ok(Ok(Scope::new(inner, (tenant.clone(), now, id), inner.github.installation(installation), delivery)))
+        }
+        Err(gone) => nothing(gone),
+    }
 }
 
 #[cfg(test)]

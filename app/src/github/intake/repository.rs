@@ -2,6 +2,7 @@
 //! Executions of a repository that is gone are cancelled: nobody could read or answer them any more.
 
 use flowctl_core::execution::{Refusal, Signal, TenantId};
+use jiff::SignedDuration;
 
 use super::payload::{OfRepository, RepositoryEvent};
 use super::scope::Scope;
@@ -10,6 +11,9 @@ use crate::engine::{Along, SignalFailure};
 use crate::github::client::{GitHubError, InstallationId, RepositoryName};
 use crate::github::whose::{Whose, all_names, belongs_to, called_now};
 use crate::store::{NewDelivery, RepositoryCalled};
+
+/// How long after a delivery GitHub's API may still answer with the repository that had a name before.
+const RENAMING_LAG: SignedDuration = SignedDuration::from_secs(5);
 
 /// Handles a delivery.
 pub(super) async fn handle(scope: &Scope<'_>, event: RepositoryEvent) -> Result<Handled, Trouble> {
@@ -66,10 +70,11 @@ pub(super) async fn called(
         let names = inner.store.names_of_repository(before).await?;
         let has_moved = names.first().is_some_and(|newest| newest.name != text);
         if !has_moved {
-            gone(inner, (tenant, installation), (before, &text), delivery).await?;
+            gone(inner, (tenant, installation), (before, &text)).await?;
         }
     }
-    let at = delivery.received_at;
+    // What GitHub answered is true now, however long the delivery lay.
+    let at = if is_first { delivery.received_at } else { inner.clock.now() };
     inner.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name: text, at }).await?;
     Ok(Some(id))
 }
@@ -79,12 +84,11 @@ async fn gone(
     inner: &Inner,
     (tenant, installation): (&TenantId, InstallationId),
     (id, name): (u64, &str),
-    delivery: &NewDelivery,
 ) -> Result<(), Trouble> {
     let there = inner.github.installation(installation).repositories().await?;
     if let Some(renamed) = there.into_iter().find(|repository| repository.id == id) {
-        let (name, at) = (renamed.name.to_string(), delivery.received_at);
-        let called = RepositoryCalled { id, tenant: tenant.clone(), name, at };
+        let called =
+            RepositoryCalled { id, tenant: tenant.clone(), name: renamed.name.to_string(), at: inner.clock.now() };
         return Ok(inner.store.call_repository(called).await?);
     }
     let reason = format!("the repository {name} was deleted; another one has its name now");
@@ -108,25 +112,28 @@ async fn is_called_so(
     }
 }
 
-/// The name under which something is asked about the repository of a delivery: the one that it has now. What tells that it is
-/// gone is about the name that it had.
+/// The name under which something is asked about the repository of a delivery: the one that it has now, or why it has none
+/// any more. What tells that it is gone is about the name that it had.
 pub(super) async fn name_now(
     inner: &Inner,
     tenant: &TenantId,
     name: RepositoryName,
     (id, delivery): (Option<u64>, &NewDelivery),
-) -> Result<RepositoryName, Trouble> {
+) -> Result<Result<RepositoryName, String>, Trouble> {
     let whose = id.map_or(Whose::Unheard, Whose::Known);
     let reason = match called_now(&*inner.store, tenant, &name.to_string(), whose).await? {
-        Ok(now) => return now.parse().map_err(|error| Trouble::Lasting(format!("{error}"))),
+        Ok(now) => return now.parse().map(Ok).map_err(|error| Trouble::Lasting(format!("{error}"))),
         Err(reason) => reason,
     };
     // A name that is new, and that GitHub does not know yet, is nobody else's.
     let has_it = inner.store.repository_called(tenant, &name.to_string()).await?;
     if delivery.event == "repository" || has_it.is_none() {
-        return Ok(name);
+        return Ok(Ok(name));
     }
-    Err(Trouble::Lasting(reason))
+    match inner.clock.now().duration_since(delivery.received_at) {
+        age if age < RENAMING_LAG => Err(Trouble::soon(reason)),
+        _ => Ok(Err(reason)),
+    }
 }
 
 /// Cancels what is open of a repository, under whichever name it started.

@@ -32,6 +32,11 @@ impl Trouble {
     pub fn passing(reason: impl ToString) -> Self {
         Self::Passing { reason: reason.to_string(), wait: None }
     }
+
+    /// Something that GitHub knows a moment later.
+    pub fn soon(reason: impl ToString) -> Self {
+        Self::Passing { reason: reason.to_string(), wait: Some(SignedDuration::from_secs(1)) }
+    }
 }
 
 impl From<GitHubError> for Trouble {
