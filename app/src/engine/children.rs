@@ -126,7 +126,7 @@ impl Engine {
         if depth > MAX_DEPTH {
             return refused(format!("sub-processes may be {MAX_DEPTH} deep at most"));
         }
-        let Execution { tenant, repository, revision, .. } = parent;
+        let Execution { tenant, repository, repository_id, revision, .. } = parent;
         let plan = match self.inner.definitions.plan(tenant, repository, revision, &call.process).await {
             Ok(plan) => plan,
             Err(error @ DefinitionError::Unavailable { .. }) => return Err(error.into()),
@@ -138,6 +138,7 @@ impl Engine {
             id,
             tenant: tenant.clone(),
             repository: repository.clone(),
+            repository_id: *repository_id,
             revision: revision.clone(),
             trigger: TriggerInfo {
                 kind: "process".to_owned(),

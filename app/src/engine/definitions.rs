@@ -8,6 +8,8 @@ use flowctl_core::definition::Process;
 use flowctl_core::definition::process::ProcessStatus;
 use flowctl_core::execution::{ExecutionId, Plan, TenantId};
 
+use crate::store::StoreError;
+
 /// The processes that a repository has now, at the head of its default branch.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -65,6 +67,14 @@ pub trait Definitions: Send + Sync {
     async fn published(&self, _tenant: &TenantId, repository: &str) -> Result<Published, DefinitionError> {
         let reason = "nothing here starts by itself".to_owned();
         Err(DefinitionError::Unavailable { repository: repository.to_owned(), reason })
+    }
+
+    /// GitHub's id of a repository, which stays while names change; nothing: it is not known, or not on GitHub.
+    ///
+    /// # Errors
+    /// Where the store failed.
+    async fn repository_id(&self, _tenant: &TenantId, _repository: &str) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     /// Repositories of a tenant that are served although nothing was heard of them yet.

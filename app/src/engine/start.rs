@@ -133,7 +133,8 @@ impl Engine {
         let now = self.now();
         let id = self.inner.ids.execution(now);
         let url = url.or_else(|| self.url_of(id));
-        let new = NewExecution { id, tenant, repository, revision, trigger, subject, inputs, url };
+        let repository_id = self.inner.definitions.repository_id(&tenant, &repository).await?;
+        let new = NewExecution { id, tenant, repository, repository_id, revision, trigger, subject, inputs, url };
         let (mut execution, created) = create(&plan, new, now)?;
         let mut events = vec![created];
         // One of a group is stored first: whether it may go is decided among those that are stored.

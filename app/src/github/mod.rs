@@ -24,6 +24,9 @@ const NOT_OF_GITHUB: [&str; 4] = ["webhook", "event", "process", "schedule"];
 
 /// GitHub's id of an execution's repository: what caused it said so. Nothing for one that was started in another way.
 pub fn repository_id(execution: &Execution) -> Option<u64> {
+    if execution.repository_id.is_some() {
+        return execution.repository_id;
+    }
     let trigger = &execution.trigger;
     let payload = Some(&trigger.payload).filter(|_| !NOT_OF_GITHUB.contains(&trigger.kind.as_str()))?;
     payload.get("repository")?.get("id")?.as_u64()

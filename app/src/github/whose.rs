@@ -174,6 +174,7 @@ pub(in crate::github) mod tests {
             id: uuid::Uuid::now_v7(),
             tenant: tenant(),
             repository: name.to_owned(),
+            repository_id: None,
             revision: "a".repeat(40),
             trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload, pull_request: None },
             subject: None,
@@ -207,6 +208,10 @@ pub(in crate::github) mod tests {
             let now = of_execution(&store, &execution).await.unwrap();
             assert_eq!(now.as_deref().map_err(String::as_str), expected, "{name} at {second}");
         }
+        // It was told its repository when it began, and that is known by any name: also by one that it had before.
+        let mut told = began(&store, "o/shop", 5, Value::Null, None).await;
+        told.repository_id = Some(1);
+        assert_eq!(of_execution(&store, &told).await.unwrap().as_deref(), Ok("o/store"));
         // What others send names no repository, whatever stands in it.
         for kind in ["webhook", "event"] {
             let mut sent = began(&store, "o/shop", 35, json!({"repository": {"id": 1}}), None).await;

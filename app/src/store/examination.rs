@@ -117,12 +117,11 @@ impl Beside {
 
     fn names(&self, state: &Execution) -> Option<String> {
         let number = state.subject.as_ref().and_then(|subject| subject.number).and_then(|it| i64::try_from(it).ok());
-        let group = state.group.as_ref().map(|group| format!("{}/{}", state.repository, group.key));
         let said = [
             ("repository", state.repository == self.repository),
             ("process", state.process == self.process),
             ("pull request", number == self.number),
-            ("concurrency group", state.status.is_final() || group == self.group),
+            ("concurrency group", state.status.is_final() || state.group_key() == self.group),
         ];
         let (what, _) = said.into_iter().find(|(_, same)| !same)?;
         Some(format!("its row names another {what} than its events"))

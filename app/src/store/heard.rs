@@ -44,7 +44,7 @@ pub trait HeardStore: Send + Sync + 'static {
     /// Forgets up to `limit` records of what was dealt with before this moment; how many. The record `begin` stays.
     async fn forget_heard(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Records how a repository is called now.
+    /// Records how a repository is called now. Its processes that were paused under the name before stay so under this one.
     async fn call_repository(&self, called: RepositoryCalled) -> Result<(), StoreError>;
 
     /// Every name that a repository had, the newest first.

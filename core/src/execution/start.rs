@@ -20,6 +20,8 @@ pub struct NewExecution {
     pub tenant: TenantId,
     /// `owner/name`, or the name of a local repository.
     pub repository: String,
+    /// GitHub's id of that repository, where it is known.
+    pub repository_id: Option<u64>,
     /// The commit of the definition.
     pub revision: String,
     /// What started it.
@@ -93,6 +95,7 @@ fn create_for(
         id: new.id,
         tenant: new.tenant,
         repository: new.repository,
+        repository_id: new.repository_id,
         process: header.name.as_str().to_owned(),
         process_version: header.version.get(),
         revision: new.revision,

@@ -57,6 +57,9 @@ pub struct Execution {
     pub tenant: TenantId,
     /// `owner/name`, or the name of a local repository.
     pub repository: String,
+    /// GitHub's id of that repository, which stays while names change; nothing where it is not known, or not on GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_id: Option<u64>,
     /// The process's name.
     pub process: String,
     /// The process's version.
@@ -427,6 +430,16 @@ impl StepError {
 }
 
 impl Execution {
+    /// What the executions of its concurrency group have in common among all of the tenant's: a repository keeps its groups
+    /// under whichever name.
+    pub fn group_key(&self) -> Option<String> {
+        let group = self.group.as_ref()?;
+        Some(match self.repository_id {
+            Some(id) => format!("{id}/{}", group.key),
+            None => format!("{}/{}", self.repository, group.key),
+        })
+    }
+
     /// The steps that wait for a person: their ids and what they ask.
     pub fn waiting_for_people(&self) -> impl Iterator<Item = (&str, &StepState)> {
         self.steps.iter().map(|(id, step)| (id.as_str(), step)).filter(|(_, step)| {

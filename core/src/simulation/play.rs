@@ -75,6 +75,7 @@ fn new_execution(id: Uuid) -> NewExecution {
         id,
         tenant: TenantId::local(),
         repository: REPOSITORY.to_owned(),
+        repository_id: None,
         revision: REVISION.to_owned(),
         trigger: TriggerInfo { kind: String::new(), actor: None, payload: Value::Null, pull_request: None },
         subject: None,

@@ -250,6 +250,7 @@ impl World {
             id: self.new_id(),
             tenant: TenantId("acme".to_owned()),
             repository: "acme/shop".to_owned(),
+            repository_id: None,
             revision: "a".repeat(40),
             trigger: TriggerInfo { kind: kind.to_owned(), actor: None, payload: Value::Null, pull_request: None },
             subject: Some(Subject { number: Some(7), is_pull_request: true, head_sha: "1".repeat(40), author: None }),

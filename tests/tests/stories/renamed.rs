@@ -1,8 +1,10 @@
 //! A repository is renamed while its executions are open, and its old name is given to another one: everything goes on in the
 //! repository that it began in, and nothing of it reaches the other.
 
+use std::collections::BTreeMap;
+
 use flowctl_sandbox::state::{CheckRun, Permission};
-use flowctl_sandbox::{FileContent, Files};
+use flowctl_sandbox::{FileContent, Files, OpenPullRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -150,6 +152,31 @@ async fn an_execution_was_cancelled_as_deleted_when_nobody_had_told_that_its_rep
     stage.hub.comment(STORE, "dave", number, "/approve ask").unwrap();
     stage.eventually("its end", || last_run(&stage, "ask")?.conclusion.filter(|end| end != "action_required")).await;
     assert_eq!(last_run(&stage, "ask").unwrap().conclusion.as_deref(), Some("success"));
+}
+
+const ONE_BY_ONE: &str = "
+name: ask
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+concurrency: {group: release, on_conflict: queue}
+steps:
+  - {id: ask, type: human_approval, title: Ship it?, approvers: {role: write}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_a_group_ran_side_by_side_once_their_repository_was_renamed() {
+    let stage = Stage::raise(&[("ask", ONE_BY_ONE)]).await;
+    let number = stage.pull_request("feature");
+    stage.concluded(number, "ask", "action_required").await;
+    stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    let files = BTreeMap::from([("new.md".to_owned(), Some("new\n".to_owned()))]);
+    let new =
+        OpenPullRequest { title: "other".to_owned(), head: "other".to_owned(), files, ..OpenPullRequest::default() };
+    stage.hub.open_pull_request(STORE, "alice", &new).unwrap();
+    stage.until_statuses(&["waiting", "pending"]).await;
+    stage.hub.comment(STORE, "dave", number, "/approve ask").unwrap();
+    stage.until_statuses(&["completed", "waiting"]).await;
 }
 
 const QUEUE: &str = "

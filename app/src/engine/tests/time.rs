@@ -67,6 +67,7 @@ async fn an_execution_that_was_only_accepted_is_started() {
         id: world.ids.execution(world.clock.now()),
         tenant: request.tenant,
         repository: request.repository,
+        repository_id: None,
         revision: request.revision,
         trigger: request.trigger,
         subject: None,

@@ -371,6 +371,13 @@ impl Definitions for Repositories {
         Ok(Published { revision: current.revision.clone(), processes, unreadable: current.unreadable() })
     }
 
+    async fn repository_id(&self, tenant: &TenantId, repository: &str) -> Result<Option<u64>, StoreError> {
+        if *tenant == TenantId::local() {
+            return Ok(None);
+        }
+        self.store.repository_called(tenant, repository).await
+    }
+
     async fn head(&self, tenant: &TenantId, repository: &str) -> Result<Option<BranchHead>, DefinitionError> {
         if *tenant != TenantId::local() {
             return Ok(None);

@@ -246,6 +246,7 @@ mod tests {
             id: uuid::Uuid::from_u128(7),
             tenant: TenantId("octo-org".to_owned()),
             repository: "octo-org/shop".to_owned(),
+            repository_id: None,
             revision: "a".repeat(40),
             trigger: TriggerInfo { kind, actor: None, payload: Value::Null, pull_request: None },
             subject: Some(subject),

@@ -95,6 +95,7 @@ impl Sample {
             id: "01900000-0000-7000-8000-000000000001".parse().unwrap(),
             tenant: TenantId("octo-org".to_owned()),
             repository: "octo-org/shop".to_owned(),
+            repository_id: None,
             revision: "9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c".to_owned(),
             trigger,
             subject: Some(Subject { number: Some(12), is_pull_request: true, head_sha, author: Some(author) }),

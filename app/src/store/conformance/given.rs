@@ -69,6 +69,7 @@ impl Story {
             id: id(at(0), number),
             tenant,
             repository: "acme/shop".to_owned(),
+            repository_id: None,
             process: "release".to_owned(),
             process_version: 3,
             revision: "a".repeat(40),

@@ -1,7 +1,7 @@
 //! What was heard of, and how repositories were called.
 
 use super::given::{acme, at, globex};
-use crate::store::{DeliveryId, Heard, RepositoryCalled, Store};
+use crate::store::{DeliveryId, Heard, PausedProcess, RepositoryCalled, Store};
 
 fn heard(what: &str, delivery: &str, second: i64) -> Heard {
     Heard { tenant: acme(), what: what.to_owned(), delivery: DeliveryId(delivery.to_owned()), at: at(second) }
@@ -18,6 +18,35 @@ pub(crate) async fn what_was_dealt_with_is_known_by_who_told_first(store: &impl 
     assert_eq!(store.forget_heard(at(3), 10).await.unwrap(), 1);
     assert_eq!(store.heard(&acme(), "comment:7").await.unwrap(), None);
     assert!(store.heard(&acme(), "comment:8").await.unwrap().is_some());
+}
+
+pub(crate) async fn what_is_paused_stays_so_under_another_name(store: &impl Store) {
+    let called =
+        |id, name: &str, second| RepositoryCalled { id, tenant: acme(), name: name.to_owned(), at: at(second) };
+    let paused = |repository: &str, process: &str| PausedProcess {
+        tenant: acme(),
+        repository: repository.to_owned(),
+        process: process.to_owned(),
+        since: at(5),
+    };
+    store.call_repository(called(1, "acme/shop", 1)).await.unwrap();
+    for process in ["release", "deploy"] {
+        store.pause(paused("acme/shop", process)).await.unwrap();
+    }
+    store.pause(paused("acme/store", "deploy")).await.unwrap();
+    store.call_repository(called(1, "acme/store", 6)).await.unwrap();
+    let under_the_new = [paused("acme/store", "deploy"), paused("acme/store", "release")];
+    assert_eq!(store.paused().await.unwrap(), under_the_new);
+    // What comes late tells an old name; and the old name is another's by now, with pauses of its own.
+    store.call_repository(called(1, "acme/shop", 2)).await.unwrap();
+    store.call_repository(called(2, "acme/shop", 7)).await.unwrap();
+    assert_eq!(store.paused().await.unwrap(), under_the_new);
+    store.pause(paused("acme/shop", "greet")).await.unwrap();
+    store.call_repository(called(1, "acme/mart", 8)).await.unwrap();
+    assert_eq!(
+        store.paused().await.unwrap(),
+        [paused("acme/mart", "deploy"), paused("acme/mart", "release"), paused("acme/shop", "greet")]
+    );
 }
 
 pub(crate) async fn a_repository_is_known_by_every_name_it_had(store: &impl Store) {

@@ -161,6 +161,7 @@ macro_rules! store_conformance {
             heard: [
                 what_was_dealt_with_is_known_by_who_told_first
                 a_repository_is_known_by_every_name_it_had
+                what_is_paused_stays_so_under_another_name
             ]
             tenants: [
                 a_row_of_another_tenant_is_never_returned

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::text::storable;
-use super::{PostgresStore, is_lost, once, read};
+use super::{PostgresStore, is_lost, lists, once, read};
 use crate::store::columns::{micros, signed, tenant, timestamp, unsigned};
 use crate::store::{DeliveryId, Heard, HeardStore, RepositoryCalled, StoreError};
 
@@ -19,6 +19,14 @@ const CALL: &str = "
     insert into repository_names (id, tenant, name, at) values ($1, $2, $3, $4)
     on conflict (id, name) do update
       set tenant = excluded.tenant, at = greatest(repository_names.at, excluded.at)";
+/// The name that a repository has had until now, where it is nobody else's yet.
+const FORMER: &str = "
+    select former.name from repository_names former
+    where former.id = $1 and former.tenant = $2 and former.name <> $3 and former.at <= $4
+      and not exists (select 1 from repository_names later
+        where later.id = former.id and later.tenant = former.tenant and later.at > former.at)
+      and not exists (select 1 from repository_names heir
+        where heir.tenant = former.tenant and heir.name = former.name and heir.id <> former.id and heir.at > former.at)";
 const NAMES: &str = "select id, tenant, name, at from repository_names where id = $1 order by at desc, name";
 const CALLED: &str = "
     select id from repository_names where tenant = $1 and name = $2 order by at desc, id desc limit 1";
@@ -83,12 +91,13 @@ async fn forget(connection: &mut PgConnection, before: Timestamp, limit: u32) ->
 }
 
 async fn call(connection: &mut PgConnection, called: &RepositoryCalled) -> Result<(), StoreError> {
-    let query = sqlx::query(CALL)
-        .bind(signed("the repository's id", called.id)?)
-        .bind(storable(called.tenant.as_str()))
-        .bind(storable(&called.name))
-        .bind(micros(called.at));
-    query.execute(connection).await?;
+    let (id, at) = (signed("the repository's id", called.id)?, micros(called.at));
+    let (tenant, name) = (storable(called.tenant.as_str()), storable(&called.name));
+    let former = sqlx::query_scalar::<_, String>(FORMER).bind(id).bind(&tenant).bind(&name).bind(at);
+    if let Some(former) = former.fetch_optional(&mut *connection).await? {
+        lists::move_pauses(connection, &tenant, &former, &name).await?;
+    }
+    sqlx::query(CALL).bind(id).bind(&tenant).bind(&name).bind(at).execute(connection).await?;
     Ok(())
 }
 

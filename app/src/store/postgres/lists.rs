@@ -277,6 +277,23 @@ pub(super) async fn pause(
     Ok(changed)
 }
 
+const COPY_PAUSES: &str = "
+    insert into paused_processes (tenant, repository, process, since)
+    select tenant, $3, process, since from paused_processes where tenant = $1 and repository = $2 on conflict do nothing";
+const DROP_PAUSES: &str = "delete from paused_processes where tenant = $1 and repository = $2";
+
+/// What is paused under the name that a repository had is paused under its new one.
+pub(super) async fn move_pauses(
+    connection: &mut PgConnection,
+    tenant: &str,
+    from: &str,
+    to: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(COPY_PAUSES).bind(tenant).bind(from).bind(to).execute(&mut *connection).await?;
+    sqlx::query(DROP_PAUSES).bind(tenant).bind(from).execute(connection).await?;
+    Ok(())
+}
+
 const PAUSED: &str =
     "select tenant, repository, process, since from paused_processes order by tenant, repository, process";
 

@@ -98,7 +98,7 @@ impl Prepared {
             states::ends(&transition).then(|| states::snapshot(&transition, &tenant, payloads)).transpose()?;
         let events = split("the events", &transition.events, &tenant, payloads)?;
         let execution = &transition.execution;
-        let group = execution.group.as_ref().map(|group| format!("{}/{}", execution.repository, storable(&group.key)));
+        let group = execution.group_key().map(|key| storable(&key).into_owned());
         let (waits, approvals) = (waits(&transition), approval_changes(&transition));
         Ok(Self { tenant, snapshot, events, group, waits, approvals, transition })
     }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::SqliteStore;
 use super::columns::{execute, micros, signed, tenant, timestamp, unsigned};
 use super::writer::Hint;
+use super::{SqliteStore, lists};
 use crate::store::{DeliveryId, Heard, HeardStore, RepositoryCalled, StoreError};
 
 const HEAR: &str = "insert into heard (tenant, what, delivery, at) values (?1, ?2, ?3, ?4) on conflict do nothing";
@@ -19,6 +19,14 @@ const FORGET: &str = "
 const CALL: &str = "
     insert into repository_names (id, tenant, name, at) values (?1, ?2, ?3, ?4)
     on conflict (id, name) do update set tenant = excluded.tenant, at = max(repository_names.at, excluded.at)";
+/// The name that a repository has had until now, where it is nobody else's yet.
+const FORMER: &str = "
+    select former.name from repository_names former
+    where former.id = ?1 and former.tenant = ?2 and former.name <> ?3 and former.at <= ?4
+      and not exists (select 1 from repository_names later
+        where later.id = former.id and later.tenant = former.tenant and later.at > former.at)
+      and not exists (select 1 from repository_names heir
+        where heir.tenant = former.tenant and heir.name = former.name and heir.id <> former.id and heir.at > former.at)";
 const NAMES: &str = "select id, tenant, name, at from repository_names where id = ?1 order by at desc, name";
 const CALLED: &str = "
     select id from repository_names where tenant = ?1 and name = ?2 order by at desc, id desc limit 1";
@@ -57,7 +65,13 @@ impl HeardStore for SqliteStore {
         let RepositoryCalled { id, tenant, name, at } = called;
         let id = signed("the repository's id", id)?;
         let write = move |connection: &rusqlite::Connection| {
-            Ok(execute(connection, CALL, params![id, tenant.as_str(), name, micros(at)])?)
+            let called = params![id, tenant.as_str(), name, micros(at)];
+            let former =
+                connection.prepare_cached(FORMER)?.query_row(called, |row| row.get::<_, String>(0)).optional()?;
+            if let Some(former) = former {
+                lists::move_pauses(connection, &tenant, &former, &name)?;
+            }
+            Ok(execute(connection, CALL, called)?)
         };
         self.writer.write(Hint::Quiet, write).await.map(drop)
     }

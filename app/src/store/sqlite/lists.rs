@@ -256,6 +256,18 @@ pub(super) fn pause(connection: &Connection, process: &PausedProcess, pause: boo
     Ok(changed == 1)
 }
 
+const COPY_PAUSES: &str = "
+    insert into paused_processes (tenant, repository, process, since)
+    select tenant, ?3, process, since from paused_processes where tenant = ?1 and repository = ?2 on conflict do nothing";
+const DROP_PAUSES: &str = "delete from paused_processes where tenant = ?1 and repository = ?2";
+
+/// What is paused under the name that a repository had is paused under its new one.
+pub(super) fn move_pauses(connection: &Connection, tenant: &TenantId, from: &str, to: &str) -> Result<(), StoreError> {
+    execute(connection, COPY_PAUSES, params![tenant.as_str(), from, to])?;
+    execute(connection, DROP_PAUSES, params![tenant.as_str(), from])?;
+    Ok(())
+}
+
 const PAUSED: &str =
     "select tenant, repository, process, since from paused_processes order by tenant, repository, process";
 

@@ -2,7 +2,7 @@
 //! A step changes a small row and adds its events; the state is what they fold to, from the last snapshot on.
 
 use flowctl_core::definition::process::OnConflict;
-use flowctl_core::execution::{EventKind, Execution, ExecutionId, ExecutionStatus, StepStatus, TenantId};
+use flowctl_core::execution::{EventKind, ExecutionId, ExecutionStatus, StepStatus, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -71,7 +71,7 @@ pub(super) fn commit(connection: &Connection, mut prepared: Prepared) -> Result<
             return Err(StoreError::Conflict);
         }
     }
-    let group = group_of(&prepared.transition.execution);
+    let group = prepared.transition.execution.group_key();
     let stands = if prepared.transition.expected_version == 0 {
         match insert(connection, &prepared, group.as_deref())? {
             Inserted::Instead(instead) => return Ok(instead),
@@ -118,10 +118,6 @@ fn check_claim(connection: &Connection, prepared: &Prepared) -> Result<(), Store
 }
 
 /// Groups are within a repository.
-fn group_of(execution: &Execution) -> Option<String> {
-    execution.group.as_ref().map(|group| format!("{}/{}", execution.repository, group.key))
-}
-
 const REST: &str = "
     update executions set wake_at = null where tenant = ?1 and id = ?2 and version = ?3 and status = 'pending'";
 

@@ -156,6 +156,7 @@ pub(super) fn new_execution(inputs: Value) -> NewExecution {
         id: uuid::Uuid::from_u128(7),
         tenant: TenantId("octo-org".to_owned()),
         repository: "octo-org/shop".to_owned(),
+        repository_id: None,
         revision: "a".repeat(40),
         trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },
         subject: Some(Subject { number: Some(7), is_pull_request: true, head_sha: "1".repeat(40), author: None }),

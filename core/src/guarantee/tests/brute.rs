@@ -190,6 +190,7 @@ fn play_with(plan: &Plan, inputs: Map<String, Value>, starts: &mut BTreeMap<Stri
         id: uuid::Uuid::from_u128(7),
         tenant: TenantId("octo-org".to_owned()),
         repository: "octo-org/shop".to_owned(),
+        repository_id: None,
         revision: "a".repeat(40),
         trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },
         subject: None,

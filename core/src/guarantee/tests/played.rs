@@ -70,6 +70,7 @@ fn new_execution(index: usize, kind: &str, inputs: Map<String, Value>) -> NewExe
         id: id(index),
         tenant: TenantId(text("octo-org")),
         repository: text("octo-org/shop"),
+        repository_id: None,
         revision: "a".repeat(40),
         trigger: TriggerInfo {
             kind: text(kind),
