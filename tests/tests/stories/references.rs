@@ -133,6 +133,16 @@ async fn a_move_of_the_reference_whose_answer_is_lost_is_known_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_could_not_be_moved_for_a_moment_was_left_alone_for_an_hour() {
+    let stage = raise("write").await;
+    play(&stage, "one").await;
+    stage.until_committed(REFERENCE, &["approval.decided"]).await;
+    stage.disturb(Fault::ErrorBefore { status: 409 }, "PATCH", "/repos/octo-org/shop/git/refs/flowctl/audit");
+    play(&stage, "two").await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reference_that_was_moved_to_what_is_no_commit_stopped_the_copy_and_nobody_was_told() {
     let stage = raise("write").await;
     play(&stage, "one").await;

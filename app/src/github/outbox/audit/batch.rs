@@ -1,6 +1,8 @@
 //! Batches: the next entries that are about a repository, and the commit that adds them. Files are only added, and a commit
 //! is noted before the reference is moved to it.
 
+use jiff::SignedDuration;
+
 use super::copy::Copy;
 use super::message::message;
 use super::settle::DOUBTED_FOR;
@@ -15,6 +17,10 @@ use crate::github::outbox::pace::Write;
 const MOST_ENTRIES: usize = 1_000;
 /// Bytes of one commit's entries: far below what a request to GitHub may hold.
 const MOST_BYTES: usize = 1 << 20;
+/// Parts of the log that are read at a time: what else is to be told to the installation waits meanwhile.
+const MOST_PARTS: usize = 20;
+/// A reference that GitHub cannot move at this moment is moved after this.
+const BUSY_FOR: SignedDuration = SignedDuration::from_secs(5);
 
 /// Entries that go into one commit.
 pub(super) struct Batch {
@@ -31,7 +37,7 @@ impl Copy<'_> {
         let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
         let mut batch = Batch { entries: Vec::new(), last: self.written.seq, more: false };
         let mut bytes = 0;
-        loop {
+        for _ in 0..MOST_PARTS {
             let part = store.audit(tenant, batch.last, PART).await?;
             if part.is_empty() {
                 return Ok(batch);
@@ -51,6 +57,8 @@ impl Copy<'_> {
                 }
             }
         }
+        batch.more = true;
+        Ok(batch)
     }
 
     /// Nothing up to this entry is about this repository; where that is much, it is not read again.
@@ -88,6 +96,9 @@ impl Copy<'_> {
             && self.has_moved().await?
         {
             return Err(Failure::Rests { reason: message.clone(), wait: DOUBTED_FOR });
+        }
+        if let Err(Failure::GitHub(GitHubError::Conflict { message, .. })) = moved {
+            return Err(Failure::Rests { reason: message, wait: BUSY_FOR });
         }
         moved?;
         crash_point("audit.moved");

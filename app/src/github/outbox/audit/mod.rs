@@ -30,7 +30,8 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
     }
     let mut batch = copy.batch().await?;
     if batch.entries.is_empty() {
-        return copy.pass_over(batch.last).await;
+        copy.pass_over(batch.last).await?;
+        return go_on(writing, repository, batch.more).await;
     }
     let stood = copy.stood.clone();
     let stands = copy.stands().await?;
@@ -39,7 +40,7 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
         batch = copy.batch().await?;
     }
     if batch.entries.is_empty() {
-        return Ok(());
+        return go_on(writing, repository, batch.more).await;
     }
     let more = batch.more;
     match copy.write(batch).await {
@@ -53,6 +54,11 @@ pub(super) async fn commit(writing: &Writing<'_>, repository: &RepositoryName) -
         }
         written => written?,
     }
+    go_on(writing, repository, more).await
+}
+
+/// Has the rest of the log looked at after what else is to be told.
+async fn go_on(writing: &Writing<'_>, repository: &RepositoryName, more: bool) -> Result<(), Failure> {
     if more {
         let sender = Sender { tenant: writing.effect.tenant.clone(), installation_id: writing.effect.installation_id };
         let again = committing(&repository.to_string(), &sender, writing.outbox.clock.now());
