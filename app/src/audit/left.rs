@@ -70,6 +70,19 @@ pub(super) async fn keys(
     Ok(keys)
 }
 
+/// GitHub's ids of the repositories that a clone is of: whose copies were left at commits that its reference at `tip` holds.
+pub(super) fn ids_of(clone: &Repository, tip: Oid, left: &[Left]) -> Result<BTreeMap<TenantId, u64>, git2::Error> {
+    let mut ids = BTreeMap::new();
+    for Left { tenant, repository, commit, .. } in left {
+        let (Ok(id), Ok(commit)) = (repository.parse(), Oid::from_str(commit)) else { continue };
+        let is_here = clone.find_commit(commit).is_ok();
+        if is_here && (commit == tip || clone.graph_descendant_of(tip, commit)?) {
+            ids.insert(tenant.clone(), id);
+        }
+    }
+    Ok(ids)
+}
+
 /// What a clone whose reference stands at `tip` lacks of what the App left there, for people. Whatever the clone has of the
 /// App's commits was in this reference once; of what it has not, only what these repositories had is looked for.
 pub(super) fn lacking(

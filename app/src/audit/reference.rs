@@ -9,8 +9,9 @@ use git2::{Delta, ObjectType, Oid, Repository, Sort, TreeWalkMode, TreeWalkResul
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::left::{Left, keys, lacking, left};
+use super::left::{Left, ids_of, keys, lacking, left};
 use super::log::each;
+use crate::github::namesakes::Names;
 use crate::store::{Store, StoreError};
 
 /// A file of entries that is larger is none that was written here.
@@ -96,7 +97,8 @@ pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str)
         compared.fault(format!("{reference} holds no entry"));
     }
     let (left, keys) = (left(store, reference).await?, keys(store, &copy.repositories).await?);
-    for fault in lacking_in(clone, (reference, &compared.commit), &left, &keys)? {
+    let (lacking, ids) = held_against(clone, (reference, &compared.commit), &left, &keys)?;
+    for fault in lacking {
         compared.fault(fault);
     }
     let none = BTreeSet::new();
@@ -104,19 +106,26 @@ pub async fn compare_reference(store: &dyn Store, clone: &Path, reference: &str)
         let repositories = copy.repositories.get(tenant).unwrap_or(&none);
         let last = copied.last_key_value().map_or(0, |(seq, _)| *seq);
         compared.last.insert(tenant.clone(), last);
+        let tenant_id = TenantId(tenant.clone());
         let mut found = compared.clone();
-        each(store, &TenantId(tenant.clone()), |entry| {
+        let mut lacking = Vec::new();
+        each(store, &tenant_id, |entry| {
             let digest: [u8; 32] = Sha256::digest(entry.line.as_bytes()).into();
             match copied.remove(&entry.seq) {
                 Some(other) if other == digest => found.entries += 1,
                 Some(_) => found.fault(format!("entry {} of {tenant} is another one in the log", entry.seq)),
                 None if !is_about(&entry.line, repositories) => {}
-                None if entry.seq > last => found.pending += 1,
-                None => found.fault(format!("entry {} of {tenant} is not in the repository", entry.seq)),
+                None => lacking.push((entry.seq, entry.line.clone())),
             }
             true
         })
         .await?;
+        for seq in of_the_copy(store, &tenant_id, ids.get(&tenant_id).copied(), lacking).await? {
+            match seq > last {
+                true => found.pending += 1,
+                false => found.fault(format!("entry {seq} of {tenant} is not in the repository")),
+            }
+        }
         for seq in copied.keys() {
             found.fault(format!("entry {seq} of {tenant} stands in the repository, and not in the log"));
         }
@@ -130,16 +139,36 @@ fn is_about(line: &str, repositories: &BTreeSet<String>) -> bool {
     said["repository"].as_str().is_some_and(|repository| repositories.contains(repository))
 }
 
-fn lacking_in(
+/// The numbers of entries that a copy lacks, out of those under a name of its repository: another one may have the name by now.
+async fn of_the_copy(
+    store: &dyn Store,
+    tenant: &TenantId,
+    id: Option<u64>,
+    entries: Vec<(u64, String)>,
+) -> Result<Vec<u64>, StoreError> {
+    let Some(id) = id else { return Ok(entries.into_iter().map(|(seq, _)| seq).collect()) };
+    let names = Names::of(store, tenant, id).await?;
+    let mut lacking = Vec::new();
+    for (seq, line) in entries {
+        if names.are_of(store, &line).await? {
+            lacking.push(seq);
+        }
+    }
+    Ok(lacking)
+}
+
+/// What a clone lacks, and GitHub's id of the repository that it is of for each tenant, as far as either is known.
+fn held_against(
     clone: &Path,
     (reference, tip): (&str, &str),
     left: &[Left],
     keys: &BTreeSet<(TenantId, String)>,
-) -> Result<Vec<String>, ReferenceError> {
+) -> Result<(Vec<String>, BTreeMap<TenantId, u64>), ReferenceError> {
     let broken = |source| ReferenceError::Clone { path: clone.to_owned(), source };
     let repository = Repository::open(clone).map_err(broken)?;
     let tip = Oid::from_str(tip).map_err(broken)?;
-    lacking(&repository, (reference, tip), left, keys).map_err(broken)
+    let lacking = lacking(&repository, (reference, tip), left, keys).map_err(broken)?;
+    Ok((lacking, ids_of(&repository, tip, left).map_err(broken)?))
 }
 
 fn read(clone: &Path, reference: &str) -> Result<(Compared, Copy), ReferenceError> {
@@ -414,6 +443,28 @@ mod tests {
         let faults = room.compared().await.faults;
         let [fault] = faults.as_slice() else { panic!("{faults:#?}") };
         assert!(fault.contains("`git fetch origin refs/flowctl/audit:refs/flowctl/audit`"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn entries_of_another_repository_that_has_the_name_by_now_were_missing_from_the_copy() {
+        let room = Room::open().await;
+        let called = async |id, name: &str, second| {
+            let (tenant, name) = (TenantId("octo-org".to_owned()), name.to_owned());
+            let at = Timestamp::from_second(second).unwrap();
+            room.store.call_repository(RepositoryCalled { id, tenant, name, at }).await.unwrap();
+        };
+        called(8, "octo-org/shop", 0).await;
+        for (repository, note) in [("octo-org/shop", "ours"), ("octo-org/shop", "theirs"), ("octo-org/store", "ours")] {
+            room.record(repository, note).await;
+        }
+        for (seq, line) in room.lines().await.into_iter().filter(|(seq, _)| *seq != 2) {
+            room.commit(&path_of((seq, seq), &line), Some(&format!("{line}\n")));
+        }
+        assert_eq!(room.compared().await.faults, ["entry 2 of octo-org is not in the repository"]);
+        called(8, "octo-org/store", 1).await;
+        called(9, "octo-org/shop", 2).await;
+        room.leave("8", room.tip(), 3).await;
+        assert_eq!(room.compared().await.faults, [] as [String; 0]);
     }
 
     /// Without the ids of commits, which depend on the time.

@@ -7,7 +7,7 @@ pub mod intake;
 mod known_settings;
 mod lease;
 pub mod mirror;
-mod namesakes;
+pub(crate) mod namesakes;
 pub mod outbox;
 pub mod people;
 pub mod reconcile;

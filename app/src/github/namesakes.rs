@@ -16,7 +16,7 @@ const MOST_LOOKED_AT: usize = 1_000;
 
 /// The names under which entries of the audit log are about one repository.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     tenant: TenantId,
     /// GitHub's id, where it is known.
     id: Option<u64>,
@@ -38,7 +38,7 @@ impl Names {
     }
 
     /// The names of a repository, without those that another one has got since: entries under them may be about either.
-    pub(super) async fn of(store: &dyn Store, tenant: &TenantId, id: u64) -> Result<Self, StoreError> {
+    pub(crate) async fn of(store: &dyn Store, tenant: &TenantId, id: u64) -> Result<Self, StoreError> {
         let mut known = BTreeMap::new();
         for called in store.names_of_repository(id).await?.into_iter().filter(|called| called.tenant == *tenant) {
             let all = store.repositories_called(tenant, &called.name).await?;
@@ -58,7 +58,7 @@ impl Names {
 
     /// Whether an entry is about this repository. Under a name that another one had, an execution must be its own: what had
     /// begun in the other one may end after the name has changed hands.
-    pub(super) async fn are_of(&self, store: &dyn Store, line: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn are_of(&self, store: &dyn Store, line: &str) -> Result<bool, StoreError> {
         let said: Value = serde_json::from_str(line).unwrap_or_default();
         let Some(since) = said["repository"].as_str().and_then(|name| self.known.get(name)) else { return Ok(false) };
         let Some(since) = since else { return Ok(true) };
