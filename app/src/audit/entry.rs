@@ -160,6 +160,49 @@ pub fn of_pause(repository: &str, process: &str, at: Timestamp, paused: bool) ->
     }
 }
 
+/// A command that was not done.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedCommand<'c> {
+    /// Who gave it.
+    pub person: &'c Person,
+    /// Its verb.
+    pub verb: &'static str,
+    /// The kind of reason.
+    pub reason: &'static str,
+    /// The reason in words.
+    pub why: &'c str,
+    /// Where it stands.
+    pub source: &'c Source,
+}
+
+/// Characters of a reason in words that are kept.
+const WHY: usize = 300;
+
+/// A command was refused. It is recorded once for each person, command and kind of reason: of an execution where one was open, and
+/// of a repository where there was none. So whoever may only comment cannot fill the log.
+#[must_use]
+pub fn of_refusal(
+    refused: &RefusedCommand<'_>,
+    repository: &str,
+    execution: Option<&Execution>,
+    at: Timestamp,
+) -> NewEntry {
+    let RefusedCommand { person, verb, reason, why, source } = refused;
+    let about = execution.map_or_else(|| repository.to_owned(), |execution| execution.id.to_string());
+    let why: String = why.chars().take(WHY).collect();
+    NewEntry {
+        at,
+        kind: "command.refused".to_owned(),
+        actor: Some((*person).clone()),
+        repository: Some(repository.to_owned()),
+        process: execution.map(|execution| execution.process.clone()),
+        execution: execution.map(|execution| execution.id),
+        step: None,
+        data: json!({"command": verb, "reason": reason, "why": why, "source": told(source)}),
+        once: Some(format!("refused:{about}:{}:{verb}:{reason}", person.id)),
+    }
+}
+
 /// Definitions that are known to be recorded, so that most starts need not ask. What is forgotten here is asked of the store.
 #[derive(Debug, Default)]
 pub struct Definitions(Mutex<BTreeSet<String>>);

@@ -3,6 +3,7 @@
 
 mod grammar;
 mod lines;
+pub mod values;
 mod words;
 
 #[cfg(test)]
@@ -126,6 +127,28 @@ pub enum Command {
         /// The rest of the line, as it stands.
         question: Option<String>,
     },
+}
+
+impl Command {
+    /// Its verb.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Approve { .. } => Verb::Approve,
+            Self::Reject { .. } => Verb::Reject,
+            Self::Run { .. } => Verb::Run,
+            Self::Cancel => Verb::Cancel,
+            Self::Retry { .. } => Verb::Retry,
+            Self::Answer { .. } => Verb::Answer,
+            Self::Status => Verb::Status,
+            Self::Help => Verb::Help,
+            Self::Recheck => Verb::Recheck,
+            Self::Delegate { .. } => Verb::Delegate,
+            Self::Override { .. } => Verb::Override,
+            Self::Hold { .. } => Verb::Hold,
+            Self::Unhold { .. } => Verb::Unhold,
+            Self::Ask { .. } => Verb::Ask,
+        }
+    }
 }
 
 /// Until when something holds.

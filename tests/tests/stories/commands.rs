@@ -1,5 +1,7 @@
 //! Commands in comments: starting, answering, cancelling, retrying, asking.
 
+use serde_json::json;
+
 use crate::stage::{ORDER, RELEASE, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,6 +47,41 @@ async fn a_form_is_answered_by_words_or_by_a_block() {
     let text = done.text.unwrap_or_default();
     assert!(text.contains("answered by [bob]("), "what was answered is one click away: {text}");
     assert!(done.summary.unwrap().contains("\"bought\": 6"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_command_stands_in_the_audit_log_once_for_each_person_and_reason() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("chairs");
+    stage.concluded(number, "release", "action_required").await;
+    for (body, login) in [
+        ("/approve", "carol"),
+        ("/approve leads -- please", "carol"),
+        ("/approve", "alice"),
+        ("/approve laeds", "carol"),
+        ("/approve leeds", "carol"),
+        ("/cancel", "carol"),
+        ("/approve", "bob"),
+    ] {
+        let told = stage.comment(number, body).by(login).await;
+        assert_eq!(told.starts_with("😕"), login != "bob", "{told}");
+    }
+    let entries = stage.audit().await;
+    let said: Vec<&str> =
+        entries.iter().map(String::as_str).filter(|it| it.starts_with("command.") || it.contains("decided")).collect();
+    let refused = ["carol", "alice", "carol", "carol"].map(|login| format!("command.refused by {login}"));
+    assert_eq!(said, [&refused[..], &["approval.decided by bob".to_owned()]].concat());
+    let first = stage.until_told("command.refused").await;
+    assert_eq!((&first["repository"], &first["process"]), (&json!("octo-org/shop"), &json!("release")));
+    assert!(first["execution"].is_string(), "{first:#}");
+    let data = &first["data"];
+    assert_eq!((&data["command"], &data["reason"]), (&json!("approve"), &json!("ineligible")));
+    assert!(data["why"].as_str().unwrap().contains("leads") && data["source"]["id"].is_string(), "{data:#}");
+    let why = [2, 3, 4].map(|nth| stage.until_told_again("command.refused", nth));
+    let [author, unknown, cancel] = why;
+    let reason = |entry: serde_json::Value| entry["data"]["reason"].as_str().unwrap().to_owned();
+    let reasons = [reason(author.await), reason(unknown.await), reason(cancel.await)];
+    assert_eq!(reasons, ["ineligible", "not_that_step", "permission"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,9 @@ async fn a_lead_on_leave_has_somebody_speak_in_their_place() {
     stage.concluded(number, "release", "success").await;
     insta::assert_snapshot!(stage.audit().await.join("\n"), @r"
     definition.pinned by -
+    command.refused by carol
+    command.refused by bob
+    command.refused by bob
     approval.delegated by bob
     approval.decided by gina
     approval.decided by bob
@@ -72,6 +75,7 @@ async fn an_override_is_for_whom_the_repository_names_and_is_shown_as_one() {
     assert!(text.contains("**overridden** by [gina](") && !text.contains("approved by"), "{text}");
     insta::assert_snapshot!(stage.audit().await.join("\n"), @r"
     definition.pinned by -
+    command.refused by bob
     approval.overridden by gina
     approval.ended by -
     ");

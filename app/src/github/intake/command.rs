@@ -1,15 +1,16 @@
 //! Does what people command, wherever the commands stand: in a comment, or in the text of a review.
 
 use flowctl_core::approval::{DecisionKind, Person, Source, SourceKind};
-use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, help, parse_arguments};
+use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, help, parse_arguments, values};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::{Delegation, Execution, Signal, TriggerInfo};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::Trouble;
 use super::scope::{Outcome, Scope, keys};
 use super::start::{Occasion, Place, inputs};
-use super::{Trouble, values};
+use crate::audit::{RefusedCommand, of_refusal};
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
 use crate::github::wording::{self, Answer, Refused};
@@ -56,6 +57,9 @@ impl Commander<'_> {
                 }
                 let said = self.body.get(invocation.range.clone()).unwrap_or_default().to_owned();
                 let outcome = self.command(invocation, &open).await?;
+                if let Err(refused) = &outcome {
+                    self.note_refusal(&invocation.command, refused, &open).await?;
+                }
                 answers.push((place, Answer { said, result: outcome }));
             } else if let Some(unknown) = unknown
                 && let Some(answer) = self.unknown(unknown).await?
@@ -112,6 +116,21 @@ impl Commander<'_> {
             Command::Help => self.help().await,
             Command::Ask { .. } => self.ask().await,
         }
+    }
+
+    /// Has the audit log say that a command was refused, before anybody is told.
+    async fn note_refusal(&self, command: &Command, refused: &Refused, open: &[Execution]) -> Result<(), Trouble> {
+        let why = refused.words();
+        let told = RefusedCommand {
+            person: &self.said.person,
+            verb: command.verb().word(),
+            reason: refused.kind(),
+            why: &why,
+            source: &self.said.source,
+        };
+        let newest = open.iter().max_by_key(|execution| execution.id);
+        let entry = of_refusal(&told, &self.scope.name(), newest, self.scope.now());
+        Ok(self.scope.inner.store.record(&self.scope.tenant, entry).await?)
     }
 
     /// A command is done once, however often its text is delivered.

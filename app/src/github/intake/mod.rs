@@ -18,7 +18,6 @@ mod start;
 mod trigger;
 mod trouble;
 mod validation;
-mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Starts executions: by what happened, and by people's hands. Only definitions of the default branch run.
 
 use flowctl_core::approval::Person;
+use flowctl_core::command::values;
 use flowctl_core::definition::Process;
 use flowctl_core::definition::field::schema_of_fields;
 use flowctl_core::definition::process::ProcessStatus;
@@ -10,7 +11,6 @@ use serde_json::{Map, Value};
 use super::Trouble;
 use super::scope::{Outcome, Scope};
 use super::trigger::starts_by_hand;
-use super::values;
 use crate::engine::{Along, DefinitionError, StartFailure, StartRequest};
 use crate::github::client::PullRequest;
 use crate::github::outbox::{Effect, NotStarted};

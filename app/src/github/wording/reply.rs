@@ -181,6 +181,40 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The kind of reason, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Execution { .. } => "execution",
+            Self::Ineligible { .. } => "ineligible",
+            Self::WrittenBefore { .. } => "written_before",
+            Self::SettingsUnsound { .. } => "settings_unsound",
+            Self::NothingWaits { .. } => "nothing_waits",
+            Self::NotThatStep { .. } => "not_that_step",
+            Self::WhichOne { .. } => "which_one",
+            Self::Permission { .. } => "permission",
+            Self::NoExecution { .. } => "no_execution",
+            Self::UnknownProcess { .. } => "unknown_process",
+            Self::NotByHand { .. } => "not_by_hand",
+            Self::Archived { .. } => "archived",
+            Self::WrongInputs { .. } => "wrong_inputs",
+            Self::Definition { .. } => "definition",
+            Self::Syntax { .. } => "syntax",
+            Self::Block { .. } => "block",
+            Self::DidYouMean { .. } => "did_you_mean",
+            Self::AccountChanged => "account_changed",
+            Self::LoginTaken { .. } => "login_taken",
+            Self::OwnersUnknown { .. } => "owners_unknown",
+            Self::FoundLate => "found_late",
+            Self::NobodyOverrides => "nobody_overrides",
+            Self::OwnChange { .. } => "own_change",
+            Self::WrongUntil { .. } => "wrong_until",
+            Self::NoSuchDelegate { .. } => "no_such_delegate",
+            Self::CannotStandIn { .. } => "cannot_stand_in",
+            Self::OldButton => "old_button",
+            Self::GroupBusy { .. } => "group_busy",
+        }
+    }
+
     /// The reason and the next step, in one or two sentences.
     pub fn words(&self) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! Turns what people type into the values that a form or a process's inputs want: `5` for a number is a number, and
 //! for a text it stays a text. Whether the values then fit is for the schema to say.
 
-use flowctl_core::source::{Fault, Parsed, SourceFile, parse, to_json};
+use crate::source::{Fault, Parsed, SourceFile, parse, to_json};
 use serde_json::{Map, Value};
 
 /// Values by name, each coerced by its field's schema. `schema` is the JSON Schema of the mapping.
