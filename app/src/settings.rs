@@ -274,6 +274,7 @@ impl Reader {
             anthropic: self.provider("ai_anthropic_api_key", "ai_anthropic_base_url"),
             google: self.provider("ai_google_api_key", "ai_google_base_url"),
             compatible: self.provider("ai_compatible_api_key", "ai_compatible_base_url"),
+            mock_seed: self.value("ai_mock_seed", |text| text.parse().ok()),
             prices: self.value("ai_prices", path),
             monthly_budget: self.value("ai_monthly_budget", spending_limits).unwrap_or_default(),
             tenants: self.tenants(),

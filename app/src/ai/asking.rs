@@ -64,6 +64,11 @@ impl Asking {
         &self.prices
     }
 
+    /// How many tokens a question to the model and its answer may have together, where that is known.
+    pub fn context_window(&self) -> Option<u64> {
+        self.prices.context_window(&self.model.name)
+    }
+
     /// The model with its provider, as people know it.
     pub fn model_name(&self) -> &str {
         &self.model.name
@@ -107,7 +112,8 @@ impl Asking {
         let asked = question.about_tokens();
         let left = self.limits.max_tokens.map_or(u64::MAX, |max| max.saturating_sub(asked));
         let shortest = question.longest_answer().min(SHORTEST_ANSWER);
-        let mut longest = question.longest_answer().min(left).max(shortest);
+        let room = self.room(asked, shortest)?;
+        let mut longest = question.longest_answer().min(left).max(shortest).min(room);
         loop {
             let question = Question { max_output_tokens: Some(longest), ..question.clone() };
             let reserved = self.reserved(&question);
@@ -119,6 +125,21 @@ impl Asking {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// How long an answer may be beside a question in the model's context window; refused where it cannot be the shortest.
+    fn room(&self, asked: u64, shortest: u64) -> Result<u64, AskFailure> {
+        let Some(window) = self.context_window() else { return Ok(u64::MAX) };
+        let room = window.saturating_sub(asked);
+        if room >= shortest {
+            return Ok(room);
+        }
+        let model = &self.model.name;
+        let message = format!(
+            "what `{model}` is to be asked has about {asked} tokens, and its context window {window}: no answer of {shortest} fits \
+             beside it"
+        );
+        Err(AskFailure::Provider(StepError::new(ErrorClass::Refused, message)))
     }
 
     async fn answered(&self, answer: Answer, latency_ms: u64) -> Result<Answer, AskFailure> {

@@ -19,7 +19,10 @@ const SCRIPT: &str = "```mock-script";
 
 /// The provider `mock`.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct MockProvider;
+pub struct MockProvider {
+    /// What its values are made from, beside the schema and the attempt; nothing: from what it is asked.
+    pub seed: Option<u64>,
+}
 
 /// A turn of a script: what the model says, or the tools that it wants to be called.
 #[derive(Debug, Deserialize)]
@@ -46,19 +49,19 @@ impl Provider for MockProvider {
     async fn answer(&self, question: &Question) -> Result<Answer, ProviderError> {
         let spoken = question.messages.iter().filter(|message| matches!(message, Message::Assistant { .. })).count();
         let value = match question.model.as_str() {
-            SUCCESS => right(question)?,
-            "schema_violation" if spoken == 0 => wrong(question).map_or_else(|| right(question), Ok)?,
-            "schema_violation" => right(question)?,
-            "always_violating" => wrong(question).map_or_else(|| right(question), Ok)?,
+            SUCCESS => self.right(question)?,
+            "schema_violation" if spoken == 0 => wrong(question).map_or_else(|| self.right(question), Ok)?,
+            "schema_violation" => self.right(question)?,
+            "always_violating" => wrong(question).map_or_else(|| self.right(question), Ok)?,
             "timeout" => std::future::pending().await,
             "transient_error" if question.attempt <= 1 => {
                 let message = "the mock provider fails the first attempt, as this model is meant to";
                 return Err(ProviderError::new(ErrorClass::ServerError, message));
             }
-            "transient_error" => right(question)?,
+            "transient_error" => self.right(question)?,
             "script" => match turn(question, spoken)? {
                 Some(turn) => return Ok(said(question, turn.say, calls(turn.call, spoken))),
-                None => right(question)?,
+                None => self.right(question)?,
             },
             other => {
                 let message = format!("the mock provider has no model `{other}`; it has: {}", MOCK_MODELS.join(", "));
@@ -109,18 +112,29 @@ fn calls(calls: Vec<ScriptedCall>, spoken: usize) -> Vec<ToolCall> {
     calls.into_iter().enumerate().map(call).collect()
 }
 
-/// A value that satisfies the schema, by a seed of the model and of what was asked first; a text where there is none.
-fn right(question: &Question) -> Result<Value, ProviderError> {
+impl MockProvider {
+    /// A value that satisfies the schema, the same for the same seed, schema and attempt; without a seed for the same model and
+    /// the same that was asked first. A text where there is no schema.
+    fn right(self, question: &Question) -> Result<Value, ProviderError> {
+        let text = json!({"type": "string"});
+        let schema = question.schema.as_ref().unwrap_or(&text);
+        let made = match self.seed {
+            Some(seed) => sample::seeded(seed, question.attempt, schema),
+            None => sample::answer(&question.model, asked_first(question), schema),
+        };
+        made.map_err(|reason| {
+            let message = format!("the mock provider cannot make a value for `output_schema`: {reason}");
+            ProviderError::new(ErrorClass::Refused, message)
+        })
+    }
+}
+
+/// What a model is told before it says anything.
+fn asked_first(question: &Question) -> impl Iterator<Item = &str> {
     let asked = question.messages.iter().take_while(|message| !matches!(message, Message::Assistant { .. }));
-    let texts = asked.filter_map(|message| match message {
+    asked.filter_map(|message| match message {
         Message::System { text } | Message::User { text } => Some(text.as_str()),
         _ => None,
-    });
-    let text = json!({"type": "string"});
-    let schema = question.schema.as_ref().unwrap_or(&text);
-    sample::answer(&question.model, texts, schema).map_err(|reason| {
-        let message = format!("the mock provider cannot make a value for `output_schema`: {reason}");
-        ProviderError::new(ErrorClass::Refused, message)
     })
 }
 

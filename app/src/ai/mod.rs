@@ -23,7 +23,7 @@ use flowctl_core::execution::TenantId;
 pub use asking::{AskFailure, Asking};
 pub use flowctl_core::value::{Price, Prices, PricesError};
 pub use mock::MockProvider;
-pub use question::{Answer, Message, Question, ToolOffer};
+pub use question::{Answer, Message, Question, ToolOffer, USUAL_ANSWER};
 pub use setup::{AiSettings, ProviderSettings, SetupError};
 pub use tenants::TenantModels;
 pub(crate) use tenants::spending_limits;
@@ -189,7 +189,7 @@ const MOCK: &str = "mock";
 
 impl Default for Providers {
     fn default() -> Self {
-        let mock: Arc<dyn Provider> = Arc::new(MockProvider);
+        let mock: Arc<dyn Provider> = Arc::new(MockProvider::default());
         let prices = Arc::new(Prices::default());
         let by_name = BTreeMap::from([(MOCK.to_owned(), mock)]);
         Self { by_name, default: None, only_mock: false, prices, tenants: BTreeMap::new() }
@@ -201,6 +201,12 @@ impl Providers {
     #[must_use]
     pub fn only_mock() -> Self {
         Self { only_mock: true, ..Self::default() }
+    }
+
+    /// The same with a mock whose values are made from a seed, where there is one.
+    #[must_use]
+    pub fn with_seed(self, seed: Option<u64>) -> Self {
+        self.with(MOCK, Arc::new(MockProvider { seed }))
     }
 
     /// The same with one more.

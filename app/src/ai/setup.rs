@@ -38,6 +38,8 @@ pub struct AiSettings {
     pub google: ProviderSettings,
     /// Somebody else with OpenAI's interface: a model on a machine of one's own, a gateway.
     pub compatible: ProviderSettings,
+    /// What the mock's values are made from; nothing: from what it is asked.
+    pub mock_seed: Option<u64>,
     /// A file that replaces the table of prices.
     pub prices: Option<PathBuf>,
     /// What each tenant's models may cost in a month.
@@ -104,7 +106,7 @@ impl Providers {
     /// # Errors
     /// Where the default provider is none of them, the table of prices cannot be read, or TLS cannot be set up.
     pub fn from_settings(settings: &AiSettings, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let mut providers = Self::default();
+        let mut providers = Self::default().with_seed(settings.mock_seed);
         for known in KNOWN {
             let setting = format!("FLOWCTL_AI_{}_API_KEY", known.name.to_uppercase());
             if let Some(provider) = known.provider(settings.of(known.name), setting, clock)? {

@@ -217,6 +217,12 @@ pub const TABLE: &[SettingDescription] = &[
         "the key of the provider `compatible`, if it wants one",
     ),
     plain(
+        "ai_mock_seed",
+        "",
+        "a whole number from 0",
+        "what the values of the provider `mock` are made from, see [AI](ai.md#the-mock)",
+    ),
+    plain(
         "ai_monthly_budget",
         "",
         "money, tokens or both, such as 500 USD or 500 USD, 20000000 tokens",

@@ -140,7 +140,7 @@ impl Performers {
     /// Where TLS cannot be set up, or the default provider of models (`FLOWCTL_AI_PROVIDER`) is not known.
     pub fn from_settings(settings: &Settings, only_mock: bool, clock: Arc<dyn Clock>) -> Result<Self, PerformersError> {
         let providers = match only_mock {
-            true => Providers::only_mock(),
+            true => Providers::only_mock().with_seed(settings.ai.mock_seed),
             false => Providers::from_settings(&settings.ai, &clock)?,
         };
         let exempt =

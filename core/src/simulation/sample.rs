@@ -5,6 +5,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Map, Number, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::definition::digest::canonical;
 use crate::definition::field;
 use crate::execution::untrusted::unmarked;
 
@@ -27,6 +28,18 @@ pub fn answer<'t>(model: &str, texts: impl IntoIterator<Item = &'t str>, schema:
         seed.update(text);
     }
     Sampler::new(seed.finalize().into(), schema).value()
+}
+
+/// A value that satisfies a schema: what the mock with this seed answers in this attempt, whatever it is asked. The same for the
+/// same arguments.
+///
+/// # Errors
+/// In words, where none could be made.
+pub fn seeded(seed: u64, attempt: u32, schema: &Value) -> Result<Value, String> {
+    let start = Sha256::new_with_prefix("seed").chain_update(seed.to_be_bytes()).chain_update(attempt.to_be_bytes());
+    // The schema too: two schemas of one form are two questions.
+    let start = start.chain_update(canonical(schema));
+    Sampler::new(start.finalize().into(), schema).value()
 }
 
 /// Makes values for one schema.

@@ -20,6 +20,9 @@ pub struct Price {
     pub input: Money,
     /// A million tokens written.
     pub output: Money,
+    /// How many tokens a question and its answer may have together; nothing: it is not known.
+    #[serde(default)]
+    pub context_window: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,7 +57,7 @@ impl Default for Prices {
 }
 
 impl Prices {
-    /// Reads a table: TOML, `[[price]]` with `model`, `input` and `output`.
+    /// Reads a table: TOML, `[[price]]` with `model`, `input`, `output` and, where it is known, `context_window`.
     ///
     /// # Errors
     /// Where it is none.
@@ -73,6 +76,11 @@ impl Prices {
             None => price.model == model,
         };
         self.table.iter().filter(fits).max_by_key(|price| price.model.len())
+    }
+
+    /// How many tokens a question and its answer may have together, where that is known.
+    pub fn context_window(&self, model: &str) -> Option<u64> {
+        self.of(model)?.context_window
     }
 
     /// Whether a model costs nothing; then it fits a budget in any currency.

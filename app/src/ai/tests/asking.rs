@@ -71,6 +71,36 @@ async fn the_documented_budget_allowed_no_call() {
 }
 
 #[tokio::test]
+async fn an_answer_was_longer_than_the_context_window_of_its_model() {
+    let server = Server::start(|_| spoken("openai", "hel", "lo")).await;
+    let asked = simple().about_tokens();
+    for (room, own, expected) in [
+        (Some(100_000), None, Some(USUAL_ANSWER)),
+        (Some(1_000), None, Some(1_000)),
+        (Some(1_000), Some(50), Some(50)),
+        (Some(256), None, Some(256)),
+        (Some(255), None, None),
+        (None, None, Some(USUAL_ANSWER)),
+    ] {
+        let window = room.map(|room| format!("context_window = {}\n", asked + room)).unwrap_or_default();
+        let table = format!("[[price]]\nmodel = \"openai/model-1\"\ninput = \"1 USD\"\noutput = \"1 USD\"\n{window}");
+        let providers = providers(&server).with_prices(Prices::read(&table).unwrap());
+        let resolved = providers.resolve("openai/model-1").unwrap();
+        let question = Question { model: resolved.model.clone(), max_output_tokens: own, ..simple() };
+        let (journal, recorded) = Journal::in_memory(Vec::new());
+        let before = server.seen().len();
+        let answered = Asking::new(&providers, resolved, journal, Limits::default()).ask(&question).await;
+        assert_eq!(reserved(&recorded.entries()), expected.into_iter().collect::<Vec<_>>(), "{room:?}");
+        assert_eq!(server.seen().len() - before, usize::from(expected.is_some()));
+        if expected.is_none() {
+            let AskFailure::Provider(error) = answered.unwrap_err() else { panic!("nobody was asked") };
+            assert_eq!(error.class, ErrorClass::Refused);
+            assert!(error.message.contains("no answer of 256 fits beside it"), "{}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
 async fn where_little_is_left_the_answer_is_shorter_and_where_nothing_is_nobody_is_asked() {
     let server = Server::start(|_| spoken("openai", "hel", "lo")).await;
     let nearly = |left| Arc::new(Nearly { left, entries: Mutex::default() });

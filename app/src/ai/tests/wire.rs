@@ -495,7 +495,7 @@ async fn the_mock_follows_a_script() {
         schema: Some(json!({"type": "object"})),
         ..Question::default()
     };
-    let answer = MockProvider.answer(&question).await.unwrap();
+    let answer = MockProvider::default().answer(&question).await.unwrap();
     let call = ToolCall {
         id: "call_0_0".to_owned(),
         name: "search".to_owned(),
@@ -506,10 +506,10 @@ async fn the_mock_follows_a_script() {
     question.messages.push(Message::Assistant { text: answer.text, calls: answer.calls });
     let (call, name) = ("call_0_0".to_owned(), "search".to_owned());
     question.messages.push(Message::Tool { call, name, text: "nothing".to_owned(), is_error: false });
-    let answer = MockProvider.answer(&question).await.unwrap();
+    let answer = MockProvider::default().answer(&question).await.unwrap();
     assert_eq!((answer.stop, answer.text.as_str()), (StopReason::Finished, "{\"done\":true}"));
     question.messages[0] = Message::new(Speaker::System, "no script");
-    assert!(MockProvider.answer(&question).await.unwrap_err().message.contains("```mock-script"));
+    assert!(MockProvider::default().answer(&question).await.unwrap_err().message.contains("```mock-script"));
 }
 
 #[tokio::test]

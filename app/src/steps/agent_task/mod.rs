@@ -111,9 +111,10 @@ impl Task {
         let mut conversation = Conversation::take_up(&journal, instructions.as_deref(), &message).await?;
         wait_for_tools(&conversation, &equipment)?;
         conversation.leave_out(&journal, equipment.left_out()).await?;
+        let asking = Asking::new(providers, resolved, journal.clone(), limits(&budgets)?);
         let mut task = Self {
-            asking: Asking::new(providers, resolved, journal.clone(), limits(&budgets)?),
-            conversation,
+            conversation: conversation.within(asking.context_window()),
+            asking,
             calls: Calls::new(journal.clone(), &attempt.step, &attempt.idempotency_key, requirement),
             journal,
             equipment,
