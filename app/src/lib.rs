@@ -12,6 +12,7 @@ pub mod github;
 pub mod identity;
 pub mod ids;
 pub mod notify;
+mod pages;
 pub mod server;
 pub mod settings;
 pub mod steps;

@@ -23,10 +23,15 @@ pub(super) async fn administrators(State(api): State<Api>, request: Request, nex
 /// Lets a request in that brings an authority of its own in its body: a resume token. Where the API is closed nobody
 /// comes in.
 pub(super) async fn anybody(State(api): State<Api>, request: Request, next: Next) -> Response {
-    match api.token {
-        Some(_) => next.run(request).await,
-        None => closed().into_response(),
+    match open(&api) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
+}
+
+/// Refuses where the API is closed.
+pub(super) fn open(api: &Api) -> Result<(), Problem> {
+    api.token.as_ref().map(|_| ()).ok_or_else(closed)
 }
 
 fn closed() -> Problem {

@@ -99,7 +99,7 @@ pub(super) struct Capabilities {
 
 /// What came of tests.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Tested {
+pub struct Tested {
     /// Whether every case passed and none could not be played.
     passed: bool,
     /// Every case that was played.
@@ -110,7 +110,7 @@ pub(super) struct Tested {
 
 /// A case that was played.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TestedCase {
+pub struct TestedCase {
     /// The test's file.
     path: String,
     /// The process.
@@ -225,13 +225,14 @@ pub(super) async fn test(
     Given(Files { files }): Given<Files>,
 ) -> Result<Json<Tested>, Problem> {
     let prices = Arc::clone(api.providers.prices());
-    let tested = tokio::task::spawn_blocking(move || tested(files, &prices)).await;
+    let tested = tokio::task::spawn_blocking(move || tested(files, Some(&prices))).await;
     tested.map(Json).map_err(|error| Problem::internal(&error))
 }
 
-fn tested(files: BTreeMap<String, String>, prices: &Prices) -> Tested {
+/// Plays the tests among these files. What models cost is `prices`' to say, where there are any.
+pub fn tested(files: BTreeMap<String, String>, prices: Option<&Prices>) -> Tested {
     let repository = Repository::read(files);
-    let options = Options { performed_only: false, prices: Some(prices), ..Options::default() };
+    let options = Options { performed_only: false, prices, ..Options::default() };
     let report = core::validate(&repository, &options);
     let suite = Suite::of(&repository, &report, |_| true, |_, _| true);
     let mut cases = Vec::new();

@@ -24,6 +24,7 @@ mod query;
 mod questions;
 mod refusal;
 mod resume;
+pub mod resume_page;
 mod start;
 mod steering;
 mod steps;
@@ -49,6 +50,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use ai::tested;
 pub use delegations::DelegationView;
 pub use view::{ApprovalView, EventView, ExecutionView, List, ProcessView, TraceView};
 
@@ -163,7 +165,7 @@ impl Api {
     /// Every address of the API with what answers it.
     pub fn router(&self) -> Router {
         let (router, openapi) = self.described();
-        router.merge(hooks::router(self)).merge(description::router(openapi))
+        router.merge(hooks::router(self)).merge(resume_page::router(self)).merge(description::router(openapi))
     }
 
     /// The OpenAPI document.

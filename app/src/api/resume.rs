@@ -65,20 +65,53 @@ pub(super) async fn resume(
     if claims.execution.to_string() != id.to_ascii_lowercase() {
         return Err(Problem::new("resume-token-refused", "The token is for another execution."));
     }
-    let execution = api.load(&id).await?;
-    let used = || Problem::new("resume-token-used", "A token serves once, and this one has.");
-    if api.store.knows_word(&execution.tenant, &claims.word()).await? {
-        return Err(used());
-    }
     let is_administrators = is_administrators(&api, &headers);
-    if let Err(problem) = say(&api, &execution, &claims, given, is_administrators).await {
+    let execution = resumed(&api, &claims, given, is_administrators).await?;
+    let url = api.shown(&execution).url;
+    Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
+}
+
+/// What a token is for and the execution that asks, as long as the token has not been used and nobody has gone on.
+pub(super) async fn asked(api: &Api, token: &str) -> Result<(Claims, Execution), Problem> {
+    let claims = api.tokens.read(token, api.now()).map_err(refused)?;
+    let execution = unused(api, &claims).await?;
+    match execution.steps.get(&claims.step) {
+        Some(state) if state.attempt == claims.attempt && state.waiting.is_some() => Ok((claims, execution)),
+        _ => Err(gone_on(&claims.step)),
+    }
+}
+
+/// Does what the holder of a token says, once; gives the execution as it is then.
+pub(super) async fn resumed(
+    api: &Api,
+    claims: &Claims,
+    given: Resume,
+    is_administrators: bool,
+) -> Result<Execution, Problem> {
+    let execution = unused(api, claims).await?;
+    if let Err(problem) = say(api, &execution, claims, given, is_administrators).await {
         // The token may have been used at the same time, and have been faster there.
         let late = api.store.knows_word(&execution.tenant, &claims.word()).await?;
         return Err(if late { used() } else { problem });
     }
-    let execution = api.load_of(&execution.tenant, execution.id).await?;
-    let url = api.shown(&execution).url;
-    Ok(Json(Resumed { id: execution.id, status: execution.status, url }))
+    api.load_of(&execution.tenant, execution.id).await
+}
+
+/// The execution of a token that nobody has used.
+async fn unused(api: &Api, claims: &Claims) -> Result<Execution, Problem> {
+    let execution = api.load(&claims.execution.to_string()).await?;
+    if api.store.knows_word(&execution.tenant, &claims.word()).await? {
+        return Err(used());
+    }
+    Ok(execution)
+}
+
+fn used() -> Problem {
+    Problem::new("resume-token-used", "A token serves once, and this one has.")
+}
+
+fn gone_on(step: &str) -> Problem {
+    Problem::new("not-waiting", format!("`{step}` has gone on since."))
 }
 
 async fn say(
@@ -89,7 +122,7 @@ async fn say(
     is_administrators: bool,
 ) -> Result<(), Problem> {
     let Some(state) = execution.steps.get(&claims.step).filter(|state| state.attempt == claims.attempt) else {
-        return Err(Problem::new("not-waiting", format!("`{}` has gone on since.", claims.step)));
+        return Err(gone_on(&claims.step));
     };
     let repository = api.repository_of(execution).await?;
     let neighbourhood = api.neighbourhood(&execution.tenant, &repository).await?;
@@ -108,7 +141,7 @@ async fn say(
             let word = api.word(person, said.verb(), kind);
             let execution = &api.at_head(&execution.tenant, &neighbourhood, execution.clone()).await?;
             if execution.steps.get(step).is_none_or(|state| state.attempt != claims.attempt) {
-                return Err(Problem::new("not-waiting", format!("`{step}` has gone on since.")));
+                return Err(gone_on(step));
             }
             hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
         }

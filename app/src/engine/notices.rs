@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Engine;
 use super::occurrence::Happening;
+use crate::api::resume_page;
 use crate::identity::resume::Claims;
 use crate::notify::addresses;
 use crate::notify::email::MAX_ADDRESSES;
@@ -133,7 +134,8 @@ impl Engine {
             _ => claims,
         };
         let token = self.inner.options.resume.as_ref()?.issue(&claims);
-        Some(Resume { token, url: format!("{}/resume", self.url_of(after.id)?) })
+        let page = format!("{}{}/{token}", self.inner.options.public_url.as_ref()?, resume_page::BASE);
+        Some(Resume { token, url: format!("{}/resume", self.url_of(after.id)?), page })
     }
 
     /// Sends a message, as an attempt of a `notify` step would.

@@ -29,6 +29,8 @@ pub struct Resume {
     pub token: String,
     /// Where it is sent with the answer.
     pub url: String,
+    /// The page where a person answers.
+    pub page: String,
 }
 
 /// What of an execution a notification is about.
@@ -84,6 +86,7 @@ pub fn words(occasion: NotifyOccasion, execution: &Execution, about: About<'_>, 
             "url": execution.url,
             "resume_token": resume.map(|resume| &resume.token),
             "resume_url": resume.map(|resume| &resume.url),
+            "resume_page": resume.map(|resume| &resume.page),
             "subject": subject,
             "message": lines.join("\n"),
         }
@@ -142,8 +145,9 @@ fn asked(
     } else if let Some(url) = &execution.url {
         lines.push(format!("How: at {url}"));
     }
-    if let Some(Resume { token, url }) = resume {
-        lines.push(format!(r#"Or, once and in confidence: POST {{"token": "{token}", {answer}}} to {url}"#));
+    if let Some(Resume { token, url, page }) = resume {
+        lines.push(format!("Or, once and in confidence: at {page}"));
+        lines.push(format!(r#"For programs: POST {{"token": "{token}", {answer}}} to {url}"#));
     }
     match occasion {
         NotifyOccasion::ApprovalReminded => ("approval.reminded", format!("Reminder: {title}"), lines),

@@ -13,4 +13,5 @@ mod idempotency;
 mod interpreting;
 mod processes;
 mod pushes;
+mod resume_page;
 mod stage;

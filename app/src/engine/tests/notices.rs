@@ -160,6 +160,9 @@ async fn who_is_told_in_private_that_they_are_asked_is_given_a_token() {
             let claims = tokens.read(token, world.clock.now()).unwrap();
             assert_eq!((claims.execution, claims.step.as_str()), (id, "sign"));
             assert_eq!(data["resume_url"], json!(format!("{at}/resume")));
+            let page = format!("https://flows.example/resume/{token}");
+            assert_eq!(data["resume_page"], json!(page));
+            assert!(told.input["message"].as_str().unwrap().contains(&format!("once and in confidence: at {page}\n")));
         }
     }
     given.sort();

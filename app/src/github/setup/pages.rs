@@ -1,15 +1,14 @@
-//! The pages of the setup, and the page that says what the App still lacks. Plain HTML without scripts, in an
-//! environment of its own; nothing comes from elsewhere, and forms lead only here and to GitHub.
+//! The pages of the setup, and the page that says what the App still lacks. Forms lead only here and to GitHub.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
-use minijinja::{Environment, context};
+use minijinja::context;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
@@ -20,6 +19,7 @@ use super::needs::{EVENTS, PERMISSIONS, lacking_events, lacking_permissions};
 use crate::clock::Clock;
 use crate::github::client::GitHub;
 use crate::github::outbox::count_refused_references;
+use crate::pages::{Pages, style};
 use crate::store::Store;
 
 /// GitHub: "GitHub App name cannot be longer than 34 characters".
@@ -28,8 +28,6 @@ const LONGEST_NAME: usize = 34;
 const LONGEST_ACCOUNT: usize = 39;
 /// For how long what GitHub said of the App is shown.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_secs(30);
-
-static STYLE: &str = include_str!("pages/style.css");
 
 /// The pages while there is no App.
 pub fn pages(setup: Setup) -> Router {
@@ -46,60 +44,32 @@ async fn restarting() -> Response {
     page(StatusCode::OK, "restarting.html", &context! {}, None, Some(2))
 }
 
-async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
-}
-
-fn environment() -> &'static Environment<'static> {
-    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let mut environment = Environment::new();
-        let templates = [
-            ("frame.html", include_str!("pages/frame.html")),
-            ("code.html", include_str!("pages/code.html")),
-            ("name.html", include_str!("pages/name.html")),
-            ("confirm.html", include_str!("pages/confirm.html")),
-            ("stored.html", include_str!("pages/stored.html")),
-            ("restarting.html", include_str!("pages/restarting.html")),
-            ("refused.html", include_str!("pages/refused.html")),
-            ("app.html", include_str!("pages/app.html")),
-        ];
-        for (name, text) in templates {
-            if let Err(error) = environment.add_template(name, text) {
-                tracing::error!(%error, name, "a page of the setup cannot be read");
-            }
-        }
-        environment
+fn templates() -> &'static Pages {
+    static PAGES: OnceLock<Pages> = OnceLock::new();
+    PAGES.get_or_init(|| {
+        Pages::new(
+            "/setup",
+            &[
+                ("code.html", include_str!("pages/code.html")),
+                ("name.html", include_str!("pages/name.html")),
+                ("confirm.html", include_str!("pages/confirm.html")),
+                ("stored.html", include_str!("pages/stored.html")),
+                ("restarting.html", include_str!("pages/restarting.html")),
+                ("refused.html", include_str!("pages/refused.html")),
+                ("app.html", include_str!("pages/app.html")),
+            ],
+        )
     })
 }
 
 /// One page. `to` is where its form may lead beside this server; `after` seconds it asks for itself or `/setup/app` anew.
 fn page(status: StatusCode, name: &str, values: &minijinja::Value, to: Option<&Url>, after: Option<u32>) -> Response {
-    let rendered = environment().get_template(name).and_then(|template| template.render(values));
-    let text = match rendered {
-        Ok(text) => text,
-        Err(error) => {
-            tracing::error!(%error, name, "a page of the setup cannot be written");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-    };
-    let mut headers = HeaderMap::new();
-    let to = to.map(|url| format!(" {}", url.origin().ascii_serialization())).unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{to}; base-uri 'none'; frame-ancestors 'none'"
-    );
-    let mut put = |name: header::HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    put(header::CONTENT_SECURITY_POLICY, &policy);
-    put(header::CONTENT_TYPE, "text/html; charset=utf-8");
-    put(header::CACHE_CONTROL, "no-store");
-    if let Some(after) = after {
-        put(header::REFRESH, &format!("{after}; url=/setup/app"));
+    let mut response = templates().page(status, name, values, to);
+    let again = after.and_then(|after| HeaderValue::from_str(&format!("{after}; url=/setup/app")).ok());
+    if let Some(again) = again {
+        response.headers_mut().insert(header::REFRESH, again);
     }
-    (status, headers, text).into_response()
+    response
 }
 
 fn refused(status: StatusCode, words: &str, help: &str) -> Response {
