@@ -80,6 +80,7 @@ fn detail(row: &Row) -> Option<String> {
         .collect();
     let parts: Vec<String> = said
         .into_iter()
+        .chain(row.priority.map(|priority| format!("{priority} priority")))
         .chain(missing(row))
         .chain(row.note.as_deref().map(|note| visible(note).into_owned()))
         .collect();

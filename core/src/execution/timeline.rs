@@ -56,6 +56,8 @@ pub struct Row {
     pub any_suffices: bool,
     /// The deadline of what a person is asked, or the moment that is waited for.
     pub due_at: Option<Timestamp>,
+    /// How urgent its question is, where that is not as usual.
+    pub priority: Option<&'static str>,
     /// A word on why: the error, or why it was skipped; or which tools an agent had to do without.
     pub note: Option<String>,
 }
@@ -115,6 +117,10 @@ impl Row {
             &step.waiting,
             Some(Waiting::Approval(request)) if matches!(request.requirement, Requirement::Any { count: 1, .. })
         );
+        let priority = match &step.waiting {
+            Some(Waiting::Approval(request)) => request.priority.unusual(),
+            _ => None,
+        };
         let note = match step.status {
             StepStatus::Skipped => step.skipped.map(|reason| reason.words().to_owned()),
             StepStatus::Waiting => {
@@ -138,6 +144,7 @@ impl Row {
             missing,
             any_suffices,
             due_at,
+            priority,
             note,
         }
     }

@@ -113,6 +113,7 @@ fn approval(
         let names = listed(&dismissed, "and");
         lines.push(format!("**Asked again:** {names}: what was said before the newest commit or base counts no more"));
     }
+    lines.extend(request.priority.unusual().map(|priority| format!("**Priority:** {priority}")));
     if let Some(commit) = &request.head_sha {
         lines.push(format!("**For commit:** {}", code(short_commit(commit))));
     }

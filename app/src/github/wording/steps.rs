@@ -109,6 +109,7 @@ fn status(row: &Row) -> String {
     if row.attempt > 1 {
         text.push_str(&format!(", attempt {}", row.attempt));
     }
+    text.extend(row.priority.map(|priority| format!(", {priority} priority")));
     match (row.status, row.due_at) {
         (StepStatus::Waiting, Some(due_at)) => text.push_str(&format!(" until {}", moment(due_at))),
         (StepStatus::Failed | StepStatus::Skipped | StepStatus::Waiting, _) => {
@@ -276,4 +277,27 @@ pub fn waits_for_others(execution: &Execution) -> Option<String> {
         }),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use flowctl_core::definition::step::human_approval::Priority;
+
+    use super::super::check;
+    use super::super::sample::Sample;
+    use super::*;
+
+    #[test]
+    fn how_urgent_a_question_is_stands_in_the_timeline_and_with_the_question() {
+        let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+        let usual = check(&sample.execution, sample.now);
+        assert!(!(usual.summary + &usual.text.unwrap()).to_lowercase().contains("priority"));
+        let asked = sample.execution.steps.get_mut("leads").unwrap();
+        let Some(Waiting::Approval(request)) = asked.waiting.as_mut() else { unreachable!("it asks") };
+        request.priority = Priority::Urgent;
+        let urgent = check(&sample.execution, sample.now);
+        assert!(urgent.summary.contains("- **Priority:** urgent\n"), "{}", urgent.summary);
+        assert!(urgent.text.unwrap().contains("| 🟡 waiting, urgent priority until "));
+    }
 }

@@ -118,6 +118,23 @@ pub enum Priority {
     Urgent,
 }
 
+impl Priority {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    /// The same, where it is not as usual.
+    pub fn unusual(self) -> Option<&'static str> {
+        (self != Self::Normal).then(|| self.as_str())
+    }
+}
+
 /// One level of an escalation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
