@@ -21,10 +21,10 @@ pub use fmt::FmtArguments;
 pub use graph::{GraphArguments, GraphFormat};
 pub use operating::{AuditArguments, AuditCommand, AuditFormat, DbArguments, DbCommand, DoctorArguments, DoctorFormat};
 pub use server::{
-    ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, Delegate, ExecutionsArguments,
-    ExecutionsCommand, ExportExecution, HoldExecution, ListApprovals, ListExecutions, ListFormat, ListProcesses,
-    OneProcess, ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, ShowApproval, ShowExecution,
-    StartProcess,
+    AnswerForm, ApprovalsArguments, ApprovalsCommand, CancelExecution, ClientFormat, Decide, Delegate,
+    ExecutionsArguments, ExecutionsCommand, ExportExecution, HoldExecution, ListApprovals, ListExecutions, ListFormat,
+    ListProcesses, OneProcess, ProcessesArguments, ProcessesCommand, RetryExecution, ServerArguments, ShowApproval,
+    ShowExecution, StartProcess,
 };
 pub use test::{TestArguments, TestFormat};
 pub use validate::{FindingFormat, FixingArguments, OutputArguments, ValidateArguments};

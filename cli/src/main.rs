@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod exit;
 mod format;
+mod forms;
 mod lsp;
 mod mcp;
 mod prices;
@@ -16,6 +17,7 @@ mod terminal;
 mod timeline;
 mod views;
 mod watching;
+mod words;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::forms::Form;
 use crate::screen::Size;
 use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
 use crate::timeline::time;
@@ -127,8 +128,16 @@ fn below(execution: &ExecutionView) -> Vec<String> {
         lines.push(format!("{ERROR}{what}{ERROR:#}: {}", visible(&error.message)));
     }
     for step in &execution.steps {
-        if let Some(approval) = step.waiting_for.as_ref().and_then(|waiting| waiting.approval) {
+        let Some(waiting) = &step.waiting_for else { continue };
+        if let Some(approval) = waiting.approval {
             lines.push(format!("{} waits: flowctl approvals approve {approval} --as LOGIN", step.id));
+        }
+        if let Some(form) = Form::of(step) {
+            let fields: String = form.required().map(|name| format!(" --field {name}=…")).collect();
+            lines.push(format!(
+                "{0} waits: flowctl executions answer {1} {0}{fields} --as LOGIN",
+                step.id, execution.id
+            ));
         }
     }
     lines
@@ -156,11 +165,17 @@ fn detail(step: &StepView, now: Timestamp) -> String {
                 who(&missing.group)
             ));
         }
+        parts.extend(waiting.priority.as_deref().and_then(priority));
         parts.extend(waiting.due_at.map(|due_at| due(due_at, now)));
     }
     parts.extend(step.skipped.clone());
     parts.extend(step.error.as_ref().map(|error| in_one_line(&error.message)));
     parts.join(", ")
+}
+
+/// How urgent a question is, where it is not as usual.
+fn priority(priority: &str) -> Option<String> {
+    (priority != "normal").then(|| format!("{} priority", visible(priority)))
 }
 
 fn in_one_line(text: &str) -> String {
@@ -242,7 +257,8 @@ const ARGUMENTS_IN_TABLE: usize = 200;
 
 /// What is asked: with the call of a tool that it would allow.
 fn question(approval: &ApprovalView) -> String {
-    let title = format!("{} ({})", in_one_line(&approval.title), approval.step);
+    let urgency = priority(&approval.priority).map(|priority| format!(", {priority}")).unwrap_or_default();
+    let title = format!("{} ({}{urgency})", in_one_line(&approval.title), approval.step);
     let Some(call) = &approval.call else { return title };
     let arguments = visible(&call.arguments.to_string()).into_owned();
     let shown: String = arguments.chars().take(ARGUMENTS_IN_TABLE).collect();
@@ -257,6 +273,7 @@ pub fn approval(approval: &ApprovalView) -> String {
         format!("{} ({} of {}:{})", in_one_line(&approval.title), approval.step, approval.repository, approval.process),
     ];
     lines.extend((!approval.description.trim().is_empty()).then(|| visible(approval.description.trim()).into_owned()));
+    lines.extend(priority(&approval.priority));
     lines.extend(call(approval));
     lines.extend(approval.missing.iter().map(|missing| {
         format!("needs {} more of {}", missing.needed.saturating_sub(missing.have), who(&missing.group))
@@ -294,6 +311,11 @@ pub fn decided(approval: &ApprovalView, person: &str, decision: &str) -> String 
     };
     let call = call(approval).map(|call| format!("\n{call}")).unwrap_or_default();
     format!("@{person} {word} `{}` of {}; {stands}{call}", approval.step, approval.process)
+}
+
+/// What answers to a form led to.
+pub fn answered(execution: &ExecutionView, step: &str, person: &str) -> String {
+    format!("@{person} answered `{step}` of {}; the execution is {}", execution.process, execution.status.as_str())
 }
 
 /// What became of a word that was given away.

@@ -8,10 +8,12 @@ mod editor;
 mod postgres;
 mod repository;
 mod server;
+mod terminal;
 mod world;
 
 pub use editor::Editor;
 pub use postgres::Database;
 pub use repository::{local_repository, local_repository_of};
 pub use server::{Server, free_address, program};
+pub use terminal::Terminal;
 pub use world::{World, root};

@@ -7,13 +7,20 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use flowctl_tests::{program, root};
+use flowctl_tests::{Server, free_address, local_repository_of, program, root};
+use rmcp::model::CallToolRequestParams;
+use rmcp::service::{Peer, RoleClient, ServiceExt};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
+
+const TOKEN: &str = "an-administrators-token";
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -119,6 +126,60 @@ async fn what_a_person_rejects_is_not_written() {
     assert_eq!(written(&seen), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_said_did_and_used_is_shown_by_a_server() {
+    let (server, _kept) = desk().await;
+    let id = asked_of(&server, &["processes", "start", "triage", "--input", "number=1"]).trim().to_owned();
+    let began = Instant::now();
+    let execution = loop {
+        let shown = asked_of(&server, &["executions", "show", &id, "--format", "json"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        if shown["status"] == "waiting" {
+            break shown;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{shown:#}\n{}", server.log());
+    };
+    let shown = asked_of(&server, &["executions", "show", &id, "--trace"]);
+    let usage = &execution["steps"][0]["usage"];
+    assert_eq!(usage["calls"], 2, "{usage:#}");
+    for part in [
+        "triage attempt 1\n",
+        "Triage number 1 of desk.",
+        "I read the report, and what else is open.",
+        "calls github__getIssue {\"owner\":\"octo-org\",\"repo\":\"desk\",\"number\":1}",
+        "calls getIssue of github\n",
+        "I cannot log in.",
+        "asks people whether it may call addLabels of github\n",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let answers: Vec<&str> = shown.lines().filter(|line| line.contains(" mock/script answers after ")).collect();
+    let costs = |line: &&str| line.contains(" tokens in, ") && line.ends_with(" out, 0 USD");
+    assert!(answers.len() == 2 && answers.iter().all(costs), "{shown}");
+    let traced = asked_of(&server, &["executions", "show", &id, "--trace", "--format", "json"]);
+    assert!(!(traced.clone() + &shown).contains("s3cret"), "{traced}");
+    let traced: Value = serde_json::from_str(&traced).unwrap();
+    let entries: Vec<&Value> = traced["items"].as_array().unwrap().iter().map(|item| &item["entry"]).collect();
+    let of_kind = |kind: &str| entries.iter().filter(|entry| entry["kind"] == kind).count();
+    let kinds = ["model_asked", "model_answered", "tool_call_begun", "tool_call_ended", "approval_asked"];
+    assert_eq!(kinds.map(of_kind), [2, 2, 2, 2, 1], "{traced:#}");
+    let tokens: u64 = entries.iter().filter_map(|entry| entry["usage"]["input_tokens"].as_u64()).sum();
+    assert_eq!(usage["input_tokens"], tokens);
+}
+
+/// What a command of the client prints about this server.
+fn asked_of(server: &Server, words: &[&str]) -> String {
+    let output = Command::new(program())
+        .args(words)
+        .env("NO_COLOR", "1")
+        .env("FLOWCTL_SERVER", format!("http://{}", server.address))
+        .env("FLOWCTL_TOKEN", TOKEN)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// What was written, in its order.
 fn written(seen: &Seen) -> Vec<String> {
     seen.lock().unwrap().iter().filter(|line| line.starts_with("POST")).cloned().collect()
@@ -171,7 +232,7 @@ fn agents_are_served_validation_and_nothing_that_decides() {
     assert_eq!(answers[0]["result"]["serverInfo"]["name"], "flowctl");
     let tools = answers[1]["result"]["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["validate", "explain", "schema"]);
+    assert_eq!(names, ["validate", "test", "explain", "schema"]);
     let text = answers[2]["result"]["content"][0]["text"].as_str().unwrap();
     let found: Value = serde_json::from_str(text).unwrap();
     assert_eq!((&found["summary"]["errors"], &found["findings"][0]["range"]["start"]["line"]), (&json!(1), &json!(4)));
@@ -236,4 +297,132 @@ async fn over_http_agents_have_a_token_of_their_own() {
     assert_eq!(ask("agents-only", Some("https://evil.example")).await, 403);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// What a client was told by a tool; whether it was an error.
+async fn told(client: &Peer<RoleClient>, name: &'static str, arguments: Value) -> (bool, Value) {
+    let params = CallToolRequestParams::new(name).with_arguments(arguments.as_object().cloned().unwrap());
+    let result = client.call_tool(params).await.unwrap();
+    let text = result.content[0].as_text().unwrap().text.clone();
+    (result.is_error == Some(true), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Calls each tool once against a server whose repository `desk` has the process `triage`, and tries to decide.
+async fn every_tool_is_called(client: &Peer<RoleClient>) {
+    let tools = client.list_all_tools().await.unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
+    let all = [
+        "validate",
+        "test",
+        "explain",
+        "schema",
+        "capabilities",
+        "interpret",
+        "list_processes",
+        "show_process",
+        "start_process",
+        "list_executions",
+        "show_execution",
+        "list_approvals",
+    ];
+    assert_eq!(names, all, "each is called below; none decides for a person");
+    let said = async |name: &'static str, arguments: Value| {
+        let (is_error, value) = told(client, name, arguments).await;
+        assert!(!is_error, "{name}: {value:#}");
+        value
+    };
+    let hello =
+        "name: hello\nversion: 1\ntriggers: [manual]\nsteps:\n  - {id: say, type: set, values: {text: hello}}\n";
+    let tests = "process: hello\ncases:\n  - {name: it says so, expect: {steps: {say: {output: {text: hello}}}}}\n  \
+                 - {name: it says more, expect: {steps: {say: {output: {text: more}}}}}\n";
+    let files = json!({".flow/processes/hello.yaml": hello, ".flow/tests/hello.yaml": tests});
+    assert_eq!(said("validate", json!({"files": files})).await["summary"]["errors"], 0);
+    let tested = said("test", json!({"files": files})).await;
+    let passed: Vec<&Value> = tested["cases"].as_array().unwrap().iter().map(|case| &case["passed"]).collect();
+    assert_eq!((&tested["passed"], passed), (&json!(false), vec![&json!(true), &json!(false)]), "{tested:#}");
+    assert!(said("explain", json!({"code": "FLOW101"})).await.as_str().unwrap().starts_with("# FLOW101"));
+    assert_eq!(said("schema", json!({"kind": "agent"})).await["type"], "object");
+    let capabilities = said("capabilities", json!({})).await;
+    assert_eq!(capabilities["providers"], json!(["mock"]), "{capabilities:#}");
+    let script = json!([{"say": {"definition": hello, "explanation": "It says hello.", "confidence": 0.8}}]);
+    let description = format!("Say hello.\n```mock-script\n{script}\n```");
+    let made = said("interpret", json!({"description": description, "model": "mock/script"})).await;
+    assert_eq!((&made["sound"], &made["definition"]), (&json!(true), &json!(hello)), "{made:#}");
+    let (is_error, refused) = told(client, "interpret", json!({"description": "Hello."})).await;
+    assert!(is_error && refused.as_str().unwrap().contains("`model` is required"), "{refused}");
+    assert_eq!(said("list_processes", json!({})).await["items"][0]["id"], "desk:triage");
+    assert_eq!(said("show_process", json!({"id": "desk:triage"})).await["steps"][0]["id"], "triage");
+    let start = json!({"process": "triage", "inputs": {"number": 1}, "idempotency_key": "once"});
+    let id = said("start_process", start).await["id"].clone();
+    let began = Instant::now();
+    while said("list_approvals", json!({"status": "pending"})).await["items"] == json!([]) {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never asks");
+    }
+    assert_eq!(said("list_executions", json!({"status": "waiting"})).await["items"][0]["id"], id);
+    let shown = said("show_execution", json!({"id": id})).await;
+    let waiting = &shown["steps"][0]["waiting_for"];
+    assert!(waiting["approval"].is_string() && waiting["resume_token"].is_null(), "{waiting:#}");
+    let arguments = json!({"id": waiting["approval"], "decision": "approve", "as": "alice"});
+    for name in ["approve", "decide", "approvals_approve", "answer_form", "resume_execution"] {
+        let params = CallToolRequestParams::new(name).with_arguments(arguments.as_object().cloned().unwrap());
+        let refused = client.call_tool(params).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("there is no tool `{name}`")), "{refused}");
+    }
+    // Nor does an id lead to another address.
+    let path = format!("{}/../approvals/{}/decisions", id.as_str().unwrap(), waiting["approval"].as_str().unwrap());
+    assert!(told(client, "show_execution", json!({"id": path})).await.0);
+    let still = said("show_execution", json!({"id": id})).await;
+    assert_eq!((&still["status"], &still["steps"][0]["decisions"]), (&json!("waiting"), &json!([])));
+}
+
+/// `flowctl mcp` as an agent of this server has it.
+fn serving_agents(server: &Server, arguments: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program());
+    command.arg("mcp").args(arguments).kill_on_drop(true);
+    command.env("FLOWCTL_SERVER", format!("http://{}", server.address)).env("FLOWCTL_TOKEN", TOKEN);
+    command.env("FLOWCTL_MCP_TOKEN", "agents-only");
+    command
+}
+
+/// A server with the sample, its data, and what stands in GitHub's place.
+async fn desk() -> (Server, [tempfile::TempDir; 2]) {
+    let (url, _) = github().await;
+    let (folder, data) = (sample(), tempfile::tempdir().unwrap());
+    local_repository_of(folder.path(), &[]);
+    let settings = [
+        ("FLOWCTL_API_TOKEN", TOKEN.to_owned()),
+        ("FLOWCTL_REPOSITORIES", format!("desk={}", folder.path().display())),
+        ("FLOWCTL_ALLOW_PRIVATE_NETWORKS", "true".to_owned()),
+        ("FLOWCTL_SECRET_GITHUB_API_URL", url),
+        ("FLOWCTL_SECRET_GITHUB_TOKEN", "s3cret-token".to_owned()),
+    ];
+    (Server::start(&settings, data.path(), free_address()), [folder, data])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_calls_every_tool_over_standard_input_and_decides_nothing() {
+    let (server, _kept) = desk().await;
+    let mut child = serving_agents(&server, &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let client = ().serve((child.stdout.take().unwrap(), child.stdin.take().unwrap())).await.unwrap();
+    every_tool_is_called(&client).await;
+    client.cancel().await.unwrap();
+    assert!(child.wait().await.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_calls_every_tool_over_http_and_decides_nothing() {
+    use tokio::io::AsyncBufReadExt as _;
+    let (server, _kept) = desk().await;
+    let mut command = serving_agents(&server, &["--listen", "127.0.0.1:0"]);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let said = lines.next_line().await.unwrap().unwrap();
+    let url = said.strip_prefix("serving agents at ").unwrap();
+    let config = |token: &str| StreamableHttpClientTransportConfig::with_uri(url).auth_header(token);
+    let guessed = StreamableHttpClientTransport::from_config(config("guessed"));
+    assert!(().serve(guessed).await.is_err(), "without the agents' token nobody is served");
+    let client = ().serve(StreamableHttpClientTransport::from_config(config("agents-only"))).await.unwrap();
+    every_tool_is_called(&client).await;
+    client.cancel().await.unwrap();
+    child.kill().await.unwrap();
 }

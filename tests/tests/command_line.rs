@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use flowctl_tests::{program, root};
-use serde_json::Value;
+use flowctl_tests::{local_repository, program, root};
+use serde_json::{Value, json};
 
 struct Said {
     code: i32,
@@ -247,6 +247,116 @@ outputs: {text: '{{ steps.done.output.text }}'}\n";
     assert_eq!((code, done["outputs"]["text"].as_str()), (0, Some("hello ann, 3")));
     let said = flowctl(repository.path(), &["run", "nothing", "--data", kept]);
     assert_eq!((said.code, said.err.contains("ask")), (2, true), "{}", said.err);
+}
+
+#[test]
+fn the_definition_of_an_earlier_revision_runs() {
+    let (data, repository) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    local_repository(repository.path(), &[("a", SOUND.to_owned())]);
+    let change = |version: u32| {
+        let text =
+            SOUND.replace("x: 1", &format!("x: {version}")).replace("version: 1", &format!("version: {version}"));
+        fs::write(repository.path().join(".flow/processes/a.yaml"), text).unwrap();
+    };
+    let git = |words: &[&str]| {
+        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+        let done = Command::new("git").args(who).args(words).current_dir(repository.path()).output().unwrap();
+        assert!(done.status.success(), "{words:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    let first = git(&["rev-parse", "HEAD"]);
+    change(2);
+    git(&["commit", "--quiet", "--all", "--message=Second"]);
+    change(3);
+    let kept = data.path().to_str().unwrap();
+    let run = |words: &[&str]| {
+        let said = flowctl(repository.path(), &[&["run", "a", "--data", kept, "--format", "json"], words].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        serde_json::from_str::<Value>(&said.out).unwrap()
+    };
+    let x = |execution: &Value| execution["steps"][0]["output"]["x"].clone();
+    assert_eq!(x(&run(&[])), json!(3), "the files as they are");
+    assert_eq!(x(&run(&["--revision", "HEAD"])), json!(2));
+    for name in ["HEAD~1", &first] {
+        let earlier = run(&["--revision", name]);
+        assert_eq!((x(&earlier), &earlier["version"]), (json!(1), &json!(1)));
+    }
+    let unknown = flowctl(repository.path(), &["run", "a", "--data", kept, "--revision", "no-such-rev"]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
+    assert!(unknown.err.contains("no-such-rev"), "{}", unknown.err);
+}
+
+/// A description for the mock, which holds what it is going to write, answer by answer.
+fn description(definitions: &[&str]) -> String {
+    let say = |definition: &&str| json!({"say": {"definition": definition, "explanation": "It says hello.", "confidence": 0.8}});
+    let turns: Vec<Value> = definitions.iter().map(say).collect();
+    format!("Say hello.\n```mock-script\n{}\n```", Value::from(turns))
+}
+
+#[test]
+fn a_process_is_written_from_words_and_mended_until_it_is_sound() {
+    let sound = "name: hello\nversion: 1\nsteps:\n  - {id: say, type: set, values: {text: hello}}\n";
+    let broken = sound.replace("values", "vaules");
+    let repository = folder(&[(".flow/flow.yaml", "models: {default: mock/script}\n")]);
+    let place = repository.path().join(".flow/processes/hello.yaml");
+    let generate = |definitions: &[&str], words: &[&str]| {
+        flowctl(repository.path(), &[&["generate", &description(definitions)], words].concat())
+    };
+    let mended = generate(&[&broken, sound], &[]);
+    assert_eq!((mended.code, mended.out.as_str()), (0, sound), "{}", mended.err);
+    assert!(mended.err.contains("It says hello.") && mended.err.contains("confidence 0.72"), "{}", mended.err);
+    assert!(mended.err.contains("was asked 2 times") && mended.err.contains("for 0 USD"), "{}", mended.err);
+    assert!(!place.exists(), "nothing is written unless asked for");
+
+    let hopeless = generate(&[broken.as_str(); 4], &["--write"]);
+    assert_eq!((hopeless.code, hopeless.out.as_str()), (1, broken.as_str()), "{}", hopeless.err);
+    assert!(
+        hopeless.err.contains(".flow/processes/hello.yaml:4:") && hopeless.err.contains("vaules"),
+        "{}",
+        hopeless.err
+    );
+    assert!(!place.exists(), "what is not sound is not written");
+    let quiet = generate(&[sound], &["--format", "json", "--quiet"]);
+    let document: Value = serde_json::from_str(&quiet.out).unwrap();
+    assert_eq!((&document["sound"], &document["attempts"]), (&json!(true), &json!(1)), "{document:#}");
+
+    let written = generate(&[sound], &["--write"]);
+    assert_eq!((written.code, written.out.as_str()), (0, ".flow/processes/hello.yaml\n"), "{}", written.err);
+    assert_eq!(fs::read_to_string(&place).unwrap(), sound);
+    assert_eq!(flowctl(repository.path(), &["validate"]).code, 0);
+    let again = generate(&[sound], &["--write"]);
+    assert_eq!((again.code, again.out.as_str()), (2, ""));
+    assert!(again.err.contains("is there already"), "{}", again.err);
+    let nobody = generate(&[sound], &["--model", "openai/gpt-5"]);
+    assert_eq!((nobody.code, nobody.err.contains("--model")), (2, true), "{}", nobody.err);
+}
+
+#[test]
+fn a_seed_says_what_the_mock_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let process = "name: draft\nversion: 1\ninputs: {about: {type: string, required: true}}\nsteps:
+  - id: ask
+    type: ai_generate
+    model: mock
+    prompt: 'Say something about {{ inputs.about }}.'
+    output_schema: {type: object, required: [count], properties: {count: {type: integer, minimum: 0, maximum: 1000000000}}}\n";
+    let repository = folder(&[(".flow/processes/draft.yaml", process)]);
+    let run = |seed: &[(&str, &str)], about: &str, words: &[&str]| {
+        let kept = data.path().to_str().unwrap();
+        let input = format!("about={about}");
+        let words = [&["run", "draft", "--data", kept, "--format", "json", "--input", &input], words].concat();
+        let said = flowctl_with(repository.path(), &words, "", seed);
+        assert_eq!(said.code, 0, "{}", said.err);
+        serde_json::from_str::<Value>(&said.out).unwrap()["steps"][0]["output"]["count"].clone()
+    };
+    let seven = [("FLOWCTL_AI_MOCK_SEED", "7")];
+    let first = run(&seven, "tea", &[]);
+    assert_eq!(run(&seven, "coffee", &["--mock"]), first);
+    assert_ne!(run(&[("FLOWCTL_AI_MOCK_SEED", "8")], "tea", &[]), first);
+    assert_ne!(run(&[], "tea", &[]), run(&[], "coffee", &[]));
+    let wrong = [("FLOWCTL_AI_MOCK_SEED", "seven")];
+    let said = flowctl_with(repository.path(), &["run", "draft", "--input", "about=tea"], "", &wrong);
+    assert_eq!((said.code, said.err.contains("FLOWCTL_AI_MOCK_SEED")), (2, true), "{}", said.err);
 }
 
 #[test]

@@ -98,6 +98,31 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     assert_eq!(nothing, (0, vec![sound("disk"), sound("database")]));
 }
 
+#[test]
+fn a_database_is_brought_up_to_date_without_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let migrate = || flowctl(&data, &["migrate"]);
+    let first = migrate();
+    assert_eq!(first.status.code(), Some(0), "{}", err(&first));
+    let said = String::from_utf8(first.stdout).unwrap();
+    let counts = said.strip_prefix("the database is up to date: migration ").unwrap().trim_end();
+    let (applied, known) = counts.split_once(" of ").unwrap();
+    assert!(applied == known && known.parse::<u32>().unwrap() > 10, "{said}");
+    assert_eq!(String::from_utf8(migrate().stdout).unwrap(), said, "once more changes nothing");
+    let (code, checks) = doctor(&data);
+    assert_eq!((code, checks.contains(&("schema".to_owned(), "ok".to_owned()))), (0, true), "{checks:?}");
+
+    let mut server = Server::start(&[], &data, free_address());
+    let under_a_server = migrate();
+    assert_eq!((under_a_server.status.code(), under_a_server.stdout.len()), (Some(2), 0));
+    assert!(err(&under_a_server).contains("in use by another flowctl"), "{}", err(&under_a_server));
+    server.stop();
+    let elsewhere = flowctl(&data, &["migrate", "--config", "no-such-file.toml"]);
+    assert_eq!(elsewhere.status.code(), Some(2), "{}", err(&elsewhere));
+    assert!(err(&elsewhere).contains("no-such-file.toml"), "{}", err(&elsewhere));
+}
+
 /// Figures whose name or whose labels are not those of the catalogue, by which dashboards and alerts are made.
 fn unlisted(told: &str) -> Vec<&str> {
     let figures = told.lines().filter(|line| line.starts_with("flowctl_"));

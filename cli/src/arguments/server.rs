@@ -37,7 +37,8 @@ pub enum ClientFormat {
   export FLOWCTL_SERVER=https://flows.example.com FLOWCTL_TOKEN=…
   flowctl executions list --status waiting
   flowctl executions watch 01981c5e-7a52-7cc1-9e0c-8f7f3f2a6f10
-  flowctl executions list --format json | jq -r '.items[].id'")]
+  flowctl executions list --format json | jq -r '.items[].id'
+  flowctl executions answer 01981c5e-7a52-7cc1-9e0c-8f7f3f2a6f10 --field system=billing --as alice")]
 pub struct ExecutionsArguments {
     #[command(flatten)]
     pub server: ServerArguments,
@@ -62,6 +63,8 @@ pub enum ExecutionsCommand {
     Hold(HoldExecution),
     /// Let a held execution go on
     Unhold(HoldExecution),
+    /// Fill in a form that an execution waits for; asks on a terminal for what is not given
+    Answer(AnswerForm),
     /// Print an execution with all its events as one JSON document
     Export(ExportExecution),
 }
@@ -158,6 +161,29 @@ pub struct HoldExecution {
     /// In whose name; without it in the administrator's
     #[arg(long = "as", value_name = "LOGIN")]
     pub acting: Option<String>,
+}
+
+/// `executions answer`
+#[derive(Debug, Args)]
+pub struct AnswerForm {
+    /// The execution's id
+    #[arg(value_name = "EXECUTION")]
+    pub id: String,
+    /// The form's step; may be left out where one form waits
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+    /// A field, read by its type: `3` for a number, `yes` for a boolean, `a, b` for a list
+    #[arg(long = "field", short = 'f', value_name = "NAME=VALUE")]
+    pub fields: Vec<String>,
+    /// Fields from a YAML or JSON file; `--field` wins
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub values: Option<PathBuf>,
+    /// Whose answers these are; without it yours: git's `github.user`, or your login here
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub acting: Option<String>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = ClientFormat::Human)]
+    pub format: ClientFormat,
 }
 
 /// `executions export`

@@ -16,7 +16,7 @@ use crate::arguments::ServerArguments;
 
 pub use stream::Message;
 
-/// How long one answer may take; streams have no end.
+/// How long one answer may take, where the server takes no longer; streams have no end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to connect.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -54,7 +54,9 @@ impl Client {
 
     /// What an address answers that is given a body.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.read(self.request(Method::POST, path).json(body).timeout(PATIENCE)).await
+        let longer = flowctl_app::api::patience(&format!("{BASE}{path}"));
+        let patience = longer.map_or(PATIENCE, |longer| longer + CONNECTING);
+        self.read(self.request(Method::POST, path).json(body).timeout(patience)).await
     }
 
     /// The same with an idempotency key.
@@ -140,7 +142,8 @@ impl Client {
             _ => "",
         };
         let mut words = format!("{}: {}", problem.title, problem.detail);
-        if problem.errors.len() > 1 {
+        let is_told = problem.errors.iter().all(|fault| problem.detail.contains(&fault.message));
+        if problem.errors.len() > 1 || !is_told {
             words.clone_from(&problem.title.to_string());
             for fault in &problem.errors {
                 words.push_str(&format!("\n  `{}` {}", fault.field, fault.message));

@@ -4,7 +4,7 @@ use flowctl_app::api::{EventView, ExecutionView, TraceView};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::watch;
+use super::{answer, watch};
 use crate::arguments::{
     CancelExecution, ClientFormat, ExecutionsArguments, ExecutionsCommand, ExportExecution, HoldExecution,
     ListExecutions, ListFormat, RetryExecution, ShowExecution,
@@ -29,6 +29,7 @@ pub fn run(arguments: &ExecutionsArguments, quiet: bool) -> anyhow::Result<Exit>
             ExecutionsCommand::Retry(retry) => self::retry(&client, retry).await,
             ExecutionsCommand::Hold(held) => hold(&client, held, "hold").await,
             ExecutionsCommand::Unhold(held) => hold(&client, held, "unhold").await,
+            ExecutionsCommand::Answer(given) => answer::answer(&client, given).await,
             ExecutionsCommand::Export(export) => self::export(&client, export, quiet).await,
         }
     })

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod answer;
 pub mod approvals;
 pub mod audit;
 pub mod completions;

@@ -1,6 +1,5 @@
 //! `processes`: what a server can run, and starts.
 
-use anyhow::{Context, bail};
 use flowctl_app::api::{ExecutionView, ProcessView};
 use serde_json::{Map, Value, json};
 
@@ -10,6 +9,7 @@ use crate::client::Client;
 use crate::exit::Exit;
 use crate::terminal::{self, DIM, TYPE};
 use crate::views;
+use crate::words::{mapping, pairs};
 
 /// Does what is asked of a server's processes.
 pub fn run(arguments: &ProcessesArguments, quiet: bool) -> anyhow::Result<Exit> {
@@ -81,26 +81,11 @@ async fn start(client: &Client, start: &StartProcess, quiet: bool) -> anyhow::Re
 
 /// The inputs: those of the file, then those of the options. What fits is the server's to say.
 fn inputs(start: &StartProcess, process: &ProcessView) -> anyhow::Result<Map<String, Value>> {
-    let mut inputs = match &start.inputs {
-        None => Map::new(),
-        Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let read: Value = serde_yaml::from_str(&text).with_context(|| format!("{} is no YAML", file.display()))?;
-            match read {
-                Value::Object(inputs) => inputs,
-                _ => bail!("{} is no mapping of inputs", file.display()),
-            }
-        }
-    };
-    let mut given = std::collections::BTreeSet::new();
-    for word in &start.input {
-        let (name, text) = word.split_once('=').with_context(|| format!("`--input {word}` is not KEY=VALUE"))?;
-        if !given.insert(name) {
-            bail!("`--input {name}=…` is given twice; which of both is meant?");
-        }
-        let is_text = process.inputs["properties"][name]["type"] == "string";
-        let value = serde_json::from_str(text).ok().filter(|_| !is_text).unwrap_or_else(|| json!(text));
-        inputs.insert(name.to_owned(), value);
+    let mut inputs = start.inputs.as_deref().map(mapping).transpose()?.unwrap_or_default();
+    for (name, text) in pairs("--input", "KEY=VALUE", &start.input)? {
+        let is_text = process.inputs["properties"][&name]["type"] == "string";
+        let value = serde_json::from_str(&text).ok().filter(|_| !is_text).unwrap_or_else(|| json!(text));
+        inputs.insert(name, value);
     }
     Ok(inputs)
 }

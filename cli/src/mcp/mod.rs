@@ -27,7 +27,7 @@ use crate::exit::Exit;
 
 const INSTRUCTIONS: &str = "\
 flowctl runs processes that are written in YAML below .flow/ in a git repository. Use `validate` on every definition that you write, \
-and `explain` on what it finds. Processes can be listed, shown and started, executions and what waits for people looked at. You \
+`explain` on what it finds, and `test` where there are tests. Processes can be listed, shown and started, executions and what waits for people looked at. You \
 cannot approve, reject or answer in anybody's name: ask the person to do it.";
 
 /// Serves one agent, or over HTTP many, who send `token`: one of their own, with which nobody gets into a flowctl server.

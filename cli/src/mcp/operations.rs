@@ -17,15 +17,23 @@ const SHOWN: usize = 50;
 
 /// The operations; those of a server where there is one.
 pub fn all(has_server: bool) -> Vec<Tool> {
+    let files = || {
+        json!({
+            "type": "object", "additionalProperties": {"type": "string"},
+            "description": "Texts by path, such as .flow/processes/release.yaml: the whole of .flow/, or what is to be looked at"
+        })
+    };
     let id = |of: &str| json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "description": of}}});
     let mut tools = vec![
         reads(
             "validate",
             "Proves definitions sound before they are committed: every finding with its code, place and help.",
-            json!({"type": "object", "required": ["files"], "properties": {"files": {
-                "type": "object", "additionalProperties": {"type": "string"},
-                "description": "Texts by path, such as .flow/processes/release.yaml: the whole of .flow/, or what is to be looked at"
-            }}}),
+            json!({"type": "object", "required": ["files"], "properties": {"files": files()}}),
+        ),
+        reads(
+            "test",
+            "Plays the tests of .flow/tests/ in virtual time: which cases pass, and what was not as expected. Nothing outside is called.",
+            json!({"type": "object", "required": ["files"], "properties": {"files": files()}}),
         ),
         reads(
             "explain",
@@ -44,6 +52,22 @@ pub fn all(has_server: bool) -> Vec<Tool> {
     ];
     if has_server {
         tools.extend([
+            reads(
+                "capabilities",
+                "What the server can do: its types of steps, kinds of files, and providers of models.",
+                json!({"type": "object"}),
+            ),
+            writes(
+                "interpret",
+                "Has a model of the server write a process from a description until validation finds it sound. Nothing is stored or \
+                 started; what the model uses counts in the account's budget.",
+                json!({"type": "object", "required": ["description", "model"], "properties": {
+                    "description": {"type": "string"},
+                    "model": {"type": "string", "description": "An alias of flow.yaml among the files, provider/model, or mock"},
+                    "files": files(),
+                    "tenant": {"type": "string", "description": "The account that pays (local)"}
+                }}),
+            ),
             reads("list_processes", "The processes that the server can run.", json!({"type": "object"})),
             reads("show_process", "A process with its inputs and steps.", id("owner/repo:name")),
             writes(
@@ -100,6 +124,7 @@ pub async fn answer(
     let needed = |key: &str| given(key).ok_or_else(|| anyhow!("the argument `{key}` is required"));
     match name {
         "validate" => return Some(findings(&arguments).await),
+        "test" => return Some(tested(&arguments).await),
         "explain" => return Some(needed("code").and_then(explained)),
         "schema" => return Some(needed("kind").and_then(schema)),
         _ => {}
@@ -108,6 +133,9 @@ pub async fn answer(
     let query: Vec<(&str, String)> =
         ["process", "status"].into_iter().filter_map(|key| Some((key, given(key)?.to_owned()))).collect();
     let answered = match name {
+        "capabilities" => client.get("/ai/capabilities", &[]).await,
+        // What does not fit is the server's to say, field by field.
+        "interpret" => client.post("/ai/interpret", &arguments).await,
         "list_processes" => list(client, "/processes", &[]).await,
         "list_executions" => list(client, "/executions", &query).await,
         "list_approvals" => {
@@ -155,9 +183,19 @@ async fn one<T: DeserializeOwned>(client: &Client, path: &str, id: anyhow::Resul
     client.get(&format!("{path}/{id}"), &[]).await
 }
 
-async fn findings(arguments: &Map<String, Value>) -> anyhow::Result<Value> {
+fn files(arguments: &Map<String, Value>) -> anyhow::Result<BTreeMap<String, String>> {
     let files = arguments.get("files").cloned().context("the argument `files` is required")?;
-    let files: BTreeMap<String, String> = serde_json::from_value(files).context("`files` holds texts by path")?;
+    serde_json::from_value(files).context("`files` holds texts by path")
+}
+
+async fn tested(arguments: &Map<String, Value>) -> anyhow::Result<Value> {
+    let files = files(arguments)?;
+    let tested = tokio::task::spawn_blocking(move || json!(flowctl_app::api::tested(files, crate::prices::kept())));
+    tested.await.context("testing ended badly")
+}
+
+async fn findings(arguments: &Map<String, Value>) -> anyhow::Result<Value> {
+    let files = files(arguments)?;
     let options = Options { prices: crate::prices::kept(), ..Options::default() };
     let checked = tokio::task::spawn_blocking(move || json!(validate(&Repository::read(files), &options)));
     checked.await.context("validation ended badly")

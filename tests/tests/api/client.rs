@@ -8,28 +8,31 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, TOKEN};
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+/// What the program said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
     #[track_caller]
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{}", self.err);
         serde_json::from_str(&self.out).unwrap()
     }
 }
 
-fn command(server: &str, token: &str, words: &[&str]) -> Command {
+/// A command for a server, with nothing to read.
+pub fn command(server: &str, token: &str, words: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(words).env("NO_COLOR", "1").env("FLOWCTL_SERVER", server).env("FLOWCTL_TOKEN", token);
     command.stdin(Stdio::null());
     command
 }
 
-fn flowctl(server: &str, token: &str, words: &[&str]) -> Said {
+/// Runs a command against a server.
+pub fn flowctl(server: &str, token: &str, words: &[&str]) -> Said {
     let output = command(server, token, words).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }

@@ -138,11 +138,18 @@ impl Stage {
         Self::with(&all, vec![("FLOWCTL_API_TOKEN", TOKEN.to_owned())])
     }
 
-    pub fn with(processes: &[(&str, &str)], mut settings: Vec<(&'static str, String)>) -> Self {
+    pub fn with(processes: &[(&str, &str)], settings: Vec<(&'static str, String)>) -> Self {
+        let path = |name: &str| format!(".flow/processes/{name}.yaml");
+        let files: Vec<(String, &str)> = processes.iter().map(|(name, text)| (path(name), *text)).collect();
+        Self::of(&files, settings)
+    }
+
+    /// A server over a repository with these files, by path.
+    pub fn of(files: &[(String, &str)], mut settings: Vec<(&'static str, String)>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let repository = Repository::at(&data.path().join("shop"));
-        for (name, text) in processes {
-            repository.write(&format!(".flow/processes/{name}.yaml"), text);
+        for (path, text) in files {
+            repository.write(path, text);
         }
         repository.commit("processes");
         settings.push(("FLOWCTL_REPOSITORIES", format!("shop={}", repository.path.display())));

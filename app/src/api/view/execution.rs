@@ -206,6 +206,10 @@ pub struct WaitingView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub schema: Option<Value>,
+    /// What a form takes where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub defaults: Option<Map<String, Value>>,
     /// Who may answer a form; nothing: whoever may write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignees: Option<ApproversView>,
@@ -349,6 +353,7 @@ impl WaitingView {
                 title: Some(request.title.clone()),
                 description: Some(request.description.clone()),
                 schema: Some(request.schema.clone()),
+                defaults: Some(request.defaults.clone()).filter(|defaults| !defaults.is_empty()),
                 assignees: request.assignees.as_ref().map(ApproversView::of),
                 requested_at: Some(request.requested_at),
                 due_at: request.due_at,

@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Input, Select};
 use flowctl_app::engine::{Along, SignalFailure};
 use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, SourceKind, evaluate};
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::address::step_of;
 use flowctl_core::execution::{ApprovalRequest, Execution, FormRequest, Refusal, Signal, StepState, TenantId, Waiting};
 use flowctl_core::value::visible::visible;
-use serde_json::{Map, Value};
 
-use super::{Bench, inputs};
+use super::Bench;
 use crate::arguments::RunArguments;
+use crate::forms::Form;
 use crate::terminal::{BOLD, DIM, is_interactive};
 
 /// What was said in advance.
@@ -36,9 +36,8 @@ pub fn you() -> Person {
 pub fn how_to_act(step: &str, state: &StepState) -> String {
     match &state.waiting {
         Some(Waiting::Form(request)) => {
-            let required = request.schema["required"].as_array().cloned().unwrap_or_default();
             let names: Vec<String> =
-                required.iter().filter_map(Value::as_str).map(|name| format!("--answer {step}.{name}=…")).collect();
+                form(step, request).required().map(|name| format!("--answer {step}.{name}=…")).collect();
             if names.is_empty() { format!("--answer {step}.FIELD=…") } else { names.join(" ") }
         }
         _ => format!("--approve {step}"),
@@ -111,8 +110,9 @@ impl Said {
                 }
                 Some(Waiting::Form(request)) => {
                     let said = match self.answers.remove(&id) {
-                        Some(words) => Some(typed(request, &words)),
-                        None => ask_form(&id, request)?,
+                        Some(words) => Some(form(&id, request).typed(&words)),
+                        None if is_interactive() => form(&id, request).ask_now()?,
+                        None => None,
                     };
                     if let Some(values) = said {
                         let signal = Signal::Answer { step: id.clone(), person: you(), values, source: self.source() };
@@ -183,22 +183,9 @@ impl Said {
     }
 }
 
-/// Words as values, by the types of a form's fields.
-fn typed(request: &FormRequest, words: &[(String, String)]) -> Map<String, Value> {
-    words.iter().map(|(name, text)| (name.clone(), inputs::value(text, kind(request, name)))).collect()
-}
-
-fn kind(request: &FormRequest, field: &str) -> Option<flowctl_core::definition::FieldType> {
-    use flowctl_core::definition::FieldType;
-    let kind = match request.schema["properties"][field]["type"].as_str()? {
-        "string" => FieldType::String,
-        "integer" => FieldType::Integer,
-        "number" => FieldType::Number,
-        "boolean" => FieldType::Boolean,
-        "array" => FieldType::List,
-        _ => FieldType::Object,
-    };
-    Some(kind)
+fn form<'f>(step: &'f str, request: &'f FormRequest) -> Form<'f> {
+    let FormRequest { title, description, schema, defaults, .. } = request;
+    Form { step, title, description, schema, defaults: Some(defaults) }
 }
 
 fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<(DecisionKind, Option<String>)>> {
@@ -221,35 +208,4 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
     };
     let note: String = Input::new().with_prompt("Note (may be empty)").allow_empty(true).interact_text()?;
     Ok(Some((kind, Some(note).filter(|note| !note.is_empty()))))
-}
-
-fn ask_form(step: &str, request: &FormRequest) -> anyhow::Result<Option<Map<String, Value>>> {
-    if !is_interactive() {
-        return Ok(None);
-    }
-    let (title, description) = (visible(&request.title), visible(request.description.trim_end()));
-    anstream::eprintln!("\n{BOLD}{title}{BOLD:#} {DIM}({step}){DIM:#}\n{description}");
-    if !Confirm::new().with_prompt("Answer now?").default(true).interact()? {
-        return Ok(None);
-    }
-    let mut values = Map::new();
-    let properties = request.schema["properties"].as_object().cloned().unwrap_or_default();
-    for (name, schema) in properties {
-        let title = schema["title"].as_str().unwrap_or(&name).to_owned();
-        let default =
-            request.defaults.get(&name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        let choices = schema["enum"]
-            .as_array()
-            .map(|choices| choices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-        let prompt = choices.map_or_else(|| title.clone(), |choices| format!("{title} ({choices})"));
-        let text: String = Input::new()
-            .with_prompt(prompt)
-            .with_initial_text(default.unwrap_or_default())
-            .allow_empty(true)
-            .interact_text()?;
-        if !text.is_empty() {
-            values.insert(name.clone(), inputs::value(&text, kind(request, &name)));
-        }
-    }
-    Ok(Some(values))
 }
