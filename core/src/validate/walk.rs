@@ -171,8 +171,25 @@ pub(super) fn constant(when: &Value) -> Option<bool> {
     }
 }
 
+/// The steps of a kind in processes that no trigger brings a pull request or an issue, and that no other process runs.
+pub(super) fn steps_without_change<'s, 'r>(
+    scope: &'s Scope<'r>,
+    wanted: &dyn Fn(&Step) -> bool,
+) -> Vec<(&'s ProcessScope<'r>, &'s Step)> {
+    let of_process = |process: &'s ProcessScope<'r>| {
+        let steps = process.steps().filter(|step| wanted(step)).map(move |step| (process, step));
+        steps.filter(|_| is_triggered_by_none(process)).collect::<Vec<_>>()
+    };
+    let mut found: Vec<_> = scope.processes.iter().flat_map(of_process).collect();
+    if !found.is_empty() {
+        let run = run_by_others(scope);
+        found.retain(|(process, _)| !run.contains(process.process.header.name.as_str()));
+    }
+    found
+}
+
 /// Whether no trigger of a process brings a pull request or an issue. One that cannot be read may.
-pub(super) fn is_triggered_by_none(process: &ProcessScope<'_>) -> bool {
+fn is_triggered_by_none(process: &ProcessScope<'_>) -> bool {
     let header = &process.process.header;
     let Some(triggers) = header.triggers.as_ref().filter(|triggers| !triggers.is_empty()) else { return false };
     let readable = process.file.faults.is_empty() && process.file.structure.is_empty();
@@ -183,7 +200,7 @@ pub(super) fn is_triggered_by_none(process: &ProcessScope<'_>) -> bool {
 
 /// The processes that others run, by name: an execution of theirs may belong to the pull request of whoever runs it. Of a
 /// step that cannot be read what it says counts.
-pub(super) fn run_by_others<'s>(scope: &'s Scope<'_>) -> BTreeSet<&'s str> {
+fn run_by_others<'s>(scope: &'s Scope<'_>) -> BTreeSet<&'s str> {
     let mut names = BTreeSet::new();
     for process in &scope.processes {
         let calls = process.steps().filter_map(|step| match &step.kind {

@@ -3,7 +3,8 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::{is_triggered_by_none, run_by_others};
+use super::steps_without_change;
+use crate::definition::Step;
 use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
 
@@ -46,21 +47,10 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let mut run = None;
-    for process in &scope.processes {
-        let comments = |kind: &StepKind| matches!(kind, StepKind::Notify(notify) if notify.channel == Channel::Comment);
-        let mut commenting = process.steps().filter(|step| comments(&step.kind)).peekable();
-        if commenting.peek().is_none() || !is_triggered_by_none(process) {
-            continue;
-        }
-        let run = run.get_or_insert_with(|| run_by_others(scope));
-        if run.contains(process.process.header.name.as_str()) {
-            continue;
-        }
-        for step in commenting {
-            let message = "no trigger brings a pull request or an issue, and there is nothing to comment on";
-            let finding = findings.add(process.file, process.value_span(step, "channel"), message);
-            finding.help("tell somebody by another channel, or add a trigger that brings one");
-        }
+    let comments = |step: &Step| matches!(&step.kind, StepKind::Notify(notify) if notify.channel == Channel::Comment);
+    for (process, step) in steps_without_change(scope, &comments) {
+        let message = "no trigger brings a pull request or an issue, and there is nothing to comment on";
+        let finding = findings.add(process.file, process.value_span(step, "channel"), message);
+        finding.help("tell somebody by another channel, or add a trigger that brings one");
     }
 }

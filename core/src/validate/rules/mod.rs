@@ -183,7 +183,7 @@ use super::faults::{tell_faults, tell_problems, tell_structure};
 use super::rule::Rule;
 use super::walk::{
     agents, constant, each_agent_task, each_case, each_field, each_graph, each_group_of_people, each_list,
-    ids_of_bodies, is_triggered_by_none, run_by_others, tests, tools, words,
+    ids_of_bodies, steps_without_change, tests, tools, words,
 };
 use crate::source::closest;
 

@@ -2,8 +2,8 @@
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
-use super::{is_triggered_by_none, run_by_others};
+use super::super::scope::{ProcessScope, Scope};
+use super::steps_without_change;
 use crate::definition::step::StepKind;
 use crate::definition::{Approvers, Step};
 use crate::source::{Span, Spanned};
@@ -44,46 +44,39 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let (mut policies, mut run) = (None, None);
-    for process in &scope.processes {
-        let asking = process.steps().filter(|step| asks_people(step));
-        let mut asking = asking.peekable();
-        if asking.peek().is_none() || !is_triggered_by_none(process) {
-            continue;
-        }
-        let run = run.get_or_insert_with(|| run_by_others(scope));
-        if run.contains(process.process.header.name.as_str()) {
-            continue;
-        }
-        for step in asking {
-            let (own, policy, levels) = match &step.kind {
-                StepKind::HumanApproval(approval) => {
-                    (approval.approvers.as_ref(), approval.policy.as_ref(), &approval.escalate)
-                }
-                StepKind::Form(form) => (form.assignees.as_ref(), None, &form.escalate),
-                _ => continue,
-            };
-            // Whom an escalation adds may answer alone.
-            if levels.iter().any(|level| owners_needed(&level.to).is_none()) {
-                continue;
-            }
-            let policies = policies.get_or_insert_with(|| scope.repository.resources().policies);
-            let of_policy = |name: &&Spanned<String>| {
-                let mut approvers = policies.get(&name.value).into_iter().flatten();
-                approvers.any(|approvers| owners_needed(approvers).is_some())
-            };
-            let owners = |group: &Spanned<Approvers>| {
-                let node = process.file.document.node(group.node);
-                node.get("codeowners").map_or(group.span, |mode| mode.span())
-            };
-            let own = own.and_then(owners_needed).map(owners);
-            let place: Option<Span> = own.or_else(|| policy.filter(of_policy).map(|name| name.span));
-            if let Some(place) = place {
-                let message = "no trigger brings a pull request, and without one there are no code owners";
-                findings.add(process.file, place, message).help("name somebody else beside them with `any`");
-            }
+    let asking = steps_without_change(scope, &asks_people);
+    if asking.is_empty() {
+        return;
+    }
+    let policies = scope.repository.resources().policies;
+    let by_policy = |name: &str| policies.get(name).into_iter().flatten().any(|asked| owners_needed(asked).is_some());
+    for (process, step) in asking {
+        if let Some(place) = place_of_owners(process, step, &by_policy) {
+            let message = "no trigger brings a pull request, and without one there are no code owners";
+            findings.add(process.file, place, message).help("name somebody else beside them with `any`");
         }
     }
+}
+
+/// Where a step names the code owners without whom nobody can answer it: itself, or by its policy.
+fn place_of_owners(process: &ProcessScope<'_>, step: &Step, by_policy: &dyn Fn(&str) -> bool) -> Option<Span> {
+    let (own, policy, levels) = match &step.kind {
+        StepKind::HumanApproval(approval) => {
+            (approval.approvers.as_ref(), approval.policy.as_ref(), approval.escalate.as_slice())
+        }
+        StepKind::Form(form) => (form.assignees.as_ref(), None, form.escalate.as_slice()),
+        _ => return None,
+    };
+    // Whom an escalation adds may answer alone.
+    if levels.iter().any(|level| owners_needed(&level.to).is_none()) {
+        return None;
+    }
+    let owners = |group: &Spanned<Approvers>| {
+        let node = process.file.document.node(group.node);
+        node.get("codeowners").map_or(group.span, |mode| mode.span())
+    };
+    let own = own.and_then(owners_needed).map(owners);
+    own.or_else(|| policy.filter(|name| by_policy(&name.value)).map(|name| name.span))
 }
 
 fn asks_people(step: &Step) -> bool {
