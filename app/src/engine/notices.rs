@@ -165,7 +165,8 @@ impl Engine {
             return OccurrenceEnd::Done;
         }
         tracing::info!(%execution, key, %error, "nobody was told yet");
-        let asked = Duration::from_millis(error.retry_after_ms.unwrap_or(0));
+        let longest = error.class.longest_pause().as_millis();
+        let asked = Duration::from_millis(error.retry_after_ms.unwrap_or(0).min(longest));
         let pause = FIRST_PAUSE * 4_u32.saturating_pow(occurrence.attempts.saturating_sub(1));
         OccurrenceEnd::RetryAt(self.after(pause.max(asked)))
     }

@@ -2,6 +2,7 @@
 //! comment is told by GitHub's outbox, in the transaction in which its step starts; here it is only said whether there is
 //! anything to comment on.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -256,9 +257,10 @@ impl Told {
     }
 }
 
-/// What failed, as one failure: of the class that another attempt may mend, if any does.
+/// What failed, as one failure: of the class that another attempt may mend, if any does, and that waits longest for it.
 fn summed_up(errors: Vec<StepError>, receivers: usize) -> Option<StepError> {
-    let passing = errors.iter().find(|error| passes(error.class)).or(errors.first())?.clone();
+    let mendable = errors.iter().filter(|error| passes(error.class));
+    let passing = mendable.min_by_key(|error| Reverse(error.class.longest_pause())).or(errors.first())?.clone();
     if receivers == 1 {
         return Some(passing);
     }

@@ -65,6 +65,32 @@ pub enum ErrorClass {
     Rejected,
 }
 
+impl ErrorClass {
+    /// Every class.
+    pub const ALL: &[Self] = &[
+        Self::Timeout,
+        Self::Network,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Schema,
+        Self::Any,
+        Self::Refused,
+        Self::Expression,
+        Self::Rejected,
+    ];
+
+    /// The longest pause that is honoured where the other side asks for one behind such a failure (`Retry-After`). No
+    /// server of somebody else's holds a step for years, and one that was hardly reached holds it only as long as a
+    /// tool that keeps failing is left alone.
+    pub fn longest_pause(self) -> Duration {
+        match self {
+            Self::RateLimited | Self::ServerError | Self::Refused => Duration::from_millis(24 * 60 * 60 * 1_000),
+            Self::Timeout | Self::Network => Duration::from_millis(30_000),
+            Self::Schema | Self::Any | Self::Expression | Self::Rejected => Duration::from_millis(0),
+        }
+    }
+}
+
 impl Default for Retry {
     /// What `retry: {}` says.
     fn default() -> Self {

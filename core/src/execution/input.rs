@@ -14,10 +14,6 @@ use crate::definition::step::{AgentTask, AiGenerate, McpCall, StepKind, SubProce
 use crate::definition::{ErrorClass, Retry, StepType};
 use crate::expression::{Context, Rendered, evaluate_json};
 
-/// How long another side may ask to be left alone, in milliseconds: what it asks for beyond a day is not honoured, so that
-/// no server of somebody else's holds a step for years.
-pub(crate) const LONGEST_RETRY_AFTER: u64 = 24 * 60 * 60 * 1_000;
-
 /// How often an attempt is made where nothing is said; nothing: once. A message that did not arrive is sent again: the
 /// three attempts of `retry: {}`.
 pub(crate) fn usual_retry(step_type: StepType) -> Option<Retry> {

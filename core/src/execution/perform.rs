@@ -314,7 +314,7 @@ fn retry_at(transition: &Transition<'_>, id: &str, error: &StepError) -> Option<
         return None;
     }
     let seed = format!("{}/{id}/{}", transition.execution.id, state.attempt);
-    let asked = error.retry_after_ms.unwrap_or(0).min(input::LONGEST_RETRY_AFTER);
+    let asked = error.retry_after_ms.unwrap_or(0).min(error.class.longest_pause().as_millis());
     let pause = pause(retry, state.tries, &seed).max(asked);
     after(transition.now, pause)
 }

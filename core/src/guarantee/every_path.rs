@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::copies::returned;
 use super::governing::Policies;
+use super::items::items_of;
 use super::judge::{DEEPEST_PROCESS, MAX_DEPTH, TOO_DEEP, is_whole};
 use super::model::Model;
 use super::quick::proved;
 use super::search::{Found, Goal, Passes, search};
 use super::start::starts;
 use super::tell::{Told, tell};
-use super::time::items_of;
 use super::verdict::Verdict;
 use crate::approval::{Demand, conjuncts};
 use crate::definition::process::{Passes as Passed, PassesApproval};

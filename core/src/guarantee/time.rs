@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::equipped::{Asks, asks};
 use super::every_path::World;
+use super::items::most_items;
 use super::judge::{DEEPEST_PROCESS, MAX_DEPTH, TOO_DEEP, is_whole};
 use super::model::can_fail;
+use super::pauses::{Pauses, retry};
 use super::verdict::{Counterexample, Place, Verdict};
 use crate::definition::process::Defaults;
 use crate::definition::repository::{File, Repository};
 use crate::definition::step::human_approval::OnTimeout;
-use crate::definition::step::wait::WaitEvent;
-use crate::definition::step::{AgentTask, Foreach, HumanApproval, Join, RunOn, StepKind};
-use crate::definition::{Backoff, ErrorClass, Process, Retry, Step, StepType, Templated};
-use crate::execution::input::{LONGEST_RETRY_AFTER, usual_retry};
+use crate::definition::step::wait::{Wait, WaitEvent};
+use crate::definition::step::{AgentTask, Foreach, HumanApproval, Join, RunOn, StepKind, SubProcess};
+use crate::definition::{ErrorClass, Step, Templated};
 use crate::graph::{Graph, StepIndex};
 use crate::source::Spanned;
 use crate::validate::ProcessScope;
@@ -87,6 +88,29 @@ struct Endless<'r> {
 
 type Bound<'r> = Result<Longest<'r>, Endless<'r>>;
 
+impl Longest<'_> {
+    /// Something else comes behind it.
+    fn then(&mut self, next: Self) {
+        self.millis = self.millis.saturating_add(next.millis).min(FOREVER);
+        self.links.extend(next.links);
+    }
+}
+
+impl<'r> Endless<'r> {
+    fn of(context: &Context<'_, 'r>, step: &Step, why: String, help: String) -> Self {
+        let links = vec![link(context, step, format!("`{}`", step.id))];
+        Self { faulty: false, unproved: false, why, help, links }
+    }
+
+    fn unproved(context: &Context<'_, 'r>, step: &Step, why: String) -> Self {
+        Self { unproved: true, ..Self::of(context, step, why, String::new()) }
+    }
+
+    fn faulty() -> Self {
+        Self { faulty: true, unproved: false, why: String::new(), help: String::new(), links: Vec::new() }
+    }
+}
+
 struct Clock<'c, 'w, 'r> {
     world: &'c World<'w, 'r>,
     repository: &'r Repository,
@@ -121,9 +145,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             }
             (Err(endless), None) => return Err(endless),
         };
-        let undone = self.undone(&context, steps)?;
-        longest.millis = longest.millis.saturating_add(undone.millis).min(FOREVER);
-        longest.links.extend(undone.links);
+        longest.then(self.undone(&context, steps)?);
         Ok(longest)
     }
 
@@ -133,14 +155,10 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
         let mut longest = Longest::default();
         for (index, step) in graph.steps().enumerate() {
             if step.run_on == RunOn::Compensation && graph.undone_by(index).next().is_some() {
-                let one = self.step(context, step)?;
-                longest.millis = longest.millis.saturating_add(one.millis).min(FOREVER);
-                longest.links.extend(one.links);
+                longest.then(self.step(context, step)?);
             }
             if let StepKind::Foreach(foreach) = &step.kind {
-                let inside = self.undone_inside(context, step, foreach)?;
-                longest.millis = longest.millis.saturating_add(inside.millis).min(FOREVER);
-                longest.links.extend(inside.links);
+                longest.then(self.undone_inside(context, step, foreach)?);
             }
         }
         Ok(longest)
@@ -153,23 +171,14 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             return Ok(Longest::default());
         }
         let id = step.id.as_str();
-        let link = |words: String| vec![Link { words, file: context.process.file, span: step.id.span }];
-        match most_items(context.process.process, foreach) {
-            Some(items) => Ok(Longest {
-                millis: item.millis.saturating_mul(items).min(FOREVER),
-                links: link(format!(
-                    "{items} items of `{id}` are undone one after the other, each up to {}",
-                    Duration::from_millis(item.millis)
-                )),
-            }),
-            None => Err(Endless {
-                faulty: false,
-                unproved: true,
-                why: format!("nothing says how many items of `{id}` have to be undone; give its list a `max_items`"),
-                help: String::new(),
-                links: link(format!("`{id}`")),
-            }),
-        }
+        let Some(items) = most_items(context.process.process, foreach) else {
+            let why = format!("nothing says how many items of `{id}` have to be undone; give its list a `max_items`");
+            return Err(Endless::unproved(context, step, why));
+        };
+        let each = Duration::from_millis(item.millis);
+        let words = format!("{items} items of `{id}` are undone one after the other, each up to {each}");
+        let millis = item.millis.saturating_mul(items).min(FOREVER);
+        Ok(Longest { millis, links: vec![link(context, step, words)] })
     }
 
     /// The longest way through a list of steps, of which only some are counted.
@@ -237,136 +246,94 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
 
     /// One step with all its attempts.
     fn step(&mut self, context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
-        let id = step.id.as_str();
-        let link = |words: String| Link { words, file: context.process.file, span: step.id.span };
-        let plain = |millis: u64, words: String| {
-            let links = if millis == 0 { Vec::new() } else { vec![link(words)] };
-            Ok(Longest { millis, links })
-        };
-        let endless = |why: String, help: String| {
-            Err(Endless { faulty: false, unproved: false, why, help, links: vec![link(format!("`{id}`"))] })
-        };
-        let no_timeout = || Err(without_timeout(id, link));
         if let Some(limit) = cut_short(step) {
-            return self.up_to(context, step, limit);
+            return up_to(context, step, limit);
         }
         match &step.kind {
             StepKind::Set(_) | StepKind::Gateway(_) => Ok(Longest::default()),
-            StepKind::Wait(wait) => match (wait.duration.as_deref(), &wait.until, &wait.event) {
-                (Some(Templated::Literal(pause)), ..) => plain(pause.as_millis(), format!("`{id}` waits {pause}")),
-                (Some(_), ..) => {
-                    endless(format!("how long `{id}` waits is computed"), format!("write out `for` of `{id}`"))
-                }
-                (None, Some(_), _) => {
-                    endless(format!("`{id}` waits for a moment"), format!("wait a length of time in `{id}`: `for`"))
-                }
-                (None, None, Some(event)) => match awaited(context, step, event) {
-                    Some(Templated::Literal(limit)) => {
-                        let words = format!("`{id}` waits up to {limit} for `{}`", event.name.value);
-                        // It fails in no other way than that nothing came.
-                        match self.retry(context, step).is_some_and(|retry| retry.covers(ErrorClass::Timeout)) {
-                            true => self.attempts(context, step, limit.as_millis(), words),
-                            false => plain(limit.as_millis(), words),
-                        }
-                    }
-                    _ => endless(
-                        format!("`{id}` waits for an event without a `timeout`"),
-                        format!("give the event of `{id}` a `timeout`"),
-                    ),
-                },
-                (None, None, None) => Ok(Longest::default()),
-            },
-            StepKind::HumanApproval(approval) => match context.limit(step) {
-                None => no_timeout(),
-                Some(Templated::Template(_)) => Err(computed(id, link)),
-                Some(Templated::Literal(timeout)) => {
-                    let (total, deadlines) = people(self.world, approval, timeout);
-                    let words = match deadlines {
-                        1 => format!("`{id}` waits {timeout} for people"),
-                        many => format!("`{id}` waits {many} times {timeout} for people"),
-                    };
-                    plain(total, words)
-                }
-            },
-            StepKind::Form(_) => match context.limit(step) {
-                None => no_timeout(),
-                Some(Templated::Template(_)) => Err(computed(id, link)),
-                Some(Templated::Literal(timeout)) => {
-                    plain(timeout.as_millis(), format!("`{id}` waits {timeout} for people"))
-                }
-            },
-            StepKind::Foreach(foreach) => {
-                let own = literal(step).map(|timeout| (timeout.as_millis(), timeout));
-                if let Some((millis, timeout)) = own {
-                    return self.attempts(context, step, millis, format!("`{id}` runs up to {timeout}"));
-                }
-                let default = context.default_limit(step);
-                let Some(items) = most_items(context.process.process, foreach) else {
-                    if let Some(timeout) = default {
-                        return self.up_to(context, step, timeout);
-                    }
-                    let help = format!("give the list a `max_items`, or `{id}` a `timeout`");
-                    return endless(format!("`{id}` has no bound on its items"), help);
-                };
-                let deeper = Context { depth: context.depth + 1, ..*context };
-                let item = self.way(&deeper, &foreach.steps, Counts::All);
-                let rounds = items.div_ceil(u64::from(foreach.max_parallel.max(1)));
-                let total = |item: &Longest<'_>| item.millis.saturating_mul(rounds).min(FOREVER);
-                if let Some(timeout) = default.filter(|limit| is_beyond(*limit, item.as_ref().map(total))) {
-                    return self.up_to(context, step, timeout);
-                }
-                let item = item?;
-                let words = format!("`{id}` runs {items} items of up to {}", Duration::from_millis(item.millis));
-                self.attempts(context, step, total(&item), words)
+            StepKind::Wait(wait) => pause(context, step, wait),
+            StepKind::HumanApproval(approval) => self.approval(context, step, approval),
+            StepKind::Form(_) => {
+                let timeout = limit(context, step)?;
+                Ok(once(context, step, timeout.as_millis(), format!("`{}` waits {timeout} for people", step.id)))
             }
-            StepKind::Process(call) if call.wait => {
-                if let Some(timeout) = literal(step) {
-                    return self.attempts(context, step, timeout.as_millis(), format!("`{id}` runs up to {timeout}"));
-                }
-                let child = self.child(context, call.process.as_str(), step);
-                let default = context.default_limit(step);
-                if let Some(timeout) = default.filter(|limit| is_beyond(*limit, child.as_ref().map(|it| it.millis))) {
-                    return self.up_to(context, step, timeout);
-                }
-                let child = child?;
-                let words =
-                    format!("`{id}` runs `{}`, up to {}", call.process.as_str(), Duration::from_millis(child.millis));
-                self.attempts(context, step, child.millis, words)
-            }
+            StepKind::Foreach(foreach) => self.list(context, step, foreach),
+            StepKind::Process(call) if call.wait => self.sub_process(context, step, call),
             StepKind::Process(_) => Ok(Longest::default()),
             StepKind::AgentTask(task) => self.agent(context, step, task),
-            _ => self.call(context, step),
+            _ => call(context, step),
         }
     }
 
-    /// A step that calls something.
-    fn call(&self, context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
-        self.up_to(context, step, limit(context, step)?)
+    fn approval(&self, context: &Context<'_, 'r>, step: &Step, approval: &HumanApproval) -> Bound<'r> {
+        let timeout = limit(context, step)?;
+        let (total, deadlines) = people(self.world, approval, timeout);
+        let words = match deadlines {
+            1 => format!("`{}` waits {timeout} for people", step.id),
+            many => format!("`{}` waits {many} times {timeout} for people", step.id),
+        };
+        Ok(once(context, step, total, words))
     }
 
-    fn up_to(&self, context: &Context<'_, 'r>, step: &Step, limit: Duration) -> Bound<'r> {
-        self.attempts(context, step, limit.as_millis(), format!("`{}` runs up to {limit}", step.id))
+    /// All items of a `foreach`, in rounds.
+    fn list(&mut self, context: &Context<'_, 'r>, step: &Step, foreach: &Foreach) -> Bound<'r> {
+        let id = step.id.as_str();
+        if let Some(timeout) = literal(step) {
+            return up_to(context, step, timeout);
+        }
+        let default = context.default_limit(step);
+        let Some(items) = most_items(context.process.process, foreach) else {
+            if let Some(timeout) = default {
+                return up_to(context, step, timeout);
+            }
+            let help = format!("give the list a `max_items`, or `{id}` a `timeout`");
+            return Err(Endless::of(context, step, format!("`{id}` has no bound on its items"), help));
+        };
+        let deeper = Context { depth: context.depth + 1, ..*context };
+        let item = self.way(&deeper, &foreach.steps, Counts::All);
+        let rounds = items.div_ceil(u64::from(foreach.max_parallel.max(1)));
+        let total = |item: &Longest<'_>| item.millis.saturating_mul(rounds).min(FOREVER);
+        if let Some(timeout) = default.filter(|limit| is_beyond(*limit, item.as_ref().map(total))) {
+            return up_to(context, step, timeout);
+        }
+        let item = item?;
+        let words = format!("`{id}` runs {items} items of up to {}", Duration::from_millis(item.millis));
+        Ok(attempts(context, step, total(&item), words))
+    }
+
+    /// A step that waits for another process.
+    fn sub_process(&mut self, context: &Context<'_, 'r>, step: &Step, call: &SubProcess) -> Bound<'r> {
+        if let Some(timeout) = literal(step) {
+            return up_to(context, step, timeout);
+        }
+        let child = self.child(context, call.process.as_str(), step);
+        let default = context.default_limit(step);
+        if let Some(timeout) = default.filter(|limit| is_beyond(*limit, child.as_ref().map(|it| it.millis))) {
+            return up_to(context, step, timeout);
+        }
+        let child = child?;
+        let most = Duration::from_millis(child.millis);
+        let words = format!("`{}` runs `{}`, up to {most}", step.id, call.process.as_str());
+        Ok(attempts(context, step, child.millis, words))
     }
 
     /// A task of an agent. While people are asked about a call its time stands still, and it begins anew behind that.
     fn agent(&self, context: &Context<'_, 'r>, step: &Step, task: &AgentTask) -> Bound<'r> {
         let id = step.id.as_str();
-        let again = self.retry(context, step).map_or(0, |retry| u64::from(retry.max_attempts - 1));
+        let again = retry(context.defaults, step).map_or(0, |retry| u64::from(retry.max_attempts - 1));
         match asks(self.repository, task) {
             // Calls that people refuse do not count for `max_tool_calls`.
-            Asks::Before(tool) => Err(Endless {
-                faulty: false,
-                unproved: true,
-                why: format!(
+            Asks::Before(tool) => Err(Endless::unproved(
+                context,
+                step,
+                format!(
                     "nothing says how often `{id}` asks people about calls of `{tool}`, up to a day each; give the tool \
                      `approval: never`, or set `defaults.execution_timeout`"
                 ),
-                help: String::new(),
-                links: vec![Link { words: format!("`{id}`"), file: context.process.file, span: step.id.span }],
-            }),
+            )),
             Asks::AfterTimeout if again > 0 => {
                 let limit = limit(context, step)?.as_millis();
-                let mut longest = self.call(context, step)?;
+                let mut longest = call(context, step)?;
                 let asked = again.saturating_mul(LONGEST_QUESTION.saturating_add(limit));
                 longest.millis = longest.millis.saturating_add(asked).min(FOREVER);
                 for link in &mut longest.links {
@@ -374,54 +341,24 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
                 }
                 Ok(longest)
             }
-            Asks::Nobody | Asks::AfterTimeout => self.call(context, step),
+            Asks::Nobody | Asks::AfterTimeout => call(context, step),
         }
-    }
-
-    /// How a step is tried again, where it is.
-    fn retry(&self, context: &Context<'_, 'r>, step: &Step) -> Option<Retry> {
-        let usual = usual_retry(step.step_type());
-        let retry = step.retry.as_ref().or(context.defaults.retry.as_ref()).or(usual.as_ref());
-        retry.filter(|retry| retry.max_attempts > 1).cloned()
-    }
-
-    /// The same thing again as often as `retry` allows, with the pauses between.
-    fn attempts(&self, context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Bound<'r> {
-        let link = |words| Link { words, file: context.process.file, span: step.id.span };
-        let Some(retry) = self.retry(context, step) else {
-            return Ok(Longest { millis, links: vec![link(words)] });
-        };
-        let asked = asks_for_pauses(step, &retry);
-        let pauses = (1..retry.max_attempts).map(|tries| pause(&retry, tries).max(asked));
-        let pauses = pauses.fold(0_u64, u64::saturating_add);
-        let total = millis.saturating_mul(u64::from(retry.max_attempts)).saturating_add(pauses).min(FOREVER);
-        let mut words =
-            format!("{words}, {} times, with pauses of {}", retry.max_attempts, Duration::from_millis(pauses));
-        if asked > 0 {
-            words.push_str(" where the other side asks for them");
-        }
-        Ok(Longest { millis: total, links: vec![link(words)] })
     }
 
     fn child(&mut self, context: &Context<'_, 'r>, name: &str, step: &Step) -> Bound<'r> {
-        let link = || Link { words: format!("`{}`", step.id), file: context.process.file, span: step.id.span };
         if let Some(known) = self.known.get(name) {
             return known.clone();
         }
-        let faulty = || {
-            Err(Endless { faulty: true, unproved: false, why: String::new(), help: String::new(), links: Vec::new() })
-        };
-        let Some(child) = self.world.processes.get(name).copied() else { return faulty() };
+        let Some(child) = self.world.processes.get(name).copied() else { return Err(Endless::faulty()) };
         if self.within.len() >= DEEPEST_PROCESS || !is_whole(child) || self.within.contains(name) {
-            return faulty();
+            return Err(Endless::faulty());
         }
         if context.depth >= MAX_DEPTH {
-            let (why, help) = (TOO_DEEP.to_owned(), String::new());
-            return Err(Endless { faulty: false, unproved: true, why, help, links: vec![link()] });
+            return Err(Endless::unproved(context, step, TOO_DEEP.to_owned()));
         }
         self.within.insert(name.to_owned());
         let bound = self.execution(child, context.depth + 1).map_err(|mut endless| {
-            endless.links.insert(0, link());
+            endless.links.insert(0, link(context, step, format!("`{}`", step.id)));
             endless
         });
         self.within.remove(name);
@@ -447,35 +384,80 @@ struct Context<'c, 'r> {
     depth: usize,
 }
 
-/// How long an attempt of a step that calls something may take.
+fn link<'r>(context: &Context<'_, 'r>, step: &Step, words: String) -> Link<'r> {
+    Link { words, file: context.process.file, span: step.id.span }
+}
+
+fn pause<'r>(context: &Context<'_, 'r>, step: &Step, wait: &Wait) -> Bound<'r> {
+    let id = step.id.as_str();
+    let endless = |why: String, help: String| Err(Endless::of(context, step, why, help));
+    match (wait.duration.as_deref(), &wait.until, &wait.event) {
+        (Some(Templated::Literal(pause)), ..) => {
+            Ok(once(context, step, pause.as_millis(), format!("`{id}` waits {pause}")))
+        }
+        (Some(_), ..) => endless(format!("how long `{id}` waits is computed"), format!("write out `for` of `{id}`")),
+        (None, Some(_), _) => {
+            endless(format!("`{id}` waits for a moment"), format!("wait a length of time in `{id}`: `for`"))
+        }
+        (None, None, Some(event)) => until_event(context, step, event),
+        (None, None, None) => Ok(Longest::default()),
+    }
+}
+
+/// A step that waits for an event. It fails in no other way than that nothing came.
+fn until_event<'r>(context: &Context<'_, 'r>, step: &Step, event: &WaitEvent) -> Bound<'r> {
+    let id = step.id.as_str();
+    let Some(Templated::Literal(limit)) = awaited(context, step, event) else {
+        let why = format!("`{id}` waits for an event without a `timeout`");
+        return Err(Endless::of(context, step, why, format!("give the event of `{id}` a `timeout`")));
+    };
+    let words = format!("`{id}` waits up to {limit} for `{}`", event.name.value);
+    match retry(context.defaults, step).is_some_and(|retry| retry.covers(ErrorClass::Timeout)) {
+        true => Ok(attempts(context, step, limit.as_millis(), words)),
+        false => Ok(once(context, step, limit.as_millis(), words)),
+    }
+}
+
+/// A step that calls something.
+fn call<'r>(context: &Context<'_, 'r>, step: &Step) -> Bound<'r> {
+    up_to(context, step, limit(context, step)?)
+}
+
+fn up_to<'r>(context: &Context<'_, 'r>, step: &Step, limit: Duration) -> Bound<'r> {
+    Ok(attempts(context, step, limit.as_millis(), format!("`{}` runs up to {limit}", step.id)))
+}
+
+/// What a step does a single time.
+fn once<'r>(context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Longest<'r> {
+    let links = if millis == 0 { Vec::new() } else { vec![link(context, step, words)] };
+    Longest { millis, links }
+}
+
+/// The same thing again as often as `retry` allows, with the pauses between.
+fn attempts<'r>(context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Longest<'r> {
+    let Some(retry) = retry(context.defaults, step) else {
+        return Longest { millis, links: vec![link(context, step, words)] };
+    };
+    let pauses = Pauses::of(step, &retry);
+    let total = millis.saturating_mul(u64::from(retry.max_attempts)).saturating_add(pauses.millis).min(FOREVER);
+    let between = Duration::from_millis(pauses.millis);
+    let mut words = format!("{words}, {} times, with pauses of {between}", retry.max_attempts);
+    if pauses.asked {
+        words.push_str(" where the other side asks for them");
+    }
+    Longest { millis: total, links: vec![link(context, step, words)] }
+}
+
+/// How long an attempt of a step may take.
 fn limit<'r>(context: &Context<'_, 'r>, step: &Step) -> Result<Duration, Endless<'r>> {
     let id = step.id.as_str();
-    let link = |words: String| Link { words, file: context.process.file, span: step.id.span };
+    let endless = |why: String, help: String| Err(Endless::of(context, step, why, help));
     match context.limit(step) {
         Some(Templated::Literal(limit)) => Ok(limit),
-        Some(Templated::Template(_)) => Err(computed(id, link)),
-        None => Err(without_timeout(id, link)),
-    }
-}
-
-fn without_timeout<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Endless<'r> {
-    Endless {
-        faulty: false,
-        unproved: false,
-        why: format!("`{id}` has no `timeout`"),
-        help: format!("give `{id}` a `timeout`"),
-        links: vec![link(format!("`{id}`"))],
-    }
-}
-
-fn computed<'r>(id: &str, link: impl Fn(String) -> Link<'r>) -> Endless<'r> {
-    let help = format!("write out the `timeout` of `{id}`");
-    Endless {
-        faulty: false,
-        unproved: false,
-        why: format!("the `timeout` of `{id}` is computed"),
-        help,
-        links: vec![link(format!("`{id}`"))],
+        Some(Templated::Template(_)) => {
+            endless(format!("the `timeout` of `{id}` is computed"), format!("write out the `timeout` of `{id}`"))
+        }
+        None => endless(format!("`{id}` has no `timeout`"), format!("give `{id}` a `timeout`")),
     }
 }
 
@@ -555,67 +537,4 @@ fn people(world: &World<'_, '_>, approval: &HumanApproval, timeout: Duration) ->
         }
     }
     (due, deadlines)
-}
-
-/// The longest pause after so many tries, in milliseconds: jitter only shortens it.
-fn pause(retry: &Retry, tries: u32) -> u64 {
-    let initial = retry.initial.as_millis();
-    let pause = match retry.backoff {
-        Backoff::Fixed => initial,
-        Backoff::Exponential => initial.saturating_mul(1_u64.checked_shl(tries - 1).unwrap_or(u64::MAX)),
-    };
-    pause.min(retry.max.as_millis())
-}
-
-/// How long the other side may ask to be left alone, where its answer is one that is tried again.
-fn asks_for_pauses(step: &Step, retry: &Retry) -> u64 {
-    let called = matches!(
-        step.step_type(),
-        StepType::ApiCall | StepType::McpCall | StepType::AiGenerate | StepType::AgentTask | StepType::Notify
-    );
-    let answers = [ErrorClass::RateLimited, ErrorClass::ServerError, ErrorClass::Refused];
-    if called && answers.into_iter().any(|class| retry.covers(class)) { LONGEST_RETRY_AFTER } else { 0 }
-}
-
-/// How many items a `foreach` has that begins with them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Items {
-    pub(super) least: u64,
-    /// Nothing where it is not known.
-    pub(super) most: Option<u64>,
-}
-
-/// How many items a `foreach` has at most, where that is known: a list that is written out, or an input or an answer with
-/// `max_items`.
-pub(super) fn most_items(process: &Process, foreach: &Foreach) -> Option<u64> {
-    items_of(process, foreach)?.most
-}
-
-/// What is known of the list of a `foreach`. Where the list is missing, the step fails.
-pub(super) fn items_of(process: &Process, foreach: &Foreach) -> Option<Items> {
-    use crate::expression::Template;
-    let exactly = |items: usize| Items { least: items as u64, most: Some(items as u64) };
-    if let Some(items) = foreach.items.value.as_array() {
-        return Some(exactly(items.len()));
-    }
-    let template = Template::parse(foreach.items.value.as_str()?).ok().filter(Template::is_native)?;
-    let [reference] = template.references() else { return None };
-    let inside = super::conditions::bare(template.text());
-    if inside != template.text().get(reference.range.clone())? {
-        return None;
-    }
-    let field = match (reference.root(), reference.path.len()) {
-        ("inputs", 2) => process.header.inputs.get(reference.name(1)?)?,
-        ("steps", 4) if reference.name(2) == Some("output") => match &process.step(reference.name(1)?)?.kind {
-            StepKind::Form(form) => form.fields.get(reference.name(3)?)?,
-            _ => return None,
-        },
-        ("context", 2) => {
-            let constant = process.header.context.get(reference.name(1)?)?;
-            return constant.value.as_array().map(|items| exactly(items.len()));
-        }
-        _ => return None,
-    };
-    let least = field.min_items.as_ref().map_or(0, |least| least.value);
-    Some(Items { least, most: field.max_items.as_ref().map(|most| most.value) })
 }

@@ -97,6 +97,20 @@ async fn faults_of_the_receiver_have_their_class_and_show_no_secret() {
 }
 
 #[tokio::test]
+async fn of_several_faults_the_one_whose_pause_is_honoured_longest_gives_the_class() {
+    let server = Server::start(|seen| {
+        let mut answer = json_answer(if seen.line == "POST /slow" { 408 } else { 429 }, json!({}));
+        answer.headers_mut().insert("retry-after", "3600".parse().unwrap());
+        answer
+    })
+    .await;
+    let receivers = json!([{"to": server.url("/slow")}, {"to": server.url("/busy")}]);
+    let input = json!({"channel": "webhook", "receivers": receivers, "message": "hello"});
+    let error = told(input, Vec::new()).await.result.unwrap_err();
+    assert_eq!((error.class, error.retry_after_ms), (ErrorClass::RateLimited, Some(3_600_000)));
+}
+
+#[tokio::test]
 async fn what_cannot_be_told_says_why() {
     for (input, why) in [
         (

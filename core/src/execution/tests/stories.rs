@@ -413,13 +413,19 @@ fn a_name_is_filled_in_when_its_step_starts_and_fails_nothing() {
 }
 
 #[test]
-fn nobody_asks_a_step_to_wait_for_longer_than_a_day() {
-    let steps = "- {id: a, type: api_call, url: 'https://example.com', retry: {jitter: false}}";
-    for (asked, seconds) in [(2_000, 2), (u64::MAX, 86_400)] {
-        let mut world = World::start(steps);
-        let error = StepError::new(crate::definition::ErrorClass::RateLimited, "later");
-        world.ends("a", Err(StepError { retry_after_ms: Some(asked), ..error }));
-        let Some(Waiting::Retry { at }) = world.execution.steps["a"].waiting else { panic!("it is tried again") };
-        assert_eq!(at.duration_since(world.now).as_secs(), seconds, "{asked}");
+fn nobody_asks_a_step_to_wait_for_longer_than_its_failure_allows() {
+    use crate::definition::ErrorClass::{Network, RateLimited, Refused, Schema, ServerError, Timeout};
+    let steps = "- {id: a, type: api_call, url: 'https://example.com', retry: {jitter: false, on: [any]}}";
+    let day = 86_400;
+    for (class, longest) in
+        [(RateLimited, day), (ServerError, day), (Refused, day), (Timeout, 30), (Network, 30), (Schema, 1)]
+    {
+        for (asked, seconds) in [(2_000, longest.min(2)), (u64::MAX, longest)] {
+            let mut world = World::start(steps);
+            let error = StepError::new(class, "later");
+            world.ends("a", Err(StepError { retry_after_ms: Some(asked), ..error }));
+            let Some(Waiting::Retry { at }) = world.execution.steps["a"].waiting else { panic!("it is tried again") };
+            assert_eq!(at.duration_since(world.now).as_secs(), seconds, "{class:?} {asked}");
+        }
     }
 }

@@ -68,7 +68,7 @@ fn people_whom_an_agent_asks_take_their_time() {
             "unproved: nothing says how often `t` asks people about calls of `hub`, up to a day each; give the tool `approval: never`, or set `defaults.execution_timeout`",
             "holds",
             "holds",
-            "fails: `start` → `t` runs up to 10m, 2 times, with pauses of 1s, and people have a day to say whether an interrupted call is made again = 1d30m1s, which is longer than 1d | shorten a timeout on this way, or set `defaults.execution_timeout`",
+            "fails: `start` → `t` runs up to 10m, 2 times, with pauses of 30s where the other side asks for them, and people have a day to say whether an interrupted call is made again = 1d30m30s, which is longer than 1d | shorten a timeout on this way, or set `defaults.execution_timeout`",
             "holds",
             "holds",
             "unproved: nothing says how often `t` asks people about calls of `hub`, up to a day each; give the tool `approval: never`, or set `defaults.execution_timeout`",
@@ -77,4 +77,26 @@ fn people_whom_an_agent_asks_take_their_time() {
         ]
         "#,
     );
+}
+
+#[test]
+fn a_pause_that_the_other_side_asks_for_is_as_long_as_the_engine_honours_it() {
+    let call = |bound: &str, on: &str| {
+        let retry = format!("retry: {{max_attempts: 3, backoff: fixed, initial: 1s, on: [{on}]}}");
+        within(bound, "", &format!("{{id: c, type: api_call, url: 'https://example.com', timeout: 1m, {retry}}}"), &[])
+    };
+    for on in ["timeout", "network", "timeout, network"] {
+        assert_eq!(call("4m", on), "holds", "{on}");
+        assert_eq!(
+            call("239s", on),
+            "fails: `start` → `c` runs up to 1m, 3 times, with pauses of 1m where the other side asks for them = 4m, which is longer than 3m59s | shorten a timeout on this way, or set `defaults.execution_timeout`",
+            "{on}"
+        );
+    }
+    for on in ["rate_limited", "server_error", "any", "timeout, server_error"] {
+        assert_eq!(call("51h", on), "holds", "{on}");
+        assert!(call("48h", on).starts_with("fails"), "{on}");
+    }
+    assert_eq!(call("182s", "schema"), "holds");
+    assert!(call("181s", "schema").starts_with("fails"));
 }
