@@ -10,11 +10,12 @@ use flowctl_core::validate::{Options, Report, validate};
 #[path = "../benches/validate/hostile.rs"]
 mod hostile;
 
-fn judged(path: &str, text: String) -> Report {
-    let length = u32::try_from(text.len()).unwrap();
-    let repository = Repository::read([(path.to_owned(), text)]);
+fn judged(files: Vec<(String, String)>) -> Report {
+    let repository = Repository::read(files.clone());
     let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
     for finding in &report.findings {
+        let (path, text) = files.iter().find(|(path, _)| *path == finding.path).unwrap();
+        let length = u32::try_from(text.len()).unwrap();
         assert!(finding.span.start <= finding.span.end && finding.span.end <= length, "{}: {:?}", path, finding.span);
     }
     report
@@ -23,8 +24,8 @@ fn judged(path: &str, text: String) -> Report {
 #[test]
 fn hostile_files_end_in_a_finding() {
     let mut said = String::new();
-    for (name, text) in hostile::files(hostile::Size::Small) {
-        let report = judged(".flow/processes/a.yaml", text);
+    for (name, files) in hostile::repositories(hostile::Size::Small) {
+        let report = judged(files);
         let first = report.findings.first();
         let first = first.map_or("nothing".to_owned(), |finding| format!("{} {}", finding.code, finding.message));
         let _ = writeln!(said, "{name}: {first}");
@@ -38,7 +39,7 @@ fn every_kind_of_file_may_be_hostile() {
     let folders = ["flow", "agents/a", "tools/a", "policies/a", "tests/a", "schemas/a"];
     for folder in folders {
         for (name, text) in hostile::files(hostile::Size::Small) {
-            let report = judged(&format!(".flow/{folder}.yaml"), text);
+            let report = judged(vec![(format!(".flow/{folder}.yaml"), text)]);
             assert!(folder.starts_with("schemas") || !report.findings.is_empty(), "{name} as {folder}");
         }
     }

@@ -12,7 +12,16 @@ pub enum Size {
     Full,
 }
 
-/// The files by name.
+/// The repositories by name, each with the paths and texts of its files: those of one process, and those of many.
+pub fn repositories(size: Size) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let calls = if size == Size::Small { 8 } else { 200 };
+    let one = |(name, text)| (name, vec![(".flow/processes/a.yaml".to_owned(), text)]);
+    let mut repositories: Vec<_> = files(size).into_iter().map(one).collect();
+    repositories.push(("many-calls-of-processes", calls_of_processes(calls)));
+    repositories
+}
+
+/// The files of one process by name.
 pub fn files(size: Size) -> Vec<(&'static str, String)> {
     let pick = |small, full| if size == Size::Small { small } else { full };
     vec![
@@ -131,6 +140,27 @@ fn misspelt_receivers(count: usize) -> String {
     }
     text.push_str("steps:\n  - {id: a, type: wait, for: 1s}\n");
     text
+}
+
+/// Processes as deep as they may run each other, each of which runs the next one many times: there are more ways through
+/// them than anybody can go. All guarantees are stated of all of them.
+fn calls_of_processes(calls: usize) -> Vec<(String, String)> {
+    const DEEPEST: usize = 16;
+    let guarantees = "guarantees: [{every_path_to: api_call, passes: {approval: {team: leads}}}, {every_path_to: workflow, passes: {approval: {team: leads}}}, {no_data_from: trigger, to: [s0]}, {ends_within: 1s}, {at_most: 0.01 USD}]";
+    let process = |level: usize| {
+        let mut text =
+            format!("name: p{level}\nversion: 1\ninputs: {{v: {{type: string, default: x}}}}\n{guarantees}\nsteps:\n");
+        for number in 0..calls {
+            let what = match level {
+                DEEPEST => "type: api_call, url: 'https://example.com', headers: {x-v: '{{ inputs.v }}'}".to_owned(),
+                _ => format!("type: process, process: p{}, inputs: {{v: '{{{{ inputs.v }}}}'}}", level + 1),
+            };
+            let _ = writeln!(text, "  - {{id: s{number}, {what}}}");
+        }
+        text.push_str("outputs: {v: '{{ steps.s0.output }}'}\n");
+        (format!(".flow/processes/p{level}.yaml"), text)
+    };
+    (0..=DEEPEST).map(process).collect()
 }
 
 /// Each step calls a process that needs what none gives.

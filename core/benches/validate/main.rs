@@ -14,7 +14,7 @@ mod hostile;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -82,14 +82,14 @@ fn generated() -> Result<(), Failure> {
 /// Each file in a process of its own, so that the peak of memory is its own.
 fn hostile(only: Option<&String>) -> Result<(), Failure> {
     let mut over = Vec::new();
-    for (name, text) in hostile::files(hostile::Size::Full) {
+    for (name, files) in hostile::repositories(hostile::Size::Full) {
         if only.is_some_and(|only| only != name) {
             continue;
         }
         let mut child =
             Command::new(std::env::current_exe()?).arg(JUDGE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().ok_or("the other process reads nothing")?;
-        input.write_all(text.as_bytes())?;
+        serde_json::to_writer(&mut input, &files)?;
         drop(input);
         let told = child.wait_with_output()?;
         if !told.status.success() {
@@ -108,13 +108,11 @@ fn hostile(only: Option<&String>) -> Result<(), Failure> {
     }
 }
 
-/// Judges what stands on standard input; prints milliseconds and MiB.
+/// Judges the files on standard input; prints milliseconds and MiB.
 fn judge() -> Result<(), Failure> {
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text)?;
-    let file = [(".flow/processes/a.yaml".to_owned(), text)];
+    let files: Files = serde_json::from_reader(io::stdin().lock())?;
     let start = Instant::now();
-    validated(&file);
+    validated(&files);
     println!("{}", json!([milliseconds(start.elapsed()), peak_rss()]));
     Ok(())
 }

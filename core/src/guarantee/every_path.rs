@@ -77,7 +77,15 @@ fn every_path_of<'r>(
     target: Target<'_>,
     passed: &Passed,
 ) -> Verdict<'r> {
-    let mut prover = Prover { world, target, passed, searches: 0, passing: BTreeMap::new(), within: BTreeSet::new() };
+    let mut prover = Prover {
+        world,
+        target,
+        passed,
+        searches: 0,
+        passing: BTreeMap::new(),
+        known: BTreeMap::new(),
+        within: BTreeSet::new(),
+    };
     let answer = prover.look(Place { process, steps: &process.process.steps, is_top: true, depth: 0 });
     match answer {
         Answer { worst: Some(told), .. } => Verdict::Fails(told.into_counterexample()),
@@ -122,7 +130,7 @@ struct Place<'p, 'r> {
 }
 
 /// What was found out about the steps of a list.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Answer<'r> {
     /// Whether some target may start at all.
     ever: bool,
@@ -139,6 +147,8 @@ struct Prover<'w, 'p, 'r> {
     searches: usize,
     /// Whether a process that completes has passed, by its name.
     passing: BTreeMap<String, bool>,
+    /// What was found out about a process that others run, by its name.
+    known: BTreeMap<String, Answer<'r>>,
     /// Processes that are being looked at.
     within: BTreeSet<String>,
 }
@@ -241,24 +251,31 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
                 Some(self.look(inner)).filter(Answer::says_something)
             }
             StepKind::Process(call) if matches!(self.target, Target::Type(_)) => {
-                let name = call.process.as_str();
-                let Some(child) = self.world.processes.get(name).copied() else {
-                    return Some(Answer { faulty: true, ..Answer::default() });
-                };
-                if self.within.len() >= DEEPEST_PROCESS || !is_whole(child) || self.within.contains(name) {
-                    return Some(Answer { faulty: true, ..Answer::default() });
-                }
-                if place.depth >= MAX_DEPTH {
-                    return Some(Answer { unsure: Some(TOO_DEEP.to_owned()), ..Answer::default() });
-                }
-                self.within.insert(name.to_owned());
-                let steps = &child.process.steps;
-                let inner = self.look(Place { process: child, steps, is_top: false, depth: place.depth + 1 });
-                self.within.remove(name);
-                Some(inner).filter(Answer::says_something)
+                Some(self.child(place, call.process.as_str())).filter(Answer::says_something)
             }
             _ => None,
         }
+    }
+
+    /// What is inside a process that a step runs. Each is looked at once, however many steps run it.
+    fn child(&mut self, place: Place<'p, 'r>, name: &str) -> Answer<'r> {
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let faulty = || Answer { faulty: true, ..Answer::default() };
+        let Some(child) = self.world.processes.get(name).copied() else { return faulty() };
+        if self.within.len() >= DEEPEST_PROCESS || !is_whole(child) || self.within.contains(name) {
+            return faulty();
+        }
+        if place.depth >= MAX_DEPTH {
+            return Answer { unsure: Some(TOO_DEEP.to_owned()), ..Answer::default() };
+        }
+        self.within.insert(name.to_owned());
+        let steps = &child.process.steps;
+        let inner = self.look(Place { process: child, steps, is_top: false, depth: place.depth + 1 });
+        self.within.remove(name);
+        self.known.insert(name.to_owned(), inner.clone());
+        inner
     }
 
     /// Which ends of a step pass.
