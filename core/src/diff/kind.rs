@@ -54,7 +54,7 @@ kinds! {
     AuthorAllowed "author-allowed" "The author may approve"
         "`allow_author` was turned on: who wrote the change may approve it.";
     TimeoutApproves "timeout-approves" "Silence approves"
-        "`on_timeout` became `approve` or `continue`: when the deadline passes the process goes on without a decision.";
+        "`on_timeout` became `approve` or `continue`: when the deadline passes the process goes on without a decision. Told also where such an approval got a deadline, or an earlier one.";
     RejectionContinues "rejection-continues" "A rejection does not stop"
         "`on_reject` became `continue`, or the failure of the approval, or of the loop or sub-process around it, is tolerated by `on_failure: continue` or `on_item_failure: continue`.";
     KeptOnPush "kept-on-push" "Approvals survive a push"
@@ -92,11 +92,11 @@ kinds! {
     AgentToolsWider "agent-tools-wider" "An agent has more tools"
         "An agent, or a step with an agent, may use tools that it could not use.";
     BudgetRaised "budget-raised" "A budget is higher"
-        "An agent or a generation may spend more, or has no limit any more.";
+        "An agent, a generation or a process may spend more, or has no limit any more.";
     RetriesRaised "retries-raised" "A write is repeated more often"
         "A step that writes outside is tried more often, or after more kinds of failure.";
     TimeoutLonger "timeout-longer" "A deadline is later"
-        "A timeout is longer or gone, or is computed in another way.";
+        "A timeout is longer or gone, or is computed in another way. A default is told for each process that it is in force for, also where `flow.yaml` says it.";
     CommandRoleLowered "command-role-lowered" "A command needs less"
         "A command may be used with a lower permission.";
     LevelLowered "level-lowered" "A rule is less severe"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path};
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path, timeout};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
 use crate::definition::step::form::FormTimeout;
@@ -230,6 +230,14 @@ impl Both<'_, '_> {
                 format!("`on_timeout`: {}", self.was_is("on_timeout")),
                 found,
             );
+        }
+        if goes_on(was.on_timeout)
+            && goes_on(is.on_timeout)
+            && let Some(how) = timeout::came_sooner(self.view, self.pair, self.before, self.after)
+        {
+            let outcome = if is.on_timeout == OnTimeout::Approve { "approve" } else { "continue" };
+            let message = format!("`timeout`: {how}, and then `on_timeout: {outcome}` decides");
+            self.tell(Kind::TimeoutApproves, "timeout", message, found);
         }
         if was.on_reject == OnReject::Fail && is.on_reject == OnReject::Continue {
             self.tell(

@@ -1,6 +1,6 @@
 //! What may be spent, and how often a write is tried.
 
-use super::{Commit, Found, Subject, View, effect, key_place, typed};
+use super::{Commit, Found, ProcessPair, Subject, View, effect, key_place, typed};
 use crate::definition::process::{Defaults, SpendingLimit};
 use crate::definition::repository::Definition;
 use crate::definition::step::agent_task::Budget;
@@ -27,8 +27,8 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         }
     }
     for pair in &view.processes {
-        let was = pair.before.process.header.defaults.clone().or(&view.before.defaults);
-        let is = pair.after.process.header.defaults.clone().or(&view.after.defaults);
+        let (was, is) = (pair.before.defaults(&view.before), pair.after.defaults(&view.after));
+        of_defaults(view, pair, (&was, &is), found);
         for (before, after) in pair.steps() {
             let mut tell = |kind, key: &str, message: String| {
                 let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
@@ -44,7 +44,22 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     }
 }
 
-/// The same of a budget that several calls share.
+/// What all models of an execution may cost together, and all executions of a process in a month.
+fn of_defaults(view: &View<'_>, pair: &ProcessPair<'_>, (was, is): (&Defaults, &Defaults), found: &mut Found) {
+    let budgets = [
+        ("execution_budget", &was.execution_budget, &is.execution_budget),
+        ("monthly_budget", &was.monthly_budget, &is.monthly_budget),
+    ];
+    for (key, was, is) in budgets {
+        let Some(how) = limit_raised(was.as_ref(), is.as_ref()) else { continue };
+        let place = pair.after.place_of_default(&view.after, key);
+        let place_before = pair.before.place_of_default(&view.before, key);
+        let message = format!("`defaults.{key}`: {how}");
+        found.tell(Kind::BudgetRaised, Subject::of(pair.definition()), message, place, Some(place_before));
+    }
+}
+
+/// The same as [`raised`] of a budget that several calls share.
 fn limit_raised(was: Option<&SpendingLimit>, is: Option<&SpendingLimit>) -> Option<String> {
     let budget = |limit: &SpendingLimit| Budget {
         max_cost: limit.max_cost.clone(),

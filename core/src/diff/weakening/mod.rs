@@ -61,6 +61,8 @@ struct View<'r> {
 struct Commit<'r> {
     repository: &'r Repository,
     policies: BTreeMap<&'r str, (&'r File, &'r Policy)>,
+    /// `flow.yaml`, and what it says of every process.
+    settings: Option<&'r File>,
     defaults: Defaults,
 }
 
@@ -70,8 +72,9 @@ impl<'r> Commit<'r> {
             Some(Definition::Policy(policy)) => Some((stem(path), (&**file, &**policy))),
             _ => None,
         });
-        let defaults = repository.settings().map(|settings| settings.defaults.clone()).unwrap_or_default();
-        Self { repository, policies: policies.collect(), defaults }
+        let settings = repository.settings_in_file();
+        let defaults = settings.map(|(_, settings)| settings.defaults.clone()).unwrap_or_default();
+        Self { repository, policies: policies.collect(), settings: settings.map(|(file, _)| file), defaults }
     }
 
     /// A policy and all that it extends, nearest first.
@@ -132,6 +135,22 @@ impl<'r> ProcessAt<'r> {
 
     fn name(&self) -> &'r str {
         self.process.header.name.as_str()
+    }
+
+    /// The defaults that are in force: its own, else those of `flow.yaml`.
+    fn defaults(&self, commit: &Commit<'r>) -> Defaults {
+        self.process.header.defaults.clone().or(&commit.defaults)
+    }
+
+    /// The place of a key of the defaults that are in force, where it is written.
+    fn place_of_default(&self, commit: &Commit<'r>, key: &str) -> Place {
+        let at = |file: &File| {
+            let root = file.document.root().map(|root| file.document.node(root))?;
+            let value = root.get("defaults")?.get(key)?;
+            Some(Place::of(self.side, file, value.span()))
+        };
+        let written = at(self.file).or_else(|| commit.settings.and_then(at));
+        written.unwrap_or_else(|| key_place(self.side, self.file, "defaults"))
     }
 
     fn node(&self, step: &Step) -> Node<'r> {

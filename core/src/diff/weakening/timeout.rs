@@ -1,16 +1,16 @@
-//! Deadlines that are later or gone: of steps with the defaults that hold for them, of executions, and the defaults.
+//! Deadlines that are later or gone: of steps with the defaults that are in force for them, of executions, and those
+//! defaults.
 
 use serde_json::Value;
 
-use super::{Found, ProcessAt, ProcessPair, Subject, View, key_place};
+use super::{Found, ProcessAt, ProcessPair, Subject, View};
 use crate::definition::Step;
 use crate::definition::field::defaults;
 use crate::definition::process::{Defaults, Timeout};
-use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepKind;
 use crate::definition::templated::Templated;
 use crate::diff::kind::WeakeningKind as Kind;
-use crate::diff::model::{Place, Side};
+use crate::diff::model::Side;
 use crate::expression::{Context, Template};
 use crate::source::Spanned;
 use crate::value::Duration;
@@ -18,14 +18,12 @@ use crate::value::Duration;
 /// Looks at every deadline.
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
     for pair in &view.processes {
-        let was = pair.before.process.header.defaults.clone().or(&view.before.defaults);
-        let is = pair.after.process.header.defaults.clone().or(&view.after.defaults);
+        let (was, is) = (pair.before.defaults(&view.before), pair.after.defaults(&view.after));
         for (before, after) in pair.steps() {
             of_step(pair, (before, &was), (after, &is), found);
         }
-        of_defaults(pair, found);
+        of_defaults(view, pair, (&was, &is), found);
     }
-    of_repository(view, found);
 }
 
 /// A deadline: a length of time, or a template.
@@ -74,14 +72,47 @@ fn by_default(at: &ProcessAt<'_>, deadline: &Deadline) -> Option<Duration> {
 
 /// A deadline before and after, in words, where it is later.
 fn later(pair: &ProcessPair<'_>, was: &Deadline, is: &Deadline) -> Option<(String, String)> {
-    if is_later(was, is) {
-        return Some((told(was), told(is)));
-    }
-    let (usual, now) = (by_default(&pair.before, was)?, by_default(&pair.after, is)?);
-    (now > usual).then(|| (format!("{}, by default `{usual}`,", told(was)), format!("by default `{now}`")))
+    let worse = |usual: Duration, now: Duration| now > usual;
+    if is_later(was, is) { Some((told(was), told(is))) } else { by_defaults(pair, was, is, worse) }
 }
 
-/// A step that says or said something itself; those that follow the defaults are told there.
+/// The same where it is sooner, or new.
+fn sooner(pair: &ProcessPair<'_>, was: &Deadline, is: &Deadline) -> Option<(String, String)> {
+    let worse = |usual: Duration, now: Duration| now < usual;
+    if is_later(is, was) { Some((told(was), told(is))) } else { by_defaults(pair, was, is, worse) }
+}
+
+fn by_defaults(
+    pair: &ProcessPair<'_>,
+    was: &Deadline,
+    is: &Deadline,
+    worse: impl Fn(Duration, Duration) -> bool,
+) -> Option<(String, String)> {
+    let (usual, now) = (by_default(&pair.before, was)?, by_default(&pair.after, is)?);
+    worse(usual, now).then(|| (format!("{}, by default `{usual}`,", told(was)), format!("by default `{now}`")))
+}
+
+/// How the deadline of a step became sooner, or that it has one now, in words.
+pub(super) fn came_sooner(view: &View<'_>, pair: &ProcessPair<'_>, before: &Step, after: &Step) -> Option<String> {
+    let was = in_force(pair, &pair.before, before, &pair.before.defaults(&view.before));
+    let is = in_force(pair, &pair.after, after, &pair.after.defaults(&view.after));
+    sooner(pair, &was, &is).map(|(was, is)| format!("{was} became {is}"))
+}
+
+/// The deadline of a step, by itself or by defaults.
+fn in_force(pair: &ProcessPair<'_>, at: &ProcessAt<'_>, step: &Step, defaults: &Defaults) -> Deadline {
+    let timeout = step.effective_timeout(defaults.timeout)?;
+    let deadline = computed(pair, at, timeout.length().into_owned());
+    // Of two that are written out the earlier one counts; of others one is looked at.
+    let event = of_event(step).map(|timeout| computed(pair, at, timeout.value.clone()));
+    Some(match (event, deadline) {
+        (Some(Templated::Literal(event)), Templated::Literal(own)) => Templated::Literal(event.min(own)),
+        (_, deadline) => deadline,
+    })
+}
+
+/// A step that says or said something itself, or that follows defaults where there were none; where those that it follows
+/// changed is told there.
 fn of_step(
     pair: &ProcessPair<'_>,
     (before, was): (&Step, &Defaults),
@@ -89,20 +120,10 @@ fn of_step(
     found: &mut Found,
 ) {
     let says_itself = |step: &Step| step.timeout.is_some() || of_event(step).is_some();
-    if !says_itself(before) && !says_itself(after) {
+    if !says_itself(before) && !says_itself(after) && was.timeout.is_some() {
         return;
     }
-    let effective = |at: &ProcessAt<'_>, step: &Step, defaults: &Defaults| {
-        let timeout = step.effective_timeout(defaults.timeout)?;
-        let deadline = computed(pair, at, timeout.length().into_owned());
-        // Of two that are written out the earlier one counts; of others one is looked at.
-        let event = of_event(step).map(|timeout| computed(pair, at, timeout.value.clone()));
-        Some(match (event, deadline) {
-            (Some(Templated::Literal(event)), Templated::Literal(own)) => Templated::Literal(event.min(own)),
-            (_, deadline) => deadline,
-        })
-    };
-    let (was, is) = (effective(&pair.before, before, was), effective(&pair.after, after, is));
+    let (was, is) = (in_force(pair, &pair.before, before, was), in_force(pair, &pair.after, after, is));
     if let Some(words) = later(pair, &was, &is) {
         let key = if before.timeout.is_some() || after.timeout.is_some() { "timeout" } else { "event" };
         tell_step(pair, before, after, key, words, found);
@@ -133,39 +154,8 @@ fn lengths(defaults: &Defaults) -> [(&'static str, Option<Spanned<Duration>>); 2
     [("timeout", defaults.timeout), ("execution_timeout", defaults.execution_timeout)]
 }
 
-fn of_defaults(pair: &ProcessPair<'_>, found: &mut Found) {
-    let header = |at: &ProcessAt<'_>| at.process.header.defaults.clone();
-    let subject = || Subject::of(pair.definition());
-    compare(&header(&pair.before), &header(&pair.after), (pair.before.file, pair.after.file), &subject, found);
-}
-
-fn of_repository(view: &View<'_>, found: &mut Found) {
-    let settings = |file: Option<&'_ File>| file.is_some_and(|file| file.kind == FileKind::Settings);
-    for matched in view.matches.iter().filter(|matched| settings(matched.before)) {
-        let Some(before) = matched.before else { continue };
-        let subject = || Subject::of("settings flow.yaml");
-        match matched.after {
-            Some(after) => compare(&view.before.defaults, &view.after.defaults, (before, after), &subject, found),
-            None => {
-                for (key, was) in lengths(&view.before.defaults) {
-                    if let Some(was) = was {
-                        let message = format!("`defaults.{key}`: `{}` is gone", was.value);
-                        let place = Place::of(Side::Before, before, was.span);
-                        found.tell(Kind::TimeoutLonger, subject(), message, place, None);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn compare(
-    was: &Defaults,
-    is: &Defaults,
-    (before, after): (&File, &File),
-    subject: &dyn Fn() -> Subject,
-    found: &mut Found,
-) {
+/// What holds for all steps of a process, and for all of its executions: told for each process, wherever it is written.
+fn of_defaults(view: &View<'_>, pair: &ProcessPair<'_>, (was, is): (&Defaults, &Defaults), found: &mut Found) {
     for ((key, was), (_, is)) in lengths(was).into_iter().zip(lengths(is)) {
         let Some(was) = was else { continue };
         if is.is_some_and(|is| is.value <= was.value) {
@@ -173,8 +163,8 @@ fn compare(
         }
         let now = is.map_or_else(|| "no deadline".to_owned(), |is| format!("`{}`", is.value));
         let message = format!("`defaults.{key}`: `{}` became {now}", was.value);
-        let place =
-            is.map_or_else(|| key_place(Side::After, after, "defaults"), |is| Place::of(Side::After, after, is.span));
-        found.tell(Kind::TimeoutLonger, subject(), message, place, Some(Place::of(Side::Before, before, was.span)));
+        let place = pair.after.place_of_default(&view.after, key);
+        let place_before = pair.before.place_of_default(&view.before, key);
+        found.tell(Kind::TimeoutLonger, Subject::of(pair.definition()), message, place, Some(place_before));
     }
 }
