@@ -61,3 +61,130 @@ fn a_default_that_ends_what_is_inside_before_its_own_deadline_is_told() {
     ]
     "#);
 }
+
+/// What FLOW118 says of a process that runs this one, a line each.
+fn inside(own: &str, shared: &str, child: &str, steps: &str) -> Vec<String> {
+    let process = format!("name: x\nversion: 1\ntriggers: [manual]\n{own}\nsteps:\n{steps}");
+    let child = format!("name: child\nversion: 1\ntriggers: [manual]\n{child}\n");
+    let files =
+        [("processes/x.yaml", process.as_str()), ("processes/child.yaml", child.as_str()), ("flow.yaml", shared)];
+    let repository = Repository::read(files.map(|(path, text)| (format!(".flow/{path}"), text.to_owned())));
+    let report = validate(&repository, &Options::default());
+    let lines = report.findings.iter().filter(|finding| finding.code == "FLOW118").map(|finding| {
+        let related = finding.related.iter().map(|it| format!(" | {}:{} {}", it.path, it.range.start.line, it.message));
+        format!("{}:{} {}", finding.path, finding.range.start.line, finding.message) + &related.collect::<String>()
+    });
+    lines.collect()
+}
+
+/// A list with one step.
+fn list(fields: &str, step: &str) -> String {
+    format!("  - id: each\n    type: foreach\n    items: [a]\n{fields}    steps:\n      - {{id: inner, {step}}}\n")
+}
+
+const CHILD: &str = "  - {id: sub, type: process, process: child}\n";
+
+#[test]
+fn every_length_of_time_inside_a_list_is_seen() {
+    let (default, none) = ("defaults: {timeout: 1h}", "steps: [{id: s, type: set, values: {v: 1}}]");
+    let told = |fields: &str, step: &str| inside(default, "models: {}", none, &list(fields, step));
+    for step in [
+        "type: wait, for: 2h",
+        "type: wait, event: {name: paid, timeout: 2h}",
+        "type: wait, event: {name: paid, timeout: 3h}, timeout: 2h",
+        "type: human_approval, approvers: {team: leads}, timeout: 2h",
+    ] {
+        let of_default = told("", step);
+        assert_eq!(
+            of_default,
+            [".flow/processes/x.yaml:10 `each` ends after 1h, before these 2h | .flow/processes/x.yaml:4 around it"],
+            "{step}"
+        );
+        let of_own = told("    timeout: 90m\n", step);
+        assert_eq!(
+            of_own,
+            [".flow/processes/x.yaml:11 `each` ends after 1h30m, before these 2h | .flow/processes/x.yaml:9 around it"],
+            "{step}"
+        );
+    }
+    for step in [
+        "type: wait, for: 1h",
+        "type: wait, event: {name: paid, timeout: 30m}",
+        "type: wait, event: {name: paid, timeout: 2h}, timeout: 1h",
+        "type: wait, event: {name: paid}",
+        "type: wait, until: '{{ inputs.at }}'",
+        "type: human_approval, approvers: {team: leads}",
+        "type: api_call, url: 'https://example.com'",
+    ] {
+        assert_eq!(told("", step), [""; 0], "{step}");
+        assert_eq!(told("    timeout: 2h\n", step), [""; 0], "{step}");
+    }
+}
+
+#[test]
+fn every_length_of_time_of_a_process_that_is_waited_for_is_seen() {
+    let told = |child: &str| inside("defaults: {timeout: 1h}", "defaults: {timeout: 5h}", child, CHILD);
+    let ask = "{id: ask, type: human_approval, approvers: {team: leads}}";
+    for child in [
+        "steps: [{id: pause, type: wait, for: 2h}]".to_owned(),
+        "steps: [{id: paid, type: wait, event: {name: paid, timeout: 2h}}]".to_owned(),
+        format!("defaults: {{timeout: 2h}}\nsteps: [{ask}]"),
+        format!("defaults: {{execution_timeout: 2h}}\nsteps: [{ask}]"),
+    ] {
+        let told = told(&child);
+        assert_eq!(told.len(), 1, "{child}: {told:?}");
+        assert!(told[0].starts_with(".flow/processes/x.yaml:6 `child` may take 2h, longer than this"), "{told:?}");
+    }
+    for child in [
+        "steps: [{id: pause, type: wait, for: 1h}]".to_owned(),
+        // A default that nothing follows, and one that others have as well.
+        "defaults: {timeout: 2h}\nsteps: [{id: s, type: set, values: {v: 1}}, {id: pause, type: wait, for: 5m}]"
+            .to_owned(),
+        format!(
+            "defaults: {{timeout: 2h}}\nsteps: [{{id: g, {}}}]",
+            "type: human_approval, approvers: {team: leads}, timeout: 1h"
+        ),
+        format!("steps: [{ask}]"),
+        format!("defaults: {{timeout: 2h, execution_timeout: 1h}}\nsteps: [{ask}]"),
+    ] {
+        assert_eq!(told(&child), [""; 0], "{child}");
+    }
+    // An end of all executions is not one that the process asks for, and ends what it does ask for.
+    let whole = |length: &str| format!("defaults: {{timeout: 1h, execution_timeout: {length}}}");
+    let long = "steps: [{id: pause, type: wait, for: 2h}]";
+    assert_eq!(inside(NOTHING, &whole("30m"), long, CHILD), [""; 0]);
+    assert_eq!(inside(NOTHING, &whole("9d"), "steps: [{id: s, type: set, values: {v: 1}}]", CHILD), [""; 0]);
+    assert!(inside(NOTHING, &whole("90m"), long, CHILD)[0].contains("`child` may take 1h30m"));
+}
+
+const NOTHING: &str = "description: x";
+
+#[test]
+fn what_is_inside_a_list_in_a_list_is_told_once() {
+    let nested = |outer: &str, inner: &str, step: &str| {
+        let steps = format!(
+            "  - id: each\n    type: foreach\n    items: [a]\n{outer}    steps:\n      - {{id: deep, type: foreach, items: [b], {inner}steps: [{{id: inner, {step}}}]}}\n"
+        );
+        inside("defaults: {timeout: 1h}", "models: {}", "steps: [{id: pause, type: wait, for: 2h}]", &steps).len()
+    };
+    let wait = |length: &str| format!("type: wait, for: {length}");
+    assert_eq!(nested("", "", &wait("2h")), 1);
+    assert_eq!(nested("    timeout: 30m\n", "", &wait("2h")), 1);
+    assert_eq!(nested("    timeout: 30m\n", "", &wait("45m")), 1);
+    assert_eq!(nested("    timeout: 30m\n", "timeout: 3h, ", &wait("45m")), 1);
+    assert_eq!(nested("    timeout: 3h\n", "timeout: 2h, ", &wait("2h")), 0);
+    assert_eq!(nested("    timeout: 3h\n", "timeout: 90m, ", "type: process, process: child"), 1);
+}
+
+#[test]
+fn a_process_inside_a_list_is_seen_where_the_list_alone_has_a_deadline() {
+    let steps = list("    timeout: 1h\n", "type: process, process: child");
+    let long = "steps: [{id: pause, type: wait, for: 2h}]";
+    assert_eq!(
+        inside(NOTHING, "models: {}", long, &steps),
+        [
+            ".flow/processes/x.yaml:11 `child` may take 2h, longer than this | .flow/processes/child.yaml:4 inside | .flow/processes/x.yaml:9 the deadline"
+        ]
+    );
+    assert_eq!(inside(NOTHING, "models: {}", &long.replace("2h", "1h"), &steps), [""; 0]);
+}

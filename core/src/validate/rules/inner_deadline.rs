@@ -2,9 +2,10 @@
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
-use crate::definition::step::StepKind;
-use crate::definition::{Process, Step};
+use super::super::scope::{ProcessScope, Scope};
+use crate::definition::Step;
+use crate::definition::repository::File;
+use crate::definition::step::{StepKind, StepTimeout, SubProcess};
 use crate::source::Span;
 use crate::value::Duration;
 
@@ -15,8 +16,9 @@ pub const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A deadline that the step around it never lets come",
     reason: r"
-A `foreach` ends with its own `timeout`, and so does a step that waits for another process. A longer deadline inside is never
-reached, and what should happen then never does.
+A `foreach` ends with its own `timeout` or that of `defaults`, and so does a step that waits for another process. A longer deadline
+inside is never reached, and what should happen then never does: a `timeout`, that of an event, the length of a `wait`, and
+`defaults` of the other process.
 ",
     wrong: r"
 # .flow/processes/hello.yaml
@@ -51,49 +53,94 @@ steps:
     check,
 };
 
+/// A length of time, and where it is written.
+type Length<'r> = (Duration, &'r File, Span);
+
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         for step in process.steps() {
-            let Some((around, written_in, span)) = process.deadline(step) else { continue };
+            let Some(around) = process.deadline(step) else { continue };
             match &step.kind {
-                StepKind::Foreach(foreach) => {
-                    for inner in foreach.steps.iter().flat_map(Step::with_body) {
-                        let Some((timeout, own)) = literal(inner).filter(|(timeout, _)| *timeout > around) else {
-                            continue;
-                        };
-                        let message = format!("`{}` ends after {around}, before these {timeout}", step.id.as_str());
-                        let finding = findings.add(process.file, own, message);
-                        finding.help("shorten it, or lengthen the one around it").also(written_in, span, "around it");
-                    }
-                }
-                StepKind::Process(call) if call.wait => {
-                    if let Some(child) = scope.process(call.process.as_str())
-                        && let Some((timeout, own)) = longest(child.process).filter(|(timeout, _)| *timeout > around)
-                    {
-                        let message = format!("`{}` may take {timeout}, longer than this", call.process.as_str());
-                        let place = step.timeout.as_ref().map_or(step.id.span, |_| span);
-                        let finding = findings.add(process.file, place, message);
-                        finding.help("lengthen it, or shorten what is inside").also(child.file, own, "inside");
-                        if step.timeout.is_none() {
-                            finding.also(written_in, span, "the deadline");
-                        }
-                    }
-                }
+                StepKind::Foreach(foreach) => list(scope, process, (step, &foreach.steps), (around, None), findings),
+                StepKind::Process(call) if call.wait => child(scope, process, (step, call), around, findings),
                 _ => {}
             }
         }
     }
 }
 
-fn literal(step: &Step) -> Option<(Duration, Span)> {
-    let timeout = step.timeout.as_ref()?;
-    timeout.literal().map(|literal| (literal, timeout.span))
+/// What is inside a `foreach`, lists in it that say nothing themselves included: what is longer than `default` they tell.
+fn list(
+    scope: &Scope<'_>,
+    process: &ProcessScope<'_>,
+    (owner, steps): (&Step, &[Step]),
+    (around, default): (Length<'_>, Option<Duration>),
+    findings: &mut Findings,
+) {
+    let (limit, written_in, span) = around;
+    let is_told_here = |length: Duration| length > limit && default.is_none_or(|default| length <= default);
+    for inner in steps {
+        if let Some((length, own)) = written(inner).filter(|(length, _)| is_told_here(*length)) {
+            let message = format!("`{}` ends after {limit}, before these {length}", owner.id.as_str());
+            let finding = findings.add(process.file, own, message);
+            finding.help("shorten it, or lengthen the one around it").also(written_in, span, "around it");
+        }
+        let deadline = process.deadline(inner).map(|(length, ..)| length);
+        match &inner.kind {
+            StepKind::Foreach(foreach) if written(inner).is_none() => {
+                list(scope, process, (owner, &foreach.steps), (around, deadline), findings);
+            }
+            StepKind::Process(call) if call.wait && deadline.is_none() => {
+                child(scope, process, (inner, call), around, findings);
+            }
+            _ => {}
+        }
+    }
 }
 
-/// The longest deadline that a process may need: its own, else that of one of its steps.
-fn longest(process: &Process) -> Option<(Duration, Span)> {
-    if let Some(whole) = &process.header.defaults.execution_timeout {
-        return Some((whole.value, whole.span));
+/// A process that a step waits for no longer than its deadline, or that of the list around it.
+fn child(
+    scope: &Scope<'_>,
+    process: &ProcessScope<'_>,
+    (step, call): (&Step, &SubProcess),
+    (limit, written_in, span): Length<'_>,
+    findings: &mut Findings,
+) {
+    let Some(child) = scope.process(call.process.as_str()) else { return };
+    let Some((length, file, own)) = longest(scope, child).filter(|(length, ..)| *length > limit) else { return };
+    let message = format!("`{}` may take {length}, longer than this", call.process.as_str());
+    let place = step.timeout.as_ref().map_or(step.id.span, |_| span);
+    let finding = findings.add(process.file, place, message);
+    finding.help("lengthen it, or shorten what is inside").also(file, own, "inside");
+    if step.timeout.is_none() {
+        finding.also(written_in, span, "the deadline");
     }
-    process.all_steps().filter_map(literal).max_by_key(|(timeout, _)| *timeout)
+}
+
+/// How long a step says that it may take: by its own deadline, by what it waits for, and by the earlier of both. What is
+/// computed may be any length.
+fn written(step: &Step) -> Option<(Duration, Span)> {
+    let waited = match &step.kind {
+        StepKind::Wait(wait) => wait.duration.as_ref().or(wait.event.as_ref().and_then(|event| event.timeout.as_ref())),
+        _ => None,
+    };
+    let all = step.timeout.iter().chain(waited).map(|length| Some((length.literal()?, length.span)));
+    all.collect::<Option<Vec<_>>>()?.into_iter().min_by_key(|(length, _)| *length)
+}
+
+/// The longest time that a process says it needs: as a whole, else for one of its steps, by itself or by its `defaults`.
+/// Those of `flow.yaml` say nothing of this process; what it may take as a whole by them bounds it.
+fn longest<'r>(scope: &Scope<'r>, child: &ProcessScope<'r>) -> Option<Length<'r>> {
+    let defaults = &child.process.header.defaults;
+    if let Some(whole) = &defaults.execution_timeout {
+        return Some((whole.value, child.file, whole.span));
+    }
+    let own_default = |step: &Step| {
+        let default = defaults.timeout.filter(|_| matches!(child.timeout(step), Some(StepTimeout::Default(_))))?;
+        Some((default.value, default.span))
+    };
+    let steps = child.steps().filter_map(|step| written(step).or_else(|| own_default(step)));
+    let (length, span) = steps.max_by_key(|(length, _)| *length)?;
+    let whole = scope.repository.settings().and_then(|settings| settings.defaults.execution_timeout);
+    Some((whole.map_or(length, |whole| whole.value.min(length)), child.file, span))
 }
