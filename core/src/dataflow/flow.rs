@@ -62,6 +62,18 @@ pub struct Path {
     pub hops: Vec<Hop>,
 }
 
+impl Path {
+    /// What is read last, in the field itself, as written.
+    pub fn reads(&self) -> &str {
+        self.hops.last().map_or("", |hop| hop.reads.as_str())
+    }
+
+    /// Where that is read.
+    pub fn span(&self) -> Span {
+        self.hops.last().map_or_else(Span::default, |hop| hop.span)
+    }
+}
+
 /// One reading on a way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {

@@ -5,6 +5,7 @@ use super::finding::Finding;
 use super::scope::{ProcessScope, Scope};
 use crate::dataflow::{Field, FieldIndex, Flow, Origin, Origins, Owner, Path, Reading};
 use crate::definition::Step;
+use crate::source::Span;
 
 /// Free text that anybody may have written: titles, labels, names of branches, payloads.
 pub(super) const OUTSIDERS: Origins = Origins::of(Origin::Outsider);
@@ -73,7 +74,7 @@ pub(crate) fn carries_words(
 impl Arrival<'_> {
     /// What is read in the field itself, as written.
     pub(super) fn reads(&self) -> &str {
-        self.path.hops.last().map_or("", |hop| hop.reads.as_str())
+        self.path.reads()
     }
 
     /// What was read first on the way: where the data came from.
@@ -82,14 +83,19 @@ impl Arrival<'_> {
     }
 
     /// Where it is read in the field.
-    pub(super) fn span(&self) -> crate::source::Span {
-        self.path.hops.last().map_or_else(crate::source::Span::default, |hop| hop.span)
+    pub(super) fn span(&self) -> Span {
+        self.path.span()
     }
 
     /// Adds the stations on the way to a finding.
     pub(super) fn tell_way(&self, process: &ProcessScope<'_>, finding: &mut Finding) {
-        for hop in self.path.hops.iter().rev().skip(1) {
-            finding.also(process.file, hop.span, format!("`{}` is read here", hop.reads));
-        }
+        tell_way(&self.path, process, finding);
+    }
+}
+
+/// Adds the stations on a way to a finding.
+pub(super) fn tell_way(path: &Path, process: &ProcessScope<'_>, finding: &mut Finding) {
+    for hop in path.hops.iter().rev().skip(1) {
+        finding.also(process.file, hop.span, format!("`{}` is read here", hop.reads));
     }
 }

@@ -9,7 +9,7 @@ use super::reference::{self, Problem};
 use super::rule::Rule;
 use super::rules::{self, unknown_compensation, unknown_dependency, unknown_gateway_target, unknown_step};
 use super::suppression::silenced;
-use super::telling::Agents;
+use super::telling::{Agents, Told, told_by_outsiders};
 use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
@@ -45,6 +45,8 @@ pub struct Scope<'r> {
     flows: OnceLock<Flows>,
     /// What is proved of guarantees, once somebody asked.
     judged: OnceLock<Vec<Judged<'r>>>,
+    /// What anybody may have written and tells agents what to do, once somebody asked.
+    told_by_outsiders: OnceLock<Vec<Vec<Told<'r>>>>,
     /// What is wrong with what prompts read, with their files.
     pub prompts: Vec<(&'r File, Vec<Problem>)>,
     /// Their places by name; the first by path where two share it.
@@ -151,6 +153,7 @@ impl<'r> Scope<'r> {
             files_by_name,
             flows: OnceLock::new(),
             judged: OnceLock::new(),
+            told_by_outsiders: OnceLock::new(),
         }
     }
 
@@ -167,6 +170,12 @@ impl<'r> Scope<'r> {
     /// What is proved of every guarantee. Worked out when a rule asks first; without guarantees there is nothing to do.
     pub fn judged(&self) -> &[Judged<'r>] {
         self.judged.get_or_init(|| judge(self))
+    }
+
+    /// Every process with what anybody may have written and tells its agents what to do. Worked out when a rule asks first.
+    pub(super) fn told_by_outsiders(&self) -> impl Iterator<Item = (&ProcessScope<'r>, &[Told<'r>])> {
+        let told = self.told_by_outsiders.get_or_init(|| told_by_outsiders(self));
+        self.processes.iter().zip(told).map(|(process, told)| (process, told.as_slice()))
     }
 
     /// Which data reaches where in a process. Worked out for all processes when the first is asked about.

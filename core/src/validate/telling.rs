@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::finding::Finding;
-use super::reaching::{Arrival, arrivals, carries_words};
+use super::reaching::{Arrival, OUTSIDERS, arrivals, carries_words, tell_way};
 use super::rule::Findings;
 use super::scope::{ProcessScope, Scope};
 use super::walk::{agents, tools};
-use crate::dataflow::{Field, Origins};
+use crate::dataflow::{Field, Origins, Path};
 use crate::definition::Step;
 use crate::definition::agent::Agent;
 use crate::definition::repository::{Definition, File, FileKind};
@@ -21,6 +21,7 @@ use crate::definition::step::{AgentTask, OnFailure, StepKind};
 use crate::definition::tool::{self, Tool, ToolApproval, ToolType};
 use crate::guarantee::{Counterexample, Question, Reviewed, Reviewers, reviewed};
 use crate::source::Spanned;
+use crate::value::StepId;
 
 /// Most places of a way around an approval that are shown beside a finding.
 const MAX_PLACES: usize = 8;
@@ -109,7 +110,7 @@ impl Does {
 }
 
 /// The operations of a tool's document and whether they only read, where the document lies in the repository.
-fn described_operations(scope: &Scope<'_>, tool: &Tool) -> BTreeMap<String, bool> {
+pub(super) fn described_operations(scope: &Scope<'_>, tool: &Tool) -> BTreeMap<String, bool> {
     let path = tool.document.as_ref().filter(|path| tool.kind.value == ToolType::Openapi && tool::is_path(path));
     let file = path.and_then(|path| scope.file(FileKind::Schema, tool::below_schemas(path)));
     let Some(Definition::Schema(document)) = file.and_then(|file| file.definition.as_ref()) else {
@@ -184,9 +185,11 @@ fn words_of(name: &str) -> Vec<&str> {
 }
 
 /// Words that reach the message of an agent which can change something without a person, and that nobody looked at before.
-pub(super) struct Told<'s, 'r> {
-    /// Where they arrive, on a way on which nobody did.
-    pub(super) arrival: Arrival<'s>,
+pub(super) struct Told<'r> {
+    /// The agent's step.
+    pub(super) step: StepId,
+    /// The way of the words into it, on which nobody did.
+    path: Path,
     /// In what way nobody did.
     seen: NotSeen<'r>,
     /// The tool that asks nobody.
@@ -204,13 +207,13 @@ enum NotSeen<'r> {
 }
 
 /// What of these origins tells agents what to do in a process, without one of these people having looked at it.
-pub(super) fn told<'s, 'r>(
-    scope: &'s Scope<'r>,
-    process: &'s ProcessScope<'r>,
+pub(super) fn told<'r>(
+    scope: &Scope<'r>,
+    process: &ProcessScope<'r>,
     agents: &Agents<'r>,
     origins: Origins,
     reviewers: Reviewers,
-) -> Vec<Told<'s, 'r>> {
+) -> Vec<Told<'r>> {
     let is_agent = |step: &Step| match &step.kind {
         StepKind::AgentTask(task) => agents.tools(task).any(|chosen| chosen.known.asks_nobody),
         _ => false,
@@ -222,19 +225,27 @@ pub(super) fn told<'s, 'r>(
         let Some(tool) = agents.tools(task).map(|chosen| chosen.known).find(|known| known.asks_nobody) else {
             continue;
         };
-        if let Some((arrival, seen)) = not_seen(scope, process, arrival, origins, reviewers) {
-            told.push(Told { arrival, seen, tool });
+        let step = arrival.step.id.value.clone();
+        if let Some((path, seen)) = not_seen(scope, process, arrival, origins, reviewers) {
+            told.push(Told { step, path, seen, tool });
         }
     }
     told
 }
 
-impl Told<'_, '_> {
+/// What anybody may have written and tells agents what to do, by the process's place in `Scope::processes`.
+pub(super) fn told_by_outsiders<'r>(scope: &Scope<'r>) -> Vec<Vec<Told<'r>>> {
+    let agents = Agents::of(scope);
+    let of_process = |process| told(scope, process, &agents, OUTSIDERS, Reviewers::OthersThanTheAuthor);
+    scope.processes.iter().map(of_process).collect()
+}
+
+impl Told<'_> {
     /// Tells of it, and `who` wrote the words.
     pub(super) fn tell(&self, process: &ProcessScope<'_>, findings: &mut Findings, who: &str) {
         let (more, help) = self.more();
-        let message = format!("`{}` tells an agent what to do, and {who}{more}", self.arrival.reads());
-        let finding = findings.add(process.file, self.arrival.span(), message);
+        let message = format!("`{}` tells an agent what to do, and {who}{more}", self.path.reads());
+        let finding = findings.add(process.file, self.path.span(), message);
         finding.help(help);
         self.show(process, finding);
     }
@@ -259,7 +270,7 @@ impl Told<'_, '_> {
     /// Adds the places that belong to it to a finding: the tool, the way of the words, the way around an approval.
     fn show(&self, process: &ProcessScope<'_>, finding: &mut Finding) {
         finding.also(self.tool.file, self.tool.tool.name.span, "this tool changes something and asks nobody");
-        self.arrival.tell_way(process, finding);
+        tell_way(&self.path, process, finding);
         if let NotSeen::On(way) = &self.seen {
             for place in way.places.iter().take(MAX_PLACES) {
                 finding.also(place.file, place.span, place.message.clone());
@@ -268,16 +279,16 @@ impl Told<'_, '_> {
     }
 }
 
-/// Where nobody looked at words that arrive: on which way, and why that is so; nothing where somebody did in every run.
-fn not_seen<'s, 'r>(
+/// On which way nobody looked at words that arrive, and why that is so; nothing where somebody did in every run.
+fn not_seen<'r>(
     scope: &Scope<'r>,
     process: &ProcessScope<'r>,
-    arrival: Arrival<'s>,
+    arrival: Arrival<'_>,
     origins: Origins,
     reviewers: Reviewers,
-) -> Option<(Arrival<'s>, NotSeen<'r>)> {
-    let Arrival { flow, step, field, .. } = arrival;
-    let Some(to) = flow.step(step.id.as_str()) else { return Some((arrival, NotSeen::Never)) };
+) -> Option<(Path, NotSeen<'r>)> {
+    let Arrival { flow, step, field, path } = arrival;
+    let Some(to) = flow.step(step.id.as_str()) else { return Some((path, NotSeen::Never)) };
     let steps: Vec<&Step> = process.process.all_steps().collect();
     let carries = |field, reading| carries_words(scope, process, flow, field, reading);
     // What cannot be searched is taken as it looks: somebody is asked before the step and cannot be gone around.
@@ -286,15 +297,14 @@ fn not_seen<'s, 'r>(
     let question = Question { to, field, origins, reviewers, carries: &carries, looks_closed: &looks_closed };
     match reviewed(scope, flow, process, &question) {
         Reviewed::Always => None,
-        Reviewed::Unknown { why } => Some((arrival, NotSeen::Unknown(why))),
+        Reviewed::Unknown { why } => Some((path, NotSeen::Unknown(why))),
         Reviewed::Not { path, run, by_author } => {
-            let arrival = Arrival { path, ..arrival };
-            let Some(mut run) = run else { return Some((arrival, NotSeen::Never)) };
+            let Some(mut run) = run else { return Some((path, NotSeen::Never)) };
             // Whoever wrote the text says nothing new by approving it.
             for number in by_author {
                 run.notes.push(format!("`{}` lets the author approve (`allow_author`)", steps[number].id.as_str()));
             }
-            Some((arrival, NotSeen::On(run)))
+            Some((path, NotSeen::On(run)))
         }
     }
 }

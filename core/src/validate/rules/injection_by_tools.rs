@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::finding::Severity;
-use super::super::reaching::{OUTSIDERS, SERVICES};
+use super::super::reaching::SERVICES;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::telling::{Agents, Chosen, told};
@@ -94,20 +94,19 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     if agents.are_harmless() {
         return;
     }
-    for process in &scope.processes {
+    for (process, outsiders) in scope.told_by_outsiders() {
         if !tasks(process).any(|(_, task)| agents.tools(task).any(|chosen| chosen.known.asks_nobody)) {
             continue;
         }
         // Whom anybody can tell what to do is told so already, and mended in the same way.
-        let outsiders = told(scope, process, &agents, OUTSIDERS, Reviewers::OthersThanTheAuthor);
-        let mut known: BTreeSet<&str> = outsiders.iter().map(|told| told.arrival.step.id.as_str()).collect();
+        let mut known: BTreeSet<&str> = outsiders.iter().map(|told| told.step.as_str()).collect();
         for (step, task) in tasks(process) {
             if !known.contains(step.id.as_str()) && by_own_tools(process, task, &agents, findings) {
                 known.insert(step.id.as_str());
             }
         }
         for told in told(scope, process, &agents, SERVICES, Reviewers::Anybody) {
-            if !known.contains(told.arrival.step.id.as_str()) {
+            if !known.contains(told.step.as_str()) {
                 told.tell(process, findings, "another program wrote it");
             }
         }

@@ -1,11 +1,9 @@
 //! Text that anybody may write tells an agent with tools what to do.
 
 use super::super::finding::Severity;
-use super::super::reaching::OUTSIDERS;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
-use super::super::telling::{Agents, told};
-use crate::guarantee::Reviewers;
+use super::super::telling::Agents;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -73,13 +71,10 @@ approval: writes
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let agents = Agents::of(scope);
-    if agents.are_harmless() {
+    if Agents::of(scope).are_harmless() {
         return;
     }
-    for process in &scope.processes {
-        for told in told(scope, process, &agents, OUTSIDERS, Reviewers::OthersThanTheAuthor) {
-            told.tell(process, findings, "anybody may have written it");
-        }
+    for (process, told) in scope.told_by_outsiders() {
+        told.iter().for_each(|told| told.tell(process, findings, "anybody may have written it"));
     }
 }
