@@ -259,7 +259,7 @@ impl<'w, 'r> Clock<'_, 'w, 'r> {
             }
             StepKind::Foreach(foreach) => self.list(context, step, foreach),
             StepKind::Process(call) if call.wait => self.sub_process(context, step, call),
-            StepKind::Process(_) => Ok(Longest::default()),
+            StepKind::Process(_) => Ok(start(context, step)),
             StepKind::AgentTask(task) => self.agent(context, step, task),
             _ => call(context, step),
         }
@@ -431,6 +431,14 @@ fn up_to<'r>(context: &Context<'_, 'r>, step: &Step, limit: Duration) -> Bound<'
 fn once<'r>(context: &Context<'_, 'r>, step: &Step, millis: u64, words: String) -> Longest<'r> {
     let links = if millis == 0 { Vec::new() } else { vec![link(context, step, words)] };
     Longest { millis, links }
+}
+
+/// A step that starts another process and does not wait for it. That it cannot be started may be tried again.
+fn start<'r>(context: &Context<'_, 'r>, step: &Step) -> Longest<'r> {
+    match retry(context.defaults, step).is_some_and(|retry| retry.covers(ErrorClass::Refused)) {
+        true => attempts(context, step, 0, format!("`{}` starts another process", step.id)),
+        false => Longest::default(),
+    }
 }
 
 /// The same thing again as often as `retry` allows, with the pauses between.

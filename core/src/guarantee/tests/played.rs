@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::brute::word;
 use super::random::{Dice, Random, random};
 use super::stories::told;
-use crate::approval::DecisionKind;
+use crate::approval::{Decision, DecisionKind};
 use crate::definition::ErrorClass;
 use crate::definition::repository::Repository;
 use crate::definition::step::{StepKind, StepType};
@@ -20,6 +20,7 @@ use crate::execution::{
     StepError, StepStatus, StopReason, TenantId, TriggerInfo, Usage, Waiting, create, create_child, decide,
     signals_to_others,
 };
+use crate::value::Money;
 
 /// Runs of each process.
 const RUNS: u64 = 8;
@@ -29,6 +30,8 @@ const MAX_SIGNALS: usize = 1_500;
 const TITLE: &str = "FROM-THE-TRIGGER";
 /// What one call of a model costs.
 const CALL: &str = "0.25";
+/// What the agent of [`random`] may spend.
+const AGENT_BUDGET: &str = "0.75 USD";
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 /// What was seen of runs.
@@ -101,18 +104,28 @@ impl Player<'_> {
             create(&self.plans["story"], new_execution(0, "pull_request", Map::new()), self.now).unwrap();
         self.executions.push(execution);
         self.signal(0, Signal::Start);
+        self.go_on()?;
+        self.seen.longest = self.seen.longest.max(self.now.duration_since(start).as_millis() as i64);
+        self.seen.dearest = self.seen.dearest.max(self.spent);
+        // What somebody begins again takes its time and costs its money anew, but no step may do then what it may not.
+        let again = Signal::Retry { actor: None, step: None };
+        if self.dice.roll(3) == 0 && self.signal(0, again) {
+            self.go_on()?;
+        }
+        Some(())
+    }
+
+    /// Plays until the first execution is over.
+    fn go_on(&mut self) -> Option<()> {
         while !self.executions[0].status.is_final() {
             if self.signals > MAX_SIGNALS {
                 return None;
             }
-            self.start_children();
-            if self.executions[0].status.is_final() {
-                break;
+            if self.start_children() {
+                continue;
             }
             if self.dice.roll(10) < self.haste { self.hasten() } else { self.wait() }
         }
-        self.seen.longest = self.seen.longest.max(self.now.duration_since(start).as_millis() as i64);
-        self.seen.dearest = self.seen.dearest.max(self.spent);
         Some(())
     }
 
@@ -177,21 +190,30 @@ impl Player<'_> {
         open.flat_map(running).collect()
     }
 
-    fn start_children(&mut self) {
+    /// Starts those whose steps began; whether there were any.
+    fn start_children(&mut self) -> bool {
+        let mut any = false;
         for (index, key) in self.running() {
             let state = &self.executions[index].steps[key.as_str()];
             if state.step_type != StepType::Process {
                 continue;
             }
+            any = true;
             let inputs = state.input["inputs"].as_object().cloned().unwrap_or_default();
             let depth = self.executions[index].parent.as_ref().map_or(0, |above| above.depth) + 1;
             let (attempt, child) = (state.attempt, self.executions.len());
-            let parent = Parent { execution: id(index), step: key.clone(), attempt, depth, waits: true };
+            let waits = state.input.get("wait").and_then(Value::as_bool).unwrap_or(true);
+            let parent = Parent { execution: id(index), step: key.clone(), attempt, depth, waits };
             let new = new_execution(child, "process", inputs);
             match create_child(&self.plans["child"], new, parent, self.now) {
                 Ok((execution, _)) => {
                     self.executions.push(execution);
-                    self.signal(index, Signal::ChildStarted { step: key, attempt, execution: id(child) });
+                    let result = Ok(json!({"execution": id(child)}));
+                    let started = match waits {
+                        true => Signal::ChildStarted { step: key, attempt, execution: id(child) },
+                        false => Signal::StepEnded { step: key, attempt, result, usage: None },
+                    };
+                    self.signal(index, started);
                     self.signal(child, Signal::Start);
                 }
                 Err(error) => {
@@ -200,6 +222,7 @@ impl Player<'_> {
                 }
             }
         }
+        any
     }
 
     /// Something happens before it is due.
@@ -230,6 +253,11 @@ impl Player<'_> {
                 let decision = word(kind, state, self.now);
                 self.signal(index, Signal::Decide { step: key, decision });
             }
+            Waiting::Form(_) => {
+                let Decision { person, source, .. } = word(DecisionKind::Approve, state, self.now);
+                let values = [("v".to_owned(), json!("answered"))].into_iter().collect();
+                self.signal(index, Signal::Answer { step: key, person, values, source });
+            }
             Waiting::Event { name, .. } => {
                 let (name, id) = (name.clone(), self.signals.to_string());
                 self.signal(index, Signal::EventReceived { name, id, at: self.now, payload: json!({}) });
@@ -252,7 +280,7 @@ impl Player<'_> {
             .collect();
         let wakes = self.executions.iter().filter_map(Execution::wake_at);
         let Some(next) = wakes.chain(due.iter().map(|(at, ..)| *at)).min() else {
-            panic!("nothing is due and nothing ends: {:#?}", self.executions[0].steps);
+            panic!("nothing is due and nothing ends: {:#?}", self.executions.iter().map(told_of).collect::<Vec<_>>());
         };
         self.now = self.now.max(next);
         for (at, index, key) in due {
@@ -272,16 +300,18 @@ impl Player<'_> {
             return;
         }
         let (attempt, said) = (state.attempt, state.input.to_string());
+        // Nobody answers for a workflow that GitHub runs.
+        let is_asked = self.dice.roll(2) == 0 && state.step_type != StepType::Workflow;
+        let asked = is_asked.then_some(DAY as u64);
+        let asks = |error: StepError| StepError { retry_after_ms: asked, ..error };
         let result = match self.dice.roll(6) {
             0 | 1 => Ok(json!({"status": 200, "headers": {}, "body": said, "text": said})),
-            2 | 3 if late => Err(StepError::new(ErrorClass::Timeout, said)),
-            2..=4 => {
-                let error = StepError::new(ErrorClass::ServerError, said);
-                Err(StepError { retry_after_ms: (self.dice.roll(2) == 0).then_some(DAY as u64), ..error })
-            }
-            _ => Err(StepError::new(ErrorClass::Refused, said)),
+            2 | 3 if late => Err(asks(StepError::new(ErrorClass::Timeout, said))),
+            2 => Err(asks(StepError::new(ErrorClass::Network, said))),
+            3 | 4 => Err(asks(StepError::new(ErrorClass::ServerError, said))),
+            _ => Err(asks(StepError::new(ErrorClass::Refused, said))),
         };
-        if state.step_type == StepType::AiGenerate {
+        if matches!(state.step_type, StepType::AiGenerate | StepType::AgentTask) {
             self.spend(index, key);
         }
         self.signal(index, Signal::StepEnded { step: key.to_owned(), attempt, result, usage: None });
@@ -289,12 +319,16 @@ impl Player<'_> {
 
     /// A model is asked until the budget allows no further call, or the model is tired.
     fn spend(&mut self, index: usize, key: &str) {
-        let StepKind::AiGenerate(fields) = &self.plans[&self.executions[index].process].step(key).unwrap().step.kind
-        else {
-            return;
+        let budget = match &self.plans[&self.executions[index].process].step(key).unwrap().step.kind {
+            StepKind::AiGenerate(fields) => fields.budget.as_ref(),
+            StepKind::AgentTask(fields) => fields.budget.as_ref(),
+            _ => return,
         };
-        let max_cost =
-            fields.budget.as_ref().and_then(|budget| budget.max_cost.as_ref()).map(|cost| cost.value.clone());
+        let own = budget.and_then(|budget| budget.max_cost.as_ref()).map(|cost| cost.value.clone());
+        let is_agent = self.executions[index].steps[key].step_type == StepType::AgentTask;
+        let usual = is_agent.then(|| AGENT_BUDGET.parse::<Money>().unwrap());
+        // Of two budgets the smaller one counts.
+        let max_cost = own.into_iter().chain(usual).min_by_key(Money::amount);
         let budget = Limits { max_cost, max_tokens: None };
         let usage = Usage { model: "m".to_owned(), cost: Some(format!("{CALL} USD")), calls: 1, ..Usage::default() };
         for _ in 0..self.dice.roll(9) {
@@ -316,10 +350,19 @@ impl Player<'_> {
     }
 }
 
+/// How an execution and its steps stand.
+fn told_of(execution: &Execution) -> String {
+    let steps = execution
+        .steps
+        .iter()
+        .map(|(key, step)| format!("{key} ({}): {:?} {:?}", step.step_type, step.status, step.waiting));
+    format!("{} {:?} {}", execution.process, execution.status, steps.collect::<Vec<_>>().join(", "))
+}
+
 /// Plays a process many times.
 fn seen(random: &Random, seed: u64) -> Option<Seen> {
-    let files = [("story", random.story(&[])), ("child", random.child(&[]))];
-    let repository = Repository::read(files.map(|(name, text)| (format!(".flow/processes/{name}.yaml"), text)));
+    let files = random.files(&[], &[]).into_iter().map(|(path, text)| (format!(".flow/{path}"), text));
+    let repository = Repository::read(files);
     let mut plans = BTreeMap::new();
     for name in ["story", "child"] {
         plans.insert(name.to_owned(), repository.plan_for(name, &Performable::everything())?.unwrap());
@@ -380,13 +423,14 @@ fn check(seed: u64) -> usize {
     let random = random(&mut Dice::new(seed));
     let Some(seen) = seen(&random, seed) else { return 0 };
     let broken = broken(&seen);
-    let (story, child) = (random.story(&broken[0]), random.child(&broken[1]));
-    let verdicts = told(&[("processes/child.yaml", &child), ("processes/story.yaml", &story)]);
+    let files = random.files(&broken[0], &broken[1]);
+    let verdicts = told(&files.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
     let stated: Vec<&String> = broken[1].iter().chain(&broken[0]).collect();
     assert_eq!(stated.len(), verdicts.len());
     for (stated, verdict) in stated.into_iter().zip(&verdicts) {
         let claimed = verdict == "holds" || verdict.starts_with("idle");
-        assert!(!claimed, "seed {seed}: {stated} is said to hold ({verdict}), and a run broke it\n{story}\n{child}");
+        let text = || files.iter().map(|(path, text)| format!("# {path}\n{text}")).collect::<String>();
+        assert!(!claimed, "seed {seed}: {stated} is said to hold ({verdict}), and a run broke it\n{}", text());
     }
     verdicts.iter().filter(|verdict| verdict.starts_with("fails")).count()
 }

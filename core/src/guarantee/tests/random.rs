@@ -26,6 +26,7 @@ impl Dice {
 
 /// A process and another one that it may run.
 pub(super) struct Random {
+    shared: String,
     defaults: String,
     yes: bool,
     story: String,
@@ -33,13 +34,28 @@ pub(super) struct Random {
     child: String,
 }
 
+/// An agent whose tool asks nobody, and a tool.
+const AGENT: &str = "name: helper\nmodel: some/model\ntools: []\nbudget: {max_cost: 0.75 USD}\n";
+const TOOL: &str = "name: hub\ntype: mcp\nurl: http://127.0.0.1/mcp\napproval: never\n";
+
 impl Random {
-    pub(super) fn story(&self, guarantees: &[String]) -> String {
+    /// The files below `.flow/`, with these guarantees of both processes.
+    pub(super) fn files(&self, of_story: &[String], of_child: &[String]) -> Vec<(&'static str, String)> {
+        vec![
+            ("agents/helper.yaml", AGENT.to_owned()),
+            ("tools/hub.yaml", TOOL.to_owned()),
+            ("flow.yaml", format!("defaults: {{{}}}\n", self.shared)),
+            ("processes/child.yaml", self.child(of_child)),
+            ("processes/story.yaml", self.story(of_story)),
+        ]
+    }
+
+    fn story(&self, guarantees: &[String]) -> String {
         self.text("story", "pull_request: {}", &self.defaults, guarantees, &self.story)
     }
 
     /// A process that nobody gives inputs but who runs it.
-    pub(super) fn child(&self, guarantees: &[String]) -> String {
+    fn child(&self, guarantees: &[String]) -> String {
         let steps = format!("{}outputs: {{out: '{{{{ steps.c0.output | default(1) }}}}'}}\n", self.child);
         self.text("child", "push: {}", &self.child_defaults, guarantees, &steps)
     }
@@ -63,23 +79,42 @@ pub(super) fn random(dice: &mut Dice) -> Random {
         "retry: {max_attempts: 2, initial: 1m}",
         "execution_timeout: 2h",
         "execution_budget: {max_cost: 1.50 USD}",
+        "timeout: 50m",
+        "timeout: 25m, retry: {max_attempts: 2, initial: 1m, on: [timeout, network]}",
     ];
-    let list = |dice: &mut Dice, prefix: &str, calls: bool| {
+    let list = |dice: &mut Dice, own: Own<'_>| {
         let count = 2 + dice.roll(4) as usize;
-        let steps = steps(dice, prefix, count, 0, calls);
+        let steps = steps(dice, own, count);
         steps.into_iter().map(|step| format!("- {step}\n")).collect::<String>()
     };
+    let shared = dice.one_of(&["", "", "", "timeout: 40m", "execution_timeout: 3h", "retry: {max_attempts: 2}"]);
+    let [own, of_child] = [(); 2].map(|()| dice.one_of(&defaults));
+    let is_timed = |own: &str| [own, shared].iter().any(|said| said.starts_with("timeout"));
     Random {
-        defaults: dice.one_of(&defaults).to_owned(),
+        shared: shared.to_owned(),
+        defaults: own.to_owned(),
         yes: dice.roll(2) == 0,
-        story: list(dice, "s", true),
-        child_defaults: dice.one_of(&defaults).to_owned(),
-        child: list(dice, "c", false),
+        story: list(dice, Own { prefix: "s", depth: 0, calls: true, is_timed: is_timed(own) }),
+        child_defaults: of_child.to_owned(),
+        child: list(dice, Own { prefix: "c", depth: 0, calls: false, is_timed: is_timed(of_child) }),
     }
 }
 
+/// What steps of one list share.
+#[derive(Clone, Copy)]
+struct Own<'o> {
+    /// What their ids begin with.
+    prefix: &'o str,
+    depth: usize,
+    /// Whether they may run the other process.
+    calls: bool,
+    /// Whether `defaults` end what says no `timeout` itself.
+    is_timed: bool,
+}
+
 /// A list of steps; those that undo stand behind it.
-fn steps(dice: &mut Dice, prefix: &str, count: usize, depth: usize, calls: bool) -> Vec<String> {
+fn steps(dice: &mut Dice, own: Own<'_>, count: usize) -> Vec<String> {
+    let prefix = own.prefix;
     let mut steps = Vec::new();
     let mut undoing = Vec::new();
     for index in 0..count {
@@ -102,7 +137,7 @@ fn steps(dice: &mut Dice, prefix: &str, count: usize, depth: usize, calls: bool)
             _ => String::new(),
         };
         let after: Vec<usize> = (index + 1..count).collect();
-        let kind = kind(dice, &id, &after, prefix, depth, calls, &read);
+        let kind = kind(dice, &id, &after, own, &read);
         let undo = dice.roll(8) == 0;
         let undone = if undo { format!("compensate_with: u{id}, ") } else { String::new() };
         steps.push(format!(
@@ -111,61 +146,122 @@ fn steps(dice: &mut Dice, prefix: &str, count: usize, depth: usize, calls: bool)
             dice.one_of(&["success", "success", "success", "success", "failure", "always"]),
             dice.one_of(&["all", "all", "any"]),
             dice.one_of(&["fail", "continue", "continue"]),
-            dice.one_of(&["", "", "retry: {}, ", "retry: {max_attempts: 2, backoff: fixed, initial: 2m, on: [any]}, "]),
+            dice.one_of(&[
+                "",
+                "",
+                "",
+                "retry: {}, ",
+                "retry: {max_attempts: 2, backoff: fixed, initial: 2m, on: [any]}, ",
+                "retry: {max_attempts: 3, initial: 10s, max: 15s, on: [timeout, network]}, ",
+            ]),
         ));
         if undo {
-            undoing.push(format!(
-                "{{id: u{id}, run_on: compensation, type: api_call, url: 'http://127.0.0.1/', timeout: 3m}}"
-            ));
+            let kind = dice.one_of(&[
+                "type: api_call, url: 'http://127.0.0.1/', timeout: 3m",
+                "type: ai_generate, model: some/model, prompt: undo, budget: {max_cost: 0.50 USD}, output_schema: {type: object}",
+                "type: mcp_call, tool: hub, operation: undo, retry: {max_attempts: 2, on: [network]}",
+                "type: human_approval, approvers: {users: [ann]}, timeout: 20m, on_timeout: approve",
+            ]);
+            undoing.push(format!("{{id: u{id}, run_on: compensation, {kind}}}"));
         }
     }
     steps.extend(undoing);
     steps
 }
 
-fn kind(
-    dice: &mut Dice,
-    id: &str,
-    after: &[usize],
-    prefix: &str,
-    depth: usize,
-    calls: bool,
-    read: &dyn Fn(&mut Dice) -> String,
-) -> String {
+fn kind(dice: &mut Dice, id: &str, after: &[usize], own: Own<'_>, read: &dyn Fn(&mut Dice) -> String) -> String {
     let text = read(dice);
     let limit = dice.one_of(&["", "", "timeout: 45m, "]);
-    match dice.roll(14) {
-        0 if after.len() > 1 => format!(
-            "type: gateway, branches: [{{when: '{{{{ inputs.a }}}}', to: [{prefix}{}]}}, {{otherwise: true, to: [{prefix}{}]}}]",
-            after[0], after[1]
-        ),
-        1..=3 => {
-            let late = dice.one_of(&[
-                "on_timeout: reject",
-                "on_timeout: approve",
-                "on_timeout: continue",
-                "on_timeout: escalate, escalate: [{after: 30m, to: {users: [ann]}}, {after: 90m, to: {users: [ann]}}]",
-            ]);
-            format!("type: human_approval, approvers: {{users: [ann]}}, description: '{text}', timeout: 1h, {late}")
+    match dice.roll(22) {
+        0 | 1 if after.len() > 1 => gateway(dice, own.prefix, after),
+        2..=5 => approval(dice, own, &text),
+        6 => {
+            let late = dice.one_of(&["on_timeout: fail", "on_timeout: continue"]);
+            let people = dice.one_of(&["", "assignees: {users: [ann]}, "]);
+            let patience = patience(dice, own, "30m");
+            format!("type: form, {people}{patience}{late}, description: '{text}', fields: {{v: {{type: string}}}}")
         }
-        4 => "type: wait, for: 5m".to_owned(),
-        5 => "type: wait, event: {name: news, timeout: 20m}".to_owned(),
-        6 | 7 => format!("type: api_call, method: POST, url: 'http://127.0.0.1/', timeout: 2m, body: {{v: '{text}'}}"),
-        8 | 9 => {
+        7 | 8 => pause(dice, own),
+        9 | 10 => {
+            let timeout = patience(dice, own, "2m");
+            format!("type: api_call, method: POST, url: 'http://127.0.0.1/', {timeout}body: {{v: '{text}'}}")
+        }
+        11 | 12 => {
             let budget = dice.one_of(&["budget: {max_cost: 1 USD}, ", "budget: {max_cost: 0.50 USD}, ", ""]);
             format!("type: ai_generate, model: some/model, prompt: '{text}', {budget}output_schema: {{type: object}}")
         }
-        10 | 11 if depth < 2 => {
-            let items = dice.one_of(&["[1, 2, 3]", "'{{ inputs.names }}'"]);
-            let count = 1 + dice.roll(2) as usize;
-            let body = steps(dice, &format!("{id}x"), count, depth + 1, calls).join(", ");
-            format!(
-                "type: foreach, {limit}items: {items}, max_parallel: {}, on_item_failure: {}, steps: [{body}]",
-                1 + dice.roll(2),
-                dice.one_of(&["fail", "continue"])
-            )
+        13 => {
+            let budget = dice.one_of(&["budget: {max_cost: 1 USD}, ", "budget: {max_cost: 0.50 USD}, ", ""]);
+            format!("type: agent_task, agent: helper, {limit}{budget}message: '{text}'")
         }
-        12 | 13 if calls => format!("type: process, {limit}process: child, inputs: {{text: '{text}'}}"),
+        14 => dice
+            .one_of(&[
+                "type: mcp_call, tool: hub, operation: go",
+                "type: notify, channel: webhook, to: 'http://127.0.0.1/', message: gone",
+                "type: workflow, workflow: ci.yml, timeout: 90m",
+            ])
+            .to_owned(),
+        15..=17 if own.depth < 2 => list(dice, id, own, limit),
+        18..=20 if own.calls => {
+            let waits = dice.one_of(&["", "", "", "wait: false, "]);
+            format!("type: process, {limit}{waits}process: child, inputs: {{text: '{text}'}}")
+        }
         _ => format!("type: set, values: {{v: '{text}'}}"),
     }
+}
+
+/// A `timeout`, or none where `defaults` say one.
+fn patience(dice: &mut Dice, own: Own<'_>, length: &str) -> String {
+    if own.is_timed && dice.roll(2) == 0 { String::new() } else { format!("timeout: {length}, ") }
+}
+
+fn gateway(dice: &mut Dice, prefix: &str, after: &[usize]) -> String {
+    let (one, two) = (after[0], after[1]);
+    match dice.roll(3) {
+        0 => format!(
+            "type: gateway, mode: all, branches: [{{when: '{{{{ inputs.a }}}}', to: [{prefix}{one}]}}, {{when: '{{{{ inputs.text == \"none\" }}}}', to: [{prefix}{two}]}}, {{otherwise: true, to: [{prefix}{one}]}}]"
+        ),
+        _ => format!(
+            "type: gateway, branches: [{{when: '{{{{ inputs.a }}}}', to: [{prefix}{one}]}}, {{otherwise: true, to: [{prefix}{two}]}}]"
+        ),
+    }
+}
+
+fn approval(dice: &mut Dice, own: Own<'_>, text: &str) -> String {
+    let late = dice.one_of(&[
+        "on_timeout: reject",
+        "on_timeout: fail",
+        "on_timeout: approve",
+        "on_timeout: continue",
+        "on_timeout: escalate, escalate: [{after: 30m, to: {users: [ann]}}, {after: 90m, to: {users: [ann]}}]",
+    ]);
+    let refused = dice.one_of(&["", "", "on_reject: continue, "]);
+    let patience = patience(dice, own, "1h");
+    format!("type: human_approval, approvers: {{users: [ann]}}, {refused}description: '{text}', {patience}{late}")
+}
+
+fn pause(dice: &mut Dice, own: Own<'_>) -> String {
+    let until_event = if own.is_timed { "event: {name: news}" } else { "event: {name: news}, timeout: 35m" };
+    let what = dice.one_of(&[
+        "for: 5m",
+        "for: 5m, timeout: 3m",
+        "for: 3m, timeout: 5m",
+        "until: '2026-03-02T09:30:00Z', timeout: 40m",
+        "event: {name: news, timeout: 20m}",
+        "event: {name: news, timeout: 20m}, timeout: 10m",
+        until_event,
+    ]);
+    format!("type: wait, {what}")
+}
+
+fn list(dice: &mut Dice, id: &str, own: Own<'_>, limit: &str) -> String {
+    let items = dice.one_of(&["[1, 2, 3]", "'{{ inputs.names }}'"]);
+    let count = 1 + dice.roll(2) as usize;
+    let inner = Own { prefix: &format!("{id}x"), depth: own.depth + 1, ..own };
+    let body = steps(dice, inner, count).join(", ");
+    format!(
+        "type: foreach, {limit}items: {items}, max_parallel: {}, on_item_failure: {}, steps: [{body}]",
+        1 + dice.roll(2),
+        dice.one_of(&["fail", "continue"])
+    )
 }

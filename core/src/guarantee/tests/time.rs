@@ -100,3 +100,19 @@ fn a_pause_that_the_other_side_asks_for_is_as_long_as_the_engine_honours_it() {
     assert_eq!(call("182s", "schema"), "holds");
     assert!(call("181s", "schema").starts_with("fails"));
 }
+
+#[test]
+fn the_start_of_a_process_that_nobody_waits_for_is_tried_again() {
+    let child = "name: child\nversion: 1\nsteps: [{id: s, type: wait, for: 9d}]\n";
+    let start = |bound: &str, on: &str| {
+        let retry = format!("retry: {{max_attempts: 2, backoff: fixed, initial: 2m, on: [{on}]}}");
+        let step = format!("{{id: p, type: process, process: child, wait: false, {retry}}}");
+        within(bound, "", &step, &[("processes/child.yaml", child)])
+    };
+    assert_eq!(start("1ms", "timeout, network"), "holds");
+    assert_eq!(start("2m", "any"), "holds");
+    assert_eq!(
+        start("1m", "any"),
+        "fails: `start` → `p` starts another process, 2 times, with pauses of 2m = 2m, which is longer than 1m | shorten a timeout on this way, or set `defaults.execution_timeout`"
+    );
+}
