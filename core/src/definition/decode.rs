@@ -166,7 +166,13 @@ fn kind(
 
 /// Checks a node against a schema; what is wrong is reported and left out of what follows.
 fn check(document: &Document, node: NodeId, schema: &Schema, pruned: &mut Pruned, faults: &mut Vec<SchemaFault>) {
-    for fault in schema.check(document, node) {
+    let mut found = schema.check(document, node);
+    // What is no text at all is not told for being none of some words as well.
+    let is_wrong_type = |fault: &SchemaFault| matches!(fault.kind, SchemaFaultKind::WrongType { .. });
+    let mistyped: BTreeSet<NodeId> =
+        found.iter().filter(|fault| is_wrong_type(fault)).map(|fault| fault.node).collect();
+    found.retain(|fault| !matches!(fault.kind, SchemaFaultKind::NotOneOf { .. }) || !mistyped.contains(&fault.node));
+    for fault in found {
         if !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) {
             pruned.insert(fault.node);
         }

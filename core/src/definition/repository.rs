@@ -435,26 +435,11 @@ impl File {
         // What a broken file lacks says nothing; what it has is not trusted.
         let broken = faults.iter().any(|fault| fault.kind.ends_parsing());
         let root = document.root().filter(|_| !broken);
-        let mut read = root.and_then(|root| definition(kind, &document, root, &mut structure));
-        slips::unindented(&document, &mut structure);
-        let mut told: Vec<SchemaFault> = Vec::new();
-        for _ in 1..slips::MAX_READINGS {
-            let meant = slips::of(&document, &structure);
-            let (Some(root), false) = (root, meant.is_empty()) else { break };
-            told.extend(structure.drain(..).filter(|fault| meant.contains_key(&fault.node)));
-            document.amend(&meant);
-            read = definition(kind, &document, root, &mut structure);
-            slips::unindented(&document, &mut structure);
-            // What a step of another type would have needed nobody knows.
-            let owners =
-                document.mappings().filter(|step| step.get("type").is_some_and(|it| meant.contains_key(&it.id())));
-            let guessed: BTreeSet<NodeId> = owners.map(|step| step.id()).collect();
-            structure.retain(|fault| {
-                !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) || !guessed.contains(&fault.node)
-            });
-        }
-        structure.extend(told);
-        structure.sort_by_key(|fault| fault.span);
+        let read = root.and_then(|root| {
+            amended(&mut document, root, &mut structure, &|document, root, structure| {
+                definition(kind, document, root, structure)
+            })
+        });
         Self { source, kind, form: Form::Text, document, faults, structure, definition: read }
     }
 
@@ -462,22 +447,58 @@ impl File {
     fn prompt(source: SourceFile) -> Self {
         let text = source.text();
         let (front, template_start) = front_matter(text);
-        let parsed = parse(&front);
+        let Parsed { mut document, faults } = parse(&front);
         let mut structure = Vec::new();
-        let header = match parsed.document.root().filter(|_| template_start > 0) {
-            Some(root) => decode::plain::<PromptHeader>(&parsed.document, root, &compiled::PROMPT, &mut structure)
-                .unwrap_or_default(),
-            None => PromptHeader::default(),
-        };
-        let faults = if template_start > 0 { parsed.faults } else { Vec::new() };
+        let root = document.root().filter(|_| template_start > 0);
+        let header = root.and_then(|root| {
+            amended(&mut document, root, &mut structure, &|document, root, structure| {
+                decode::plain::<PromptHeader>(document, root, &compiled::PROMPT, structure)
+            })
+        });
+        let header = header.unwrap_or_default();
+        let faults = if template_start > 0 { faults } else { Vec::new() };
         let template = text.get(template_start..).unwrap_or_default().to_owned();
         let start = u32::try_from(template_start).unwrap_or(u32::MAX);
         let is_open = start == 0 && source.text().lines().next().is_some_and(|first| first == "---");
         let prompt = Prompt { header, template, template_start: start, is_open };
         let definition = Some(Definition::Prompt(Box::new(prompt)));
         let (kind, form) = (FileKind::Prompt, Form::Text);
-        Self { source, kind, form, document: parsed.document, faults, structure, definition }
+        Self { source, kind, form, document, faults, structure, definition }
     }
+}
+
+/// Reads a document once, and adds what is wrong with it.
+type Decoding<'d, T> = dyn Fn(&Document, NodeId, &mut Vec<SchemaFault>) -> Option<T> + 'd;
+
+/// Reads a file as often as slips of the pen are found in it; each is told once and then taken as what was meant.
+fn amended<T>(
+    document: &mut Document,
+    root: NodeId,
+    structure: &mut Vec<SchemaFault>,
+    decode: &Decoding<'_, T>,
+) -> Option<T> {
+    let mut read = decode(document, root, structure);
+    slips::unindented(document, structure);
+    let mut told: Vec<SchemaFault> = Vec::new();
+    for _ in 1..slips::MAX_READINGS {
+        let meant = slips::of(document, structure);
+        if meant.is_empty() {
+            break;
+        }
+        told.extend(structure.drain(..).filter(|fault| meant.contains_key(&fault.node)));
+        document.amend(&meant);
+        read = decode(document, root, structure);
+        slips::unindented(document, structure);
+        // What a step of another type would have needed nobody knows.
+        let owners = document.mappings().filter(|step| step.get("type").is_some_and(|it| meant.contains_key(&it.id())));
+        let guessed: BTreeSet<NodeId> = owners.map(|step| step.id()).collect();
+        structure.retain(|fault| {
+            !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) || !guessed.contains(&fault.node)
+        });
+    }
+    structure.extend(told);
+    structure.sort_by_key(|fault| fault.span);
+    read
 }
 
 /// The front matter, moved nowhere: what comes before it is blank, so that spans are those of the file. And where the

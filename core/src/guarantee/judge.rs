@@ -13,8 +13,9 @@ use super::weakened::in_words;
 use crate::approval::conjuncts;
 use crate::dataflow::{Flow, Owner};
 use crate::definition::process::{Guarantee, Passes};
+use crate::definition::repository::Repository;
 use crate::definition::{Approvers, Step, StepKind, StepType};
-use crate::source::{Span, Spanned};
+use crate::source::{Node, Span, Spanned};
 use crate::validate::{ProcessScope, Scope};
 
 /// How many transitions the searches for one process may make together: about a second.
@@ -86,6 +87,7 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
     let default_timeout = scope.repository.settings().and_then(|settings| settings.defaults.timeout);
     let world = World { processes: &processes, policies: &policies, default_timeout, allowance: Cell::new(0) };
     let mut judged = Vec::new();
+    let is_read = defaults_are_read(scope.repository);
     for (index, process) in scope.processes.iter().enumerate() {
         let stated = policies.stated(process.file, process.process);
         if stated.is_empty() {
@@ -98,7 +100,7 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
             let nameless = nameless(process, guarantee);
             let verdict = match (nameless.is_empty(), too_large) {
                 (false, _) => None,
-                (true, _) if !is_whole(process) => Some(Verdict::Faulty),
+                (true, _) if !is_read || !is_whole(process) => Some(Verdict::Faulty),
                 (true, true) => Some(Verdict::Unproved(format!("the process has more than {MAX_STEPS} steps"))),
                 (true, false) => verdict(scope, &world, process, guarantee),
             };
@@ -106,6 +108,14 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
         }
     }
     judged
+}
+
+/// Whether `flow.yaml` says what holds for all processes: what could not be read of it may be what a guarantee rests on.
+fn defaults_are_read(repository: &Repository) -> bool {
+    let Some((file, _)) = repository.settings_in_file() else { return true };
+    let root = file.document.root().map(|root| file.document.node(root));
+    let whole = root.and_then(|root| root.get("defaults")).map(Node::outer_span);
+    whole.is_none_or(|whole| !file.structure.iter().any(|fault| whole.contains(fault.span)))
 }
 
 /// Whether a process says what it means: where it does not, its paths are not those that are meant, and what is wrong is

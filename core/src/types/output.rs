@@ -63,7 +63,7 @@ pub(super) fn of(types: &Types<'_>, file: &File, step: &Step) -> Option<Type> {
         StepKind::HumanApproval(asked) => approval(asked, file.document.node(step.node)),
         StepKind::Form(form) => {
             let of = Type::of_fields(&form.fields, form.on_timeout == FormTimeout::Continue);
-            with_written(of, file.document.node(step.node).get("fields"))
+            with_written(of, file, file.document.node(step.node).get("fields"))
         }
         StepKind::Gateway(_) => Type::closed([("taken", Type::list(Type::TEXT))]),
         StepKind::ApiCall(call) => {

@@ -408,7 +408,7 @@ impl<'p, 'r> Pass<'p, 'r> {
     fn mapping(&self, mapping: Option<Node<'_>>, owner: Option<&str>) -> Type {
         let entries = mapping.into_iter().flat_map(Node::entries);
         let fields = entries.filter_map(|(key, value)| Some((key.as_str()?, Part::of(self.value(value.id(), owner)))));
-        with_written(Type::record(fields.collect::<Vec<_>>(), Others::None), mapping)
+        with_written(Type::record(fields.collect::<Vec<_>>(), Others::None), self.of.file, mapping)
     }
 
     fn value(&self, node: NodeId, owner: Option<&str>) -> Type {

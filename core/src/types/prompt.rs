@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::check::{self, Environment, Read, Start};
 use super::kind::Type;
 use super::text::{Role, TEXT};
+use super::trigger::with_written;
 use crate::definition::prompt::Prompt;
 use crate::definition::repository::File;
 use crate::expression::{ExpressionError, Key, Segment, Template};
@@ -42,7 +43,9 @@ impl<'r> PromptTypes<'r> {
     pub(super) const ROLE: Role = TEXT;
 
     pub(super) fn environment(&self) -> Variables {
-        Variables(Type::of_fields(&self.prompt.header.variables, false))
+        let declared = Type::of_fields(&self.prompt.header.variables, false);
+        let front = self.file.document.root().map(|root| self.file.document.node(root));
+        Variables(with_written(declared, self.file, front.and_then(|front| front.get("variables"))))
     }
 }
 

@@ -80,10 +80,15 @@ fn of_written(node: Node<'_>, computed: &dyn Fn(NodeId) -> Type) -> Type {
 const MAX_TOLD_APART: usize = 64;
 
 /// Fields that were written and could not be read exist all the same; what they hold is unknown.
-pub(super) fn with_written(of: Type, mapping: Option<Node<'_>>) -> Type {
+pub(super) fn with_written(of: Type, file: &File, mapping: Option<Node<'_>>) -> Type {
     let (Type::Record(record), Some(mapping)) = (&of, mapping) else { return of };
-    let names = mapping.entries().filter_map(|(key, _)| key.as_str());
-    let unknown: Vec<&str> = names.filter(|name| !record.fields.contains_key(*name)).collect();
+    let is_faulty = |field: Node<'_>| {
+        let whole = field.outer_span();
+        file.structure.iter().any(|fault| whole.contains(fault.span))
+    };
+    let unread = |name: &str, field: Node<'_>| !record.fields.contains_key(name) || is_faulty(field);
+    let named = mapping.entries().filter_map(|(key, field)| Some((key.as_str()?, field)));
+    let unknown: Vec<&str> = named.filter(|(name, field)| unread(name, *field)).map(|(name, _)| name).collect();
     if unknown.is_empty() {
         return of;
     }
@@ -95,7 +100,7 @@ pub(super) fn with_written(of: Type, mapping: Option<Node<'_>>) -> Type {
 /// `inputs`: a field that is not required and has no default may be missing.
 pub(super) fn inputs(file: &File, process: &Process) -> Type {
     let of = Type::of_fields(&process.header.inputs, false);
-    with_written(of, file.document.node(process.node).get("inputs"))
+    with_written(of, file, file.document.node(process.node).get("inputs"))
 }
 
 /// `context`.

@@ -6,7 +6,7 @@ use super::super::scope::Scope;
 use super::{each_case, words};
 use crate::definition::field::schema_of_fields;
 use crate::definition::step::StepKind;
-use crate::source::{Node, Schema};
+use crate::source::{Kind, Node, Schema};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -114,6 +114,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let step = answer.get("step").and_then(Node::as_str).and_then(|id| process.steps.get(id));
             let (Some(step), Some(values)) = (step, answer.get("values")) else { continue };
             let StepKind::Form(form) = &step.kind else { continue };
+            // That these are no values at all is told of the file.
+            if values.kind() != Kind::Mapping {
+                continue;
+            }
             // A test may show just that.
             if answer.get("refused").is_some() {
                 continue;

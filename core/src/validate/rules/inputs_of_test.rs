@@ -5,7 +5,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::field::schema_of_fields;
-use crate::source::{Node, Schema};
+use crate::source::{Kind, Node, Schema};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -116,6 +116,10 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             return;
         }
         if let Some(inputs) = case.get("inputs").filter(|inputs| !inputs.is_null()) {
+            // That these are no inputs at all is told of the file.
+            if inputs.kind() != Kind::Mapping {
+                return;
+            }
             let Ok(schema) = Schema::compile(&schema_of_fields(declared)) else { return };
             for fault in schema.check(&file.document, inputs.id()) {
                 let message = format!("the process does not take this: {}", fault.message);

@@ -97,7 +97,10 @@ fn tell(
                 None => vec![to],
             };
             for receiver in receivers {
-                let Some(text) = receiver.as_text() else { continue };
+                let Some(text) = receiver.as_text() else {
+                    findings.add(file, receiver.span(), "a receiver is a text");
+                    continue;
+                };
                 if let Some(wrong) = wrong(channel, text, named) {
                     findings.add(file, receiver.span(), format!("`{text}` is {wrong}"));
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::finding::Severity;
 use super::super::given::Declared;
+use super::super::reference::ProblemKind;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use indexmap::IndexMap;
@@ -76,7 +77,8 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             if let Some((file, prompt)) = prompt(scope, name) {
                 let variables = &prompt.header.variables;
                 let declared = prompts.entry(name.as_str()).or_insert_with(|| Declared::fields(variables));
-                tell(process, step, (file, variables), declared, &generate.variables, findings);
+                let is_missed = |name: &str| is_missed(scope, file, name);
+                tell(process, step, (file, variables), declared, &generate.variables, &is_missed, findings);
             }
         }
     }
@@ -93,12 +95,19 @@ fn prompt<'r>(scope: &Scope<'r>, name: &str) -> Option<(&'r File, &'r Prompt)> {
     }
 }
 
+/// Whether the template reads a name that nobody declared: that is told there.
+fn is_missed(scope: &Scope<'_>, file: &File, name: &str) -> bool {
+    let mut problems = scope.prompts.iter().filter(|(own, _)| std::ptr::eq(*own, file)).flat_map(|(_, all)| all);
+    problems.any(|problem| problem.kind == ProblemKind::UnknownName && file.source.slice(problem.span) == name)
+}
+
 fn tell(
     process: &ProcessScope<'_>,
     step: &Step,
     (prompt, variables): (&File, &Fields),
     declared: &Declared<'_>,
     given: &IndexMap<Spanned<String>, Spanned<Value>>,
+    is_missed: &dyn Fn(&str) -> bool,
     findings: &mut Findings,
 ) {
     let names = given.keys().map(|name| name.as_str()).collect();
@@ -112,7 +121,7 @@ fn tell(
             finding.also(prompt, name.span, "declared here");
         }
     }
-    for name in given.keys().filter(|name| !declared.has(name.as_str())) {
+    for name in given.keys().filter(|name| !declared.has(name.as_str()) && !is_missed(name.as_str())) {
         let message = format!("the prompt has no variable `{}`", name.as_str());
         let finding = findings.add(process.file, name.span, message);
         finding.meant_instead(process.file, name.span, name, &gap.not_given, &declared.names, "declares");

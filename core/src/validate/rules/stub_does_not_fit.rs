@@ -5,9 +5,9 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::Step;
-use crate::definition::repository::{Definition, FileKind};
+use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
-use crate::source::{Node, Schema};
+use crate::source::{Kind, Node, Schema};
 use serde_json::Value;
 
 /// The rule.
@@ -18,7 +18,7 @@ pub const RULE: Rule = Rule {
     summary: "A stub in a test that its step could never give",
     reason: r"
 The output of a step has the shape of its schema; with another one the step fails. A failure that is meant is written as
-`error`, with `class: schema`.
+`error`, with `class: schema`. Calls and workflows give values by name, and an agent without a schema gives a text.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -115,6 +115,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     each_case(scope, &mut |file, process, case| {
         for (id, stub) in case.get("stubs").into_iter().flat_map(Node::entries) {
             let Some(step) = id.as_str().and_then(|id| process.steps.get(id)) else { continue };
+            for result in stub.items().map_or_else(|| vec![stub], Iterator::collect) {
+                shape(step, result, file, findings);
+            }
             let Some((schema, inside)) = schema(step) else { continue };
             let output = stub.get("output").and_then(|output| if inside { output.get("body") } else { Some(output) });
             let Some(output) = output else { continue };
@@ -132,6 +135,19 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
     });
+}
+
+/// Tells an output that is of another kind than its step gives, whatever its schema says.
+fn shape(step: &Step, result: Node<'_>, file: &File, findings: &mut Findings) {
+    let Some(output) = result.get("output").filter(|output| !output.is_null()) else { return };
+    let (fits, gives) = match &step.kind {
+        StepKind::ApiCall(_) | StepKind::Workflow(_) => (output.kind() == Kind::Mapping, "values by name"),
+        StepKind::AgentTask(task) if task.output_schema.is_none() => (output.kind() == Kind::Scalar, "a text"),
+        _ => return,
+    };
+    if !fits {
+        findings.add(file, output.span(), format!("step `{}` gives {gives}, and never this", step.id.as_str()));
+    }
 }
 
 /// The schema of a step's output, and whether it is that of the `body` in it.

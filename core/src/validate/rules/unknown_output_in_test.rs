@@ -5,7 +5,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::repository::File;
-use crate::source::Node;
+use crate::source::{Kind, Node};
 use crate::types::Type;
 
 /// The rule.
@@ -114,6 +114,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let known: Vec<&str> = header.outputs.keys().map(|name| name.as_str()).collect();
         let expect = case.get("expect");
         let expected = ["outputs", "outputs_contain"].into_iter().filter_map(|key| expect?.get(key));
+        for wrong in expected.clone().filter(|outputs| outputs.kind() != Kind::Mapping && !outputs.is_null()) {
+            findings.add(file, wrong.span(), "the outputs of a process are values by name, and never this");
+        }
         for (name, _) in expected.flat_map(Node::entries) {
             let Some(text) = name.as_str().filter(|text| !known.contains(text)) else { continue };
             let message = format!("process `{}` has no output `{text}`", header.name.as_str());
@@ -122,11 +125,14 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         }
         let steps = expect.and_then(|expect| expect.get("steps")).into_iter().flat_map(Node::entries);
         for (id, step) in steps {
-            let (Some(id), Some(output)) = (id.as_str(), step.get("output")) else { continue };
+            let Some(id) = id.as_str() else { continue };
             let known = process.steps.get(id).filter(|step| !process.scope.is_faulty(step));
             let types = scope.types.process(process.scope.file.source.path()).filter(|_| known.is_some());
-            let of = types.and_then(|types| types.step_type(&scope.types, id).at_field("output"));
-            of.into_iter().for_each(|of| fields(&format!("steps.{id}.output"), &of, output, file, findings));
+            let Some(of) = types.and_then(|types| types.step_type(&scope.types, id).at_field("output")) else {
+                continue;
+            };
+            let outputs = ["output", "output_contains"].into_iter().filter_map(|key| step.get(key));
+            outputs.for_each(|output| fields(&format!("steps.{id}.output"), &of, output, file, findings));
         }
     });
 }
@@ -136,6 +142,9 @@ fn fields(whole: &str, of: &Type, expected: Node<'_>, file: &File, findings: &mu
     let is_record = |one: &Type| matches!(one, Type::Record(_) | Type::Null);
     if !of.alternatives().iter().all(is_record) {
         return;
+    }
+    if expected.kind() != Kind::Mapping && !expected.is_null() {
+        findings.add(file, expected.span(), format!("`{whole}` is values by name, and never this"));
     }
     for (name, value) in expected.entries() {
         let Some(text) = name.as_str() else { continue };

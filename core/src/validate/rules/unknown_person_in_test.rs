@@ -252,6 +252,12 @@ fn groups<'n>(file: &'n File, key: &str) -> impl Iterator<Item = (Node<'n>, Node
 /// Everybody whom a test names, in small letters.
 fn people(file: &File) -> BTreeSet<String> {
     let Some(Definition::Test(_)) = &file.definition else { return BTreeSet::new() };
+    let root = file.document.root().map(|root| file.document.node(root));
+    let whole = root.and_then(|root| root.get("people")).map(Node::outer_span);
+    // Of people who could not be read nobody knows who they are.
+    if whole.is_some_and(|whole| file.structure.iter().any(|fault| whole.contains(fault.span))) {
+        return BTreeSet::new();
+    }
     let users = groups(file, "users").map(|(login, _)| login);
     let members = groups(file, "teams").filter_map(|(_, members)| members.items()).flatten();
     users.chain(members).filter_map(Node::as_str).map(str::to_lowercase).collect()
