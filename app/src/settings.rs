@@ -20,6 +20,7 @@ pub use fault::{Fault, Origin, SettingsError, Warning};
 pub use table::{SettingDescription, TABLE};
 
 use crate::ai::{AiSettings, ProviderSettings, TenantModels, spending_limits};
+use crate::github::client::Timing;
 use crate::github::setup::Credentials;
 use given::{Gathered, Given, gather, variable};
 
@@ -95,6 +96,8 @@ pub struct GitHubSettings {
     pub webhook_secret: SecretString,
     /// The least pause between two writes of one installation.
     pub write_interval: Duration,
+    /// How fast its time runs: GitHub's own, whatever is set.
+    pub timing: Timing,
 }
 
 /// How log lines look.
@@ -360,6 +363,7 @@ impl Reader {
             private_key: private_key?,
             webhook_secret: webhook_secret?,
             write_interval: Duration::from_millis(write_interval.unwrap_or(1_000)),
+            timing: Timing::default(),
         }))
     }
 
@@ -378,7 +382,8 @@ impl Reader {
         let (api_url, web_url) = self.places(api_url, web_url)?;
         let write_interval = self.value("github_write_interval_ms", |text| within(text, 0, 60_000));
         let write_interval = Duration::from_millis(write_interval.unwrap_or(1_000));
-        Some(Some(GitHubSettings { api_url, web_url, app_id, private_key, webhook_secret, write_interval }))
+        let timing = Timing::default();
+        Some(Some(GitHubSettings { api_url, web_url, app_id, private_key, webhook_secret, write_interval, timing }))
     }
 
     /// Where GitHub is, whether there is an App or not; what is wrong about it was told before.

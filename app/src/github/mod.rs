@@ -13,6 +13,7 @@ pub mod people;
 pub mod reconcile;
 pub mod redelivery;
 pub mod setup;
+pub mod sharing;
 pub mod signature;
 pub(crate) mod whose;
 pub mod wording;

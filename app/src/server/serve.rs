@@ -25,6 +25,7 @@ use crate::github::mirror::{MirrorError, Mirrors};
 use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox};
 use crate::github::redelivery;
 use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
+use crate::github::sharing;
 use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
@@ -201,8 +202,7 @@ impl Server {
         })
         .await?;
         let github = settings.github.clone().zip(github).map(|(app, github)| {
-            let interval = app.write_interval;
-            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), interval, (&owner, lease))
+            let outbox = Outbox::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), (&owner, lease))
                 .for_executions_of(engine.clone());
             let intake = Intake::new(IntakeParts {
                 store: Arc::clone(&store),
@@ -309,6 +309,10 @@ impl Server {
             spawn(&rooms, &shutdown, "installations", {
                 let (store, shutdown) = (Arc::clone(&store), shutdown.clone());
                 async move { learn_of_others(&store, &installations, &audit_references, &shutdown).await }
+            });
+            spawn(&rooms, &shutdown, "pace", {
+                let (store, github, shutdown) = (Arc::clone(&store), side.github.clone(), shutdown.clone());
+                async move { sharing::run(store, github, shutdown).await }
             });
             if role.works() {
                 let (intake, outbox) = (side.intake.clone(), side.outbox.clone());

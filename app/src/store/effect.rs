@@ -32,6 +32,8 @@ pub struct ClaimedEffect {
     pub installation_id: u64,
     /// What it is about.
     pub key: String,
+    /// Lower goes first.
+    pub priority: i16,
     /// What is to be told.
     pub payload: Value,
     /// How often a write was begun whose outcome is not known. Above 0: it may stand on GitHub already.

@@ -8,7 +8,7 @@ use flowctl_app::clock::SystemClock;
 use flowctl_app::github::client::{
     Annotation, AnnotationLevel, AppClient, CheckAction, CheckConclusion, CheckOutput, CheckRunQuery, CheckRunUpdate,
     CheckStatus, DeploymentReview, DeploymentState, GitHub, InstallationClient, InstallationId, NewCheckRun, Reaction,
-    RepositoryName, WorkflowDispatch,
+    RepositoryName, Timing, WorkflowDispatch,
 };
 use flowctl_app::settings::GitHubSettings;
 use flowctl_sandbox::state::ReviewState;
@@ -72,6 +72,7 @@ fn github(world: &World) -> GitHub {
         private_key: SecretString::from(app.private_key_pem),
         webhook_secret: SecretString::from(app.webhook_secret),
         write_interval: Duration::ZERO,
+        timing: Timing::default(),
     };
     GitHub::new(&settings, Arc::new(SystemClock)).unwrap()
 }

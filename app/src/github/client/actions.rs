@@ -207,7 +207,8 @@ impl InstallationClient {
     /// Any [`GitHubError`]; [`GitHubError::Gone`] for one that has expired.
     pub async fn download_artifact(&self, repository: &RepositoryName, artifact: u64) -> Result<Bytes, GitHubError> {
         let url = self.repository_url(repository, &["actions", "artifacts", &artifact.to_string(), "zip"])?;
-        self.archive(&Call::get(url)).await
+        let call = Call { archive: true, ..Call::get(url) };
+        self.request(&call).await.map(|answer| answer.body)
     }
 
     /// Approves or rejects a deployment that waits for this App's protection rule

@@ -8,6 +8,8 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use super::pace::Because;
+
 /// How long to wait when GitHub refuses for a secondary limit without saying how long
 /// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>: at least one minute).
 const WAIT_WHEN_UNTOLD: Duration = Duration::from_secs(60);
@@ -72,6 +74,16 @@ pub enum GitHubError {
         request: RequestLine,
         /// GitHub's words.
         message: String,
+    },
+    /// Nothing was sent: it is not the time to ask.
+    #[error("{request}: not asked, {because}; again in {} s", .wait.as_secs())]
+    Rests {
+        /// The request.
+        request: RequestLine,
+        /// Why.
+        because: Because,
+        /// For how long.
+        wait: Duration,
     },
     /// The account has suspended the installation.
     #[error("{request}: the installation is suspended; an owner of the account can lift that in its settings")]
@@ -171,7 +183,7 @@ impl GitHubError {
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Server { .. } | Self::Unreachable { .. })
+        matches!(self, Self::RateLimited { .. } | Self::Rests { .. } | Self::Server { .. } | Self::Unreachable { .. })
     }
 
     /// Whether a write may have been done although it failed for us: look for its trace before repeating it.
@@ -184,11 +196,11 @@ impl GitHubError {
         }
     }
 
-    /// How long GitHub asks us to wait, if it does.
+    /// How long to leave GitHub alone, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            Self::RateLimited { retry_after: wait, .. } | Self::Rests { wait, .. } => Some(*wait),
             Self::Server { retry_after, .. } => *retry_after,
             _ => None,
         }

@@ -105,8 +105,8 @@ impl Tokens {
 
 async fn mint(shared: &Shared, id: InstallationId) -> Result<InstallationToken, GitHubError> {
     let url = shared.transport.url(&["app", "installations", &id.to_string(), "access_tokens"])?;
-    let call = Call { method: Method::POST, url, body: None, etag: None, raw: false };
-    match shared.transport.send(&call, &shared.app_token()?).await {
+    let call = Call { method: Method::POST, url, body: None, etag: None, raw: false, archive: false };
+    match shared.send_as_app(&call).await {
         Ok(answer) => {
             let MintedToken { token, expires_at } = answer.json()?;
             Ok(InstallationToken { token: SecretString::from(token), expires_at })
@@ -197,7 +197,7 @@ impl Delivery {
 
 impl AppClient {
     pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
-        self.shared.transport.send(call, &self.shared.app_token()?).await
+        self.shared.send_as_app(call).await
     }
 
     /// The App's numeric id.
@@ -275,6 +275,8 @@ impl AppClient {
     /// Any [`GitHubError`].
     pub async fn redeliver(&self, delivery: u64) -> Result<(), GitHubError> {
         let url = self.shared.transport.url(&["app", "hook", "deliveries", &delivery.to_string(), "attempts"])?;
-        self.request(&Call { method: Method::POST, url, body: None, etag: None, raw: false }).await.map(drop)
+        self.request(&Call { method: Method::POST, url, body: None, etag: None, raw: false, archive: false })
+            .await
+            .map(drop)
     }
 }

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::ETAG;
 use http::{Method, StatusCode};
-use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +13,7 @@ use url::Url;
 use super::Shared;
 use super::error::GitHubError;
 use super::identity::Tokens;
+use super::pace::{Ask, Kind, Urgency};
 use super::repository::{InstallationId, RepositoryName};
 use super::transport::{Answer, Call};
 
@@ -26,6 +25,7 @@ const MOST_PAGES: usize = 300;
 pub struct InstallationClient {
     pub(super) shared: Arc<Shared>,
     id: InstallationId,
+    urgency: Urgency,
 }
 
 impl std::fmt::Debug for InstallationClient {
@@ -36,7 +36,13 @@ impl std::fmt::Debug for InstallationClient {
 
 impl InstallationClient {
     pub(super) fn new(shared: Arc<Shared>, id: InstallationId) -> Self {
-        Self { shared, id }
+        Self { shared, id, urgency: Urgency::default() }
+    }
+
+    /// The same for requests that somebody else waits for, or nobody.
+    #[must_use]
+    pub fn with_urgency(self, urgency: Urgency) -> Self {
+        Self { urgency, ..self }
     }
 
     /// Which installation it is.
@@ -61,38 +67,34 @@ impl InstallationClient {
         Tokens::token(&self.shared, self.id, Some(refused)).await
     }
 
+    /// Who waits for what is asked.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        self.urgency
+    }
+
     /// Sends a request; a refused token is replaced once. GitHub looks at the token first, so what it refused with
     /// 401 has not been done.
     pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
-        let token = self.token().await?;
-        let answered = match self.shared.transport.send(call, &token).await {
-            Err(GitHubError::Unauthorized { .. }) => {
-                let token = self.token_instead_of(&token).await?;
-                self.shared.transport.send(call, &token).await
-            }
-            answered => answered,
-        };
-        if let Ok(answer) = &answered {
-            self.shared.limits.note(self.id, &answer.headers);
-        }
-        answered
-    }
-
-    /// Until when only what people wait for should be asked: the hour's requests are nearly used up.
-    pub fn used_up_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.shared.limits.used_up_until(self.id, now)
-    }
-
-    /// As [`Self::request`], for an archive that GitHub redirects to.
-    pub(super) async fn archive(&self, call: &Call) -> Result<Bytes, GitHubError> {
-        let token = self.token().await?;
-        match self.shared.transport.archive(call, &token).await {
-            Err(GitHubError::Unauthorized { .. }) => {
-                let token = self.token_instead_of(&token).await?;
-                self.shared.transport.archive(call, &token).await
-            }
+        match self.send(call, None).await {
+            Err((GitHubError::Unauthorized { .. }, Some(refused))) => self.send(call, Some(&refused)).await,
             answered => answered,
         }
+        .map_err(|(error, _)| error)
+    }
+
+    /// Sends a request once, at the installation's pace. An error comes with the token that was sent.
+    async fn send(
+        &self,
+        call: &Call,
+        refused: Option<&SecretString>,
+    ) -> Result<Answer, (GitHubError, Option<SecretString>)> {
+        let ask = Ask { kind: Kind::of(&call.method, call.url.path()), urgency: self.urgency };
+        let entered = self.shared.pace.enter(self.id.0, ask).await;
+        let passage = entered.map_err(|rests| (rests.instead_of(call.line()), None))?;
+        let token = Tokens::token(&self.shared, self.id, refused).await.map_err(|error| (error, None))?;
+        let answered = self.shared.transport.send(call, &token, &passage).await;
+        answered.map_err(|error| (error, Some(token)))
     }
 
     pub(super) fn url(&self, segments: &[&str]) -> Result<Url, GitHubError> {

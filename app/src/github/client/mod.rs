@@ -11,7 +11,7 @@ mod freshness;
 mod git_data;
 mod identity;
 mod installation;
-mod limits;
+pub(in crate::github) mod pace;
 mod people;
 mod pull_request;
 mod recent;
@@ -36,6 +36,7 @@ pub use error::{GitHubError, RequestLine};
 pub use git_data::{CommitObject, ObjectId};
 pub use identity::{App, Delivery, Installation, InstallationAccount};
 pub use installation::InstallationClient;
+pub use pace::{Because, Timing, Urgency};
 pub use people::{Permission, User, UserKind};
 pub use pull_request::{
     Branch, BranchCommit, ChangedFile, Commit, GitCommit, GitPerson, Label, PullRequest, PullRequestSide,
@@ -45,8 +46,8 @@ pub use repository::{InstallationId, RepositoryName, RepositoryNameError};
 
 use freshness::Freshness;
 use identity::{AppIdentity, Tokens};
-use limits::Limits;
-use transport::Transport;
+use pace::{APP, Ask, Kind, Pace};
+use transport::{Answer, Call, Transport};
 
 /// GitHub, seen from one App. Cheap to clone; clones share connections, tokens and answers.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
     identity: AppIdentity,
     tokens: Tokens,
     freshness: Freshness,
-    limits: Limits,
+    pace: Pace,
     clock: Arc<dyn Clock>,
 }
 
@@ -71,8 +72,9 @@ impl GitHub {
     pub fn new(settings: &GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
         let transport = Transport::new(&settings.api_url, Arc::clone(&clock))?;
         let identity = AppIdentity::new(settings.app_id, &settings.private_key)?;
-        let (tokens, freshness, limits) = (Tokens::default(), Freshness::default(), Limits::default());
-        let shared = Shared { transport, identity, tokens, freshness, limits, clock };
+        let (tokens, freshness) = (Tokens::default(), Freshness::default());
+        let pace = Pace::new(settings.write_interval, settings.timing, Arc::clone(&clock));
+        let shared = Shared { transport, identity, tokens, freshness, pace, clock };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -86,6 +88,11 @@ impl GitHub {
     #[must_use]
     pub fn installation(&self, id: InstallationId) -> InstallationClient {
         InstallationClient::new(Arc::clone(&self.shared), id)
+    }
+
+    /// How fast each installation is asked and told.
+    pub(in crate::github) fn pace(&self) -> &Pace {
+        &self.shared.pace
     }
 }
 
@@ -105,6 +112,13 @@ impl Shared {
     /// A fresh token of the App.
     fn app_token(&self) -> Result<SecretString, GitHubError> {
         self.identity.token(self.clock.now())
+    }
+
+    /// Sends a request of the App's own at its pace.
+    async fn send_as_app(&self, call: &Call) -> Result<Answer, GitHubError> {
+        let ask = Ask { kind: Kind::of_app(&call.method), urgency: Urgency::People };
+        let passage = self.pace.enter(APP, ask).await.map_err(|rests| rests.instead_of(call.line()))?;
+        self.transport.send(call, &self.app_token()?, &passage).await
     }
 }
 

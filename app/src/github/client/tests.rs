@@ -35,6 +35,7 @@ fn github(api_url: &Url, clock: &Arc<FixedClock>) -> GitHub {
         private_key: SecretString::from(include_str!("testdata/app-key.pem")),
         webhook_secret: SecretString::from("secret"),
         write_interval: Duration::ZERO,
+        timing: Timing::default(),
     };
     GitHub::new(&settings, Arc::clone(clock) as Arc<dyn Clock>).unwrap()
 }
@@ -145,6 +146,27 @@ async fn a_refused_token_is_replaced_once_and_the_request_sent_again() {
     let error = world.installation().create_comment(&repository(), 7, "x").await.unwrap_err();
     assert!(matches!(error, GitHubError::Unauthorized { .. }) && !error.is_transient(), "{error}");
     assert_eq!((world.server.asked(COMMENTS).len(), world.server.asked(MINT).len()), (2, 2));
+}
+
+#[tokio::test]
+async fn where_github_asks_to_be_left_alone_nothing_of_the_installation_is_asked_before_the_time() {
+    let world = World::with_tokens().await;
+    let limited = Reply::json(403, &json!({"message": "You have exceeded a secondary rate limit."}));
+    let path = "GET /api/v3/repos/octo/hello";
+    world.server.on(path, limited.header("retry-after", "60")).on(path, Reply::json(200, &json!({})));
+    world.server.on(COMMENTS, Reply::json(201, &comment(5, &json!("x"))));
+    let (installation, before) = (world.installation(), world.installation());
+    let look = async || installation.repository_now(&repository()).await;
+    assert!(matches!(look().await, Err(GitHubError::RateLimited { .. })));
+    let refused = look().await.unwrap_err();
+    assert!(matches!(refused, GitHubError::Rests { because: Because::Asked, .. }) && refused.is_transient());
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(60)));
+    let written = before.create_comment(&repository(), 7, "x").await.unwrap_err();
+    assert!(!written.may_have_happened(), "{written}");
+    assert_eq!((world.server.asked(path).len(), world.server.asked(COMMENTS).len()), (1, 0));
+    world.clock.advance(SignedDuration::from_secs(60));
+    look().await.unwrap();
+    before.create_comment(&repository(), 7, "x").await.unwrap();
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::{GitHubError, Refusal, RequestLine};
+use super::pace::Passage;
 use crate::clock::Clock;
 use crate::telemetry::names;
 
@@ -41,20 +42,22 @@ pub(super) struct Call {
     pub(super) etag: Option<HeaderValue>,
     /// Whether a file is wanted as it is rather than described as JSON.
     pub(super) raw: bool,
+    /// Whether GitHub redirects to somebody else's store, where our token is not shown.
+    pub(super) archive: bool,
 }
 
 impl Call {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, etag: None, raw: false }
+        Self { method: Method::GET, url, body: None, etag: None, raw: false, archive: false }
     }
 
     /// A request with a JSON body.
     pub(super) fn with_body(method: Method, url: Url, body: &impl serde::Serialize) -> Result<Self, GitHubError> {
         let body = serde_json::to_vec(body).map_err(|error| GitHubError::Argument(error.to_string()))?;
-        Ok(Self { method, url, body: Some(Bytes::from(body)), etag: None, raw: false })
+        Ok(Self { method, url, body: Some(Bytes::from(body)), etag: None, raw: false, archive: false })
     }
 
-    fn line(&self) -> RequestLine {
+    pub(super) fn line(&self) -> RequestLine {
         RequestLine { method: self.method.clone(), path: self.url.path().to_owned() }
     }
 }
@@ -128,8 +131,20 @@ impl Transport {
         Ok(url)
     }
 
-    /// Sends one request once.
-    pub(super) async fn send(&self, call: &Call, token: &SecretString) -> Result<Answer, GitHubError> {
+    /// Sends one request once; whoever let it pass hears what the answer says of limits.
+    pub(super) async fn send(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        passage: &Passage,
+    ) -> Result<Answer, GitHubError> {
+        let answered =
+            if call.archive { self.archive(call, token, passage).await } else { self.once(call, token, passage).await };
+        passage.obey(&answered);
+        answered
+    }
+
+    async fn once(&self, call: &Call, token: &SecretString, passage: &Passage) -> Result<Answer, GitHubError> {
         if call.url.origin() != self.base.origin() {
             return Err(GitHubError::Argument(call.url.to_string()));
         }
@@ -142,6 +157,7 @@ impl Transport {
             }
         };
         count(&call.method, Some((response.status(), response.headers())));
+        passage.heard(response.headers());
         let (parts, body) = response.into_parts();
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
@@ -160,7 +176,7 @@ impl Transport {
 impl Transport {
     /// Fetches what GitHub redirects to: an archive in somebody else's store, which is asked without our token
     /// (<https://docs.github.com/en/rest/actions/artifacts#download-an-artifact>: `Location`, good for a minute).
-    pub(super) async fn archive(&self, call: &Call, token: &SecretString) -> Result<Bytes, GitHubError> {
+    async fn archive(&self, call: &Call, token: &SecretString, passage: &Passage) -> Result<Answer, GitHubError> {
         let request = call.line();
         let gone = |error: NoAnswer| {
             let NoAnswer { message, maybe_done } = error;
@@ -169,6 +185,7 @@ impl Transport {
         let (head, _) = http_request(call, token)?.into_parts();
         let response = send(&self.client, &call.method, &call.url, &head.headers, &Bytes::new()).await.map_err(gone)?;
         count(&call.method, Some((response.status(), response.headers())));
+        passage.heard(response.headers());
         let response = match elsewhere(&call.url, &response) {
             Some(target) => {
                 let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(NAME))]);
@@ -182,7 +199,7 @@ impl Transport {
             Err(never) => match never {},
         };
         if parts.status.is_success() {
-            return Ok(body);
+            return Ok(Answer { request, status: parts.status, headers: parts.headers, body });
         }
         let refusal = refusal(parts.status, parts.headers, &body);
         Err(GitHubError::of_answer(request, refusal, self.clock.now()))

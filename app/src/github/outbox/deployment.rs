@@ -8,8 +8,8 @@ use url::Url;
 use super::address::Address;
 use super::effect::Effect;
 use super::failure::Failure;
-use super::pace::Write;
 use super::write::Writing;
+use crate::github::client::pace::Kind;
 use crate::github::client::{DeploymentReview, DeploymentState, GitHubError, RepositoryName};
 use crate::github::whose::{Whose, all_names, whose};
 use crate::github::wording::deployment;
@@ -115,7 +115,7 @@ pub(super) async fn review(
         }
     }
     let request = writing.client.review_deployment(repository, run, review);
-    match writing.write(Write::Changes, request).await {
+    match writing.write(Kind::Changes, request).await {
         // Somebody else decided, the run was cancelled, or an earlier attempt of ours arrived.
         Err(Failure::GitHub(
             error @ (GitHubError::Validation { .. } | GitHubError::NotFound { .. } | GitHubError::Conflict { .. }),

@@ -19,6 +19,13 @@ pub mod priority {
     pub const END: i16 = 20;
     /// A timeline moved on.
     pub const TIMELINE: i16 = 30;
+
+    use crate::github::client::Urgency;
+
+    /// Who waits for what has this priority.
+    pub(in crate::github) fn urgency(priority: i16) -> Urgency {
+        if priority <= PROMPT { Urgency::People } else { Urgency::Timeline }
+    }
 }
 
 /// One thing to be told.

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::desired::{self, Desired, Next};
 use super::effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 use super::failure::Failure;
-use super::pace::Write;
 use super::plan::{asked_now, open_questions};
 use super::write::Writing;
 use crate::crash::crash_point;
+use crate::github::client::pace::Kind;
 use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
 use crate::github::wording::{asks_of, comment, execution_marker, shows_questions};
 use crate::store::{CheckRunRow, ClaimedEffect, DeliveryId, GitHubObject, GitHubObjects, Heard, Stored};
@@ -102,7 +102,7 @@ impl Showing<'_> {
     /// The comment with a new text; nothing where it stands no more.
     async fn change_comment(&self, id: u64, body: &str) -> Result<Option<IssueComment>, Failure> {
         let request = self.writing.client.update_comment(self.repository, id, body);
-        match self.writing.write(Write::Changes, request).await {
+        match self.writing.write(Kind::Changes, request).await {
             Err(Failure::GitHub(GitHubError::NotFound { .. } | GitHubError::Gone { .. })) => Ok(None),
             changed => changed.map(Some),
         }
@@ -129,7 +129,7 @@ impl Showing<'_> {
             }
         }
         let request = self.writing.client.create_comment(self.repository, number, body);
-        let made = self.writing.write(Write::Creates, request).await?;
+        let made = self.writing.write(Kind::Creates, request).await?;
         self.asked_by_comment().await?;
         Ok(made)
     }
@@ -209,7 +209,7 @@ impl Showing<'_> {
     async fn open(&mut self, desired: &Desired) -> Result<(), Failure> {
         let new = desired::opening(&self.execution, desired, self.now);
         let write = self.writing.client.create_check_run(self.repository, &new);
-        let run = self.writing.write(Write::Creates, write).await?;
+        let run = self.writing.write(Kind::Creates, write).await?;
         self.record(CheckRunRow {
             id: run.id,
             head_sha: desired.head_sha.clone(),
@@ -238,7 +238,7 @@ impl Showing<'_> {
     async fn update(&mut self, desired: &Desired, row: CheckRunRow) -> Result<(), Failure> {
         let update = desired::update(&self.execution, desired, self.now);
         let write = self.writing.client.update_check_run(self.repository, row.id, &update);
-        self.writing.write(Write::Changes, write).await?;
+        self.writing.write(Kind::Changes, write).await?;
         self.record(CheckRunRow {
             status: desired::status_word(desired.status).to_owned(),
             conclusion: desired.conclusion.map(|conclusion| desired::word(conclusion).to_owned()),
@@ -254,7 +254,7 @@ impl Showing<'_> {
         for row in behind {
             let closing = desired::closing(&self.execution, desired, self.now);
             let write = self.writing.client.update_check_run(self.repository, row.id, &closing);
-            self.writing.write(Write::Changes, write).await?;
+            self.writing.write(Kind::Changes, write).await?;
             let conclusion = Some(desired::word(desired::LEFT).to_owned());
             let row = CheckRunRow { status: "completed".to_owned(), conclusion, rendered_version: self.version, ..row };
             self.record(row).await?;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::github::client::GitHubError;
+use crate::github::client::pace::Rests;
 use crate::store::{EffectEnd, StoreError};
 
 /// How often something that is not there is asked for again: GitHub's API may lag behind its own events.
@@ -37,13 +38,19 @@ pub enum Failure {
     Nothing(String),
 }
 
+impl From<Rests> for Failure {
+    fn from(rests: Rests) -> Self {
+        Self::Rests { reason: rests.because.to_string(), wait: rests.for_so_long() }
+    }
+}
+
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consequence {
     /// The effect's end.
     pub end: EffectEnd,
-    /// Until when the whole installation rests.
-    pub pause_until: Option<Timestamp>,
+    /// Until when nothing of the whole installation is told, since it is out of reach.
+    pub park_until: Option<Timestamp>,
 }
 
 impl Failure {
@@ -51,18 +58,17 @@ impl Failure {
     pub fn consequence(&self, attempts: u32, now: Timestamp) -> Consequence {
         let after = |wait: SignedDuration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
         let again = |wait| EffectEnd::RetryAt(after(wait), self.to_string());
-        let one = |end| Consequence { end, pause_until: None };
+        let one = |end| Consequence { end, park_until: None };
         match self {
             Self::GitHub(error) if error.is_installation_lost() => {
-                Consequence { end: again(PARKED), pause_until: Some(after(PARKED)) }
+                Consequence { end: again(PARKED), park_until: Some(after(PARKED)) }
             }
             Self::GitHub(GitHubError::Unauthorized { .. }) => {
-                Consequence { end: again(PARKED), pause_until: Some(after(PARKED)) }
+                Consequence { end: again(PARKED), park_until: Some(after(PARKED)) }
             }
             Self::GitHub(error) if error.is_transient() => {
                 let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
-                let wait = asked.unwrap_or_else(|| backoff(attempts));
-                Consequence { end: again(wait), pause_until: asked.map(after) }
+                one(again(asked.unwrap_or_else(|| backoff(attempts))))
             }
             Self::GitHub(error) if error.may_have_happened() => one(again(backoff(attempts))),
             Self::GitHub(GitHubError::NotFound { .. }) if attempts < LAGS => one(again(LAG)),
@@ -116,8 +122,8 @@ mod tests {
         ]
         .into_iter()
         .map(|(error, attempts)| {
-            let Consequence { end, pause_until } = Failure::from(error).consequence(attempts, now);
-            let pause = pause_until.map(|until| format!(", all rest until {}", until.as_second())).unwrap_or_default();
+            let Consequence { end, park_until } = Failure::from(error).consequence(attempts, now);
+            let pause = park_until.map(|until| format!(", all rest until {}", until.as_second())).unwrap_or_default();
             match end {
                 EffectEnd::RetryAt(at, why) => format!("again at {}{pause}: {why}", at.as_second()),
                 EffectEnd::Failed(why) => format!("failed{pause}: {why}"),
@@ -126,7 +132,7 @@ mod tests {
         })
         .collect();
         insta::assert_snapshot!(told.join("\n"), @r"
-        again at 7, all rest until 7: POST /repos/o/r/check-runs: the secondary rate limit is reached; again in 7 s
+        again at 7: POST /repos/o/r/check-runs: the secondary rate limit is reached; again in 7 s
         again at 1: POST /repos/o/r/check-runs: GitHub answers 502
         again at 16: POST /repos/o/r/check-runs: GitHub answers 502
         again at 300: POST /repos/o/r/check-runs: GitHub answers 502

@@ -10,9 +10,7 @@ mod desired;
 mod effect;
 mod execution;
 mod failure;
-mod lately;
 mod not_started;
-mod pace;
 mod plan;
 mod reply;
 mod validate;
@@ -39,7 +37,6 @@ pub use validate::{Level, Remark, VALIDATE, Validated};
 
 use effect::Goes;
 use failure::{Consequence, Failure, PARKED};
-use pace::Pace;
 use workflow::Awaiting;
 use write::Writing;
 
@@ -47,6 +44,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::lease::{self, Entered, UnderWay};
+use crate::github::sharing;
 use crate::store::{ClaimedEffect, EffectEnd, Store};
 
 /// How many installations are written to at once.
@@ -60,7 +58,6 @@ pub struct Outbox {
     store: Arc<dyn Store>,
     github: GitHub,
     clock: Arc<dyn Clock>,
-    pace: Pace,
     engine: Option<Engine>,
     owner: Arc<str>,
     lease: Duration,
@@ -68,25 +65,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox that writes at most once in `interval` for each installation. `owner` names this process; a claimed
-    /// effect is its own for `lease`, which it renews while it writes.
-    pub fn new(
-        store: Arc<dyn Store>,
-        github: GitHub,
-        clock: Arc<dyn Clock>,
-        interval: Duration,
-        (owner, lease): (&str, Duration),
-    ) -> Self {
-        Self {
-            store,
-            github,
-            clock,
-            pace: Pace::new(interval),
-            engine: None,
-            owner: owner.into(),
-            lease,
-            under_way: UnderWay::default(),
-        }
+    /// An outbox of this process, which `owner` names; a claimed effect is its own for `lease`, which it renews while it
+    /// writes.
+    pub fn new(store: Arc<dyn Store>, github: GitHub, clock: Arc<dyn Clock>, (owner, lease): (&str, Duration)) -> Self {
+        Self { store, github, clock, engine: None, owner: owner.into(), lease, under_way: UnderWay::default() }
     }
 
     /// The same, which tells executions what became of the workflows that it dispatches for them. Without an engine it
@@ -97,13 +79,18 @@ impl Outbox {
         self
     }
 
-    /// GitHub answers again for an installation of this tenant.
+    /// An installation of this tenant is back: nothing waits for it any more. Where GitHub has asked to be left alone it is
+    /// left alone all the same.
     pub async fn resume(&self, tenant: &TenantId, installation: u64) {
-        if let Err(error) = self.learn_pace(tenant, installation).await {
+        if let Err(error) = sharing::learn(&*self.store, self.github.pace(), tenant, installation).await {
             tracing::debug!(installation, %error, "what others were told cannot be learnt");
         }
-        self.pace.resume(installation);
+        self.github.pace().resume(installation);
         self.share_pace(tenant, installation).await;
+    }
+
+    async fn share_pace(&self, tenant: &TenantId, installation: u64) {
+        sharing::share(&*self.store, self.github.pace(), tenant, installation).await;
     }
 
     /// Tells what there is to tell until `shutdown`; then finishes what is under way.
@@ -207,33 +194,28 @@ impl Outbox {
 
     /// The installation is looked up anew: an account that removed the App and installed it again has another one.
     async fn writing<'a>(&'a self, effect: &'a ClaimedEffect) -> Result<Writing<'a>, Failure> {
-        let now = self.clock.now();
         let installation = self.store.installation(&effect.tenant).await?;
         let id = installation.as_ref().map_or(effect.installation_id, |installation| installation.id);
         let removed = installation.as_ref().is_some_and(|installation| installation.deleted);
         if id == 0 || removed {
             return Err(Failure::Nothing(format!("the App is not installed for {}", effect.tenant.as_str())));
         }
-        let rests = |reason: &str, wait| Failure::Rests { reason: reason.to_owned(), wait };
         if installation.is_some_and(|installation| installation.suspended) {
-            return Err(rests("the installation is suspended", PARKED));
+            return Err(Failure::Rests { reason: "the installation is suspended".to_owned(), wait: PARKED });
         }
-        self.learn_pace(&effect.tenant, id).await?;
-        if let Some(until) = self.pace.paused_until(id, now) {
-            return Err(rests("GitHub has asked to be left alone", until.duration_since(now)));
+        sharing::learn(&*self.store, self.github.pace(), &effect.tenant, id).await?;
+        let urgency = priority::urgency(effect.priority);
+        if let Some(rests) = self.github.pace().rests(id, urgency) {
+            return Err(rests.into());
         }
-        let client = self.github.installation(InstallationId(id));
-        if let Some(until) = client.used_up_until(now) {
-            return Err(rests("the hour's requests are nearly used up", until.duration_since(now)));
-        }
-        Ok(Writing::new(self, effect, client))
+        Ok(Writing::new(self, effect, self.github.installation(InstallationId(id)).with_urgency(urgency)))
     }
 
     fn consequence(&self, key: &str, installation: u64, failure: &Failure, attempts: u32) -> EffectEnd {
-        let Consequence { end, pause_until } = failure.consequence(attempts, self.clock.now());
+        let Consequence { end, park_until } = failure.consequence(attempts, self.clock.now());
         tracing::info!(key, attempts, %failure, "GitHub was not told");
-        if let Some(until) = pause_until {
-            self.pace.pause(installation, until);
+        if let Some(until) = park_until {
+            self.github.pace().park(installation, until);
         }
         end
     }
@@ -305,7 +287,8 @@ mod tests {
 
     use super::*;
     use crate::clock::FixedClock;
-    use crate::github::client::{GitHubError, RequestLine};
+    use crate::github::client::pace::{Ask, Kind};
+    use crate::github::client::{GitHubError, RequestLine, Timing, Urgency};
     use crate::settings::GitHubSettings;
     use crate::store::{Installation, SqliteStore};
 
@@ -334,10 +317,11 @@ mod tests {
                 private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
                 webhook_secret: SecretString::from("secret"),
                 write_interval: Duration::ZERO,
+                timing: Timing::default(),
             };
             let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
             let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
-            Outbox::new(Arc::clone(&self.store), github, clock, Duration::ZERO, (name, Duration::from_secs(30)))
+            Outbox::new(Arc::clone(&self.store), github, clock, (name, Duration::from_secs(30)))
         }
     }
 
@@ -353,51 +337,54 @@ mod tests {
             installation_id: 42,
             key: "execution:1".to_owned(),
             payload: serde_json::Value::Null,
+            priority: priority::PROMPT,
             attempts: 0,
             generation: 1,
             claims: 1,
         }
     }
 
-    fn limited() -> Failure {
-        Failure::GitHub(GitHubError::RateLimited {
-            request: RequestLine { method: Method::POST, path: "/repos/o/r/check-runs".to_owned() },
-            retry_after: Duration::from_secs(60),
-            secondary: true,
-        })
+    fn lost() -> Failure {
+        let request = RequestLine { method: Method::POST, path: "/repos/o/r/check-runs".to_owned() };
+        Failure::GitHub(GitHubError::Uninstalled { request })
+    }
+
+    async fn rests(server: &Outbox) -> bool {
+        matches!(server.attempt(&effect()).await.outcome, Err(Failure::Rests { .. }))
     }
 
     #[tokio::test]
-    async fn a_pause_holds_for_the_installation_that_was_asked() {
+    async fn nothing_is_told_where_the_installation_that_was_asked_is_out_of_reach_until_it_is_back() {
         let database = Database::new().await;
-        let outbox = database.server("one");
-        let effect = effect();
-        let told = outbox.attempt(&effect).await;
-        outbox.consequence(&effect.key, told.installation, &limited(), 1);
-        let again = outbox.attempt(&effect).await;
-        assert!(matches!(again.outcome, Err(Failure::Rests { .. })), "{:?}", again.outcome);
+        let (one, other) = (database.server("one"), database.server("other"));
+        let told = one.attempt(&effect()).await;
+        one.consequence("execution:1", told.installation, &lost(), 1);
+        assert!(rests(&one).await);
+        one.share_pace(&tenant(), 43).await;
+        assert!(rests(&other).await, "a server that was not told so itself");
+        other.resume(&tenant(), 43).await;
+        assert!(!rests(&one).await, "the installation is back");
     }
 
     #[tokio::test]
     async fn every_server_leaves_an_installation_alone_that_one_was_asked_to_and_counts_what_others_told() {
         let database = Database::new().await;
         let (one, other) = (database.server("one"), database.server("other"));
-        let effect = effect();
-        let rests = async |server: &Outbox| matches!(server.attempt(&effect).await.outcome, Err(Failure::Rests { .. }));
-        one.consequence(&effect.key, 43, &limited(), 1);
-        one.share_pace(&tenant(), 43).await;
-        assert!(rests(&other).await, "a server that was not told so itself");
-        other.resume(&tenant(), 43).await;
-        assert!(!rests(&one).await, "GitHub answers again");
+        let creates = Ask { kind: Kind::Creates, urgency: Urgency::People };
         // One server uses up what may be made in a minute; another one that goes on waits, as it would itself.
         for _ in 0..80 {
-            one.pace.before(43, pace::Write::Creates).await.unwrap();
+            drop(one.github.pace().enter(43, creates).await.unwrap());
         }
         one.share_pace(&tenant(), 43).await;
-        other.learn_pace(&tenant(), 43).await.unwrap();
-        assert!(other.pace.before(43, pace::Write::Creates).await.is_err());
+        sharing::learn(&*database.store, other.github.pace(), &tenant(), 43).await.unwrap();
+        assert!(other.github.pace().ready(43, creates).await.is_err());
         let noted = database.store.standings("pace:").await.unwrap();
         let names: Vec<&str> = noted.iter().map(|named| named.name.as_str()).collect();
         assert_eq!(names, ["pace:43"], "no request has a row of its own");
+        one.github.pace().pause(43, Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(1));
+        one.share_pace(&tenant(), 43).await;
+        assert!(rests(&other).await, "a server that was not told so itself");
+        other.resume(&tenant(), 43).await;
+        assert!(rests(&one).await, "whatever else has become better");
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::desired::check_name;
 use super::failure::Failure;
-use super::pace::Write;
 use super::write::Writing;
 use crate::crash::crash_point;
+use crate::github::client::pace::Kind;
 use crate::github::client::{
     CheckConclusion, CheckOutput, CheckRunQuery, CheckRunUpdate, CheckStatus, NewCheckRun, RepositoryName,
 };
@@ -65,7 +65,7 @@ pub(super) async fn write(
         },
     };
     let request = writing.client.create_check_run(repository, &new);
-    writing.write(Write::Creates, request).await?;
+    writing.write(Kind::Creates, request).await?;
     crash_point("effect.recorded");
     Ok(())
 }

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::execution::find_comment;
 use super::failure::Failure;
-use super::pace::Write;
 use super::plan::ASKS;
 use super::write::Writing;
 use crate::crash::crash_point;
+use crate::github::client::pace::Kind;
 use crate::github::client::{Reaction, RepositoryName};
 use crate::github::wording::reply_marker;
 
@@ -20,7 +20,7 @@ pub(super) async fn react(
     reaction: Reaction,
 ) -> Result<(), Failure> {
     let request = writing.client.add_reaction_to_comment(repository, comment, reaction);
-    writing.write(Write::Creates, request).await
+    writing.write(Kind::Creates, request).await
 }
 
 /// How the key of a reminder begins.
@@ -67,7 +67,7 @@ pub(super) async fn reply(writing: &Writing<'_>, reply: Reply<'_>) -> Result<(),
         return Ok(());
     }
     let request = writing.client.create_comment(reply.repository, reply.issue, reply.body);
-    writing.write(Write::Creates, request).await?;
+    writing.write(Kind::Creates, request).await?;
     crash_point("effect.recorded");
     Ok(())
 }

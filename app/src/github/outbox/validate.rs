@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::failure::Failure;
-use super::pace::Write;
 use super::write::Writing;
 use crate::crash::crash_point;
+use crate::github::client::pace::Kind;
 use crate::github::client::{
     Annotation, AnnotationLevel, CheckConclusion, CheckOutput, CheckRun, CheckRunQuery, CheckRunUpdate, CheckStatus,
     GitHubError, NewCheckRun, PullRequestState, RepositoryName,
@@ -199,7 +199,7 @@ pub(super) async fn write(
         let part = rest.get(..PART.min(rest.len())).unwrap_or(rest);
         let update = CheckRunUpdate { output: Some(showing.output(part)), ..CheckRunUpdate::default() };
         let request = writing.client.update_check_run(repository, run, &update);
-        writing.write(Write::Changes, request).await?;
+        writing.write(Kind::Changes, request).await?;
         sent += part.len();
     }
     crash_point("effect.recorded");
@@ -279,7 +279,7 @@ impl Showing<'_> {
             },
         };
         let request = writing.client.create_check_run(self.repository, &new);
-        let run = writing.write(Write::Creates, request).await?;
+        let run = writing.write(Kind::Creates, request).await?;
         Ok((run.id, first.len()))
     }
 }

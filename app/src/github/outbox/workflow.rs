@@ -18,10 +18,10 @@ use super::address::Address;
 use super::artifact;
 use super::effect::{Effect, Sender, priority};
 use super::failure::Failure;
-use super::pace::Write;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::engine::{Along, SignalFailure};
+use crate::github::client::pace::Kind;
 use crate::github::client::{self, GitHubError, RepositoryName, WorkflowDispatch};
 use crate::github::whose::{Whose, all_names, whose};
 
@@ -132,7 +132,7 @@ impl Dispatching<'_> {
         let reference = order.reference.clone().unwrap_or(now.default_branch);
         let order_of = WorkflowDispatch::new(reference, order.inputs.clone());
         let dispatch = writing.client.dispatch_workflow(repository, &order.file, &order_of);
-        let run = writing.write(Write::Changes, dispatch).await?;
+        let run = writing.write(Kind::Changes, dispatch).await?;
         self.began(run.map(|run| WorkflowRun { id: run.id, url: run.html_url })).await
     }
 
@@ -339,7 +339,7 @@ async fn outcome(
 /// Cancels a run; one that has ended, or is gone, is left as it is.
 pub(super) async fn cancel(writing: &Writing<'_>, repository: &RepositoryName, run: u64) -> Result<(), Failure> {
     let request = writing.client.cancel_workflow_run(repository, run);
-    match writing.write(Write::Changes, request).await {
+    match writing.write(Kind::Changes, request).await {
         Err(Failure::GitHub(
             GitHubError::Conflict { .. } | GitHubError::NotFound { .. } | GitHubError::Gone { .. },
         )) => Ok(()),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Outbox;
 use super::failure::Failure;
-use super::pace::Write;
 use crate::crash::crash_point;
+use crate::github::client::pace::{Ask, Kind};
 use crate::github::client::{GitHubError, InstallationClient};
 use crate::store::ClaimedEffect;
 
@@ -31,12 +31,11 @@ impl<'a> Writing<'a> {
     /// Makes one write.
     pub(super) async fn write<T>(
         &self,
-        write: Write,
+        kind: Kind,
         request: impl Future<Output = Result<T, GitHubError>>,
     ) -> Result<T, Failure> {
-        let installation = self.client.id().0;
-        let rests = |wait| Failure::Rests { reason: "the limit on content is reached".to_owned(), wait };
-        self.outbox.pace.before(installation, write).await.map_err(rests)?;
+        let ask = Ask { kind, urgency: self.client.urgency() };
+        self.outbox.github.pace().ready(self.client.id().0, ask).await?;
         // Marked anew before each write: it also tells whether the effect is still ours.
         if !self.is_ours().await? {
             return Err(Failure::Lost);

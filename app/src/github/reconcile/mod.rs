@@ -21,7 +21,7 @@ pub use missed::{is_reconciled, of_comment, of_head, of_pull_request, of_pusher,
 use missed::{Missed, Place};
 
 use crate::clock::Clock;
-use crate::github::client::{GitHub, GitHubError, InstallationClient, InstallationId, RepositoryName};
+use crate::github::client::{GitHub, GitHubError, InstallationClient, InstallationId, RepositoryName, Urgency};
 use crate::github::whose::{all_names, belongs_to, of_execution};
 use crate::store::{DeliveryId, ExecutionFilter, Heard, Receipt, RepositoryCalled, Store, StoreError};
 
@@ -130,7 +130,7 @@ impl Reconciler {
                 }
                 found += 1;
             }
-            let client = self.github.installation(InstallationId(current.id));
+            let client = self.github.installation(InstallationId(current.id)).with_urgency(Urgency::Reconciliation);
             match self.account(&tenant, &client, since, everywhere).await {
                 Ok(count) => found += count,
                 Err(ReconcileError::GitHub(error)) => {

@@ -181,6 +181,7 @@ fn claimed(row: &PgRow) -> Result<ClaimedEffect, StoreError> {
         tenant: tenant(row.try_get("tenant")?),
         installation_id: unsigned("an installation's id", row.try_get("installation_id")?)?,
         key: row.try_get("key")?,
+        priority: i16::try_from(row.try_get::<i64, _>("priority")?).unwrap_or(i16::MAX),
         payload: from_json("an effect", row.try_get("payload")?)?,
         attempts: small("a count", row.try_get("attempts")?)?,
         generation: unsigned("a generation", row.try_get("generation")?)?,

@@ -90,6 +90,7 @@ fn claimed(row: &Row<'_>) -> Result<ClaimedEffect, StoreError> {
         tenant: tenant(row.get("tenant")?),
         installation_id: unsigned("an installation's id", row.get("installation_id")?)?,
         key: row.get("key")?,
+        priority: row.get("priority")?,
         payload: from_json("an effect", row.get_ref("payload")?.as_str().map_err(rusqlite::Error::from)?)?,
         attempts: small("a count", row.get("attempts")?)?,
         generation: unsigned("a generation", row.get("generation")?)?,

@@ -10,8 +10,8 @@ use super::written::{PART, Place, Written};
 use crate::audit::{Sealed, path_of};
 use crate::crash::crash_point;
 use crate::github::client::GitHubError;
+use crate::github::client::pace::Kind;
 use crate::github::outbox::failure::Failure;
-use crate::github::outbox::pace::Write;
 
 /// Entries of one commit.
 const MOST_ENTRIES: usize = 1_000;
@@ -76,10 +76,10 @@ impl Copy<'_> {
         let (path, message) = (path_of((first.seq, last.seq), &content), message(repository, first, last));
         let base = self.written.at.as_ref().map(|place| place.tree.as_str());
         let tree = client.create_tree(repository, base, (&path, &content));
-        let tree = self.writing.write(Write::Changes, tree).await?;
+        let tree = self.writing.write(Kind::Changes, tree).await?;
         let parent = self.written.at.as_ref().map(|place| place.commit.as_str());
         let commit = client.create_commit(repository, &message, &tree, parent);
-        let commit = self.writing.write(Write::Changes, commit).await?;
+        let commit = self.writing.write(Kind::Changes, commit).await?;
         let is_new = parent.is_none();
         let place = Place { commit: commit.clone(), tree };
         self.written.begun = Some((place.clone(), batch.last));
@@ -87,9 +87,9 @@ impl Copy<'_> {
         crash_point("audit.noted");
         let (client, repository) = (&self.writing.client, &self.repository);
         let moved = if is_new {
-            self.writing.write(Write::Changes, client.create_reference(repository, &self.reference, &commit)).await
+            self.writing.write(Kind::Changes, client.create_reference(repository, &self.reference, &commit)).await
         } else {
-            self.writing.write(Write::Changes, client.forward_reference(repository, &self.reference, &commit)).await
+            self.writing.write(Kind::Changes, client.forward_reference(repository, &self.reference, &commit)).await
         };
         // Perhaps somebody was faster; then that shows when it is looked at again.
         if let Err(Failure::GitHub(GitHubError::Validation { message, .. })) = &moved
