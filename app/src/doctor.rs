@@ -16,6 +16,8 @@ use crate::github::setup::examine;
 use crate::settings::{GitHubSettings, Settings};
 use crate::store::{Examination, StoreError, postgres, sqlite};
 
+/// For how long a webhook may wait before somebody should look.
+const STUCK: SignedDuration = SignedDuration::from_hours(1);
 /// Free bytes below which a server will soon stop.
 const LITTLE_SPACE: u64 = 1 << 30;
 /// Free bytes below which SQLite may fail at any commit: the log alone grows to some tens of them.
@@ -72,6 +74,7 @@ pub async fn look(settings: &Settings, now: Timestamp) -> Vec<Check> {
         Ok(Some(found)) => {
             checks.extend(database(&found, now));
             checks.extend(stream(&found, settings.nats_url.is_some()));
+            checks.extend(deliveries(&found, now));
             checks.extend(audit_references(&found));
             checks.extend(url.starts_with("sqlite:").then(|| access(Path::new(&found.place))).flatten());
         }
@@ -200,6 +203,25 @@ fn stream(found: &Examination, set_up: bool) -> Option<Check> {
     }
 }
 
+/// Webhooks that were given up, or have waited for long; nothing where there are none.
+fn deliveries(found: &Examination, now: Timestamp) -> Option<Check> {
+    let waits = found.oldest_delivery.map(|came| now.duration_since(came)).filter(|waits| *waits >= STUCK);
+    let stuck = waits.map(|waits| format!("one has not been handled for {} hours", waits.as_hours()));
+    let failed = match found.failed_deliveries {
+        0 => None,
+        1 => Some("one was given up".to_owned()),
+        count => Some(format!("{count} were given up")),
+    };
+    let told: Vec<String> = [failed, stuck].into_iter().flatten().collect();
+    if told.is_empty() {
+        return None;
+    }
+    let check = Check::new("deliveries", Outcome::Warning, format!("of GitHub's webhooks {}", told.join(", and ")));
+    Some(check.with_help(
+        "the server's log says which and why; what was given up is taken once it is redelivered in the App's settings",
+    ))
+}
+
 /// Audit logs that should be written into repositories and are not; nothing where there are none.
 fn audit_references(found: &Examination) -> Option<Check> {
     let refused = refused_references(&found.standings);
@@ -306,6 +328,21 @@ mod tests {
             (alone.outcome, stream(&found(20_000), true).unwrap().outcome),
             (Outcome::Warning, Outcome::Warning)
         );
+    }
+
+    #[test]
+    fn webhooks_that_were_given_up_or_wait_for_long_are_told_of() {
+        let now = Timestamp::from_second(100_000).unwrap();
+        let told = |failed_deliveries, waits: i64| {
+            let oldest_delivery = Some(now - SignedDuration::from_mins(waits));
+            let found = Examination { failed_deliveries, oldest_delivery, ..Examination::default() };
+            deliveries(&found, now).map(|check| (check.outcome, check.message))
+        };
+        assert_eq!(told(0, 59), None);
+        let warned = |message: &str| Some((Outcome::Warning, message.to_owned()));
+        assert_eq!(told(1, 0), warned("of GitHub's webhooks one was given up"));
+        let both = "of GitHub's webhooks 3 were given up, and one has not been handled for 2 hours";
+        assert_eq!(told(3, 125), warned(both));
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! Deliveries that did not arrive are asked for again: GitHub does not repeat them by itself ("Handling failed webhook
-//! deliveries"). At the start, shortly after it, and then on a timer. What was stored after all is a duplicate.
+//! deliveries"). At the start, shortly after it, and then on a timer, with growing pauses for as long as GitHub keeps them.
+//! What was tried stands in GitHub's own list, so nothing is kept here. What was stored after all is a duplicate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::github::client::{Delivery, GitHub, GitHubError};
 
-/// How far back GitHub redelivers ("Redelivering webhooks": three days).
-const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(72);
-/// How far back later looks go: longer than any pause between them.
-const LATER_LOOK: SignedDuration = SignedDuration::from_hours(1);
-/// How often a delivery is asked for: one that fails this often needs a person.
-const MOST_ATTEMPTS: usize = 6;
+/// How far back GitHub redelivers ("Redelivering webhooks": three days), and a long look goes.
+const LONG_LOOK: SignedDuration = SignedDuration::from_hours(72);
+/// The pause between two long looks.
+const LONG_LOOKS: SignedDuration = SignedDuration::from_mins(15);
+/// How far back the looks between go: longer than any pause between them.
+const SHORT_LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// The pause after a delivery was asked for in vain for the first time.
+const FIRST_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// The longest pause between two times that a delivery is asked for.
+const LONGEST_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// The pauses before the first looks: deliveries that failed while we started are told a moment later.
 const FIRST_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8)];
 /// The pause between later looks.
@@ -25,66 +30,92 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Looks until `shutdown`.
 pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
     let mut pauses = FIRST_PAUSES.into_iter();
-    let mut back = FIRST_LOOK;
+    let mut long_look_at = Timestamp::MIN;
     loop {
+        let is_first = pauses.len() > 0;
         let pause = pauses.next().unwrap_or(PAUSE);
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let since = clock.now().checked_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
-        match look(&github, since).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "asked GitHub for deliveries that had not arrived"),
-            Err(error) => tracing::warn!(%error, "missed deliveries could not be looked for; it is tried again"),
+        let now = clock.now();
+        let is_long = is_first || now >= long_look_at;
+        match look(&github, if is_long { LONG_LOOK } else { SHORT_LOOK }, now).await {
+            Ok(count) if count > 0 => tracing::info!(count, "asked GitHub for deliveries that had not arrived"),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "missed deliveries could not be looked for; it is tried again");
+                continue;
+            }
         }
-        back = if pauses.len() == 0 { LATER_LOOK } else { FIRST_LOOK };
+        if is_long {
+            long_look_at = now.saturating_add(LONG_LOOKS).unwrap_or(Timestamp::MAX);
+        }
     }
 }
 
-/// Asks for every delivery since then that has not arrived, oldest first. How many were asked for.
+/// Asks for every delivery of this time that has not arrived and whose turn it is, oldest first. How many were asked for.
 ///
 /// # Errors
 /// Where GitHub does not answer.
-pub async fn look(github: &GitHub, since: Timestamp) -> Result<usize, GitHubError> {
+pub async fn look(github: &GitHub, back: SignedDuration, now: Timestamp) -> Result<usize, GitHubError> {
+    let since = now.saturating_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
     let deliveries = github.app().deliveries(since).await?;
-    let missed = missed(&deliveries);
-    for attempt in &missed {
-        github.app().redeliver(*attempt).await?;
+    let mut asked = 0;
+    for attempt in missed(&deliveries, now) {
+        match github.app().redeliver(attempt).await {
+            Ok(()) => asked += 1,
+            // The others have their turn with the next look.
+            Err(GitHubError::Rests { .. }) => break,
+            // Whatever is the matter with one must not keep the others.
+            Err(error) if !error.is_transient() => tracing::warn!(attempt, %error, "GitHub does not send it again"),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(missed.len())
+    Ok(asked)
 }
 
-/// The last attempt of each delivery that never arrived, the oldest delivery first.
-fn missed(deliveries: &[Delivery]) -> Vec<u64> {
+/// The last attempt of each delivery that never arrived and is to be asked for now, the oldest delivery first.
+fn missed(deliveries: &[Delivery], now: Timestamp) -> Vec<u64> {
     let mut by_guid: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
     for delivery in deliveries {
         by_guid.entry(&delivery.guid).or_default().push(delivery);
     }
     let mut missed: Vec<(Timestamp, u64)> = by_guid
         .values()
-        .filter(|attempts| attempts.len() < MOST_ATTEMPTS && !attempts.iter().any(|attempt| attempt.arrived()))
+        .filter(|attempts| !attempts.iter().any(|attempt| attempt.arrived()))
         .filter_map(|attempts| {
-            let first = attempts.iter().map(|attempt| attempt.delivered_at).min()?;
-            let last = attempts.iter().max_by_key(|attempt| attempt.delivered_at)?;
-            Some((first, last.id))
+            let first = attempts.iter().min_by_key(|attempt| (attempt.delivered_at, attempt.id))?;
+            let last = attempts.iter().max_by_key(|attempt| (attempt.delivered_at, attempt.id))?;
+            let is_its_turn = now.duration_since(last.delivered_at) >= pause(first, last);
+            is_its_turn.then_some((first.delivered_at, last.id))
         })
         .collect();
     missed.sort_unstable();
     missed.into_iter().map(|(_, id)| id).collect()
 }
 
+/// How long a delivery is left alone after its last attempt: as long as it has been tried, so each pause is twice the one
+/// before. Nothing where nobody has asked for it.
+fn pause(first: &Delivery, last: &Delivery) -> SignedDuration {
+    match (first.redelivery, last.redelivery) {
+        // Its own attempt is further back than this look goes.
+        (true, _) => LONGEST_AGAIN,
+        (false, true) => last.delivered_at.duration_since(first.delivered_at).clamp(FIRST_AGAIN, LONGEST_AGAIN),
+        (false, false) => SignedDuration::ZERO,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn attempt(id: u64, guid: &str, second: i64, status_code: u16) -> Delivery {
-        let delivered_at = Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(second)).unwrap_or_default();
+    fn attempt(id: u64, guid: &str, at: i64, status_code: u16) -> Delivery {
         Delivery {
             id,
             guid: guid.to_owned(),
-            delivered_at,
-            redelivery: false,
+            delivered_at: second(at),
+            redelivery: id > first_of(guid),
             status: String::new(),
             status_code,
             event: "push".to_owned(),
@@ -94,22 +125,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_never_arrived_is_asked_for_once_and_the_oldest_first() {
-        let deliveries = [
-            attempt(9, "later", 9, 0),
-            attempt(5, "arrived at last", 5, 202),
-            attempt(4, "arrived at last", 4, 503),
-            attempt(3, "twice in vain", 8, 502),
-            attempt(2, "twice in vain", 2, 0),
-            attempt(1, "taken", 1, 200),
-        ];
-        assert_eq!(missed(&deliveries), [3, 9]);
+    /// In these tests the lowest id of a delivery is GitHub's own attempt.
+    fn first_of(guid: &str) -> u64 {
+        guid.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap_or_default()
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(second)).unwrap_or_default()
     }
 
     #[test]
-    fn what_fails_again_and_again_is_left_to_people() {
-        let deliveries: Vec<Delivery> = (1..=6).map(|id| attempt(id, "hopeless", 1, 500)).collect();
-        assert_eq!(missed(&deliveries), Vec::<u64>::new());
+    fn what_never_arrived_is_asked_for_once_and_the_oldest_first() {
+        let deliveries = [
+            attempt(9, "later 9", 9, 0),
+            attempt(5, "arrived at last 4", 5, 202),
+            attempt(4, "arrived at last 4", 4, 503),
+            attempt(3, "twice in vain 2", 8, 502),
+            attempt(2, "twice in vain 2", 2, 0),
+            attempt(1, "taken 1", 1, 200),
+        ];
+        assert_eq!(missed(&deliveries, second(10)), [9], "the other one was asked for just now");
+        assert_eq!(missed(&deliveries, second(68)), [3, 9]);
+    }
+
+    #[test]
+    fn what_fails_again_and_again_is_asked_for_with_growing_pauses_for_as_long_as_github_keeps_it() {
+        let mut attempts = vec![attempt(1, "hopeless 1", 0, 503)];
+        let mut asked_after = Vec::new();
+        for minute in 0..72 * 60 {
+            // A server that remembers nothing: what it knows is what the look shows it.
+            let now = second(minute * 60 + 30);
+            let back = if minute % 15 == 0 { LONG_LOOK } else { SHORT_LOOK };
+            let shown: Vec<Delivery> =
+                attempts.iter().filter(|attempt| now.duration_since(attempt.delivered_at) <= back).cloned().collect();
+            if let [last] = missed(&shown, now)[..] {
+                assert_eq!(last, attempts.len() as u64, "it is asked for by its last attempt");
+                attempts.push(attempt(last + 1, "hopeless 1", minute * 60 + 30, 503));
+                asked_after.push(minute);
+            }
+        }
+        assert_eq!(asked_after.get(..8), Some(&[0, 1, 3, 7, 15, 31, 75, 135][..]), "{asked_after:?}");
+        let last = asked_after.last().copied().unwrap_or_default();
+        assert!(last > 72 * 60 - 90, "{asked_after:?}");
+        assert!(asked_after.len() < 72 + 8, "{asked_after:?}");
     }
 }

@@ -11,6 +11,8 @@ use super::columns::{timestamp, unsigned};
 pub struct Backlog {
     /// Deliveries not yet finished.
     pub deliveries: u64,
+    /// Deliveries that were given up.
+    pub failed_deliveries: u64,
     /// Attempts not yet ended.
     pub work: u64,
     /// Effects not yet done; those that failed for good are not among them.
@@ -42,6 +44,7 @@ pub struct Backlog {
 pub(in crate::store) const QUERY: &str = "
     select (select count(*) from deliveries where status = 'pending') as deliveries,
       (select min(received_at) from deliveries where status = 'pending') as deliveries_since,
+      (select count(*) from deliveries where status = 'failed') as failed_deliveries,
       (select count(*) from work) as work,
       (select count(*) from effects where status = 'pending') as effects,
       (select min(case when retry_at > not_before then retry_at else not_before end) from effects where status = 'pending')
@@ -67,6 +70,7 @@ where
     let since = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(timestamp).transpose();
     Ok(Backlog {
         deliveries: count("deliveries")?,
+        failed_deliveries: count("failed_deliveries")?,
         work: count("work")?,
         effects: count("effects")?,
         failed_effects: count("failed_effects")?,

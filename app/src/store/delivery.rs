@@ -47,6 +47,8 @@ pub struct ClaimedDelivery {
     pub delivery: NewDelivery,
     /// How often it was claimed, this time included.
     pub attempts: u32,
+    /// How often it was claimed since an end of its handling was recorded, this time included.
+    pub unended: u32,
 }
 
 /// How the handling of a delivery ended.

@@ -35,6 +35,10 @@ pub struct Examination {
     pub missing_outputs: Vec<String>,
     /// Transitions that the event stream has not been told of, counted up to a million.
     pub untold: u64,
+    /// Webhooks that were stored and given up.
+    pub failed_deliveries: u64,
+    /// When the oldest came that is not handled yet.
+    pub oldest_delivery: Option<Timestamp>,
     /// How the settings of repositories stand, and the copies of the audit log in them.
     pub standings: Vec<NamedStanding>,
     /// When the last execution was accepted.

@@ -127,6 +127,12 @@ pub const CATALOGUE: &[Metric] = &[
         &["event", "outcome"],
         "Webhooks: stored, duplicate, refused (signature or form), failed (the database). Refused ones name no event.",
     ),
+    metric(
+        names::DELIVERIES_FAILED,
+        Kind::Gauge,
+        &[],
+        "Webhooks that were stored and could not be handled; redelivered, each is tried anew.",
+    ),
     metric(names::HTTP_REQUESTS, Kind::Counter, &["method", "route", "status"], "Requests that were answered."),
     metric(names::HTTP_DURATION, ANSWERS, &["method", "route"], "How long it took until an answer began."),
     metric(names::GITHUB_REQUESTS, Kind::Counter, &["method", "status"], "Requests to GitHub; `none` got no answer."),

@@ -108,6 +108,7 @@ fn tell(backlog: &Backlog, now: Timestamp) {
     for (status, count) in [("pending", backlog.pending), ("running", backlog.running), ("waiting", backlog.waiting)] {
         gauge!(names::EXECUTIONS, "status" => status).set(count as f64);
     }
+    gauge!(names::DELIVERIES_FAILED).set(backlog.failed_deliveries as f64);
     gauge!(names::EFFECTS_FAILED).set(backlog.failed_effects as f64);
     gauge!(names::STORE_UP).set(1.0);
 }

@@ -38,6 +38,8 @@ pub const COMMIT_SIZE: &str = "flowctl_store_commit_requests";
 pub const COMMITS_FAILED: &str = "flowctl_store_commits_failed_total";
 /// Webhooks, by `event` and `outcome`.
 pub const DELIVERIES: &str = "flowctl_deliveries_total";
+/// Webhooks that are stored and were given up.
+pub const DELIVERIES_FAILED: &str = "flowctl_deliveries_failed";
 /// Requests answered, by `method`, `route` and `status`.
 pub const HTTP_REQUESTS: &str = "flowctl_http_requests_total";
 /// How long answers took, by `method` and `route`.

@@ -46,8 +46,10 @@ use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Store}
 const CLAIMS: u32 = 16;
 /// The longest time between two looks into the inbox.
 const POLL: Duration = Duration::from_secs(1);
-/// How often a delivery is tried before it is given up: some hours of GitHub not answering.
-const MOST_ATTEMPTS: u32 = 50;
+/// For how long trouble that passes is waited for: for as long as GitHub would send the delivery again.
+const LONGEST_TROUBLE: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How often the handling of a delivery may begin and no end of it be recorded: servers went down with it.
+const MOST_UNENDED: u32 = 10;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// Just after an event GitHub's API may not know yet what it tells of.
@@ -159,16 +161,16 @@ impl Intake {
     /// Handles one delivery and records how that ended.
     async fn take_once(&self, entered: &mut Entered<ClaimedDelivery>) {
         crash_point("delivery.claimed");
-        let ClaimedDelivery { delivery, attempts } = entered.claim();
+        let ClaimedDelivery { delivery, unended, .. } = entered.claim();
         let (id, event) = (delivery.id.clone(), delivery.event.clone());
         let received_at = delivery.received_at;
-        let handled = match attempts {
+        let handled = match unended {
             // Whatever brings the server down each time must not do so for ever.
-            0..=MOST_ATTEMPTS => match self.under_lease(&id, entered, handle(&self.inner, delivery).boxed()).await {
+            0..=MOST_UNENDED => match self.under_lease(&id, entered, handle(&self.inner, delivery).boxed()).await {
                 Some(handled) => handled,
                 None => return tracing::info!(delivery = id.0, "the lease of a delivery has passed to somebody else"),
             },
-            _ => Err(Trouble::Lasting("it was tried too often".to_owned())),
+            _ => Err(Trouble::Lasting(format!("its handling was begun {MOST_UNENDED} times and never ended"))),
         };
         let attempts = entered.claim().attempts;
         let end = match handled {
@@ -237,7 +239,9 @@ fn end_after(trouble: Trouble, attempts: u32, received_at: Timestamp, now: Times
     };
     let backoff = SignedDuration::from_secs(1_i64 << attempts.saturating_sub(1).min(9)).min(LONGEST_PAUSE);
     match trouble {
-        Trouble::Passing { reason, wait } if attempts < MOST_ATTEMPTS => again(wait.unwrap_or(backoff), reason),
+        Trouble::Passing { reason, wait } if now.duration_since(received_at) < LONGEST_TROUBLE => {
+            again(wait.unwrap_or(backoff), reason)
+        }
         Trouble::Passing { reason, .. } => DeliveryEnd::Failed(reason),
         Trouble::Lasting(reason) if now.duration_since(received_at) < API_LAG && attempts <= 3 => {
             again(backoff, reason)
@@ -347,7 +351,8 @@ mod tests {
             end_after(passing(None), 1, start, minutes_later),
             end_after(passing(None), 20, start, minutes_later),
             end_after(passing(Some(SignedDuration::from_secs(7))), 1, start, minutes_later),
-            end_after(passing(None), MOST_ATTEMPTS, start, minutes_later),
+            end_after(passing(None), 900, start, start + LONGEST_TROUBLE - SignedDuration::from_secs(1)),
+            end_after(passing(None), 900, start, start + LONGEST_TROUBLE),
             end_after(lasting(), 1, start, start + SignedDuration::from_secs(2)),
             end_after(lasting(), 4, start, start + SignedDuration::from_secs(2)),
             end_after(lasting(), 1, start, minutes_later),
@@ -364,6 +369,7 @@ mod tests {
         502: again at 601
         502: again at 900
         502: again at 607
+        502: again at 259499
         502: failed
         404: again at 3
         404: failed

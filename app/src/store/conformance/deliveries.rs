@@ -45,7 +45,7 @@ pub(crate) async fn a_redelivered_delivery_has_all_its_attempts_again(store: &im
     }
     assert_eq!(store.receive(delivery("one", "acme/shop")).await.unwrap(), Receipt::Stored);
     let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
-    assert_eq!(claimed, [ClaimedDelivery { delivery: delivery("one", "acme/shop"), attempts: 1 }]);
+    assert_eq!(claimed, [ClaimedDelivery { delivery: delivery("one", "acme/shop"), attempts: 1, unended: 1 }]);
 }
 
 pub(crate) async fn deliveries_of_one_key_are_handled_one_after_the_other(store: &impl Store) {
@@ -104,9 +104,9 @@ pub(crate) async fn deliveries_come_back_as_they_came(store: &impl Store) {
         store.receive(delivery.clone()).await.unwrap();
     }
     let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
-    assert_eq!(claimed, [ClaimedDelivery { delivery: bare, attempts: 1 }]);
+    assert_eq!(claimed, [ClaimedDelivery { delivery: bare, attempts: 1, unended: 1 }]);
     let claimed = store.claim_deliveries("a", 1, at(0), at(30)).await.unwrap();
-    assert_eq!(claimed, [ClaimedDelivery { delivery: whole, attempts: 1 }]);
+    assert_eq!(claimed, [ClaimedDelivery { delivery: whole, attempts: 1, unended: 1 }]);
 }
 
 pub(crate) async fn a_delivery_put_off_holds_back_those_behind_it(store: &impl Store) {
@@ -126,7 +126,16 @@ pub(crate) async fn a_delivery_whose_owner_died_is_taken_over(store: &impl Store
     store.receive(delivery("one", "acme/shop")).await.unwrap();
     assert_eq!(claim(store, "dies", at(0), at(30)).await, ["one"]);
     assert_eq!(claim(store, "lives", at(29), at(60)).await, [""; 0]);
-    assert_eq!(claim(store, "lives", at(30), at(60)).await, ["one"]);
+    let taken_over = store.claim_deliveries("lives", 1, at(30), at(60)).await.unwrap();
+    assert_eq!((taken_over[0].attempts, taken_over[0].unended), (2, 2), "no end of the first was recorded");
+    let later = DeliveryEnd::RetryAt(at(31), "GitHub does not answer".to_owned());
+    assert!(store.finish_delivery(&id("one"), 2, "lives", later).await.unwrap());
+    let again = store.claim_deliveries("lives", 1, at(31), at(60)).await.unwrap();
+    assert_eq!((again[0].attempts, again[0].unended), (3, 1), "the server lives");
+    let failed = DeliveryEnd::Failed("it cannot be handled".to_owned());
+    assert!(store.finish_delivery(&id("one"), 3, "lives", failed).await.unwrap());
+    let backlog = store.backlog().await.unwrap();
+    assert_eq!((backlog.deliveries, backlog.failed_deliveries), (0, 1));
 }
 
 pub(crate) async fn a_delivery_whose_lease_is_renewed_stays_with_its_owner(store: &impl Store) {

@@ -24,7 +24,7 @@ const RECEIVE: &str = "
       (id, event, action, installation_id, tenant, repository, ordering_key, body, received_at, status, head)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', not exists (select 1 from oldest))
     on conflict (id) do update
-      set status = 'pending', head = true, reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+      set status = 'pending', head = true, reason = null, retry_at = 0, attempts = 0, unended = 0, body = excluded.body,
         received_at = excluded.received_at
       where deliveries.status = 'failed'";
 
@@ -50,7 +50,7 @@ pub(super) async fn receive(connection: &mut PgConnection, delivery: &NewDeliver
 /// is under lease already, it waits for that. What it costs does not depend on how many there are: keys and positions are
 /// compared together, which no index but that of both serves.
 pub(super) const CLAIM: &str = "
-    update deliveries set lease_owner = $1, lease_until = $2, attempts = attempts + 1
+    update deliveries set lease_owner = $1, lease_until = $2, attempts = attempts + 1, unended = unended + 1
     where position in (
       select candidate.position from deliveries candidate
       where candidate.status = 'pending' and candidate.head and candidate.retry_at <= $3
@@ -65,7 +65,7 @@ pub(super) const CLAIM: &str = "
             and leased.lease_until is not null and leased.lease_until > $3)
       order by candidate.position limit $4 for update skip locked)
     returning position, id, event, action, installation_id, tenant, repository, ordering_key, body, received_at,
-      attempts";
+      attempts, unended";
 
 pub(super) async fn claim(
     connection: &mut PgConnection,
@@ -101,7 +101,8 @@ fn claimed(row: &PgRow) -> Result<ClaimedDelivery, StoreError> {
         body: Bytes::from(row.try_get::<Vec<u8>, _>("body")?),
         received_at: timestamp(row.try_get("received_at")?)?,
     };
-    Ok(ClaimedDelivery { delivery, attempts: small("a count", row.try_get("attempts")?)? })
+    let (attempts, unended) = (row.try_get("attempts")?, row.try_get("unended")?);
+    Ok(ClaimedDelivery { delivery, attempts: small("a count", attempts)?, unended: small("a count", unended)? })
 }
 
 const RENEW: &str = "
@@ -129,7 +130,7 @@ pub(super) async fn renew(
 const HOLD: &str = "select ordering_key from deliveries where id = $1 for update";
 const FINISH: &str = "
     update deliveries
-    set status = $3, reason = $4, retry_at = $5, lease_owner = null, lease_until = null
+    set status = $3, reason = $4, retry_at = $5, unended = 0, lease_owner = null, lease_until = null
     where id = $1 and lease_owner = $2 and attempts = $6 and status = 'pending'";
 /// The next one of its key comes to the head. A statement of its own sees what was stored meanwhile.
 const PROMOTE: &str = "

@@ -49,6 +49,11 @@ async fn look(connection: &mut PgConnection, place: String) -> Result<Option<Exa
         for beginning in EXAMINED {
             found.standings.extend(standing::all(connection, beginning).await?);
         }
+        let failed = "select count(*) from deliveries where status = 'failed'";
+        found.failed_deliveries = unsigned("a count", sqlx::query_scalar(failed).fetch_one(&mut *connection).await?)?;
+        let oldest = "select min(received_at) from deliveries where status = 'pending'";
+        let oldest: Option<i64> = sqlx::query_scalar(oldest).fetch_one(&mut *connection).await?;
+        found.oldest_delivery = oldest.map(timestamp).transpose()?;
         let newest: Option<i64> =
             sqlx::query_scalar("select max(created_at) from executions").fetch_one(connection).await?;
         found.newest = newest.map(timestamp).transpose()?;

@@ -17,7 +17,7 @@ const RECEIVE: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'pending',
       not exists (select 1 from deliveries where status = 'pending' and ordering_key = ?7))
     on conflict (id) do update
-      set status = 'pending', head = 1, reason = null, retry_at = 0, attempts = 0, body = excluded.body,
+      set status = 'pending', head = 1, reason = null, retry_at = 0, attempts = 0, unended = 0, body = excluded.body,
         received_at = excluded.received_at
       where deliveries.status = 'failed'";
 
@@ -43,7 +43,7 @@ pub(super) fn receive(connection: &Connection, delivery: &NewDelivery) -> Result
 /// Of each ordering key only the oldest pending one can be claimed, so those behind it wait while it is under lease
 /// or put off. What it costs does not depend on how many there are.
 pub(super) const CLAIM: &str = "
-    update deliveries set lease_owner = ?1, lease_until = ?2, attempts = attempts + 1
+    update deliveries set lease_owner = ?1, lease_until = ?2, attempts = attempts + 1, unended = unended + 1
     where position in (
       select candidate.position from deliveries candidate
       where candidate.status = 'pending' and candidate.head = 1 and candidate.retry_at <= ?3
@@ -54,7 +54,7 @@ pub(super) const CLAIM: &str = "
             and older.position < candidate.position)
       order by candidate.position limit ?4)
     returning position, id, event, action, installation_id, tenant, repository, ordering_key, body, received_at,
-      attempts";
+      attempts, unended";
 
 pub(super) fn claim(
     connection: &Connection,
@@ -83,7 +83,8 @@ fn claimed(row: &Row<'_>) -> Result<ClaimedDelivery, StoreError> {
         body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
         received_at: timestamp(row.get("received_at")?)?,
     };
-    Ok(ClaimedDelivery { delivery, attempts: small("a count", row.get("attempts")?)? })
+    let (attempts, unended) = (row.get("attempts")?, row.get("unended")?);
+    Ok(ClaimedDelivery { delivery, attempts: small("a count", attempts)?, unended: small("a count", unended)? })
 }
 
 const RENEW: &str = "
@@ -102,7 +103,7 @@ pub(super) fn renew(
 
 const FINISH: &str = "
     update deliveries
-    set status = ?3, reason = ?4, retry_at = ?5, lease_owner = null, lease_until = null
+    set status = ?3, reason = ?4, retry_at = ?5, unended = 0, lease_owner = null, lease_until = null
     where id = ?1 and lease_owner = ?2 and attempts = ?6 and status = 'pending'
     returning ordering_key, status";
 /// The next one of its key comes to the head.

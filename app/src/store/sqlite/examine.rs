@@ -43,6 +43,12 @@ pub fn examine(url: &str) -> Result<Option<Examination>, StoreError> {
         for beginning in EXAMINED {
             found.standings.extend(standing::all_of(&connection, beginning)?);
         }
+        let failed = "select count(*) from deliveries where status = 'failed'";
+        let failed = optional(&connection, failed, [], |row| row.get(0))?;
+        found.failed_deliveries = unsigned("a count", failed.unwrap_or_default())?;
+        let oldest = "select min(received_at) from deliveries where status = 'pending'";
+        let oldest = optional(&connection, oldest, [], |row| row.get(0))?;
+        found.oldest_delivery = oldest.flatten().map(timestamp).transpose()?;
         let newest = optional(&connection, "select max(created_at) from executions", [], |row| row.get(0))?;
         found.newest = newest.flatten().map(timestamp).transpose()?;
     }
