@@ -1,40 +1,41 @@
 //! The side that sends: connections that stay open, requests that are signed beforehand, and a clock. It must cost as
 //! little as it can, since it runs on the same processors.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, KeyInit, Mac};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::options::Options;
-
-/// So many repositories send them.
-const REPOSITORIES: usize = 64;
+use crate::letters::Letter;
 
 /// What is sent, to whom.
 pub struct Load {
     address: SocketAddr,
     connections: usize,
-    /// Payloads with their signatures.
-    payloads: Arc<Vec<(String, String)>>,
+    letters: Arc<Vec<Letter>>,
 }
 
 /// How deliveries went.
 #[derive(Default)]
 pub struct Figures {
-    /// How long each acknowledged one took, in milliseconds, ascending.
+    /// How long each answer took, in milliseconds, ascending.
     pub taken: Vec<f64>,
-    /// How many were answered with anything but 202.
-    pub refused: usize,
+    /// How many were answered so.
+    pub statuses: BTreeMap<u16, usize>,
     pub seconds: f64,
 }
 
 impl Figures {
+    /// How many answers had this status.
+    pub fn answered(&self, status: u16) -> usize {
+        self.statuses.get(&status).copied().unwrap_or_default()
+    }
+
     pub fn percentile(&self, part: f64) -> f64 {
         let last = self.taken.len().saturating_sub(1);
         self.taken.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
@@ -42,9 +43,8 @@ impl Figures {
 }
 
 impl Load {
-    pub fn new(address: SocketAddr, secret: &str, options: &Options) -> Self {
-        let payloads = (0..REPOSITORIES).map(|number| payload(secret, number, options.bytes)).collect();
-        Self { address, connections: options.connections, payloads: Arc::new(payloads) }
+    pub fn new(address: SocketAddr, letters: Vec<Letter>, connections: usize) -> Self {
+        Self { address, connections, letters: Arc::new(letters) }
     }
 
     /// So many a second, evenly. What takes long counts from the moment when it should have been sent.
@@ -53,7 +53,18 @@ impl Load {
         let total = rate * seconds;
         self.all(run, move |number| {
             let due = began + Duration::from_secs_f64(number as f64 / rate as f64);
-            (number < total).then_some(Some(due))
+            (number < total).then_some((number, Some(due)))
+        })
+        .await
+    }
+
+    /// The same with these deliveries, by their numbers.
+    pub async fn in_order(&self, run: &str, rate: u64, order: Vec<u64>) -> Result<Figures, Failure> {
+        let began = Instant::now() + Duration::from_millis(20);
+        let order = Arc::new(order);
+        self.all(run, move |number| {
+            let due = began + Duration::from_secs_f64(number as f64 / rate as f64);
+            order.get(usize::try_from(number).ok()?).map(|delivery| (*delivery, Some(due)))
         })
         .await
     }
@@ -61,26 +72,27 @@ impl Load {
     /// As many as are taken, each connection sending the next one once the last is acknowledged.
     pub async fn full(&self, run: &str, seconds: u64) -> Result<Figures, Failure> {
         let end = Instant::now() + Duration::from_secs(seconds);
-        self.all(run, move |_| (Instant::now() < end).then_some(None)).await
+        self.all(run, move |number| (Instant::now() < end).then_some((number, None))).await
     }
 
     async fn all(
         &self,
         run: &str,
-        due: impl Fn(u64) -> Option<Option<Instant>> + Copy + Send + 'static,
+        due: impl Fn(u64) -> Option<(u64, Option<Instant>)> + Clone + Send + 'static,
     ) -> Result<Figures, Failure> {
         let began = Instant::now();
         let mut sending = JoinSet::new();
         for connection in 0..self.connections {
             let stream = TcpStream::connect(self.address).await?;
             stream.set_nodelay(true)?;
-            let (payloads, address, run) = (Arc::clone(&self.payloads), self.address, run.to_owned());
+            let (letters, address, run) = (Arc::clone(&self.letters), self.address, run.to_owned());
+            let due = due.clone();
             let step = self.connections as u64;
             sending.spawn(async move {
                 let mut line = Line { stream, address, sent: Vec::new(), answer: vec![0; 4096] };
                 let mut figures = Figures::default();
                 let mut number = connection as u64;
-                while let Some(due) = due(number) {
+                while let Some((delivery, due)) = due(number) {
                     let from = match due {
                         Some(due) => {
                             tokio::time::sleep_until(due.into()).await;
@@ -88,11 +100,10 @@ impl Load {
                         }
                         None => Instant::now(),
                     };
-                    let (body, signature) = &payloads[number as usize % payloads.len()];
-                    match line.deliver(&format!("{run}-{number}"), body, signature).await? {
-                        202 => figures.taken.push(from.elapsed().as_secs_f64() * 1_000.0),
-                        _ => figures.refused += 1,
-                    }
+                    let letter = &letters[delivery as usize % letters.len()];
+                    let status = line.deliver(&format!("{run}-{delivery}"), letter).await?;
+                    *figures.statuses.entry(status).or_default() += 1;
+                    figures.taken.push(from.elapsed().as_secs_f64() * 1_000.0);
                     number += step;
                 }
                 Ok::<_, Failure>(figures)
@@ -102,7 +113,9 @@ impl Load {
         while let Some(done) = sending.join_next().await {
             let done = done??;
             all.taken.extend(done.taken);
-            all.refused += done.refused;
+            for (status, count) in done.statuses {
+                *all.statuses.entry(status).or_default() += count;
+            }
         }
         all.taken.sort_by(f64::total_cmp);
         all.seconds = began.elapsed().as_secs_f64();
@@ -120,13 +133,14 @@ struct Line {
 
 impl Line {
     /// Sends one delivery and gives the status of the answer.
-    async fn deliver(&mut self, id: &str, body: &str, signature: &str) -> Result<u16, Failure> {
+    async fn deliver(&mut self, id: &str, letter: &Letter) -> Result<u16, Failure> {
+        let Letter { event, body, signature } = letter;
         let (host, length) = (self.address, body.len());
         self.sent.clear();
         self.sent.extend_from_slice(
             format!(
                 "POST /webhooks/github HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\nuser-agent: GitHub-Hookshot/bench\r\n\
-                 content-type: application/json\r\nx-github-delivery: {id}\r\nx-github-event: watch\r\n\
+                 content-type: application/json\r\nx-github-delivery: {id}\r\nx-github-event: {event}\r\n\
                  x-hub-signature-256: {signature}\r\ncontent-length: {length}\r\n\r\n"
             )
             .as_bytes(),
@@ -148,32 +162,4 @@ impl Line {
             }
         }
     }
-}
-
-/// A payload of about this size, with its signature.
-fn payload(secret: &str, repository: usize, bytes: usize) -> (String, String) {
-    let mut payload = serde_json::json!({
-        "action": "started",
-        "repository": {"id": 9_000_000_000_u64 + repository as u64, "full_name": format!("octo-org/shop-{repository}"),
-            "owner": {"login": "octo-org", "id": 9}},
-        "sender": {"login": "alice", "id": 10, "type": "User"},
-        "links": {},
-    });
-    let mut length = payload.to_string().len();
-    for number in 0.. {
-        if length >= bytes {
-            break;
-        }
-        let (name, link) = (
-            format!("part_{number}_url"),
-            format!("https://api.github.com/repos/octo-org/shop-{repository}/part-{number}{{/number}}"),
-        );
-        length += name.len() + link.len() + 6;
-        payload["links"][name] = link.into();
-    }
-    let body = payload.to_string();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| unreachable!());
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    (body, signature)
 }

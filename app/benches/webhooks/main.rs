@@ -2,10 +2,14 @@
 //! its own. Prints one JSON line a figure: at a steady rate how long an acknowledgement takes and what that does to the
 //! memory, then how many deliveries are taken at most.
 //!
+//! With examples it sends those instead, each delivery twice and all in disorder, and says how many were answered how and
+//! how many of the acknowledged ones are not in the inbox.
+//!
 //! `cargo bench -p flowctl-app --bench webhooks -- [--database-url URL] [--rate 1000] [--seconds 15] [--bytes 12288]
-//! [--connections 64]`
+//! [--connections 64] [--examples FILE]`
 #![allow(missing_docs, reason = "a program")]
 
+mod letters;
 mod load;
 mod options;
 mod server;
@@ -26,6 +30,7 @@ fn main() -> Result<(), Failure> {
     runtime.block_on(async {
         match &options.child {
             Some(folder) => server::serve(folder, options.database_url.as_deref()).await,
+            None if options.examples.is_some() => measure_examples(&options).await,
             None => measure(&options).await,
         }
     })
@@ -33,7 +38,8 @@ fn main() -> Result<(), Failure> {
 
 async fn measure(options: &Options) -> Result<(), Failure> {
     let serving = Serving::start(options.database_url.as_deref())?;
-    let load = Load::new(serving.address, server::SECRET, options);
+    let letters = letters::made(server::SECRET, options.bytes);
+    let load = Load::new(serving.address, letters, options.connections);
     // Connections, statements and caches are made by the first ones.
     load.steady("warm-up", options.rate, 2).await?;
     let before = serving.memory_mib()?;
@@ -48,6 +54,26 @@ async fn measure(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Every published example, again and again for as long as is asked.
+async fn measure_examples(options: &Options) -> Result<(), Failure> {
+    let file = options.examples.as_deref().ok_or("no examples are named")?;
+    let letters = letters::examples(server::SECRET, file)?;
+    let examples = letters.len();
+    let serving = Serving::start(options.database_url.as_deref())?;
+    let load = Load::new(serving.address, letters, options.connections);
+    load.steady("warm-up", options.rate, 2).await?;
+    let before = serving.memory_mib()?;
+    let deliveries = options.rate * options.seconds / 2;
+    let sent = load.in_order("examples", options.rate, letters::twice(deliveries)).await?;
+    let stored = serving.stored(options.database_url.as_deref(), "examples-").await?;
+    let more = json!({
+        "rate": options.rate, "seconds": options.seconds, "examples": examples, "statuses": sent.statuses,
+        "lost": deliveries.saturating_sub(stored), "rss_before_mib": before, "rss_after_mib": serving.memory_mib()?,
+    });
+    tell("examples", options, &sent, more);
+    Ok(())
+}
+
 /// One line: what was measured, and what came of it.
 fn tell(figure: &str, options: &Options, figures: &Figures, more: serde_json::Value) {
     let mut line = json!({
@@ -55,7 +81,7 @@ fn tell(figure: &str, options: &Options, figures: &Figures, more: serde_json::Va
         "bytes": options.bytes,
         "connections": options.connections,
         "deliveries": figures.taken.len(),
-        "refused": figures.refused,
+        "refused": figures.taken.len() - figures.answered(202) - figures.answered(200),
         "deliveries_per_s": (figures.taken.len() as f64 / figures.seconds).round(),
         "p50_ms": rounded(figures.percentile(0.50)),
         "p99_ms": rounded(figures.percentile(0.99)),

@@ -15,14 +15,16 @@ pub struct Options {
     /// The size of a payload.
     pub bytes: usize,
     pub connections: usize,
+    /// Published examples to be sent instead of made payloads.
+    pub examples: Option<PathBuf>,
     /// The other side of a measurement, in a process of its own, with its data in this folder.
     pub child: Option<PathBuf>,
 }
 
 impl Options {
     pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut options =
-            Self { database_url: None, rate: 1_000, seconds: 15, bytes: 12_288, connections: 64, child: None };
+        let (rate, seconds, bytes, connections) = (1_000, 15, 12_288, 64);
+        let mut options = Self { database_url: None, rate, seconds, bytes, connections, examples: None, child: None };
         while let Some(name) = arguments.next() {
             if name == "--bench" {
                 continue;
@@ -34,9 +36,10 @@ impl Options {
                 "--seconds" => options.seconds = value.parse::<u64>()?.max(1),
                 "--bytes" => options.bytes = value.parse()?,
                 "--connections" => options.connections = value.parse::<usize>()?.max(1),
+                "--examples" => options.examples = Some(value.into()),
                 "--child" => options.child = Some(value.into()),
                 _ => {
-                    let known = "--database-url, --rate, --seconds, --bytes, --connections";
+                    let known = "--database-url, --rate, --seconds, --bytes, --connections, --examples";
                     return Err(format!("`{name}` is unknown; there are {known}").into());
                 }
             }

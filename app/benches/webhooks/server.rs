@@ -21,7 +21,7 @@ pub const SECRET: &str = "It's a Secret to Everybody";
 pub struct Serving {
     pub address: SocketAddr,
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Serving {
@@ -37,7 +37,7 @@ impl Serving {
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
         let address = line.trim().parse().map_err(|_| "the server does not start")?;
-        Ok(Self { address, child, _folder: folder })
+        Ok(Self { address, child, folder })
     }
 
     /// What it holds in memory.
@@ -45,6 +45,25 @@ impl Serving {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(resident.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+    }
+
+    /// How many deliveries with ids that begin so are in its inbox.
+    pub async fn stored(&self, database_url: Option<&str>, beginning: &str) -> Result<u64, Failure> {
+        let query = "select count(*) from deliveries where id like $1";
+        let pattern = format!("{beginning}%");
+        let count: i64 = match database_url {
+            Some(url) if url.starts_with("postgres") => {
+                let database = sqlx::PgPool::connect(url).await?;
+                sqlx::query_scalar(query).bind(pattern).fetch_one(&database).await?
+            }
+            _ => {
+                let file = self.folder.path().join("flowctl.db");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
+                let database = sqlx::SqlitePool::connect_with(options).await?;
+                sqlx::query_scalar(query).bind(pattern).fetch_one(&database).await?
+            }
+        };
+        Ok(u64::try_from(count)?)
     }
 
     /// What it has computed so far: user and system time, in ticks of a hundredth of a second (proc(5)).
