@@ -22,6 +22,10 @@ pub struct RateLimits {
     pub content_per_hour: usize,
     /// Seconds that `Retry-After` asks for.
     pub retry_after: u64,
+    /// How long a minute is.
+    pub minute: SignedDuration,
+    /// How long an hour is.
+    pub hour: SignedDuration,
 }
 
 impl Default for RateLimits {
@@ -33,11 +37,19 @@ impl Default for RateLimits {
             content_per_minute: 80,
             content_per_hour: 500,
             retry_after: 60,
+            minute: SignedDuration::from_mins(1),
+            hour: SignedDuration::from_hours(1),
         }
     }
 }
 
 impl RateLimits {
+    /// The same limits in a time that runs so many times faster.
+    #[must_use]
+    pub fn faster(self, times: i32) -> Self {
+        Self { minute: self.minute / times, hour: self.hour / times, ..self }
+    }
+
     /// No limits at all, for tests that are about something else.
     pub fn off() -> Self {
         let most = usize::MAX;
@@ -48,6 +60,7 @@ impl RateLimits {
             content_per_minute: most,
             content_per_hour: most,
             retry_after: 1,
+            ..Self::default()
         }
     }
 }
@@ -133,12 +146,12 @@ impl Pace {
         }
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.entry(caller.to_owned()).or_default();
-        window.turn(now);
+        window.turn(now, limits.hour);
         if window.used >= limits.requests_per_hour {
             return Err(TooFast::Primary);
         }
         let points = if weight.write { 5 } else { 1 };
-        let minute = now - SignedDuration::from_secs(60);
+        let minute = now - limits.minute;
         let spent: usize = window.asked.iter().filter(|(at, ..)| *at > minute).map(|(_, points, _)| points).sum();
         let content_hour = window.asked.iter().filter(|(_, _, content)| *content).count();
         let content_minute = window.asked.iter().filter(|(at, _, content)| *content && *at > minute).count();
@@ -161,19 +174,20 @@ impl Pace {
 
     /// Where `caller` stands.
     pub(crate) fn standing(&self, caller: &str, now: Timestamp) -> Standing {
-        let limit = self.limits().requests_per_hour.min(1_000_000);
+        let limits = self.limits();
+        let limit = limits.requests_per_hour.min(1_000_000);
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.entry(caller.to_owned()).or_default();
-        window.turn(now);
+        window.turn(now, limits.hour);
         let began = window.hour_began.unwrap_or(now);
-        Standing { limit, used: window.used.min(limit), reset: began.as_second() + 3_600 }
+        Standing { limit, used: window.used.min(limit), reset: (began + limits.hour).as_second() }
     }
 }
 
 impl Window {
     /// Forgets what is older than an hour.
-    fn turn(&mut self, now: Timestamp) {
-        let hour = now - SignedDuration::from_hours(1);
+    fn turn(&mut self, now: Timestamp, hour: SignedDuration) {
+        let hour = now - hour;
         while self.asked.front().is_some_and(|(at, ..)| *at <= hour) {
             self.asked.pop_front();
         }

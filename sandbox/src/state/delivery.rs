@@ -68,9 +68,11 @@ impl World {
     pub(crate) fn keep_delivery(&mut self, delivery: Delivery) {
         self.delivery_news.push(DeliveryNews::Kept(delivery.id));
         self.deliveries.insert(delivery.id, delivery);
+        // What is still to be sent is not forgotten, however much there is of it.
         while self.deliveries.len() > KEPT
-            && let Some((oldest, _)) = self.deliveries.pop_first()
+            && let Some(oldest) = self.deliveries.values().find(|delivery| delivery.done).map(|delivery| delivery.id)
         {
+            self.deliveries.remove(&oldest);
             self.delivery_news.push(DeliveryNews::Forgotten(oldest));
         }
     }

@@ -56,6 +56,7 @@ fn count(stage: &Stage) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_is_dispatched_awaited_and_read() {
     let stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
     let number = stage.pull_request("feature");
     let run = awaited(&stage, number).await;
     assert_eq!((run.event.as_str(), run.head_branch.as_str()), ("workflow_dispatch", "main"));
@@ -72,6 +73,7 @@ async fn a_workflow_is_dispatched_awaited_and_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_that_fails_fails_its_step() {
     let stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
     let number = stage.pull_request("feature");
     let run = awaited(&stage, number).await;
     stage.hub.end_workflow_run(run.id, "failure").unwrap();
@@ -83,6 +85,7 @@ async fn a_workflow_that_fails_fails_its_step() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_workflow_gives_that_is_no_json_is_an_error_and_not_believed() {
     let stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
     let number = stage.pull_request("feature");
     let run = awaited(&stage, number).await;
     stage.hub.keep_artifact(run.id, "flowctl-output", &[("a.json", "1"), ("b.json", "2")]).unwrap();
@@ -110,6 +113,8 @@ async fn what_github_does_not_dispatch_is_told_in_its_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_cancels_cancels_the_run_too() {
     let stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect("POST", "actions/runs/*/cancel");
+    stage.expect_dispatches();
     let number = stage.pull_request("feature");
     let run = awaited(&stage, number).await;
     assert!(stage.comment(number, "/cancel").by("bob").await.starts_with("🚀"));
@@ -126,6 +131,7 @@ async fn whoever_cancels_cancels_the_run_too() {
 async fn a_dispatch_whose_answer_is_lost_is_not_made_twice() {
     for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
         let stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+        stage.expect_dispatches();
         stage.disturb(fault, "POST", "/repos/octo-org/shop/actions/workflows/release.yml/dispatches");
         let number = stage.pull_request("feature");
         let run = awaited(&stage, number).await;
@@ -139,6 +145,7 @@ async fn a_dispatch_whose_answer_is_lost_is_not_made_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_ended_while_nobody_listened_is_seen() {
     let mut stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
     let number = stage.pull_request("feature");
     let run = awaited(&stage, number).await;
     stage.end().await;

@@ -82,6 +82,7 @@ async fn whose_word_does_not_count_is_told_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_dismisses_what_was_said_about_the_commit_before() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "release", "action_required").await;
     assert_eq!(stage.comment(number, "/approve").by("bob").await, "🚀");
@@ -135,6 +136,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_approved_before_a_push_makes_no_check_of_the_new_head_pass() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "gate", "action_required").await;
     assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
@@ -186,6 +188,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_approved_in_a_sub_process_before_a_push_makes_no_check_of_the_new_head_pass() {
     let stage = Stage::raise(&[("review", REVIEW), ("ship", SHIP)]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "review", "action_required").await;
     assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
@@ -233,6 +236,7 @@ async fn what_was_approved_in_a_sub_process_before_a_push_makes_no_check_of_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn on_another_base_the_same_commit_is_another_change() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect_comments();
     stage.hub.create_branch(REPOSITORY, "gina", "next", "main").unwrap();
     let ended = stage.pull_request("release-1.4");
     stage.concluded(ended, "gate", "action_required").await;

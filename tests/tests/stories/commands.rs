@@ -143,6 +143,7 @@ async fn starting_needs_permission_and_a_process_that_may_be_started() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_comment_may_hold_several_commands_and_each_is_answered() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.expect("POST", "issues/comments/*/reactions");
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "release", "action_required").await;
     let comment = stage.comment(number, "/approve leads\n/status\n/retry").said_by("bob");

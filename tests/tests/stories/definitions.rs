@@ -107,6 +107,7 @@ async fn findings_of_a_pull_request_are_annotations_and_none_comes_twice() {
 async fn a_definition_that_cannot_run_is_told_where_it_should_have_started() {
     let broken = RELEASE.replace("depends_on: draft", "depends_on: drafts");
     let stage = Stage::raise(&[("release", &broken), ("order", "name: order\nversion: [\n")]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     let told = stage.eventually("a reply", || stage.app_comments(number, "flowctl:reply:start").pop()).await;
     let told = told.split_once("-->").unwrap().1.trim();

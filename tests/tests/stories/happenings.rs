@@ -62,6 +62,7 @@ async fn judged(stage: &Stage, run: u64) -> PendingDeployment {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_goes_on_once_its_process_completed() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect("POST", "actions/runs/*/deployment_protection_rule");
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();
     let elsewhere = stage.hub.request_deployment(REPOSITORY, "alice", "staging", "main").unwrap();
     let run = stage.hub.request_deployment(REPOSITORY, "alice", "Production", "main").unwrap();
@@ -93,6 +94,7 @@ async fn a_deployment_is_rejected_with_the_reason() {
 async fn every_process_that_guards_an_environment_must_complete() {
     let other = GATE.replace("name: gate", "name: other");
     let stage = Stage::raise(&[("gate", GATE), ("other", &other)]).await;
+    stage.expect("POST", "actions/runs/*/deployment_protection_rule");
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();
     let run = stage.hub.request_deployment(REPOSITORY, "alice", "production", "main").unwrap();
     let first = on_commit(&stage, &head, "gate", asks).await;
@@ -117,6 +119,7 @@ steps:
 ";
     for broken in [GATE.replace("type: human_approval", "type: human_aproval"), "name: gate\nversion: [\n".to_owned()] {
         let stage = Stage::raise(&[("automatic", automatic), ("gate", &broken)]).await;
+        stage.expect("POST", "actions/runs/*/deployment_protection_rule");
         let head = stage.hub.branch(REPOSITORY, "main").unwrap();
         let run = stage.hub.request_deployment(REPOSITORY, "alice", "production", "main").unwrap();
         on_commit(&stage, &head, "automatic", |run| run.conclusion.as_deref() == Some("success")).await;
@@ -140,6 +143,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_a_deployment_does_not_approve_it() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect("POST", "actions/runs/*/deployment_protection_rule");
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();
     let run = stage.hub.request_deployment(REPOSITORY, "bob", "production", "main").unwrap();
     let asking = on_commit(&stage, &head, "gate", asks).await;

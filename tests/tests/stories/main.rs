@@ -5,10 +5,12 @@
 mod acting;
 mod actions;
 mod approvals;
+mod burst;
 mod checks;
 mod commands;
 mod definitions;
 mod deliveries;
+mod expected;
 mod happenings;
 mod installations;
 mod logins;

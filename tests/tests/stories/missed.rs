@@ -227,6 +227,7 @@ async fn a_removed_app_leaves_executions_where_they_are_until_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forced_push_asks_again_and_a_deleted_branch_leaves_the_execution_alone() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     let before = stage.concluded(number, "release", "action_required").await;
     stage.seconds_pass();

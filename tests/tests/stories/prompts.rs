@@ -54,6 +54,7 @@ async fn who_is_asked_in_a_comment_that_is_new_was_asked_in_a_second_one_at_once
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_asked_while_the_comment_stands_is_told_beside_it() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     stage.eventually("the comment", || stage.app_comments(number, "flowctl:execution").pop()).await;
     built(&stage).await;
@@ -68,6 +69,7 @@ async fn who_is_asked_while_the_comment_stands_is_told_beside_it() {
 async fn who_was_asked_while_two_answers_were_lost_one_after_the_other_was_never_told() {
     for fault in [Fault::ErrorAfter { status: 502 }, Fault::ResetAfter] {
         let stage = Stage::raise(&[("release", RELEASE)]).await;
+        stage.expect_comments();
         stage.disturb(fault.clone(), "POST", "/repos/octo-org/shop/issues/*/comments");
         stage.disturb(fault, "PATCH", "/repos/octo-org/shop/issues/comments/*");
         let number = stage.pull_request("release-1.4");

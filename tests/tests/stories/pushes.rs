@@ -20,6 +20,7 @@ steps:
 async fn a_word_that_is_kept_counts_no_more_once_its_author_makes_a_part_of_the_change() {
     for by in ["bob", "alice"] {
         let stage = Stage::raise(&[("pair", PAIR)]).await;
+        stage.expect_comments();
         let number = stage.pull_request("feature");
         stage.concluded(number, "pair", "action_required").await;
         assert_eq!(stage.comment(number, "/approve pair").by("bob").await, "🚀");

@@ -17,6 +17,7 @@ fn release() -> String {
 
 async fn raise(contents: &str) -> Stage {
     let stage = Stage::raise_granting(&[("release", &release())], &[SETTINGS], &[("contents", contents)]).await;
+    stage.expect_commits();
     // The server looks at the settings before anything goes by them.
     let number = stage.pull_request("first");
     stage.concluded(number, "release", "action_required").await;

@@ -78,6 +78,9 @@ fn last_run(stage: &Stage, process: &str) -> Option<CheckRun> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_open_under_a_name_that_is_used_again_wrote_into_the_other_repository() {
     let stage = Stage::raise_with(&[("ship", SHIP), ("after", AFTER)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
+    stage.expect_in("octo-org/store", "POST", "actions/workflows/*/dispatches");
+    stage.expect_in("octo-org/store", "POST", "issues/*/comments");
     let number = stage.pull_request("feature");
     stage.concluded(number, "ship", "action_required").await;
     stage.seconds_pass();
@@ -217,6 +220,7 @@ steps:
 async fn what_began_by_itself_was_in_no_copy_of_the_audit_log_under_a_name_that_is_used_again() {
     const REFERENCE: &str = "refs/flowctl/audit";
     let mut stage = Stage::raise_granting(&[("ask", BY_HAND)], &[COPIED], &[("contents", "write")]).await;
+    stage.expect_commits();
     let number = stage.pull_request("feature");
     stage.concluded(number, "ask", "action_required").await;
     assert_eq!(stage.comment(number, "/approve ask").by("dave").await, "🚀");
@@ -255,6 +259,7 @@ async fn what_began_by_itself_was_in_no_copy_of_the_audit_log_under_a_name_that_
 async fn the_copy_of_the_audit_log_went_into_another_repository_before_anything_told_of_that_one() {
     const REFERENCE: &str = "refs/flowctl/audit";
     let mut stage = Stage::raise_granting(&[("ask", BY_HAND)], &[COPIED], &[("contents", "write")]).await;
+    stage.expect_commits();
     let number = stage.pull_request("feature");
     stage.concluded(number, "ask", "action_required").await;
     assert_eq!(stage.comment(number, "/approve ask").by("dave").await, "🚀");

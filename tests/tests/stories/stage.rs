@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowctl_app::github::client::Timing;
 use flowctl_app::server::Server;
 use flowctl_app::settings::Settings;
 use flowctl_app::steps::Performers;
@@ -12,6 +13,8 @@ use flowctl_sandbox::{Fault, FaultRule, FileContent, Files, Hub, OpenPullRequest
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::expected::Expected;
 
 pub const REPOSITORY: &str = "octo-org/shop";
 const TOKEN: &str = "an-administrators-token";
@@ -62,6 +65,7 @@ pub struct Stage {
     server: JoinHandle<()>,
     settings: Settings,
     pub data: TempDir,
+    pub expected: Expected,
 }
 
 impl Stage {
@@ -82,6 +86,22 @@ impl Stage {
         permissions: &[(&str, &str)],
     ) -> Self {
         let builder = Sandbox::builder().rate_limits(RateLimits::off());
+        Self::raise_at(builder, definitions, others, permissions, 1).await
+    }
+
+    /// With GitHub's own limits, in a time that runs so many times faster for GitHub and for the server.
+    pub async fn raise_in_fast_time(definitions: &[(&str, &str)], others: &[(&str, &str)], times: u16) -> Self {
+        let builder = Sandbox::builder().rate_limits(RateLimits::default().faster(times.into()));
+        Self::raise_at(builder, definitions, others, &[], times).await
+    }
+
+    async fn raise_at(
+        builder: flowctl_sandbox::Builder,
+        definitions: &[(&str, &str)],
+        others: &[(&str, &str)],
+        permissions: &[(&str, &str)],
+        times: u16,
+    ) -> Self {
         let builder = permissions.iter().fold(builder, |builder, (name, level)| builder.permission(name, level));
         let sandbox = builder.start().unwrap();
         let hub = sandbox.hub();
@@ -107,14 +127,17 @@ impl Stage {
             hub.grant(REPOSITORY, login, permission).unwrap();
         }
         let data = tempfile::tempdir().unwrap();
-        let settings = settings(&sandbox, &data);
+        let mut settings = settings(&sandbox, &data);
+        if let Some(github) = &mut settings.github {
+            github.timing = Timing::faster(times.into());
+        }
         let server = Server::bind(settings, Performers::default()).await.unwrap();
         let settings = server.settings().clone();
         hub.set_webhook_url(&format!("http://{}/webhooks/github", settings.listen)).unwrap();
         let shutdown = CancellationToken::new();
         let server = run(server, &shutdown);
         hub.install("octo-org", None).unwrap();
-        Self { sandbox, hub, shutdown, server, settings, data }
+        Self { sandbox, hub, shutdown, server, settings, data, expected: Expected::of(definitions) }
     }
 
     /// Starts another server on the data of the one that has ended.
@@ -331,9 +354,14 @@ impl Stage {
     }
 
     /// Waits until `look` finds something.
-    pub async fn eventually<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub async fn eventually<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.eventually_within(PATIENCE, what, look).await
+    }
+
+    /// The same where it may take so long.
+    pub async fn eventually_within<T>(&self, patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let mut changes = self.hub.subscribe();
-        let found = tokio::time::timeout(PATIENCE, async {
+        let found = tokio::time::timeout(patience, async {
             loop {
                 changes.mark_unchanged();
                 if let Some(found) = look() {

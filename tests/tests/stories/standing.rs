@@ -32,6 +32,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_reminded_of_what_is_closed() {
     let stage = Stage::raise(&[("hurry", HURRY)]).await;
+    stage.expect_comments();
     let (open, closed) = (stage.pull_request("open"), stage.pull_request("closed"));
     stage.hub.close(REPOSITORY, "alice", closed).unwrap();
     for number in [closed, open] {

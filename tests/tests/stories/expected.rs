@@ -1,0 +1,159 @@
+//! Which writes a story expects of the server. What every story may see is named here; whatever else was written, and was
+//! not declared, fails the story when its stage is taken down.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use flowctl_sandbox::RequestRecord;
+use serde_json::Value;
+
+use crate::stage::{RELEASE, REPOSITORY, Stage};
+
+/// What one story has declared, and what all may see.
+pub struct Expected {
+    /// Checks of these processes belong to it.
+    processes: Vec<String>,
+    /// `METHOD /path`, with `*` for any one part of the path.
+    declared: Mutex<Vec<String>>,
+}
+
+impl Expected {
+    pub fn of(definitions: &[(&str, &str)]) -> Self {
+        let named =
+            definitions.iter().filter_map(|(_, yaml)| yaml.lines().find_map(|line| line.strip_prefix("name: ")));
+        let processes = named.chain(["validate"]).map(|name| name.trim().to_owned()).collect();
+        Self { processes, declared: Mutex::default() }
+    }
+
+    /// Those of these requests that are writes which nobody expected.
+    fn unexpected(&self, requests: &[RequestRecord]) -> Vec<String> {
+        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut once = BTreeSet::new();
+        // To fetch is no write, though git sends it as one.
+        let ours = requests.iter().filter(|request| {
+            request.caller.starts_with("installation:") && !request.path.ends_with("/git-upload-pack")
+        });
+        let unexpected = ours.filter(|request| !self.is_ordinary(request, &mut once));
+        let told = unexpected.map(|request| format!("{} {}", request.method, request.path));
+        told.filter(|told| !declared.iter().any(|pattern| fits(pattern, told))).collect()
+    }
+
+    /// Whether a write is one that every story may see; `once` holds what may be made a single time.
+    fn is_ordinary(&self, request: &RequestRecord, once: &mut BTreeSet<String>) -> bool {
+        let body: Value =
+            request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let parts: Vec<&str> = request.path.split('/').skip(4).collect();
+        match (request.method.as_str(), parts.as_slice()) {
+            ("POST", ["check-runs"]) => {
+                let process = body["name"].as_str().and_then(|name| name.strip_prefix("flowctl / "));
+                process.is_some_and(|process| self.processes.iter().any(|known| known == process))
+            }
+            ("PATCH", ["check-runs", _] | ["issues", "comments", _]) => true,
+            ("POST", ["issues", issue, "comments"]) => {
+                let mark = body["body"].as_str().and_then(|body| body.split(" -->").next()).unwrap_or_default();
+                let is_known = ["execution:", "reply:comment:", "reply:review:"]
+                    .iter()
+                    .any(|kind| mark.starts_with(&format!("<!-- flowctl:{kind}")));
+                is_known && once.insert(format!("{issue} {mark}"))
+            }
+            ("POST", ["issues", "comments", comment, "reactions"]) => {
+                once.insert(format!("{comment} {}", body["content"]))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn fits(pattern: &str, told: &str) -> bool {
+    let (pattern, told): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), told.split('/').collect());
+    pattern.len() == told.len() && pattern.iter().zip(&told).all(|(part, other)| *part == "*" || part == other)
+}
+
+impl Stage {
+    /// Such writes to the repository belong to this story: method, and path with `*` for any one part.
+    pub fn expect(&self, method: &str, path: &str) {
+        self.expect_in(REPOSITORY, method, path);
+    }
+
+    /// The same in another repository.
+    pub fn expect_in(&self, repository: &str, method: &str, path: &str) {
+        let mut declared = self.expected.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        declared.push(format!("{method} /repos/{repository}/{path}"));
+    }
+
+    /// More comments belong to this story than the one of each execution and the answers to people.
+    pub fn expect_comments(&self) {
+        self.expect("POST", "issues/*/comments");
+    }
+
+    /// Workflows are dispatched in this story.
+    pub fn expect_dispatches(&self) {
+        self.expect("POST", "actions/workflows/*/dispatches");
+    }
+
+    /// Commits to references of the repository belong to this story.
+    pub fn expect_commits(&self) {
+        for (method, path) in
+            [("POST", "git/trees"), ("POST", "git/commits"), ("POST", "git/refs"), ("PATCH", "git/refs/*/*")]
+        {
+            self.expect(method, path);
+        }
+    }
+
+    /// What the server has written and nobody expected.
+    pub fn unexpected(&self) -> Vec<String> {
+        self.expected.unexpected(&self.hub.requests.writes())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let unexpected = self.unexpected();
+            assert!(unexpected.is_empty(), "writes that nobody expected:\n{}", unexpected.join("\n"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "writes that nobody expected:\nPOST /repos/octo-org/shop/issues/1/comments")]
+async fn a_second_comment_that_a_story_forgets_fails_it() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let shown = || stage.hub.comments(REPOSITORY, number).unwrap().pop();
+    let first = stage.eventually("the comment", shown).await;
+    assert_eq!(stage.unexpected(), [""; 0]);
+    // It comes back with the next change.
+    stage.hub.delete_comment(REPOSITORY, "gina", first.id).unwrap();
+    stage.comment(number, "/approve leads").said_by("bob");
+    let is_back = || (!stage.app_comments(number, "<!-- flowctl:execution:").is_empty()).then_some(());
+    stage.eventually("the comment again", is_back).await;
+}
+
+#[test]
+fn a_cancelled_run_and_another_check_are_no_ordinary_writes() {
+    let expected = Expected::of(&[("release", RELEASE)]);
+    let write = |method: &str, path: &str, body: &'static str| RequestRecord {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        method: method.to_owned(),
+        path: format!("/repos/{REPOSITORY}/{path}"),
+        status: 201,
+        caller: "installation:1".to_owned(),
+        body: Some(body.as_bytes().to_vec().into()),
+    };
+    let asked = r#"{"body": "<!-- flowctl:execution:1 -->"}"#;
+    let requests = [
+        write("POST", "check-runs", r#"{"name": "flowctl / release"}"#),
+        write("POST", "check-runs", r#"{"name": "flowctl / deploy"}"#),
+        write("POST", "issues/1/comments", asked),
+        write("POST", "issues/2/comments", asked),
+        write("POST", "issues/1/comments", asked),
+        write("POST", "issues/1/comments", r#"{"body": "hello"}"#),
+        write("POST", "actions/runs/7/cancel", ""),
+    ];
+    let unexpected = expected.unexpected(&requests);
+    let of_repository: Vec<_> = unexpected.iter().map(|told| told.replace("/repos/octo-org/shop/", "")).collect();
+    let comment = "POST issues/1/comments";
+    assert_eq!(of_repository, ["POST check-runs", comment, comment, "POST actions/runs/7/cancel"]);
+}
