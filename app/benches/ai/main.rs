@@ -173,6 +173,7 @@ fn request_for() -> StartRequest {
     StartRequest {
         tenant: TenantId::local(),
         repository: "bench".to_owned(),
+        repository_id: None,
         revision: "0".repeat(40),
         process: "asking".to_owned(),
         trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },

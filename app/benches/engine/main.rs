@@ -56,6 +56,7 @@ pub fn request() -> StartRequest {
     StartRequest {
         tenant: TenantId::local(),
         repository: "bench".to_owned(),
+        repository_id: None,
         revision: "0".repeat(40),
         process: "chain".to_owned(),
         trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },

@@ -112,8 +112,9 @@ impl Asking {
         let asked = question.about_tokens();
         let left = self.limits.max_tokens.map_or(u64::MAX, |max| max.saturating_sub(asked));
         let shortest = question.longest_answer().min(SHORTEST_ANSWER);
-        let room = self.room(asked, shortest)?;
-        let mut longest = question.longest_answer().min(left).max(shortest).min(room);
+        // Tokens are guessed, rather too many of them: a question that may not fit is shown to the model all the same.
+        let room = self.context_window().map_or(u64::MAX, |window| window.saturating_sub(asked));
+        let mut longest = question.longest_answer().min(left).min(room).max(shortest);
         loop {
             let question = Question { max_output_tokens: Some(longest), ..question.clone() };
             let reserved = self.reserved(&question);
@@ -125,21 +126,6 @@ impl Asking {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// How long an answer may be beside a question in the model's context window; refused where it cannot be the shortest.
-    fn room(&self, asked: u64, shortest: u64) -> Result<u64, AskFailure> {
-        let Some(window) = self.context_window() else { return Ok(u64::MAX) };
-        let room = window.saturating_sub(asked);
-        if room >= shortest {
-            return Ok(room);
-        }
-        let model = &self.model.name;
-        let message = format!(
-            "what `{model}` is to be asked has about {asked} tokens, and its context window {window}: no answer of {shortest} fits \
-             beside it"
-        );
-        Err(AskFailure::Provider(StepError::new(ErrorClass::Refused, message)))
     }
 
     async fn answered(&self, answer: Answer, latency_ms: u64) -> Result<Answer, AskFailure> {

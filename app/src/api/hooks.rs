@@ -60,6 +60,7 @@ async fn receive(
     let request = StartRequest {
         tenant: found.tenant.clone(),
         repository: found.repository.clone(),
+        repository_id: None,
         revision: found.definitions.revision.clone(),
         process: name.to_owned(),
         trigger: TriggerInfo { kind: "webhook".to_owned(), actor: None, payload: payload(&body), pull_request: None },

@@ -305,7 +305,6 @@ pub(crate) async fn no_such_route() -> Response {
     Problem::new("unknown-route", "There is nothing at this address; /docs lists what there is.").into_response()
 }
 
-/// 32 bytes that every server of the store has.
 /// What makes and reads resume tokens, with the key that every server of the store has.
 pub(crate) async fn resume_tokens(store: &Arc<dyn Store>) -> Result<ResumeTokens, StoreError> {
     Ok(ResumeTokens::new(key(store, KEY_NAME).await?))

@@ -188,7 +188,8 @@ struct Holder<'n> {
     kind: SourceKind,
 }
 
-/// Who speaks. In tenant `local` whoever holds the token stands in for one of those asked. Elsewhere people have accounts, and a
+/// Who speaks. In tenant `local` whoever holds the token stands in for one of those asked: the one whom it was sent to, so that
+/// nobody counts twice. Elsewhere people have accounts, and a
 /// message goes to addresses: who holds it may be anybody, also the author. There the word is whose the administrator says.
 async fn holder<'n>(
     api: &Api,
@@ -207,6 +208,9 @@ async fn holder<'n>(
             let person = api.must_be_named(neighbourhood, acting).await?;
             Ok(Holder { person, directory: neighbourhood, kind: SourceKind::Api })
         }
+        Neighbourhood::Local if acting.is_some() && claims.receiver.is_some() && !is_administrators => Err(
+            Problem::new("acting-forbidden", format!("This token was sent to {}, whose word it is.", claims.login())),
+        ),
         Neighbourhood::Local => match api.named(neighbourhood, acting).await? {
             Some(person) => Ok(Holder { person, directory: neighbourhood, kind: SourceKind::Web }),
             None => {

@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use flowctl_core::command::values::of_words;
-use flowctl_core::execution::{Execution, FormRequest, TenantId, Waiting};
+use flowctl_core::definition::step::human_approval::NoteRequired;
+use flowctl_core::execution::{Execution, FormRequest, TenantId, Waiting, shown_arguments};
+use flowctl_core::value::visible::visible;
 use minijinja::{Value as Shown, context};
 use serde_json::{Map, Value, json};
 
@@ -127,19 +129,21 @@ fn page(
     let Some(waiting) = execution.steps.get(&claims.step).and_then(|step| step.waiting.as_ref()) else {
         return refused(&Problem::new("not-waiting", format!("`{}` does not wait for anybody.", claims.step)));
     };
-    let (title, description, who, call) = match waiting {
+    let (title, description, who, call, note_help) = match waiting {
         Waiting::Approval(request) => {
-            (&request.title, &request.description, Some(&request.requirement), request.call.as_deref())
+            let (requirement, call) = (Some(&request.requirement), request.call.as_deref());
+            (&request.title, &request.description, requirement, call, note_help(request.note_required))
         }
-        Waiting::Form(request) => (&request.title, &request.description, request.assignees.as_ref(), None),
+        Waiting::Form(request) => (&request.title, &request.description, request.assignees.as_ref(), None, ""),
         _ => return refused(&Problem::new("not-waiting", format!("`{}` does not wait for anybody.", claims.step))),
     };
     let organisation = execution.repository.split('/').next().unwrap_or_default();
     let naming = Naming { organisation, names: Names::Told };
     let text = |name: &str| sent.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
     let values = context! {
-        title,
-        description => description.trim(),
+        title => visible(title),
+        description => visible(description.trim()),
+        note_help,
         step => claims.step.as_str(),
         process => execution.process.as_str(),
         repository => execution.repository.as_str(),
@@ -148,16 +152,26 @@ fn page(
         call => call.map(|call| context! {
             tool => call.tool.as_str(),
             operation => call.operation.as_str(),
-            arguments => serde_json::to_string_pretty(&call.arguments).unwrap_or_default(),
+            arguments => shown_arguments(&call.arguments),
         }),
         fields => form(claims, execution).map(|form| fields(form, sent)),
         note => text("note").unwrap_or_default(),
         acting => text("as").unwrap_or_default(),
         holder => claims.login(),
-        fault => problem.map(|problem| problem.detail.to_string()),
+        is_named => claims.receiver.is_some(),
+        fault => problem.map(|problem| visible(&problem.detail).into_owned()),
         faults => problem.map(faults),
     };
     pages().page(status, "asked.html", &values, None)
+}
+
+/// What is to be known of a note.
+fn note_help(required: NoteRequired) -> &'static str {
+    match required {
+        NoteRequired::Never => "Why, for people. It may be empty.",
+        NoteRequired::OnReject => "Why, for people. To reject it is needed.",
+        NoteRequired::Always => "Why, for people. It is needed.",
+    }
 }
 
 /// The faults by field that a problem's own words leave out.
@@ -176,14 +190,17 @@ fn fields(form: &FormRequest, sent: &Sent) -> Vec<Shown> {
             Some("boolean") => vec!["true".to_owned(), "false".to_owned()],
             _ => schema["enum"].as_array().into_iter().flatten().map(word).collect(),
         };
+        let default = form.defaults.get(name).map(word);
+        let choices: Vec<Shown> =
+            choices.iter().map(|choice| context! { value => choice.as_str(), text => visible(choice) }).collect();
         context! {
             id,
-            title => schema["title"].as_str().unwrap_or(name),
+            title => visible(schema["title"].as_str().unwrap_or(name)),
             required => required(name),
             choices,
             kind => kind(schema),
-            help => help(schema),
-            value => given.or_else(|| form.defaults.get(name).map(word)).unwrap_or_default(),
+            help => help(schema, default.as_deref()),
+            value => given.or(default).unwrap_or_default(),
         }
     };
     let none = Map::new();
@@ -202,13 +219,15 @@ fn kind(schema: &Value) -> &'static str {
 }
 
 /// What is to be known of a field beside its title.
-fn help(schema: &Value) -> String {
+fn help(schema: &Value, default: Option<&str>) -> String {
     let form = match schema["type"].as_str() {
         Some("array") => "Several are parted by commas.",
         Some("object") => "JSON, such as {\"name\": \"value\"}.",
         _ => "",
     };
-    [schema["description"].as_str().unwrap_or_default(), form].join(" ").trim().to_owned()
+    let left_empty = default.map(|default| format!("Left empty it is {}.", visible(default))).unwrap_or_default();
+    let parts = [&visible(schema["description"].as_str().unwrap_or_default()), form, left_empty.as_str()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A value as somebody would type it.
@@ -229,5 +248,8 @@ fn answered(execution: &Execution, sent: &Sent) -> Response {
 
 fn refused(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    pages().page(status, "refused.html", &context! { title => &*problem.title, detail => &*problem.detail }, None)
+    // Whoever sends twice has been heard the first time.
+    let nothing_done = !problem.kind.ends_with("resume-token-used") && !status.is_server_error();
+    let values = context! { title => &*problem.title, detail => visible(&problem.detail), nothing_done };
+    pages().page(status, "refused.html", &values, None)
 }

@@ -99,6 +99,7 @@ pub(super) async fn start(
     let request = StartRequest {
         tenant: found.tenant.clone(),
         repository: found.repository.clone(),
+        repository_id: None,
         subject: Some(subject(&revision)),
         revision,
         process: found.process.header.name.as_str().to_owned(),
@@ -232,6 +233,7 @@ pub(super) async fn rerun(
     let request = StartRequest {
         tenant: before.tenant.clone(),
         repository,
+        repository_id: before.repository_id,
         revision,
         process: before.process.clone(),
         trigger: before.trigger.clone(),

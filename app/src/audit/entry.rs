@@ -167,6 +167,8 @@ pub struct RefusedCommand<'c> {
     pub person: &'c Person,
     /// Its verb.
     pub verb: &'static str,
+    /// The step or process that it names.
+    pub named: Option<&'c str>,
     /// The kind of reason.
     pub reason: &'static str,
     /// The reason in words.
@@ -177,9 +179,11 @@ pub struct RefusedCommand<'c> {
 
 /// Characters of a reason in words that are kept.
 const WHY: usize = 300;
+/// Characters of the step or process that a refused command names.
+const NAMED: usize = 100;
 
-/// A command was refused. It is recorded once for each person, command and kind of reason: of an execution where one was open, and
-/// of a repository where there was none. So whoever may only comment cannot fill the log.
+/// A command was refused. It is recorded once for each person, command and kind of reason: of an execution where one that
+/// it is about was open, and of a repository where there was none. So whoever may only comment cannot fill the log.
 #[must_use]
 pub fn of_refusal(
     refused: &RefusedCommand<'_>,
@@ -187,9 +191,10 @@ pub fn of_refusal(
     execution: Option<&Execution>,
     at: Timestamp,
 ) -> NewEntry {
-    let RefusedCommand { person, verb, reason, why, source } = refused;
+    let RefusedCommand { person, verb, named, reason, why, source } = refused;
     let about = execution.map_or_else(|| repository.to_owned(), |execution| execution.id.to_string());
     let why: String = why.chars().take(WHY).collect();
+    let named: Option<String> = named.map(|named| named.chars().take(NAMED).collect());
     NewEntry {
         at,
         kind: "command.refused".to_owned(),
@@ -198,7 +203,7 @@ pub fn of_refusal(
         process: execution.map(|execution| execution.process.clone()),
         execution: execution.map(|execution| execution.id),
         step: None,
-        data: json!({"command": verb, "reason": reason, "why": why, "source": told(source)}),
+        data: json!({"command": verb, "named": named, "reason": reason, "why": why, "source": told(source)}),
         once: Some(format!("refused:{about}:{}:{verb}:{reason}", person.id)),
     }
 }

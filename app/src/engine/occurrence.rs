@@ -318,6 +318,7 @@ impl Engine {
         let request = StartRequest {
             tenant: tenant.clone(),
             repository: repository.to_owned(),
+            repository_id: None,
             revision: published.revision.clone(),
             process: name.to_owned(),
             trigger,

@@ -20,6 +20,8 @@ pub struct StartRequest {
     pub tenant: TenantId,
     /// `owner/name`, or the name of a local repository.
     pub repository: String,
+    /// GitHub's id of that repository, where whoever asks knows which one it is about; else the one that has the name counts.
+    pub repository_id: Option<u64>,
     /// The commit whose definition is followed.
     pub revision: String,
     /// The process's name.
@@ -125,7 +127,8 @@ impl Engine {
         {
             return Ok(known);
         }
-        let StartRequest { tenant, repository, revision, process, trigger, subject, inputs, start_key, url } = request;
+        let StartRequest { tenant, repository, revision, process, trigger, subject, inputs, start_key, url, .. } =
+            request;
         if let Some(since) = self.paused_since(&tenant, &repository, &process).await? {
             return Err(StartFailure::Paused { process, since });
         }
@@ -133,7 +136,10 @@ impl Engine {
         let now = self.now();
         let id = self.inner.ids.execution(now);
         let url = url.or_else(|| self.url_of(id));
-        let repository_id = self.inner.definitions.repository_id(&tenant, &repository).await?;
+        let repository_id = match request.repository_id {
+            Some(id) => Some(id),
+            None => self.inner.definitions.repository_id(&tenant, &repository).await?,
+        };
         let new = NewExecution { id, tenant, repository, repository_id, revision, trigger, subject, inputs, url };
         let (mut execution, created) = create(&plan, new, now)?;
         let mut events = vec![created];

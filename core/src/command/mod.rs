@@ -130,6 +130,19 @@ pub enum Command {
 }
 
 impl Command {
+    /// The step or process that it names.
+    pub fn named(&self) -> Option<&str> {
+        match self {
+            Self::Run { process, .. } => Some(process),
+            Self::Approve { step, .. }
+            | Self::Reject { step, .. }
+            | Self::Retry { step }
+            | Self::Answer { step, .. }
+            | Self::Override { step, .. } => step.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Its verb.
     pub fn verb(&self) -> Verb {
         match self {

@@ -13,7 +13,7 @@ use super::weakened::in_words;
 use crate::approval::conjuncts;
 use crate::dataflow::{Flow, Owner};
 use crate::definition::process::{Guarantee, Passes};
-use crate::definition::repository::Repository;
+use crate::definition::repository::{FileKind, Repository};
 use crate::definition::{Approvers, Step, StepKind, StepType};
 use crate::source::{Node, Span, Spanned};
 use crate::validate::{ProcessScope, Scope};
@@ -112,7 +112,9 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
 
 /// Whether `flow.yaml` says what holds for all processes: what could not be read of it may be what a guarantee rests on.
 fn defaults_are_read(repository: &Repository) -> bool {
-    let Some((file, _)) = repository.settings_in_file() else { return true };
+    let Some((file, _)) = repository.settings_in_file() else {
+        return !repository.files.values().any(|file| file.kind == FileKind::Settings);
+    };
     let root = file.document.root().map(|root| file.document.node(root));
     let whole = root.and_then(|root| root.get("defaults")).map(Node::outer_span);
     whole.is_none_or(|whole| !file.structure.iter().any(|fault| whole.contains(fault.span)))

@@ -134,6 +134,7 @@ impl Stage {
             let request = StartRequest {
                 tenant: TenantId::local(),
                 repository: "shop".to_owned(),
+                repository_id: None,
                 revision: published.revision.clone(),
                 process: "chain".to_owned(),
                 trigger: TriggerInfo {

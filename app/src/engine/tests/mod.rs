@@ -123,6 +123,7 @@ impl World {
         StartRequest {
             tenant: TenantId::local(),
             repository: "shop".to_owned(),
+            repository_id: None,
             revision: REVISION.to_owned(),
             process: self.definitions.name.clone(),
             trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },

@@ -27,7 +27,7 @@ use crate::github::client::{GitHub, InstallationId, RepositoryName};
 use crate::github::mirror::{Content, DefaultBranch, Mirror, MirrorError, Mirrors, Reference};
 use crate::github::outbox::AuditReferences;
 use crate::github::whose::{had_before, of_execution};
-use crate::store::{Store, StoreError};
+use crate::store::{RepositoryCalled, Store, StoreError};
 
 /// The folder of definitions.
 pub const FOLDER: &str = ".flow";
@@ -345,6 +345,26 @@ impl Repositories {
             kept.shift_remove_index(0);
         }
     }
+
+    /// Asks GitHub which repository has a name of which no delivery has told yet, and remembers it. Without an answer nothing is
+    /// known.
+    async fn ask_whose(&self, tenant: &TenantId, repository: &str) -> Result<Option<u64>, StoreError> {
+        let installation = self.store.installation(tenant).await?.filter(|found| !found.deleted);
+        let (Some((github, _)), Some(installation)) = (&self.github, installation) else { return Ok(None) };
+        let Ok(name) = repository.parse::<RepositoryName>() else { return Ok(None) };
+        let at = self.clock.now();
+        let found = match github.installation(InstallationId(installation.id)).get_repository(&name).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(repository, %error, "which repository this is cannot be said now");
+                return Ok(None);
+            }
+        };
+        let (id, name) = (found.id, found.name.to_string());
+        let is_it = name == repository;
+        self.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name, at }).await?;
+        Ok(is_it.then_some(id))
+    }
 }
 
 #[async_trait]
@@ -375,7 +395,10 @@ impl Definitions for Repositories {
         if *tenant == TenantId::local() {
             return Ok(None);
         }
-        self.store.repository_called(tenant, repository).await
+        match self.store.repository_called(tenant, repository).await? {
+            Some(id) => Ok(Some(id)),
+            None => self.ask_whose(tenant, repository).await,
+        }
     }
 
     async fn head(&self, tenant: &TenantId, repository: &str) -> Result<Option<BranchHead>, DefinitionError> {

@@ -124,11 +124,16 @@ impl Commander<'_> {
         let told = RefusedCommand {
             person: &self.said.person,
             verb: command.verb().word(),
+            named: command.named(),
             reason: refused.kind(),
             why: &why,
             source: &self.said.source,
         };
-        let newest = open.iter().max_by_key(|execution| execution.id);
+        let is_about = |execution: &&Execution| match command {
+            Command::Run { process, .. } => execution.process == *process,
+            _ => command.named().is_none_or(|step| execution.steps.contains_key(step)),
+        };
+        let newest = open.iter().filter(is_about).max_by_key(|execution| execution.id);
         let entry = of_refusal(&told, &self.scope.name(), newest, self.scope.now());
         Ok(self.scope.inner.store.record(&self.scope.tenant, entry).await?)
     }

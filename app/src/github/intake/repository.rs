@@ -63,6 +63,8 @@ pub(super) async fn called(
         return Ok(Some(id));
     }
     let is_first = before.is_none() && known.is_empty();
+    // What GitHub answers is true from the question on, however long the delivery lay.
+    let at = if is_first { delivery.received_at } else { inner.clock.now() };
     if !is_first && !is_called_so(inner, installation, name, id).await? {
         return Ok(Some(id));
     }
@@ -73,8 +75,6 @@ pub(super) async fn called(
             gone(inner, (tenant, installation), (before, &text)).await?;
         }
     }
-    // What GitHub answered is true now, however long the delivery lay.
-    let at = if is_first { delivery.received_at } else { inner.clock.now() };
     inner.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name: text, at }).await?;
     Ok(Some(id))
 }
@@ -85,10 +85,10 @@ async fn gone(
     (tenant, installation): (&TenantId, InstallationId),
     (id, name): (u64, &str),
 ) -> Result<(), Trouble> {
+    let at = inner.clock.now();
     let there = inner.github.installation(installation).repositories().await?;
     if let Some(renamed) = there.into_iter().find(|repository| repository.id == id) {
-        let called =
-            RepositoryCalled { id, tenant: tenant.clone(), name: renamed.name.to_string(), at: inner.clock.now() };
+        let called = RepositoryCalled { id, tenant: tenant.clone(), name: renamed.name.to_string(), at };
         return Ok(inner.store.call_repository(called).await?);
     }
     let reason = format!("the repository {name} was deleted; another one has its name now");

@@ -104,6 +104,7 @@ impl Scope<'_> {
         let request = StartRequest {
             tenant: self.tenant.clone(),
             repository: self.name(),
+            repository_id: self.repository_id,
             revision,
             start_key: Some(format!("{}:{name}", occasion.key)),
             process: name,

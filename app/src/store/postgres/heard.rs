@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use flowctl_core::execution::TenantId;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::text::storable;
 use super::{PostgresStore, is_lost, lists, once, read};
@@ -93,12 +93,13 @@ async fn forget(connection: &mut PgConnection, before: Timestamp, limit: u32) ->
 async fn call(connection: &mut PgConnection, called: &RepositoryCalled) -> Result<(), StoreError> {
     let (id, at) = (signed("the repository's id", called.id)?, micros(called.at));
     let (tenant, name) = (storable(called.tenant.as_str()), storable(&called.name));
+    let mut transaction = connection.begin().await?;
     let former = sqlx::query_scalar::<_, String>(FORMER).bind(id).bind(&tenant).bind(&name).bind(at);
-    if let Some(former) = former.fetch_optional(&mut *connection).await? {
-        lists::move_pauses(connection, &tenant, &former, &name).await?;
+    if let Some(former) = former.fetch_optional(&mut *transaction).await? {
+        lists::move_pauses(&mut transaction, &tenant, &former, &name).await?;
     }
-    sqlx::query(CALL).bind(id).bind(&tenant).bind(&name).bind(at).execute(connection).await?;
-    Ok(())
+    sqlx::query(CALL).bind(id).bind(&tenant).bind(&name).bind(at).execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 async fn names(connection: &mut PgConnection, id: u64) -> Result<Vec<RepositoryCalled>, StoreError> {

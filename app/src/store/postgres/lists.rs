@@ -277,10 +277,11 @@ pub(super) async fn pause(
     Ok(changed)
 }
 
-const COPY_PAUSES: &str = "
+const MOVE_PAUSES: &str = "
+    with moved as (
+      delete from paused_processes where tenant = $1 and repository = $2 returning tenant, process, since)
     insert into paused_processes (tenant, repository, process, since)
-    select tenant, $3, process, since from paused_processes where tenant = $1 and repository = $2 on conflict do nothing";
-const DROP_PAUSES: &str = "delete from paused_processes where tenant = $1 and repository = $2";
+    select tenant, $3, process, since from moved on conflict do nothing";
 
 /// What is paused under the name that a repository had is paused under its new one.
 pub(super) async fn move_pauses(
@@ -289,8 +290,7 @@ pub(super) async fn move_pauses(
     from: &str,
     to: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(COPY_PAUSES).bind(tenant).bind(from).bind(to).execute(&mut *connection).await?;
-    sqlx::query(DROP_PAUSES).bind(tenant).bind(from).execute(connection).await?;
+    sqlx::query(MOVE_PAUSES).bind(tenant).bind(from).bind(to).execute(connection).await?;
     Ok(())
 }
 

@@ -117,7 +117,6 @@ fn check_claim(connection: &Connection, prepared: &Prepared) -> Result<(), Store
     held.ok_or(StoreError::Fenced)
 }
 
-/// Groups are within a repository.
 const REST: &str = "
     update executions set wake_at = null where tenant = ?1 and id = ?2 and version = ?3 and status = 'pending'";
 

@@ -245,6 +245,7 @@ impl Bench {
         let request = StartRequest {
             tenant,
             repository: SNAPSHOTS.to_owned(),
+            repository_id: None,
             revision,
             process: process.to_owned(),
             trigger,

@@ -120,7 +120,8 @@ fn of_step(
     found: &mut Found,
 ) {
     let says_itself = |step: &Step| step.timeout.is_some() || of_event(step).is_some();
-    if !says_itself(before) && !says_itself(after) && was.timeout.is_some() {
+    let is_another = before.step_type() != after.step_type();
+    if !says_itself(before) && !says_itself(after) && (was.timeout.is_some() || is_another) {
         return;
     }
     let (was, is) = (in_force(pair, &pair.before, before, was), in_force(pair, &pair.after, after, is));

@@ -109,10 +109,10 @@ fn child(
     let Some(child) = scope.process(call.process.as_str()) else { return };
     let Some((length, file, own)) = longest(scope, child).filter(|(length, ..)| *length > limit) else { return };
     let message = format!("`{}` may take {length}, longer than this", call.process.as_str());
-    let place = step.timeout.as_ref().map_or(step.id.span, |_| span);
-    let finding = findings.add(process.file, place, message);
+    let is_its_own = step.timeout.as_ref().is_some_and(|timeout| timeout.literal().is_some());
+    let finding = findings.add(process.file, if is_its_own { span } else { step.id.span }, message);
     finding.help("lengthen it, or shorten what is inside").also(file, own, "inside");
-    if step.timeout.is_none() {
+    if !is_its_own {
         finding.also(written_in, span, "the deadline");
     }
 }
@@ -135,12 +135,23 @@ fn longest<'r>(scope: &Scope<'r>, child: &ProcessScope<'r>) -> Option<Length<'r>
     if let Some(whole) = &defaults.execution_timeout {
         return Some((whole.value, child.file, whole.span));
     }
-    let own_default = |step: &Step| {
-        let default = defaults.timeout.filter(|_| matches!(child.timeout(step), Some(StepTimeout::Default(_))))?;
-        Some((default.value, default.span))
-    };
-    let steps = child.steps().filter_map(|step| written(step).or_else(|| own_default(step)));
-    let (length, span) = steps.max_by_key(|(length, _)| *length)?;
+    let (length, span) = longest_of(child, &child.process.steps)?;
     let whole = scope.repository.settings().and_then(|settings| settings.defaults.execution_timeout);
     Some((whole.map_or(length, |whole| whole.value.min(length)), child.file, span))
+}
+
+/// The longest time that one of these steps says it needs. A list that says how long it takes speaks for what is inside.
+fn longest_of(process: &ProcessScope<'_>, steps: &[Step]) -> Option<(Duration, Span)> {
+    let default = process.process.header.defaults.timeout;
+    let of = |step: &Step| {
+        let by_default = || {
+            let default = default.filter(|_| matches!(process.timeout(step), Some(StepTimeout::Default(_))))?;
+            Some((default.value, default.span))
+        };
+        match (written(step).or_else(by_default), &step.kind) {
+            (None, StepKind::Foreach(foreach)) => longest_of(process, &foreach.steps),
+            (length, _) => length,
+        }
+    };
+    steps.iter().filter_map(of).max_by_key(|(length, _)| *length)
 }

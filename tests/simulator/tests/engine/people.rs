@@ -184,6 +184,7 @@ async fn started(engine: &Engine, key: &str) -> Option<Answer> {
     let request = StartRequest {
         tenant: TenantId::local(),
         repository: "shop".to_owned(),
+        repository_id: None,
         revision: REVISION.to_owned(),
         process: "main".to_owned(),
         trigger: TriggerInfo { kind: "manual".to_owned(), actor: None, payload: Value::Null, pull_request: None },

@@ -21,6 +21,8 @@ const MOST_BYTES: usize = 1 << 20;
 const MOST_PARTS: usize = 20;
 /// A reference that GitHub cannot move at this moment is moved after this.
 const BUSY_FOR: SignedDuration = SignedDuration::from_secs(5);
+/// One that cannot be moved for longer is told of, and left alone for a while.
+const BUSY_AT_MOST: SignedDuration = SignedDuration::from_mins(2);
 
 /// Entries that go into one commit.
 pub(super) struct Batch {
@@ -97,8 +99,12 @@ impl Copy<'_> {
         {
             return Err(Failure::Rests { reason: message.clone(), wait: DOUBTED_FOR });
         }
-        if let Err(Failure::GitHub(GitHubError::Conflict { message, .. })) = moved {
-            return Err(Failure::Rests { reason: message, wait: BUSY_FOR });
+        if let Err(Failure::GitHub(GitHubError::Conflict { message, .. })) = &moved {
+            let now = self.writing.outbox.clock.now();
+            if now.duration_since(*self.written.busy_since.get_or_insert(now)) < BUSY_AT_MOST {
+                self.save(None).await?;
+                return Err(Failure::Rests { reason: message.clone(), wait: BUSY_FOR });
+            }
         }
         moved?;
         crash_point("audit.moved");

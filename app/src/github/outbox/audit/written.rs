@@ -18,6 +18,9 @@ pub(super) struct Written {
     pub(super) begun: Option<(Place, u64)>,
     /// Where it was found to stand, against what is known.
     pub(super) doubted: Option<Found>,
+    /// Since when the reference cannot be moved although nothing is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) busy_since: Option<Timestamp>,
     /// Why GitHub does not take it.
     pub(super) refused: Option<Refused>,
 }
