@@ -177,7 +177,11 @@ fn database(found: &Examination, now: Timestamp) -> Vec<Check> {
             let message = format!("it is {now} here, and an execution was accepted at {newest}");
             Check::new("clock", Outcome::Fault, message).with_help("set the clock; deadlines are counted by it")
         }
-        _ => Check::new("clock", Outcome::Ok, format!("it is {now}, after all that is stored")),
+        _ => Check::new(
+            "clock",
+            Outcome::Ok,
+            format!("it is {}, after all that is stored", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        ),
     });
     checks
 }
@@ -253,7 +257,7 @@ fn schema(found: &Examination) -> Check {
 fn events(found: &Examination) -> Check {
     let (executions, events) = (found.executions, found.events);
     let Some(first) = found.differences.first() else {
-        let message = format!("{events} events of {executions} executions give what is stored");
+        let message = format!("events give what is stored (executions: {executions}, events: {events})");
         return Check::new("events", Outcome::Ok, message);
     };
     let count = found.differences.len() as u64 + found.more_differences;
@@ -302,7 +306,7 @@ mod tests {
         let checks = look(&settings, Timestamp::now()).await;
         let sound = ["disk", "database", "schema", "events", "outputs", "clock"].map(|name| (name, Outcome::Ok));
         assert_eq!(told(&checks), sound, "{checks:#?}");
-        assert_eq!(checks[3].message, "12 events of 3 executions give what is stored");
+        assert_eq!(checks[3].message, "events give what is stored (executions: 3, events: 12)");
         let before = "2026-01-01T00:00:00Z".parse().unwrap();
         assert_eq!(told(&look(&settings, before).await)[5], ("clock", Outcome::Fault));
 

@@ -36,15 +36,18 @@ const EXIT_CODES: &str = "Exit codes:
   3    nothing to do, or it still waits
   130  interrupted";
 
+/// Over the options that every command takes.
+const EVERYWHERE: &str = "Of every command";
+
 /// A GitOps process engine: processes are YAML in git, people approve them on GitHub.
 #[derive(Debug, Parser)]
 #[command(name = "flowctl", version, about, after_help = EXIT_CODES, max_term_width = 100, propagate_version = true)]
 pub struct Arguments {
     /// When to colour; NO_COLOR is respected
-    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true)]
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, help_heading = EVERYWHERE)]
     pub color: Colour,
     /// Say nothing but results
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
     /// What to do
     #[command(subcommand)]
@@ -123,10 +126,10 @@ pub struct SchemaArguments {
 /// `generate`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowctl generate \"When a pull request is labelled release, ask the leads, then call the deploy API\"
-  flowctl generate --model openai/gpt-5 --write \"Remind the team of open reviews every Monday\"
+  flowctl generate \"When a pull request is labelled release, ask the leads\"
+  flowctl generate --model openai/gpt-5 --write \"Remind of open reviews\"
 
-The model is the alias `default` of `.flow/flow.yaml` unless --model names another one. Keys of providers come from the
+The model is the alias `default` of `.flow/flow.yaml` unless --model names another one. Keys of providers come from the \
 environment, as FLOWCTL_AI_OPENAI_API_KEY. What it wrote is for a person to read: it exits with 1 where it is not sound.")]
 pub struct GenerateArguments {
     /// What the process is to do
@@ -148,7 +151,8 @@ pub struct GenerateArguments {
 /// `mcp`
 #[derive(Debug, Args)]
 #[command(after_help = "For a client that starts its servers:
-  {\"mcpServers\": {\"flowctl\": {\"command\": \"flowctl\", \"args\": [\"mcp\"], \"env\": {\"FLOWCTL_TOKEN\": \"…\"}}}}
+  {\"mcpServers\": {\"flowctl\": {
+    \"command\": \"flowctl\", \"args\": [\"mcp\"], \"env\": {\"FLOWCTL_TOKEN\": \"…\"}}}}
 
 Without a token only validation and explanations are served. Nobody can approve through it: that is for people.")]
 pub struct McpArguments {
@@ -292,4 +296,32 @@ pub struct InitArguments {
 pub struct CompletionsArguments {
     /// The shell
     pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::Arguments;
+
+    /// The usual terminal.
+    const NARROW: usize = 80;
+
+    fn each(command: &Command, look: &mut impl FnMut(&Command)) {
+        look(command);
+        command.get_subcommands().for_each(|command| each(command, look));
+    }
+
+    #[test]
+    fn paragraphs_of_help_were_broken_twice_on_a_narrow_terminal() {
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        each(&Arguments::command(), &mut |command| {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = help.lines().collect();
+            let long = lines.iter().find(|line| line.starts_with(' ') && line.chars().count() > NARROW);
+            assert_eq!(long, None, "{}: what is to be copied is broken", command.get_name());
+            let broken = lines.windows(2).find(|pair| is_prose(pair[0]) && is_prose(pair[1]));
+            assert_eq!(broken, None, "{}: the terminal breaks lines", command.get_name());
+        });
+    }
 }

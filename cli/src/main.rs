@@ -11,6 +11,7 @@ mod lsp;
 mod mcp;
 mod prices;
 mod repository;
+mod rows;
 mod samples;
 mod screen;
 mod terminal;

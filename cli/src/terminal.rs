@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,62 +74,4 @@ pub fn print_exactly(text: &str) -> anyhow::Result<()> {
 pub fn width() -> usize {
     let of_terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
     of_terminal.unwrap_or(80).clamp(40, 120)
-}
-
-/// A table whose columns fit the terminal; where there is none, each row is one line, for whoever searches or cuts it. The
-/// first column holds names and ids, which are never broken: who copies one wants the whole.
-pub fn table(header: &[&str]) -> Table {
-    let columns = crate::screen::Size::of_terminal().map(|size| size.columns);
-    table_within(header, columns)
-}
-
-fn table_within(header: &[&str], columns: Option<usize>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    match columns {
-        Some(columns) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    table.set_header(header.to_vec());
-    if let Some(first) = table.column_mut(0) {
-        first.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "01900000-0000-7000-8000-000000000001";
-
-    fn shown(columns: Option<usize>) -> String {
-        let mut table = table_within(&["execution", "process", "created", ""], columns);
-        let note = "the answer of https://example.org/a/long/address does not have the expected form at all";
-        table.add_row([ID, "octocat/shop:release-of-everything", "2026-03-01 09:00:00Z", note]);
-        table.to_string()
-    }
-
-    #[test]
-    fn ids_were_broken_over_two_lines() {
-        for columns in [20, 60, 80, 100, 200] {
-            let text = shown(Some(columns));
-            assert!(text.lines().any(|line| line.contains(ID)), "{columns}:\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_table_fits_the_terminal_and_wraps_nothing_in_a_pipe() {
-        for columns in [80, 100, 200] {
-            let text = shown(Some(columns));
-            assert!(text.lines().all(|line| line.chars().count() <= columns), "{columns}:\n{text}");
-        }
-        let text = shown(None);
-        assert!(text.lines().any(|line| line.contains(ID) && line.contains("the expected form at all")), "{text}");
-    }
 }

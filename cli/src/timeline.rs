@@ -8,7 +8,8 @@ use flowctl_core::execution::{Execution, ExecutionId, ExecutionStatus, StepStatu
 use flowctl_core::value::visible::visible;
 use jiff::Timestamp;
 
-use crate::terminal::{self, BOLD, DIM, ERROR, GOOD, WAITS};
+use crate::rows;
+use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS};
 
 /// What has been said of executions so far.
 #[derive(Debug, Default)]
@@ -135,7 +136,7 @@ fn execution_style(status: ExecutionStatus) -> Style {
 pub fn table(execution: &Execution, now: Timestamp) -> String {
     let timeline = Timeline::of(execution, now);
     let style = execution_style(timeline.status);
-    let mut table = terminal::table(&["step", "type", "status", "time", ""]);
+    let mut table = rows::table(&["step", "type", "status", "time", ""]);
     for row in &timeline.rows {
         let time = row.duration_ms.map(time).unwrap_or_default();
         let (sign, _) = sign(row.status);

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::forms::Form;
+use crate::rows::table;
 use crate::screen::Size;
-use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
+use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS};
 use crate::timeline::time;
 
 fn moment(at: Timestamp) -> String {

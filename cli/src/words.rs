@@ -1,8 +1,10 @@
-//! What is given by name: `NAME=VALUE` words of an option, and files of values. Which values fit is not known here.
+//! What is given by name: `NAME=VALUE` words of an option, files of values, and names that are not known. Which values fit
+//! is not known here.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use flowctl_core::source::closest;
 use serde_json::{Map, Value};
 
 /// The words of an option by name, in their order; a name is given once. `form` is what a word looks like.
@@ -24,5 +26,45 @@ pub fn mapping(file: &Path) -> anyhow::Result<Map<String, Value>> {
     match serde_yaml::from_str(&text).with_context(|| format!("{} is neither YAML nor JSON", file.display()))? {
         Value::Object(values) => Ok(values),
         _ => bail!("{} holds no mapping", file.display()),
+    }
+}
+
+/// Names that a message lists at most.
+const LISTED: usize = 12;
+
+/// That there is nothing of a kind with this name: which one may be meant, otherwise which ones there are.
+pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let next = match closest(name, known.clone()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => listed(known),
+    };
+    format!("there is no {kind} `{name}`; {next}")
+}
+
+fn listed<'a>(known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let shown: Vec<&str> = known.clone().take(LISTED).collect();
+    let rest = if known.count() > LISTED { ", …" } else { "" };
+    if shown.is_empty() { "there are none".to_owned() } else { format!("there are: {}{rest}", shown.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+
+    #[test]
+    fn who_misspells_a_name_is_told_the_right_one_and_otherwise_all() {
+        let known = ["approval", "release"];
+        assert_eq!(
+            unknown("process", "aproval", known.into_iter()),
+            "there is no process `aproval`; did you mean `approval`?"
+        );
+        assert_eq!(
+            unknown("process", "other", known.into_iter()),
+            "there is no process `other`; there are: approval, release"
+        );
+        assert_eq!(unknown("process", "other", [].into_iter()), "there is no process `other`; there are none");
+        let many: Vec<String> = (0..20).map(|number| format!("one_of_many_{number}")).collect();
+        let told = unknown("process", "x", many.iter().map(String::as_str));
+        assert!(told.ends_with("one_of_many_11, …"), "{told}");
     }
 }

@@ -205,6 +205,9 @@ fn rules_schemas_graphs_and_completions_are_printed() {
     assert!(flowctl(&here, &["explain"]).out.lines().count() > 40);
     assert!(flowctl(&here, &["explain", "circular-dependency"]).out.contains("Wrong"));
     assert_eq!(flowctl(&here, &["explain", "FLOW999"]).code, 2);
+    assert!(flowctl(&here, &["explain", "flow101"]).out.starts_with("# FLOW101"));
+    let wrong = flowctl(&here, &["explain", "unknown-ky"]);
+    assert!(wrong.err.contains("there is no rule `unknown-ky`; did you mean `unknown-key`?"), "{}", wrong.err);
     for kind in ["process", "settings", "agent", "tool", "policy", "prompt", "test"] {
         let schema: Value = serde_json::from_str(&flowctl(&here, &["schema", kind]).out).unwrap();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{kind}");
@@ -212,7 +215,8 @@ fn rules_schemas_graphs_and_completions_are_printed() {
     assert!(flowctl(&here, &["graph", "release"]).out.contains("leads"));
     assert!(flowctl(&here, &["graph", "release", "--format", "mermaid"]).out.starts_with("flowchart"));
     let wrong = flowctl(&here, &["graph", "relaese"]);
-    assert_eq!((wrong.code, wrong.err.contains("release")), (2, true), "{}", wrong.err);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("there is no process `relaese`; did you mean `release`?"), "{}", wrong.err);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(flowctl(&here, &["completions", shell]).out.contains("validate"), "{shell}");
     }
@@ -411,7 +415,7 @@ fn what_is_said_of_steps_that_there_are_not_is_refused() {
     }
     let said = run(&["--answer", "form.saets=1"]);
     assert_eq!(said.code, 2);
-    assert!(said.err.contains("`saets` is not a field here"), "{}", said.err);
+    assert!(said.err.contains("`saets` is not a field here; did you mean `seats`?"), "{}", said.err);
     assert!(said.err.contains(&format!("--data {kept}")), "it says how to go on: {}", said.err);
 }
 
@@ -421,5 +425,63 @@ fn dev_plays_the_demo_and_ends() {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     for line in ["leads", "approved by @bob", "completed"] {
         assert!(said.err.contains(line) || said.out.contains(line), "{line}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_process_with_errors_was_said_not_to_exist() {
+    let unversioned = SOUND.replace("version: 1", "version: \"1\"");
+    let here = folder(&[(".flow/processes/a.yaml", &unversioned), (".flow/processes/open.yaml", "name: {open\n")]);
+    let drawn = flowctl(here.path(), &["graph", "a"]);
+    assert_eq!((drawn.code, drawn.out.contains("one")), (0, true), "{}", drawn.err);
+    assert!(drawn.err.contains("a.yaml has 1 error and is drawn as far as it could be read"), "{}", drawn.err);
+    assert_eq!(flowctl(here.path(), &["graph", ".flow/processes/a.yaml"]).out, drawn.out);
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    for (name, words) in [("open", &["graph", "open"][..]), ("a", &["run", "a", "--data", kept])] {
+        let said = flowctl(here.path(), words);
+        let path = format!(".flow/processes/{name}.yaml");
+        let why = format!("`{path}` holds no process that can be read; `flowctl validate {path}` says why");
+        assert_eq!((said.code, said.err.contains(&why)), (2, true), "{words:?}: {}", said.err);
+    }
+    let misspelt = flowctl(&sample("release"), &["run", "relaese", "--data", kept]);
+    assert!(misspelt.err.contains("there is no process `relaese`; did you mean `release`?"), "{}", misspelt.err);
+}
+
+#[test]
+fn outside_of_a_repository_every_command_says_what_to_do() {
+    let here = folder(&[]);
+    let data = here.path().join("data");
+    let kept = data.to_str().unwrap();
+    let commands = [&["graph", "a"][..], &["run", "a", "--data", kept], &["test"], &["fmt"], &["validate"]];
+    for words in commands {
+        let said = flowctl(here.path(), words);
+        let why = "there is no `.flow/` here or above; `flowctl init` lays one out";
+        assert_eq!((said.code, said.err.contains(why)), (2, true), "{words:?}: {} {}", said.code, said.err);
+    }
+    let named = flowctl(here.path(), &["run", "a", "--data", kept, "--repo", "."]);
+    assert!(named.err.contains("lays one out"), "{}", named.err);
+    let laid_out = flowctl(here.path(), &["init"]);
+    assert!(laid_out.err.contains("is in no git repository"), "{}", laid_out.err);
+    git2::Repository::init(here.path()).unwrap();
+    let again = flowctl(here.path(), &["init", "--template", "release"]);
+    assert_eq!((again.code, again.err.contains("git repository")), (0, false), "{}", again.err);
+}
+
+#[test]
+fn causes_are_told_in_words_and_not_as_libraries_have_them() {
+    let here = folder(&[]);
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().to_str().unwrap();
+    for (words, told) in [
+        (&["diff", "HEAD"][..], "error: this folder is in no git repository\n"),
+        (&["validate", "[z"], "error: `[z` is no pattern: unclosed character class; missing ']'\n"),
+        (&["validate", "/dev/null"], "error: `/dev/null` is a pipe or a device; `-` reads standard input\n"),
+        (&["dev", "nosuch", "--scenario", "demo"], "error: nosuch: there is no such folder\n"),
+        (&["doctor", "--config", "nosuch.toml"], "--config nosuch.toml: the file cannot be read"),
+    ] {
+        let said = flowctl_with(here.path(), words, "", &[("FLOWCTL_DATA_DIR", state)]);
+        assert_eq!((said.code, said.err.contains(told)), (2, true), "{words:?}: {}", said.err);
+        assert!(!said.err.contains("code=") && !said.err.contains("note:"), "{words:?}: {}", said.err);
     }
 }

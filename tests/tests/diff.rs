@@ -200,6 +200,8 @@ fn a_path_limits_what_is_shown() {
     };
     assert_eq!(names(&[]), ["release", "flow.yaml"]);
     assert_eq!((only(".flow/processes"), only(".flow/flow.yaml"), only(".flow"), only(".flow/tests")), (1, 1, 2, 0));
+    let nowhere = checkout.flowctl(&["diff", "main", "--", "nosuch"]);
+    assert_eq!((nowhere.code, nowhere.err.as_str()), (0, "note: there is no definition at nosuch, before or after\n"));
 }
 
 #[test]

@@ -48,11 +48,11 @@ fn files_are_written_once_and_then_left_alone() {
     let here = folder(&[(PATH, UNTIDY), (".flow/flow.yaml", "models: {default: mock}\n")]);
     let first = flowctl(here.path(), &["fmt"], "");
     assert_eq!((first.code, first.out.as_str()), (0, ""), "{}", first.err);
-    assert_eq!(first.err, "1 file formatted, 1 file as they should be\n");
+    assert_eq!(first.err, "1 file formatted; 1 file is as it should be\n");
     assert_eq!(fs::read_to_string(here.path().join(PATH)).unwrap(), TIDY);
     let modified = || fs::metadata(here.path().join(PATH)).unwrap().modified().unwrap();
     let before = modified();
-    assert_eq!(flowctl(here.path(), &["fmt"], "").err, "0 files formatted, 2 files as they should be\n");
+    assert_eq!(flowctl(here.path(), &["fmt"], "").err, "0 files formatted; 2 files are as they should be\n");
     assert_eq!(modified(), before, "what is formatted is not written again");
 }
 
@@ -64,7 +64,8 @@ fn check_lists_files_and_writes_none() {
     assert_eq!(fs::read_to_string(here.path().join(PATH)).unwrap(), UNTIDY);
     assert_eq!(flowctl(here.path(), &["fmt", "--check", ".flow/processes/q.yaml"], "").code, 0);
     let diff = flowctl(here.path(), &["fmt", "--diff"], "");
-    assert_eq!(diff.code, 0);
+    assert_eq!(diff.code, 1, "as `--check` and `validate --diff` have it");
+    assert_eq!(flowctl(here.path(), &["fmt", "--diff", ".flow/processes/q.yaml"], "").code, 0);
     assert!(diff.out.starts_with("--- a/.flow/processes/p.yaml\n+++ b/.flow/processes/p.yaml\n@@"), "{}", diff.out);
     assert_eq!(fs::read_to_string(here.path().join(PATH)).unwrap(), UNTIDY);
 }

@@ -70,6 +70,11 @@ fn what_was_backed_up_beside_a_server_is_there_after_a_restore() {
     assert_eq!(unlisted(&told), Vec::<&str>::new());
     let all = ["disk", "database", "schema", "events", "outputs", "clock"].map(sound).to_vec();
     assert_eq!(doctor(&data), (0, all.clone()));
+    let nowhere = flowctl(&data, &["db", "backup", "/no/such/folder/kept.db"]);
+    assert_eq!(
+        (nowhere.status.code(), err(&nowhere).as_str()),
+        (Some(2), "error: there is no folder /no/such/folder\n")
+    );
     let backed_up = flowctl(&data, &["db", "backup", &kept_text]);
     assert_eq!(backed_up.status.code(), Some(0), "{}", err(&backed_up));
     assert!(err(&backed_up).starts_with("1 execution, "), "{}", err(&backed_up));
@@ -192,6 +197,12 @@ fn the_audit_log_is_checked_and_exported_and_a_change_of_it_is_found() {
         out(&sound),
         format!("local: {} entries, the last one with digest {}\n", said.len(), digests.last().unwrap())
     );
+    for command in ["verify", "export"] {
+        let misspelt = flowctl(&data, &["audit", command, "--tenant", "locl"]);
+        let words = "there is no tenant `locl`; did you mean `local`?";
+        assert_eq!((misspelt.status.code(), out(&misspelt).as_str()), (Some(2), ""), "{command}");
+        assert!(err(&misspelt).contains(words), "{command}: {}", err(&misspelt));
+    }
     let csv = out(&flowctl(&data, &["audit", "export", "--format", "csv", "--since", "2020-01-01"]));
     assert_eq!(csv.lines().count(), said.len() + 1, "{csv}");
     assert_eq!(out(&flowctl(&data, &["audit", "export", "--until", "2020-01-01"])), "");

@@ -247,12 +247,32 @@ fn junit_holds_what_happened() {
 #[test]
 fn nothing_to_test_is_no_failure_and_no_success() {
     let folder = changed(&[]);
-    assert_eq!(flowctl(folder.path(), &["test", "--filter", "no such case"]).code, 3);
+    let said = flowctl(folder.path(), &["test", "--filter", "no such case"]);
+    let words = "no case contains `no such case` in its `PROCESS: NAME`; there are ";
+    assert_eq!((said.code, said.err.starts_with(words)), (3, true), "{}", said.err);
+    fs::create_dir(folder.path().join(".flow/prompts")).unwrap();
+    fs::write(folder.path().join(".flow/prompts/greet.md"), "Hello.\n").unwrap();
+    let said = flowctl(folder.path(), &["test", ".flow/prompts/greet.md"]);
+    let words = "nothing of what is named is tested; there are 6 cases";
+    assert_eq!((said.code, said.err.trim_end()), (3, words));
     fs::remove_dir_all(folder.path().join(".flow/tests")).unwrap();
     let said = flowctl(folder.path(), &["test"]);
     assert_eq!((said.code, said.err.contains(".flow/tests/NAME.yaml")), (3, true), "{}", said.err);
     assert_eq!(flowctl(folder.path(), &["test", "no/such/folder"]).code, 2);
     assert_eq!(flowctl(folder.path(), &["test", "--fail-under", "101"]).code, 2);
+}
+
+#[test]
+fn the_file_of_a_process_stands_for_its_tests() {
+    let folder = changed(&[]);
+    let processes = fs::read_dir(folder.path().join(".flow/processes")).unwrap();
+    for process in processes.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let of_process = flowctl(folder.path(), &["test", &format!(".flow/processes/{process}"), "--format", "json"]);
+        let of_tests = flowctl(folder.path(), &["test", &format!(".flow/tests/{process}"), "--format", "json"]);
+        let cases = |said: &Said| serde_json::from_str::<Value>(&said.out).unwrap()["summary"]["cases"].clone();
+        assert_eq!((of_process.code, cases(&of_process)), (0, cases(&of_tests)), "{}", of_process.err);
+        assert_ne!(cases(&of_process), 0);
+    }
 }
 
 #[test]

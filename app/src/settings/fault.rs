@@ -12,7 +12,7 @@ pub enum Origin {
     File {
         /// The file.
         path: PathBuf,
-        /// The key in it.
+        /// The key in it; empty where the whole file is meant.
         key: String,
     },
     /// Nowhere: the setting is missing.
@@ -45,6 +45,7 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
+            Origin::File { path, key } if key.is_empty() => write!(out, "{} {}", self.name, path.display())?,
             Origin::Variable(variable) if *variable == self.name => write!(out, "{} (environment)", self.name)?,
             origin => write!(out, "{} ({origin})", self.name)?,
         }

@@ -208,7 +208,9 @@ fn a_file_that_is_not_toml_is_an_error_with_its_place() {
     let told = Settings::load(Some(&config), pairs(&[])).unwrap_err().to_string();
     assert!(told.contains("flowctl.toml") && told.contains("not TOML"), "{told}");
     let missing = Settings::load(Some(&directory.path().join("none.toml")), pairs(&[])).unwrap_err().to_string();
-    assert!(missing.contains("cannot be read"), "{missing}");
+    let file = directory.path().join("none.toml");
+    let named = format!("--config {}: the file cannot be read", file.display());
+    assert!(missing.contains(&named), "{missing}");
 }
 
 #[test]

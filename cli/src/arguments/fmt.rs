@@ -17,7 +17,7 @@ pub struct FmtArguments {
     /// Write nothing; list the files that are not formatted and end with 1 where there are any
     #[arg(long)]
     pub check: bool,
-    /// Write nothing; show what would change
+    /// Write nothing; show what would change and end with 1 where anything would
     #[arg(long)]
     pub diff: bool,
     /// The path that standard input stands for

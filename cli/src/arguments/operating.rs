@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
   flowctl db backup /backups/flowctl-2026-03-01.db
   flowctl db restore /backups/flowctl-2026-03-01.db
 
-The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config.
+The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config. \
 It is for SQLite. PostgreSQL has pg_dump and pg_restore.")]
 pub struct DbArguments {
     /// What to do
@@ -48,7 +48,7 @@ pub enum DbCommand {
   flowctl audit export --since 2026-03-01 > audit.jsonl
   flowctl audit export --format csv --tenant octo-org
 
-The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config. A server may
+The database is the one that `serve` with the same settings has: FLOWCTL_DATABASE_URL, FLOWCTL_DATA_DIR, --config. A server may \
 run meanwhile. Ends with 1 where a chain does not hold, or lacks an entry.")]
 pub struct AuditArguments {
     /// What to do
@@ -109,7 +109,7 @@ pub enum AuditFormat {
 /// `doctor`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Looks at the disk, the database, its schema, the clock, and at every execution: whether folding
+    after_help = "Looks at the disk, the database, its schema, the clock, and at every execution: whether folding \
 its events gives what is stored. Changes nothing; a server may run meanwhile. Ends with 1 where something is wrong."
 )]
 pub struct DoctorArguments {

@@ -38,7 +38,7 @@ pub enum ClientFormat {
   flowctl executions list --status waiting
   flowctl executions watch 01981c5e-7a52-7cc1-9e0c-8f7f3f2a6f10
   flowctl executions list --format json | jq -r '.items[].id'
-  flowctl executions answer 01981c5e-7a52-7cc1-9e0c-8f7f3f2a6f10 --field system=billing --as alice")]
+  flowctl executions answer 01981c5e-… --field system=billing --as alice")]
 pub struct ExecutionsArguments {
     #[command(flatten)]
     pub server: ServerArguments,
@@ -201,9 +201,9 @@ pub struct ExportExecution {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flowctl approvals list
-  flowctl approvals approve 01981c5e-7a52-7cc1-9e0c-8f7f3f2a6f10 --as alice --note \"looks good\"
+  flowctl approvals approve 01981c5e-… --as alice --note \"looks good\"
 
-Outside tenant `local` people decide on GitHub; the token may speak in their names where the
+Outside tenant `local` people decide on GitHub; the token may speak in their names where the \
 server was started with FLOWCTL_API_ACT_AS=true.")]
 pub struct ApprovalsArguments {
     #[command(flatten)]
@@ -302,7 +302,7 @@ pub struct Decide {
 #[command(after_help = "Examples:
   flowctl processes list
   flowctl processes start acme/shop:release --input audience=internal --watch
-  flowctl processes start release --key order-4711   # once, however often it is run")]
+  flowctl processes start release --key order-4711  # once, however often")]
 pub struct ProcessesArguments {
     #[command(flatten)]
     pub server: ServerArguments,

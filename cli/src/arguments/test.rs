@@ -5,13 +5,13 @@ use clap::{Args, ValueEnum, ValueHint};
 /// `test`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowctl test                              every test of the repository around this folder
-  flowctl test .flow/tests/release.yaml     one file
-  flowctl test --filter 'release: two'      cases whose `PROCESS: NAME` contains this
-  flowctl test --coverage --fail-under 80   and what no case shows
-  flowctl test --watch                      again whenever a file changes")]
+  flowctl test                             every test of the repository
+  flowctl test .flow/tests/release.yaml    one file
+  flowctl test --filter 'release: two'     cases with this in `PROCESS: NAME`
+  flowctl test --coverage --fail-under 80  and what no case shows
+  flowctl test --watch                     again whenever a file changes")]
 pub struct TestArguments {
-    /// A repository, a folder, a file, or a glob
+    /// A repository, a folder, a file, or a glob; of a process, its tests
     #[arg(value_hint = ValueHint::AnyPath)]
     pub path: Vec<String>,
     /// Only cases whose `PROCESS: NAME` contains this

@@ -21,7 +21,7 @@ Levels for the whole repository stand in .flow/flow.yaml:
   validate: {levels: {FLOW209: off, late-reminder: error}}
 `flowctl explain CODE` says what a rule is about.
 
-Exit codes: 0 no errors, 1 errors (or warnings that are denied), 2 wrong usage or unreadable
+Exit codes: 0 no errors, 1 errors (or warnings that are denied), 2 wrong usage or unreadable \
 files, 3 nothing to validate, 130 interrupted.";
 
 /// `validate`

@@ -135,16 +135,14 @@ impl Client {
             (_, "token-missing") => {
                 "\nset FLOWCTL_TOKEN to the token that the server was started with (its FLOWCTL_API_TOKEN)"
             }
-            (_, "token-wrong") => {
-                "\nFLOWCTL_TOKEN must be the token that the server was started with (its FLOWCTL_API_TOKEN)"
-            }
+            (_, "token-wrong") => "\nset FLOWCTL_TOKEN to that one",
             (_, "person-needed") => "\nname the person with --as LOGIN",
             _ => "",
         };
-        let mut words = format!("{}: {}", problem.title, problem.detail);
         let is_told = problem.errors.iter().all(|fault| problem.detail.contains(&fault.message));
-        if problem.errors.len() > 1 || !is_told {
-            words.clone_from(&problem.title.to_string());
+        let in_detail = problem.errors.len() < 2 && is_told && !problem.detail.is_empty();
+        let mut words = as_cause(if in_detail { &problem.detail } else { &problem.title });
+        if !in_detail {
             for fault in &problem.errors {
                 words.push_str(&format!("\n  `{}` {}", fault.field, fault.message));
             }
@@ -166,7 +164,38 @@ impl Client {
     }
 }
 
+/// A sentence as it stands behind `error: `: without its full stop, and without a capital where that only begins it.
+fn as_cause(sentence: &str) -> String {
+    let sentence = sentence.trim().trim_end_matches('.');
+    let mut letters = sentence.chars();
+    let first = letters.next().unwrap_or_default();
+    let is_name = letters.clone().take_while(|letter| letter.is_alphanumeric()).any(char::is_uppercase);
+    if is_name { sentence.to_owned() } else { first.to_lowercase().chain(letters).collect() }
+}
+
 /// Whether an answer says that there is nothing more to follow.
 fn is_over(response: &Response) -> bool {
     response.status() == StatusCode::NO_CONTENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_cause;
+
+    #[test]
+    fn a_sentence_stands_behind_another_word() {
+        for (sentence, cause) in [
+            ("There is no execution 0198.", "there is no execution 0198"),
+            (
+                "Nobody is asked any more: the approval is approved.",
+                "nobody is asked any more: the approval is approved",
+            ),
+            ("GitHub does not answer.", "GitHub does not answer"),
+            ("FLOWCTL_API_TOKEN is not set.", "FLOWCTL_API_TOKEN is not set"),
+            ("`resn` is not a field here", "`resn` is not a field here"),
+            ("", ""),
+        ] {
+            assert_eq!(as_cause(sentence), cause);
+        }
+    }
 }

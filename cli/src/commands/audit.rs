@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::arguments::{AuditArguments, AuditCommand, AuditFormat};
 use crate::exit::Exit;
 use crate::format::plural;
+use crate::words;
 
 /// Checks or exports.
 pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
@@ -38,6 +39,7 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
             AuditCommand::Verify { expect, .. } => checked(&*store, tenant, expect.clone()).await,
             AuditCommand::Export { format, since, until } => {
                 let span = Span { since: moment(since.as_deref())?, until: moment(until.as_deref())? };
+                known(&*store, tenant.as_ref()).await?;
                 let mut out = std::io::stdout().lock();
                 if *format == AuditFormat::Csv {
                     writeln!(out, "{CSV_HEAD}")?;
@@ -59,12 +61,27 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
 
 /// Checks the chains, and holds them against what executions know.
 async fn checked(store: &dyn Store, tenant: Option<TenantId>, expect: Option<Expected>) -> anyhow::Result<Exit> {
-    let found = match (expect, &tenant) {
-        (None, _) => verify(store, tenant.clone()).await?,
-        (Some(expected), Some(tenant)) => vec![verify_expecting(store, tenant.clone(), expected).await?],
+    let missing = missing(store, tenant.clone()).await?;
+    // A chain of which nothing is left is a finding where something is known of it, and otherwise a misspelt name.
+    if expect.is_none() && missing.is_empty() {
+        known(store, tenant.as_ref()).await?;
+    }
+    let found = match (expect, tenant) {
+        (None, tenant) => verify(store, tenant).await?,
+        (Some(expected), Some(tenant)) => vec![verify_expecting(store, tenant, expected).await?],
         (Some(_), None) => bail!("`--expect` names an entry of one chain: say whose with `--tenant NAME`"),
     };
-    told(&found, &missing(store, tenant).await?)
+    told(&found, &missing)
+}
+
+/// Refuses a tenant of whom the log has no entry: nothing would be looked at, and all would seem well.
+async fn known(store: &dyn Store, tenant: Option<&TenantId>) -> anyhow::Result<()> {
+    let Some(tenant) = tenant else { return Ok(()) };
+    let tenants = store.audited_tenants().await?;
+    if tenants.contains(tenant) {
+        return Ok(());
+    }
+    bail!("{}", words::unknown("tenant", tenant.as_str(), tenants.iter().map(TenantId::as_str)))
 }
 
 /// Holds what stands in a reference of a clone against the log.

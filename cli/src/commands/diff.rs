@@ -10,7 +10,7 @@ use flowctl_core::diff::{Difference, compare};
 use crate::arguments::{DiffArguments, DiffFormat};
 use crate::exit::Exit;
 use crate::format;
-use crate::repository::{Checkout, around};
+use crate::repository::{Checkout, around, outside};
 use crate::terminal;
 
 /// Compares what the arguments name.
@@ -23,7 +23,11 @@ pub fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
         Some(to) => at(&checkout, to)?,
         None => checkout.definitions(),
     };
-    let difference = limited(compare(&before, &after), &root, &arguments.path)?;
+    let paths = inside(&root, &arguments.path)?;
+    for path in paths.iter().filter(|path| !holds(&before, path) && !holds(&after, path)) {
+        anstream::eprintln!("note: there is no definition at {}, before or after", checkout.shown(path));
+    }
+    let difference = limited(compare(&before, &after), &paths);
     print(&difference, arguments.format)?;
     // A change cannot turn off what it is judged by.
     let asks =
@@ -39,7 +43,8 @@ fn root() -> anyhow::Result<PathBuf> {
     if let Some(root) = around(Path::new(".")) {
         return Ok(root);
     }
-    let git = git2::Repository::discover(".").context("there is no git repository here or above")?;
+    let here = Path::new(".");
+    let git = git2::Repository::discover(here).map_err(|error| outside(here, &error))?;
     git.workdir().map(Path::to_owned).context("this git repository has no work tree")
 }
 
@@ -71,13 +76,10 @@ fn at(checkout: &Checkout, revision: &str) -> anyhow::Result<Repository> {
     read?.with_context(|| format!("{} has no work tree", checkout.root.display()))
 }
 
-/// Only what lies in the paths, as the person in the working directory names them.
-fn limited(difference: Difference, root: &Path, paths: &[PathBuf]) -> anyhow::Result<Difference> {
-    if paths.is_empty() {
-        return Ok(difference);
-    }
+/// The paths, as the person in the working directory names them, by their place below the root.
+fn inside(root: &Path, paths: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     let here = std::env::current_dir()?;
-    let inside: Vec<String> = paths
+    paths
         .iter()
         .map(|path| {
             let full = crate::repository::absolute(&here.join(path));
@@ -86,15 +88,23 @@ fn limited(difference: Difference, root: &Path, paths: &[PathBuf]) -> anyhow::Re
                 .with_context(|| format!("{} lies outside {}", path.display(), root.display()))?;
             Ok(crate::repository::slashed(inside))
         })
-        .collect::<anyhow::Result<_>>()?;
-    let wants = |file: &str| {
-        inside.iter().any(|path| {
-            path.is_empty()
-                || file == path
-                || file.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
-    Ok(difference.only(wants))
+        .collect()
+}
+
+/// Only what lies in the paths; without any: everything.
+fn limited(difference: Difference, paths: &[String]) -> Difference {
+    match paths {
+        [] => difference,
+        _ => difference.only(|file| paths.iter().any(|path| lies_in(file, path))),
+    }
+}
+
+fn lies_in(file: &str, path: &str) -> bool {
+    path.is_empty() || file == path || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn holds(definitions: &Repository, path: &str) -> bool {
+    definitions.files.keys().any(|file| lies_in(file, path))
 }
 
 fn print(difference: &Difference, format: DiffFormat) -> anyhow::Result<()> {

@@ -33,10 +33,15 @@ pub fn run(arguments: &FmtArguments, quiet: bool) -> anyhow::Result<Exit> {
     if !quiet && !arguments.path.iter().any(|path| path == "-") {
         let files = |count| plural(count, "file", "files");
         let what = if arguments.check || arguments.diff { "to format" } else { "formatted" };
-        let others = if same > 0 { format!(", {} as they should be", files(same)) } else { String::new() };
+        let others = match same {
+            0 => String::new(),
+            1 => "; 1 file is as it should be".to_owned(),
+            _ => format!("; {} are as they should be", files(same)),
+        };
         anstream::eprintln!("{} {what}{others}", files(changed));
     }
-    Ok(if failed > 0 || (arguments.check && changed > 0) { Exit::Findings } else { Exit::Done })
+    let asks = arguments.check || arguments.diff;
+    Ok(if failed > 0 || (asks && changed > 0) { Exit::Findings } else { Exit::Done })
 }
 
 /// How many files were what.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flowctl_core::definition::Process;
-use flowctl_core::definition::repository::{File, Repository};
+use flowctl_core::definition::repository::{File, FileKind, Repository, stem};
 use flowctl_core::graph::{self, Marks};
 use flowctl_core::validate::{Options, Severity, validate};
 
 use crate::arguments::{GraphArguments, GraphFormat};
 use crate::exit::Exit;
 use crate::format::plural;
-use crate::repository::{Checkout, around, checkouts};
+use crate::repository::{Checkout, checkouts, nearest};
 use crate::terminal::{DIM, print};
+use crate::words::unknown;
 
 /// Draws the process.
 pub fn run(arguments: &GraphArguments, quiet: bool) -> anyhow::Result<Exit> {
@@ -52,7 +53,7 @@ fn read(wanted: &str) -> anyhow::Result<(Checkout, Repository)> {
     let checkout = if Path::new(wanted).is_file() {
         checkouts(&[wanted.to_owned()], None)?.into_iter().next().context("the file cannot be read")?
     } else {
-        Checkout::open(&around(Path::new(".")).context("there is no `.flow/` here or above")?)?
+        Checkout::open(&nearest(Path::new("."))?)?
     };
     let definitions = checkout.definitions();
     Ok((checkout, definitions))
@@ -65,17 +66,27 @@ fn find<'r>(
     definitions: &'r Repository,
 ) -> anyhow::Result<(&'r File, &'r Arc<Process>)> {
     if Path::new(wanted).is_file() {
-        let process = definitions.processes().find(|(file, _)| checkout.wants(file.source.path()));
-        return process.with_context(|| {
-            format!("`{wanted}` holds no process that can be read; `flowctl validate {wanted}` says why")
-        });
+        let process = definitions.all_processes().find(|(file, _)| checkout.wants(file.source.path()));
+        return process.with_context(|| unreadable(wanted));
     }
-    let found = definitions.process(wanted);
-    found.with_context(|| format!("there is no process `{wanted}`; {}", names(definitions)))
+    // Without a version, or with a name that is none, it never runs, and its steps can be drawn.
+    let is_it = |file: &File, process: &Process| stem(file.source.path()) == wanted && !process.is_identified();
+    let unidentified = || definitions.all_processes().find(|(file, process)| is_it(file, process));
+    let process = definitions.process(wanted).or_else(unidentified);
+    process.with_context(|| no_process(wanted, definitions, |path| checkout.shown(path)))
 }
 
-/// The processes that there are, for a message.
-pub fn names(definitions: &Repository) -> String {
+/// Why there is no process of a name: its file cannot be read, or there is none.
+pub fn no_process(wanted: &str, definitions: &Repository, shown: impl Fn(&str) -> String) -> String {
+    let is_read = |file: &File| definitions.processes().any(|(other, _)| other.source.path() == file.source.path());
+    let mut files = definitions.files.values().filter(|file| file.kind == FileKind::Process && !is_read(file));
+    if let Some(file) = files.find(|file| stem(file.source.path()) == wanted) {
+        return unreadable(&shown(file.source.path()));
+    }
     let names: Vec<&str> = definitions.processes().map(|(_, process)| process.header.name.as_str()).collect();
-    if names.is_empty() { "there are none".to_owned() } else { format!("there are: {}", names.join(", ")) }
+    unknown("process", wanted, names.into_iter())
+}
+
+fn unreadable(path: &str) -> String {
+    format!("`{path}` holds no process that can be read; `flowctl validate {path}` says why")
 }

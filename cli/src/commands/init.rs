@@ -31,6 +31,13 @@ pub fn run(arguments: &InitArguments, quiet: bool) -> anyhow::Result<Exit> {
         }
     }
     if !quiet {
+        if git2::Repository::discover(&arguments.directory).is_err() {
+            anstream::eprintln!(
+                "note: {} is in no git repository; `serve`, `dev` and `diff` need one, and versions are compared with its \
+                 last commit: {TYPE}git init{TYPE:#}",
+                arguments.directory.display()
+            );
+        }
         anstream::eprintln!(
             "\nNext: {TYPE}flowctl validate{TYPE:#} and {TYPE}flowctl test{TYPE:#}, then {TYPE}flowctl dev .{TYPE:#} to try it with \
              people."

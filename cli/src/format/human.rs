@@ -36,7 +36,11 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
     };
     let before = finding.severity.as_str().len() + finding.code.len() + "[]: ".len();
     let title = level.primary_title(wrapped(&finding.message, width.saturating_sub(before))).id(finding.code);
-    let mut group = Group::with_title(title.id_url(&finding.url));
+    let title = match &finding.url {
+        Some(url) => title.id_url(url),
+        None => title,
+    };
+    let mut group = Group::with_title(title);
     let (here, elsewhere): (Vec<&Related>, Vec<&Related>) =
         finding.related.iter().partition(|related| related.path == finding.path);
     let window =

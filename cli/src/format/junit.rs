@@ -41,8 +41,8 @@ fn case(found: &Found, path: &str, deny_warnings: bool) -> TestCase {
     };
     let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
     let place = format!("{path}:{}:{}", start.line, start.column);
-    let details =
-        format!("{place}: {}[{}]: {}{help}\n{}", finding.severity, finding.code, finding.message, finding.url);
+    let page = finding.url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
+    let details = format!("{place}: {}[{}]: {}{help}{page}", finding.severity, finding.code, finding.message);
     let status = if fails {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_type(finding.severity.as_str()).set_message(finding.message.as_str()).set_description(&details);

@@ -24,16 +24,15 @@ pub fn sarif(outcome: &Outcome) -> anyhow::Result<String> {
     }
     let rules: Vec<Value> = used.keys().filter_map(|code| rules::find(code)).map(rule).collect();
     let results: Vec<Value> = outcome.found.iter().map(|found| result(found, &used, &outcome.sources)).collect();
+    let mut driver = json!({"name": "flowctl", "semanticVersion": env!("CARGO_PKG_VERSION"), "rules": rules});
+    if let Some(repository) = rules::RULES[0].url().as_deref().and_then(|url| url.split("/blob/").next()) {
+        driver["informationUri"] = json!(repository);
+    }
     let document = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
-            "tool": {"driver": {
-                "name": "flowctl",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": rules::RULES[0].url().trim_end_matches("docs/rules/FLOW001.md").trim_end_matches("blob/main/"),
-                "rules": rules,
-            }},
+            "tool": {"driver": driver},
             "automationDetails": {"id": "flowctl/validate/"},
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {ROOT: {"description": {"text": "The folder in which flowctl was called."}}},
@@ -53,16 +52,19 @@ fn level(severity: Severity) -> &'static str {
 }
 
 fn rule(rule: &'static Rule) -> Value {
-    json!({
+    let mut described = json!({
         "id": rule.code,
         "name": rule.name,
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": plain(rule.reason), "markdown": rule.reason.trim()},
         "help": {"text": plain(rule.reason), "markdown": rule.explanation()},
-        "helpUri": rule.url(),
         "defaultConfiguration": {"level": level(rule.severity)},
         "properties": {"tags": tags(rule), "precision": "very-high", "problem.severity": problem(rule.severity)},
-    })
+    });
+    if let Some(url) = rule.url() {
+        described["helpUri"] = json!(url);
+    }
+    described
 }
 
 /// What GitHub sorts by where a rule is not about security.

@@ -40,8 +40,7 @@ impl Checkout {
 
     /// The best common ancestor of two revisions, by its id.
     pub fn common_ancestor(&self, one: &str, other: &str) -> anyhow::Result<String> {
-        let git = git2::Repository::discover(&self.root)
-            .with_context(|| format!("{} is in no git repository", self.root.display()))?;
+        let git = git2::Repository::discover(&self.root).map_err(|error| outside(&self.root, &error))?;
         let commit = |revision: &str| commit_of(&git, revision).map_err(|error| unknown(&git, revision, &error));
         let base = git.merge_base(commit(one)?.id(), commit(other)?.id());
         Ok(base.with_context(|| format!("`{one}` and `{other}` have no commit in common"))?.to_string())
@@ -55,7 +54,7 @@ impl Checkout {
         let git = match git2::Repository::discover(&self.root) {
             Ok(git) => git,
             Err(_) if revision.is_none() => return Ok(None),
-            Err(error) => bail!("{} is in no git repository: {}", self.root.display(), error.message()),
+            Err(error) => return Err(outside(&self.root, &error)),
         };
         let Some(work_tree) = git.workdir() else {
             if revision.is_some() {
@@ -124,6 +123,15 @@ fn unknown(git: &git2::Repository, revision: &str, error: &git2::Error) -> anyho
         return anyhow::anyhow!("there is no revision `{revision}`; did you mean `{remote}`?");
     }
     anyhow::anyhow!("there is no revision `{revision}`: {}", error.message())
+}
+
+/// Why there is no git repository around a folder; what libgit2 says is only of use where one cannot be opened.
+pub fn outside(folder: &Path, error: &git2::Error) -> anyhow::Error {
+    let place = if folder == Path::new(".") { "this folder".to_owned() } else { folder.display().to_string() };
+    match error.code() {
+        git2::ErrorCode::NotFound => anyhow::anyhow!("{place} is in no git repository"),
+        _ => anyhow::anyhow!("the git repository of {place} cannot be opened: {}", error.message()),
+    }
 }
 
 /// A clone may lack objects on purpose.

@@ -15,6 +15,7 @@ use flowctl_core::validate::Texts;
 use ignore::WalkBuilder;
 use rayon::prelude::*;
 
+pub use git::outside;
 pub use paths::checkouts;
 
 /// The folder of definitions.
@@ -119,6 +120,15 @@ impl Checkout {
 pub fn around(folder: &Path) -> Option<PathBuf> {
     let folder = absolute(folder);
     folder.ancestors().find(|above| above.join(FLOW).is_dir()).map(Path::to_owned)
+}
+
+/// The same, where there has to be one.
+pub fn nearest(folder: &Path) -> anyhow::Result<PathBuf> {
+    around(folder).with_context(|| {
+        let place = if folder == Path::new(".") { "here or above" } else { "in or above" };
+        let named = if folder == Path::new(".") { String::new() } else { format!(" {}", folder.display()) };
+        format!("there is no `{FLOW}/` {place}{named}; `flowctl init` lays one out")
+    })
 }
 
 /// Files by their path in the repository.

@@ -5,19 +5,18 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use flowctl_core::definition::repository::own_place;
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
-use super::{Checkout, FLOW, absolute, around, slashed, walk};
+use super::{Checkout, FLOW, absolute, around, nearest, slashed, walk};
 
 /// What the paths of a command line mean; no path means the repository around the working directory.
 /// Standard input without a file name is the process that it says it is.
 pub fn checkouts(paths: &[String], stdin_filename: Option<&str>) -> anyhow::Result<Vec<Checkout>> {
     let mut found: BTreeMap<PathBuf, Checkout> = BTreeMap::new();
     if paths.is_empty() {
-        let root = around(Path::new("."))
-            .context("there is no `.flow/` here or above; `flowctl init` lays one out, or name a path")?;
+        let root = nearest(Path::new(".")).map_err(|error| anyhow!("{error}, or name a path"))?;
         found.insert(root.clone(), Checkout::open(&root)?);
     }
     for path in paths {
@@ -32,6 +31,8 @@ pub fn checkouts(paths: &[String], stdin_filename: Option<&str>) -> anyhow::Resu
             add_file(&on_disk, &mut found)?;
         } else if path.contains(['*', '?', '[', '{']) {
             add_glob(path, &mut found)?;
+        } else if on_disk.exists() {
+            bail!("`{path}` is a pipe or a device; `-` reads standard input");
         } else {
             bail!("there is no file or folder `{path}`");
         }
@@ -90,7 +91,7 @@ fn add_glob(pattern: &str, found: &mut BTreeMap<PathBuf, Checkout>) -> anyhow::R
         .literal_separator(true)
         .build()
         .or_else(|_| Glob::new(rest))
-        .with_context(|| format!("`{pattern}` is no pattern"))?
+        .map_err(|error| anyhow!("`{pattern}` is no pattern: {}", error.kind()))?
         .compile_matcher();
     let folder = absolute(Path::new(folder));
     if !folder.is_dir() {

@@ -6,7 +6,8 @@ use flowctl_core::execution::Usage;
 use flowctl_core::value::visible::visible;
 use serde_json::Value;
 
-use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS, table};
+use crate::rows::table;
+use crate::terminal::{BOLD, DIM, ERROR, GOOD, WAITS};
 
 /// The columns of the CSV.
 const COLUMNS: &str = "execution,repository,process,status,created_at,step,model,calls,input_tokens,output_tokens,cost,currency,estimated,provider,unpriced";

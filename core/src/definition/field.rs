@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::source::Spanned;
+use crate::source::{Spanned, closest};
 
 /// Fields by name, in the order written.
 pub type Fields = IndexMap<Spanned<String>, Field>;
@@ -187,6 +187,9 @@ pub fn schema_of_fields(fields: &Fields) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
+/// Unknown names that are compared with the known ones: who has more of them has not misspelt one.
+const MAX_COMPARED: usize = 20;
+
 /// What is wrong with a value by a schema made of fields: each fault with the field's name and words for people
 /// ("is required", "must be at least 1"). Empty: the value fits.
 pub fn faults(schema: &Value, value: &Value) -> Vec<(String, String)> {
@@ -195,17 +198,25 @@ pub fn faults(schema: &Value, value: &Value) -> Vec<(String, String)> {
         Ok(validator) => validator,
         Err(error) => return vec![(String::new(), format!("has a schema that cannot be used: {error}"))],
     };
-    validator.iter_errors(value).flat_map(|error| describe(&error)).collect()
+    validator.iter_errors(value).flat_map(|error| describe(&error, schema, value)).collect()
 }
 
-fn describe(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
+fn describe(error: &jsonschema::ValidationError<'_>, schema: &Value, value: &Value) -> Vec<(String, String)> {
     use jsonschema::error::ValidationErrorKind as Kind;
     let path = error.instance_path().to_string();
     let field = path.trim_start_matches('/').replace('/', ".");
     let one = |words: String| vec![(field.clone(), words)];
     match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
-            unexpected.iter().map(|name| (name.clone(), "is not a field here".to_owned())).collect()
+            let known = schema["properties"].as_object().filter(|_| field.is_empty());
+            let near = |(place, name): (usize, &String)| {
+                let known = known.filter(|_| place < MAX_COMPARED).into_iter().flat_map(Map::keys);
+                let known = known.filter(|known| value.get(known.as_str()).is_none());
+                let meant = closest(name, known.map(String::as_str));
+                let hint = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+                (name.clone(), format!("is not a field here{hint}"))
+            };
+            unexpected.iter().enumerate().map(near).collect()
         }
         Kind::Required { property } => {
             vec![(property.as_str().unwrap_or_default().to_owned(), "is required".to_owned())]

@@ -63,7 +63,8 @@ fn of_comment(cursor: &Cursor<'_>, comment: Span) -> Option<Hover> {
 
 fn about_rule(rule: &crate::validate::Rule) -> String {
     let (summary, reason) = (rule.summary, rule.reason.trim());
-    format!("**{}** {} ({})\n\n{summary}. {reason}\n\n[More]({})", rule.code, rule.name, rule.severity, rule.url())
+    let more = rule.url().map(|url| format!("\n\n[More]({url})")).unwrap_or_default();
+    format!("**{}** {} ({})\n\n{summary}. {reason}{more}", rule.code, rule.name, rule.severity)
 }
 
 fn of_expression(view: &View<'_>, cursor: &Cursor<'_>) -> Option<Hover> {

@@ -60,8 +60,8 @@ pub struct Finding {
     pub related: Vec<Related>,
     /// How it can be mended by a machine.
     pub fix: Option<Fix>,
-    /// The rule's page.
-    pub url: String,
+    /// The rule's page, where the program knows of one.
+    pub url: Option<String>,
     /// How many more of the rule there are in the file that are not told one by one. Only the last one that is told has
     /// any; they count in the summary.
     #[serde(skip_serializing_if = "is_zero")]

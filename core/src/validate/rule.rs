@@ -9,11 +9,8 @@ use super::scope::Scope;
 use crate::definition::repository::File;
 use crate::source::{Misspelt, Span};
 
-/// Where the pages of `docs/rules/` are read.
-const PAGES: &str = match option_env!("FLOWCTL_RULES_URL") {
-    Some(url) => url,
-    None => "https://github.com/OWNER/flowctl/blob/main/docs/rules",
-};
+/// Where the pages of `docs/rules/` are read; known to who builds a release, and otherwise nothing is linked.
+const PAGES: Option<&str> = option_env!("FLOWCTL_RULES_URL");
 
 /// A rule: what it is called, why it exists, and how it is checked.
 #[derive(Debug)]
@@ -37,9 +34,9 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule's page.
-    pub fn url(&self) -> String {
-        format!("{PAGES}/{}.md", self.code)
+    /// The rule's page, where the program knows of one.
+    pub fn url(&self) -> Option<String> {
+        PAGES.filter(|pages| !pages.is_empty()).map(|pages| format!("{pages}/{}.md", self.code))
     }
 
     /// Whether a suppression or a level means this rule.

@@ -453,7 +453,7 @@ fn a_finding_as_json() {
               }
             ]
           },
-          "url": "https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW012.md"
+          "url": null
         }
       ],
       "summary": {

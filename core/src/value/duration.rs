@@ -55,7 +55,7 @@ impl FromStr for Duration {
         let mut at = 0;
         let mut units = UNITS.as_slice();
         while at < text.len() {
-            let (part, used) = part(text, at)?;
+            let (part, used) = part(text, at).map_err(|error| meant(text).unwrap_or(error))?;
             let Some(place) = units.iter().position(|(unit, _)| *unit == part.unit) else {
                 let message = format!("`{}` comes after a smaller unit or twice", part.unit);
                 return Err(ValueError::new(message, at..at + used).help("write the largest unit first, as in `1h30m`"));
@@ -70,6 +70,48 @@ impl FromStr for Duration {
         }
         Ok(Self(millis))
     }
+}
+
+/// Words that people write for the units, each in the singular too.
+const WORDS: [(&str, &[&str]); 6] = [
+    ("w", &["weeks", "wk", "wks"]),
+    ("d", &["days"]),
+    ("h", &["hours", "hr", "hrs"]),
+    ("m", &["minutes", "mins"]),
+    ("s", &["seconds", "secs"]),
+    ("ms", &["milliseconds", "millis", "msecs"]),
+];
+
+/// What somebody means who writes the unit as a word, in capitals or behind a space.
+fn meant(text: &str) -> Option<ValueError> {
+    let mut rest = text.trim();
+    let (mut repaired, mut word) = (String::new(), None);
+    while !rest.is_empty() {
+        let (digits, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?);
+        let behind = behind.trim_start();
+        let (written, next) = behind.split_at(behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len()));
+        let unit = unit_of(written)?;
+        if unit != written {
+            word.get_or_insert(written);
+        }
+        repaired.push_str(digits);
+        repaired.push_str(unit);
+        rest = next.trim_start();
+    }
+    // It stands only where it is one, as `1h30m` is and `30m1h` is not.
+    repaired.parse::<Duration>().ok()?;
+    let message = match word {
+        Some(word) => format!("`{word}` is no unit of time"),
+        None => "a duration has no spaces".to_owned(),
+    };
+    Some(ValueError::whole(message, text).help(format!("did you mean `{repaired}`?")))
+}
+
+fn unit_of(written: &str) -> Option<&'static str> {
+    let lower = written.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| *word == lower || word.strip_suffix('s') == Some(&*lower));
+    let short = UNITS.iter().map(|(unit, _)| *unit).find(|unit| *unit == lower);
+    short.or_else(|| WORDS.iter().find(|(_, words)| says(words)).map(|(unit, _)| *unit))
 }
 
 struct Part<'text> {

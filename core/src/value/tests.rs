@@ -34,6 +34,18 @@ fn malformed_durations_say_where() {
         fault::<Duration>("5"),
         "0..1 `5` has a number without a unit; add `ms`, `s`, `m`, `h`, `d` or `w`, as in `30s`"
     );
+    for (written, message) in [
+        ("24 hours", "`hours` is no unit of time; did you mean `24h`?"),
+        ("1 Hour 30 minutes", "`Hour` is no unit of time; did you mean `1h30m`?"),
+        ("7 d", "a duration has no spaces; did you mean `7d`?"),
+        ("30S", "`S` is no unit of time; did you mean `30s`?"),
+        ("2mins", "`mins` is no unit of time; did you mean `2m`?"),
+    ] {
+        assert_eq!(fault::<Duration>(written), format!("0..{} {message}", written.len()));
+    }
+    for other in ["2 months", "5 minutes 1 hour", "24 hours!", "hours", "1 2", "9999999999999999999999 hours"] {
+        assert!(!fault::<Duration>(other).contains("did you mean"), "{other}");
+    }
     assert_eq!(fault::<Duration>("5x"), "1..2 `x` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d` and `w`");
     assert_eq!(
         fault::<Duration>("5m1h"),

@@ -72,6 +72,19 @@ fn a_release_from_the_command_line() {
     assert!(stranger.err.contains("does not count"), "{}", stranger.err);
     let said = run(&["approvals", "approve", &approval, "--as", "bob"]);
     assert_eq!(said.out, "@bob approved `leads` of release; it is approved\n");
+    // What went wrong is said once.
+    let unknown = "01981c5e-0000-7000-8000-000000000001";
+    for (words, told) in [
+        (&["approvals", "approve", &approval, "--as", "bob"][..], "nobody is asked any more: the approval is approved"),
+        (&["executions", "show", unknown], &format!("there is no execution {unknown}")),
+        (
+            &["processes", "start", "release", "--input", "waht=1"],
+            "the inputs do not fit: `waht` is not a field here; did you mean `what`?",
+        ),
+    ] {
+        let said = run(words);
+        assert_eq!((said.code, said.err), (Some(2), format!("error: {told}\n")), "{words:?}");
+    }
     let watched = run(&["executions", "watch", &id]);
     assert_eq!(watched.code, Some(0), "{}", watched.err);
     for line in ["execution created", "leads", "decided by @alice: approve", "execution completed", "outputs"] {

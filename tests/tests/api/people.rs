@@ -129,7 +129,7 @@ fn a_form_is_filled_in_from_the_command_line() {
         (&["--field", "system=hr"], "`system` must be one of billing, shop"),
         (&["--field", "system=shop", "--field", "days=soon"], "`days` must be a whole number"),
         (&["--field", "system=shop", "--field", "days=31"], "`days` must be at most 30"),
-        (&["--field", "sytem=shop"], "`sytem` is not a field here"),
+        (&["--field", "sytem=shop"], "`sytem` is not a field here; did you mean `system`?"),
         (&["--field", "system"], "`--field system` is not NAME=VALUE"),
         (&["--field", "days=1", "--field", "days=2"], "`--field days=…` is given twice"),
         (&["grant", "--field", "system=shop"], "step `grant` waits for no answers; there waits: request"),

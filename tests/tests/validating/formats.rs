@@ -121,35 +121,29 @@ fn junit() {
         <testsuite name=".flow/processes/a.yaml" tests="1" skipped="0" errors="0" failures="0">
             <testcase name="FLOW209 unused-input: nothing reads the input `unused`" classname=".flow/processes/a.yaml" file=".flow/processes/a.yaml" line="3">
                 <system-out>.flow/processes/a.yaml:3:10: warning[FLOW209]: nothing reads the input `unused`
-    help: read it as `inputs.unused`, or remove it
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW209.md</system-out>
+    help: read it as `inputs.unused`, or remove it</system-out>
             </testcase>
         </testsuite>
         <testsuite name=".flow/processes/b c,%.yaml" tests="2" skipped="0" errors="0" failures="2">
             <testcase name="FLOW016 duplicate-process-name: there is a process `a` already" classname=".flow/processes/b c,%.yaml" file=".flow/processes/b c,%.yaml" line="1">
-                <failure message="there is a process `a` already" type="error">.flow/processes/b c,%.yaml:1:7: error[FLOW016]: there is a process `a` already
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW016.md</failure>
+                <failure message="there is a process `a` already" type="error">.flow/processes/b c,%.yaml:1:7: error[FLOW016]: there is a process `a` already</failure>
             </testcase>
             <testcase name="FLOW017 name-differs-from-file: the name is `a`, but the file is called `b c,%`" classname=".flow/processes/b c,%.yaml" file=".flow/processes/b c,%.yaml" line="1">
                 <failure message="the name is `a`, but the file is called `b c,%`" type="error">.flow/processes/b c,%.yaml:1:7: error[FLOW017]: the name is `a`, but the file is called `b c,%`
-    help: rename one of them
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW017.md</failure>
+    help: rename one of them</failure>
             </testcase>
         </testsuite>
         <testsuite name=".flow/processes/evil.yaml" tests="3" skipped="0" errors="0" failures="3">
             <testcase name="FLOW014 wrong-value: a step&apos;s id may not contain `é`" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="4">
                 <failure message="a step&apos;s id may not contain `é`" type="error">.flow/processes/evil.yaml:4:9: error[FLOW014]: a step&apos;s id may not contain `é`
-    help: use lower-case letters, digits and `_`
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW014.md</failure>
+    help: use lower-case letters, digits and `_`</failure>
             </testcase>
             <testcase name="FLOW015 duplicate-step-id: there is a step `two` already" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="8">
-                <failure message="there is a step `two` already" type="error">.flow/processes/evil.yaml:8:10: error[FLOW015]: there is a step `two` already
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW015.md</failure>
+                <failure message="there is a step `two` already" type="error">.flow/processes/evil.yaml:8:10: error[FLOW015]: there is a step `two` already</failure>
             </testcase>
             <testcase name="FLOW010 unknown-key: unknown key `::error::%0A&lt;]]&gt;[x](1) [31m `" classname=".flow/processes/evil.yaml" file=".flow/processes/evil.yaml" line="9">
                 <failure message="unknown key `::error::%0A&lt;]]&gt;[x](1) [31m `" type="error">.flow/processes/evil.yaml:9:2: error[FLOW010]: unknown key `::error::%0A&lt;]]&gt;[x](1) [31m `
-    help: known here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …
-    https://github.com/OWNER/flowctl/blob/main/docs/rules/FLOW010.md</failure>
+    help: known here: `name`, `version`, `description`, `status`, `triggers`, `inputs`, `context`, `defaults`, `concurrency`, `outputs`, `notify`, `guarantees` …</failure>
             </testcase>
         </testsuite>
     </testsuites>
@@ -168,7 +162,8 @@ fn sarif() {
     for result in run["results"].as_array().unwrap() {
         let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
-        assert!(rule["helpUri"].as_str().unwrap().starts_with("https://"), "{rule}");
+        // Only a release knows where its pages are read.
+        assert!(rule.get("helpUri").is_none(), "{rule}");
         assert!(rule["help"]["markdown"].as_str().unwrap().contains("## Wrong"), "{rule}");
         let location = &result["locations"][0]["physicalLocation"];
         assert_eq!(location["artifactLocation"]["uriBaseId"], "%SRCROOT%");

@@ -26,6 +26,12 @@ pub enum BackupError {
         /// The file.
         path: PathBuf,
     },
+    /// The file would lie in a folder that there is not.
+    #[error("there is no folder {}", .folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file is no back-up.
     #[error("{} is no back-up of flowctl: {reason}", .path.display())]
     NoBackup {
@@ -36,7 +42,7 @@ pub enum BackupError {
     },
     /// Something is in the database that a restore would throw away.
     #[error(
-        "the database {} is not empty ({executions} executions, {deliveries} deliveries); with `--force` what is in it \
+        "the database {} is not empty (executions: {executions}, deliveries: {deliveries}); with `--force` what is in it \
          is thrown away", .path.display()
     )]
     NotEmpty {
@@ -87,6 +93,10 @@ pub fn back_up(url: &str, file: &Path) -> Result<BackedUp, BackupError> {
     }
     if file.exists() {
         return Err(BackupError::Exists { path: file.to_owned() });
+    }
+    // A file without a folder in its name lies in the working directory.
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(BackupError::NoFolder { folder: folder.to_owned() });
     }
     let partial = with_suffix(file, "partial");
     remove(&partial)?;

@@ -65,6 +65,9 @@ fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
 fn set_up(play: &Play, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
     let scenario = &play.scenario;
     if let Some(folder) = repository {
+        if !folder.is_dir() {
+            anyhow::bail!("{}: there is no such folder", folder.display());
+        }
         if !folder.join(FLOW).is_dir() {
             anstream::eprintln!(
                 "note: {} has no `{FLOW}/`; nothing will start until a pull request that brings one is merged",

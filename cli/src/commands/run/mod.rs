@@ -224,7 +224,8 @@ impl Bench {
         let tenant = TenantId::local();
         let definitions = self.repositories.at(&tenant, SNAPSHOTS, &revision).await?;
         if definitions.repository.process(process).is_none() {
-            bail!("there is no process `{process}`; {}", crate::commands::graph::names(&definitions.repository));
+            let shown = |path: &str| snapshot::shown(&arguments.repo, path);
+            bail!("{}", crate::commands::graph::no_process(process, &definitions.repository, shown));
         }
         let plan = definitions.plan(process)?;
         let own = plan.process.all_steps();

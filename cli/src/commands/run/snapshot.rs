@@ -7,17 +7,20 @@ use std::path::Path;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use crate::repository::{Checkout, FLOW, around};
+use crate::repository::{Checkout, around, nearest};
 
 /// The files of a repository's `.flow/`: as they are, or at a revision.
 pub fn files(repository: &Path, revision: Option<&str>) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let root =
-        around(repository).with_context(|| format!("there is no `{FLOW}/` in or above {}", repository.display()))?;
-    let checkout = Checkout::open(&root)?;
+    let checkout = Checkout::open(&nearest(repository)?)?;
     let Some(revision) = revision else { return Ok(checkout.files) };
     let definitions = checkout.at(Some(revision))?.context("the repository has no work tree")?;
     let files = definitions.files.values();
     Ok(files.map(|file| (file.source.path().to_owned(), file.source.text().as_bytes().to_vec())).collect())
+}
+
+/// The path of one of these files as a person in the working directory would type it.
+pub fn shown(repository: &Path, path: &str) -> String {
+    around(repository).map_or_else(|| path.to_owned(), |root| Checkout::empty(&root).shown(path))
 }
 
 /// Keeps the files as a commit and gives its id. The same files at the same time are the same commit.

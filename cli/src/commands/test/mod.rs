@@ -5,10 +5,12 @@ mod human;
 mod json;
 mod junit;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use flowctl_core::definition::repository::Repository;
+use flowctl_core::definition::repository::{Definition, Repository};
+use flowctl_core::definition::test::ProcessTest;
 use flowctl_core::simulation::{Played, Suite, SuiteFile};
 use flowctl_core::validate::{Options, Report, Severity, fingerprints, validate};
 
@@ -26,6 +28,8 @@ use coverage::ProcessCoverage;
 struct Outcome {
     /// The files that were played, as a person would type their paths.
     files: Vec<FileOutcome>,
+    /// The cases that were looked through for those that are wanted.
+    there: usize,
     /// Why other files were not played.
     unplayed: format::Outcome,
     /// How many files that is.
@@ -107,7 +111,7 @@ fn show(arguments: &TestArguments, outcome: &Outcome, quiet: bool) -> anyhow::Re
     let as_json = || if arguments.watch { json::json_line(outcome) } else { json::json(outcome) };
     if outcome.files.is_empty() && outcome.unplayed.found.is_empty() {
         if !quiet {
-            anstream::eprintln!("nothing to test: tests are `.flow/tests/NAME.yaml`, see docs/testing.md");
+            anstream::eprintln!("{}", nothing(arguments, outcome.there));
         }
         if arguments.format == TestFormat::Json {
             terminal::print(&as_json()?)?;
@@ -134,6 +138,30 @@ fn show(arguments: &TestArguments, outcome: &Outcome, quiet: bool) -> anyhow::Re
     Ok(if sound { Exit::Done } else { Exit::Findings })
 }
 
+/// Why no case was played.
+fn nothing(arguments: &TestArguments, there: usize) -> String {
+    let cases = match there {
+        1 => "there is 1 case".to_owned(),
+        _ => format!("there are {there} cases"),
+    };
+    match &arguments.filter {
+        _ if there == 0 => "nothing to test: tests are `.flow/tests/NAME.yaml`, see docs/testing.md".to_owned(),
+        Some(filter) => format!("no case contains `{filter}` in its `PROCESS: NAME`; {cases}"),
+        None => format!("nothing of what is named is tested; {cases}"),
+    }
+}
+
+/// The tests of a repository's processes, by path, with the path of their process.
+fn tests(definitions: &Repository) -> impl Iterator<Item = (&str, &ProcessTest, Option<&str>)> {
+    definitions.files.values().filter_map(|file| match &file.definition {
+        Some(Definition::Test(tests)) => {
+            let process = definitions.process(tests.process.as_str()).map(|(file, _)| file.source.path());
+            Some((file.source.path(), &**tests, process))
+        }
+        _ => None,
+    })
+}
+
 /// Plays the tests of one repository.
 fn play(arguments: &TestArguments, checkout: &Checkout, definitions: &Repository, outcome: &mut Outcome) {
     let workflow_files = checkout.workflow_files();
@@ -142,7 +170,12 @@ fn play(arguments: &TestArguments, checkout: &Checkout, definitions: &Repository
     let wanted = |process: &str, case: &str| {
         arguments.filter.as_ref().is_none_or(|filter| format!("{process}: {case}").contains(filter.as_str()))
     };
-    let suite = Suite::of(definitions, &report, |path| checkout.wants(path), wanted);
+    let of_wanted: BTreeSet<&str> = tests(definitions)
+        .filter(|(_, _, process)| process.is_some_and(|process| checkout.wants(process)))
+        .map(|(path, ..)| path)
+        .collect();
+    outcome.there += tests(definitions).map(|(_, tests, _)| tests.cases.len()).sum::<usize>();
+    let suite = Suite::of(definitions, &report, |path| checkout.wants(path) || of_wanted.contains(path), wanted);
     let start = Instant::now();
     let played = suite.play();
     outcome.took += start.elapsed();

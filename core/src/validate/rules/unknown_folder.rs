@@ -57,7 +57,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 let message = format!("files like `{name}` are not read in `.flow/{folder}/`");
                 findings
                     .add(file, start, message)
-                    .help("the endings are .yaml and .yml, .md for prompts, .json for schemas")
+                    .help("the endings are .yaml and .yml, .md for prompts, .json for schemas, in lower case")
             }
             Some((folder, _)) => {
                 let finding = findings.add(file, start, format!("nothing reads the folder `.flow/{folder}/`"));
