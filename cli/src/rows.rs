@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn words_times_and_ids_were_broken_over_two_lines() {
-        for columns in [20, 60, 80, 100, 160, 200] {
+        for columns in [40, 60, 80, 100, 160, 200] {
             let text = shown(Some(columns));
             let whole = [ID, "✗ failed", "2026-03-01 09:00:00Z", "octocat/shop:release-of-everything", "expected"];
             for whole in whole {

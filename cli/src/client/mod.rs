@@ -142,6 +142,10 @@ impl Client {
         let is_told = problem.errors.iter().all(|fault| problem.detail.contains(&fault.message));
         let in_detail = problem.errors.len() < 2 && is_told && !problem.detail.is_empty();
         let mut words = as_cause(if in_detail { &problem.detail } else { &problem.title });
+        // What is told then is who else is needed.
+        if in_detail && problem.name() == "ineligible" {
+            words = format!("{}: {words}", as_cause(&problem.title));
+        }
         if !in_detail {
             for fault in &problem.errors {
                 words.push_str(&format!("\n  `{}` {}", fault.field, fault.message));
@@ -168,9 +172,9 @@ impl Client {
 fn as_cause(sentence: &str) -> String {
     let sentence = sentence.trim().trim_end_matches('.');
     let mut letters = sentence.chars();
-    let first = letters.next().unwrap_or_default();
+    let first = letters.next();
     let is_name = letters.clone().take_while(|letter| letter.is_alphanumeric()).any(char::is_uppercase);
-    if is_name { sentence.to_owned() } else { first.to_lowercase().chain(letters).collect() }
+    if is_name { sentence.to_owned() } else { first.into_iter().flat_map(char::to_lowercase).chain(letters).collect() }
 }
 
 /// Whether an answer says that there is nothing more to follow.

@@ -37,6 +37,9 @@ struct Play {
 
 /// Starts everything, plays or stays.
 pub fn run(arguments: &DevArguments, quiet: bool) -> anyhow::Result<Exit> {
+    if let Some(folder) = arguments.repo.as_ref().filter(|folder| !folder.is_dir()) {
+        anyhow::bail!("{}: there is no such folder", folder.display());
+    }
     let play = what_to_play(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(perform(arguments, play, quiet))
@@ -65,9 +68,6 @@ fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
 fn set_up(play: &Play, hub: &Hub, repository: Option<&Path>) -> anyhow::Result<()> {
     let scenario = &play.scenario;
     if let Some(folder) = repository {
-        if !folder.is_dir() {
-            anyhow::bail!("{}: there is no such folder", folder.display());
-        }
         if !folder.join(FLOW).is_dir() {
             anstream::eprintln!(
                 "note: {} has no `{FLOW}/`; nothing will start until a pull request that brings one is merged",
