@@ -3,6 +3,7 @@
 
 mod fault;
 mod given;
+mod repository;
 mod table;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::ai::{AiSettings, ProviderSettings, TenantModels, spending_limits};
 use crate::github::client::Timing;
 use crate::github::setup::Credentials;
 use given::{Gathered, Given, gather, variable};
+use repository::{has_no_commit, repository};
 
 /// What the server is told from outside.
 #[derive(Debug, Clone)]
@@ -431,6 +433,11 @@ impl Reader {
                     format!("the name {name} is there twice")
                 }
                 Ok(repository) => {
+                    if has_no_commit(&repository.1) {
+                        let name = &repository.0;
+                        let message = format!("`{name}` has no commit yet; nothing of it is served until it has one");
+                        self.gathered.warn(&given.origin, message);
+                    }
                     repositories.push(repository);
                     continue;
                 }
@@ -527,19 +534,6 @@ fn is_database_url(text: &str) -> bool {
 
 fn is_token(text: &str) -> bool {
     text.len() >= 16 && text.chars().all(|character| character.is_ascii_graphic())
-}
-
-fn repository(entry: &str) -> Result<(String, PathBuf), String> {
-    let (name, directory) = entry.split_once('=').ok_or("expected NAME=DIRECTORY")?;
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-    if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(allowed) {
-        return Err("expected a name of letters, digits, `-`, `_` and `.` before the `=`".to_owned());
-    }
-    let directory = PathBuf::from(directory);
-    if !directory.is_dir() {
-        return Err("expected a directory that exists after the `=`".to_owned());
-    }
-    Ok((name.to_owned(), directory))
 }
 
 /// Where people look at what this API serves: <https://docs.github.com/en/enterprise-server/rest> has `/api/v3` on

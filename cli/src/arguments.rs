@@ -169,12 +169,13 @@ pub struct McpArguments {
 /// `run`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowctl run release --input audience=internal --mock
-  flowctl run access --approve manager --answer request.system=billing
-  flowctl run release --format json | jq .status
+  flowctl run approval --input reason=routine --approve review
+  flowctl run incident --input severity=1 --input service=shop
+  flowctl run approval --format json | jq .status
 
+A process that reads `trigger.pull_request` is tried with `flowctl test` and `flowctl dev`.
 Without a terminal a run that waits ends with exit code 3 and says how to go on:
-  flowctl run --resume EXECUTION --approve leads")]
+  flowctl run --resume EXECUTION --approve leads --answer request.days=3")]
 pub struct RunArguments {
     /// A process's name
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
@@ -228,7 +229,10 @@ pub enum RunFormat {
 
 /// `dev`
 #[derive(Debug, Args)]
-#[command(after_help = "Without a terminal and without --scenario, `demo` plays and the program ends.")]
+#[command(
+    after_help = "Without a terminal and without --scenario, `demo` plays and the program ends; on a repository of your own
+somebody must act: --scenario says who."
+)]
 pub struct DevArguments {
     /// A repository with `.flow/`; without it: a sample
     #[arg(value_hint = ValueHint::DirPath)]
@@ -239,10 +243,10 @@ pub struct DevArguments {
     /// Where everything is kept, to go on next time; without it: a temporary folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// People who act by themselves: a YAML file, `demo`, or the name of a sample (those of `flowctl init`)
+    /// People who act by themselves: a YAML file, `demo`, or the name of a sample, such as `incident`
     #[arg(long, value_name = "FILE|demo|SAMPLE")]
     pub scenario: Option<String>,
-    /// End when the scenario has been played
+    /// End when the scenario has been played; on a terminal it stays otherwise
     #[arg(long)]
     pub exit_when_done: bool,
 }

@@ -1,5 +1,6 @@
 //! Exit codes, the same for every command: scripts rely on them.
 
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -31,9 +32,16 @@ impl From<Exit> for ExitCode {
 
 /// Whether the reader of our output went away, as `flowctl … | head` does.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+    is_of(error, ErrorKind::BrokenPipe)
+}
+
+/// Whether somebody ended a question with Ctrl-C.
+pub fn is_interrupted(error: &anyhow::Error) -> bool {
+    is_of(error, ErrorKind::Interrupted)
+}
+
+fn is_of(error: &anyhow::Error, kind: ErrorKind) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == kind))
 }
 
 /// An error with its causes, each told once: many of our errors already say what caused them.

@@ -1,13 +1,13 @@
 //! Forms that people fill in from a terminal: words as values of their fields, and questions for what is not given. Whether
 //! answers are taken is for the engine to say.
 
-use dialoguer::{Confirm, Input};
 use flowctl_app::api::view::StepView;
 use flowctl_core::command::values::of_words;
 use flowctl_core::definition::field::faults;
 use flowctl_core::value::visible::visible;
 use serde_json::{Map, Value, json};
 
+use crate::questions;
 use crate::terminal::{BOLD, DIM};
 
 /// What a step asks for.
@@ -51,7 +51,7 @@ impl<'f> Form<'f> {
     /// Asks for every field, where the person at the terminal wants to answer now.
     pub fn ask_now(self) -> anyhow::Result<Option<Map<String, Value>>> {
         self.tell();
-        if !Confirm::new().with_prompt("Answer now?").default(true).interact()? {
+        if !questions::confirm("Answer now?")? {
             return Ok(None);
         }
         self.ask(self.fields().map(|(name, _)| name.as_str())).map(Some)
@@ -84,35 +84,58 @@ impl<'f> Form<'f> {
     fn ask<'n>(self, names: impl Iterator<Item = &'n str>) -> anyhow::Result<Map<String, Value>> {
         let mut words = Vec::new();
         for name in names {
-            let text: String = Input::new()
-                .with_prompt(self.prompt(name))
-                .with_initial_text(self.defaults.and_then(|defaults| defaults.get(name)).map(word).unwrap_or_default())
-                .allow_empty(true)
-                .validate_with(|text: &String| self.fault(name, text).map_or(Ok(()), Err))
-                .interact_text()?;
+            if let Some(description) = self.schema["properties"][name]["description"].as_str() {
+                anstream::eprintln!("{DIM}{}{DIM:#}", visible(description.trim_end()));
+            }
+            let default = self.default(name).map(word).unwrap_or_default();
+            let text = questions::line(&self.prompt(name), &default, |text| self.fault(name, text))?;
             words.extend((!text.is_empty()).then(|| (name.to_owned(), text)));
         }
         Ok(self.typed(&words))
     }
 
-    /// A field's title with its choices.
+    fn default(self, name: &str) -> Option<&'f Value> {
+        self.defaults?.get(name)
+    }
+
+    fn is_required(self, name: &str) -> bool {
+        self.required().any(|required| required == name)
+    }
+
+    /// A field's title with what it takes, and whether it must be given.
     fn prompt(self, name: &str) -> String {
         let field = &self.schema["properties"][name];
         let title = field["title"].as_str().unwrap_or(name);
-        let choices: Vec<String> = field["enum"].as_array().into_iter().flatten().map(word).collect();
-        let prompt = if choices.is_empty() { title.to_owned() } else { format!("{title} ({})", choices.join(", ")) };
+        let must = self.is_required(name) && self.default(name).is_none();
+        let hints: Vec<String> = taken(field).into_iter().chain(must.then(|| "required".to_owned())).collect();
+        let prompt = if hints.is_empty() { title.to_owned() } else { format!("{title} ({})", hints.join("; ")) };
         visible(&prompt).into_owned()
     }
 
     /// Why a field does not take a text; one that is empty is not given.
     fn fault(self, name: &str, text: &str) -> Option<String> {
         let given = if text.is_empty() { Vec::new() } else { vec![(name.to_owned(), text.to_owned())] };
-        let is_required = self.required().any(|required| required == name);
-        let required: Vec<&str> = is_required.then_some(name).into_iter().collect();
+        let required: Vec<&str> = self.is_required(name).then_some(name).into_iter().collect();
         let schema = json!({"properties": {name: self.schema["properties"][name]}, "required": required});
         let found = faults(&schema, &Value::Object(self.typed(&given)));
         found.into_iter().next().map(|(_, fault)| format!("`{name}` {fault}"))
     }
+}
+
+/// What a field takes, where that is not any text.
+fn taken(field: &Value) -> Option<String> {
+    if let Some(choices) = field["enum"].as_array() {
+        return Some(choices.iter().map(word).collect::<Vec<_>>().join(", "));
+    }
+    let kind = match (field["type"].as_str()?, field["format"].as_str()) {
+        ("string", Some("date")) => "a day, as 2026-03-01",
+        ("integer", _) => "a whole number",
+        ("number", _) => "a number",
+        ("boolean", _) => "true or false",
+        ("array", _) => "a list, as a, b",
+        _ => return None,
+    };
+    Some(kind.to_owned())
 }
 
 /// A value as somebody would type it.
@@ -140,6 +163,8 @@ mod tests {
         ] {
             assert_eq!(form.fault(name, text).as_deref(), fault, "{name}={text}");
         }
+        assert_eq!(form.prompt("days"), "days (a whole number; required)");
+        assert_eq!(form.prompt("systems"), "systems (a list, as a, b)");
         let words = [("days".to_owned(), "7".to_owned()), ("systems".to_owned(), "shop, billing".to_owned())];
         assert_eq!(Value::Object(form.typed(&words)), json!({"days": 7, "systems": ["shop", "billing"]}));
     }

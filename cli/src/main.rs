@@ -10,6 +10,7 @@ mod forms;
 mod lsp;
 mod mcp;
 mod prices;
+mod questions;
 mod repository;
 mod rows;
 mod samples;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(exit) => exit.into(),
         Err(error) if exit::is_broken_pipe(&error) => Exit::Done.into(),
+        Err(error) if exit::is_interrupted(&error) => Exit::Interrupted.into(),
         Err(error) => {
             let red = terminal::ERROR;
             eprintln!("{red}error{red:#}: {}", exit::told_once(&error));

@@ -131,14 +131,13 @@ fn below(execution: &ExecutionView) -> Vec<String> {
     for step in &execution.steps {
         let Some(waiting) = &step.waiting_for else { continue };
         if let Some(approval) = waiting.approval {
-            lines.push(format!("{} waits: flowctl approvals approve {approval} --as LOGIN", step.id));
+            lines.push(format!("{} waits:", step.id));
+            lines.push(format!("  flowctl approvals approve {approval} --as LOGIN"));
         }
         if let Some(form) = Form::of(step) {
             let fields: String = form.required().map(|name| format!(" --field {name}=…")).collect();
-            lines.push(format!(
-                "{0} waits: flowctl executions answer {1} {0}{fields} --as LOGIN",
-                step.id, execution.id
-            ));
+            lines.push(format!("{} waits:", step.id));
+            lines.push(format!("  flowctl executions answer {} {} --as LOGIN{fields}", execution.id, step.id));
         }
     }
     lines
@@ -440,6 +439,24 @@ mod tests {
             "outputs": null, "error": {"class": "x", "message": "it broke"}, "created_at": at, "started_at": at,
             "completed_at": null, "duration_ms": 5, "steps": steps}))
         .unwrap()
+    }
+
+    #[test]
+    fn the_command_to_copy_was_cut_off_at_80_columns() {
+        let mut execution = of_steps(0, 1);
+        let id = execution.id.to_string();
+        for (waiting, command) in [
+            (json!({"kind": "approval", "approval": id}), format!("  flowctl approvals approve {id} --as LOGIN")),
+            (
+                json!({"kind": "form", "schema": {"required": []}}),
+                format!("  flowctl executions answer {id} step_0 --as LOGIN"),
+            ),
+        ] {
+            execution.steps[0].waiting_for = serde_json::from_value(waiting).unwrap();
+            let lines = picture(&execution, Timestamp::UNIX_EPOCH, Size { columns: 80, rows: 24 });
+            assert!(lines.contains(&command), "{lines:#?}");
+            assert!(command.len() <= 80, "{command}");
+        }
     }
 
     #[test]

@@ -16,11 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Terminal;
 
 impl Terminal {
-    /// Runs a program at a terminal; types an answer once the text before it has been shown. Gives all that was shown.
+    /// Runs a program at a terminal to its good end; see [`Terminal::run_to`].
     ///
     /// # Panics
     /// Where it never asks, does not end, or ends badly.
-    pub fn run(mut command: Command, answers: &[(&str, &str)]) -> String {
+    pub fn run(command: Command, answers: &[(&str, &str)]) -> String {
+        Self::run_to(0, command, answers)
+    }
+
+    /// Runs a program at a terminal; types an answer once the text before it has been shown. Gives all that was shown.
+    ///
+    /// # Panics
+    /// Where it never asks, does not end, or ends with another code.
+    pub fn run_to(code: i32, mut command: Command, answers: &[(&str, &str)]) -> String {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&controller).unwrap();
         unlockpt(&controller).unwrap();
@@ -46,7 +54,7 @@ impl Terminal {
         }
         assert!(began.elapsed() < PATIENCE, "it does not end: {all}");
         let status = child.wait().unwrap();
-        assert!(status.success(), "{status}: {all}");
+        assert_eq!(status.code(), Some(code), "{status}: {all}");
         all
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use flowctl_tests::{local_repository, program, root};
+use flowctl_tests::{Terminal, local_repository, program, root};
 use serde_json::{Value, json};
 
 struct Said {
@@ -32,6 +32,13 @@ fn flowctl_with(folder: &Path, words: &[&str], input: &str, environment: &[(&str
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// `flowctl run`, for somebody at a terminal.
+fn run_at_terminal(folder: &Path, data: &Path, process: &str) -> Command {
+    let mut command = Command::new(program());
+    command.args(["run", process, "--data"]).arg(data).current_dir(folder).env("TERM", "xterm");
+    command
 }
 
 fn sample(name: &str) -> std::path::PathBuf {
@@ -381,6 +388,69 @@ fn a_rejected_run_fails_and_wrong_inputs_are_told_by_field() {
     assert!(said.out.contains("too big"), "{}", said.out);
 }
 
+const NOTED: &str = "name: ask\nversion: 1\nsteps:
+  - {id: ok, type: human_approval, approvers: {users: [ann]}, note_required: on_reject}\n";
+
+#[test]
+fn ctrl_c_at_a_question_left_the_cursor_hidden_and_was_an_error() {
+    let form = "name: ask\nversion: 1\nsteps:\n  - {id: form, type: form, fields: {name: {type: string}}}\n";
+    let at_decision = [("Your decision", "\u{3}")];
+    let at_note = [("Your decision", "\u{1b}[A\r"), ("Note (required)", "\u{3}")];
+    let at_confirmation = [("Answer now?", "\u{3}")];
+    let at_field = [("Answer now?", "y"), ("name:", "\u{3}")];
+    for (process, answers) in
+        [(NOTED, &at_decision[..]), (NOTED, &at_note), (form, &at_confirmation), (form, &at_field)]
+    {
+        let (data, repository) = (tempfile::tempdir().unwrap(), folder(&[(".flow/processes/ask.yaml", process)]));
+        let shown = Terminal::run_to(130, run_at_terminal(repository.path(), data.path(), "ask"), answers);
+        assert!(shown.contains("interrupted; it is kept:"), "{shown}");
+        assert!(shown.contains("flowctl run --resume"), "{shown}");
+        assert!(!shown.contains("error"), "{shown}");
+        let (hidden, again) = (shown.rfind("\u{1b}[?25l"), shown.rfind("\u{1b}[?25h"));
+        assert!(again > hidden || hidden.is_none(), "{shown:?}");
+    }
+}
+
+#[test]
+fn escape_at_a_question_is_later() {
+    let (data, repository) = (tempfile::tempdir().unwrap(), folder(&[(".flow/processes/ask.yaml", NOTED)]));
+    let command = run_at_terminal(repository.path(), data.path(), "ask");
+    let shown = Terminal::run_to(3, command, &[("Escape is later", "\u{1b}")]);
+    assert!(shown.contains("ok waits. Go on with:"), "{shown}");
+}
+
+#[test]
+fn a_note_that_is_needed_is_asked_for() {
+    let (data, repository) = (tempfile::tempdir().unwrap(), folder(&[(".flow/processes/ask.yaml", NOTED)]));
+    let command = run_at_terminal(repository.path(), data.path(), "ask");
+    let reject = "\u{1b}[A\r";
+    let answers = [("Your decision", reject), ("Note (required)", "\r"), ("a note is needed", "too early\r")];
+    assert!(Terminal::run_to(1, command, &answers).contains("too early"));
+
+    let kept = data.path().to_str().unwrap();
+    let said = flowctl(repository.path(), &["run", "ask", "--data", kept, "--reject", "ok"]);
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("`ok` needs a note: --reject ok=NOTE\n"), "{}", said.err);
+    assert!(said.err.contains("ok waits. Go on with:"), "{}", said.err);
+}
+
+#[test]
+fn a_form_tells_what_its_fields_take() {
+    let process = "name: ask\nversion: 1\nsteps:\n  - id: form\n    type: form\n    fields:
+      land: {type: string, title: Country, description: Two letters, pattern: '^[A-Z]{2}$', required: true}
+      spend: {type: number}\n";
+    let (data, repository) = (tempfile::tempdir().unwrap(), folder(&[(".flow/processes/ask.yaml", process)]));
+    let answers = [
+        ("Answer now?", "y"),
+        ("Country (required)", "many\r"),
+        ("`land` must match", "\u{7f}\u{7f}\u{7f}\u{7f}DE\r"),
+        ("spend (a number)", "maybe\r"),
+        ("`spend` must be a number", "\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}12\r"),
+    ];
+    let shown = Terminal::run(run_at_terminal(repository.path(), data.path(), "ask"), &answers);
+    assert!(shown.contains("Two letters"), "{shown}");
+}
+
 #[test]
 fn nothing_runs_that_a_faulty_policy_or_settings_are_part_of() {
     let data = tempfile::tempdir().unwrap();
@@ -420,6 +490,71 @@ fn what_is_said_of_steps_that_there_are_not_is_refused() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("`saets` is not a field here; did you mean `seats`?"), "{}", said.err);
     assert!(said.err.contains(&format!("--data {kept}")), "it says how to go on: {}", said.err);
+}
+
+#[test]
+fn what_reads_a_pull_request_failed_halfway_when_started_by_hand() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = data.path().to_str().unwrap();
+    for name in ["release", "ai-triage", "production-access"] {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(flowctl(folder.path(), &["init", "--template", name]).code, 0);
+        let said = flowctl(folder.path(), &["run", name, "--mock", "--data", kept]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{name}: {}", said.err);
+        for words in [&format!("`{name}` reads `trigger.pull_request`"), "`flowctl test`", "`flowctl dev .`"] {
+            assert!(said.err.contains(words), "{name}: {words}: {}", said.err);
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_run_work() {
+    let help = flowctl(&root(), &["run", "--help"]);
+    let examples = help.out.lines().filter_map(|line| line.strip_prefix("  flowctl run "));
+    let mut played = 0;
+    for example in examples.filter(|example| !example.starts_with("--resume")) {
+        let words: Vec<&str> = example.split(" | ").next().unwrap().split(' ').collect();
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_eq!(flowctl(folder.path(), &["init", "--template", words[0]]).code, 0, "{example}");
+        let said = flowctl(folder.path(), &[&["run", "--data", data.path().to_str().unwrap()], &words[..]].concat());
+        assert!([0, 3].contains(&said.code), "{example}: {}", said.err);
+        played += 1;
+    }
+    assert_eq!(played, 3, "{}", help.out);
+}
+
+#[test]
+fn dev_without_a_terminal_never_ended_on_a_repository_of_somebody() {
+    let repository = sample("release");
+    let repository = repository.to_str().unwrap();
+    for words in [&["dev", repository][..], &["dev", repository, "--exit-when-done"]] {
+        let said = flowctl(&root(), words);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
+        assert!(said.err.contains("`--scenario FILE` says who does what"), "{}", said.err);
+    }
+}
+
+#[test]
+fn dev_at_a_terminal_needs_something_to_play_before_it_can_end() {
+    let mut command = Command::new(program());
+    command.args(["dev", "--exit-when-done"]).current_dir(root());
+    let shown = Terminal::run_to(2, command, &[]);
+    assert!(shown.contains("`--scenario demo` plays the demo"), "{shown}");
+}
+
+#[test]
+fn a_scenario_that_cannot_be_played_is_told_with_its_place() {
+    let play =
+        "people: {users: {ann: write}}\nrepository: o/r\nplay:\n  - comment: {by: ann, body: hi}\n\n  - coment: {}\n";
+    let folder = folder(&[("play.yaml", play), ("empty.yaml", "repository: o/r\nplay: []\n")]);
+    for (name, expected) in [
+        ("approval", "there is no scenario `approval`: no such file, and no sample; there are demo, release, "),
+        ("play.yaml", "play.yaml:6: play 2 (coment): there is no such act"),
+        ("empty.yaml", "empty.yaml: the scenario cannot be read: missing field `people`"),
+    ] {
+        let said = flowctl(folder.path(), &["dev", "--scenario", name]);
+        assert_eq!((said.code, said.err.contains(expected)), (2, true), "{name}: {}", said.err);
+    }
 }
 
 #[test]

@@ -137,10 +137,11 @@ impl Catalogue {
         match named.as_slice() {
             [one] => Ok((*one).clone()),
             [] => {
-                if let Some(trouble) = trouble {
-                    return Err(Problem::unavailable(&trouble).into());
-                }
                 let near = near(name, processes.iter().map(|found| found.process.header.name.as_str()));
+                if let Some(trouble) = trouble {
+                    let words = format!("no process that can be read is named `{name}`{near}; {trouble}");
+                    return Err(Problem::unavailable(&words).into());
+                }
                 Err(Unfound::None(format!("names no process that is served here{near}")))
             }
             several => {

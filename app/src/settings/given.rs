@@ -153,7 +153,7 @@ impl Gathered {
         self.faults.push(Fault { name, origin, found: None, expected });
     }
 
-    fn warn(&mut self, origin: &Origin, message: String) {
+    pub(super) fn warn(&mut self, origin: &Origin, message: String) {
         let name = match origin {
             Origin::Variable(name) => name.clone(),
             other => other.to_string(),

@@ -71,6 +71,30 @@ fn every_wrong_value_is_told_at_once_and_no_secret_is_shown() {
     assert!(!told.contains("hunter"));
 }
 
+/// The first commit of a repository, with nothing in it.
+fn commit(git: &git2::Repository) {
+    let tree = git.find_tree(git.treebuilder(None).unwrap().write().unwrap()).unwrap();
+    let ann = git2::Signature::now("Ann", "ann@example.com").unwrap();
+    git.commit(Some("HEAD"), &ann, &ann, "Begin", &tree, &[]).unwrap();
+}
+
+#[test]
+fn a_folder_without_git_was_served_as_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = format!("shop={}", folder.path().display());
+    let told = faults(&[("FLOWCTL_REPOSITORIES", &entry)]);
+    assert!(told.contains("expected a git repository after the `=`; `git init` makes one"), "{told}");
+
+    let git = git2::Repository::init(folder.path()).unwrap();
+    let (settings, warnings) = load(&[("FLOWCTL_REPOSITORIES", &entry)]);
+    assert_eq!(settings.repositories.len(), 1);
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let expected = "FLOWCTL_REPOSITORIES: `shop` has no commit yet; nothing of it is served until it has one";
+    assert_eq!(told, [expected]);
+    commit(&git);
+    assert_eq!(load(&[("FLOWCTL_REPOSITORIES", &entry)]).1, []);
+}
+
 #[test]
 fn a_filter_that_would_silently_log_nothing_is_refused() {
     for wrong in ["bogus=,", "bogus=", ",", "inof", "flowctl_app=inof", "info,", "info,,warn", "flowctl_app", "[span]="]
@@ -160,6 +184,7 @@ fn a_misspelt_name_is_a_warning_with_a_suggestion() {
 #[test]
 fn the_environment_wins_over_the_file_and_files_hold_secrets() {
     let directory = tempfile::tempdir().unwrap();
+    commit(&git2::Repository::init(directory.path()).unwrap());
     let token = directory.path().join("token");
     std::fs::write(&token, "0123456789abcdef\n").unwrap();
     let config = directory.path().join("flowctl.toml");

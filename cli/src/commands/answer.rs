@@ -15,6 +15,15 @@ use crate::words::{mapping, pairs};
 
 /// Answers a form in somebody's name.
 pub async fn answer(client: &Client, given: &AnswerForm) -> anyhow::Result<Exit> {
+    tokio::select! {
+        // Listened for before anything is asked: a question makes a signal of Ctrl-C.
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        answered = ask_and_send(client, given) => answered,
+    }
+}
+
+async fn ask_and_send(client: &Client, given: &AnswerForm) -> anyhow::Result<Exit> {
     let execution: ExecutionView = client.get(&format!("/executions/{}", given.id), &[]).await?;
     let form = waiting(&execution, given.step.as_deref())?;
     let mut values = values(form, given)?;

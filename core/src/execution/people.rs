@@ -15,7 +15,7 @@ use crate::approval::codeowners::Owned;
 use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, Verdict, evaluate};
 use crate::definition::field::{defaults, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
-use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
+use crate::definition::step::human_approval::{Escalation, KeepOnPush, OnReject, OnTimeout};
 use crate::definition::step::{Form, HumanApproval};
 use crate::definition::{Approvers, ErrorClass, StepKind, StepType};
 use crate::expression::Context;
@@ -172,13 +172,7 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     {
         return Err(Refusal::NothingToWithdraw);
     }
-    let note_needed = match request.note_required {
-        _ if decision.decision == DecisionKind::Override => true,
-        NoteRequired::Never => false,
-        NoteRequired::OnReject => decision.decision == DecisionKind::Reject,
-        NoteRequired::Always => !withdraws,
-    };
-    if note_needed && decision.note.as_deref().is_none_or(|note| note.trim().is_empty()) {
+    if request.needs_note(decision.decision) && decision.note.as_deref().is_none_or(|note| note.trim().is_empty()) {
         return Err(Refusal::NoteRequired);
     }
     let request = request.clone();

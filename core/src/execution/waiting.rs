@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::journal::ShownCall;
 use super::state::ExecutionId;
 use super::workflow::AwaitedWorkflow;
-use crate::approval::Requirement;
 use crate::approval::codeowners::Owned;
+use crate::approval::{DecisionKind, Requirement};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{KeepOnPush, NoteRequired, OnReject, OnTimeout, Priority};
 
@@ -104,6 +104,18 @@ pub struct ApprovalRequest {
     /// The call of a tool that is to be allowed, where an attempt asks and not the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<ShownCall>>,
+}
+
+impl ApprovalRequest {
+    /// Whether a decision of this kind counts only with a note.
+    pub fn needs_note(&self, kind: DecisionKind) -> bool {
+        match self.note_required {
+            _ if kind == DecisionKind::Override => true,
+            NoteRequired::Never => false,
+            NoteRequired::OnReject => kind == DecisionKind::Reject,
+            NoteRequired::Always => kind != DecisionKind::Withdraw,
+        }
+    }
 }
 
 /// A level of escalation.

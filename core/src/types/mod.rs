@@ -2,6 +2,7 @@
 //! types come from, what each text can read, and the check itself. Tells no finding: rules do.
 
 mod at;
+mod by_hand;
 mod carried;
 mod check;
 mod guarded;
@@ -26,6 +27,7 @@ use crate::definition::repository::{Definition, File, FileKind, Repository, belo
 use crate::definition::{Process, StepKind};
 
 pub use at::{FieldAt, TypeAt};
+pub use by_hand::reads_pull_request;
 pub use check::Read;
 pub use kind::{Kinds, List, Others, Part, Record, Type};
 pub use mistake::{Mistake, MistakeKind, listed};

@@ -118,6 +118,11 @@ impl<'r> ProcessTypes<'r> {
         })
     }
 
+    /// Says what the trigger is, where that is known before anything is inferred.
+    pub(super) fn set_trigger(&self, of: Type) {
+        let _ = self.trigger.set(of);
+    }
+
     fn steps(&self) -> &BTreeMap<&'r str, KnownStep<'r>> {
         self.steps.get_or_init(|| {
             let mut steps = BTreeMap::new();

@@ -143,6 +143,18 @@ pub(super) fn trigger(process: &Process) -> Type {
     Type::any_of(alternatives)
 }
 
+/// `trigger` of a start of this kind that is about no pull request.
+pub(super) fn without_pull_request(kind: &'static str) -> Type {
+    let pull_request = Part { optional: true, ..Part::of(PULL_REQUEST.clone()) };
+    let fields = [
+        ("type", Part::of(Type::words(vec![kind]))),
+        ("actor", Part::of(Type::TEXT)),
+        ("payload", Part::of(Type::Unknown)),
+        ("pull_request", pull_request),
+    ];
+    Type::record(fields, Others::None)
+}
+
 /// Whether nobody need have started what such a trigger starts.
 fn is_of_nobody(trigger: &Trigger) -> bool {
     matches!(trigger, Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Event(_) | Trigger::Process(_))

@@ -168,7 +168,7 @@ fn somebody_at_a_terminal_is_asked_for_what_is_missing() {
     // What does not fit is said at once, and asked again.
     let said = Terminal::run(
         command(&url, TOKEN, &words),
-        &[("system (billing, shop)", "hr\r"), ("must be one of", "\u{7f}\u{7f}shop\r")],
+        &[("system (billing, shop; required)", "hr\r"), ("must be one of", "\u{7f}\u{7f}shop\r")],
     );
     assert!(said.contains("@ann answered `request` of access"), "{said}");
     let done = run(&["executions", "show", &id, "--format", "json"]).json();

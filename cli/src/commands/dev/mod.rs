@@ -1,11 +1,12 @@
 //! `dev`: the whole GitHub loop on one machine: the sandbox in GitHub's place, and the server as `serve` runs it.
 
+mod scenario;
 mod show;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use flowctl_app::clock::SystemClock;
 use flowctl_app::server::Server;
 use flowctl_app::settings::Settings;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::DevArguments;
 use crate::exit::Exit;
 use crate::repository::FLOW;
-use crate::samples::{SAMPLES, Sample};
+use crate::samples::Sample;
 use crate::terminal;
 
 /// The pause between writes: GitHub asks for a second, a stand-in on this machine does not need it.
@@ -47,21 +48,20 @@ pub fn run(arguments: &DevArguments, quiet: bool) -> anyhow::Result<Exit> {
 
 fn what_to_play(arguments: &DevArguments) -> anyhow::Result<Play> {
     let there = terminal::is_interactive();
-    let (text, sample) = match arguments.scenario.as_deref() {
-        Some("demo") | None => (SAMPLES[0].scenario.to_owned(), &SAMPLES[0]),
-        Some(name) => match SAMPLES.iter().find(|sample| sample.name == name) {
-            Some(sample) => (sample.scenario.to_owned(), sample),
-            None => {
-                let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the scenario {name}"))?;
-                (text, &SAMPLES[0])
-            }
-        },
-    };
-    let scenario = Scenario::parse(&text)?;
     let asked = arguments.scenario.is_some();
-    // Somebody else's repository is not what the demo's people know: they are there, and nothing is played.
-    let plays = asked || (!there && arguments.repo.is_none());
-    Ok(Play { scenario, sample, plays, stays: if there { !arguments.exit_when_done } else { !plays } })
+    match &arguments.repo {
+        // Somebody else's repository is not what the demo's people know.
+        Some(repository) if !asked && !there => bail!(
+            "without a terminal nobody acts on {}; `--scenario FILE` says who does what, see docs/sandbox.md",
+            repository.display()
+        ),
+        _ if !asked && there && arguments.exit_when_done => {
+            bail!("nothing is played on a terminal unless `--scenario` says what; `--scenario demo` plays the demo")
+        }
+        _ => {}
+    }
+    let (scenario, sample) = scenario::named(arguments.scenario.as_deref().unwrap_or(scenario::DEMO))?;
+    Ok(Play { scenario, sample, plays: asked || !there, stays: there && !arguments.exit_when_done })
 }
 
 /// People, the repository and the installation: somebody's own repository with its history, or the sample.

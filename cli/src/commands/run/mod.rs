@@ -23,13 +23,14 @@ use flowctl_core::definition::StepType;
 use flowctl_core::execution::{
     Execution, ExecutionId, ExecutionStatus, StepState, StepStatus, TenantId, TriggerInfo, Waiting,
 };
+use flowctl_core::types::reads_pull_request;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use people::you;
 
 use crate::arguments::{RunArguments, RunFormat};
-use crate::exit::Exit;
+use crate::exit::{Exit, is_interrupted};
 use crate::terminal::{self, TYPE};
 use crate::timeline::{Follower, table};
 
@@ -61,15 +62,7 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
         let (engine, shutdown) = (bench.engine.clone(), shutdown.clone());
         async move { engine.run(shutdown).await }
     });
-    let followed = tokio::select! {
-        followed = follow(&bench, id, said, arguments.format == RunFormat::Human && !quiet) => followed,
-        _ = tokio::signal::ctrl_c() => {
-            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
-            Ok(None)
-        }
-        // Nothing goes on without it, and nothing would say so.
-        error = bench.store.broken() => Err(error.into()),
-    };
+    let followed = until_interrupted(&bench, id, said, arguments.format == RunFormat::Human && !quiet).await;
     shutdown.cancel();
     working.await.context("the engine ended unexpectedly")?;
     let execution = bench.load(id).await?;
@@ -77,6 +70,30 @@ async fn perform(arguments: &RunArguments, quiet: bool) -> anyhow::Result<Exit> 
     let Some(exit) = followed? else { return Ok(Exit::Interrupted) };
     print_result(&execution, arguments, &bench)?;
     Ok(exit)
+}
+
+/// Follows an execution; none where somebody has had enough before it ended.
+async fn until_interrupted(
+    bench: &Bench,
+    id: ExecutionId,
+    said: people::Said,
+    tell: bool,
+) -> anyhow::Result<Option<Exit>> {
+    let followed = tokio::select! {
+        // Listened for before anything is asked: a question makes a signal of Ctrl-C.
+        biased;
+        _ = tokio::signal::ctrl_c() => None,
+        // Nothing goes on without it, and nothing would say so.
+        error = bench.store.broken() => Some(Err(error.into())),
+        followed = follow(bench, id, said, tell) => Some(followed),
+    };
+    match followed.filter(|followed| !followed.as_ref().is_err_and(is_interrupted)) {
+        Some(followed) => followed.map(Some),
+        None => {
+            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
+            Ok(None)
+        }
+    }
 }
 
 fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) -> anyhow::Result<()> {
@@ -106,7 +123,7 @@ fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) 
 }
 
 /// Follows an execution to its end, or to where nobody is there to say what it waits for.
-async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bool) -> anyhow::Result<Option<Exit>> {
+async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bool) -> anyhow::Result<Exit> {
     let mut follower = Follower::default();
     let mut changes = bench.store.subscribe();
     loop {
@@ -119,7 +136,7 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
         }
         if execution.status.is_final() {
             let good = execution.status == ExecutionStatus::Completed;
-            return Ok(Some(if good { Exit::Done } else { Exit::Findings }));
+            return Ok(if good { Exit::Done } else { Exit::Findings });
         }
         let family = bench.with_children(&execution).await?;
         let mut acted = false;
@@ -136,7 +153,7 @@ async fn follow(bench: &Bench, id: ExecutionId, mut said: people::Said, tell: bo
         let only_people = steps.all(|step| step.status != StepStatus::Running && !goes_on_by_itself(step))
             && family.iter().all(|member| member.status == ExecutionStatus::Waiting || member.status.is_final());
         if execution.status == ExecutionStatus::Waiting && only_people {
-            return Ok(Some(Exit::Waiting));
+            return Ok(Exit::Waiting);
         }
         // A hint may be missed; the poll is the truth.
         let _ = tokio::time::timeout(POLL, changes.changed()).await;
@@ -226,6 +243,13 @@ impl Bench {
         if definitions.repository.process(process).is_none() {
             let shown = |path: &str| snapshot::shown(&arguments.repo, path);
             bail!("{}", crate::commands::graph::no_process(process, &definitions.repository, shown));
+        }
+        if let Some(reader) = reads_pull_request(&definitions.repository, process) {
+            bail!(
+                "`{reader}` reads `trigger.pull_request`, which a start by hand does not have; `flowctl test` plays it with \
+                 one, and `flowctl dev {}` on pull requests of your own",
+                arguments.repo.display()
+            );
         }
         let plan = definitions.plan(process)?;
         let own = plan.process.all_steps();

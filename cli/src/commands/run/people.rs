@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use dialoguer::{Input, Select};
 use flowctl_app::engine::{Along, SignalFailure};
 use flowctl_core::approval::{Decision, DecisionKind, Outcome, Person, Source, SourceKind, evaluate};
 use flowctl_core::definition::StepType;
@@ -15,12 +14,17 @@ use flowctl_core::value::visible::visible;
 
 use super::Bench;
 use crate::arguments::RunArguments;
+use crate::exit::told_once;
 use crate::forms::Form;
-use crate::terminal::{BOLD, DIM, is_interactive};
+use crate::questions;
+use crate::terminal::{BOLD, DIM, TYPE, is_interactive};
+
+/// A decision with its note.
+type Word = (DecisionKind, Option<String>);
 
 /// What was said in advance.
 pub struct Said {
-    decisions: BTreeMap<String, (DecisionKind, Option<String>)>,
+    decisions: BTreeMap<String, Word>,
     answers: BTreeMap<String, Vec<(String, String)>>,
     words: u32,
 }
@@ -39,6 +43,9 @@ pub fn how_to_act(step: &str, state: &StepState) -> String {
             let names: Vec<String> =
                 form(step, request).required().map(|name| format!("--answer {step}.{name}=…")).collect();
             if names.is_empty() { format!("--answer {step}.FIELD=…") } else { names.join(" ") }
+        }
+        Some(Waiting::Approval(request)) if request.needs_note(DecisionKind::Approve) => {
+            format!("--approve {step}=NOTE")
         }
         _ => format!("--approve {step}"),
     }
@@ -100,7 +107,7 @@ impl Said {
             match &state.waiting {
                 Some(Waiting::Approval(request)) => {
                     let said = match self.decisions.remove(&id) {
-                        Some(said) => Some(said),
+                        Some((kind, note)) => complete(&id, request, kind, note)?,
                         None => ask_approval(&id, request)?,
                     };
                     if let Some((kind, note)) = said {
@@ -173,7 +180,7 @@ impl Said {
                     faults.into_iter().map(|(field, fault)| format!("`{field}` {fault}")).collect();
                 bail!("{}; it still waits: {}", faults.join("; "), bench.resume(execution.id));
             }
-            Err(failure) => Err(failure).with_context(|| format!("it still waits: {}", bench.resume(execution.id))),
+            Err(failure) => bail!("{}; it still waits: {}", told_once(&failure.into()), bench.resume(execution.id)),
         }
     }
 
@@ -188,7 +195,7 @@ fn form<'f>(step: &'f str, request: &'f FormRequest) -> Form<'f> {
     Form { step, title, description, schema, defaults: Some(defaults) }
 }
 
-fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<(DecisionKind, Option<String>)>> {
+fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<Word>> {
     if !is_interactive() {
         return Ok(None);
     }
@@ -199,13 +206,36 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
         let (operation, tool, arguments) = (visible(&call.operation), visible(&call.tool), visible(&arguments));
         anstream::eprintln!("It would call {BOLD}{operation:?}{BOLD:#} of {tool:?} with:\n{arguments}");
     }
-    let chosen =
-        Select::new().with_prompt("Your decision").items(["approve", "reject", "later"]).default(2).interact()?;
-    let kind = match chosen {
-        0 => DecisionKind::Approve,
-        1 => DecisionKind::Reject,
+    let prompt = "Your decision (arrows and Enter choose, Escape is later)";
+    let kind = match questions::choose(prompt, &["approve", "reject", "later"], 2)? {
+        Some(0) => DecisionKind::Approve,
+        Some(1) => DecisionKind::Reject,
         _ => return Ok(None),
     };
-    let note: String = Input::new().with_prompt("Note (may be empty)").allow_empty(true).interact_text()?;
-    Ok(Some((kind, Some(note).filter(|note| !note.is_empty()))))
+    Ok(Some((kind, ask_note(request.needs_note(kind))?)))
+}
+
+/// A decision with the note that it needs: asked for on a terminal; elsewhere there is none yet, and how to give one is told.
+fn complete(
+    step: &str,
+    request: &ApprovalRequest,
+    kind: DecisionKind,
+    note: Option<String>,
+) -> anyhow::Result<Option<Word>> {
+    if !request.needs_note(kind) || note.as_deref().is_some_and(|note| !note.trim().is_empty()) {
+        return Ok(Some((kind, note)));
+    }
+    if is_interactive() {
+        anstream::eprintln!("\n`{step}` needs a note");
+        return Ok(Some((kind, ask_note(true)?)));
+    }
+    let flag = if kind == DecisionKind::Reject { "--reject" } else { "--approve" };
+    anstream::eprintln!("`{step}` needs a note: {TYPE}{flag} {step}=NOTE{TYPE:#}");
+    Ok(None)
+}
+
+fn ask_note(needed: bool) -> anyhow::Result<Option<String>> {
+    let prompt = if needed { "Note (required)" } else { "Note (may be empty)" };
+    let fault = |text: &str| (needed && text.trim().is_empty()).then(|| "a note is needed".to_owned());
+    Ok(Some(questions::line(prompt, "", fault)?).filter(|note| !note.is_empty()))
 }
