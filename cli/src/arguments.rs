@@ -174,6 +174,7 @@ pub struct McpArguments {
   flowctl run approval --format json | jq .status
 
 A process that reads `trigger.pull_request` is tried with `flowctl test` and `flowctl dev`.
+
 Without a terminal a run that waits ends with exit code 3 and says how to go on:
   flowctl run --resume EXECUTION --approve leads --answer request.days=3")]
 pub struct RunArguments {
@@ -229,10 +230,8 @@ pub enum RunFormat {
 
 /// `dev`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Without a terminal and without --scenario, `demo` plays and the program ends; on a repository of your own
-somebody must act: --scenario says who."
-)]
+#[command(after_help = "Without a terminal and without --scenario, `demo` plays and the program ends.
+On a repository of your own --scenario must say then who acts.")]
 pub struct DevArguments {
     /// A repository with `.flow/`; without it: a sample
     #[arg(value_hint = ValueHint::DirPath)]

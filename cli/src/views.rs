@@ -128,6 +128,7 @@ fn below(execution: &ExecutionView) -> Vec<String> {
         let what = if execution.status == ExecutionStatus::Cancelled { "reason" } else { "error" };
         lines.push(format!("{ERROR}{what}{ERROR:#}: {}", visible(&error.message)));
     }
+    let forms = execution.steps.iter().filter_map(Form::of).count();
     for step in &execution.steps {
         let Some(waiting) = &step.waiting_for else { continue };
         if let Some(approval) = waiting.approval {
@@ -137,7 +138,9 @@ fn below(execution: &ExecutionView) -> Vec<String> {
         if let Some(form) = Form::of(step) {
             let fields: String = form.required().map(|name| format!(" --field {name}=…")).collect();
             lines.push(format!("{} waits:", step.id));
-            lines.push(format!("  flowctl executions answer {} {} --as LOGIN{fields}", execution.id, step.id));
+            // Its name is needed only where several wait.
+            let name = if forms > 1 { format!(" {}", step.id) } else { String::new() };
+            lines.push(format!("  flowctl executions answer {}{name} --as LOGIN{fields}", execution.id));
         }
     }
     lines
@@ -449,7 +452,7 @@ mod tests {
             (json!({"kind": "approval", "approval": id}), format!("  flowctl approvals approve {id} --as LOGIN")),
             (
                 json!({"kind": "form", "schema": {"required": []}}),
-                format!("  flowctl executions answer {id} step_0 --as LOGIN"),
+                format!("  flowctl executions answer {id} --as LOGIN"),
             ),
         ] {
             execution.steps[0].waiting_for = serde_json::from_value(waiting).unwrap();

@@ -143,16 +143,34 @@ pub(super) fn trigger(process: &Process) -> Type {
     Type::any_of(alternatives)
 }
 
-/// `trigger` of a start of this kind that is about no pull request.
+/// What `trigger.type` may be.
+const KINDS: [&str; 11] = [
+    "manual",
+    "pull_request",
+    "push",
+    "comment",
+    "schedule",
+    "webhook",
+    "event",
+    "repository_dispatch",
+    "process",
+    "deployment",
+    "merge_group",
+];
+
+/// `trigger` where a start of this kind is about no pull request. Others are, so that conditions tell them apart.
 pub(super) fn without_pull_request(kind: &'static str) -> Type {
-    let pull_request = Part { optional: true, ..Part::of(PULL_REQUEST.clone()) };
-    let fields = [
-        ("type", Part::of(Type::words(vec![kind]))),
-        ("actor", Part::of(Type::TEXT)),
-        ("payload", Part::of(Type::Unknown)),
-        ("pull_request", pull_request),
-    ];
-    Type::record(fields, Others::None)
+    let of = |kinds: Vec<&str>, optional: bool| {
+        let fields = [
+            ("type", Part::of(Type::words(kinds))),
+            ("actor", Part::of(Type::TEXT)),
+            ("payload", Part::of(Type::Unknown)),
+            ("pull_request", Part { optional, ..Part::of(PULL_REQUEST.clone()) }),
+        ];
+        Type::record(fields, Others::None)
+    };
+    let others = KINDS.into_iter().filter(|other| *other != kind).collect();
+    Type::any_of([of(vec![kind], true), of(others, false)])
 }
 
 /// Whether nobody need have started what such a trigger starts.

@@ -121,7 +121,7 @@ fn a_form_is_filled_in_from_the_command_line() {
     let run = |words: &[&str]| flowctl(&url, TOKEN, words);
     let id = form(&run);
     let shown = run(&["executions", "show", &id]);
-    let how = format!("flowctl executions answer {id} request --field system=… --as LOGIN");
+    let how = format!("flowctl executions answer {id} --as LOGIN --field system=…");
     assert!(shown.out.contains(&how), "{}", shown.out);
     let answer = |words: &[&str]| run(&[&["executions", "answer", &id, "--as", "ann"], words].concat());
     for (words, fault) in [
