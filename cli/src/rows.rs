@@ -3,18 +3,23 @@
 
 use std::fmt;
 
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use comfy_table::{LineStyle, TableStyle};
 use unicode_width::UnicodeWidthStr;
 
 use crate::screen::Size;
 
-/// Between two columns.
-const GAP: &str = "  ";
+/// Blanks between two columns.
+const GAP: usize = 2;
 /// Between two values of a row that stands by itself.
 const DOT: &str = " · ";
 /// Before the values of a row that stands by itself.
 const INDENT: &str = "  ";
 /// A value up to this width is one thing, as a time or a status is, and stays on one line.
 const WHOLE: usize = 20;
+
+/// A line below the header, and no other.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// A table.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl Rows {
     fn fitting(&self, columns: usize) -> Option<Vec<usize>> {
         let least = self.widths(unbroken);
         let mut widths = self.widths(|value| value.lines().map(UnicodeWidthStr::width).max().unwrap_or(0));
-        let room = columns.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
+        let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
         while widths.iter().sum::<usize>() > room {
             let places = (0..widths.len()).filter(|&place| widths[place] > least[place]);
             let widest = places.max_by_key(|&place| widths[place])?;
@@ -63,12 +68,20 @@ impl Rows {
         Some(widths)
     }
 
-    fn beside_each_other(&self, widths: &[usize]) -> Vec<String> {
-        let width = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-        let mut lines = side_by_side(&self.header, widths);
-        lines.push("─".repeat(width));
-        lines.extend(self.rows.iter().flat_map(|row| side_by_side(row, widths)));
-        lines
+    /// The columns with these widths beside each other.
+    fn beside_each_other(&self, widths: &[usize], style: TableStyle) -> Vec<String> {
+        let mut table = Table::new();
+        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(&self.header).add_rows(&self.rows);
+        let last = widths.len().saturating_sub(1);
+        for (place, (column, width)) in table.column_iter_mut().zip(widths).enumerate() {
+            let gap = if place == last { 0 } else { GAP };
+            let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+            column
+                .set_padding((0, small(gap)))
+                .set_constraint(ColumnConstraint::Absolute(Width::Fixed(small(width + gap))));
+        }
+        table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// The first value on a line, and below it the others with the names of their columns.
@@ -90,15 +103,15 @@ impl Rows {
     }
 
     fn in_a_pipe(&self) -> Vec<String> {
-        let widths = self.widths(|value| in_one_line(value).width());
-        let line = |row: &Vec<String>| beside(row.iter().map(|value| in_one_line(value)), &widths);
-        self.all().map(line).collect()
+        let whole = |row: &Vec<String>| row.iter().map(|value| in_one_line(value)).collect();
+        let rows = Self { header: whole(&self.header), rows: self.rows.iter().map(whole).collect(), columns: None };
+        rows.beside_each_other(&rows.widths(UnicodeWidthStr::width), TableStyle::new())
     }
 
     fn lines(&self) -> Vec<String> {
         let Some(columns) = self.columns else { return self.in_a_pipe() };
         match self.fitting(columns) {
-            Some(widths) => self.beside_each_other(&widths),
+            Some(widths) => self.beside_each_other(&widths, RULED),
             None => self.rows.iter().flat_map(|row| self.by_itself(row, columns)).collect(),
         }
     }
@@ -140,24 +153,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         lines.push(current);
     }
     lines
-}
-
-/// The lines of a row whose values are wrapped in their columns.
-fn side_by_side(row: &[String], widths: &[usize]) -> Vec<String> {
-    let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(value, width)| wrapped(value, *width)).collect();
-    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
-    let part = |line: usize| cells.iter().map(move |cell| cell.get(line).cloned().unwrap_or_default());
-    (0..height).map(|line| beside(part(line), widths)).collect()
-}
-
-/// Values beside each other, without blanks behind the last one.
-fn beside(values: impl Iterator<Item = String>, widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (value, width) in values.zip(widths) {
-        let blanks = " ".repeat(width.saturating_sub(value.width()));
-        line.push_str(&format!("{value}{blanks}{GAP}"));
-    }
-    line.trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -115,8 +115,8 @@ fn json_is_what_the_contract_says() {
         assert!(!finding[key].is_null(), "{key} in {finding}");
     }
     // No page is made up where nobody said when it was built where pages are read.
-    let page = option_env!("FLOWCTL_RULES_URL").map(|pages| format!("{pages}/FLOW012.md"));
-    assert_eq!(finding.get("url"), Some(&json!(page)));
+    let pages = option_env!("FLOWCTL_RULES_URL").unwrap_or("docs/rules");
+    assert_eq!(finding["url"], format!("{pages}/FLOW012.md"));
     let text = fs::read_to_string(invalid("unknown-dependency").join(finding["path"].as_str().unwrap())).unwrap();
     let (start, end) = (&finding["range"]["start"], &finding["range"]["end"]);
     let offset = |position: &Value| usize::try_from(position["offset"].as_u64().unwrap()).unwrap();

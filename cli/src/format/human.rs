@@ -36,7 +36,7 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
     };
     let before = finding.severity.as_str().len() + finding.code.len() + "[]: ".len();
     let title = level.primary_title(wrapped(&finding.message, width.saturating_sub(before))).id(finding.code);
-    let title = match &finding.url {
+    let title = match finding.link() {
         Some(url) => title.id_url(url),
         None => title,
     };

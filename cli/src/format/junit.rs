@@ -41,7 +41,7 @@ fn case(found: &Found, path: &str, deny_warnings: bool) -> TestCase {
     };
     let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
     let place = format!("{path}:{}:{}", start.line, start.column);
-    let page = finding.url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
+    let page = finding.link().map(|url| format!("\n{url}")).unwrap_or_default();
     let details = format!("{place}: {}[{}]: {}{help}{page}", finding.severity, finding.code, finding.message);
     let status = if fails {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);

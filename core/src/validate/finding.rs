@@ -60,8 +60,8 @@ pub struct Finding {
     pub related: Vec<Related>,
     /// How it can be mended by a machine.
     pub fix: Option<Fix>,
-    /// The rule's page, where the program knows of one.
-    pub url: Option<String>,
+    /// The rule's page: its address, or where it stands in flowctl's repository where the program knows of no address.
+    pub url: String,
     /// How many more of the rule there are in the file that are not told one by one. Only the last one that is told has
     /// any; they count in the summary.
     #[serde(skip_serializing_if = "is_zero")]
@@ -123,6 +123,11 @@ pub struct Edit {
 }
 
 impl Finding {
+    /// The address of the rule's page, where one is known.
+    pub fn link(&self) -> Option<&str> {
+        Some(self.url.as_str()).filter(|url| url.contains("://"))
+    }
+
     /// Adds what to do about it.
     pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());

@@ -34,7 +34,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule's page, where the program knows of one.
+    /// The rule's page as a reference: its address, or where it stands in flowctl's repository.
+    pub fn page(&self) -> String {
+        self.url().unwrap_or_else(|| format!("docs/rules/{}.md", self.code))
+    }
+
+    /// The address of the rule's page, where the program knows of one.
     pub fn url(&self) -> Option<String> {
         PAGES.filter(|pages| !pages.is_empty()).map(|pages| format!("{pages}/{}.md", self.code))
     }
@@ -161,7 +166,7 @@ impl Findings {
             range,
             related: Vec::new(),
             fix: None,
-            url: self.rule.url(),
+            url: self.rule.page(),
             more: 0,
             yields_inside: None,
             left_out: false,

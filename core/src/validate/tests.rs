@@ -453,7 +453,7 @@ fn a_finding_as_json() {
               }
             ]
           },
-          "url": null
+          "url": "docs/rules/FLOW012.md"
         }
       ],
       "summary": {
