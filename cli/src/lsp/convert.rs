@@ -47,7 +47,7 @@ pub fn diagnostic(snapshot: &Snapshot, finding: &Finding) -> Diagnostic {
         range: snapshot.encoding.range(&snapshot.file.source, finding.span),
         severity: Some(severity),
         code: Some(NumberOrString::String(finding.code.to_owned())),
-        code_description: finding.url.as_ref().and_then(|url| url.parse().ok()).map(|href| CodeDescription { href }),
+        code_description: finding.link().and_then(|url| url.parse().ok()).map(|href| CodeDescription { href }),
         source: Some("flowctl".to_owned()),
         message,
         related_information: (!related.is_empty()).then_some(related),
