@@ -210,7 +210,10 @@ fn stream(found: &Examination, set_up: bool) -> Option<Check> {
 /// Webhooks that were given up, or have waited for long; nothing where there are none.
 fn deliveries(found: &Examination, now: Timestamp) -> Option<Check> {
     let waits = found.oldest_delivery.map(|came| now.duration_since(came)).filter(|waits| *waits >= STUCK);
-    let stuck = waits.map(|waits| format!("one has not been handled for {} hours", waits.as_hours()));
+    let stuck = waits.map(|waits| match waits.as_hours() {
+        1 => "one has not been handled for an hour".to_owned(),
+        hours => format!("one has not been handled for {hours} hours"),
+    });
     let failed = match found.failed_deliveries {
         0 => None,
         1 => Some("one was given up".to_owned()),
@@ -347,6 +350,7 @@ mod tests {
         assert_eq!(told(1, 0), warned("of GitHub's webhooks one was given up"));
         let both = "of GitHub's webhooks 3 were given up, and one has not been handled for 2 hours";
         assert_eq!(told(3, 125), warned(both));
+        assert_eq!(told(0, 61), warned("of GitHub's webhooks one has not been handled for an hour"));
     }
 
     #[cfg(unix)]

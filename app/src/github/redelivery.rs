@@ -27,52 +27,88 @@ const FIRST_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Dur
 /// The pause between later looks.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Looks until `shutdown`.
-pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
-    let mut pauses = FIRST_PAUSES.into_iter();
-    let mut long_look_at = Timestamp::MIN;
-    loop {
-        let is_first = pauses.len() > 0;
-        let pause = pauses.next().unwrap_or(PAUSE);
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
-        let now = clock.now();
-        let is_long = is_first || now >= long_look_at;
-        match look(&github, if is_long { LONG_LOOK } else { SHORT_LOOK }, now).await {
-            Ok(count) if count > 0 => tracing::info!(count, "asked GitHub for deliveries that had not arrived"),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "missed deliveries could not be looked for; it is tried again");
-                continue;
-            }
-        }
-        if is_long {
-            long_look_at = now.saturating_add(LONG_LOOKS).unwrap_or(Timestamp::MAX);
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// How many deliveries were asked for.
+    pub asked: usize,
+    /// How long nothing more may be asked for, where others have their turn as well.
+    pub rests: Option<Duration>,
+}
+
+/// When the next look is, and how far back it goes.
+struct Looks {
+    first_pauses: std::array::IntoIter<Duration, 3>,
+    is_first: bool,
+    long_look_at: Timestamp,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Self { first_pauses: FIRST_PAUSES.into_iter(), is_first: true, long_look_at: Timestamp::MIN }
+    }
+
+    /// The pause before the next look. Where the look before came to no end it is as long as that one was to rest.
+    fn pause(&mut self, before: Option<Looked>) -> Duration {
+        let first = self.first_pauses.next();
+        self.is_first = first.is_some();
+        let usual = first.unwrap_or(PAUSE);
+        before.and_then(|before| before.rests).unwrap_or(usual)
+    }
+
+    fn back(&self, now: Timestamp) -> SignedDuration {
+        if self.is_first || now >= self.long_look_at { LONG_LOOK } else { SHORT_LOOK }
+    }
+
+    /// After a look that went back so far.
+    fn looked(&mut self, back: SignedDuration, now: Timestamp, looked: Looked) {
+        if looked.rests.is_some() {
+            // What was not asked for may be older than a short look goes.
+            self.long_look_at = Timestamp::MIN;
+        } else if back == LONG_LOOK {
+            self.long_look_at = now.saturating_add(LONG_LOOKS).unwrap_or(Timestamp::MAX);
         }
     }
 }
 
-/// Asks for every delivery of this time that has not arrived and whose turn it is, oldest first. How many were asked for.
+/// Looks until `shutdown`.
+pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
+    let mut looks = Looks::new();
+    let mut before = None;
+    while shutdown.run_until_cancelled(tokio::time::sleep(looks.pause(before.take()))).await.is_some() {
+        let now = clock.now();
+        let back = looks.back(now);
+        match look(&github, back, now).await {
+            Ok(looked) => {
+                if looked.asked > 0 {
+                    tracing::info!(count = looked.asked, "asked GitHub for deliveries that had not arrived");
+                }
+                looks.looked(back, now, looked);
+                before = Some(looked);
+            }
+            Err(error) => tracing::warn!(%error, "missed deliveries could not be looked for; it is tried again"),
+        }
+    }
+}
+
+/// Asks for every delivery of this time that has not arrived and whose turn it is, oldest first, as far as the pace lets it.
 ///
 /// # Errors
 /// Where GitHub does not answer.
-pub async fn look(github: &GitHub, back: SignedDuration, now: Timestamp) -> Result<usize, GitHubError> {
+pub async fn look(github: &GitHub, back: SignedDuration, now: Timestamp) -> Result<Looked, GitHubError> {
     let since = now.saturating_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
     let deliveries = github.app().deliveries(since).await?;
     let mut asked = 0;
     for attempt in missed(&deliveries, now) {
         match github.app().redeliver(attempt).await {
             Ok(()) => asked += 1,
-            // The others have their turn with the next look.
-            Err(GitHubError::Rests { .. }) => break,
+            Err(GitHubError::Rests { wait, .. }) => return Ok(Looked { asked, rests: Some(wait) }),
             // Whatever is the matter with one must not keep the others.
             Err(error) if !error.is_transient() => tracing::warn!(attempt, %error, "GitHub does not send it again"),
             Err(error) => return Err(error),
         }
     }
-    Ok(asked)
+    Ok(Looked { asked, rests: None })
 }
 
 /// The last attempt of each delivery that never arrived and is to be asked for now, the oldest delivery first.
@@ -132,6 +168,24 @@ mod tests {
 
     fn second(second: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(second)).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_look_that_came_to_no_end_is_gone_on_with_as_far_back() {
+        let (mut looks, whole) = (Looks::new(), Looked { asked: 3, rests: None });
+        for pause in FIRST_PAUSES {
+            assert_eq!((looks.pause(Some(whole)), looks.back(second(0))), (pause, LONG_LOOK));
+            looks.looked(LONG_LOOK, second(0), whole);
+        }
+        assert_eq!((looks.pause(Some(whole)), looks.back(second(60))), (PAUSE, SHORT_LOOK));
+        let broken_off = Looked { asked: 162, rests: Some(Duration::from_secs(25)) };
+        for back in [SHORT_LOOK, LONG_LOOK, LONG_LOOK] {
+            looks.looked(back, second(60), broken_off);
+            assert_eq!((looks.pause(Some(broken_off)), looks.back(second(85))), (Duration::from_secs(25), LONG_LOOK));
+        }
+        looks.looked(LONG_LOOK, second(110), whole);
+        assert_eq!((looks.pause(Some(whole)), looks.back(second(170))), (PAUSE, SHORT_LOOK));
+        assert_eq!(looks.back(second(110 + 15 * 60)), LONG_LOOK);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What installations were asked and told lately, shared by the servers of one database: learnt and noted around each
-//! effect by whoever has the installation's lease, and every other second by all who ask. Notes of several servers are
+//! effect by whoever has the installation's lease, and every other second by all. Notes of several servers are
 //! put together; no request has a row of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +13,9 @@ use super::client::GitHub;
 use super::client::pace::Pace;
 use crate::store::{Standing, Store, StoreError};
 
-/// What names of notes begin with.
+/// What names of notes begin with. They belong to no account: one may be renamed, and its installation stays.
 const NOTES: &str = "pace:";
+const NOBODY: TenantId = TenantId(String::new());
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How often a note is put together with one that came first; later news take it along.
@@ -26,13 +26,13 @@ fn name(installation: u64) -> String {
 }
 
 /// Learns what other servers have asked and told an installation.
-pub(super) async fn learn(
-    store: &dyn Store,
-    pace: &Pace,
-    tenant: &TenantId,
-    installation: u64,
-) -> Result<(), StoreError> {
-    if let Some(standing) = store.standing(tenant, &name(installation)).await? {
+pub(super) async fn learn(store: &dyn Store, pace: &Pace, installation: u64) -> Result<(), StoreError> {
+    let _sharing = pace.sharing(installation).await;
+    read(store, pace, installation).await
+}
+
+async fn read(store: &dyn Store, pace: &Pace, installation: u64) -> Result<(), StoreError> {
+    if let Some(standing) = store.standing(&NOBODY, &name(installation)).await? {
         take_over(pace, installation, standing);
     }
     Ok(())
@@ -45,16 +45,17 @@ fn take_over(pace: &Pace, installation: u64, Standing { state, changes }: Standi
 }
 
 /// Notes what this server has asked and told an installation, where there is something new.
-pub(super) async fn share(store: &dyn Store, pace: &Pace, tenant: &TenantId, installation: u64) {
+pub(super) async fn share(store: &dyn Store, pace: &Pace, installation: u64) {
+    let _sharing = pace.sharing(installation).await;
     for _ in 0..MOST_TRIES {
         let Some(news) = pace.news(installation) else { return };
         let stood = news.noted.map(|changes| Standing { state: Value::Null, changes });
         let changes = news.noted.map_or(0, |changes| changes + 1);
-        let noted = store.note_standing(tenant, &name(installation), stood.as_ref(), json!(news.lately), None).await;
+        let noted = store.note_standing(&NOBODY, &name(installation), stood.as_ref(), json!(news.lately), None).await;
         let learnt = match noted {
             Ok(true) => return pace.shared(installation, changes, &news),
             // Another server was first: what it noted and what is new here are noted together.
-            Ok(false) => learn(store, pace, tenant, installation).await,
+            Ok(false) => read(store, pace, installation).await,
             Err(error) => Err(error),
         };
         if let Err(error) = learnt {
@@ -65,37 +66,120 @@ pub(super) async fn share(store: &dyn Store, pace: &Pace, tenant: &TenantId, ins
 
 /// Shares until `shutdown`: what was noted before this server's start first.
 pub async fn run(store: Arc<dyn Store>, github: GitHub, shutdown: CancellationToken) {
-    let (store, pace) = (&*store, github.pace());
-    if let Err(error) = learn_all(store, pace).await {
-        tracing::debug!(%error, "what was asked and told before cannot be learnt");
-    }
-    while shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
-        if let Err(error) = share_all(store, pace).await {
-            tracing::debug!(%error, "what was asked and told cannot be noted");
+    loop {
+        if let Err(error) = exchange(&*store, github.pace()).await {
+            tracing::debug!(%error, "what was asked and told cannot be exchanged");
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+            return;
         }
     }
 }
 
-async fn learn_all(store: &dyn Store, pace: &Pace) -> Result<(), StoreError> {
-    for named in store.standings(NOTES).await? {
+/// Learns what others have noted, also of installations that nothing is asked of here: it binds whoever is next. Then
+/// notes what is new here.
+async fn exchange(store: &dyn Store, pace: &Pace) -> Result<(), StoreError> {
+    for named in store.standings(NOTES).await?.into_iter().filter(|named| named.tenant == NOBODY) {
         if let Some(installation) = named.name.strip_prefix(NOTES).and_then(|id| id.parse().ok()) {
+            let _sharing = pace.sharing(installation).await;
             take_over(pace, installation, named.standing);
         }
     }
+    for installation in pace.with_news() {
+        share(store, pace, installation).await;
+    }
     Ok(())
 }
 
-async fn share_all(store: &dyn Store, pace: &Pace) -> Result<(), StoreError> {
-    let with_news = pace.with_news();
-    if with_news.is_empty() {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use jiff::{SignedDuration, Timestamp};
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::clock::{Clock, FixedClock};
+    use crate::github::client::pace::{Ask, Kind};
+    use crate::github::client::{Because, Timing, Urgency};
+    use crate::settings::GitHubSettings;
+    use crate::store::{Installation, SqliteStore};
+
+    const CREATE: Ask = Ask::new(Kind::Creates, Urgency::People);
+
+    async fn store() -> (Arc<dyn Store>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        (Arc::new(SqliteStore::open(&url).await.unwrap()), folder)
     }
-    let known = store.installations().await?.into_iter();
-    let tenants: BTreeMap<u64, TenantId> = known.map(|installation| (installation.id, installation.account)).collect();
-    for installation in with_news {
-        if let Some(tenant) = tenants.get(&installation) {
-            share(store, pace, tenant, installation).await;
-        }
+
+    fn server() -> GitHub {
+        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+        let settings = GitHubSettings {
+            api_url: nowhere.clone(),
+            web_url: nowhere,
+            app_id: 99,
+            private_key: SecretString::from(include_str!("client/testdata/app-key.pem")),
+            webhook_secret: SecretString::from("secret"),
+            write_interval: Duration::ZERO,
+            timing: Timing::default(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
+        GitHub::new(&settings, clock).unwrap()
     }
-    Ok(())
+
+    fn in_a_minute() -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(1)
+    }
+
+    async fn because(server: &GitHub) -> Option<Because> {
+        server.pace().ready(57, CREATE).await.err().map(|rests| rests.because)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_asks_nothing_learns_all_the_same_that_github_is_to_be_left_alone() {
+        let ((store, _folder), one, quiet) = (store().await, server(), server());
+        one.pace().pause(57, in_a_minute());
+        exchange(&*store, one.pace()).await.unwrap();
+        exchange(&*store, quiet.pace()).await.unwrap();
+        assert_eq!(because(&quiet).await, Some(Because::Asked));
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_and_told_is_shared_when_the_account_has_another_name() {
+        let ((store, _folder), one, other) = (store().await, server(), server());
+        let named = async |account: &str| {
+            let account = TenantId(account.to_owned());
+            store
+                .upsert_installation(Installation { id: 57, account, suspended: false, deleted: false })
+                .await
+                .unwrap();
+        };
+        named("octo-org").await;
+        drop(one.pace().enter(57, CREATE).await.unwrap());
+        exchange(&*store, one.pace()).await.unwrap();
+        named("octo-works").await;
+        one.pace().pause(57, in_a_minute());
+        exchange(&*store, one.pace()).await.unwrap();
+        assert!(one.pace().news(57).is_none(), "it is noted");
+        exchange(&*store, other.pace()).await.unwrap();
+        assert_eq!(because(&other).await, Some(Because::Asked));
+    }
+
+    #[tokio::test]
+    async fn what_is_being_noted_is_not_learnt_before_it_is_known_to_be_noted() {
+        let ((store, _folder), server) = (store().await, server());
+        let pace = server.pace().clone();
+        drop(pace.enter(57, CREATE).await.unwrap());
+        let sharing = pace.sharing(57).await;
+        let news = pace.news(57).unwrap();
+        assert!(store.note_standing(&NOBODY, &name(57), None, json!(news.lately), None).await.unwrap());
+        let mut learning = std::pin::pin!(learn(&*store, &pace, 57));
+        assert!(futures_util::poll!(&mut learning).is_pending(), "it waits for the one that notes");
+        pace.shared(57, 0, &news);
+        drop(sharing);
+        learning.await.unwrap();
+        pace.pause(57, in_a_minute());
+        let told = json!(pace.news(57).unwrap().lately);
+        assert_eq!(told["created"].as_array().map(Vec::len), Some(1), "{told}");
+    }
 }

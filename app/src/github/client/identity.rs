@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::GitHubError;
+use super::pace::Urgency;
 use super::people::UserKind;
 use super::repository::{InstallationId, RepositoryName};
 use super::transport::{Answer, Call};
@@ -106,7 +107,7 @@ impl Tokens {
 async fn mint(shared: &Shared, id: InstallationId) -> Result<InstallationToken, GitHubError> {
     let url = shared.transport.url(&["app", "installations", &id.to_string(), "access_tokens"])?;
     let call = Call { method: Method::POST, url, body: None, etag: None, raw: false, archive: false };
-    match shared.send_as_app(&call).await {
+    match shared.send_as_app(&call, Urgency::People).await {
         Ok(answer) => {
             let MintedToken { token, expires_at } = answer.json()?;
             Ok(InstallationToken { token: SecretString::from(token), expires_at })
@@ -197,7 +198,12 @@ impl Delivery {
 
 impl AppClient {
     pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
-        self.shared.send_as_app(call).await
+        self.shared.send_as_app(call, Urgency::People).await
+    }
+
+    /// The same about deliveries: those that were lost leave the App enough for the tokens of its installations.
+    async fn request_of_deliveries(&self, call: &Call) -> Result<Answer, GitHubError> {
+        self.shared.send_as_app(call, Urgency::Reconciliation).await
     }
 
     /// The App's numeric id.
@@ -260,7 +266,7 @@ impl AppClient {
         let mut next = Some(url);
         for _ in 0..MOST_DELIVERY_PAGES {
             let Some(url) = next else { break };
-            let answer = self.request(&Call::get(url)).await?;
+            let answer = self.request_of_deliveries(&Call::get(url)).await?;
             let page: Vec<Delivery> = answer.json()?;
             let has_older = page.iter().any(|delivery| delivery.delivered_at < since);
             deliveries.extend(page.into_iter().filter(|delivery| delivery.delivered_at >= since));
@@ -275,8 +281,7 @@ impl AppClient {
     /// Any [`GitHubError`].
     pub async fn redeliver(&self, delivery: u64) -> Result<(), GitHubError> {
         let url = self.shared.transport.url(&["app", "hook", "deliveries", &delivery.to_string(), "attempts"])?;
-        self.request(&Call { method: Method::POST, url, body: None, etag: None, raw: false, archive: false })
-            .await
-            .map(drop)
+        let call = Call { method: Method::POST, url, body: None, etag: None, raw: false, archive: false };
+        self.request_of_deliveries(&call).await.map(drop)
     }
 }

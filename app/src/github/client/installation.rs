@@ -13,7 +13,7 @@ use url::Url;
 use super::Shared;
 use super::error::GitHubError;
 use super::identity::Tokens;
-use super::pace::{Ask, Kind, Urgency};
+use super::pace::{Ask, Holds, Kind, Urgency};
 use super::repository::{InstallationId, RepositoryName};
 use super::transport::{Answer, Call};
 
@@ -26,6 +26,7 @@ pub struct InstallationClient {
     pub(super) shared: Arc<Shared>,
     id: InstallationId,
     urgency: Urgency,
+    holds: Holds,
 }
 
 impl std::fmt::Debug for InstallationClient {
@@ -36,13 +37,19 @@ impl std::fmt::Debug for InstallationClient {
 
 impl InstallationClient {
     pub(super) fn new(shared: Arc<Shared>, id: InstallationId) -> Self {
-        Self { shared, id, urgency: Urgency::default() }
+        Self { shared, id, urgency: Urgency::default(), holds: Holds::default() }
     }
 
     /// The same for requests that somebody else waits for, or nobody.
     #[must_use]
     pub fn with_urgency(self, urgency: Urgency) -> Self {
         Self { urgency, ..self }
+    }
+
+    /// The same for somebody who holds something else than a lease while he waits.
+    #[must_use]
+    pub fn holding(self, holds: Holds) -> Self {
+        Self { holds, ..self }
     }
 
     /// Which installation it is.
@@ -89,10 +96,12 @@ impl InstallationClient {
         call: &Call,
         refused: Option<&SecretString>,
     ) -> Result<Answer, (GitHubError, Option<SecretString>)> {
-        let ask = Ask { kind: Kind::of(&call.method, call.url.path()), urgency: self.urgency };
+        // The token first: where there is none to have nothing is sent, and nothing counts.
+        let token = Tokens::token(&self.shared, self.id, refused).await.map_err(|error| (error, None))?;
+        let Self { urgency, holds, .. } = *self;
+        let ask = Ask { kind: Kind::of(&call.method, call.url.path()), urgency, holds };
         let entered = self.shared.pace.enter(self.id.0, ask).await;
         let passage = entered.map_err(|rests| (rests.instead_of(call.line()), None))?;
-        let token = Tokens::token(&self.shared, self.id, refused).await.map_err(|error| (error, None))?;
         let answered = self.shared.transport.send(call, &token, &passage).await;
         answered.map_err(|error| (error, Some(token)))
     }

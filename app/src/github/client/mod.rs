@@ -36,7 +36,7 @@ pub use error::{GitHubError, RequestLine};
 pub use git_data::{CommitObject, ObjectId};
 pub use identity::{App, Delivery, Installation, InstallationAccount};
 pub use installation::InstallationClient;
-pub use pace::{Because, Timing, Urgency};
+pub use pace::{Because, Holds, Timing, Urgency};
 pub use people::{Permission, User, UserKind};
 pub use pull_request::{
     Branch, BranchCommit, ChangedFile, Commit, GitCommit, GitPerson, Label, PullRequest, PullRequestSide,
@@ -114,9 +114,9 @@ impl Shared {
         self.identity.token(self.clock.now())
     }
 
-    /// Sends a request of the App's own at its pace.
-    async fn send_as_app(&self, call: &Call) -> Result<Answer, GitHubError> {
-        let ask = Ask { kind: Kind::of_app(&call.method), urgency: Urgency::People };
+    /// Sends a request of the App's own at its pace, which tokens of all installations share.
+    async fn send_as_app(&self, call: &Call, urgency: Urgency) -> Result<Answer, GitHubError> {
+        let ask = Ask::new(Kind::of_app(&call.method), urgency);
         let passage = self.pace.enter(APP, ask).await.map_err(|rests| rests.instead_of(call.line()))?;
         self.transport.send(call, &self.app_token()?, &passage).await
     }

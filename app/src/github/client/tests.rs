@@ -1,6 +1,7 @@
 //! The client against a server that remembers what it was asked: what is sent, what is repeated, what is understood.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
+mod limits;
 mod server;
 
 use std::time::Duration;

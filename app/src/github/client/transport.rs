@@ -138,8 +138,10 @@ impl Transport {
         token: &SecretString,
         passage: &Passage,
     ) -> Result<Answer, GitHubError> {
-        let answered =
-            if call.archive { self.archive(call, token, passage).await } else { self.once(call, token, passage).await };
+        if call.archive {
+            return self.archive(call, token, passage).await;
+        }
+        let answered = self.once(call, token, passage).await;
         passage.obey(&answered);
         answered
     }
@@ -157,7 +159,7 @@ impl Transport {
             }
         };
         count(&call.method, Some((response.status(), response.headers())));
-        passage.heard(response.headers());
+        passage.heard(response.status(), response.headers());
         let (parts, body) = response.into_parts();
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
@@ -175,7 +177,8 @@ impl Transport {
 
 impl Transport {
     /// Fetches what GitHub redirects to: an archive in somebody else's store, which is asked without our token
-    /// (<https://docs.github.com/en/rest/actions/artifacts#download-an-artifact>: `Location`, good for a minute).
+    /// (<https://docs.github.com/en/rest/actions/artifacts#download-an-artifact>: `Location`, good for a minute). Only
+    /// what GitHub itself answers is obeyed: how busy that store is says nothing of the installation.
     async fn archive(&self, call: &Call, token: &SecretString, passage: &Passage) -> Result<Answer, GitHubError> {
         let request = call.line();
         let gone = |error: NoAnswer| {
@@ -185,15 +188,25 @@ impl Transport {
         let (head, _) = http_request(call, token)?.into_parts();
         let response = send(&self.client, &call.method, &call.url, &head.headers, &Bytes::new()).await.map_err(gone)?;
         count(&call.method, Some((response.status(), response.headers())));
-        passage.heard(response.headers());
-        let response = match elsewhere(&call.url, &response) {
-            Some(target) => {
-                let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(NAME))]);
-                send(&self.client, &Method::GET, &target, &headers, &Bytes::new()).await.map_err(gone)?
-            }
-            None => response,
+        passage.heard(response.status(), response.headers());
+        let Some(target) = elsewhere(&call.url, &response) else {
+            let answered = self.whole(request, response).await;
+            passage.obey(&answered);
+            return answered;
         };
-        let (parts, body) = read(response).await.map_err(gone)?.into_parts();
+        let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(NAME))]);
+        let stored = send(&self.client, &Method::GET, &target, &headers, &Bytes::new()).await.map_err(gone)?;
+        self.whole(request, stored).await
+    }
+
+    /// The answer with all of its body.
+    async fn whole(&self, request: RequestLine, response: reqwest::Response) -> Result<Answer, GitHubError> {
+        let (parts, body) = match read(response).await {
+            Ok(response) => response.into_parts(),
+            Err(NoAnswer { message, maybe_done }) => {
+                return Err(GitHubError::Unreachable { request, message, maybe_done });
+            }
+        };
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
             Err(never) => match never {},

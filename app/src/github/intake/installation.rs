@@ -33,7 +33,7 @@ pub(super) async fn handle(inner: &Inner, event: InstallationEvent) -> Result<Ha
         }
         (_, true) => tracing::warn!(tenant = tenant.as_str(), "the App was suspended; GitHub is told once that ends"),
         _ => {
-            inner.outbox.resume(&tenant, installation.id).await;
+            inner.outbox.resume(installation.id).await;
             let sender = inner.installations.sender(&tenant);
             show_again(inner.store.as_ref(), &sender, inner.clock.now()).await?;
             if action == "new_permissions_accepted" {

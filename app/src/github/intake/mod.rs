@@ -36,7 +36,7 @@ use trouble::Trouble;
 use crate::clock::Clock;
 use crate::crash::crash_point;
 use crate::engine::Engine;
-use crate::github::client::{GitHub, GitHubError, InstallationId, RepositoryName};
+use crate::github::client::{GitHub, GitHubError, Holds, InstallationId, RepositoryName};
 use crate::github::lease::{self, Entered, UnderWay};
 use crate::github::outbox::{Installations, Outbox};
 use crate::github::reconcile::Reconciler;
@@ -46,8 +46,9 @@ use crate::store::{ClaimedDelivery, DeliveryEnd, DeliveryId, NewDelivery, Store}
 const CLAIMS: u32 = 16;
 /// The longest time between two looks into the inbox.
 const POLL: Duration = Duration::from_secs(1);
-/// For how long trouble that passes is waited for: for as long as GitHub would send the delivery again.
-const LONGEST_TROUBLE: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// For how long trouble that passes is waited for. Half a day before GitHub's three days end, within which somebody may
+/// have it send the delivery again.
+const LONGEST_TROUBLE: SignedDuration = SignedDuration::from_hours(60);
 /// How often the handling of a delivery may begin and no end of it be recorded: servers went down with it.
 const MOST_UNENDED: u32 = 10;
 /// The longest pause between two attempts.
@@ -331,7 +332,9 @@ async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Result
     let id = repository::called(inner, (tenant, installation), &repository, delivery).await?;
     match repository::name_now(inner, tenant, repository, (id, delivery)).await? {
         Ok(now) => {
-            Ok(Ok(Scope::new(inner, (tenant.clone(), now, id), inner.github.installation(installation), delivery)))
+            // Deliveries of other installations wait for this one's place.
+            let client = inner.github.installation(installation).holding(Holds::Place);
+            Ok(Ok(Scope::new(inner, (tenant.clone(), now, id), client, delivery)))
         }
         Err(gone) => nothing(gone),
     }
@@ -369,7 +372,7 @@ mod tests {
         502: again at 601
         502: again at 900
         502: again at 607
-        502: again at 259499
+        502: again at 216299
         502: failed
         404: again at 3
         404: failed

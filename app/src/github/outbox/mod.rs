@@ -20,7 +20,6 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowctl_core::execution::TenantId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -79,18 +78,18 @@ impl Outbox {
         self
     }
 
-    /// An installation of this tenant is back: nothing waits for it any more. Where GitHub has asked to be left alone it is
+    /// An installation is back: nothing waits for it any more. Where GitHub has asked to be left alone it is
     /// left alone all the same.
-    pub async fn resume(&self, tenant: &TenantId, installation: u64) {
-        if let Err(error) = sharing::learn(&*self.store, self.github.pace(), tenant, installation).await {
+    pub async fn resume(&self, installation: u64) {
+        if let Err(error) = sharing::learn(&*self.store, self.github.pace(), installation).await {
             tracing::debug!(installation, %error, "what others were told cannot be learnt");
         }
         self.github.pace().resume(installation);
-        self.share_pace(tenant, installation).await;
+        self.share_pace(installation).await;
     }
 
-    async fn share_pace(&self, tenant: &TenantId, installation: u64) {
-        sharing::share(&*self.store, self.github.pace(), tenant, installation).await;
+    async fn share_pace(&self, installation: u64) {
+        sharing::share(&*self.store, self.github.pace(), installation).await;
     }
 
     /// Tells what there is to tell until `shutdown`; then finishes what is under way.
@@ -158,7 +157,7 @@ impl Outbox {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
         }
         // Before the lease ends with the effect: whoever has it next counts on from here.
-        self.share_pace(&effect.tenant, installation).await;
+        self.share_pace(installation).await;
         self.record(effect, entered, end).await;
     }
 
@@ -203,7 +202,7 @@ impl Outbox {
         if installation.is_some_and(|installation| installation.suspended) {
             return Err(Failure::Rests { reason: "the installation is suspended".to_owned(), wait: PARKED });
         }
-        sharing::learn(&*self.store, self.github.pace(), &effect.tenant, id).await?;
+        sharing::learn(&*self.store, self.github.pace(), id).await?;
         let urgency = priority::urgency(effect.priority);
         if let Some(rests) = self.github.pace().rests(id, urgency) {
             return Err(rests.into());
@@ -281,6 +280,7 @@ async fn told_to(writing: &Writing<'_>, repository: &RepositoryName, effect: Eff
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use flowctl_core::execution::TenantId;
     use http::Method;
     use jiff::Timestamp;
     use secrecy::SecretString;
@@ -360,9 +360,9 @@ mod tests {
         let told = one.attempt(&effect()).await;
         one.consequence("execution:1", told.installation, &lost(), 1);
         assert!(rests(&one).await);
-        one.share_pace(&tenant(), 43).await;
+        one.share_pace(43).await;
         assert!(rests(&other).await, "a server that was not told so itself");
-        other.resume(&tenant(), 43).await;
+        other.resume(43).await;
         assert!(!rests(&one).await, "the installation is back");
     }
 
@@ -370,21 +370,21 @@ mod tests {
     async fn every_server_leaves_an_installation_alone_that_one_was_asked_to_and_counts_what_others_told() {
         let database = Database::new().await;
         let (one, other) = (database.server("one"), database.server("other"));
-        let creates = Ask { kind: Kind::Creates, urgency: Urgency::People };
+        let creates = Ask::new(Kind::Creates, Urgency::People);
         // One server uses up what may be made in a minute; another one that goes on waits, as it would itself.
         for _ in 0..80 {
             drop(one.github.pace().enter(43, creates).await.unwrap());
         }
-        one.share_pace(&tenant(), 43).await;
-        sharing::learn(&*database.store, other.github.pace(), &tenant(), 43).await.unwrap();
+        one.share_pace(43).await;
+        sharing::learn(&*database.store, other.github.pace(), 43).await.unwrap();
         assert!(other.github.pace().ready(43, creates).await.is_err());
         let noted = database.store.standings("pace:").await.unwrap();
         let names: Vec<&str> = noted.iter().map(|named| named.name.as_str()).collect();
         assert_eq!(names, ["pace:43"], "no request has a row of its own");
         one.github.pace().pause(43, Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(1));
-        one.share_pace(&tenant(), 43).await;
+        one.share_pace(43).await;
         assert!(rests(&other).await, "a server that was not told so itself");
-        other.resume(&tenant(), 43).await;
+        other.resume(43).await;
         assert!(rests(&one).await, "whatever else has become better");
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Writing<'a> {
         kind: Kind,
         request: impl Future<Output = Result<T, GitHubError>>,
     ) -> Result<T, Failure> {
-        let ask = Ask { kind, urgency: self.client.urgency() };
+        let ask = Ask::new(kind, self.client.urgency());
         self.outbox.github.pace().ready(self.client.id().0, ask).await?;
         // Marked anew before each write: it also tells whether the effect is still ours.
         if !self.is_ours().await? {

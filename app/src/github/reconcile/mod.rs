@@ -21,7 +21,7 @@ pub use missed::{is_reconciled, of_comment, of_head, of_pull_request, of_pusher,
 use missed::{Missed, Place};
 
 use crate::clock::Clock;
-use crate::github::client::{GitHub, GitHubError, InstallationClient, InstallationId, RepositoryName, Urgency};
+use crate::github::client::{GitHub, GitHubError, Holds, InstallationClient, InstallationId, RepositoryName, Urgency};
 use crate::github::whose::{all_names, belongs_to, of_execution};
 use crate::store::{DeliveryId, ExecutionFilter, Heard, Receipt, RepositoryCalled, Store, StoreError};
 
@@ -75,6 +75,54 @@ pub async fn begin(store: &dyn Store, tenant: &TenantId, now: Timestamp) -> Resu
     Ok(at.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(at))
 }
 
+/// What a look goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    since: Timestamp,
+    /// At every repository, or at those with open executions.
+    everywhere: bool,
+}
+
+/// Which look is next.
+struct Looks {
+    usual: Look,
+    /// Of accounts whose look could not be made.
+    put_off: BTreeMap<TenantId, Look>,
+}
+
+impl Looks {
+    fn new(now: Timestamp) -> Self {
+        Self { usual: Look { since: far_back(now), everywhere: true }, put_off: BTreeMap::new() }
+    }
+
+    fn of(&self, tenant: &TenantId) -> Look {
+        self.put_off.get(tenant).copied().unwrap_or(self.usual)
+    }
+
+    fn put_off(&mut self, tenant: &TenantId) {
+        self.put_off.insert(tenant.clone(), self.of(tenant));
+    }
+
+    fn made(&mut self, tenant: &TenantId) {
+        self.put_off.remove(tenant);
+    }
+
+    /// After a look at all accounts that began then.
+    fn go_on_from(&mut self, began: Timestamp) {
+        let since = began.saturating_sub(OVERLAP).unwrap_or(self.usual.since);
+        self.usual = Look { since, everywhere: false };
+    }
+}
+
+fn far_back(now: Timestamp) -> Timestamp {
+    now.saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Whether GitHub may answer the same later.
+fn passes(error: &GitHubError) -> bool {
+    error.is_transient() || matches!(error, GitHubError::Unauthorized { .. } | GitHubError::Suspended { .. })
+}
+
 /// The pull requests of each repository that have open executions.
 type Open = BTreeMap<String, BTreeMap<u64, Vec<Execution>>>;
 
@@ -91,27 +139,29 @@ impl Reconciler {
                 tracing::warn!(%error, "it cannot be recorded since when anything is");
             }
         }
-        let mut since = self.clock.now().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut looks = Looks::new(self.clock.now());
         let mut pause = FIRST_PAUSE;
-        let mut is_first = true;
         while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let began = self.clock.now();
-            let Some(looked) = shutdown.run_until_cancelled(self.look(since, is_first)).await else { return };
+            let Some(looked) = shutdown.run_until_cancelled(self.look(&mut looks)).await else { return };
             match looked {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "found what no delivery had told of"),
+                Ok(found) => {
+                    if found > 0 {
+                        tracing::info!(count = found, "found what no delivery had told of");
+                    }
+                    looks.go_on_from(began);
+                }
                 Err(error) => tracing::warn!(%error, "what was missed could not be looked for; it is tried again"),
             }
-            since = began.saturating_sub(OVERLAP).unwrap_or(since);
-            (pause, is_first) = (PAUSE, false);
+            pause = PAUSE;
         }
     }
 
-    /// Looks once, at every repository or at those with open executions; how much was found that nobody had told of.
+    /// Looks once at each account; how much was found that nobody had told of.
     ///
     /// # Errors
-    /// Where the store does not answer. An account whose GitHub does not answer waits for the next look.
-    pub async fn look(&self, since: Timestamp, everywhere: bool) -> Result<usize, ReconcileError> {
+    /// Where the store does not answer. An account whose GitHub does not answer has the same look made next time.
+    async fn look(&self, looks: &mut Looks) -> Result<usize, ReconcileError> {
         let before = self.clock.now().saturating_sub(KEPT).unwrap_or(Timestamp::UNIX_EPOCH);
         while self.store.forget_heard(before, FORGOTTEN).await? == u64::from(FORGOTTEN) {}
         let mut found = 0;
@@ -126,15 +176,25 @@ impl Reconciler {
             let Some(current) = current.filter(|current| !current.deleted) else { continue };
             if current.suspended {
                 if !self.is_lifted(&tenant, current.id).await? {
+                    looks.put_off(&tenant);
                     continue;
                 }
                 found += 1;
             }
-            let client = self.github.installation(InstallationId(current.id)).with_urgency(Urgency::Reconciliation);
-            match self.account(&tenant, &client, since, everywhere).await {
-                Ok(count) => found += count,
+            let client = self.github.installation(InstallationId(current.id));
+            let client = client.with_urgency(Urgency::Reconciliation).holding(Holds::Nothing);
+            match self.account(&tenant, &client, looks.of(&tenant)).await {
+                Ok(count) => {
+                    looks.made(&tenant);
+                    found += count;
+                }
                 Err(ReconcileError::GitHub(error)) => {
                     tracing::warn!(tenant = tenant.as_str(), %error, "what was missed could not be looked for");
+                    if passes(&error) {
+                        looks.put_off(&tenant);
+                    } else {
+                        looks.made(&tenant);
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -162,10 +222,11 @@ impl Reconciler {
         &self,
         tenant: &TenantId,
         client: &InstallationClient,
-        since: Timestamp,
-        everywhere: bool,
+        Look { since, everywhere }: Look,
     ) -> Result<usize, ReconcileError> {
-        let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
+        let now = self.clock.now();
+        // A look that was put off again and again goes no further back than it is kept what was dealt with.
+        let since = since.max(far_back(now)).max(begin(self.store.as_ref(), tenant, now).await?);
         let open = self.open(tenant).await?;
         let mut names: BTreeSet<String> = open.keys().cloned().collect();
         if everywhere {
@@ -246,8 +307,8 @@ impl Reconciler {
         repository: &RepositoryName,
         number: u64,
     ) -> Result<usize, ReconcileError> {
-        let since = self.clock.now().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = since.max(begin(self.store.as_ref(), tenant, self.clock.now()).await?);
+        let now = self.clock.now();
+        let since = far_back(now).max(begin(self.store.as_ref(), tenant, now).await?);
         let place = self.place(tenant, client, repository).await?;
         let mut found = self.is_known(&place, repository).await?;
         for comment in client.comments_of(&place.name, number, since).await? {
@@ -383,5 +444,72 @@ impl Reconciler {
             tracing::info!(delivery = id.0, "no delivery had told of it");
         }
         Ok(usize::from(receipt == Receipt::Stored))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::github::client::Timing;
+    use crate::settings::GitHubSettings;
+    use crate::store::{Installation, SqliteStore};
+
+    /// A reconciler whose GitHub cannot be reached.
+    fn away(store: Arc<dyn Store>, now: Timestamp) -> Reconciler {
+        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+        let settings = GitHubSettings {
+            api_url: nowhere.clone(),
+            web_url: nowhere,
+            app_id: 99,
+            private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
+            webhook_secret: SecretString::from("secret"),
+            write_interval: Duration::ZERO,
+            timing: Timing::default(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(now));
+        let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
+        Reconciler::new(store, github, clock)
+    }
+
+    #[tokio::test]
+    async fn an_account_that_could_not_be_looked_through_after_an_outage_never_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        for (id, name, suspended) in [(42, "acme", false), (43, "hub-org", true), (44, "empty-org", false)] {
+            let account = TenantId(name.to_owned());
+            store.upsert_installation(Installation { id, account, suspended, deleted: false }).await.unwrap();
+        }
+        store.commit(crate::store::conformance::drafting(1)).await.unwrap();
+        let mut looks = Looks::new(now);
+        let first = looks.usual;
+        assert_eq!(away(Arc::clone(&store), now).look(&mut looks).await.unwrap(), 0);
+        looks.go_on_from(now);
+        let next = |name: &str| looks.of(&TenantId(name.to_owned()));
+        assert_eq!((next("acme"), next("hub-org")), (first, first));
+        assert_eq!(next("empty-org"), looks.usual);
+    }
+
+    #[test]
+    fn the_look_of_an_account_that_could_not_be_made_is_made_with_the_next_one() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let (one, other) = (TenantId("octo-org".to_owned()), TenantId("hub-org".to_owned()));
+        let mut looks = Looks::new(now);
+        let first = looks.of(&one);
+        assert_eq!(first, Look { since: now - FIRST_LOOK, everywhere: true });
+        for _ in 0..2 {
+            looks.put_off(&one);
+            looks.made(&other);
+            looks.go_on_from(now);
+            assert_eq!(looks.of(&one), first);
+            assert_eq!(looks.of(&other), Look { since: now - OVERLAP, everywhere: false });
+        }
+        looks.made(&one);
+        assert_eq!(looks.of(&one), looks.of(&other));
     }
 }

@@ -17,12 +17,12 @@ pub(super) const WRITES_PER_MINUTE: u64 = 140;
 /// Requests of one installation that one server has under way: four servers together stay within GitHub's 100.
 pub(super) const AT_ONCE: usize = 25;
 
-/// How long GitHub's minute and hour are, and how long is waited with a lease in hand.
+/// How long GitHub's minute and hour are, and how long is waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     pub(super) minute: Duration,
     pub(super) hour: Duration,
-    /// A longer wait gives back what is done.
+    /// A longer wait gives back what is done under a lease.
     pub(super) longest_wait: Duration,
 }
 
@@ -40,6 +40,15 @@ impl Timing {
         let Self { minute, hour, longest_wait } = Self::default();
         let times = times.max(1);
         Self { minute: minute / times, hour: hour / times, longest_wait: longest_wait / times }
+    }
+
+    /// How long somebody waits who holds this meanwhile.
+    pub(super) fn longest_wait_of(self, holds: Holds) -> Duration {
+        match holds {
+            Holds::Place => self.longest_wait / 10,
+            Holds::Lease => self.longest_wait,
+            Holds::Nothing => self.minute * 2,
+        }
     }
 
     /// How long what is under way is waited for before it is looked at again: its end is told of.
@@ -116,6 +125,18 @@ impl Urgency {
     }
 }
 
+/// What whoever asks holds, and keeps from others while he waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// One of the few places of intake, which other installations want as well.
+    Place,
+    /// A lease, such as that of an installation's writes.
+    #[default]
+    Lease,
+    /// Nothing.
+    Nothing,
+}
+
 /// A request that is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ask {
@@ -123,6 +144,15 @@ pub struct Ask {
     pub kind: Kind,
     /// Who waits for it.
     pub urgency: Urgency,
+    /// What waits with it.
+    pub holds: Holds,
+}
+
+impl Ask {
+    /// Of somebody who holds a lease.
+    pub const fn new(kind: Kind, urgency: Urgency) -> Self {
+        Self { kind, urgency, holds: Holds::Lease }
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct Installation {
     noted: Option<u64>,
     /// Told of each end of a request, and of all else that may let another one begin.
     pub(super) changed: Arc<Notify>,
+    /// Held by who learns or notes what was asked and told.
+    pub(super) sharing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A request that was made.
@@ -81,7 +83,7 @@ impl Installation {
     /// Whether something of this urgency is not to be begun.
     pub(super) fn rests(&self, urgency: Urgency, here: Here) -> Option<Blocked> {
         let parked = here.until(self.parked_until).map(|until| Blocked { until, because: Because::Parked });
-        let hour = self.hour(Ask { kind: Kind::Reads, urgency }, here);
+        let hour = self.hour(Ask::new(Kind::Reads, urgency), here);
         [parked, self.asked_to_rest(here), hour].into_iter().flatten().max_by_key(|blocked| blocked.until)
     }
 

@@ -15,6 +15,8 @@ use super::{Here, Rules};
 
 /// Reads are noted as so many within a time of this length, in milliseconds.
 const SLOT: i64 = 1_000;
+/// How far before its end reads of a slot are taken to be: longer than noting them again makes them younger.
+const BEFORE_ITS_END: i64 = 10;
 
 /// What an installation was asked and told lately, and until when it is to be left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +69,8 @@ impl Lately {
         let mut all: Vec<Spent> = changed.map(|moment| spent(moment, Kind::Changes)).collect();
         all.extend(created.iter().map(|moment| spent(*moment, Kind::Creates)));
         for (second, count) in &self.read {
-            // As if they had been made at its end.
-            let moment = second.saturating_add(1).saturating_mul(SLOT);
+            // As if they had been made at its end, and still within it: whoever notes them again does so for the same second.
+            let moment = second.saturating_mul(SLOT).saturating_add(SLOT - BEFORE_ITS_END);
             let read = spent(moment.min(here.now.as_millisecond()), Kind::Reads);
             all.extend(std::iter::repeat_n(read, usize::try_from(*count).unwrap_or_default().min(MOST_READS)));
         }

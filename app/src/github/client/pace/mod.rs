@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-pub use ask::{Ask, Kind, Timing, Urgency};
+pub use ask::{Ask, Holds, Kind, Timing, Urgency};
 pub(crate) use lately::Lately;
 
 use installation::{Blocked, Installation};
@@ -137,7 +138,7 @@ impl Pace {
     /// Waits until a request could be made, and counts nothing.
     ///
     /// # Errors
-    /// How long to come back later, where that is longer than anybody should wait with a lease in hand.
+    /// How long to come back later, where that is longer than anybody should wait with what he holds.
     pub async fn ready(&self, installation: u64, ask: Ask) -> Result<(), Rests> {
         self.wait(installation, ask, false).await
     }
@@ -152,7 +153,7 @@ impl Pace {
     }
 
     async fn wait(&self, installation: u64, ask: Ask, enters: bool) -> Result<(), Rests> {
-        let began = Instant::now();
+        let (began, longest_wait) = (Instant::now(), self.rules.timing.longest_wait_of(ask.holds));
         loop {
             let changed = self.with(installation, |state| Arc::clone(&state.changed));
             let mut changed = std::pin::pin!(changed.notified());
@@ -162,7 +163,7 @@ impl Pace {
             let Some(blocked) = self.with(installation, |state| state.enter(ask, here, &self.rules, enters)) else {
                 return Ok(());
             };
-            if blocked.until.duration_since(began) > self.rules.timing.longest_wait {
+            if blocked.until.duration_since(began) > longest_wait {
                 return Err(blocked.rests(here.at));
             }
             tokio::select! {
@@ -170,6 +171,13 @@ impl Pace {
                 () = changed => {}
             }
         }
+    }
+
+    /// Whoever learns or notes what an installation was asked and told holds this meanwhile: what is being noted here is
+    /// not learnt as if another server had done it.
+    pub(crate) async fn sharing(&self, installation: u64) -> OwnedMutexGuard<()> {
+        let sharing = self.with(installation, |state| Arc::clone(&state.sharing));
+        sharing.lock_owned().await
     }
 
     /// Takes over what was noted of an installation for the `noted`th time, unless that or more is known here.
@@ -220,9 +228,9 @@ pub(in crate::github) struct Passage {
 }
 
 impl Passage {
-    /// Learns what an answer says of the hour.
-    pub(super) fn heard(&self, headers: &HeaderMap) {
-        if let Some(left) = Left::of(headers) {
+    /// Learns what an answer says of the hour. Where the token was not taken it says that of whoever asks without one.
+    pub(super) fn heard(&self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(left) = Left::of(headers).filter(|_| status != StatusCode::UNAUTHORIZED) {
             self.pace.with(self.installation, |state| state.heard(left));
         }
     }

@@ -6,9 +6,9 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
-const READ: Ask = Ask { kind: Kind::Reads, urgency: Urgency::People };
-const CHANGE: Ask = Ask { kind: Kind::Changes, urgency: Urgency::People };
-const CREATE: Ask = Ask { kind: Kind::Creates, urgency: Urgency::People };
+const READ: Ask = Ask::new(Kind::Reads, Urgency::People);
+const CHANGE: Ask = Ask::new(Kind::Changes, Urgency::People);
+const CREATE: Ask = Ask::new(Kind::Creates, Urgency::People);
 
 /// Goes on with tokio's time, which tests pause.
 struct Going(Instant);
@@ -94,6 +94,22 @@ async fn a_pause_binds_reads_and_writes_and_no_success_lifts_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_holds_nothing_waits_and_who_holds_a_place_that_others_wait_for_gives_it_back() {
+    let pace = pace(Duration::ZERO);
+    let waits = async |holds, seconds| {
+        pace.pause(1, in_seconds(&pace, seconds));
+        let began = Instant::now();
+        let entered = pace.enter(1, Ask { holds, ..READ }).await.is_ok();
+        tokio::time::sleep(Duration::from_secs(seconds.unsigned_abs()).saturating_sub(began.elapsed())).await;
+        entered
+    };
+    for (holds, longest) in [(Holds::Place, 2), (Holds::Lease, 20), (Holds::Nothing, 120)] {
+        assert!(waits(holds, longest).await, "{holds:?}");
+        assert!(!waits(holds, longest + 1).await, "{holds:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_looks_for_what_was_missed_leaves_points_to_people() {
     let pace = pace(Duration::ZERO);
     let looking = Ask { urgency: Urgency::Reconciliation, ..READ };
@@ -140,13 +156,13 @@ async fn what_is_left_of_the_hour_holds_until_the_hour_is_over() {
         headers
     };
     let passage = pace.enter(1, READ).await.unwrap();
-    passage.heard(&says(90));
+    passage.heard(StatusCode::OK, &says(90));
     drop(passage);
     let rests = |urgency| pace.rests(1, urgency).map(|rests| (rests.because, rests.wait.as_secs()));
     assert_eq!(rests(Urgency::People), None);
     assert_eq!(rests(Urgency::Timeline), Some((Because::Hour, 601)));
     let passage = pace.enter(1, READ).await.unwrap();
-    passage.heard(&says(0));
+    passage.heard(StatusCode::OK, &says(0));
     drop(passage);
     assert_eq!(rests(Urgency::People), Some((Because::Hour, 601)));
     assert!(pace.enter(1, Ask { kind: Kind::AsksLimit, ..READ }).await.is_ok(), "asking for the limit costs nothing");
@@ -189,6 +205,27 @@ async fn what_two_servers_read_at_once_is_put_together() {
     tokio::time::sleep(MINUTE + Duration::from_secs(1)).await;
     assert!(one.enter(1, READ).await.is_ok());
     assert_eq!(one.with_news(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_grows_old_however_often_servers_note_it_for_each_other() {
+    let (one, other) = (pace(Duration::ZERO), pace(Duration::ZERO));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..POINTS {
+        drop(one.enter(1, READ).await.unwrap());
+    }
+    for turn in 0..62 {
+        let (from, to) = if turn % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        // A pause that is over is news, and binds nobody.
+        from.pause(1, in_seconds(from, 0));
+        share(from, to, turn);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    for pace in [&one, &other] {
+        for read in 0..POINTS {
+            assert!(pace.enter(1, READ).await.is_ok(), "read {read} of a new minute");
+        }
+    }
 }
 
 /// GitHub's limits on one installation, by the pages that this room names: points, and content.
