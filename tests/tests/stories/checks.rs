@@ -20,6 +20,7 @@ async fn nth(stage: &Stage, number: u64, process: &str, count: usize) -> CheckRu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_asked_for_again_is_followed_by_one_that_says_the_same() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    stage.expect("POST", "check-runs");
     let number = stage.pull_request("release-1.4");
     let first = stage.concluded(number, "release", "action_required").await;
     let validated = nth(&stage, number, "validate", 1).await;

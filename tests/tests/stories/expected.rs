@@ -15,6 +15,8 @@ pub struct Expected {
     processes: Vec<String>,
     /// `METHOD /path`, with `*` for any one part of the path.
     declared: Mutex<Vec<String>>,
+    /// Where every story may see what is ordinary.
+    repositories: Mutex<Vec<String>>,
 }
 
 impl Expected {
@@ -22,7 +24,7 @@ impl Expected {
         let named =
             definitions.iter().filter_map(|(_, yaml)| yaml.lines().find_map(|line| line.strip_prefix("name: ")));
         let processes = named.chain(["validate"]).map(|name| name.trim().to_owned()).collect();
-        Self { processes, declared: Mutex::default() }
+        Self { processes, declared: Mutex::default(), repositories: Mutex::new(vec![REPOSITORY.to_owned()]) }
     }
 
     /// Those of these requests that are writes which nobody expected.
@@ -38,15 +40,26 @@ impl Expected {
         told.filter(|told| !declared.iter().any(|pattern| fits(pattern, told))).collect()
     }
 
+    /// The repository that a path is in, where a story plays there, and the rest of the path.
+    fn within<'a>(&self, path: &'a str) -> Option<(String, &'a str)> {
+        let repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest =
+            |repository: &String| path.strip_prefix("/repos/")?.strip_prefix(repository.as_str())?.strip_prefix('/');
+        repositories.iter().find_map(|repository| Some((repository.clone(), rest(repository)?)))
+    }
+
     /// Whether a write is one that every story may see; `once` holds what may be made a single time.
     fn is_ordinary(&self, request: &RequestRecord, once: &mut BTreeSet<String>) -> bool {
+        let Some((repository, rest)) = self.within(&request.path) else { return false };
         let body: Value =
             request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
-        let parts: Vec<&str> = request.path.split('/').skip(4).collect();
+        let parts: Vec<&str> = rest.split('/').collect();
+        let is_done = (200..300).contains(&request.status);
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["check-runs"]) => {
                 let process = body["name"].as_str().and_then(|name| name.strip_prefix("flowctl / "));
-                process.is_some_and(|process| self.processes.iter().any(|known| known == process))
+                let is_known = process.is_some_and(|process| self.processes.iter().any(|known| known == process));
+                is_known && (!is_done || once.insert(format!("{repository} {}", timeless(body))))
             }
             ("PATCH", ["check-runs", _] | ["issues", "comments", _]) => true,
             ("POST", ["issues", issue, "comments"]) => {
@@ -54,14 +67,22 @@ impl Expected {
                 let is_known = ["execution:", "reply:comment:", "reply:review:"]
                     .iter()
                     .any(|kind| mark.starts_with(&format!("<!-- flowctl:{kind}")));
-                is_known && once.insert(format!("{issue} {mark}"))
+                is_known && once.insert(format!("{repository} {issue} {mark}"))
             }
             ("POST", ["issues", "comments", comment, "reactions"]) => {
-                once.insert(format!("{comment} {}", body["content"]))
+                once.insert(format!("{repository} {comment} {}", body["content"]))
             }
             _ => false,
         }
     }
+}
+
+/// A check run as people see it: what was written twice differs in its times alone.
+fn timeless(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|field, _| !matches!(field.as_str(), "started_at" | "completed_at"));
+    }
+    body
 }
 
 fn fits(pattern: &str, told: &str) -> bool {
@@ -70,6 +91,12 @@ fn fits(pattern: &str, told: &str) -> bool {
 }
 
 impl Stage {
+    /// What every story may see belongs to this one in another repository, too.
+    pub fn plays_in(&self, repository: &str) {
+        let mut repositories = self.expected.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        repositories.push(repository.to_owned());
+    }
+
     /// Such writes to the repository belong to this story: method, and path with `*` for any one part.
     pub fn expect(&self, method: &str, path: &str) {
         self.expect_in(REPOSITORY, method, path);
@@ -132,7 +159,7 @@ async fn a_second_comment_that_a_story_forgets_fails_it() {
 }
 
 #[test]
-fn a_cancelled_run_and_another_check_are_no_ordinary_writes() {
+fn what_belongs_to_no_story_or_is_written_twice_is_no_ordinary_write() {
     let expected = Expected::of(&[("release", RELEASE)]);
     let write = |method: &str, path: &str, body: &'static str| RequestRecord {
         at: jiff::Timestamp::UNIX_EPOCH,
@@ -145,15 +172,21 @@ fn a_cancelled_run_and_another_check_are_no_ordinary_writes() {
     let asked = r#"{"body": "<!-- flowctl:execution:1 -->"}"#;
     let requests = [
         write("POST", "check-runs", r#"{"name": "flowctl / release"}"#),
+        write("POST", "check-runs", r#"{"name": "flowctl / release", "completed_at": "2026-03-01T12:00:00Z"}"#),
+        write("POST", "check-runs", r#"{"name": "flowctl / release", "conclusion": "success"}"#),
         write("POST", "check-runs", r#"{"name": "flowctl / deploy"}"#),
+        write("PATCH", "issues/comments/7", asked),
         write("POST", "issues/1/comments", asked),
         write("POST", "issues/2/comments", asked),
         write("POST", "issues/1/comments", asked),
         write("POST", "issues/1/comments", r#"{"body": "hello"}"#),
         write("POST", "actions/runs/7/cancel", ""),
+        RequestRecord { path: "/repos/octo-org/other/issues/1/comments".to_owned(), ..write("POST", "", asked) },
     ];
     let unexpected = expected.unexpected(&requests);
     let of_repository: Vec<_> = unexpected.iter().map(|told| told.replace("/repos/octo-org/shop/", "")).collect();
     let comment = "POST issues/1/comments";
-    assert_eq!(of_repository, ["POST check-runs", comment, comment, "POST actions/runs/7/cancel"]);
+    let check = "POST check-runs";
+    let other = "POST /repos/octo-org/other/issues/1/comments";
+    assert_eq!(of_repository, [check, check, comment, comment, "POST actions/runs/7/cancel", other]);
 }

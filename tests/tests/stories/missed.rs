@@ -106,6 +106,7 @@ async fn recheck_in_a_renamed_repository_looked_at_no_review() {
     stage.concluded(number, "release", "action_required").await;
     stage.seconds_pass();
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in("octo-org/store");
     let name = "octo-org/store";
     stage.hub.faults.add(FaultRule::new(Fault::LoseDelivery).path("pull_request_review"));
     stage.hub.review(name, "dave", number, ReviewState::Approved, "").unwrap();
@@ -150,6 +151,7 @@ async fn a_renamed_repository_goes_on_under_its_new_name() {
     stage.concluded(number, "release", "action_required").await;
     stage.seconds_pass();
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in("octo-org/store");
     for lead in ["bob", "dave"] {
         stage.hub.comment("octo-org/store", lead, number, "/approve leads").unwrap();
     }

@@ -48,6 +48,7 @@ jobs: {release: {runs-on: ubuntu-latest, steps: [{run: make release}]}}
 /// number of the first one, and the server has heard of it.
 async fn renamed(stage: &Stage) {
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in(STORE);
     let text = |text: &str| Some(FileContent { bytes: text.as_bytes().to_vec(), executable: false });
     let files = Files::from([
         (WORKFLOW.0.to_owned(), text(WORKFLOW.1)),
@@ -143,6 +144,7 @@ async fn an_execution_was_cancelled_as_deleted_when_nobody_had_told_that_its_rep
     stage.concluded(number, "ask", "action_required").await;
     stage.end().await;
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in(STORE);
     let process = FileContent { bytes: ASK.as_bytes().to_vec(), executable: false };
     let files = Files::from([(".flow/processes/ask.yaml".to_owned(), Some(process))]);
     stage.hub.create_repository(REPOSITORY, &files).unwrap();
@@ -173,6 +175,7 @@ async fn two_of_a_group_ran_side_by_side_once_their_repository_was_renamed() {
     let number = stage.pull_request("feature");
     stage.concluded(number, "ask", "action_required").await;
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in(STORE);
     let files = BTreeMap::from([("new.md".to_owned(), Some("new\n".to_owned()))]);
     let new =
         OpenPullRequest { title: "other".to_owned(), head: "other".to_owned(), files, ..OpenPullRequest::default() };
@@ -201,6 +204,7 @@ async fn a_group_that_the_queue_of_a_renamed_repository_dropped_stayed_open() {
     };
     stage.eventually("the question", || concluded(REPOSITORY, "action_required")).await;
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in(STORE);
     stage.hub.destroy_merge_group(STORE, &group, "dequeued").unwrap();
     stage.eventually("its end", || concluded(STORE, "cancelled")).await;
 }

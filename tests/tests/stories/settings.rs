@@ -50,6 +50,7 @@ async fn settings_that_changed_while_a_repository_got_another_name_were_told_by_
     let number = stage.pull_request("feature");
     stage.concluded(number, "release", "action_required").await;
     stage.hub.rename_repository(REPOSITORY, "store").unwrap();
+    stage.plays_in("octo-org/store");
     let lax = BTreeMap::from([(".flow/flow.yaml".to_owned(), Some("validate: {}\n".to_owned()))]);
     stage.hub.push("octo-org/store", "gina", "main", "Faster", &lax).unwrap();
     let told = stage.until_told("settings.changed").await;
