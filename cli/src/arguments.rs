@@ -230,8 +230,9 @@ pub enum RunFormat {
 
 /// `dev`
 #[derive(Debug, Args)]
-#[command(after_help = "Without a terminal and without --scenario, `demo` plays and the program ends.
-On a repository of your own --scenario must say then who acts.")]
+#[command(
+    after_help = "Without a terminal and without --scenario, `demo` plays and the program ends; on a repository of your own --scenario must say who acts."
+)]
 pub struct DevArguments {
     /// A repository with `.flow/`; without it: a sample
     #[arg(value_hint = ValueHint::DirPath)]

@@ -9,12 +9,14 @@ use crate::arguments::{AnswerForm, ClientFormat};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::forms::Form;
+use crate::questions;
 use crate::terminal::{self, is_interactive};
 use crate::views;
 use crate::words::{mapping, pairs};
 
 /// Answers a form in somebody's name.
 pub async fn answer(client: &Client, given: &AnswerForm) -> anyhow::Result<Exit> {
+    questions::end_when_interrupted(|| {})?;
     tokio::select! {
         // Listened for before anything is asked: a question makes a signal of Ctrl-C.
         biased;

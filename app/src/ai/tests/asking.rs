@@ -75,12 +75,12 @@ async fn an_answer_was_longer_than_the_context_window_of_its_model() {
     let server = Server::start(|_| spoken("openai", "hel", "lo")).await;
     let asked = simple().about_tokens();
     for (room, own, expected) in [
-        (Some(100_000), None, Some(USUAL_ANSWER)),
-        (Some(1_000), None, Some(1_000)),
-        (Some(1_000), Some(50), Some(50)),
-        (Some(256), None, Some(256)),
-        (Some(255), None, None),
-        (None, None, Some(USUAL_ANSWER)),
+        (Some(100_000), None, USUAL_ANSWER),
+        (Some(1_000), None, 1_000),
+        (Some(1_000), Some(50), 50),
+        (Some(256), None, 256),
+        (Some(255), None, 256),
+        (None, None, USUAL_ANSWER),
     ] {
         let window = room.map(|room| format!("context_window = {}\n", asked + room)).unwrap_or_default();
         let table = format!("[[price]]\nmodel = \"openai/model-1\"\ninput = \"1 USD\"\noutput = \"1 USD\"\n{window}");
@@ -89,14 +89,9 @@ async fn an_answer_was_longer_than_the_context_window_of_its_model() {
         let question = Question { model: resolved.model.clone(), max_output_tokens: own, ..simple() };
         let (journal, recorded) = Journal::in_memory(Vec::new());
         let before = server.seen().len();
-        let answered = Asking::new(&providers, resolved, journal, Limits::default()).ask(&question).await;
-        assert_eq!(reserved(&recorded.entries()), expected.into_iter().collect::<Vec<_>>(), "{room:?}");
-        assert_eq!(server.seen().len() - before, usize::from(expected.is_some()));
-        if expected.is_none() {
-            let AskFailure::Provider(error) = answered.unwrap_err() else { panic!("nobody was asked") };
-            assert_eq!(error.class, ErrorClass::Refused);
-            assert!(error.message.contains("no answer of 256 fits beside it"), "{}", error.message);
-        }
+        Asking::new(&providers, resolved, journal, Limits::default()).ask(&question).await.unwrap();
+        assert_eq!(reserved(&recorded.entries()), [expected], "{room:?}");
+        assert_eq!(server.seen().len() - before, 1);
     }
 }
 

@@ -31,6 +31,7 @@ pub use people::you;
 
 use crate::arguments::{RunArguments, RunFormat};
 use crate::exit::{Exit, is_interrupted};
+use crate::questions;
 use crate::terminal::{self, TYPE};
 use crate::timeline::{Follower, table};
 
@@ -79,6 +80,9 @@ async fn until_interrupted(
     said: people::Said,
     tell: bool,
 ) -> anyhow::Result<Option<Exit>> {
+    let kept = format!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
+    let told = kept.clone();
+    questions::end_when_interrupted(move || anstream::eprintln!("{told}"))?;
     let followed = tokio::select! {
         // Listened for before anything is asked: a question makes a signal of Ctrl-C.
         biased;
@@ -90,7 +94,7 @@ async fn until_interrupted(
     match followed.filter(|followed| !followed.as_ref().is_err_and(is_interrupted)) {
         Some(followed) => followed.map(Some),
         None => {
-            anstream::eprintln!("\ninterrupted; it is kept: {TYPE}{}{TYPE:#}", bench.resume(id));
+            anstream::eprintln!("{kept}");
             Ok(None)
         }
     }
