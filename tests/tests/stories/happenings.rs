@@ -81,6 +81,7 @@ async fn a_deployment_goes_on_once_its_process_completed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_rejected_with_the_reason() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect("POST", "actions/runs/*/deployment_protection_rule");
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();
     let run = stage.hub.request_deployment(REPOSITORY, "alice", "production", "main").unwrap();
     let asking = on_commit(&stage, &head, "gate", asks).await;
