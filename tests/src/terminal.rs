@@ -12,6 +12,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 /// How long somebody waits for a question, and for the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two looks whether a program has ended.
+const MOMENT: Duration = Duration::from_secs(1);
+const CTRL_C: &str = "\u{3}";
+
 /// A pseudo-terminal with a program at it.
 pub struct Terminal;
 
@@ -49,10 +53,19 @@ impl Terminal {
             keyboard.write_all(typed.as_bytes()).unwrap();
         }
         let began = Instant::now();
-        while let Ok(part) = shown.recv_timeout(PATIENCE.saturating_sub(began.elapsed())) {
-            all.push_str(&part);
+        let presses_again = answers.last().is_some_and(|(_, typed)| *typed == CTRL_C);
+        loop {
+            match shown.recv_timeout(MOMENT) {
+                Ok(part) => all.push_str(&part),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                // Nobody's signal here: what is typed before the program reads keys is lost.
+                Err(mpsc::RecvTimeoutError::Timeout) if presses_again => {
+                    let _ = keyboard.write_all(CTRL_C.as_bytes());
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end: {all}");
         }
-        assert!(began.elapsed() < PATIENCE, "it does not end: {all}");
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(code), "{status}: {all}");
         all
