@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use flowctl_sandbox::RequestRecord;
 use serde_json::Value;
@@ -156,6 +157,11 @@ async fn a_second_comment_that_a_story_forgets_fails_it() {
     stage.comment(number, "/approve leads").said_by("bob");
     let is_back = || (!stage.app_comments(number, "<!-- flowctl:execution:").is_empty()).then_some(());
     stage.eventually("the comment again", is_back).await;
+    // A request is noted once it is answered, a moment after what it does.
+    let until = Instant::now() + Duration::from_secs(10);
+    while stage.unexpected().is_empty() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]
