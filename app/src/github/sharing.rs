@@ -95,13 +95,12 @@ async fn exchange(store: &dyn Store, pace: &Pace) -> Result<(), StoreError> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use jiff::{SignedDuration, Timestamp};
-    use secrecy::SecretString;
 
     use super::*;
-    use crate::clock::{Clock, FixedClock};
+    use crate::clock::FixedClock;
     use crate::github::client::pace::{Ask, Kind};
-    use crate::github::client::{Because, Timing, Urgency};
-    use crate::settings::GitHubSettings;
+    use crate::github::client::tests::nowhere;
+    use crate::github::client::{Because, Urgency};
     use crate::store::{Installation, SqliteStore};
 
     const CREATE: Ask = Ask::new(Kind::Creates, Urgency::People);
@@ -113,18 +112,7 @@ mod tests {
     }
 
     fn server() -> GitHub {
-        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
-        let settings = GitHubSettings {
-            api_url: nowhere.clone(),
-            web_url: nowhere,
-            app_id: 99,
-            private_key: SecretString::from(include_str!("client/testdata/app-key.pem")),
-            webhook_secret: SecretString::from("secret"),
-            write_interval: Duration::ZERO,
-            timing: Timing::default(),
-        };
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
-        GitHub::new(&settings, clock).unwrap()
+        nowhere(Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH)))
     }
 
     fn in_a_minute() -> Timestamp {

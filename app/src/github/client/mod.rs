@@ -123,4 +123,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::github) mod tests;

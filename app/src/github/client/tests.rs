@@ -28,7 +28,12 @@ struct World {
     github: GitHub,
 }
 
-fn github(api_url: &Url, clock: &Arc<FixedClock>) -> GitHub {
+/// A GitHub that cannot be reached.
+pub(in crate::github) fn nowhere(clock: Arc<dyn Clock>) -> GitHub {
+    github(&"http://127.0.0.1:9/".parse().unwrap(), clock)
+}
+
+fn github(api_url: &Url, clock: Arc<dyn Clock>) -> GitHub {
     let settings = GitHubSettings {
         api_url: api_url.clone(),
         web_url: api_url.clone(),
@@ -38,14 +43,14 @@ fn github(api_url: &Url, clock: &Arc<FixedClock>) -> GitHub {
         write_interval: Duration::ZERO,
         timing: Timing::default(),
     };
-    GitHub::new(&settings, Arc::clone(clock) as Arc<dyn Clock>).unwrap()
+    GitHub::new(&settings, clock).unwrap()
 }
 
 impl World {
     async fn new() -> Self {
         let server = Server::start().await;
         let clock = Arc::new(FixedClock::new(NOW.parse().unwrap()));
-        let github = github(&server.url.join("api/v3").unwrap(), &clock);
+        let github = github(&server.url.join("api/v3").unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
         Self { server, clock, github }
     }
 
@@ -211,7 +216,7 @@ async fn a_connection_that_never_stood_is_told_from_one_that_broke() {
         }
         drop(listener);
     });
-    let installation = github(&url, &clock).installation(InstallationId(42));
+    let installation = github(&url, clock).installation(InstallationId(42));
     let error = installation.create_comment(&repository(), 7, "x").await.unwrap_err();
     assert!(matches!(error, GitHubError::Unreachable { maybe_done: true, .. }), "{error}");
     assert!(error.is_transient() && error.may_have_happened());

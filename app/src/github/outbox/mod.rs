@@ -283,13 +283,12 @@ mod tests {
     use flowctl_core::execution::TenantId;
     use http::Method;
     use jiff::Timestamp;
-    use secrecy::SecretString;
 
     use super::*;
     use crate::clock::FixedClock;
     use crate::github::client::pace::{Ask, Kind};
-    use crate::github::client::{GitHubError, RequestLine, Timing, Urgency};
-    use crate::settings::GitHubSettings;
+    use crate::github::client::tests::nowhere;
+    use crate::github::client::{GitHubError, RequestLine, Urgency};
     use crate::store::{Installation, SqliteStore};
 
     /// Servers on one database, where installation 43 is octo-org's.
@@ -309,18 +308,8 @@ mod tests {
         }
 
         fn server(&self, name: &str) -> Outbox {
-            let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
-            let settings = GitHubSettings {
-                api_url: nowhere.clone(),
-                web_url: nowhere,
-                app_id: 99,
-                private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
-                webhook_secret: SecretString::from("secret"),
-                write_interval: Duration::ZERO,
-                timing: Timing::default(),
-            };
             let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::UNIX_EPOCH));
-            let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
+            let github = nowhere(Arc::clone(&clock));
             Outbox::new(Arc::clone(&self.store), github, clock, (name, Duration::from_secs(30)))
         }
     }

@@ -450,28 +450,16 @@ impl Reconciler {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
-    use secrecy::SecretString;
 
     use super::*;
     use crate::clock::FixedClock;
-    use crate::github::client::Timing;
-    use crate::settings::GitHubSettings;
+    use crate::github::client::tests::nowhere;
     use crate::store::{Installation, SqliteStore};
 
     /// A reconciler whose GitHub cannot be reached.
     fn away(store: Arc<dyn Store>, now: Timestamp) -> Reconciler {
-        let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
-        let settings = GitHubSettings {
-            api_url: nowhere.clone(),
-            web_url: nowhere,
-            app_id: 99,
-            private_key: SecretString::from(include_str!("../client/testdata/app-key.pem")),
-            webhook_secret: SecretString::from("secret"),
-            write_interval: Duration::ZERO,
-            timing: Timing::default(),
-        };
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(now));
-        let github = GitHub::new(&settings, Arc::clone(&clock)).unwrap();
+        let github = nowhere(Arc::clone(&clock));
         Reconciler::new(store, github, clock)
     }
 
