@@ -10,29 +10,12 @@ use flowctl_core::definition::workflows::Workflows;
 use flowctl_core::validate::rules::RULES;
 use flowctl_core::validate::{Options, Report, Rule, examples as examples_of, validate};
 
-fn fixtures(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder);
-    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
-}
+mod fixtures;
+
+use fixtures::{files, folders};
 
 fn definitions(repository: &Path) -> Repository {
-    let mut files = Vec::new();
-    let mut open = vec![repository.join(".flow")];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(repository).unwrap().to_str().unwrap().replace('\\', "/");
-            files.push((name, String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
-        }
-    }
-    Repository::read(files)
+    Repository::read(files(repository))
 }
 
 fn shown(report: &Report) -> String {
@@ -58,7 +41,7 @@ fn shown(report: &Report) -> String {
 fn every_invalid_repository_has_exactly_one_finding() {
     let mut all = String::new();
     let mut others = String::new();
-    for folder in fixtures("invalid") {
+    for folder in folders("invalid") {
         let repository = definitions(&folder);
         let name = folder.file_name().unwrap().to_str().unwrap();
         let performed_only = name.ends_with("not-performed-yet");
@@ -166,7 +149,7 @@ fn several_mistakes_are_several_findings() {
 fn every_sample_repository_is_sound() {
     let mut found = String::new();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in fixtures("repositories").into_iter().chain([own]) {
+    for folder in folders("repositories").into_iter().chain([own]) {
         let report = validate(&definitions(&folder), &Options { is_whole: true, ..Options::default() });
         if !report.findings.is_empty() {
             let _ = writeln!(found, "## {}\n{}", folder.display(), shown(&report));

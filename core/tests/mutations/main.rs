@@ -3,18 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 use std::fmt::Write;
-use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use flowctl_core::definition::repository::{File, FileKind, Repository};
 use flowctl_core::source::Span;
 use flowctl_core::validate::{Options, validate};
 use rayon::prelude::*;
 
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod keys;
 mod others;
 mod processes;
+
+use fixtures::{files, folders};
 
 /// A repository's files: path and text.
 type Files = Vec<(String, String)>;
@@ -42,28 +44,7 @@ enum Told {
 }
 
 fn samples() -> Vec<Files> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/repositories");
-    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders.iter().map(|folder| files(folder)).collect()
-}
-
-fn files(repository: &Path) -> Files {
-    let mut files = Vec::new();
-    let mut open = vec![repository.join(".flow")];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(repository).unwrap().to_str().unwrap().replace('\\', "/");
-            files.push((name, fs::read_to_string(&path).unwrap()));
-        }
-    }
-    files.sort();
-    files
+    folders("repositories").iter().map(|folder| files(folder)).collect()
 }
 
 /// What is wrong with what was found, if anything.
