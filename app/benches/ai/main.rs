@@ -29,6 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::provider::Provider;
 
+/// The program's own: what is measured here is what people run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 const PROCESS: &str = "name: asking

@@ -36,6 +36,10 @@ use tokio::sync::oneshot;
 use self::database::Database;
 use self::options::Options;
 
+/// The program's own: what is measured here is what people run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {

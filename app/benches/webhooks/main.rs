@@ -22,6 +22,10 @@ use self::load::{Figures, Load};
 use self::options::Options;
 use self::server::Serving;
 
+/// The program's own: what is measured here is what people run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::file::Span;
 use super::node::Node;
+use super::order::Place;
 use super::pruned::Pruned;
 use super::scalar::ScalarStyle;
 
@@ -127,7 +128,7 @@ pub struct Document {
     items: Vec<NodeId>,
     entries: Vec<Entry>,
     /// Places within a mapping's own entries, sorted by key, for looking up.
-    order: Vec<u32>,
+    order: Vec<Place>,
     /// Decoded texts, one after the other.
     values: String,
     pub(crate) root: Option<NodeId>,
@@ -238,7 +239,7 @@ impl Document {
     }
 
     /// A mapping of entries; `order`: their places sorted by key.
-    pub(crate) fn mapping(&mut self, entries: &[Entry], order: &[u32]) -> Content {
+    pub(crate) fn mapping(&mut self, entries: &[Entry], order: &[Place]) -> Content {
         debug_assert_eq!(entries.len(), order.len(), "each entry has its place");
         self.entries.extend_from_slice(entries);
         self.order.extend_from_slice(order);
@@ -263,7 +264,7 @@ impl Document {
         part.of(&self.entries)
     }
 
-    pub(crate) fn order_of(&self, part: Part) -> &[u32] {
+    pub(crate) fn order_of(&self, part: Part) -> &[Place] {
         part.of(&self.order)
     }
 

@@ -4,6 +4,7 @@
 use super::arena::{Content, Document, Entry, NodeId};
 use super::fault::{Fault, FaultKind};
 use super::node::Kind;
+use super::order::Place;
 use super::parse::Builder;
 use super::scalar::ScalarStyle;
 
@@ -44,24 +45,22 @@ fn text(document: &Document, key: NodeId) -> &str {
 }
 
 /// The places of entries, sorted by key.
-pub(super) fn sorted(document: &Document, entries: &[Entry]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).collect();
-    order.sort_by_key(|index| entries.get(*index as usize).map_or("", |entry| text(document, entry.key)));
-    order
+pub(super) fn sorted(document: &Document, entries: &[Entry]) -> Vec<Place> {
+    super::order::sorted(entries.iter().map(|entry| text(document, entry.key)))
 }
 
 /// Whether a key is there twice.
-fn repeats(document: &Document, entries: &[Entry], order: &[u32]) -> bool {
-    let key = |place: &u32| entries.get(*place as usize).map_or("", |entry| text(document, entry.key));
+fn repeats(document: &Document, entries: &[Entry], order: &[Place]) -> bool {
+    let key = |place: &Place| entries.get(place.index()).map_or("", |entry| text(document, entry.key));
     order.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]))
 }
 
 /// Reports each repeated key at its later place and keeps the first.
-fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>, order: Vec<u32>) -> Vec<Entry> {
-    let mut repeated: Vec<(u32, u32)> = Vec::new();
-    let mut first: Option<(u32, Entry)> = None;
-    for index in order {
-        let Some(entry) = entries.get(index as usize).copied() else { continue };
+fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>, order: Vec<Place>) -> Vec<Entry> {
+    let mut repeated: Vec<(usize, usize)> = Vec::new();
+    let mut first: Option<(usize, Entry)> = None;
+    for index in order.into_iter().map(Place::index) {
+        let Some(entry) = entries.get(index).copied() else { continue };
         match first {
             Some((place, known)) if text(&builder.document, known.key) == text(&builder.document, entry.key) => {
                 repeated.push((index, place));
@@ -74,7 +73,7 @@ fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>, order: Vec<u32
     }
     repeated.sort_unstable();
     for (later, earlier) in &repeated {
-        let (Some(later), Some(earlier)) = (entries.get(*later as usize), entries.get(*earlier as usize)) else {
+        let (Some(later), Some(earlier)) = (entries.get(*later), entries.get(*earlier)) else {
             continue;
         };
         let span = builder.document.node(later.key).span();
@@ -86,7 +85,7 @@ fn without_duplicates(builder: &mut Builder, entries: Vec<Entry>, order: Vec<u32
                 .related(first, "first here"),
         );
     }
-    let mut repeated = repeated.into_iter().map(|(later, _)| later as usize).peekable();
+    let mut repeated = repeated.into_iter().map(|(later, _)| later).peekable();
     let kept = entries.into_iter().enumerate().filter(|(index, _)| repeated.next_if_eq(index).is_none());
     kept.map(|(_, entry)| entry).collect()
 }
@@ -108,10 +107,10 @@ fn merged_entries(builder: &mut Builder, merge: Entry, own: &[Entry]) -> Vec<Ent
     }
     // A stable sort puts the entry that wins first among those of one key.
     let order = sorted(&builder.document, &candidates);
-    let mut winners: Vec<u32> = Vec::new();
+    let mut winners: Vec<usize> = Vec::new();
     let mut last: Option<&str> = None;
-    for index in order {
-        let Some(entry) = candidates.get(index as usize) else { continue };
+    for index in order.into_iter().map(Place::index) {
+        let Some(entry) = candidates.get(index) else { continue };
         let key = text(&builder.document, entry.key);
         if last != Some(key) {
             winners.push(index);
@@ -119,8 +118,8 @@ fn merged_entries(builder: &mut Builder, merge: Entry, own: &[Entry]) -> Vec<Ent
         last = Some(key);
     }
     winners.sort_unstable();
-    let merged = winners.into_iter().filter(|index| *index as usize >= own.len());
-    merged.filter_map(|index| candidates.get(index as usize).copied()).collect()
+    let merged = winners.into_iter().filter(|index| *index >= own.len());
+    merged.filter_map(|index| candidates.get(index).copied()).collect()
 }
 
 fn merge_sources(builder: &mut Builder, merge: Entry) -> Option<Vec<NodeId>> {

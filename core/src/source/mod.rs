@@ -10,6 +10,7 @@ mod layout;
 mod limits;
 mod merge;
 mod node;
+mod order;
 mod parse;
 mod pruned;
 mod scalar;

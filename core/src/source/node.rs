@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::arena::{Content, Document, Entry, NodeId};
 use super::file::Span;
+use super::order::{self, Place};
 use super::scalar::{Resolved, ScalarStyle, resolve};
 
 /// What shape a node has.
@@ -163,11 +164,10 @@ impl<'a> Node<'a> {
     fn entry(self, key: &str) -> Option<Entry> {
         let Content::Mapping(part) = self.document.data(self.id).content else { return None };
         let (entries, order) = (self.document.entries_of(part), self.document.order_of(part));
-        let text = |index: u32| {
-            entries.get(index as usize).and_then(|entry| self.document.node(entry.key).as_str()).unwrap_or_default()
+        let text = |place: Place| {
+            entries.get(place.index()).and_then(|entry| self.document.node(entry.key).as_str()).unwrap_or_default()
         };
-        let place = order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
-        entries.get(*order.get(place)? as usize).copied()
+        entries.get(order::find(order, key, text)?.index()).copied()
     }
 
     /// The value of a key; none when it is missing or this is no mapping. Takes logarithmic time.

@@ -79,9 +79,7 @@ fn object_content(document: &mut Document, members: &Map<String, Value>) -> Cont
         let key = document.push(NodeData { content, ..NodeData::empty_scalar(Span::default()) });
         entries.push(Entry { key, value: push_json(document, member) });
     }
-    let mut order: Vec<(u32, &String)> = (0..).zip(members.keys()).collect();
-    order.sort_by_key(|(_, name)| *name);
-    let order: Vec<u32> = order.into_iter().map(|(index, _)| index).collect();
+    let order = super::order::sorted(members.keys().map(String::as_str));
     document.mapping(&entries, &order)
 }
 

@@ -198,7 +198,8 @@ fn steps_read<'p>(process: &'p ProcessScope<'_>) -> Option<BTreeSet<&'p str>> {
     let mut read = BTreeSet::new();
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
-        for reference in template.references().iter().filter(|one| closest(one.root(), ["steps"]).is_some()) {
+        let of_steps = |root: &str| root == "steps" || closest(root, ["steps"]).is_some();
+        for reference in template.references().iter().filter(|one| of_steps(one.root())) {
             read.insert(reference.name(1)?);
         }
     }
