@@ -51,25 +51,29 @@ impl FromStr for Duration {
             let error = ValueError::whole("a duration cannot hold a statement in `{% … %}`", text);
             return Err(error.help("write a duration, or one `{{ … }}` that gives one"));
         }
-        let mut millis: u64 = 0;
-        let mut at = 0;
-        let mut units = UNITS.as_slice();
-        while at < text.len() {
-            let (part, used) = part(text, at).map_err(|error| meant(text).unwrap_or(error))?;
-            let Some(place) = units.iter().position(|(unit, _)| *unit == part.unit) else {
-                let message = format!("`{}` comes after a smaller unit or twice", part.unit);
-                return Err(ValueError::new(message, at..at + used).help("write the largest unit first, as in `1h30m`"));
-            };
-            let (_, size) = units[place];
-            units = &units[place + 1..];
-            let total = part.number.checked_mul(size).and_then(|more| millis.checked_add(more));
-            millis = total
-                .filter(|total| *total <= MAX_MILLIS)
-                .ok_or_else(|| ValueError::whole("the duration is longer than a hundred years", text))?;
-            at += used;
-        }
-        Ok(Self(millis))
+        read(text).map_err(|error| meant(text).unwrap_or(error))
     }
+}
+
+fn read(text: &str) -> Result<Duration, ValueError> {
+    let mut millis: u64 = 0;
+    let mut at = 0;
+    let mut units = UNITS.as_slice();
+    while at < text.len() {
+        let (part, used) = part(text, at)?;
+        let Some(place) = units.iter().position(|(unit, _)| *unit == part.unit) else {
+            let message = format!("`{}` comes after a smaller unit or twice", part.unit);
+            return Err(ValueError::new(message, at..at + used).help("write the largest unit first, as in `1h30m`"));
+        };
+        let (_, size) = units[place];
+        units = &units[place + 1..];
+        let total = part.number.checked_mul(size).and_then(|more| millis.checked_add(more));
+        millis = total
+            .filter(|total| *total <= MAX_MILLIS)
+            .ok_or_else(|| ValueError::whole("the duration is longer than a hundred years", text))?;
+        at += used;
+    }
+    Ok(Duration(millis))
 }
 
 /// Words that people write for the units, each in the singular too.
@@ -99,7 +103,7 @@ fn meant(text: &str) -> Option<ValueError> {
         rest = next.trim_start();
     }
     // It stands only where it is one, as `1h30m` is and `30m1h` is not.
-    repaired.parse::<Duration>().ok()?;
+    read(&repaired).ok()?;
     let message = match word {
         Some(word) => format!("`{word}` is no unit of time"),
         None => "a duration has no spaces".to_owned(),
