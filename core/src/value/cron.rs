@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::{ValueError, written_as_text};
+use crate::source::closest;
 
 /// Five fields: minute, hour, day of month, month, day of week.
 #[derive(Debug, Clone)]
@@ -133,6 +135,32 @@ written_as_text!(
     "0 9 * * 1-5"
 );
 
+/// The time zone that somebody may have meant: a city without its region or in another one, else what is near to it among
+/// those that have the same region or the same city.
+fn meant(written: &str) -> Option<&'static str> {
+    static ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let mut names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        names.sort();
+        names
+    });
+    let (region, city) = region_and_city(written);
+    let (mut of_city, mut near): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for name in ZONES.iter() {
+        let (its_region, its_city) = region_and_city(name);
+        if its_city.eq_ignore_ascii_case(city) {
+            of_city.push(name);
+        } else if its_region.eq_ignore_ascii_case(region) {
+            near.push(name);
+        }
+    }
+    closest(written, of_city.iter().copied()).or_else(|| of_city.first().copied()).or_else(|| closest(written, near))
+}
+
+/// `America/Argentina` and `Ushuaia`.
+fn region_and_city(name: &str) -> (&str, &str) {
+    name.rsplit_once('/').unwrap_or(("", name))
+}
+
 /// The name of an IANA time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeZoneName {
@@ -152,8 +180,11 @@ impl FromStr for TimeZoneName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let zone = TimeZone::get(text).map_err(|_| {
-            ValueError::whole(format!("`{text}` is no time zone"), text)
-                .help("write a name such as `Europe/Berlin` or `UTC`")
+            let help = match meant(text) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "write a name such as `Europe/Berlin` or `UTC`".to_owned(),
+            };
+            ValueError::whole(format!("`{text}` is no time zone"), text).help(help)
         })?;
         Ok(Self { name: text.to_owned(), zone })
     }

@@ -43,7 +43,15 @@ fn malformed_durations_say_where() {
     ] {
         assert_eq!(fault::<Duration>(written), format!("0..{} {message}", written.len()));
     }
-    for other in ["2 months", "5 minutes 1 hour", "24 hours!", "hours", "1 2", "9999999999999999999999 hours"] {
+    for other in [
+        "2 months",
+        "5 minutes 1 hour",
+        "24 hours!",
+        "hours",
+        "1 2",
+        "9999999999999999999999 hours",
+        "9999999999999999999999h",
+    ] {
         assert!(!fault::<Duration>(other).contains("did you mean"), "{other}");
     }
     assert_eq!(fault::<Duration>("5x"), "1..2 `x` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d` and `w`");
@@ -92,7 +100,25 @@ fn time_tables_are_read_in_their_zone() {
     assert!(fault::<Cron>("61 9 * * *").starts_with("0..2 `61` is no minute; a minute is 0 to 59"));
     assert!(fault::<Cron>(" 0  25 * * *").starts_with("4..6 `25` is no hour"));
     assert!(fault::<Cron>("0 9 * * FOO").starts_with("8..11 `FOO` is no day of week"));
-    assert!(fault::<TimeZoneName>("Mars/Base").contains("no time zone"));
+}
+
+#[test]
+fn a_misspelt_time_zone_is_told_with_the_one_that_was_meant() {
+    let told = |text: &str| fault::<TimeZoneName>(text).split_once("; ").unwrap().1.to_owned();
+    for (written, meant) in [
+        ("Europe/Zurch", "Europe/Zurich"),
+        ("europe/zürich", "Europe/Zurich"),
+        ("America/New York", "America/New_York"),
+        ("Europ/Berlin", "Europe/Berlin"),
+        ("Berlin", "Europe/Berlin"),
+        ("America/Argentina/Ushuia", "America/Argentina/Ushuaia"),
+        ("UTZ", "UTC"),
+    ] {
+        assert_eq!(told(written), format!("did you mean `{meant}`?"), "{written}");
+    }
+    for written in ["Mars/Base", "+02:00", ""] {
+        assert_eq!(told(written), "write a name such as `Europe/Berlin` or `UTC`", "{written}");
+    }
 }
 
 #[test]
