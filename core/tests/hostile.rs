@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use flowctl_core::definition::repository::Repository;
+use flowctl_core::diff::compare;
 use flowctl_core::validate::{Options, Report, validate};
 
 #[path = "../benches/validate/hostile.rs"]
@@ -32,6 +33,16 @@ fn hostile_files_end_in_a_finding() {
         assert!(!report.findings.is_empty(), "{name} is no sound process");
     }
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_comparison_of_hostile_files_comes_back() {
+    for (name, files) in hostile::repositories(hostile::Size::Small) {
+        let changed = files.iter().map(|(path, text)| (path.clone(), format!("description: other\n{text}")));
+        let (before, after) = (Repository::read(files.clone()), Repository::read(changed));
+        let compared = compare(&before, &after).definitions.len();
+        assert_eq!(compared, files.len(), "{name}");
+    }
 }
 
 #[test]

@@ -109,6 +109,36 @@ fn a_sub_process_with_an_approval_that_may_fail_is_told() {
 }
 
 #[test]
+fn an_approval_deep_inside_counts_however_many_ways_lead_to_it() {
+    let level = |number: u32, steps: &str| {
+        (format!(".flow/processes/l{number}.yaml"), format!("name: l{number}\nversion: 1\nsteps:\n{steps}"))
+    };
+    let run = |id: &str, number: u32| format!("  - {{id: {id}, type: process, process: l{number}}}\n");
+    let with = |asked: &str| {
+        let ship = "  - {id: ship, type: workflow, workflow: ship.yml, depends_on: one}\n";
+        let mut files = vec![level(0, &format!("{}{ship}", run("one", 1)))];
+        files.extend(
+            (1..40).map(|number| level(number, &format!("{}{}", run("one", number + 1), run("two", number + 1)))),
+        );
+        files.push(level(40, asked));
+        files
+    };
+    let found = |after: &str| {
+        let [before, after] = [with("  - {id: ok, type: human_approval, approvers: {team: a}}\n"), with(after)];
+        let [before, after] = [&before, &after]
+            .map(|files| files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>());
+        between(&before, &after).weakenings.into_iter().map(|one| one.message).collect::<Vec<_>>()
+    };
+    assert_eq!(found("  - {id: ok, type: human_approval, approvers: {team: a, count: 2}}\n"), [""; 0]);
+    insta::assert_debug_snapshot!(found("  - {id: ok, type: set, values: {v: 1}}\n"), @r#"
+    [
+        "`ok` was an approval and is a step of type `set`",
+        "there is a way to `ship` without an approval; every way to it passed one before",
+    ]
+    "#);
+}
+
+#[test]
 fn a_condition_of_an_approval_that_reads_a_changed_constant_is_told() {
     let with = |constant: u32| {
         format!(

@@ -34,3 +34,5 @@ mod defaults_tests;
 mod hidden_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod type_tests;

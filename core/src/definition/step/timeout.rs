@@ -48,16 +48,24 @@ impl Step {
     /// for a length of time or until a moment says itself how long it takes: no default cuts it short. A `wait` for an event
     /// may say it as `event.timeout`; with a `timeout` of its own as well the earlier one counts.
     pub fn effective_timeout(&self, default: Option<Spanned<Duration>>) -> Option<StepTimeout<'_>> {
-        let own = self.timeout.as_ref().map(StepTimeout::Own);
-        let default = default.map(StepTimeout::Default);
+        if self.ends_by_itself() {
+            return None;
+        }
+        let of_event = match &self.kind {
+            StepKind::Wait(wait) => wait.event.as_ref().and_then(|event| event.timeout.as_ref()),
+            _ => None,
+        };
+        let own = self.timeout.as_ref().or(of_event).map(StepTimeout::Own);
+        own.or(default.map(StepTimeout::Default)).or(usual_timeout(self.step_type()).map(StepTimeout::Usual))
+    }
+
+    /// Whether no deadline ever ends it, by its type and what it says.
+    pub fn ends_by_itself(&self) -> bool {
         match &self.kind {
-            StepKind::Set(_) | StepKind::Gateway(_) => None,
-            StepKind::Wait(wait) => match &wait.event {
-                Some(event) => own.or(event.timeout.as_ref().map(StepTimeout::Own)).or(default),
-                None => own,
-            },
-            StepKind::Process(call) if !call.wait => own,
-            _ => own.or(default).or(usual_timeout(self.step_type()).map(StepTimeout::Usual)),
+            StepKind::Set(_) | StepKind::Gateway(_) => true,
+            StepKind::Wait(wait) => wait.event.is_none() && self.timeout.is_none(),
+            StepKind::Process(call) => !call.wait && self.timeout.is_none(),
+            _ => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::Asked;
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, path};
 use crate::approval::Requirement;
 use crate::definition::repository::Definition;
@@ -12,10 +13,6 @@ use crate::definition::tool::{Tool, ToolApproval};
 use crate::definition::{Process, Step};
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::model::Side;
-use crate::value::Slug;
-
-/// Processes inside processes: LANGUAGE allows no deeper nesting.
-const MAX_DEPTH: usize = 16;
 
 /// What a step acts on, where it acts outside. Two steps with one target do the same to the world.
 pub(super) fn target(commit: &Commit<'_>, step: &Step) -> Option<String> {
@@ -59,9 +56,10 @@ fn tool<'r>(commit: &Commit<'r>, name: &str) -> Option<&'r Tool> {
 
 /// Compares what is passed on the way to every step that acts outside.
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
-    let guards = guards_by_target(&view.before);
+    let (before, after) = (Asked::of(&view.before), Asked::of(&view.after));
+    let guards = guards_by_target(&view.before, &before);
     for pair in &view.processes {
-        in_both(view, pair, found);
+        in_both(view, pair, (&before, &after), found);
     }
     let paired: Vec<*const Process> =
         view.processes.iter().map(|pair| std::ptr::from_ref(&**pair.after.process)).collect();
@@ -69,33 +67,20 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         let Some(at) = ProcessAt::of(Side::After, file) else { continue };
         let pair = paired.iter().position(|process| std::ptr::eq(*process, &raw const **at.process));
         let pair = pair.map(|place| &view.processes[place]);
-        elsewhere(view, &at, pair, &guards, found);
+        elsewhere(view, &at, pair, (&guards, &after), found);
     }
-}
-
-/// What a step asks people, by itself or by the process that it waits for.
-fn asks(commit: &Commit<'_>, process: &str, step: &Step, depth: usize) -> Option<Requirement> {
-    match &step.kind {
-        StepKind::HumanApproval(approval) => Some(approval::requirement(commit, process, approval)),
-        StepKind::Process(sub) if sub.wait => inside(commit, &sub.process, depth),
-        _ => None,
-    }
-}
-
-fn inside(commit: &Commit<'_>, name: &Slug, depth: usize) -> Option<Requirement> {
-    if depth >= MAX_DEPTH {
-        return None;
-    }
-    let (_, process) = commit.repository.process(name.as_str())?;
-    let asked = path::to_the_end(process, &|step| asks(commit, name.as_str(), step, depth + 1));
-    (!asked.asks_nothing()).then_some(asked)
 }
 
 /// A step that is in both commits: structure alone is compared. Approvals that are in both as well count with what they
 /// asked before; where they ask less now is told at themselves.
-fn in_both(view: &View<'_>, pair: &ProcessPair<'_>, found: &mut Found) {
+fn in_both(
+    view: &View<'_>,
+    pair: &ProcessPair<'_>,
+    (asked_before, asked_after): (&Asked<'_, '_>, &Asked<'_, '_>),
+    found: &mut Found,
+) {
     let name = pair.before.name();
-    let was = path::passed(pair.before.process, &|step| asks(&view.before, name, step, 0));
+    let was = path::passed(pair.before.process, &|step| asked_before.by(name, step));
     let mut known: BTreeMap<&str, Requirement> = BTreeMap::new();
     for (before, after) in pair.steps() {
         if let (StepKind::HumanApproval(approval), StepKind::HumanApproval(_)) = (&before.kind, &after.kind) {
@@ -104,7 +89,7 @@ fn in_both(view: &View<'_>, pair: &ProcessPair<'_>, found: &mut Found) {
     }
     let asks_now = |step: &Step| match known.get(step.id.as_str()) {
         Some(asked) => Some(asked.clone()),
-        None => asks(&view.after, pair.after.name(), step, 0),
+        None => asked_after.by(pair.after.name(), step),
     };
     let is = path::passed(pair.after.process, &asks_now);
     let behind = (approvals_before(pair.before.process), approvals_before(pair.after.process));
@@ -164,14 +149,14 @@ fn lost(
 }
 
 /// What was passed on the way to each target, anywhere.
-fn guards_by_target(commit: &Commit<'_>) -> BTreeMap<String, Vec<Requirement>> {
+fn guards_by_target(commit: &Commit<'_>, asked: &Asked<'_, '_>) -> BTreeMap<String, Vec<Requirement>> {
     let mut guards: BTreeMap<String, Vec<Requirement>> = BTreeMap::new();
     for (_, process) in commit.repository.processes() {
         let name = process.header.name.as_str();
         if !process.all_steps().any(|step| target(commit, step).is_some()) {
             continue;
         }
-        let passed = path::passed(process, &|step| asks(commit, name, step, 0));
+        let passed = path::passed(process, &|step| asked.by(name, step));
         for step in process.all_steps() {
             if let (Some(target), Some(guard)) = (target(commit, step), passed.get(step.id.as_str())) {
                 guards.entry(target).or_default().push(guard.clone());
@@ -186,7 +171,7 @@ fn elsewhere(
     view: &View<'_>,
     at: &ProcessAt<'_>,
     pair: Option<&ProcessPair<'_>>,
-    guards: &BTreeMap<String, Vec<Requirement>>,
+    (guards, asked): (&BTreeMap<String, Vec<Requirement>>, &Asked<'_, '_>),
     found: &mut Found,
 ) {
     let is_new = |step: &Step| {
@@ -198,7 +183,7 @@ fn elsewhere(
     for step in at.process.all_steps() {
         let Some(guarded) = target(&view.after, step).and_then(|target| guards.get(&target)) else { continue };
         let name = at.name();
-        let passed = passed.get_or_insert_with(|| path::passed(at.process, &|step| asks(&view.after, name, step, 0)));
+        let passed = passed.get_or_insert_with(|| path::passed(at.process, &|step| asked.by(name, step)));
         let Some(passes) = passed.get(step.id.as_str()) else { continue };
         // Where some way to it asked no more before, this one opens nothing.
         if guarded.iter().any(|guard| passes.is_at_least(guard)) || !is_new(step) {

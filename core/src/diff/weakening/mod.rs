@@ -2,6 +2,7 @@
 //! timeouts with defaults, approvals over all paths), so that a text that moved elsewhere hides nothing.
 
 mod approval;
+mod asked;
 mod budget;
 mod constants;
 mod effect;

@@ -197,7 +197,7 @@ pub(super) fn before(process: &Process) -> Vec<(&Step, Vec<&Step>)> {
     before.iter().enumerate().map(|(index, bits)| (graph.step(index), steps(bits))).collect()
 }
 
-/// What is asked on the way to a process's successful end: approvals that cannot be skipped.
+/// What is asked on the way to a process's successful end: approvals that cannot be skipped, the first of very many.
 pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requirement>) -> Requirement {
     if process.steps.len() > MAX_STEPS {
         return Requirement::NOTHING;
@@ -211,7 +211,13 @@ pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requi
             parts.extend(asks(graph.step(index)));
         }
     }
-    all(parts)
+    match all(parts) {
+        Requirement::All { mut of } => {
+            of.truncate(MAX_PARTS);
+            Requirement::All { of }
+        }
+        one => one,
+    }
 }
 
 /// Gateways that decide whether an approval is asked for, and decide otherwise than before.

@@ -124,6 +124,9 @@ fn of_step(
     if !says_itself(before) && !says_itself(after) && (was.timeout.is_some() || is_another) {
         return;
     }
+    if is_another && after.ends_by_itself() {
+        return;
+    }
     let (was, is) = (in_force(pair, &pair.before, before, was), in_force(pair, &pair.after, after, is));
     if let Some(words) = later(pair, &was, &is) {
         let key = if before.timeout.is_some() || after.timeout.is_some() { "timeout" } else { "event" };
