@@ -188,3 +188,74 @@ fn a_process_inside_a_list_is_seen_where_the_list_alone_has_a_deadline() {
     );
     assert_eq!(inside(NOTHING, "models: {}", &long.replace("2h", "1h"), &steps), [""; 0]);
 }
+
+#[test]
+fn a_process_that_fits_the_default_and_not_the_list_around_it_is_told() {
+    let steps = list("    timeout: 1h\n", "type: process, process: child");
+    let told = |length: &str| {
+        inside(
+            "defaults: {timeout: 4h}",
+            "models: {}",
+            &format!("steps: [{{id: s, type: wait, for: {length}}}]"),
+            &steps,
+        )
+    };
+    assert_eq!(
+        told("3h"),
+        [
+            ".flow/processes/x.yaml:11 `child` may take 3h, longer than this | .flow/processes/child.yaml:4 inside | .flow/processes/x.yaml:9 the deadline"
+        ]
+    );
+    assert_eq!(told("1h"), [""; 0]);
+    // What the step itself ends is told once, by its own deadline.
+    assert_eq!(
+        told("5h"),
+        [
+            ".flow/processes/x.yaml:11 `child` may take 5h, longer than this | .flow/processes/child.yaml:4 inside | .flow/processes/x.yaml:4 the deadline"
+        ]
+    );
+}
+
+#[test]
+fn a_deadline_that_is_computed_may_be_any_and_ends_nothing_that_is_around() {
+    let long = "steps: [{id: s, type: wait, for: 2h}]";
+    let computed = "timeout: '{{ context.t }}'";
+    let own = "context: {t: 1h}";
+    assert_eq!(
+        inside(own, "models: {}", long, &format!("  - {{id: sub, type: process, process: child, {computed}}}\n")),
+        [""; 0]
+    );
+    // The place is the step: what is computed is not what is too short.
+    let steps = list("    timeout: 1h\n", &format!("type: process, process: child, {computed}"));
+    assert_eq!(
+        inside(own, "models: {}", long, &steps),
+        [
+            ".flow/processes/x.yaml:11 `child` may take 2h, longer than this | .flow/processes/child.yaml:4 inside | .flow/processes/x.yaml:9 the deadline"
+        ]
+    );
+    // A list whose deadline is computed is none of its own; of the two around it the inner one tells.
+    let lists = "  - id: a\n    type: foreach\n    items: [x]\n    timeout: 30m\n    steps:\n      - {id: b, type: foreach, items: [x], steps: [{id: c, type: foreach, items: [x], TIMEOUT, steps: [{id: s, type: wait, for: 2h}]}]}\n";
+    let told =
+        inside(&format!("{own}\ndefaults: {{timeout: 1h}}"), "models: {}", long, &lists.replace("TIMEOUT", computed));
+    assert_eq!(
+        told,
+        [".flow/processes/x.yaml:12 `b` ends after 1h, before these 2h | .flow/processes/x.yaml:5 around it"]
+    );
+}
+
+#[test]
+fn a_list_of_a_process_that_is_waited_for_says_how_long_it_takes_or_what_is_inside_does() {
+    let told = |fields: &str, step: &str| {
+        let child = format!("steps: [{{id: l, type: foreach, items: [x], {fields}steps: [{{id: i, {step}}}]}}]");
+        inside("defaults: {timeout: 1h}", "models: {}", &child, CHILD)
+    };
+    let takes = |told: Vec<String>, length: &str| {
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(&format!("`child` may take {length}, longer than this")), "{told:?}");
+    };
+    takes(told("", "type: wait, for: 2h"), "2h");
+    takes(told("", "type: foreach, items: [y], steps: [{id: j, type: wait, for: 3h}]"), "3h");
+    takes(told("timeout: 90m, ", "type: wait, for: 80m"), "1h30m");
+    assert_eq!(told("timeout: 45m, ", "type: wait, for: 40m"), [""; 0]);
+    assert_eq!(told("", "type: wait, for: 45m"), [""; 0]);
+}

@@ -62,14 +62,15 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let Some(around) = process.deadline(step) else { continue };
             match &step.kind {
                 StepKind::Foreach(foreach) => list(scope, process, (step, &foreach.steps), (around, None), findings),
-                StepKind::Process(call) if call.wait => child(scope, process, (step, call), around, findings),
+                StepKind::Process(call) if call.wait => child(scope, process, (step, call), (around, None), findings),
                 _ => {}
             }
         }
     }
 }
 
-/// What is inside a `foreach`, lists in it that say nothing themselves included: what is longer than `default` they tell.
+/// What is inside a `foreach`, lists in it that say nothing themselves included: what is longer than `default`, which ends
+/// them, is told at them.
 fn list(
     scope: &Scope<'_>,
     process: &ProcessScope<'_>,
@@ -85,29 +86,31 @@ fn list(
             let finding = findings.add(process.file, own, message);
             finding.help("shorten it, or lengthen the one around it").also(written_in, span, "around it");
         }
-        let deadline = process.deadline(inner).map(|(length, ..)| length);
+        let default = process.deadline(inner).map(|(length, ..)| length).or(default);
         match &inner.kind {
             StepKind::Foreach(foreach) if written(inner).is_none() => {
-                list(scope, process, (owner, &foreach.steps), (around, deadline), findings);
+                list(scope, process, (owner, &foreach.steps), (around, default), findings);
             }
-            StepKind::Process(call) if call.wait && deadline.is_none() => {
-                child(scope, process, (inner, call), around, findings);
+            StepKind::Process(call) if call.wait && written(inner).is_none() => {
+                child(scope, process, (inner, call), (around, default), findings);
             }
             _ => {}
         }
     }
 }
 
-/// A process that a step waits for no longer than its deadline, or that of the list around it.
+/// A process that a step waits for no longer than its deadline, or that of the list around it; then what is longer than
+/// `default`, which ends the step, is told by itself.
 fn child(
     scope: &Scope<'_>,
     process: &ProcessScope<'_>,
     (step, call): (&Step, &SubProcess),
-    (limit, written_in, span): Length<'_>,
+    ((limit, written_in, span), default): (Length<'_>, Option<Duration>),
     findings: &mut Findings,
 ) {
     let Some(child) = scope.process(call.process.as_str()) else { return };
-    let Some((length, file, own)) = longest(scope, child).filter(|(length, ..)| *length > limit) else { return };
+    let is_told_here = |length: Duration| length > limit && default.is_none_or(|default| length <= default);
+    let Some((length, file, own)) = longest(scope, child).filter(|(length, ..)| is_told_here(*length)) else { return };
     let message = format!("`{}` may take {length}, longer than this", call.process.as_str());
     let is_its_own = step.timeout.as_ref().is_some_and(|timeout| timeout.literal().is_some());
     let finding = findings.add(process.file, if is_its_own { span } else { step.id.span }, message);
