@@ -9,6 +9,7 @@ use super::Types;
 use super::check::{self, Environment, Read, Start};
 use super::guarded::Guarded;
 use super::kind::{Others, Part, Type};
+use super::mistake::Mistake;
 use super::output;
 use super::text::{Owner, Text, Texts};
 use super::trigger::{self, of_node, with_written};
@@ -16,7 +17,7 @@ use crate::definition::repository::File;
 use crate::definition::step::{OnFailure, RunOn};
 use crate::definition::{Process, Step, StepKind};
 use crate::expression::known::{Known, Passed};
-use crate::expression::{Key, Segment};
+use crate::expression::{Key, Segment, Template};
 use crate::source::{Node, NodeId};
 
 /// A process and what is known about the values in it.
@@ -168,6 +169,11 @@ impl<'r> ProcessTypes<'r> {
     pub(super) fn environment_of<'e>(&'e self, types: &'e Types<'r>, text: &'e Text) -> impl Environment + 'e {
         let values = &self.inferred(types).values;
         Reader { types, of: self, values, owner: &text.owner, known: self.known(text), mistaken: 0 }
+    }
+
+    /// What would be wrong with a text at its place by the types of what it reads.
+    pub(crate) fn mistakes_of(&self, types: &Types<'r>, text: &Text, template: &Template) -> Vec<Mistake> {
+        check::read(template, &self.environment_of(types, text), text.role).mistakes
     }
 
     /// The conditions about what a text reads that have come out so before it is read.

@@ -153,6 +153,8 @@ pub struct Texts {
     pub texts: Vec<Text>,
     /// Every `when`, literal ones included.
     pub conditions: Vec<NodeId>,
+    /// Those of them that are a bare text, read as if it stood in braces.
+    pub bare: Vec<Text>,
     /// Scalars with markup at places that take no expressions.
     pub elsewhere: Vec<NodeId>,
 }
@@ -226,8 +228,7 @@ impl Walk {
             self.owner = own;
             match (step_type, key) {
                 (_, "when") => {
-                    self.found.conditions.push(value.id());
-                    self.below(value, &owner, Role { is_when: true, ..CONDITION });
+                    self.condition(value, &owner, Role { is_when: true, ..CONDITION });
                 }
                 // A schema is data of its own: braces in its descriptions and patterns mean themselves.
                 (_, "output_schema" | "expect") => {}
@@ -250,9 +251,17 @@ impl Walk {
 
     fn branches(&mut self, branches: Node<'_>, owner: &Owner) {
         for when in branches.items().into_iter().flatten().filter_map(|branch| branch.get("when")) {
-            self.found.conditions.push(when.id());
-            self.below(when, owner, CONDITION);
+            self.condition(when, owner, CONDITION);
         }
+    }
+
+    fn condition(&mut self, when: Node<'_>, owner: &Owner, role: Role) {
+        self.found.conditions.push(when.id());
+        if let Some(text) = when.as_text().filter(|text| !has_markup(text)) {
+            let template = Template::parse(&format!("{{{{ {text} }}}}"));
+            self.found.bare.push(Text { node: when.id(), template, owner: owner.clone(), role });
+        }
+        self.below(when, owner, role);
     }
 
     fn event(&mut self, event: Node<'_>, owner: &Owner) {

@@ -1,6 +1,8 @@
 //! What expressions read, looked up before anything runs: names that cannot exist, steps that have not run by then,
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
+mod in_braces;
+
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,6 +16,8 @@ use crate::graph::Required;
 use crate::source::{MAX_KNOWN, Node as Written, NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types};
+
+pub(super) use in_braces::sound_in_braces;
 
 pub use crate::types::{MistakeKind as ProblemKind, listed};
 

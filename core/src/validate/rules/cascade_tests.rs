@@ -54,6 +54,38 @@ fn what_a_condition_without_braces_reads_is_used() {
 }
 
 #[test]
+fn the_fix_of_a_condition_leaves_a_sound_file_or_is_not_offered() {
+    for (when, is_offered) in [
+        ("inputs.urgent", true),
+        ("not inputs.urgent", true),
+        ("inputs.people | length > 0", true),
+        ("steps.r.output.x == 1", true),
+        ("'${{ inputs.urgent }}'", true),
+        ("inputs.people", false),
+        ("inputs.people and inputs.urgent", false),
+        ("inputs.urgnt", false),
+        ("always", false),
+        ("inputs.urgent ==", false),
+        ("steps.s.output.x == 1", false),
+        ("steps.other.output.x == 1", false),
+        ("'${{ inputs.people }}'", false),
+        ("'${{ inputs.urgent }} and {{ inputs.urgent }}'", false),
+    ] {
+        let text = format!(
+            "name: a\nversion: 1\ninputs:\n  urgent: {{type: boolean, default: true}}\n  people: {{type: list, items: {{type: string}}, default: []}}\nsteps:\n  - {{id: r, type: set, values: {{x: 1, y: '{{{{ inputs.people }}}}', z: '{{{{ inputs.urgent }}}}'}}}}\n  - {{id: other, type: set, values: {{x: 1}}}}\n  - id: s\n    type: set\n    depends_on: r\n    when: {when}\n    values: {{x: 1}}\n"
+        );
+        let found = findings(&[("processes/a.yaml", &text)]);
+        let told = found.iter().find(|one| one.code == "FLOW206").map(|one| one.fix.as_ref());
+        assert_eq!(told.map(|fix| fix.is_some()), Some(is_offered), "{when}: {found:?}");
+        if let Some(fix) = told.flatten() {
+            let mut mended = text.clone();
+            fix.edits.iter().rev().for_each(|edit| mended.replace_range(edit.span.range(), &edit.text));
+            assert_eq!(findings(&[("processes/a.yaml", &mended)]), [], "{when}");
+        }
+    }
+}
+
+#[test]
 fn a_prompt_that_reads_what_it_cannot_is_not_told_of_what_it_does_not_read() {
     let process = "name: a\nversion: 1\ninputs: {x: {type: string, default: q}}\nsteps:\n  - {id: s, type: ai_generate, model: mock, template: p, variables: {v: \"{{ inputs.x }}\"}, output_schema: {type: string}}\n";
     let prompt = "---\nvariables:\n  v: {type: string}\n---\nHello {{ inputs.x }}\n";

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
-use super::super::text::has_markup;
 use crate::definition::repository::File;
 use crate::expression::{Reference, Template};
 use crate::source::{NodeId, SchemaFault, SchemaFaultKind, Span, closest};
@@ -86,11 +85,10 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
         }
     }
     // A condition without its braces is told as such.
-    let conditions = process.texts.conditions.iter().filter_map(|node| process.file.document.node(*node).as_text());
-    for text in conditions.filter(|text| !has_markup(text)) {
-        let template = Template::parse(&format!("{{{{ {text} }}}}")).ok()?;
+    for text in &process.texts.bare {
+        let template = text.template.as_ref().ok()?;
         for reference in template.references().iter().filter(means_root) {
-            used.insert(Cow::Owned(reference.name(1)?.to_owned()));
+            used.insert(Cow::Borrowed(reference.name(1)?));
         }
     }
     // An expression at a place that takes none is told there, and who is notified is computed from what it says.
