@@ -177,8 +177,11 @@ pub(super) fn steps_without_change<'s, 'r>(
     wanted: &dyn Fn(&Step) -> bool,
 ) -> Vec<(&'s ProcessScope<'r>, &'s Step)> {
     let of_process = |process: &'s ProcessScope<'r>| {
-        let steps = process.steps().filter(|step| wanted(step)).map(move |step| (process, step));
-        steps.filter(|_| is_triggered_by_none(process)).collect::<Vec<_>>()
+        let mut steps: Vec<_> = process.steps().filter(|step| wanted(step)).map(|step| (process, step)).collect();
+        if !steps.is_empty() && !is_triggered_by_none(process) {
+            steps.clear();
+        }
+        steps
     };
     let mut found: Vec<_> = scope.processes.iter().flat_map(of_process).collect();
     if !found.is_empty() {
