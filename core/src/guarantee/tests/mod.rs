@@ -10,5 +10,6 @@ mod handed_on;
 mod money;
 mod played;
 mod random;
+mod seen;
 mod stories;
 mod time;

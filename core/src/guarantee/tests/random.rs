@@ -19,9 +19,17 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % sides
     }
 
-    fn one_of<'t>(&mut self, texts: &[&'t str]) -> &'t str {
+    pub(super) fn one_of<'t>(&mut self, texts: &[&'t str]) -> &'t str {
         texts[self.roll(texts.len() as u64) as usize]
     }
+}
+
+/// The tools of the agent, by whether people are asked before they are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tools {
+    None,
+    AskingNobody,
+    Asking,
 }
 
 /// A process and another one that it may run.
@@ -32,22 +40,44 @@ pub(super) struct Random {
     story: String,
     child_defaults: String,
     child: String,
+    pub(super) tools: Tools,
+    /// What the policy says that approvals name, beside its name.
+    policy: String,
+    /// Whether a policy states what `story` promises.
+    is_demanded: bool,
 }
 
-/// An agent whose tool asks nobody, and a tool.
-const AGENT: &str = "name: helper\nmodel: some/model\ntools: []\nbudget: {max_cost: 0.75 USD}\n";
-const TOOL: &str = "name: hub\ntype: mcp\nurl: http://127.0.0.1/mcp\napproval: never\n";
+/// Tools, the second of which asks before each call.
+const TOOLS: [(&str, &str); 2] = [
+    ("tools/hub.yaml", "name: hub\ntype: mcp\nurl: http://127.0.0.1/mcp\napproval: never\n"),
+    ("tools/desk.yaml", "name: desk\ntype: mcp\nurl: http://127.0.0.1/mcp\napproval: always\n"),
+];
 
 impl Random {
     /// The files below `.flow/`, with these guarantees of both processes.
     pub(super) fn files(&self, of_story: &[String], of_child: &[String]) -> Vec<(&'static str, String)> {
-        vec![
-            ("agents/helper.yaml", AGENT.to_owned()),
-            ("tools/hub.yaml", TOOL.to_owned()),
+        let tools = match self.tools {
+            Tools::None => "[]",
+            Tools::AskingNobody => "[hub]",
+            Tools::Asking => "[hub, desk]",
+        };
+        let (own, demanded) = if self.is_demanded { (&[][..], of_story) } else { (of_story, &[][..]) };
+        let mut files = vec![
+            (
+                "agents/helper.yaml",
+                format!("name: helper\nmodel: some/model\ntools: {tools}\nbudget: {{max_cost: 0.75 USD}}\n"),
+            ),
             ("flow.yaml", format!("defaults: {{{}}}\n", self.shared)),
+            ("policies/base.yaml", "name: base\napprovers: {users: [ann]}\n".to_owned()),
+            ("policies/guard.yaml", format!("name: guard\n{}", self.policy)),
             ("processes/child.yaml", self.child(of_child)),
-            ("processes/story.yaml", self.story(of_story)),
-        ]
+            ("processes/story.yaml", self.story(own)),
+        ];
+        files.extend(TOOLS.map(|(path, text)| (path, text.to_owned())));
+        if !demanded.is_empty() {
+            files.push(("policies/demands.yaml", format!("name: demands\napplies_to: [story]\n{}", stated(demanded))));
+        }
+        files
     }
 
     fn story(&self, guarantees: &[String]) -> String {
@@ -61,13 +91,17 @@ impl Random {
     }
 
     fn text(&self, name: &str, trigger: &str, defaults: &str, guarantees: &[String], steps: &str) -> String {
-        let guarantees: String = guarantees.iter().map(|guarantee| format!("- {guarantee}\n")).collect();
-        let guarantees = if guarantees.is_empty() { guarantees } else { format!("guarantees:\n{guarantees}") };
+        let guarantees = stated(guarantees);
         format!(
             "name: {name}\nversion: 1\ntriggers: [{{{trigger}}}]\ndefaults: {{{defaults}}}\ninputs: {{a: {{type: boolean, default: {}}}, text: {{type: string, default: none}}, names: {{type: list, max_items: 2, default: [x, y]}}}}\n{guarantees}steps:\n{steps}",
             self.yes
         )
     }
+}
+
+fn stated(guarantees: &[String]) -> String {
+    let listed: String = guarantees.iter().map(|guarantee| format!("- {guarantee}\n")).collect();
+    if listed.is_empty() { listed } else { format!("guarantees:\n{listed}") }
 }
 
 /// Makes one.
@@ -97,6 +131,15 @@ pub(super) fn random(dice: &mut Dice) -> Random {
         story: list(dice, Own { prefix: "s", depth: 0, calls: true, is_timed: is_timed(own) }),
         child_defaults: of_child.to_owned(),
         child: list(dice, Own { prefix: "c", depth: 0, calls: false, is_timed: is_timed(of_child) }),
+        tools: [Tools::None, Tools::AskingNobody, Tools::Asking][dice.roll(3) as usize],
+        policy: dice
+            .one_of(&[
+                "approvers: {users: [bob]}\n",
+                "extends: [base]\napprovers: {users: [bob]}\n",
+                "extends: [base]\nescalate: [{after: 25m, to: {users: [bob]}}]\n",
+            ])
+            .to_owned(),
+        is_demanded: dice.roll(3) == 0,
     }
 }
 
@@ -172,7 +215,7 @@ fn steps(dice: &mut Dice, own: Own<'_>, count: usize) -> Vec<String> {
 fn kind(dice: &mut Dice, id: &str, after: &[usize], own: Own<'_>, read: &dyn Fn(&mut Dice) -> String) -> String {
     let text = read(dice);
     let limit = dice.one_of(&["", "", "timeout: 45m, "]);
-    match dice.roll(22) {
+    match dice.roll(24) {
         0 | 1 if after.len() > 1 => gateway(dice, own.prefix, after),
         2..=5 => approval(dice, own, &text),
         6 => {
@@ -190,7 +233,7 @@ fn kind(dice: &mut Dice, id: &str, after: &[usize], own: Own<'_>, read: &dyn Fn(
             let budget = dice.one_of(&["budget: {max_cost: 1 USD}, ", "budget: {max_cost: 0.50 USD}, ", ""]);
             format!("type: ai_generate, model: some/model, prompt: '{text}', {budget}output_schema: {{type: object}}")
         }
-        13 => {
+        13 | 22 | 23 => {
             let budget = dice.one_of(&["budget: {max_cost: 1 USD}, ", "budget: {max_cost: 0.50 USD}, ", ""]);
             format!("type: agent_task, agent: helper, {limit}{budget}message: '{text}'")
         }
@@ -236,8 +279,17 @@ fn approval(dice: &mut Dice, own: Own<'_>, text: &str) -> String {
         "on_timeout: escalate, escalate: [{after: 30m, to: {users: [ann]}}, {after: 90m, to: {users: [ann]}}]",
     ]);
     let refused = dice.one_of(&["", "", "on_reject: continue, "]);
+    let asked = dice.one_of(&[
+        "approvers: {users: [ann]}",
+        "approvers: {users: [ann]}",
+        "approvers: {users: [ann, bob]}",
+        "approvers: {all: [{users: [ann]}, {users: [bob]}]}",
+        "approvers: {any: [{users: [ann]}, {users: [bob]}]}",
+        "policy: guard",
+        "approvers: {users: [ann]}, policy: guard",
+    ]);
     let patience = patience(dice, own, "1h");
-    format!("type: human_approval, approvers: {{users: [ann]}}, {refused}description: '{text}', {patience}{late}")
+    format!("type: human_approval, {asked}, {refused}description: '{text}', {patience}{late}")
 }
 
 fn pause(dice: &mut Dice, own: Own<'_>) -> String {
