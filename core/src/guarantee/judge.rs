@@ -13,9 +13,8 @@ use super::weakened::in_words;
 use crate::approval::conjuncts;
 use crate::dataflow::{Flow, Owner};
 use crate::definition::process::{Guarantee, Passes};
-use crate::definition::repository::{FileKind, Repository};
 use crate::definition::{Approvers, Step, StepKind, StepType};
-use crate::source::{Node, Span, Spanned};
+use crate::source::{Span, Spanned};
 use crate::validate::{ProcessScope, Scope};
 
 /// How many transitions the searches for one process may make together: about a second.
@@ -87,7 +86,8 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
     let default_timeout = scope.repository.settings().and_then(|settings| settings.defaults.timeout);
     let world = World { processes: &processes, policies: &policies, default_timeout, allowance: Cell::new(0) };
     let mut judged = Vec::new();
-    let is_read = defaults_are_read(scope.repository);
+    // What could not be read of the defaults may be what a guarantee rests on.
+    let is_read = scope.settings_say("defaults");
     for (index, process) in scope.processes.iter().enumerate() {
         let stated = policies.stated(process.file, process.process);
         if stated.is_empty() {
@@ -108,16 +108,6 @@ pub fn judge<'r>(scope: &Scope<'r>) -> Vec<Judged<'r>> {
         }
     }
     judged
-}
-
-/// Whether `flow.yaml` says what holds for all processes: what could not be read of it may be what a guarantee rests on.
-fn defaults_are_read(repository: &Repository) -> bool {
-    let Some((file, _)) = repository.settings_in_file() else {
-        return !repository.files.values().any(|file| file.kind == FileKind::Settings);
-    };
-    let root = file.document.root().map(|root| file.document.node(root));
-    let whole = root.and_then(|root| root.get("defaults")).map(Node::outer_span);
-    whole.is_none_or(|whole| !file.structure.iter().any(|fault| whole.contains(fault.span)))
 }
 
 /// Whether a process says what it means: where it does not, its paths are not those that are meant, and what is wrong is

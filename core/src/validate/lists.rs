@@ -85,7 +85,7 @@ impl<'scope, 'r> Lists<'scope, 'r> {
         lists.add(own);
         for body in &process.bodies {
             let written = process.node(body.foreach).get("steps");
-            let has_loose_ends = process.has_nameless_step || process.loose_ends(&body.graph, written);
+            let has_loose_ends = !process.unread_ids.is_empty() || process.loose_ends(&body.graph, written);
             let around = lists.find(body.foreach.id.as_str());
             lists.add(List { around, ..List::of(process, &body.graph, &body.missing, has_loose_ends) });
         }

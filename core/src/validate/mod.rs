@@ -20,6 +20,7 @@ mod scope;
 pub(crate) mod secrets;
 mod suppression;
 mod telling;
+mod unread;
 mod walk;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::rule::Rule;
 use super::rules::{self, unknown_compensation, unknown_dependency, unknown_gateway_target, unknown_step};
 use super::suppression::silenced;
 use super::telling::{Agents, Told, told_by_outsiders};
+use super::unread::UnreadIds;
 use super::{Elsewhere, Options};
 use crate::dataflow::{Flow, Flows};
 use crate::definition::repository::{Definition, File, FileKind, Repository, stem};
@@ -19,10 +20,10 @@ use crate::definition::step::{StepKind, StepTimeout, StepType};
 use crate::definition::{Process, Step};
 use crate::graph::{Graph, Missing};
 use crate::guarantee::{Judged, judge};
-use crate::source::{Document, Kind, Node, NodeId, Span, Spanned};
+use crate::source::{Document, Kind, Node, NodeId, SchemaFaultKind, Span, Spanned};
 use crate::types::Types;
 use crate::types::text::Texts;
-use crate::value::{Duration, StepId};
+use crate::value::Duration;
 
 /// Deepest nesting of `foreach` bodies that is looked into.
 const MAX_BODIES: usize = 16;
@@ -80,8 +81,8 @@ pub struct ProcessScope<'r> {
     pub ids: Vec<WrittenId>,
     /// The same ids, for looking up.
     known_ids: BTreeSet<String>,
-    /// Whether there is a step whose id cannot be read: whoever names an unknown step may mean it.
-    pub has_nameless_step: bool,
+    /// The steps whose ids cannot be read.
+    pub unread_ids: UnreadIds,
     /// Whether it is unknown where some gateway leads: then nobody can say what has run before a step.
     pub has_loose_ends: bool,
     /// Every text with an expression.
@@ -165,6 +166,21 @@ impl<'r> Scope<'r> {
     /// The file of a kind that is called so: by its name without ending, a schema by its path below `.flow/schemas/`.
     pub fn file(&self, kind: FileKind, name: &str) -> Option<&'r File> {
         self.files_by_name.get(&(kind, name)).copied()
+    }
+
+    /// Whether `flow.yaml` says all that it means under a key: what is missed may stand where it could not be read, and what is
+    /// wrong there is told there.
+    pub fn settings_say(&self, key: &str) -> bool {
+        self.files(FileKind::Settings).all(|file| {
+            let root = file.document.root().map(|root| file.document.node(root));
+            let mut faults = file.structure.iter();
+            let is_hidden = match root.and_then(|root| root.get(key)).map(Node::outer_span) {
+                Some(whole) => faults.any(|fault| whole.contains(fault.span)),
+                // A key that nobody knows may be a slip of the pen for this one.
+                None => faults.any(|fault| matches!(fault.kind, SchemaFaultKind::UnknownKey { .. })),
+            };
+            file.definition.is_some() && file.faults.is_empty() && !is_hidden
+        })
     }
 
     /// What is proved of every guarantee. Worked out when a rule asks first; without guarantees there is nothing to do.
@@ -261,7 +277,7 @@ impl<'r> ProcessScope<'r> {
             bodies: bodies(process),
             ids,
             known_ids,
-            has_nameless_step: has_nameless_step(file.document.node(process.node), 0),
+            unread_ids: UnreadIds::of(file.document.node(process.node)),
             has_loose_ends: false,
             texts,
             problems: Vec::new(),
@@ -270,7 +286,7 @@ impl<'r> ProcessScope<'r> {
         };
         scope.has_loose_ends = {
             let written = file.document.node(process.node).get("steps");
-            scope.has_nameless_step || scope.loose_ends(&scope.graph, written)
+            !scope.unread_ids.is_empty() || scope.loose_ends(&scope.graph, written)
         };
         scope.problems = reference::problems(types, &scope);
         scope.unknown_steps = unknown_steps(&scope, settings.map(|(_, settings)| settings));
@@ -286,7 +302,7 @@ impl<'r> ProcessScope<'r> {
 
     /// Whether a step with this id was written, or may have been.
     pub fn has_id(&self, id: &str) -> bool {
-        self.has_nameless_step || self.known_ids.contains(id)
+        self.known_ids.contains(id) || self.unread_ids.may_be(id)
     }
 
     /// Where else a name is written that no step has; nothing where this is not its first place, at which all are told.
@@ -432,16 +448,6 @@ fn written_ids(document: &Document, root: NodeId) -> Vec<WrittenId> {
     let steps = document.node(root).get("steps");
     steps.into_iter().for_each(|list| collect_ids(list, 0, &mut ids));
     ids
-}
-
-/// Whether there is a step without an id that can be read, or no list of steps.
-fn has_nameless_step(owner: Node<'_>, depth: usize) -> bool {
-    let Some(list) = owner.get("steps") else { return depth == 0 };
-    let Some(mut steps) = list.items() else { return true };
-    steps.any(|step| {
-        let is_named = step.get("id").and_then(Node::as_text).is_some_and(|id| id.parse::<StepId>().is_ok());
-        !is_named || (depth < MAX_BODIES && step.get("steps").is_some() && has_nameless_step(step, depth + 1))
-    })
 }
 
 fn collect_ids(list: Node<'_>, depth: usize, ids: &mut Vec<WrittenId>) {

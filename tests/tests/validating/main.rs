@@ -8,5 +8,6 @@ mod formats;
 mod graphs;
 mod help;
 mod paths;
+mod settings;
 mod stage;
 mod watching;

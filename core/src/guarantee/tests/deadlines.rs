@@ -1,7 +1,8 @@
 //! Deadlines by `defaults.timeout`: an approval that nobody gave in time lets nothing through that needs one, and bounds
 //! the time that an execution takes.
 
-use super::stories::{SHIP, told};
+use super::stories::{SHIP, told, verdicts};
+use crate::definition::repository::Repository;
 
 fn of(defaults: &str, shared: &str, guarantee: &str, steps: &str) -> String {
     let text = format!("name: story\nversion: 1\n{defaults}\nguarantees:\n- {guarantee}\nsteps:\n{steps}");
@@ -50,4 +51,29 @@ fn a_wait_takes_no_longer_than_its_own_timeout() {
         assert_eq!(judged(bound), "holds", "{fields}");
         assert!(judged("29m").starts_with("fails"), "{fields}");
     }
+}
+
+/// What is wrong with `flow.yaml` is told there: nothing that may rest on it is said to hold, or not to.
+#[test]
+fn of_defaults_that_cannot_be_read_nothing_is_said() {
+    let judged = |shared: &str| {
+        let process = "name: story\nversion: 1\nguarantees: [{ends_within: 2h}]\nsteps:\n- {id: leads, type: human_approval, approvers: {team: leads}}\n";
+        let files = [(".flow/processes/story.yaml", process), (".flow/flow.yaml", shared)];
+        verdicts(&Repository::read(files.map(|(path, text)| (path.to_owned(), text.to_owned())))).join("; ")
+    };
+    for shared in [
+        "defaults: {timeout: 1h",
+        "defaults: {timeout: soon}",
+        "defaults: {timeuot: 1h}",
+        "presets: {timeout: 1h}",
+        "defaults: {timeout: 1h}\ndefaults: {timeout: 3h}",
+        "- defaults",
+        "defaults",
+    ] {
+        assert_eq!(judged(shared), "faulty", "{shared}");
+    }
+    // What was meant is what is judged.
+    assert_eq!(judged("defualts: {timeout: 1h}"), "holds");
+    assert_eq!(judged("defaults: {timeout: 1h}\nmodles: {fast: mock}"), "holds");
+    assert!(judged("models: {fast: mock}").starts_with("fails"));
 }

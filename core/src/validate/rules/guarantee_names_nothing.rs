@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::super::unread::UnreadIds;
 use crate::definition::StepType;
 use crate::definition::repository::File;
 use crate::guarantee::Nameless;
@@ -58,13 +59,13 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     // The steps of all processes that a policy governs, by the policy's file.
     let mut governed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut unreadable: BTreeSet<&str> = BTreeSet::new();
+    let mut unread: BTreeMap<&str, Vec<&UnreadIds>> = BTreeMap::new();
     for judged in scope.judged().iter().filter(|judged| judged.stated.policy.is_some()) {
         let process = &scope.processes[judged.process];
         let path = judged.stated.file.source.path();
         governed.entry(path).or_default().extend(process.all_ids());
-        if process.has_nameless_step {
-            unreadable.insert(path);
+        if !process.unread_ids.is_empty() {
+            unread.entry(path).or_default().push(&process.unread_ids);
         }
     }
     let mut told: BTreeSet<(&str, Span)> = BTreeSet::new();
@@ -75,11 +76,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         let own: BTreeSet<&str> = process.all_ids().collect();
         let known = if judged.stated.policy.is_some() { governed.get(path).unwrap_or(&own) } else { &own };
         // A step whose id cannot be read may be what is meant.
-        if process.has_nameless_step || unreadable.contains(path) {
-            continue;
-        }
+        let is_unread = |name: &str| unread.get(path).into_iter().flatten().any(|ids| ids.may_be(name));
         for nameless in judged.nameless.iter().filter(|nameless| !known.contains(nameless.name.as_str())) {
-            if told.insert((path, nameless.span)) {
+            if !is_unread(&nameless.name) && told.insert((path, nameless.span)) {
                 tell(file, nameless, known, findings);
             }
         }

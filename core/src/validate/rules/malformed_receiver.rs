@@ -45,7 +45,8 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    let named = |name: &str| scope.repository.settings().is_some_and(|it| it.channels.contains_key(name));
+    let knows_all = scope.settings_say("channels");
+    let named = |name: &str| !knows_all || scope.repository.settings().is_some_and(|it| it.channels.contains_key(name));
     for process in &scope.processes {
         let document = &process.file.document;
         for step in process.steps() {

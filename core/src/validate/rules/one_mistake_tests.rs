@@ -145,6 +145,28 @@ fn people_and_teams_of_a_test_that_nothing_names_are_told() {
     assert_eq!(test_file("{users: {ann: write}, teams: {leads: [anne]}}", expect), ["FLOW421 .flow/tests/a.yaml anne"]);
 }
 
+#[test]
+fn an_id_that_cannot_be_one_hides_only_names_that_may_mean_it() {
+    let told = |id: &str| {
+        let process = format!(
+            "name: a\nversion: 1\nsteps:\n  - {{{id}type: set, values: {{v: 1}}}}\n  - {{id: b, type: set, depends_on: my_draft, values: {{v: \"{{{{ steps.my_draft.output.v }}}}\"}}}}\n  - {{id: c, type: set, depends_on: ghost, values: {{v: \"{{{{ steps.phantom.output.v }}}}\"}}}}\n  - {{id: g, type: gateway, branches: [{{otherwise: true, to: [nowhere]}}]}}\n"
+        );
+        let found = found(&[("processes/a.yaml", &process)]);
+        found.iter().map(|one| one.replace(" .flow/processes/a.yaml ", " ")).collect::<Vec<_>>()
+    };
+    let others = ["FLOW012 ghost", "FLOW203 phantom", "FLOW106 nowhere"];
+    for id in ["My-Draft", "my draft", "MyDraft", "1_my_draft", "draft!"] {
+        let told = told(&format!("id: {id}, "));
+        assert_eq!(told.len(), 4, "{id}: {told:?}");
+        assert!(told[0].starts_with("FLOW014 "), "{id}: {told:?}");
+        assert_eq!(told[1..], others, "{id}");
+    }
+    // Whoever wrote no id at all may have thought of any.
+    for id in ["", "id: 7, ", "id: '?', ", "id: [x], "] {
+        assert_eq!(told(id).len(), 1, "{id}: {:?}", told(id));
+    }
+}
+
 /// The same unknown name in two rules' places, the first of which nobody wants to hear of.
 const TWICE: &str = "name: a\nversion: 1\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n  # HERE\n  - {id: b, type: set, depends_on: [a, gone], values: {v: 1}}\n  - {id: c, type: set, depends_on: a, values: {v: \"{{ steps.gone.output.x }}\"}}\n  - {id: d, type: set, depends_on: a, values: {v: \"{{ steps.gone.output.x }}\"}}\n";
 

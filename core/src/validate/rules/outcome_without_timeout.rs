@@ -39,6 +39,9 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    if !scope.settings_say("defaults") {
+        return;
+    }
     for process in &scope.processes {
         for step in process.steps() {
             let node = process.node(step);

@@ -60,7 +60,7 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    for process in scope.processes.iter().filter(|process| !process.has_nameless_step) {
+    for process in &scope.processes {
         let inside = ids_of_bodies(process);
         each_list(process.process, &mut |steps, body| {
             let here: BTreeSet<&str> = match body {
@@ -71,7 +71,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 let StepKind::Gateway(gateway) = &step.kind else { continue };
                 for target in gateway.branches.iter().flat_map(|branch| &branch.to) {
                     let name = target.as_str();
-                    if here.contains(name) {
+                    if here.contains(name) || process.unread_ids.may_be(name) {
                         continue;
                     }
                     let Some(places) = process.other_places(name, target.span) else { continue };

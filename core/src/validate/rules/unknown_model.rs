@@ -1,5 +1,7 @@
 //! A model that does not exist.
 
+use std::collections::BTreeSet;
+
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
@@ -49,16 +51,17 @@ models:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let aliases = scope.settings_say("models").then_some(&scope.names.models);
     for file in scope.all_files() {
         match &file.definition {
             Some(Definition::Process(process)) => {
                 for step in process.all_steps() {
                     if let StepKind::AiGenerate(generate) = &step.kind {
-                        tell(scope, file, &generate.model, findings);
+                        tell(aliases, file, &generate.model, findings);
                     }
                 }
             }
-            Some(Definition::Agent(agent)) => tell(scope, file, &agent.model, findings),
+            Some(Definition::Agent(agent)) => tell(aliases, file, &agent.model, findings),
             Some(Definition::Settings(settings)) => {
                 for (alias, model) in &settings.models {
                     if is_full(model) {
@@ -97,15 +100,17 @@ fn tell_provider(file: &File, model: &Spanned<String>, findings: &mut Findings) 
     };
 }
 
-fn tell(scope: &Scope<'_>, file: &File, model: &Spanned<String>, findings: &mut Findings) {
-    if has_markup(model) || scope.names.models.contains(&model.value) {
+/// `aliases`: nothing where not all of them could be read.
+fn tell(aliases: Option<&BTreeSet<String>>, file: &File, model: &Spanned<String>, findings: &mut Findings) {
+    if has_markup(model) || aliases.is_some_and(|aliases| aliases.contains(&model.value)) {
         return;
     }
     if is_full(model) {
         return tell_provider(file, model, findings);
     }
+    let Some(aliases) = aliases else { return };
     let finding = findings.add(file, model.span, format!("there is no model `{}`", model.value));
-    let known = scope.names.models.iter().map(String::as_str).chain(["mock"]);
+    let known = aliases.iter().map(String::as_str).chain(["mock"]);
     match finding.closest(model, known) {
         Some(meant) => finding.meant(file, model.span, Some(meant)),
         None => finding.help("write `provider/model` or `mock`, or an alias of `models` in `.flow/flow.yaml`"),
