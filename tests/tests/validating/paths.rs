@@ -12,8 +12,8 @@ fn links_and_folders_in_the_place_of_definitions_are_told() {
     symlink("nowhere", repository.at(".flow/processes/.#a.yaml")).unwrap();
     let said = repository.flowctl(&["validate", "--format", "concise", "--select", "FLOW040"]);
     insta::assert_snapshot!(said.out, @r#"
-    .flow/agents:1:1: error[FLOW040]: a symbolic link is not followed (put a copy of the file here)
-    .flow/processes/a.yaml:1:1: error[FLOW040]: a symbolic link is not followed (put a copy of the file here)
+    .flow/agents:1:1: error[FLOW040]: a symbolic link is not followed (put what it leads to in its place)
+    .flow/processes/a.yaml:1:1: error[FLOW040]: a symbolic link is not followed (put what it leads to in its place)
     .flow/processes/b.yaml:1:1: error[FLOW040]: a folder is called like a definition (rename it, or put a file in its place)
     "#);
     let said = repository.flowctl(&["validate", "--format", "json", ".flow/processes/a.yaml"]);

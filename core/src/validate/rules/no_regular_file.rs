@@ -36,7 +36,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for file in scope.all_files() {
         let (message, help) = match file.form {
             Form::Text => continue,
-            Form::Link => ("a symbolic link is not followed", "put a copy of the file here"),
+            Form::Link => ("a symbolic link is not followed", "put what it leads to in its place"),
             Form::Folder => ("a folder is called like a definition", "rename it, or put a file in its place"),
             Form::Device => ("a pipe, a socket or a device is not read", "put a file in its place"),
         };
