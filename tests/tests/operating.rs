@@ -128,6 +128,27 @@ fn a_database_is_brought_up_to_date_without_serving() {
     assert!(err(&elsewhere).contains("no-such-file.toml"), "{}", err(&elsewhere));
 }
 
+#[test]
+fn a_file_that_is_no_database_is_named_with_what_to_do_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, notes) = (folder.path().join("data"), folder.path().join("notes.txt"));
+    std::fs::write(&notes, "not to be lost\n").unwrap();
+    let url = format!("sqlite://{}", notes.display());
+    for words in [&["serve"][..], &["migrate"], &["audit", "verify"]] {
+        let mut command = Command::new(program());
+        command
+            .args(words)
+            .env("FLOWCTL_DATA_DIR", &data)
+            .env("FLOWCTL_DATABASE_URL", &url)
+            .env("FLOWCTL_LISTEN", "127.0.0.1:0");
+        let said = command.output().unwrap();
+        assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}: {}", err(&said));
+        let is_named = err(&said).contains(&format!("{} is no SQLite database", notes.display()));
+        assert!(is_named && err(&said).contains("FLOWCTL_DATABASE_URL"), "{words:?}: {}", err(&said));
+        assert_eq!(std::fs::read_to_string(&notes).unwrap(), "not to be lost\n", "{words:?}");
+    }
+}
+
 /// Figures whose name or whose labels are not those of the catalogue, by which dashboards and alerts are made.
 fn unlisted(told: &str) -> Vec<&str> {
     let figures = told.lines().filter(|line| line.starts_with("flowctl_"));

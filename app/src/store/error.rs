@@ -40,6 +40,15 @@ pub enum StoreError {
         /// Why.
         source: sqlx::Error,
     },
+    /// The file is something else than a database.
+    #[error(
+        "{} is no SQLite database; nothing was written to it. Name another data folder or another file (FLOWCTL_DATABASE_URL), or, \
+         where it was the database, put a back-up in its place: `flowctl db restore FILE --force`", .path.display()
+    )]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database server cannot be reached, or does not let us in.
     #[error("the database server cannot be reached: {0}; see FLOWCTL_DATABASE_URL")]
     Connect(#[source] sqlx::Error),

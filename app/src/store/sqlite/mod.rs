@@ -28,8 +28,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use flowctl_core::execution::{Execution, ExecutionId, TenantId};
@@ -42,7 +42,9 @@ use uuid::Uuid;
 pub use self::backup::{BackedUp, BackupError, back_up, restore};
 pub use self::examine::examine;
 pub(super) use self::faults::passes;
-use self::opening::{BUSY_TIMEOUT, MIGRATIONS, forget_leases, lock, make_private, migrate, newest, options, writing};
+use self::opening::{
+    Alone, BUSY_TIMEOUT, MIGRATIONS, forget_leases, lock, make_private, migrate, newest, options, unopened, writing,
+};
 use self::writer::{Hint, Writer};
 use super::payloads::Payloads;
 use super::{
@@ -64,8 +66,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     changed: watch::Sender<u64>,
     outputs: outputs::Folder,
-    /// Held while the store is this process's alone; the system lets it go when the process ends, however that is.
-    _alone: Option<File>,
+    /// Held while the store is open and this process's alone.
+    alone: Mutex<Option<Alone>>,
 }
 
 /// What executions are read from.
@@ -84,10 +86,9 @@ impl SqliteStore {
     /// As [`SqliteStore::open`]; and where another process has the database to itself.
     pub async fn open_alone(url: &str) -> Result<Self, StoreError> {
         let lock = lock(options(url)?.get_filename())?;
-        let mut store = Self::open(url).await?;
+        let store = Self::open(url).await?;
         store.writer.write(Hint::Tell, forget_leases).await?;
-        store._alone = Some(lock);
-        Ok(store)
+        Ok(Self { alone: Mutex::new(Some(lock)), ..store })
     }
 
     /// Opens the database at `url` (`sqlite://PATH`), makes it where it does not exist, and brings its schema up to
@@ -98,7 +99,7 @@ impl SqliteStore {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let options = options(url)?;
         let path: PathBuf = options.get_filename().to_owned();
-        let failed = |source| StoreError::Open { path: path.clone(), source };
+        let failed = |source| unopened(&path, source);
         make_private(&path);
         // Migrations replace tables that others refer to.
         let migrating = options.clone().foreign_keys(false);
@@ -114,7 +115,7 @@ impl SqliteStore {
         let connection = writing(&path)?;
         let writer = Writer::start(connection, changed.clone())
             .map_err(|source| StoreError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
-        Ok(Self { writer, readers, changed, outputs: outputs::Folder::of(&path), _alone: None })
+        Ok(Self { writer, readers, changed, outputs: outputs::Folder::of(&path), alone: Mutex::default() })
     }
 
     fn reading(&self) -> Reading<'_> {
@@ -583,5 +584,7 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        // Whoever still holds the store can do nothing with it: the next process need not wait for them.
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

@@ -62,15 +62,47 @@ pub(super) fn private_folder() -> DirBuilder {
     builder
 }
 
+/// Why a file was not opened.
+pub(super) fn unopened(path: &Path, source: sqlx::Error) -> StoreError {
+    let path = path.to_owned();
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // SQLITE_NOTADB (<https://sqlite.org/rescode.html#notadb>).
+    if code.is_some_and(|code| code == "26") {
+        return StoreError::NoDatabase { path };
+    }
+    StoreError::Open { path, source }
+}
+
+/// That a database is this process's alone, until this is dropped; the system lets it go when the process ends, however that is.
+#[derive(Debug)]
+pub(super) struct Alone(File);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // To close it does not suffice: a program that is being started has a copy of it until it runs.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the database stays locked until this process ends");
+        }
+    }
+}
+
 /// Takes a database for this process alone.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<Alone, StoreError> {
     let lock_path = path.with_extension("lock");
     let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
     let lock = private().create(true).truncate(false).open(&lock_path).map_err(failed)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Alone(lock)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+impl Alone {
+    /// What a program has of it that is being started.
+    pub(super) fn copy(&self) -> File {
+        self.0.try_clone().unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

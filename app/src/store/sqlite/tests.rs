@@ -122,9 +122,32 @@ async fn a_process_that_is_alone_takes_up_at_once_what_a_dead_one_had_claimed() 
     let second = SqliteStore::open_alone(&url(&folder)).await;
     assert!(matches!(second, Err(StoreError::InUse { .. })), "it is still alive");
     dead.close().await;
-    drop(dead);
     let next = SqliteStore::open_alone(&url(&folder)).await.unwrap();
     assert_eq!(next.claim_deliveries("next", 1, now, far).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_closed_database_stayed_in_use_while_something_held_its_store_or_a_program_was_being_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = std::sync::Arc::new(SqliteStore::open_alone(&url(&folder)).await.unwrap());
+    let held = std::sync::Arc::clone(&ended);
+    let _started = ended.alone.lock().unwrap().as_ref().map(super::opening::Alone::copy).unwrap();
+    tokio::join!(ended.close(), held.close());
+    let next = SqliteStore::open_alone(&url(&folder)).await.unwrap();
+    assert!(matches!(held.receive(ping(1)).await, Err(StoreError::Closed)), "who holds it still writes nothing");
+    next.receive(ping(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flowctl.db");
+    for content in ["hello", "a page and more, of text".repeat(400).as_str()] {
+        std::fs::write(&file, content).unwrap();
+        let error = SqliteStore::open_alone(&url(&folder)).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoDatabase { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(super) enum Hint {
 #[derive(Debug)]
 pub(super) struct Writer {
     requests: Mutex<Option<mpsc::Sender<Box<dyn Request>>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
     broken: Arc<Broken>,
 }
@@ -67,7 +67,7 @@ impl Writer {
         let (commits, broken) = (Arc::new(AtomicU64::new(0)), Arc::new(watch::channel(None).0));
         let writing = Writing { connection, changed, commits: commits.clone(), broken: Arc::clone(&broken) };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(|| writing.run(receiver))?;
-        Ok(Self { requests: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), commits, broken })
+        Ok(Self { requests: Mutex::new(Some(sender)), thread: tokio::sync::Mutex::new(Some(thread)), commits, broken })
     }
 
     /// Has `operation` done in the next transaction and returns what it gave, after the commit. Where it gives an
@@ -106,10 +106,11 @@ impl Writer {
         }
     }
 
-    /// Does what has queued, then ends.
+    /// Does what has queued, then ends. Who closes it meanwhile waits for that end, too.
     pub(super) async fn close(&self) {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let mut running = self.thread.lock().await;
+        let Some(thread) = running.take() else { return };
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(ended, Ok(Ok(()))) {
             tracing::error!("the database's writer ended badly");
