@@ -329,13 +329,11 @@ async fn scope<'a>(inner: &'a Inner, delivery: &'a NewDelivery) -> Result<Result
         return nothing(format!("`{event}` is an event that nothing follows from"));
     }
     let repository: RepositoryName = repository.parse().map_err(|error| Trouble::Lasting(format!("{error}")))?;
-    let id = repository::called(inner, (tenant, installation), &repository, delivery).await?;
+    // Deliveries of other installations wait for this one's place.
+    let client = inner.github.installation(installation).holding(Holds::Place);
+    let id = repository::called(inner, (tenant, &client), &repository, delivery).await?;
     match repository::name_now(inner, tenant, repository, (id, delivery)).await? {
-        Ok(now) => {
-            // Deliveries of other installations wait for this one's place.
-            let client = inner.github.installation(installation).holding(Holds::Place);
-            Ok(Ok(Scope::new(inner, (tenant.clone(), now, id), client, delivery)))
-        }
+        Ok(now) => Ok(Ok(Scope::new(inner, (tenant.clone(), now, id), client, delivery))),
         Err(gone) => nothing(gone),
     }
 }

@@ -8,7 +8,7 @@ use super::payload::{OfRepository, RepositoryEvent};
 use super::scope::Scope;
 use super::{Handled, Inner, Trouble};
 use crate::engine::{Along, SignalFailure};
-use crate::github::client::{GitHubError, InstallationId, RepositoryName};
+use crate::github::client::{GitHubError, InstallationClient, RepositoryName};
 use crate::github::whose::{Whose, all_names, belongs_to, called_now};
 use crate::store::{NewDelivery, RepositoryCalled};
 
@@ -47,7 +47,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: RepositoryEvent) -> Result<
 /// tell an old name: where it says something else than is known, GitHub is asked.
 pub(super) async fn called(
     inner: &Inner,
-    (tenant, installation): (&TenantId, InstallationId),
+    (tenant, client): (&TenantId, &InstallationClient),
     name: &RepositoryName,
     delivery: &NewDelivery,
 ) -> Result<Option<u64>, Trouble> {
@@ -65,14 +65,14 @@ pub(super) async fn called(
     let is_first = before.is_none() && known.is_empty();
     // What GitHub answers is true from the question on, however long the delivery lay.
     let at = if is_first { delivery.received_at } else { inner.clock.now() };
-    if !is_first && !is_called_so(inner, installation, name, id).await? {
+    if !is_first && !is_called_so(client, name, id).await? {
         return Ok(Some(id));
     }
     if let Some(before) = before.filter(|before| *before != id) {
         let names = inner.store.names_of_repository(before).await?;
         let has_moved = names.first().is_some_and(|newest| newest.name != text);
         if !has_moved {
-            gone(inner, (tenant, installation), (before, &text)).await?;
+            gone(inner, (tenant, client), (before, &text)).await?;
         }
     }
     inner.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name: text, at }).await?;
@@ -82,11 +82,11 @@ pub(super) async fn called(
 /// A repository has its name no more, and nothing has told why: it was renamed, which GitHub is asked, or deleted.
 async fn gone(
     inner: &Inner,
-    (tenant, installation): (&TenantId, InstallationId),
+    (tenant, client): (&TenantId, &InstallationClient),
     (id, name): (u64, &str),
 ) -> Result<(), Trouble> {
     let at = inner.clock.now();
-    let there = inner.github.installation(installation).repositories().await?;
+    let there = client.repositories().await?;
     if let Some(renamed) = there.into_iter().find(|repository| repository.id == id) {
         let called = RepositoryCalled { id, tenant: tenant.clone(), name: renamed.name.to_string(), at };
         return Ok(inner.store.call_repository(called).await?);
@@ -96,14 +96,9 @@ async fn gone(
 }
 
 /// Whether a repository has this name now. Under an old name GitHub answers with the one that had it.
-async fn is_called_so(
-    inner: &Inner,
-    installation: InstallationId,
-    name: &RepositoryName,
-    id: u64,
-) -> Result<bool, Trouble> {
+async fn is_called_so(client: &InstallationClient, name: &RepositoryName, id: u64) -> Result<bool, Trouble> {
     // Asked anew: what is kept of an answer may be of the one that had the name a moment ago.
-    match inner.github.installation(installation).get_repository(name).await {
+    match client.get_repository(name).await {
         Ok(now) => Ok(now.id == id && now.name == *name),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. } | GitHubError::Forbidden { .. }) => Ok(false),
         // Who is not there any more says nothing.
