@@ -1,7 +1,9 @@
 //! GitHub Actions: workflows that steps dispatch and wait for, and what they give.
 
-use flowctl_sandbox::Fault;
+use std::time::Duration;
+
 use flowctl_sandbox::state::WorkflowRun;
+use flowctl_sandbox::{Fault, RequestRecord};
 
 use crate::stage::{REPOSITORY, Stage};
 
@@ -155,4 +157,26 @@ async fn a_run_that_ended_while_nobody_listened_is_seen() {
     stage.start_again().await;
     stage.concluded(number, "ship", "success").await;
     assert_eq!(count(&stage), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_name_it_is_was_asked_long_before_a_dispatch_that_waited_for_its_turn() {
+    let mut stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
+    let pause = Duration::from_secs(2);
+    stage.pause_between_writes(pause).await;
+    let number = stage.pull_request("feature");
+    awaited(&stage, number).await;
+    let requests = stage.hub.requests.all();
+    let is_dispatch = |request: &RequestRecord| request.is_write() && request.path.ends_with("/dispatches");
+    let (before, dispatch) = match requests.iter().position(is_dispatch) {
+        Some(place) => (&requests[..place], &requests[place]),
+        None => panic!("no dispatch: {requests:#?}"),
+    };
+    let is_write = |request: &&RequestRecord| request.is_write() && request.caller.starts_with("installation:");
+    let asks = |request: &&RequestRecord| request.method == "GET" && request.path == format!("/repos/{REPOSITORY}");
+    let written = before.iter().rfind(is_write).expect("the execution is shown first").at;
+    let asked = before.iter().rfind(asks).expect("it is asked").at;
+    assert!(dispatch.at.duration_since(written) >= pause.try_into().unwrap(), "it waited for its turn");
+    assert!(asked > written && dispatch.at.duration_since(asked) < pause.try_into().unwrap(), "asked at {asked}");
 }

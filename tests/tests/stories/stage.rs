@@ -160,6 +160,15 @@ impl Stage {
         self.start_again().await;
     }
 
+    /// Has so much time pass between two writes from now on.
+    pub async fn pause_between_writes(&mut self, pause: Duration) {
+        self.end().await;
+        if let Some(github) = &mut self.settings.github {
+            github.write_interval = pause;
+        }
+        self.start_again().await;
+    }
+
     /// Asks the API as the administrator: the status and the body of its answer.
     pub async fn api(&self, method: reqwest::Method, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
         let url = format!("http://{}/api/v1{path}", self.settings.listen);

@@ -1,7 +1,7 @@
 //! What every request in an installation's name has in common: its token, a second try with a new one, pages.
 //! Which requests there are stands in the files named after what they are about.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::ETAG;
 use http::{Method, StatusCode};
@@ -13,7 +13,7 @@ use url::Url;
 use super::Shared;
 use super::error::GitHubError;
 use super::identity::Tokens;
-use super::pace::{Ask, Holds, Kind, Urgency};
+use super::pace::{Ask, Holds, Kind, Passage, Urgency};
 use super::repository::{InstallationId, RepositoryName};
 use super::transport::{Answer, Call};
 
@@ -27,6 +27,8 @@ pub struct InstallationClient {
     id: InstallationId,
     urgency: Urgency,
     holds: Holds,
+    /// Taken for the next request already.
+    place: Option<Arc<Mutex<Option<Passage>>>>,
 }
 
 impl std::fmt::Debug for InstallationClient {
@@ -37,7 +39,7 @@ impl std::fmt::Debug for InstallationClient {
 
 impl InstallationClient {
     pub(super) fn new(shared: Arc<Shared>, id: InstallationId) -> Self {
-        Self { shared, id, urgency: Urgency::default(), holds: Holds::default() }
+        Self { shared, id, urgency: Urgency::default(), holds: Holds::default(), place: None }
     }
 
     /// The same for requests that somebody else waits for, or nobody.
@@ -50,6 +52,12 @@ impl InstallationClient {
     #[must_use]
     pub fn holding(self, holds: Holds) -> Self {
         Self { holds, ..self }
+    }
+
+    /// The same, whose next request has a place at the installation's pace and waits for none.
+    #[must_use]
+    pub(in crate::github) fn in_place(self, place: Passage) -> Self {
+        Self { place: Some(Arc::new(Mutex::new(Some(place)))), ..self }
     }
 
     /// Which installation it is.
@@ -98,12 +106,21 @@ impl InstallationClient {
     ) -> Result<Answer, (GitHubError, Option<SecretString>)> {
         // The token first: where there is none to have nothing is sent, and nothing counts.
         let token = Tokens::token(&self.shared, self.id, refused).await.map_err(|error| (error, None))?;
+        let passage = self.passage(call).await.map_err(|error| (error, None))?;
+        let answered = self.shared.transport.send(call, &token, &passage).await;
+        answered.map_err(|error| (error, Some(token)))
+    }
+
+    /// The place that was taken, or the next one for such a request.
+    async fn passage(&self, call: &Call) -> Result<Passage, GitHubError> {
+        let place = self.place.as_ref();
+        if let Some(taken) = place.and_then(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+            return Ok(taken);
+        }
         let Self { urgency, holds, .. } = *self;
         let ask = Ask { kind: Kind::of(&call.method, call.url.path()), urgency, holds };
         let entered = self.shared.pace.enter(self.id.0, ask).await;
-        let passage = entered.map_err(|rests| (rests.instead_of(call.line()), None))?;
-        let answered = self.shared.transport.send(call, &token, &passage).await;
-        answered.map_err(|error| (error, Some(token)))
+        entered.map_err(|rests| rests.instead_of(call.line()))
     }
 
     pub(super) fn url(&self, segments: &[&str]) -> Result<Url, GitHubError> {

@@ -22,7 +22,7 @@ use super::write::Writing;
 use crate::crash::crash_point;
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::pace::Kind;
-use crate::github::client::{self, GitHubError, RepositoryName, WorkflowDispatch};
+use crate::github::client::{self, GitHubError, Holds, RepositoryName, WorkflowDispatch};
 use crate::github::whose::{Whose, all_names, whose};
 
 /// How far GitHub's clock may be behind ours.
@@ -127,24 +127,28 @@ impl Dispatching<'_> {
             }
         }
         let Self { writing, repository, order, .. } = self;
-        let now = writing.client.get_repository(repository).await?;
-        self.is_still_there(&now).await?;
+        // While a place is waited for the name may be given away.
+        let place = writing.place(Kind::Changes).await?;
+        let now = self.repository_now().await?;
         let reference = order.reference.clone().unwrap_or(now.default_branch);
         let order_of = WorkflowDispatch::new(reference, order.inputs.clone());
-        let dispatch = writing.client.dispatch_workflow(repository, &order.file, &order_of);
-        let run = writing.write(Kind::Changes, dispatch).await?;
+        let client = writing.client.clone().in_place(place);
+        let run = writing.write_now(client.dispatch_workflow(repository, &order.file, &order_of)).await?;
         self.began(run.map(|run| WorkflowRun { id: run.id, url: run.html_url })).await
     }
 
     /// A run has the secrets of the repository that it is dispatched in: whose name it is now GitHub says itself, since what
     /// tells of a new one may still be on its way.
-    async fn is_still_there(&self, now: &client::Repository) -> Result<(), Failure> {
+    async fn repository_now(&self) -> Result<client::Repository, Failure> {
+        // Every other write waits for the place of this one.
+        let client = self.writing.client.clone().holding(Holds::Place);
+        let now = client.get_repository(self.repository).await?;
         match whose(&*self.writing.outbox.store, self.execution).await? {
             Whose::Known(id) if id != now.id => {
                 let reason = format!("{} is another repository by now", self.repository);
                 Err(Failure::Rests { reason, wait: UNREADABLE })
             }
-            _ => Ok(()),
+            _ => Ok(now),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Outbox;
 use super::failure::Failure;
 use crate::crash::crash_point;
-use crate::github::client::pace::{Ask, Kind};
+use crate::github::client::pace::{Ask, Kind, Passage};
 use crate::github::client::{GitHubError, InstallationClient};
 use crate::store::ClaimedEffect;
 
@@ -34,8 +34,24 @@ impl<'a> Writing<'a> {
         kind: Kind,
         request: impl Future<Output = Result<T, GitHubError>>,
     ) -> Result<T, Failure> {
-        let ask = Ask::new(kind, self.client.urgency());
-        self.outbox.github.pace().ready(self.client.id().0, ask).await?;
+        self.outbox.github.pace().ready(self.client.id().0, self.ask(kind)).await?;
+        self.write_now(request).await
+    }
+
+    /// Takes the place of the next write: for who must look at something once there is room for it, and not before.
+    pub(super) async fn place(&self, kind: Kind) -> Result<Passage, Failure> {
+        Ok(self.outbox.github.pace().enter(self.client.id().0, self.ask(kind)).await?)
+    }
+
+    fn ask(&self, kind: Kind) -> Ask {
+        Ask::new(kind, self.client.urgency())
+    }
+
+    /// Makes one write for which there is room, or a place.
+    pub(super) async fn write_now<T>(
+        &self,
+        request: impl Future<Output = Result<T, GitHubError>>,
+    ) -> Result<T, Failure> {
         // Marked anew before each write: it also tells whether the effect is still ours.
         if !self.is_ours().await? {
             return Err(Failure::Lost);
