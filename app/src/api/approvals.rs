@@ -4,19 +4,20 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use flowctl_core::approval::{DecisionKind, SourceKind};
-use flowctl_core::execution::Execution;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::body::{Given, body};
+use super::heard::{Spoken, source};
 use super::idempotency::{Keyed, optional, used_otherwise};
 use super::problem::Problem;
 use super::query::{PAGE_BYTES, Query};
 use super::view::{ApprovalView, List, json_size};
 use crate::engine::Along;
 use crate::github::intake::Source as _;
-use crate::identity::{About, Hearing};
+use crate::github::wording::Refused;
+use crate::identity::{About, Hearing, Word};
 use crate::store::{Approval, ApprovalFilter, ApprovalStatus, Page};
 
 /// Which approvals to list.
@@ -128,7 +129,7 @@ impl Said {
     }
 
     /// How it is written.
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Approve => "approve",
             Self::Reject => "reject",
@@ -226,32 +227,39 @@ async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option
     let repository = api.repository_of(&execution).await?;
     let neighbourhood = api.neighbourhood(&approval.tenant, &repository).await?;
     let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
-    still_asks(approval, &execution)?;
-    let execution = api.at_head(&approval.tenant, &neighbourhood, execution).await?;
+    let source = source(SourceKind::Api, keyed);
+    let spoken = Spoken {
+        tenant: &approval.tenant,
+        repository: &repository,
+        execution: Some(&execution),
+        named: Some(&approval.step),
+        person: &person,
+        source: &source,
+        verb: given.decision.word(),
+        once: keyed.map(|keyed| keyed.word.as_str()),
+        link: None,
+    };
+    must_still_ask(api, approval, spoken).await?;
+    let moved = api.at_head(&approval.tenant, &neighbourhood, execution.clone()).await?;
     // It may have gone on meanwhile, and ask about something else.
-    still_asks(approval, &execution)?;
-    let mut word = api.word(person, given.decision.verb(), SourceKind::Api);
+    must_still_ask(api, approval, Spoken { execution: Some(&moved), ..spoken }).await?;
+    let about = given.commit.map_or(About::Shown, About::Commit);
+    let word = Word { about, ..api.word(spoken, given.decision.verb()) };
     let published = api.repositories.published(&approval.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
-    if let Some(commit) = given.commit {
-        word.about = About::Commit(commit);
-    }
-    if let Some(keyed) = keyed {
-        word.source.id.clone_from(&keyed.fingerprint);
-    }
     let along = Along { word: keyed.map(|keyed| keyed.word.clone()), ..Along::default() };
     let decision = (given.decision.kind(), given.note);
-    hearing.decide(&execution, &approval.step, &word, decision, along).await??;
-    Ok(())
+    api.settled(spoken, hearing.decide(&moved, &approval.step, &word, decision, along).await).await
 }
 
-/// Whether the execution asks what this approval is about.
-fn still_asks(approval: &Approval, execution: &Execution) -> Result<(), Problem> {
-    let asks = execution.steps.get(&approval.step).is_some_and(|state| state.attempt == approval.attempt);
-    if approval.status == ApprovalStatus::Pending && asks {
+/// Whether the execution asks what this approval is about. A word that comes too late stands in the audit log.
+async fn must_still_ask(api: &Api, approval: &Approval, spoken: Spoken<'_>) -> Result<(), Problem> {
+    let asking = spoken.execution.and_then(|execution| execution.steps.get(&approval.step));
+    if approval.status == ApprovalStatus::Pending && asking.is_some_and(|state| state.attempt == approval.attempt) {
         return Ok(());
     }
+    api.note_refusal(spoken, &Refused::NothingWaits { what: "an approval" }).await?;
     let detail = format!("Nobody is asked any more: the approval is {}.", approval.status.as_str());
     Err(Problem::new("ended", detail).with_execution(approval.execution))
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::approvals::find;
 use super::body::{Given, body};
+use super::heard::{Spoken, source};
 use super::person::Neighbourhood;
 use super::problem::Problem;
 use super::view::PersonView;
@@ -89,9 +90,21 @@ pub(super) async fn delegate(
     let published = api.repositories.published(&approval.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
-    let word = api.word(from.clone(), "delegate", SourceKind::Api);
-    hearing.may_delegate(&execution, &word, &to).await??;
-    let (source, note) = (word.source, given.note);
+    let source = source(SourceKind::Api, None);
+    let spoken = Spoken {
+        tenant: &approval.tenant,
+        repository: &repository,
+        execution: Some(&execution),
+        named: Some(&approval.step),
+        person: &from,
+        source: &source,
+        verb: "delegate",
+        once: None,
+        link: None,
+    };
+    let word = api.word(spoken, "delegate");
+    api.settled(spoken, hearing.may_delegate(&execution, &word, &to).await).await?;
+    let note = given.note;
     let view = DelegationView {
         execution: execution.id.to_string(),
         from: PersonView::of(&from),

@@ -13,6 +13,7 @@ mod description;
 mod events;
 mod executions;
 mod feed;
+mod heard;
 pub mod hooks;
 mod idempotency;
 mod json;

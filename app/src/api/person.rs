@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use flowctl_core::approval::codeowners::Owned;
-use flowctl_core::approval::{Person, Requirement, Weighed};
+use flowctl_core::approval::{Person, Requirement, SourceKind, Weighed};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::{Execution, TenantId};
 
 use super::Api;
+use super::heard::{Spoken, source};
 use super::problem::Problem;
 use crate::github::client::{GitHubError, InstallationClient, InstallationId, RepositoryName};
 use crate::github::head::Mover;
@@ -117,20 +118,37 @@ pub(super) struct Command<'c> {
     pub(super) by: &'c Person,
     /// Whether they started what it is about.
     pub(super) started_it: bool,
+    /// The execution that it is about.
+    pub(super) execution: Option<&'c Execution>,
+    /// The process that it is about.
+    pub(super) process: Option<&'c str>,
 }
 
 impl Api {
     /// Whether a person that a request names may have this done, as if they said it themselves.
     pub(super) async fn permits(
         &self,
-        tenant: &TenantId,
+        (tenant, repository): (&TenantId, &str),
         neighbourhood: &Neighbourhood,
         published: &Published,
         command: Command<'_>,
     ) -> Result<(), Problem> {
         let hearing = Hearing { engine: &self.engine, tenant, directory: neighbourhood, published };
-        let Command { verb, by, started_it } = command;
-        Ok(hearing.permits(verb, by, Some(Role::Write), started_it).await??)
+        let Command { verb, by, started_it, execution, process } = command;
+        let heard = hearing.permits(verb, by, Some(Role::Write), started_it).await;
+        let source = source(SourceKind::Api, None);
+        let spoken = Spoken {
+            tenant,
+            repository,
+            execution,
+            named: process,
+            person: by,
+            source: &source,
+            verb,
+            once: None,
+            link: None,
+        };
+        self.settled(spoken, heard).await
     }
 }
 

@@ -14,6 +14,7 @@ use super::Api;
 use super::access::is_administrators;
 use super::approvals::Said;
 use super::body::{Given, body};
+use super::heard::{Spoken, source};
 use super::person::Neighbourhood;
 use super::problem::Problem;
 use crate::engine::Along;
@@ -130,34 +131,42 @@ async fn say(
     let Holder { person, directory, kind } = holder(api, &neighbourhood, claims, acting, is_administrators).await?;
     let published = api.repositories.published(&execution.tenant, &repository).await?;
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
-    let along = Along { word: Some(claims.word()), ..Along::default() };
-    let step = claims.step.as_str();
+    let (step, token, source) = (claims.step.as_str(), claims.word(), source(kind, None));
+    let spoken = Spoken {
+        tenant: &execution.tenant,
+        repository: &repository,
+        execution: Some(execution),
+        named: Some(step),
+        person: &person,
+        source: &source,
+        verb: given.decision.map_or("answer", Said::word),
+        once: Some(&token),
+        // Outside tenant `local` the administrator says whose word it is.
+        link: (kind == SourceKind::Web).then_some(token.as_str()),
+    };
+    let along = Along { word: Some(token.clone()), ..Along::default() };
     match (&state.waiting, given.decision, given.answer) {
-        (_, Some(_), Some(_)) => {
-            return Err(Problem::field("answer", "is given beside `decision`; a step wants one of both"));
-        }
-        (_, None, None) => return Err(Problem::field("decision", "or `answer` is required")),
+        (_, Some(_), Some(_)) => Err(Problem::field("answer", "is given beside `decision`; a step wants one of both")),
+        (_, None, None) => Err(Problem::field("decision", "or `answer` is required")),
         (Some(Waiting::Approval(_)), Some(said), None) => {
-            let word = api.word(person, said.verb(), kind);
+            let word = api.word(spoken, said.verb());
             let execution = &api.at_head(&execution.tenant, &neighbourhood, execution.clone()).await?;
             if execution.steps.get(step).is_none_or(|state| state.attempt != claims.attempt) {
                 return Err(gone_on(step));
             }
-            hearing.decide(execution, step, &word, (said.kind(), given.note), along).await??;
+            let heard = hearing.decide(execution, step, &word, (said.kind(), given.note), along).await;
+            api.settled(spoken, heard).await
         }
         (Some(Waiting::Form(_)), None, Some(values)) => {
-            let word = api.word(person, "answer", kind);
-            hearing.answer(execution, step, &word, values, along).await??;
+            let word = api.word(spoken, "answer");
+            api.settled(spoken, hearing.answer(execution, step, &word, values, along).await).await
         }
-        (Some(Waiting::Approval(_)), ..) => {
-            return Err(Problem::field("answer", "is for forms; this step wants a `decision`"));
-        }
+        (Some(Waiting::Approval(_)), ..) => Err(Problem::field("answer", "is for forms; this step wants a `decision`")),
         (Some(Waiting::Form(_)), ..) => {
-            return Err(Problem::field("decision", "is for approvals; this step wants an `answer`"));
+            Err(Problem::field("decision", "is for approvals; this step wants an `answer`"))
         }
-        _ => return Err(Problem::new("not-waiting", format!("`{step}` does not wait for anybody."))),
+        _ => Err(Problem::new("not-waiting", format!("`{step}` does not wait for anybody."))),
     }
-    Ok(())
 }
 
 /// What the holder of a token is told: how things stand, and nothing more.

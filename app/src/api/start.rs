@@ -89,8 +89,9 @@ pub(super) async fn start(
     let actor = api.named(&neighbourhood, start.acting.as_deref()).await?;
     if let Some(by) = &actor {
         let published = api.repositories.published(&found.tenant, &found.repository).await?;
-        let command = Command { verb: "run", by, started_it: false };
-        api.permits(&found.tenant, &neighbourhood, &published, command).await?;
+        let process = Some(found.process.header.name.as_str());
+        let command = Command { verb: "run", by, started_it: false, execution: None, process };
+        api.permits((&found.tenant, &found.repository), &neighbourhood, &published, command).await?;
     }
     let revision = match &start.revision {
         Some(revision) => of_default_branch(&api, &found, revision).await?,

@@ -146,7 +146,8 @@ async fn actor(
     if let Some(actor) = &actor {
         let started_it = execution.trigger.actor.as_ref().is_some_and(|starter| starter.is(actor));
         let published = api.repositories.published(&execution.tenant, &repository).await?;
-        api.permits(&execution.tenant, &neighbourhood, &published, Command { verb, by: actor, started_it }).await?;
+        let command = Command { verb, by: actor, started_it, execution: Some(execution), process: None };
+        api.permits((&execution.tenant, &repository), &neighbourhood, &published, command).await?;
     }
     Ok(actor)
 }

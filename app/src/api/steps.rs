@@ -3,15 +3,15 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use flowctl_core::approval::{Source, SourceKind};
+use flowctl_core::approval::SourceKind;
 use flowctl_core::execution::{EventKind, Execution, LargeOutput};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::Api;
 use super::body::{Given, body};
+use super::heard::{Spoken, source};
 use super::idempotency::{Keyed, canonical, optional, used_otherwise};
 use super::problem::Problem;
 use super::query::MAX_LIMIT;
@@ -19,7 +19,7 @@ use super::view::ExecutionView;
 use crate::engine::Along;
 use crate::engine::outputs::read;
 use crate::github::intake::Source as _;
-use crate::identity::{About, Hearing, Word, form};
+use crate::identity::{Hearing, form};
 use crate::store::StoredEvent;
 
 /// Answers to a form.
@@ -131,20 +131,19 @@ async fn say(
     let published = api.repositories.published(&execution.tenant, &repository).await?;
     let hearing =
         Hearing { engine: &api.engine, tenant: &execution.tenant, directory: &neighbourhood, published: &published };
-    let mut word = api.word(person, "answer", SourceKind::Api);
-    if let Some(keyed) = keyed {
-        word.source.id.clone_from(&keyed.fingerprint);
-    }
+    let source = source(SourceKind::Api, keyed);
+    let spoken = Spoken {
+        tenant: &execution.tenant,
+        repository: &repository,
+        execution: Some(execution),
+        named: Some(step),
+        person: &person,
+        source: &source,
+        verb: "answer",
+        once: keyed.map(|keyed| keyed.word.as_str()),
+        link: None,
+    };
+    let word = api.word(spoken, "answer");
     let along = Along { word: keyed.map(|keyed| keyed.word.clone()), ..Along::default() };
-    hearing.answer(execution, step, &word, answers.values, along).await??;
-    Ok(())
-}
-
-impl Api {
-    /// Something that a person says now, about what stands now.
-    pub(super) fn word(&self, person: flowctl_core::approval::Person, verb: &'static str, kind: SourceKind) -> Word {
-        let now = self.now();
-        let source = Source { kind, id: Uuid::now_v7().to_string(), url: None };
-        Word { person, at: now, heard_at: now, source, about: About::Shown, verb }
-    }
+    api.settled(spoken, hearing.answer(execution, step, &word, answers.values, along).await).await
 }

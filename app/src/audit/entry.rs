@@ -11,6 +11,8 @@ use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::github::wording::Refused;
+
 /// Something to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEntry {
@@ -160,39 +162,59 @@ pub fn of_pause(repository: &str, process: &str, at: Timestamp, paused: bool) ->
     }
 }
 
-/// A command that was not done.
-#[derive(Debug, Clone, Copy)]
-pub struct RefusedCommand<'c> {
-    /// Who gave it.
-    pub person: &'c Person,
-    /// Its verb.
-    pub verb: &'static str,
+/// A person's word that was not taken.
+#[derive(Debug, Clone)]
+pub struct RefusedWord<'w> {
+    /// Who said it.
+    pub person: &'w Person,
+    /// The command that it amounts to: `approve`, `answer` …
+    pub verb: &'w str,
     /// The step or process that it names.
-    pub named: Option<&'c str>,
+    pub named: Option<&'w str>,
     /// The kind of reason.
     pub reason: &'static str,
     /// The reason in words.
-    pub why: &'c str,
-    /// Where it stands.
-    pub source: &'c Source,
+    pub why: String,
+    /// Where it stands, or how it came.
+    pub source: &'w Source,
+    /// The link that it came by: whoever holds that may say any name.
+    pub link: Option<&'w str>,
 }
 
 /// Characters of a reason in words that are kept.
 const WHY: usize = 300;
-/// Characters of the step or process that a refused command names.
+/// Characters of the step or process that a refused word names.
 const NAMED: usize = 100;
 
-/// A command was refused. It is recorded once for each person, command and kind of reason: of an execution where one that
+impl<'w> RefusedWord<'w> {
+    /// A word that names nothing and came by no link.
+    #[must_use]
+    pub fn new(person: &'w Person, source: &'w Source, verb: &'w str, refused: &Refused) -> Self {
+        Self { person, verb, named: None, reason: refused.kind(), why: refused.words(), source, link: None }
+    }
+
+    /// Who is told apart from others: an account; in tenant `local`, where there are none, a link or a login.
+    fn speaker(&self) -> String {
+        match (self.link, self.person) {
+            (Some(link), _) => format!("link:{link}"),
+            (None, Person { login, id: 0 }) => format!("login:{}", login.to_lowercase()),
+            (None, Person { id, .. }) => id.to_string(),
+        }
+    }
+}
+
+/// A word was refused. It is recorded once for each person, command, way and kind of reason: of an execution where one that
 /// it is about was open, and of a repository where there was none. So whoever may only comment cannot fill the log.
 #[must_use]
 pub fn of_refusal(
-    refused: &RefusedCommand<'_>,
+    refused: &RefusedWord<'_>,
     repository: &str,
     execution: Option<&Execution>,
     at: Timestamp,
 ) -> NewEntry {
-    let RefusedCommand { person, verb, named, reason, why, source } = refused;
+    let RefusedWord { person, verb, named, reason, why, source, .. } = refused;
     let about = execution.map_or_else(|| repository.to_owned(), |execution| execution.id.to_string());
+    let (speaker, way) = (refused.speaker(), format!("{:?}", source.kind).to_lowercase());
     let why: String = why.chars().take(WHY).collect();
     let named: Option<String> = named.map(|named| named.chars().take(NAMED).collect());
     NewEntry {
@@ -204,7 +226,7 @@ pub fn of_refusal(
         execution: execution.map(|execution| execution.id),
         step: None,
         data: json!({"command": verb, "named": named, "reason": reason, "why": why, "source": told(source)}),
-        once: Some(format!("refused:{about}:{}:{verb}:{reason}", person.id)),
+        once: Some(format!("refused:{about}:{speaker}:{verb}:{way}:{reason}")),
     }
 }
 

@@ -12,7 +12,7 @@ mod settings;
 
 pub use chain::{Broken, Chain, Expected, ExpectedError, FIRST, Head, Sealed, seal};
 pub use comparison::{Missing, missing};
-pub use entry::{Definitions, NewEntry, RefusedCommand, of_pause, of_refusal, of_transition};
+pub use entry::{Definitions, NewEntry, RefusedWord, of_pause, of_refusal, of_transition};
 pub use left::{COPIES, copy_of};
 pub use log::{Verified, entries, verify, verify_expecting};
 pub use reference::{Compared, ReferenceError, compare_reference, path_of};

@@ -14,6 +14,7 @@ mod interpreting;
 mod people;
 mod processes;
 mod pushes;
+mod refused;
 mod resume_page;
 mod spent;
 mod stage;

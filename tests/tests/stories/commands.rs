@@ -79,9 +79,28 @@ async fn a_refused_command_stands_in_the_audit_log_once_for_each_person_and_reas
     assert!(data["why"].as_str().unwrap().contains("leads") && data["source"]["id"].is_string(), "{data:#}");
     let why = [2, 3, 4].map(|nth| stage.until_told_again("command.refused", nth));
     let [author, unknown, cancel] = why;
-    let reason = |entry: serde_json::Value| entry["data"]["reason"].as_str().unwrap().to_owned();
-    let reasons = [reason(author.await), reason(unknown.await), reason(cancel.await)];
-    assert_eq!(reasons, ["ineligible", "not_that_step", "permission"]);
+    let told = |entry: serde_json::Value| (entry["data"]["reason"].clone(), entry["data"]["named"].clone());
+    let told = [told(author.await), told(unknown.await), told(cancel.await)];
+    let named = |reason: &str, step: Option<&str>| (json!(reason), json!(step));
+    assert_eq!(told, [named("ineligible", None), named("not_that_step", Some("laeds")), named("permission", None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_the_repository_that_was_refused_left_no_entry() {
+    let stage = Stage::raise(&[("order", ORDER)]).await;
+    let number = stage.pull_request("chairs");
+    for (body, login) in [("/order", "carol"), ("/run ordre", "bob"), ("/order size=\"", "bob")] {
+        let answer = stage.comment(number, body).by(login).await;
+        assert!(answer.starts_with("😕"), "{body}: {answer}");
+    }
+    let first = stage.until_told("command.refused").await;
+    assert_eq!((&first["actor"]["login"], &first["execution"]), (&json!("carol"), &json!(null)), "{first:#}");
+    let data = &first["data"];
+    assert_eq!((&data["command"], &data["named"]), (&json!("run"), &json!("order")), "{first:#}");
+    let second = stage.until_told_again("command.refused", 2).await;
+    assert_eq!(second["data"]["named"], "ordre", "{second:#}");
+    let refused = stage.audit().await.into_iter().filter(|entry| entry.starts_with("command.refused"));
+    assert_eq!(refused.count(), 2, "what cannot be read is no command");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,3 +42,21 @@ async fn programs_and_unknown_events_change_nothing() {
     assert!(status.contains("`leads` waits"), "{status}");
     assert!(stage.app_comments(number, "flowctl:reply").len() == 1, "only the status was answered");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_about_two_executions_whose_handling_broke_off_between_them_was_refused_by_the_second_one() {
+    let release = RELEASE.replace("triggers:\n", "triggers:\n  - manual\n");
+    let mut stage = Stage::raise(&[("release", &release)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    assert_eq!(stage.comment(number, "/run release").by("bob").await, "🚀");
+    stage.until_statuses(&["waiting", "waiting"]).await;
+    stage.seconds_pass();
+    stage.end().await;
+    let comment = stage.comment(number, "/approve leads").said_by("bob");
+    stage.was_recorded_of_the_first(&format!("comment:{comment}:0"), "leads").await;
+    stage.start_again().await;
+    assert_eq!(stage.answer_to(number, comment).await, "🚀");
+    let approved = || stage.app_comments(number, "approved by [bob](").pop();
+    stage.eventually("the second one heard it", approved).await;
+}

@@ -20,6 +20,7 @@ mod owners;
 mod prompts;
 mod pushes;
 mod references;
+mod refused;
 mod renamed;
 mod settings;
 mod setup;

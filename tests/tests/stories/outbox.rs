@@ -56,6 +56,25 @@ impl Stage {
         none.await.unwrap_or_else(|_| panic!("{key} is not told"));
     }
 
+    /// While the server is down, a word about several executions is recorded of the first one, as by a server that died then.
+    pub async fn was_recorded_of_the_first(&self, word: &str, step: &str) {
+        let database = self.database(false).await;
+        let recorded = "insert into words (tenant, word, execution)
+                        select tenant, $1 || ':' || id || ':' || $2, id from executions order by id limit 1";
+        let recorded = sqlx::query(recorded).bind(word).bind(step).execute(&database).await.unwrap();
+        assert_eq!(recorded.rows_affected(), 1);
+        database.close().await;
+    }
+
+    /// While the server is down, minutes pass in which the reference of the audit log could not be moved.
+    pub async fn minutes_pass_with_it_busy(&self) {
+        let database = self.database(false).await;
+        let busy = "update standings set state = json_set(state, '$.busy_since', '2026-01-01T00:00:00Z')
+                    where name like 'audit-ref:%' and json_extract(state, '$.busy_since') is not null";
+        assert_eq!(sqlx::query(busy).execute(&database).await.unwrap().rows_affected(), 1);
+        database.close().await;
+    }
+
     /// While the server is down, an hour passes for what was put off and for what GitHub has refused.
     pub async fn an_hour_passes(&self) {
         self.time_for_what_was_put_off().await;

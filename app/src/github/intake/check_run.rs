@@ -9,6 +9,7 @@ use flowctl_core::execution::{Execution, ExecutionId, Signal};
 use super::payload::{CheckRun, CheckRunEvent, CheckSuite, CheckSuiteEvent};
 use super::scope::{Outcome, Scope, keys};
 use super::{Handled, Trouble, validation};
+use crate::audit::RefusedWord;
 use crate::github::client::{AppReference, CheckRunQuery, PullRequestState};
 use crate::github::outbox::{Effect, Renewal, RenewedBecause, VALIDATE, button};
 use crate::github::people::person;
@@ -174,11 +175,7 @@ impl Press<'_> {
             // GitHub does not tell when a button was pressed. What it was pressed on is known.
             at: self.scope.received_at,
             heard_at: self.scope.received_at,
-            source: Source {
-                kind: SourceKind::Button,
-                id: self.scope.delivery.0.clone(),
-                url: self.event.check_run.html_url.clone(),
-            },
+            source: self.source(),
             about: About::Commit(self.event.check_run.head_sha.clone()),
             verb,
         };
@@ -202,6 +199,11 @@ impl Press<'_> {
     fn shown(&self) -> Vec<Ask> {
         let output = self.event.check_run.output.as_ref();
         output.and_then(|output| output.summary.as_deref()).map(asks_of).unwrap_or_default()
+    }
+
+    fn source(&self) -> Source {
+        let (id, url) = (self.scope.delivery.0.clone(), self.event.check_run.html_url.clone());
+        Source { kind: SourceKind::Button, id, url }
     }
 
     fn key(&self) -> String {
@@ -254,6 +256,9 @@ impl Press<'_> {
         let scope = self.scope;
         let login = &self.event.sender.login;
         tracing::info!(execution = %self.execution.id, pressed, login, reason = refused.words(), "a button was refused");
+        let (presser, source) = (person(&self.event.sender), self.source());
+        let verb = if pressed == RERUN { button::RETRY } else { pressed };
+        scope.note_refusal(&RefusedWord::new(&presser, &source, verb, &refused), Some(self.execution)).await?;
         let Some(number) = self.execution.subject.as_ref().and_then(|subject| subject.number) else { return Ok(()) };
         let to = format!("button:{}", scope.delivery.0);
         let answer = Answer { said: format!("The button `{pressed}` was not taken."), result: Err(refused) };

@@ -1,7 +1,7 @@
 //! Does what people command, wherever the commands stand: in a comment, or in the text of a review.
 
 use flowctl_core::approval::{DecisionKind, Person, Source, SourceKind};
-use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, help, parse_arguments, values};
+use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, Verb, help, parse_arguments, values};
 use flowctl_core::definition::Role;
 use flowctl_core::execution::{Delegation, Execution, Signal, TriggerInfo};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Trouble;
 use super::scope::{Outcome, Scope, keys};
 use super::start::{Occasion, Place, inputs};
-use crate::audit::{RefusedCommand, of_refusal};
+use crate::audit::RefusedWord;
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
 use crate::github::wording::{self, Answer, Refused};
@@ -58,11 +58,12 @@ impl Commander<'_> {
                 let said = self.body.get(invocation.range.clone()).unwrap_or_default().to_owned();
                 let outcome = self.command(invocation, &open).await?;
                 if let Err(refused) = &outcome {
-                    self.note_refusal(&invocation.command, refused, &open).await?;
+                    let Invocation { command, .. } = invocation;
+                    self.note_refusal((command.verb(), command.named()), refused, &open).await?;
                 }
                 answers.push((place, Answer { said, result: outcome }));
             } else if let Some(unknown) = unknown
-                && let Some(answer) = self.unknown(unknown).await?
+                && let Some(answer) = self.unknown(unknown, &open).await?
             {
                 answers.push((place, answer));
             }
@@ -118,24 +119,22 @@ impl Commander<'_> {
         }
     }
 
-    /// Has the audit log say that a command was refused, before anybody is told.
-    async fn note_refusal(&self, command: &Command, refused: &Refused, open: &[Execution]) -> Result<(), Trouble> {
-        let why = refused.words();
-        let told = RefusedCommand {
-            person: &self.said.person,
-            verb: command.verb().word(),
-            named: command.named(),
-            reason: refused.kind(),
-            why: &why,
-            source: &self.said.source,
-        };
-        let is_about = |execution: &&Execution| match command {
-            Command::Run { process, .. } => execution.process == *process,
-            _ => command.named().is_none_or(|step| execution.steps.contains_key(step)),
+    /// Has the audit log say that a command was refused, before anybody is told: of the newest open execution that it is
+    /// about.
+    async fn note_refusal(
+        &self,
+        (verb, named): (Verb, Option<&str>),
+        refused: &Refused,
+        open: &[Execution],
+    ) -> Result<(), Trouble> {
+        let is_about = |execution: &&Execution| match (verb, named) {
+            (Verb::Run, Some(process)) => execution.process == process,
+            (_, named) => named.is_none_or(|step| execution.steps.contains_key(step)),
         };
         let newest = open.iter().filter(is_about).max_by_key(|execution| execution.id);
-        let entry = of_refusal(&told, &self.scope.name(), newest, self.scope.now());
-        Ok(self.scope.inner.store.record(&self.scope.tenant, entry).await?)
+        let Said { person, source, .. } = self.said;
+        let refused = RefusedWord { named, ..RefusedWord::new(person, source, verb.word(), refused) };
+        self.scope.note_refusal(&refused, newest).await
     }
 
     /// A command is done once, however often its text is delivered.
@@ -404,7 +403,7 @@ impl Commander<'_> {
     }
 
     /// A slash word that is none of our verbs: a comment trigger, a slip, or another bot's.
-    async fn unknown(&self, unknown: &UnknownWord) -> Result<Option<Answer>, Trouble> {
+    async fn unknown(&self, unknown: &UnknownWord, open: &[Execution]) -> Result<Option<Answer>, Trouble> {
         let published = self.scope.published().await?;
         let started: Vec<String> = published
             .words()
@@ -420,6 +419,9 @@ impl Commander<'_> {
         }
         for process in started {
             if let Err(refused) = self.start_by_word(unknown, &process).await? {
+                if !matches!(refused, Refused::Syntax { .. }) {
+                    self.note_refusal((Verb::Run, Some(&process)), &refused, open).await?;
+                }
                 return Ok(Some(Answer { said, result: Err(refused) }));
             }
         }

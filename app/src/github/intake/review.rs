@@ -10,6 +10,7 @@ use super::payload::PullRequestReviewEvent;
 use super::scope::Scope;
 use super::start::Place;
 use super::{Handled, Trouble};
+use crate::audit::RefusedWord;
 use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
 use crate::github::reconcile::of_review;
@@ -142,6 +143,9 @@ async fn found_late(
     let Some(number) = asking.and_then(|execution| execution.subject.as_ref()?.number) else {
         return Ok(Handled::Ignored("a review that nobody told of, and nobody is asked anything".to_owned()));
     };
+    let (speaker, source) = (person(reviewer), source(review, "text"));
+    let verb = decision(review.state).map_or("review", |(_, verb)| verb);
+    scope.note_refusal(&RefusedWord::new(&speaker, &source, verb, &Refused::FoundLate), asking).await?;
     let answer = Answer { said: "Your review was not taken.".to_owned(), result: Err(Refused::FoundLate) };
     let (to, at) = (format!("review:{}", review.id), review.submitted_at.unwrap_or(scope.received_at));
     scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &[answer])]).await?;
@@ -159,6 +163,15 @@ fn decides(reading: &Reading) -> bool {
     commands.into_iter().any(|command| matches!(command, Command::Approve { .. } | Command::Reject { .. }))
 }
 
+/// What a review's own state says, and the command that it amounts to.
+fn decision(state: ReviewState) -> Option<(DecisionKind, &'static str)> {
+    match state {
+        ReviewState::Approved => Some((DecisionKind::Approve, "approve")),
+        ReviewState::ChangesRequested => Some((DecisionKind::Reject, "reject")),
+        ReviewState::Commented | ReviewState::Dismissed | ReviewState::Pending | ReviewState::Other => None,
+    }
+}
+
 /// The review's own state as a word about everything that asks its author.
 async fn reviewed(
     scope: &Scope<'_>,
@@ -167,11 +180,7 @@ async fn reviewed(
     text: &str,
     said: &Said,
 ) -> Result<Option<Answer>, Trouble> {
-    let (kind, verb) = match review.state {
-        ReviewState::Approved => (DecisionKind::Approve, "approve"),
-        ReviewState::ChangesRequested => (DecisionKind::Reject, "reject"),
-        ReviewState::Commented | ReviewState::Dismissed | ReviewState::Pending | ReviewState::Other => return Ok(None),
-    };
+    let Some((kind, verb)) = decision(review.state) else { return Ok(None) };
     let note = Some(text.trim().to_owned()).filter(|note| !note.is_empty());
     let word = Word {
         person: said.person.clone(),
@@ -193,7 +202,10 @@ async fn reviewed(
             // What asks only since the review was written does not count as reviewed: no need to know the whole.
             let along = scope.along(format!("{whole}:{}:{step}", execution.id), Vec::new());
             let outcome = scope.decide(&execution, &step, &word, (kind, note.clone()), along).await?;
-            told = told.or(outcome.err().filter(concerns));
+            let Some(refused) = outcome.err().filter(concerns) else { continue };
+            let not_taken = RefusedWord::new(&word.person, &word.source, verb, &refused);
+            scope.note_refusal(&RefusedWord { named: Some(&step), ..not_taken }, Some(&execution)).await?;
+            told = told.or(Some(refused));
         }
     }
     Ok(told.map(|refused| Answer { said: "Your review was not taken.".to_owned(), result: Err(refused) }))

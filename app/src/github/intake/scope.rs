@@ -2,13 +2,13 @@
 
 use flowctl_core::approval::{DecisionKind, Person, Source};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Execution, Signal, TenantId};
+use flowctl_core::execution::{Execution, Refusal, Signal, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::source::Published;
 use super::{Inner, Trouble};
-use crate::audit::NewEntry;
+use crate::audit::{NewEntry, RefusedWord, of_refusal};
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::{GitHubError, InstallationClient, PullRequest, Reaction, RepositoryName};
 use crate::github::head::Mover;
@@ -142,7 +142,7 @@ impl<'a> Scope<'a> {
         along: Along,
     ) -> Outcome<()> {
         let people = self.people();
-        Ok(self.hearing(&people).await?.decide(execution, step, word, decision, along).await?)
+        Ok(done_before(self.hearing(&people).await?.decide(execution, step, word, decision, along).await?))
     }
 
     /// Records a person's answers to a form, or says why they do not count.
@@ -155,7 +155,17 @@ impl<'a> Scope<'a> {
         along: Along,
     ) -> Outcome<()> {
         let people = self.people();
-        Ok(self.hearing(&people).await?.answer(execution, step, word, values, along).await?)
+        Ok(done_before(self.hearing(&people).await?.answer(execution, step, word, values, along).await?))
+    }
+
+    /// Has the audit log say that a word was refused, before anybody is told.
+    pub(super) async fn note_refusal(
+        &self,
+        refused: &RefusedWord<'_>,
+        about: Option<&Execution>,
+    ) -> Result<(), Trouble> {
+        let entry = of_refusal(refused, &self.name(), about, self.now());
+        Ok(self.inner.store.record(&self.tenant, entry).await?)
     }
 
     async fn hearing<'h>(&'h self, people: &'h People<'h>) -> Result<Hearing<'h>, Trouble> {
@@ -340,6 +350,14 @@ impl<'a> Scope<'a> {
     pub(super) async fn may_delegate(&self, execution: &Execution, word: &Word, to: &Person) -> Outcome<()> {
         let people = self.people();
         Ok(self.hearing(&people).await?.may_delegate(execution, word, to).await?)
+    }
+}
+
+/// What was recorded before was done before: here a key stands for one thing that was said at one place.
+fn done_before(heard: Result<(), Refused>) -> Result<(), Refused> {
+    match heard {
+        Err(Refused::Execution { refusal: Refusal::Repeated, .. }) => Ok(()),
+        heard => heard,
     }
 }
 
