@@ -149,6 +149,7 @@ impl StartKey {
 
 /// Starts what is asked for, once per key.
 async fn begin(api: &Api, request: StartRequest, keyed: Option<StartKey>) -> Result<Response, Problem> {
+    has_what_it_reads(api, &request).await?;
     let tenant = request.tenant.clone();
     let request = StartRequest { start_key: keyed.as_ref().map(StartKey::start_key), ..request };
     let along = Along { word: keyed.as_ref().map(|keyed| keyed.word.clone()), ..Along::default() };
@@ -277,6 +278,27 @@ fn startable(found: &Found) -> Result<(), Problem> {
         return Err(Problem::new("not-by-hand", detail));
     }
     Ok(())
+}
+
+/// Refuses to start by hand what would fail half-way, since it reads a pull request that is not there.
+async fn has_what_it_reads(api: &Api, request: &StartRequest) -> Result<(), Problem> {
+    let StartRequest { tenant, repository, revision, process, trigger, .. } = request;
+    if trigger.kind != "manual" || trigger.pull_request.is_some() {
+        return Ok(());
+    }
+    // What cannot be read now the engine says.
+    let Ok(definitions) = api.repositories.at(tenant, repository, revision).await else { return Ok(()) };
+    let Some(reader) = definitions.reads_pull_request(process) else { return Ok(()) };
+    let with_one = if *tenant == TenantId::local() {
+        "`flowctl test` plays it with one".to_owned()
+    } else {
+        format!("`/run {process}` in a comment on a pull request has one")
+    };
+    let detail = format!(
+        "`{reader}` reads `trigger.pull_request`, which a start by hand does not have: {with_one}. Where it should do without, \
+         write `trigger.pull_request.title | default('none')`."
+    );
+    Err(Problem::new("not-by-hand", detail))
 }
 
 fn archived(id: &str) -> Problem {

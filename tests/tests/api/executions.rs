@@ -93,6 +93,45 @@ async fn a_process_is_named_in_full_or_by_its_name_alone() {
 }
 
 #[tokio::test]
+async fn what_reads_a_pull_request_was_started_without_one_and_failed_half_way() {
+    let process = |name: &str, triggers: &str, title: &str| {
+        format!(
+            "name: {name}\nversion: 1\ntriggers: [{triggers}]\nsteps:\n  - {{id: note, type: set, values: {{title: \"{title}\"}}}}\n"
+        )
+    };
+    let reads = "{{ trigger.pull_request.title }}";
+    let or_none = "{{ trigger.pull_request.title | default('none') }}";
+    let both = "manual, {pull_request: {actions: [opened]}}";
+    let label = process("label", both, reads);
+    let family = "name: family\nversion: 1\nsteps:\n  - {id: child, type: process, process: label}\n";
+    let tolerant = process("tolerant", both, or_none);
+    let settings = vec![("FLOWCTL_API_TOKEN", crate::stage::TOKEN.to_owned())];
+    let stage = Stage::with(&[("label", &label), ("family", family), ("tolerant", &tolerant)], settings);
+    for name in ["label", "family"] {
+        let refused = stage.post("/executions", json!({"process": name})).await;
+        assert_eq!(refused.problem(409), "not-by-hand");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.starts_with("`label` reads `trigger.pull_request`"), "{detail}");
+        assert!(detail.contains("`flowctl test`") && detail.contains("default('none')"), "{detail}");
+    }
+    let said = crate::client::flowctl(&stage.url(""), crate::stage::TOKEN, &["processes", "start", "label"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains("`label` reads `trigger.pull_request`"), "{}", said.err);
+    assert_eq!(stage.get("/executions").await.expect(200)["items"], json!([]), "nothing was started");
+    let started = stage.start("tolerant", json!({})).await;
+    assert_eq!(stage.until(&started["id"], "completed").await["steps"][0]["output"]["title"], "none");
+    // By the definition of the commit that is named, and not by the newest one.
+    stage.repository.write(".flow/processes/tolerant.yaml", &process("tolerant", both, reads));
+    stage.repository.commit("reads one");
+    let start = json!({"process": "tolerant", "revision": started["revision"]});
+    stage.post("/executions", start).await.expect(202);
+    stage.until_that("/processes/tolerant", |process| process["revision"] != started["revision"]).await;
+    assert_eq!(stage.post("/executions", json!({"process": "tolerant"})).await.problem(409), "not-by-hand");
+    let rerun = format!("/executions/{}/rerun", started["id"].as_str().unwrap());
+    assert_eq!(stage.post(&rerun, json!({})).await.problem(409), "not-by-hand");
+}
+
+#[tokio::test]
 async fn a_key_starts_once_and_belongs_to_its_request() {
     let stage = Stage::set();
     let start = |key: &'static str, inputs: Value| {

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use flowctl_core::definition::Trigger;
 use flowctl_core::definition::repository::{Definition, File, FileKind, Form, Repository, stem};
 use flowctl_core::execution::{ExecutionId, Plan, PlanError, TenantId};
+use flowctl_core::types::reads_pull_request;
 use flowctl_core::validate::{Options, Report, Severity, validate};
 use flowctl_core::value::Prices;
 use indexmap::IndexMap;
@@ -90,6 +91,8 @@ pub struct DefinitionsAt {
     /// What validation finds.
     pub report: Report,
     plans: Mutex<BTreeMap<String, Arc<Plan>>>,
+    /// Of each process that was asked about, who reads a pull request where it is started by hand.
+    readers: Mutex<BTreeMap<String, Option<String>>>,
     name: String,
     /// The processes whose end starts others.
     followed: BTreeSet<String>,
@@ -127,6 +130,14 @@ impl DefinitionsAt {
         let plan = Arc::new(plan);
         plans.insert(process.to_owned(), Arc::clone(&plan));
         Ok(plan)
+    }
+
+    /// Of a process and those that it runs, the one that fails where it is started by hand and not on a pull request, since it
+    /// reads one.
+    pub fn reads_pull_request(&self, process: &str) -> Option<String> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = || reads_pull_request(&self.repository, process);
+        readers.entry(process.to_owned()).or_insert_with(find).clone()
     }
 
     /// A process with an error, in its own file or in one that it refers to, does not run: what is left of it when
@@ -305,6 +316,7 @@ impl Repositories {
             repository: read,
             report,
             plans: Mutex::default(),
+            readers: Mutex::default(),
             name: repository.to_owned(),
         });
         self.keep(key, &definitions);
