@@ -1,7 +1,7 @@
 //! Which writes a story expects of the server. What every story may see is named here; whatever else was written, and was
 //! not declared, fails the story when its stage is taken down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,32 @@ use flowctl_sandbox::RequestRecord;
 use serde_json::Value;
 
 use crate::stage::{RELEASE, REPOSITORY, Stage};
+
+/// Edits of one check run or comment that a story may see. Each shows something new; what goes on for longer than any story
+/// does is an edit that brings the next one about.
+const MOST_EDITS: usize = 10;
+
+/// What a story has seen already.
+#[derive(Default)]
+struct Seen {
+    /// What may be made a single time.
+    made: BTreeSet<String>,
+    /// How often each check run and comment was edited, and what it said last.
+    edits: BTreeMap<String, (usize, Value)>,
+}
+
+impl Seen {
+    fn is_new(&mut self, made: String) -> bool {
+        self.made.insert(made)
+    }
+
+    /// Whether an edit says something new, and is none too many.
+    fn may_edit(&mut self, path: &str, says: Value) -> bool {
+        let (count, said) = self.edits.entry(path.to_owned()).or_default();
+        *count += 1;
+        *count <= MOST_EDITS && std::mem::replace(said, says.clone()) != says
+    }
+}
 
 /// What one story has declared, and what all may see.
 pub struct Expected {
@@ -31,12 +57,12 @@ impl Expected {
     /// Those of these requests that are writes which nobody expected.
     fn unexpected(&self, requests: &[RequestRecord]) -> Vec<String> {
         let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut once = BTreeSet::new();
+        let mut seen = Seen::default();
         // To fetch is no write, though git sends it as one.
         let ours = requests.iter().filter(|request| {
             request.caller.starts_with("installation:") && !request.path.ends_with("/git-upload-pack")
         });
-        let unexpected = ours.filter(|request| !self.is_ordinary(request, &mut once));
+        let unexpected = ours.filter(|request| !self.is_ordinary(request, &mut seen));
         let told = unexpected.map(|request| format!("{} {}", request.method, request.path));
         told.filter(|told| !declared.iter().any(|pattern| fits(pattern, told))).collect()
     }
@@ -49,8 +75,8 @@ impl Expected {
         repositories.iter().find_map(|repository| Some((repository.clone(), rest(repository)?)))
     }
 
-    /// Whether a write is one that every story may see; `once` holds what may be made a single time.
-    fn is_ordinary(&self, request: &RequestRecord, once: &mut BTreeSet<String>) -> bool {
+    /// Whether a write is one that every story may see, after those that it has `seen`.
+    fn is_ordinary(&self, request: &RequestRecord, seen: &mut Seen) -> bool {
         let Some((repository, rest)) = self.within(&request.path) else { return false };
         let body: Value =
             request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
@@ -60,18 +86,18 @@ impl Expected {
             ("POST", ["check-runs"]) => {
                 let process = body["name"].as_str().and_then(|name| name.strip_prefix("flowctl / "));
                 let is_known = process.is_some_and(|process| self.processes.iter().any(|known| known == process));
-                is_known && (!is_done || once.insert(format!("{repository} {}", timeless(body))))
+                is_known && (!is_done || seen.is_new(format!("{repository} {}", timeless(body))))
             }
-            ("PATCH", ["check-runs", _] | ["issues", "comments", _]) => true,
+            ("PATCH", ["check-runs", _] | ["issues", "comments", _]) => seen.may_edit(&request.path, timeless(body)),
             ("POST", ["issues", issue, "comments"]) => {
                 let mark = body["body"].as_str().and_then(|body| body.split(" -->").next()).unwrap_or_default();
                 let is_known = ["execution:", "reply:comment:", "reply:review:"]
                     .iter()
                     .any(|kind| mark.starts_with(&format!("<!-- flowctl:{kind}")));
-                is_known && once.insert(format!("{repository} {issue} {mark}"))
+                is_known && seen.is_new(format!("{repository} {issue} {mark}"))
             }
             ("POST", ["issues", "comments", comment, "reactions"]) => {
-                once.insert(format!("{repository} {comment} {}", body["content"]))
+                seen.is_new(format!("{repository} {comment} {}", body["content"]))
             }
             _ => false,
         }
@@ -164,17 +190,42 @@ async fn a_second_comment_that_a_story_forgets_fails_it() {
     }
 }
 
-#[test]
-fn what_belongs_to_no_story_or_is_written_twice_is_no_ordinary_write() {
-    let expected = Expected::of(&[("release", RELEASE)]);
-    let write = |method: &str, path: &str, body: &'static str| RequestRecord {
+fn write(method: &str, path: &str, body: &str) -> RequestRecord {
+    RequestRecord {
         at: jiff::Timestamp::UNIX_EPOCH,
         method: method.to_owned(),
         path: format!("/repos/{REPOSITORY}/{path}"),
         status: 201,
         caller: "installation:1".to_owned(),
         body: Some(body.as_bytes().to_vec().into()),
-    };
+    }
+}
+
+#[test]
+fn one_edit_too_many_or_one_that_says_nothing_new_fails_a_story() {
+    let expected = Expected::of(&[("release", RELEASE)]);
+    for path in ["check-runs/7", "issues/comments/7"] {
+        let edits = |says: &[&str]| -> Vec<RequestRecord> {
+            let body = |says| {
+                format!(r#"{{"body": "{says}", "completed_at": "{says}:00Z", "output": {{"summary": "{says}"}}}}"#)
+            };
+            says.iter().map(|says| write("PATCH", path, &body(says))).collect()
+        };
+        let turns = ["left", "right"].repeat(MOST_EDITS);
+        assert_eq!(expected.unexpected(&edits(&turns[..MOST_EDITS])), [""; 0], "{path}");
+        let told = format!("PATCH /repos/{REPOSITORY}/{path}");
+        assert_eq!(expected.unexpected(&edits(&turns[..=MOST_EDITS])), [told.as_str()]);
+        assert_eq!(expected.unexpected(&edits(&["left", "left", "right"])), [told.as_str()], "nothing new");
+        let both = [edits(&turns[..MOST_EDITS]), vec![write("PATCH", "check-runs/8", "{}")]].concat();
+        assert_eq!(expected.unexpected(&both), [""; 0], "each for itself");
+    }
+    let later = |at: &str| write("PATCH", "check-runs/7", &format!(r#"{{"completed_at": "{at}"}}"#));
+    assert_eq!(expected.unexpected(&[later("2026-03-01T12:00:00Z"), later("2026-03-01T12:00:01Z")]).len(), 1);
+}
+
+#[test]
+fn what_belongs_to_no_story_or_is_written_twice_is_no_ordinary_write() {
+    let expected = Expected::of(&[("release", RELEASE)]);
     let asked = r#"{"body": "<!-- flowctl:execution:1 -->"}"#;
     let requests = [
         write("POST", "check-runs", r#"{"name": "flowctl / release"}"#),
