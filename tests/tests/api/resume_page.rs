@@ -1,9 +1,11 @@
 //! Resume links as people open them in a browser: a page that does nothing, and a form that answers once.
 
+use flowctl_app::identity::resume::{Claims, KEY_NAME, ResumeTokens};
+use flowctl_app::store::{SqliteStore, Store as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, TOKEN};
+use crate::stage::{Stage, TOKEN, answer};
 
 /// What a browser is shown.
 struct Page {
@@ -112,4 +114,68 @@ async fn a_form_is_filled_in_on_its_page() {
     let page = get(&closed, &path).await;
     assert_eq!(page.status, 401);
     assert!(page.text.contains("The API is closed") && !page.text.contains(TOKEN), "{}", page.text);
+}
+
+#[tokio::test]
+async fn what_nobody_sees_is_spelt_out_on_the_page() {
+    let stage = Stage::set();
+    let started = stage.start("release", json!({"what": "\u{202e}gnp.exe\u{200b}"})).await;
+    let execution = stage.until(&started["id"], "waiting").await;
+    let token = execution["steps"][0]["waiting_for"]["resume_token"].as_str().unwrap();
+    let path = format!("/resume/{token}");
+    for page in [get(&stage, &path).await, send(&stage, &path, &[("as", "\u{202e}bob"), ("decision", "approve")]).await]
+    {
+        assert!(page.text.contains("Release \\u202egnp.exe\\u200b?"), "{}", page.text);
+        let heading = page.text.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0;
+        assert!(!heading.contains(['\u{202e}', '\u{200b}']), "{heading:?}");
+    }
+}
+
+/// A token for the first step of an execution as it is sent to one address.
+async fn sent_to(stage: &Stage, execution: &Value, address: &str) -> String {
+    let url = format!("sqlite://{}", stage.app_data().join("flowctl.db").display());
+    let store = SqliteStore::open(&url).await.unwrap();
+    let key = store.server_key(KEY_NAME, Vec::new()).await.unwrap();
+    store.close().await;
+    let claims = Claims {
+        execution: execution["id"].as_str().unwrap().parse().unwrap(),
+        step: execution["steps"][0]["id"].as_str().unwrap().to_owned(),
+        attempt: 1,
+        turn: 0,
+        expires_at: jiff::Timestamp::now().as_second() + 3_600,
+        receiver: None,
+    };
+    ResumeTokens::new(key.try_into().unwrap()).issue(&claims.for_receiver(address))
+}
+
+#[tokio::test]
+async fn who_was_sent_a_link_speaks_in_their_own_name_alone() {
+    let stage = Stage::set();
+    let started = stage.start("release", json!({})).await;
+    let execution = stage.until(&started["id"], "waiting").await;
+    let token = sent_to(&stage, &execution, "Ann@example.com").await;
+    let (page, path) =
+        (format!("/resume/{token}"), format!("/api/v1/executions/{}/resume", execution["id"].as_str().unwrap()));
+    let shown = get(&stage, &page).await;
+    assert!(
+        shown.text.contains("You answer as ann@example.com") && !shown.text.contains("name=\"as\""),
+        "{}",
+        shown.text
+    );
+    let said = json!({"token": token, "decision": "approve", "as": "bob"});
+    let refused = answer(stage.anonymous(Method::POST, &path).json(&said)).await;
+    assert_eq!(refused.problem(403), "acting-forbidden");
+    assert!(refused.body["detail"].as_str().unwrap().contains("sent to ann@example.com"), "{:#}", refused.body);
+    let refused = send(&stage, &page, &[("decision", "approve"), ("as", "bob")]).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let approved = send(&stage, &page, &[("decision", "approve")]).await;
+    assert_eq!(approved.status, 200, "{}", approved.text);
+    let shown = stage.get(&format!("/executions/{}", execution["id"].as_str().unwrap())).await.expect(200);
+    let words = shown["steps"][0]["decisions"].as_array().unwrap();
+    assert_eq!((words.len(), &words[0]["person"]["login"]), (1, &json!("ann@example.com")));
+    // The administrator may say whose word it is, also with a token that was sent to somebody.
+    let other = sent_to(&stage, &execution, "bea@example.com").await;
+    let said = json!({"token": other, "decision": "approve", "as": "bob"});
+    answer(stage.request(Method::POST, path.strip_prefix("/api/v1").unwrap()).json(&said)).await.expect(200);
+    stage.until(&execution["id"], "completed").await;
 }

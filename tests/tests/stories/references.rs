@@ -144,6 +144,32 @@ async fn a_reference_that_could_not_be_moved_for_a_moment_was_left_alone_for_an_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_stays_busy_for_minutes_is_told_of_and_tried_again_after_an_hour() {
+    let mut stage = raise("write").await;
+    play(&stage, "one").await;
+    stage.until_committed(REFERENCE, &["approval.decided", "approval.ended"]).await;
+    let busy = FaultRule::new(Fault::ErrorBefore { status: 409 }).method("PATCH");
+    stage.hub.faults.add(busy.path("/repos/octo-org/shop/git/refs/flowctl/audit").times(99));
+    play(&stage, "two").await;
+    // For a moment it only waits.
+    let waits = stage.until_queued(QUEUED, 1).await;
+    assert!(waits.minutes <= 1, "{waits:?}");
+    stage.end().await;
+    stage.minutes_pass_with_it_busy().await;
+    stage.start_again().await;
+    let told = stage.until_doctor_tells("audit ref").await;
+    assert!(told.contains("cannot be written to refs/flowctl/audit"), "{told}");
+    let rests = stage.until_queued(QUEUED, waits.claims + 1).await;
+    assert!((30..=60).contains(&rests.minutes), "{rests:?}");
+    stage.end().await;
+    stage.hub.faults.clear();
+    stage.an_hour_passes().await;
+    stage.start_again().await;
+    stage.until_committed(REFERENCE, &["approval.decided"; 2]).await;
+    assert_eq!(stage.compared(REFERENCE).await.faults, [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reference_that_was_moved_to_what_is_no_commit_stopped_the_copy_and_nobody_was_told() {
     let stage = raise("write").await;
     play(&stage, "one").await;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 mod limits;
-mod server;
+pub(in crate::github) mod server;
 
 use std::time::Duration;
 
@@ -31,6 +31,12 @@ struct World {
 /// A GitHub that cannot be reached.
 pub(in crate::github) fn nowhere(clock: Arc<dyn Clock>) -> GitHub {
     github(&"http://127.0.0.1:9/".parse().unwrap(), clock)
+}
+
+/// A GitHub at this address, with a token for the one installation 42 at `server`.
+pub(in crate::github) fn answering(server: &Server) -> GitHub {
+    server.on(MINT, token("ghs_one", "2026-03-01T13:00:00Z"));
+    github(&server.url.join("api/v3").unwrap(), Arc::new(FixedClock::new(NOW.parse().unwrap())))
 }
 
 fn github(api_url: &Url, clock: Arc<dyn Clock>) -> GitHub {

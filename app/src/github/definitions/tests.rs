@@ -1,10 +1,13 @@
-//! Definitions of a local repository, whose head moves.
+//! Definitions of a local repository, whose head moves; and whose a name on GitHub is.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use git2::{IndexAddOption, Signature};
+use serde_json::json;
 
 use super::*;
-use crate::store::SqliteStore;
+use crate::github::client::tests::answering;
+use crate::github::client::tests::server::{Reply, Server};
+use crate::store::{Installation, SqliteStore};
 
 const CHILD: &str = "name: child\nversion: 1\nsteps:\n  - {id: a, type: set, values: {v: 1}}\n";
 const FOLLOWER: &str = "name: follower\nversion: 1\ntriggers: [{process: {name: child, on: completed}}]\n\
@@ -245,4 +248,36 @@ async fn servers_with_working_copies_of_their_own_told_each_others_settings_for_
         server.current(&tenant, "shop").await.unwrap();
     }
     assert_eq!(shop.log().await.len(), told + 1);
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_told_of_is_asked_of_github_once_and_kept_as_it_is_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await.unwrap());
+    let octo = TenantId("octo".to_owned());
+    let installed = Installation { id: 42, account: octo.clone(), suspended: false, deleted: false };
+    store.upsert_installation(installed).await.unwrap();
+    let server = Server::start().await;
+    let found = |id: u64, name: &str| Reply::json(200, &json!({"id": id, "full_name": name, "default_branch": "main"}));
+    server.on("GET /api/v3/repos/octo/shop", found(7, "octo/shop"));
+    // It was renamed: GitHub leads from the old name to the new one.
+    server.on("GET /api/v3/repos/octo/old", found(8, "octo/new"));
+    let mirrors = Mirrors::new(&folder.path().join("data")).unwrap();
+    let github = Some((answering(&server), server.url.clone()));
+    let repositories = Repositories::new(mirrors, BTreeMap::new(), github, Arc::clone(&store));
+    let id = async |tenant: &TenantId, name: &str| repositories.repository_id(tenant, name).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(id(&octo, "octo/shop").await, Some(7));
+    }
+    assert_eq!(server.asked("GET /api/v3/repos/octo/shop").len(), 1, "what was answered is kept");
+    assert_eq!(id(&octo, "octo/old").await, None, "nobody has that name now");
+    assert_eq!(store.repository_called(&octo, "octo/new").await.unwrap(), Some(8));
+    assert_eq!(id(&octo, "octo/gone").await, None, "GitHub knows none");
+    assert_eq!(store.repository_called(&octo, "octo/gone").await.unwrap(), None);
+    let asked = server.all().len();
+    for (tenant, name) in [(TenantId::local(), "shop"), (TenantId("globex".to_owned()), "globex/shop")] {
+        assert_eq!(id(&tenant, name).await, None, "{name}");
+    }
+    assert_eq!(server.all().len(), asked, "there is nobody to ask");
 }

@@ -13,42 +13,42 @@ use url::Url;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(in crate::github) struct Asked {
+    pub(in crate::github) method: Method,
+    pub(in crate::github) path: String,
+    pub(in crate::github) query: String,
+    pub(in crate::github) headers: HeaderMap,
+    pub(in crate::github) body: String,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(in crate::github) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::github) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// An answer to give.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(in crate::github) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
 
 impl Reply {
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(in crate::github) fn json(status: u16, body: &Value) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string() }
     }
 
-    pub(super) fn empty(status: u16) -> Self {
+    pub(in crate::github) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new() }
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(in crate::github) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -60,9 +60,9 @@ struct Shared {
     replies: Arc<Mutex<BTreeMap<String, VecDeque<Reply>>>>,
 }
 
-pub(super) struct Server {
+pub(in crate::github) struct Server {
     shared: Shared,
-    pub(super) url: Url,
+    pub(in crate::github) url: Url,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -74,7 +74,7 @@ impl Drop for Server {
 
 impl Server {
     /// Answers 404 to what it was not told about.
-    pub(super) async fn start() -> Self {
+    pub(in crate::github) async fn start() -> Self {
         let shared = Shared::default();
         let router = Router::new().fallback(answer).with_state(shared.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,19 +84,19 @@ impl Server {
     }
 
     /// Answers `METHOD /path` so; told several times, in that order, the last one for good.
-    pub(super) fn on(&self, request: &str, reply: Reply) -> &Self {
+    pub(in crate::github) fn on(&self, request: &str, reply: Reply) -> &Self {
         self.shared.replies.lock().unwrap().entry(request.to_owned()).or_default().push_back(reply);
         self
     }
 
     /// What came for `METHOD /path`.
-    pub(super) fn asked(&self, request: &str) -> Vec<Asked> {
+    pub(in crate::github) fn asked(&self, request: &str) -> Vec<Asked> {
         let all = self.all().into_iter();
         all.filter(|asked| format!("{} {}", asked.method, asked.path) == request).collect()
     }
 
     /// All that came.
-    pub(super) fn all(&self) -> Vec<Asked> {
+    pub(in crate::github) fn all(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
 }
