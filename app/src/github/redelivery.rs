@@ -71,6 +71,9 @@ impl Looks {
     }
 }
 
+/// After so many in a row that GitHub cannot send again it is left alone.
+const MOST_FAILED: usize = 3;
+
 /// Looks until `shutdown`.
 pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
     let mut looks = Looks::new();
@@ -98,13 +101,17 @@ pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationTo
 pub async fn look(github: &GitHub, back: SignedDuration, now: Timestamp) -> Result<Looked, GitHubError> {
     let since = now.saturating_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
     let deliveries = github.app().deliveries(since).await?;
-    let mut asked = 0;
+    let (mut asked, mut failed_at_once) = (0, 0);
     for attempt in missed(&deliveries, now) {
         match github.app().redeliver(attempt).await {
-            Ok(()) => asked += 1,
+            Ok(()) => (asked, failed_at_once) = (asked + 1, 0),
             Err(GitHubError::Rests { wait, .. }) => return Ok(Looked { asked, rests: Some(wait) }),
-            // Whatever is the matter with one must not keep the others.
+            // Whatever is the matter with one must not keep the others; where it is the same with several, it is GitHub's.
             Err(error) if !error.is_transient() => tracing::warn!(attempt, %error, "GitHub does not send it again"),
+            Err(error @ GitHubError::Server { .. }) if failed_at_once < MOST_FAILED => {
+                tracing::warn!(attempt, %error, "GitHub cannot send it again now");
+                failed_at_once += 1;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -144,7 +151,11 @@ fn pause(first: &Delivery, last: &Delivery) -> SignedDuration {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::github::client::tests::answering;
+    use crate::github::client::tests::server::{Reply, Server};
 
     fn attempt(id: u64, guid: &str, at: i64, status_code: u16) -> Delivery {
         Delivery {
@@ -200,6 +211,32 @@ mod tests {
         ];
         assert_eq!(missed(&deliveries, second(10)), [9], "the other one was asked for just now");
         assert_eq!(missed(&deliveries, second(68)), [3, 9]);
+    }
+
+    #[tokio::test]
+    async fn one_that_github_cannot_send_again_keeps_no_other_one() {
+        let (server, list) = (Server::start().await, "GET /api/v3/app/hook/deliveries");
+        let lost = |id: i64| {
+            json!({"id": id, "guid": id.to_string(), "delivered_at": second(id), "redelivery": false,
+                "status": "lost", "status_code": 502, "event": "push", "action": null, "installation_id": null,
+                "repository_id": null})
+        };
+        server.on(list, Reply::json(200, &(1..=6).map(lost).collect::<Value>()));
+        let attempts = |id: i64| format!("POST /api/v3/app/hook/deliveries/{id}/attempts");
+        server.on(&attempts(1), Reply::empty(502));
+        (2..=6).for_each(|id| {
+            server.on(&attempts(id), Reply::json(202, &json!({})));
+        });
+        let looked = look(&answering(&server), LONG_LOOK, second(100)).await.map(|looked| looked.asked);
+        assert!(matches!(looked, Ok(5)), "{looked:?}");
+        let ill = Server::start().await;
+        ill.on(list, Reply::json(200, &(1..=6).map(lost).collect::<Value>()));
+        (1..=6).for_each(|id| {
+            ill.on(&attempts(id), Reply::empty(502));
+        });
+        let looked = look(&answering(&ill), LONG_LOOK, second(100)).await.map(|looked| looked.asked);
+        assert!(matches!(looked, Err(GitHubError::Server { .. })), "{looked:?}");
+        assert!(ill.asked(&attempts(5)).is_empty(), "all of GitHub is ill");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::client::GitHub;
-use super::client::pace::Pace;
+use super::client::pace::{Lately, Pace};
 use crate::store::{Standing, Store, StoreError};
 
 /// What names of notes begin with. They belong to no account: one may be renamed, and its installation stays.
@@ -38,10 +38,14 @@ async fn read(store: &dyn Store, pace: &Pace, installation: u64) -> Result<(), S
     Ok(())
 }
 
-fn take_over(pace: &Pace, installation: u64, Standing { state, changes }: Standing) {
-    // What another version has noted and cannot be read here is not known here.
-    let lately = serde_json::from_value(state).unwrap_or_default();
+fn take_over(pace: &Pace, installation: u64, standing: Standing) {
+    let (changes, lately) = noted(standing);
     pace.learn(installation, changes, &lately);
+}
+
+/// How often it was noted, and what. What another version has noted and cannot be read here is not known here.
+fn noted(Standing { state, changes }: Standing) -> (u64, Lately) {
+    (changes, serde_json::from_value(state).unwrap_or_default())
 }
 
 /// Notes what this server has asked and told an installation, where there is something new.
@@ -51,17 +55,26 @@ pub(super) async fn share(store: &dyn Store, pace: &Pace, installation: u64) {
         let Some(news) = pace.news(installation) else { return };
         let stood = news.noted.map(|changes| Standing { state: Value::Null, changes });
         let changes = news.noted.map_or(0, |changes| changes + 1);
-        let noted = store.note_standing(&NOBODY, &name(installation), stood.as_ref(), json!(news.lately), None).await;
-        let learnt = match noted {
+        let is_noted =
+            store.note_standing(&NOBODY, &name(installation), stood.as_ref(), json!(news.lately), None).await;
+        let learnt = match is_noted {
             Ok(true) => return pace.shared(installation, changes, &news),
-            // Another server was first: what it noted and what is new here are noted together.
-            Ok(false) => read(store, pace, installation).await,
+            // Another server was first, or the database has forgotten what was noted last: what stands there and what is
+            // new here are noted together.
+            Ok(false) => match store.standing(&NOBODY, &name(installation)).await {
+                Ok(standing) => {
+                    pace.learn_anew(installation, standing.map(noted));
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         if let Err(error) = learnt {
             return tracing::debug!(installation, %error, "what was asked and told cannot be noted");
         }
     }
+    tracing::debug!(installation, "others always noted first; what was asked and told is noted later");
 }
 
 /// Shares until `shutdown`: what was noted before this server's start first.
@@ -151,6 +164,27 @@ mod tests {
         assert!(one.pace().news(57).is_none(), "it is noted");
         exchange(&*store, other.pace()).await.unwrap();
         assert_eq!(because(&other).await, Some(Because::Asked));
+    }
+
+    #[tokio::test]
+    async fn what_a_database_has_forgotten_that_was_put_back_is_noted_anew() {
+        let ((lost, _lost), (older, _older), (empty, _empty)) = (store().await, store().await, store().await);
+        let (one, other) = (server(), server());
+        for _ in 0..3 {
+            share_pause_of(&one, &*lost).await;
+        }
+        share_pause_of(&other, &*older).await;
+        for (database, expected) in [(older, 1), (empty, 0)] {
+            share_pause_of(&one, &*database).await;
+            let standing = database.standing(&NOBODY, &name(57)).await.unwrap().unwrap();
+            assert_eq!(standing.changes, expected);
+            assert!(one.pace().news(57).is_none(), "all is noted");
+        }
+    }
+
+    async fn share_pause_of(server: &GitHub, store: &dyn Store) {
+        server.pace().pause(57, in_a_minute());
+        share(store, server.pace(), 57).await;
     }
 
     #[tokio::test]

@@ -152,6 +152,8 @@ pub enum GitHubError {
         request: RequestLine,
         /// What is wrong.
         message: String,
+        /// Whether it is whole JSON. Otherwise something before GitHub has answered, or the answer was cut off.
+        is_json: bool,
     },
     /// Any other status, such as a redirect to another host.
     #[error("{request}: unexpected answer {status}: {message}")]
@@ -183,7 +185,13 @@ impl GitHubError {
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Rests { .. } | Self::Server { .. } | Self::Unreachable { .. })
+        match self {
+            Self::RateLimited { .. } | Self::Rests { .. } | Self::Server { .. } | Self::Unreachable { .. } => true,
+            Self::Unreadable { is_json, .. } => !is_json,
+            // A page that asks to sign in or to come back later, and what went wrong on the way.
+            Self::Unexpected { status, .. } => matches!(status, 302 | 303 | 408 | 421 | 425),
+            _ => false,
+        }
     }
 
     /// Whether a write may have been done although it failed for us: look for its trace before repeating it.
@@ -263,15 +271,20 @@ fn limit_of(status: StatusCode, headers: &HeaderMap, message: &str, now: Timesta
     (status == StatusCode::TOO_MANY_REQUESTS).then_some((WAIT_WHEN_UNTOLD, true))
 }
 
-/// From `now` to a second of the epoch, one second more because GitHub's second has to be over.
+/// From `now` to a second of the epoch, one second more because GitHub's second has to be over. Where it is over by this
+/// clock and GitHub says otherwise, this clock is ahead.
 fn until(reset: u64, now: Timestamp) -> Duration {
     let now = u64::try_from(now.as_second()).unwrap_or(0);
-    Duration::from_secs(reset.saturating_sub(now).saturating_add(1)).min(LONGEST_WAIT)
+    match reset.checked_sub(now) {
+        Some(seconds) => Duration::from_secs(seconds.saturating_add(1)).min(LONGEST_WAIT),
+        None => WAIT_WHEN_UNTOLD,
+    }
 }
 
-/// `Retry-After` in seconds, as GitHub documents it.
+/// `Retry-After` in seconds, as GitHub documents it. Zero says as little as nothing.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    number(headers, "retry-after").map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT))
+    let seconds = number(headers, "retry-after").filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -304,7 +317,9 @@ mod tests {
             (403, &[], secondary, Some((60, true))),
             (403, &[("x-ratelimit-remaining", "4999")], secondary, Some((60, true))),
             (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1090")], "limit", Some((91, false))),
-            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")], "limit", Some((1, false))),
+            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")], "limit", Some((60, false))),
+            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1000")], "limit", Some((1, false))),
+            (429, &[("retry-after", "0")], "", Some((60, true))),
             (429, &[("x-ratelimit-remaining", "0")], "limit", Some((60, false))),
             (429, &[], "", Some((60, true))),
             (429, &[("retry-after", "999999999")], "", Some((7_200, true))),
@@ -323,7 +338,7 @@ mod tests {
 
     #[test]
     fn each_status_has_its_meaning() {
-        let told: Vec<_> = [400, 401, 403, 404, 409, 410, 418, 422, 500, 502, 503]
+        let told: Vec<_> = [302, 400, 401, 403, 404, 408, 409, 410, 418, 422, 500, 502, 503]
             .into_iter()
             .map(|status| {
                 let error = answer(Method::POST, status, &[], "words");
@@ -331,10 +346,12 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r"
+    POST /repos/o/r/issues/1/comments: unexpected answer 302: words | transient true happened false
     POST /repos/o/r/issues/1/comments: GitHub does not take the request: words | transient false happened false
     POST /repos/o/r/issues/1/comments: GitHub does not accept our credentials (words); check the App's id and private key, and this machine's clock | transient false happened false
     POST /repos/o/r/issues/1/comments: GitHub refuses: words | transient false happened false
     POST /repos/o/r/issues/1/comments: not found, or the App may not see it | transient false happened false
+    POST /repos/o/r/issues/1/comments: unexpected answer 408: words | transient true happened false
     POST /repos/o/r/issues/1/comments: conflict: words | transient false happened false
     POST /repos/o/r/issues/1/comments: gone: words | transient false happened false
     POST /repos/o/r/issues/1/comments: unexpected answer 418: words | transient false happened false

@@ -272,6 +272,10 @@ impl AppClient {
             deliveries.extend(page.into_iter().filter(|delivery| delivery.delivered_at >= since));
             next = if has_older { None } else { answer.next_page() };
         }
+        if next.is_some() {
+            let until = deliveries.last().map(|oldest| oldest.delivered_at);
+            tracing::warn!(%since, ?until, "there are more deliveries than are looked at; those before are not looked for");
+        }
         Ok(deliveries)
     }
 

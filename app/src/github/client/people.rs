@@ -115,6 +115,7 @@ impl InstallationClient {
         role.or_else(|| Permission::named(&told.permission)).ok_or_else(|| GitHubError::Unreadable {
             request: answer.request.clone(),
             message: format!("unknown permission {:?}", told.permission),
+            is_json: true,
         })
     }
 

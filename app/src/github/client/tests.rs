@@ -289,6 +289,18 @@ async fn a_success_that_cannot_be_read_may_have_happened() {
 }
 
 #[tokio::test]
+async fn what_is_no_json_was_answered_by_somebody_before_github_and_passes() {
+    let world = World::with_tokens().await;
+    let pull = "GET /api/v3/repos/octo/hello/pulls/7";
+    world.server.on(pull, Reply::empty(200)).on(pull, Reply::json(200, &json!({"number": "seven"})));
+    for passes in [true, false] {
+        let error = world.installation().get_pull_request(&repository(), 7).await.unwrap_err();
+        assert!(matches!(error, GitHubError::Unreadable { .. }), "{error}");
+        assert_eq!(error.is_transient(), passes, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn lists_are_read_to_their_last_page() {
     let world = World::with_tokens().await;
     let path = "/api/v3/repos/octo/hello/issues/7/comments";

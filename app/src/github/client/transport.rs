@@ -73,8 +73,11 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, GitHubError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| GitHubError::Unreadable { request: self.request.clone(), message: error.to_string() })
+        serde_json::from_slice(&self.body).map_err(|error| GitHubError::Unreadable {
+            request: self.request.clone(),
+            message: error.to_string(),
+            is_json: error.is_data(),
+        })
     }
 
     /// The address of the next page (<https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api>).

@@ -54,7 +54,7 @@ pub struct Consequence {
 }
 
 impl Failure {
-    /// What follows after `attempts` that were begun.
+    /// What follows after so many attempts that were begun, or failed before anything was written.
     pub fn consequence(&self, attempts: u32, now: Timestamp) -> Consequence {
         let after = |wait: SignedDuration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
         let again = |wait| EffectEnd::RetryAt(after(wait), self.to_string());
@@ -118,7 +118,7 @@ mod tests {
             (GitHubError::Unauthorized { request: request(), message: "bad".to_owned() }, 0),
             (GitHubError::Forbidden { request: request(), message: "no".to_owned() }, 0),
             (GitHubError::Gone { request: request(), message: "gone".to_owned() }, 0),
-            (GitHubError::Unreadable { request: request(), message: "cut".to_owned() }, 1),
+            (GitHubError::Unreadable { request: request(), message: "cut".to_owned(), is_json: false }, 1),
         ]
         .into_iter()
         .map(|(error, attempts)| {

@@ -13,6 +13,7 @@ mod failure;
 mod not_started;
 mod plan;
 mod reply;
+mod tries;
 mod validate;
 mod workflow;
 mod write;
@@ -36,6 +37,7 @@ pub use validate::{Level, Remark, VALIDATE, Validated};
 
 use effect::Goes;
 use failure::{Consequence, Failure, PARKED};
+use tries::Tries;
 use workflow::Awaiting;
 use write::Writing;
 
@@ -61,13 +63,15 @@ pub struct Outbox {
     owner: Arc<str>,
     lease: Duration,
     under_way: UnderWay<ClaimedEffect>,
+    tries: Arc<Tries>,
 }
 
 impl Outbox {
     /// An outbox of this process, which `owner` names; a claimed effect is its own for `lease`, which it renews while it
     /// writes.
     pub fn new(store: Arc<dyn Store>, github: GitHub, clock: Arc<dyn Clock>, (owner, lease): (&str, Duration)) -> Self {
-        Self { store, github, clock, engine: None, owner: owner.into(), lease, under_way: UnderWay::default() }
+        let (under_way, tries) = (UnderWay::default(), Arc::default());
+        Self { store, github, clock, engine: None, owner: owner.into(), lease, under_way, tries }
     }
 
     /// The same, which tells executions what became of the workflows that it dispatches for them. Without an engine it
@@ -151,8 +155,14 @@ impl Outbox {
         let Told { outcome, attempts, installation } = told;
         let end = match outcome {
             Ok(()) => EffectEnd::Done,
-            Err(failure) => self.consequence(&effect.key, installation, &failure, attempts),
+            Err(failure) => {
+                let tries = attempts.max(self.tries.before(effect.id, &failure));
+                self.consequence(&effect.key, installation, &failure, tries)
+            }
         };
+        if !matches!(end, EffectEnd::RetryAt(..)) {
+            self.tries.end(effect.id);
+        }
         if let EffectEnd::Failed(reason) = &end {
             tracing::warn!(key = effect.key, tenant = effect.tenant.as_str(), attempts, reason, "GitHub is not told");
         }

@@ -243,6 +243,10 @@ impl Reconciler {
                 Err(ReconcileError::GitHub(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. })) => {
                     tracing::debug!(%repository, "it cannot be seen any more");
                 }
+                // What is the matter with one must not keep the others.
+                Err(ReconcileError::GitHub(error)) if !passes(&error) && !error.is_installation_lost() => {
+                    tracing::warn!(%repository, %error, "what was missed there cannot be looked for");
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -12,6 +12,9 @@ use super::ask::{AT_ONCE, Ask, CREATED_PER_HOUR, CREATED_PER_MINUTE, Kind, POINT
 use super::lately::Lately;
 use super::left::Left;
 use super::{Because, Here, News, Rules};
+
+/// No pause that is noted or remembered ends later.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(2);
 
 #[derive(Debug, Default)]
 pub(super) struct Installation {
@@ -60,6 +63,7 @@ pub(super) struct Blocked {
 impl Installation {
     /// Begins a request where it may be made now.
     pub(super) fn enter(&mut self, ask: Ask, here: Here, rules: &Rules, begins: bool) -> Option<Blocked> {
+        self.bound(here.now);
         let blocked = self.blocked(ask, here, rules).filter(|blocked| blocked.until > here.at);
         if begins && blocked.is_none() {
             self.under_way.push(ask.kind);
@@ -81,10 +85,19 @@ impl Installation {
     }
 
     /// Whether something of this urgency is not to be begun.
-    pub(super) fn rests(&self, urgency: Urgency, here: Here) -> Option<Blocked> {
+    pub(super) fn rests(&mut self, urgency: Urgency, here: Here) -> Option<Blocked> {
+        self.bound(here.now);
         let parked = here.until(self.parked_until).map(|until| Blocked { until, because: Because::Parked });
         let hour = self.hour(Ask::new(Kind::Reads, urgency), here);
         [parked, self.asked_to_rest(here), hour].into_iter().flatten().max_by_key(|blocked| blocked.until)
+    }
+
+    /// No pause is longer than anybody asks for: a clock that was ahead binds nobody for days.
+    fn bound(&mut self, now: Timestamp) {
+        let latest = now.saturating_add(LONGEST_PAUSE).unwrap_or(Timestamp::MAX);
+        for until in [&mut self.paused_until, &mut self.parked_until] {
+            *until = until.map(|until| until.min(latest));
+        }
     }
 
     fn asked_to_rest(&self, here: Here) -> Option<Blocked> {
@@ -190,12 +203,27 @@ impl Installation {
         }
     }
 
-    /// Takes over what all servers have noted; what was done here since stays.
+    /// Takes over what all servers have noted, where that is newer; what was done here since stays.
     pub(super) fn learn(&mut self, noted: u64, lately: &Lately, here: Here, rules: &Rules) {
         // An older note may be read while a newer one is written.
-        if self.noted.is_some_and(|known| known >= noted) {
-            return;
+        if self.noted.is_none_or(|known| known < noted) {
+            self.take_over(noted, lately, here, rules);
         }
+    }
+
+    /// Takes over what stands noted, whatever was known of it. Where that is less than was noted, all that was done here is
+    /// news again: a database that was put back has forgotten it.
+    pub(super) fn learn_anew(&mut self, noted: Option<(u64, Lately)>, here: Here, rules: &Rules) {
+        if self.noted > noted.as_ref().map(|(noted, _)| *noted) {
+            self.told = 0;
+        }
+        match noted {
+            Some((noted, lately)) => self.take_over(noted, &lately, here, rules),
+            None => self.noted = None,
+        }
+    }
+
+    fn take_over(&mut self, noted: u64, lately: &Lately, here: Here, rules: &Rules) {
         self.noted = Some(noted);
         self.spent.retain(|spent| spent.version > self.told);
         self.spent.extend(lately.spent(here, rules));
@@ -207,6 +235,7 @@ impl Installation {
         if let Some(left) = lately.left {
             self.heard(left);
         }
+        self.bound(here.now);
         self.changed.notify_waiters();
     }
 
@@ -219,6 +248,7 @@ impl Installation {
             return None;
         }
         self.forget(here.at, rules);
+        self.bound(here.now);
         let open = |until: Option<Timestamp>| until.filter(|until| *until > here.now);
         let mut lately = Lately::of(&self.spent, here, rules);
         (lately.paused_until, lately.parked_until) = (open(self.paused_until), open(self.parked_until));

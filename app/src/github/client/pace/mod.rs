@@ -186,6 +186,12 @@ impl Pace {
         self.with(installation, |state| state.learn(noted, lately, here, &self.rules));
     }
 
+    /// What stands noted of an installation, whatever was known of it; nothing where there is no note any more.
+    pub(crate) fn learn_anew(&self, installation: u64, noted: Option<(u64, Lately)>) {
+        let here = self.here();
+        self.with(installation, |state| state.learn_anew(noted, here, &self.rules));
+    }
+
     /// What is to be noted of an installation; nothing where nothing is new.
     pub(crate) fn news(&self, installation: u64) -> Option<News> {
         let here = self.here();

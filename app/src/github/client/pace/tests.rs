@@ -268,3 +268,15 @@ async fn a_burst_of_five_hundred_executions_is_written_without_one_refusal() {
     // Two hours' worth of content, and not much more.
     assert!(began.elapsed() < HOUR * 2 + MINUTE * 5, "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_binds_nobody_for_days() {
+    let (one, other) = (pace(Duration::ZERO), pace(Duration::ZERO));
+    let tomorrow = in_seconds(&other, 24 * 60 * 60);
+    other.pause(1, tomorrow);
+    other.park(1, tomorrow);
+    share(&other, &one, 1);
+    for pace in [&one, &other] {
+        assert_eq!(pace.rests(1, Urgency::People).map(|rests| rests.wait.as_secs()), Some(2 * 60 * 60));
+    }
+}
