@@ -14,6 +14,7 @@ pub mod reconcile;
 pub mod redelivery;
 pub mod setup;
 pub mod sharing;
+pub(crate) mod shown;
 pub mod signature;
 pub(crate) mod whose;
 pub mod wording;

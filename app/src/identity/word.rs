@@ -89,7 +89,7 @@ pub(super) fn was_shown(step: &str, state: &StepState, request: &ApprovalRequest
 impl Word {
     /// Whether it was said before something was asked. GitHub tells seconds; within one, what came in earlier was
     /// said earlier.
-    pub(super) fn was_said_before(&self, asked: Timestamp) -> bool {
+    pub(crate) fn was_said_before(&self, asked: Timestamp) -> bool {
         let (said, since) = (self.at.as_second(), asked.as_second());
         said < since || (said == since && self.heard_at < asked)
     }
@@ -151,6 +151,23 @@ mod tests {
         ] {
             let word = word(&format!("2026-03-01T{at}"), &format!("2026-03-01T{heard_at}"), about);
             assert_eq!(was_shown("leads", state, request, &word).is_ok(), counts, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_the_second_in_which_a_question_was_shown_counts_unless_it_came_in_before() {
+        for (at, heard_at, shown, was_before) in [
+            ("09:00:02Z", "09:00:09Z", "09:00:03Z", true),
+            // GitHub dates its own comments by seconds, too.
+            ("09:00:03Z", "09:00:03.1Z", "09:00:03Z", false),
+            ("09:00:03Z", "09:00:03.1Z", "09:00:03.2Z", true),
+            ("09:00:03Z", "09:00:03.3Z", "09:00:03.2Z", false),
+            // Clocks differ: what was said later came in earlier.
+            ("09:00:04Z", "09:00:02Z", "09:00:03Z", false),
+        ] {
+            let on_that_day = |time: &str| format!("2026-03-01T{time}");
+            let word = word(&on_that_day(at), &on_that_day(heard_at), About::Shown);
+            assert_eq!(word.was_said_before(on_that_day(shown).parse().unwrap()), was_before, "{word:?} {shown}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::github::mirror::{MirrorError, Mirrors};
 use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox};
 use crate::github::redelivery;
 use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
-use crate::github::sharing;
+use crate::github::{sharing, shown};
 use crate::ids::RandomIds;
 use crate::settings::{GitHubSettings, Settings};
 use crate::steps::Performers;
@@ -150,6 +150,7 @@ impl Server {
         let installations = known_installations(&store).await?;
         if github.is_some() {
             audit_references.begin(&*store, &installations, clock.now()).await?;
+            shown::begin(&*store, clock.now()).await?;
         }
         let planner: Arc<dyn EffectPlanner> = match github {
             Some(_) => {

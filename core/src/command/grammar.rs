@@ -120,7 +120,7 @@ const TABLE: &[Entry] = &[
         example: "/approve leads -- checked the notes",
         who: DECIDER,
         details: r#"Without a step it is about the only approval that waits; with several, the answer says which there are. Each execution there that
-asks the same is meant.
+asks the same is meant. It counts only where GitHub showed the question when the comment was written.
 
 The word counts for the commit that was shown when the comment was written. A commit of 7 to 40 hexadecimal digits says which one is
 meant: where the pull request has another one by now, the word is refused. Fewer than 40 digits count only once that commit was

@@ -24,6 +24,7 @@ mod refused;
 mod renamed;
 mod settings;
 mod setup;
+mod shown;
 mod stage;
 mod standing;
 mod voices;

@@ -30,6 +30,9 @@ pub(super) struct Said {
     pub(super) done: Vec<NewEffect>,
 }
 
+/// What a command is about: an execution and a step of it that waits.
+type Target<'e> = (&'e Execution, String);
+
 /// Obeys one text.
 pub(super) struct Commander<'a> {
     pub(super) scope: &'a Scope<'a>,
@@ -172,6 +175,10 @@ impl Commander<'_> {
             Err(refused) => return Ok(Err(refused)),
         };
         let word = self.word(verb, place, commit);
+        let targets = match self.seen(step, targets, &word).await? {
+            Ok(targets) => targets,
+            Err(refused) => return Ok(Err(refused)),
+        };
         for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
             let outcome = self.scope.decide(execution, step, &word, decision.clone(), self.along(key)).await?;
             if let Err(refused) = outcome {
@@ -195,6 +202,10 @@ impl Commander<'_> {
             Err(refused) => return Ok(Err(refused)),
         };
         let word = self.word("answer", place, None);
+        let targets = match self.seen(step, targets, &word).await? {
+            Ok(targets) => targets,
+            Err(refused) => return Ok(Err(refused)),
+        };
         for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
             let Some(request) = form(execution, step) else { continue };
             let values = match block {
@@ -211,7 +222,25 @@ impl Commander<'_> {
         Ok(Ok(()))
     }
 
-    fn keys(&self, place: usize, targets: &[(&Execution, String)]) -> Vec<String> {
+    /// Those of the targets that a word counts for: where it names no step, those that GitHub showed when it was written.
+    async fn seen<'e>(&self, step: Option<&str>, targets: Vec<Target<'e>>, word: &Word) -> Outcome<Vec<Target<'e>>> {
+        if step.is_some() {
+            return Ok(Ok(targets));
+        }
+        let (mut seen, mut unseen) = (Vec::new(), None);
+        for (execution, step) in targets {
+            match self.scope.was_shown(execution, &step, word).await? {
+                Ok(()) => seen.push((execution, step)),
+                Err(refused) => unseen = unseen.or(Some(refused)),
+            }
+        }
+        Ok(match unseen {
+            Some(refused) if seen.is_empty() => Err(refused),
+            _ => Ok(seen),
+        })
+    }
+
+    fn keys(&self, place: usize, targets: &[Target<'_>]) -> Vec<String> {
         keys(&self.key(place), targets.iter().map(|(execution, step)| format!("{}:{step}", execution.id)))
     }
 
@@ -459,8 +488,8 @@ fn targets<'e>(
     step: Option<&str>,
     open: &'e [Execution],
     asks: impl Fn(&Execution, &str) -> bool,
-) -> Result<Vec<(&'e Execution, String)>, Refused> {
-    let waiting: Vec<(&Execution, String)> = open
+) -> Result<Vec<Target<'e>>, Refused> {
+    let waiting: Vec<Target<'e>> = open
         .iter()
         .flat_map(|execution| execution.waiting_for_people().map(move |(id, _)| (execution, id.to_owned())))
         .filter(|(execution, id)| asks(execution, id))

@@ -13,6 +13,7 @@ mod push;
 mod repository;
 mod review;
 mod scope;
+mod shown;
 mod source;
 mod start;
 mod trigger;

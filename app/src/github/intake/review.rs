@@ -199,6 +199,9 @@ async fn reviewed(
             .filter(|id| approval(&execution, id).is_some())
             .collect();
         for step in asking {
+            if scope.was_shown(&execution, &step, &word).await?.is_err() {
+                continue;
+            }
             // What asks only since the review was written does not count as reviewed: no need to know the whole.
             let along = scope.along(format!("{whole}:{}:{step}", execution.id), Vec::new());
             let outcome = scope.decide(&execution, &step, &word, (kind, note.clone()), along).await?;

@@ -11,7 +11,8 @@ use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::pace::Kind;
 use crate::github::client::{CheckRun, CheckRunQuery, GitHubError, IssueComment, RepositoryName};
-use crate::github::wording::{asks_of, comment, execution_marker, shows_questions};
+use crate::github::shown::{self, Shown};
+use crate::github::wording::{Ask, asks_of, comment, execution_marker, shown_in, shows_questions};
 use crate::store::{CheckRunRow, ClaimedEffect, DeliveryId, GitHubObject, GitHubObjects, Heard, Stored};
 
 /// GitHub calls a run stale that is open for 14 days
@@ -47,6 +48,7 @@ pub(super) async fn sync(
     let objects = outbox.store.github_objects(tenant, id).await?;
     let now = outbox.clock.now();
     let mut showing = Showing { writing, repository, execution, version, objects, now };
+    showing.note_what_stands(renew).await?;
     // The comment first: whoever sees the check run's end finds the comment as it should be.
     let commented = showing.comment(renew).await;
     let checked = showing.check(&desired, renew).await;
@@ -77,7 +79,26 @@ impl Showing<'_> {
             Some(comment) => comment,
             None => self.stand_in(number, known, &body, renew).await?,
         };
+        self.note_shown(shown_in(&body, &self.execution), comment.updated_at).await?;
         self.save(GitHubObject::Comment { id: comment.id, rendered_version: self.version }).await
+    }
+
+    /// Notes what a write shows that was begun before and whose answer may be lost, before it is repeated: people may have
+    /// answered it.
+    async fn note_what_stands(&self, renew: Option<Renewal>) -> Result<(), Failure> {
+        let Writing { outbox, client, .. } = self.writing;
+        let may_stand = self.writing.may_stand() || renew.is_some();
+        if !may_stand || !shown::lacks_notes(&*outbox.store, &self.execution).await? {
+            return Ok(());
+        }
+        let found = shown::on_github(client, outbox.github.app().id(), self.repository, &self.execution).await?;
+        Ok(shown::note(&*outbox.store, &self.execution, &found).await?)
+    }
+
+    /// Notes that questions are shown since then.
+    async fn note_shown(&self, asks: Vec<Ask>, at: Timestamp) -> Result<(), Failure> {
+        let shown: Vec<Shown> = asks.into_iter().map(|ask| (ask, at)).collect();
+        Ok(shown::note(&*self.writing.outbox.store, &self.execution, &shown).await?)
     }
 
     /// Keeps in mind that a new comment has asked people, who need no other one for that.
@@ -137,6 +158,7 @@ impl Showing<'_> {
     /// Has those asked whom a comment that was found did not tell. All of it before the comment is changed: who comes after
     /// a crash finds the question in it, and could not say whether anybody was told.
     async fn adopt_comment(&self, found: &IssueComment) -> Result<(), Failure> {
+        self.note_shown(shown_in(&found.body, &self.execution), found.updated_at).await?;
         if shows_questions(&found.body, &self.execution) {
             return self.asked_by_comment().await;
         }
@@ -210,6 +232,7 @@ impl Showing<'_> {
         let new = desired::opening(&self.execution, desired, self.now);
         let write = self.writing.client.create_check_run(self.repository, &new);
         let run = self.writing.write(Kind::Creates, write).await?;
+        self.note_shown(desired.asks.clone(), self.writing.outbox.clock.now()).await?;
         self.record(CheckRunRow {
             id: run.id,
             head_sha: desired.head_sha.clone(),
@@ -239,6 +262,7 @@ impl Showing<'_> {
         let update = desired::update(&self.execution, desired, self.now);
         let write = self.writing.client.update_check_run(self.repository, row.id, &update);
         self.writing.write(Kind::Changes, write).await?;
+        self.note_shown(desired.asks.clone(), self.writing.outbox.clock.now()).await?;
         self.record(CheckRunRow {
             status: desired::status_word(desired.status).to_owned(),
             conclusion: desired.conclusion.map(|conclusion| desired::word(conclusion).to_owned()),
@@ -299,7 +323,7 @@ pub(super) async fn find_comment(
 }
 
 /// Whether this App wrote it: by the App that GitHub names, or where a server names none, by a bot.
-fn is_ours(comment: &IssueComment, app_id: u64) -> bool {
+pub(in crate::github) fn is_ours(comment: &IssueComment, app_id: u64) -> bool {
     match &comment.performed_via_github_app {
         Some(app) => app.id == app_id,
         None => comment.user.as_ref().is_some_and(crate::github::client::User::is_bot),

@@ -31,7 +31,9 @@ pub use audit::{
 pub use deployment::DeploymentOf;
 pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
+pub(in crate::github) use execution::is_ours;
 pub use not_started::NotStarted;
+pub(in crate::github) use plan::ASKS;
 pub use plan::{GitHubPlanner, Installations};
 pub use validate::{Level, Remark, VALIDATE, Validated};
 

@@ -164,7 +164,7 @@ fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
 }
 
 /// How the key begins of a comment for those who are newly asked.
-pub(super) const ASKS: &str = "asked:";
+pub(in crate::github) const ASKS: &str = "asked:";
 
 /// What tells the comment about a question from every other: the step, and since when it is asked.
 pub(super) fn asks_key(execution: ExecutionId, step: &str, at: Timestamp) -> String {

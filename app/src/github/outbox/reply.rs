@@ -9,8 +9,10 @@ use super::plan::ASKS;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::pace::Kind;
-use crate::github::client::{Reaction, RepositoryName};
+use crate::github::client::{IssueComment, Reaction, RepositoryName};
+use crate::github::shown;
 use crate::github::wording::reply_marker;
+use crate::store::Stored;
 
 /// Reacts to a comment. GitHub keeps one reaction of a kind per account, so it is simply said again.
 pub(super) async fn react(
@@ -26,11 +28,23 @@ pub(super) async fn react(
 /// How the key of a reminder begins.
 pub(super) const REMINDS: &str = "reminder:";
 
+/// The execution whose question a comment is about, where those who are newly asked are told in it.
+fn asking(to: &str) -> Option<ExecutionId> {
+    to.strip_prefix(ASKS)?.split(':').next()?.parse().ok()
+}
+
+/// Notes that people can read there what they are asked.
+async fn note_shown(writing: &Writing<'_>, to: &str, comment: &IssueComment) -> Result<(), Failure> {
+    let Some(execution) = asking(to) else { return Ok(()) };
+    let (store, tenant) = (&*writing.outbox.store, &writing.effect.tenant);
+    let Some(Stored { execution, .. }) = store.load(tenant, execution).await? else { return Ok(()) };
+    Ok(shown::note(store, &execution, &shown::in_comment(comment, &execution)).await?)
+}
+
 /// Whether those who are asked read it in the execution's own comment, which is new: it notifies them by itself. Either it
 /// was made with the question in it, or it is still to be made.
 async fn is_asked_by_the_comment(writing: &Writing<'_>, to: &str) -> Result<bool, Failure> {
-    let execution = to.strip_prefix(ASKS).and_then(|rest| rest.split(':').next()?.parse::<ExecutionId>().ok());
-    let Some(execution) = execution else { return Ok(false) };
+    let Some(execution) = asking(to) else { return Ok(false) };
     let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
     if store.github_objects(tenant, execution).await?.comment_id.is_none() {
         return Ok(true);
@@ -63,11 +77,12 @@ pub(super) async fn reply(writing: &Writing<'_>, reply: Reply<'_>) -> Result<(),
         return Ok(());
     }
     let marker = reply_marker(reply.to);
-    if find_comment(writing, reply.repository, reply.issue, &marker, reply.since).await?.is_some() {
-        return Ok(());
+    if let Some(found) = find_comment(writing, reply.repository, reply.issue, &marker, reply.since).await? {
+        return note_shown(writing, reply.to, &found).await;
     }
     let request = writing.client.create_comment(reply.repository, reply.issue, reply.body);
-    writing.write(Kind::Creates, request).await?;
+    let made = writing.write(Kind::Creates, request).await?;
+    note_shown(writing, reply.to, &made).await?;
     crash_point("effect.recorded");
     Ok(())
 }

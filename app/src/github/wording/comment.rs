@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::escape::{code, inline, quoted, shorten};
 use super::format::moment;
-use super::marker::{execution_marker, reply_marker};
+use super::marker::{Ask, execution_marker, reply_marker};
 use super::page::{COMMENT, Page};
 use super::people::{Names, Naming};
 use super::prompt::{organisation, prompts};
@@ -41,6 +41,20 @@ pub fn shows_questions(body: &str, execution: &Execution) -> bool {
     prompts(execution, Names::Mentioned).sections().iter().all(|prompt| body.contains(prompt.as_str()))
 }
 
+/// What is asked now and stands in the execution's comment as it was written.
+pub fn shown_in(body: &str, execution: &Execution) -> Vec<Ask> {
+    prompts(execution, Names::Mentioned).asks_in(body, execution)
+}
+
+/// What is asked now by steps that a comment beside it names, as [`newly_asked`] does.
+pub fn named_beside(body: &str, execution: &Execution) -> Vec<Ask> {
+    let is_named = |ask: &Ask| {
+        let opening = opening(execution, &ask.step);
+        body.lines().any(|line| line.starts_with(&opening))
+    };
+    Ask::all(execution).into_iter().filter(is_named).collect()
+}
+
 /// Steps that one comment names at most.
 const ASKED: usize = 20;
 
@@ -53,15 +67,16 @@ pub fn newly_asked(execution: &Execution, steps: &[&str], to: &str) -> Option<St
         let (title, due_at) = asked(step)?;
         let who = naming.waited_for(step)?;
         let until = due_at.map(|due_at| format!(", until {}", moment(due_at))).unwrap_or_default();
-        Some(format!(
-            "✋ {} of {}: {} Needed{until}: {who}.",
-            code(id),
-            code(&execution.process),
-            inline(&shorten(title, 200))
-        ))
+        let title = inline(&shorten(title, 200));
+        Some(format!("{}{title} Needed{until}: {who}.", opening(execution, id)))
     };
     let lines: Vec<String> = steps.iter().filter_map(line).take(ASKED).collect();
     (!lines.is_empty()).then(|| format!("{}\n{}", reply_marker(to), lines.join("\n")))
+}
+
+/// How the line about a step begins.
+fn opening(execution: &Execution, id: &str) -> String {
+    format!("✋ {} of {}: ", code(id), code(&execution.process))
 }
 
 /// The headline of what a step asks, and its deadline.

@@ -2,6 +2,7 @@
 //! and so that a button can be held against what was shown beside it. Invisible; nobody else's text can hold one.
 
 use flowctl_core::execution::{Execution, ExecutionId};
+use jiff::Timestamp;
 
 use super::people::Names;
 use super::prompt::prompts;
@@ -16,6 +17,11 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// When it asked.
+    pub fn asked_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.since).unwrap_or(Timestamp::MIN)
+    }
+
     /// What an execution asks of people now, and what a check run has room to show of it: a button counts for nothing
     /// that was not shown beside it.
     pub fn shown(execution: &Execution) -> Vec<Self> {

@@ -19,7 +19,7 @@ mod steps;
 pub mod validate;
 
 pub use check::{CheckText, check, moved};
-pub use comment::{comment, newly_asked, notification, reminder, shows_questions};
+pub use comment::{comment, named_beside, newly_asked, notification, reminder, shown_in, shows_questions};
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, reply_marker};
 pub use people::{Names, Naming, role_in_words};

@@ -58,6 +58,13 @@ impl Prompts {
         Ask::all(execution).into_iter().filter(is_shown).collect()
     }
 
+    /// What is asked where a text shows it.
+    pub fn asks_in(&self, text: &str, execution: &Execution) -> Vec<Ask> {
+        let stands =
+            |ask: &Ask| self.shown.iter().any(|(id, prompt)| *id == ask.step && text.contains(prompt.as_str()));
+        Ask::all(execution).into_iter().filter(stands).collect()
+    }
+
     /// What people read, in its order.
     pub fn sections(self) -> Vec<String> {
         let mut sections: Vec<String> = self.shown.into_iter().map(|(_, prompt)| prompt).collect();
