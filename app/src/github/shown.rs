@@ -51,12 +51,13 @@ pub async fn since(
     ask: &Ask,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    if let Some(noted) = store.heard(&execution.tenant, &key(execution.id, ask)).await? {
-        return Ok(Some(noted.at));
-    }
     let asked = ask.asked_at();
-    let is_old = now.duration_since(asked) > LONG || began(store).await?.is_some_and(|began| asked < began);
-    Ok(is_old.then_some(asked))
+    // Of these a note may tell only when they were shown once more.
+    if now.duration_since(asked) > LONG || began(store).await?.is_some_and(|began| asked < began) {
+        return Ok(Some(asked));
+    }
+    let noted = store.heard(&execution.tenant, &key(execution.id, ask)).await?;
+    Ok(noted.map(|noted| noted.at))
 }
 
 /// Notes that questions are shown. What was noted first stays.
@@ -214,8 +215,12 @@ mod tests {
             begin(&store, began_at.parse().unwrap()).await.unwrap();
             // Another server's start changes nothing.
             begin(&store, at("23:00:00")).await.unwrap();
-            let shown = since(&store, &execution, &ask, now.parse().unwrap()).await.unwrap();
-            assert_eq!(shown, is_shown.then(|| ask.asked_at()), "{began_at} {now}");
+            let shown = || async { since(&store, &execution, &ask, now.parse().unwrap()).await.unwrap() };
+            assert_eq!(shown().await, is_shown.then(|| ask.asked_at()), "{began_at} {now}");
+            // Shown once more, by who notes it.
+            note(&store, &execution, &[(ask.clone(), at("09:30:00"))]).await.unwrap();
+            let noted = if is_shown { ask.asked_at() } else { at("09:30:00") };
+            assert_eq!(shown().await, Some(noted), "{began_at} {now}");
         }
     }
 

@@ -426,22 +426,6 @@ impl Stage {
         assert!(reached.await.is_ok(), "whether it is suspended should be known to be {expected}");
     }
 
-    /// Waits until approvals of these steps are asked for, and of no others.
-    pub async fn until_asked(&self, steps: &[&str]) {
-        let reached = tokio::time::timeout(PATIENCE, async {
-            loop {
-                let path = "/approvals?status=pending";
-                let (_, told) = self.api(reqwest::Method::GET, path, serde_json::Value::Null).await;
-                let asked = told["items"].as_array().unwrap().iter().map(|approval| approval["step"].as_str().unwrap());
-                if asked.eq(steps.iter().copied()) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-        assert!(reached.await.is_ok(), "approvals of {steps:?} should be asked for:\n{}", self.everything());
-    }
-
     /// Waits until they stand so.
     pub async fn until_statuses(&self, expected: &[&str]) {
         let reached = tokio::time::timeout(PATIENCE, async {
