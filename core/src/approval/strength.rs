@@ -51,6 +51,16 @@ impl Requirement {
         }
     }
 
+    /// The teams and people that are named, at any depth.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::People { group: Group::Users(users), .. } => users.iter().map(String::as_str).collect(),
+            Self::People { group: Group::Team(team), .. } => vec![team],
+            Self::People { .. } => Vec::new(),
+            Self::Any { of, .. } | Self::All { of } => of.iter().flat_map(Self::names).collect(),
+        }
+    }
+
     /// Whether nobody has to do anything.
     pub fn asks_nothing(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@
 
 mod across;
 mod build;
+mod constants;
 mod flow;
 mod source;
 
@@ -11,6 +12,7 @@ mod source;
 mod tests;
 
 pub use across::Flows;
+pub(crate) use constants::Constants;
 pub use flow::{Field, FieldIndex, Flow, Hop, Owner, Part, Path, StepNumber};
 pub(crate) use flow::{PlaceIndex, Reading, reads_inside};
 pub use source::{Origin, Origins, Source, TriggerPart};

@@ -38,7 +38,7 @@ kinds! {
     ApprovalBypassed "approval-bypassed" "An effect no longer passes an approval"
         "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one. Told also where the step went to another process or file.";
     ApprovalConditional "approval-conditional" "An approval may be skipped"
-        "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, the branches of the gateway before it, or the items of the loop around it. Whether the new condition holds less often cannot be computed.";
+        "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, the branches of the gateway before it, or the items of the loop around it, or what one of these reads. Whether the new condition holds less often cannot be computed.";
     FewerApprovers "fewer-approvers" "Fewer people are needed"
         "The number of people or groups went down, or a group that was needed is not needed any more.";
     AnyInsteadOfAll "any-instead-of-all" "One group is enough"

@@ -33,6 +33,8 @@ mod defaults_tests;
 #[cfg(test)]
 mod hidden_tests;
 #[cfg(test)]
+mod reading_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod type_tests;

@@ -24,6 +24,11 @@ pub(super) fn shown(node: Node<'_>) -> String {
     masked(&shortened(&text))
 }
 
+/// A value on one line.
+pub(super) fn short(text: &str) -> String {
+    masked(&shortened(&text.split_whitespace().collect::<Vec<_>>().join(" ")))
+}
+
 fn write(node: Node<'_>, text: &mut String) {
     if text.len() > SHOWN * 4 {
         return;

@@ -34,6 +34,9 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
     if let Some(dash) = dash_without_blank(text, span.start as usize).filter(|_| may_be_an_item(kind)) {
         return fault(dash, words("a blank is missing after the dash", "write `- ` before the first key of the item"));
     }
+    if let Some(tab) = tab_of_indentation(text, offset).filter(|_| is_about_tabs(kind)) {
+        return fault(tab, by_kind(kind));
+    }
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
     let at_end = text.get(span.start as usize..).unwrap_or_default().trim().is_empty();
     let words = match kind {
@@ -48,6 +51,32 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
         kind => by_kind(kind),
     };
     fault(span, words)
+}
+
+fn is_about_tabs(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabNotAllowed
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
+}
+
+/// The first tab before the text of a line, from the line of an error on: the parser names the place where the value began
+/// that it took the line for a part of.
+fn tab_of_indentation(text: &str, offset: usize) -> Option<Span> {
+    let mut start = text.get(..offset)?.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    for line in text.get(start..)?.split_inclusive(['\n', '\r']) {
+        let indentation = line.len() - line.trim_start().len();
+        let tab = line.get(..indentation)?.find('\t').filter(|_| !line.trim().is_empty());
+        if let Some(tab) = tab {
+            return Some(Span::new(start + tab, start + tab + 1));
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// Errors that a list item brings about which is read as a key: `-id: one`.
@@ -164,11 +193,7 @@ fn words(message: &str, help: &str) -> Words {
 /// By the kind of error alone.
 fn by_kind(kind: &ErrorKind) -> Words {
     match kind {
-        ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabNotAllowed
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => words("a tab is used for indentation", "indent with spaces"),
+        kind if is_about_tabs(kind) => words("a tab is used for indentation", "indent with spaces"),
         ErrorKind::InvalidQuotedScalarIndent => words(
             "a quoted text goes on in this line without indentation",
             "close the quote in the line above, or indent what belongs to it",

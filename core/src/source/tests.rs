@@ -97,7 +97,9 @@ fn faults_of_the_text() {
     insta::assert_snapshot!(shown(""), @r#"Empty ""@0: the file is empty"#);
     insta::assert_snapshot!(shown("# nothing\n"), @r#"Empty ""@0: the file is empty"#);
     insta::assert_snapshot!(shown("---\n"), @r#"Empty ""@0: the file is empty"#);
-    insta::assert_snapshot!(shown("a:\n\t- b\n"), @r#"Syntax "-"@4: a tab is used for indentation | indent with spaces"#);
+    insta::assert_snapshot!(shown("a:\n\t- b\n"), @r#"Syntax "\t"@3: a tab is used for indentation | indent with spaces"#);
+    insta::assert_snapshot!(shown("a: 1\nb: c\n\n \n\td: e\n"), @r#"Syntax "\t"@13: a tab is used for indentation | indent with spaces"#);
+    insta::assert_snapshot!(shown("a: \"b\n\tc\"\n"), @r#"Syntax "\t"@6: a tab is used for indentation | indent with spaces"#);
     insta::assert_snapshot!(shown("a: b: c\n"), @r#"Syntax ":"@4: a second `: ` in one line is not allowed here | put a text that holds `: ` in quotes, or begin a new line"#);
     insta::assert_snapshot!(shown("a: [1, 2\nb: 3\n"), @r#"Syntax "["@3: `[` is never closed (Span { start: 10, end: 11 }) | add the matching `]`"#);
     insta::assert_snapshot!(shown("a: 'x\n"), @r#"Syntax "'"@3: this quote is never closed | add the closing quote"#);

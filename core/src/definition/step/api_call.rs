@@ -74,6 +74,6 @@ fn status_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": ["array", "null"],
         "minItems": 1,
-        "items": {"type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": "^[1-5]xx$"}
+        "items": {"type": ["integer", "string"], "description": "A number from 100 to 599, or a class such as `2xx`.", "minimum": 100, "maximum": 599, "pattern": "^[1-5]xx$"}
     })
 }

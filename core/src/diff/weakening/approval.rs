@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path, timeout};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
@@ -39,7 +41,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                 _ => {}
             }
         }
-        path::conditions(pair, found);
+        path::conditions(view, pair, found);
     }
 }
 
@@ -103,7 +105,7 @@ fn removed(pair: &ProcessPair<'_>, found: &mut Found) {
 }
 
 /// Whether a step has approvals inside: in the body of a loop, or in the process that it starts.
-fn asks_inside(commit: &Commit<'_>, step: &Step) -> bool {
+pub(super) fn asks_inside(commit: &Commit<'_>, step: &Step) -> bool {
     let mut open: Vec<&Step> = match &step.kind {
         StepKind::Foreach(foreach) => foreach.steps.iter().collect(),
         StepKind::Process(_) => vec![step],
@@ -126,7 +128,7 @@ fn asks_inside(commit: &Commit<'_>, step: &Step) -> bool {
 
 /// Whether a loop runs at least as often as before, as far as can be shown.
 fn as_many_items(was: &str, is: &str) -> bool {
-    let items = |text: &str| serde_json::from_str::<Vec<serde_json::Value>>(text).ok().map(|items| items.len());
+    let items = |text: &str| serde_json::from_str::<Vec<Value>>(text).ok().map(|items| items.len());
     was == is || matches!((items(was), items(is)), (Some(was), Some(is)) if is >= was)
 }
 
@@ -157,12 +159,23 @@ impl Both<'_, '_> {
         format!("{was} became {is}")
     }
 
+    /// What stands under a key as before, and what became of it.
+    fn as_written(&self, key: &str, how: &str) -> String {
+        format!("{}: {how}", Self::written(&self.pair.after, self.after, key))
+    }
+
     fn approvers(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
         let View { before, after, .. } = self.view;
         let (process_before, process_after) = (self.pair.before.name(), self.pair.after.name());
         let asked = requirement(before, process_before, was);
         let asks = requirement(after, process_after, is);
-        let Some(loosening) = asks.loosened_since(&asked) else { return };
+        let Some(loosening) = asks.loosened_since(&asked) else {
+            if let Some(how) = is.approvers.as_ref().and_then(|own| self.pair.other_people(own)) {
+                let message = format!("`approvers`: {}", self.as_written("approvers", &how));
+                self.tell(Kind::OtherApprovers, "approvers", message, found);
+            }
+            return;
+        };
         let own = |approval: &HumanApproval| approval.approvers.as_ref().map(|own| Requirement::as_written(own));
         let name = |policy: &Option<Spanned<String>>| policy.as_ref().map(|policy| policy.value.clone());
         if own(was) != own(is) {
@@ -285,6 +298,11 @@ impl Both<'_, '_> {
                 return;
             }
         }
+        if let Some(how) = is.escalate.iter().find_map(|level| self.pair.other_people(&level.to)) {
+            let message = format!("`escalate`: {}", self.as_written("escalate", &how));
+            self.tell(Kind::EscalationWider, "escalate", message, found);
+            return;
+        }
         let escalates = |outcome: OnTimeout| outcome == OnTimeout::Escalate;
         if escalates(is.on_timeout) && !escalates(was.on_timeout) && !has.is_empty() {
             let message = "`on_timeout: escalate`: the deadline starts anew with more people".to_owned();
@@ -294,13 +312,16 @@ impl Both<'_, '_> {
 
     /// Its own condition, and after which ends it runs.
     fn conditions(&self, found: &mut Found) {
-        let text = |at: &ProcessAt<'_>, step: &Step| at.node(step).get("when").map(shown);
-        let was = text(&self.pair.before, self.before).map(|when| self.pair.renames.applied(&when, false));
-        let is = text(&self.pair.after, self.after);
-        let means = |at: &ProcessAt<'_>, when: &Option<String>| when.as_ref().map(|when| at.constants.resolved(when));
-        let same = was == is && means(&self.pair.before, &was) == means(&self.pair.after, &is);
-        if is.is_some() && !same {
-            self.tell(Kind::ApprovalConditional, "when", format!("`when`: {}", self.was_is("when")), found);
+        let was = self.pair.before.when(self.before);
+        if let Some(is) = self.pair.after.when(self.after) {
+            let same = was.filter(|was| self.pair.renames.applied(was, false) == is);
+            let how = match same {
+                Some(was) => self.pair.otherwise(was, is).map(|how| self.as_written("when", &how)),
+                None => Some(self.was_is("when")),
+            };
+            if let Some(how) = how {
+                self.tell(Kind::ApprovalConditional, "when", format!("`when`: {how}"), found);
+            }
         }
         if self.before.run_on != self.after.run_on {
             self.tell(Kind::ApprovalConditional, "run_on", format!("`run_on`: {}", self.was_is("run_on")), found);
@@ -321,16 +342,30 @@ impl Both<'_, '_> {
                 "`on_item_failure: continue`: that an approval inside it is not given is tolerated".to_owned();
             self.tell(Kind::RejectionContinues, "on_item_failure", message, found);
         }
-        let written = |at: &ProcessAt<'_>, items: &serde_json::Value| match items {
-            serde_json::Value::String(text) => at.constants.resolved(text),
-            items => items.to_string(),
-        };
-        let was = self.pair.renames.applied(&written(&self.pair.before, &was.items.value), false);
-        if !as_many_items(&was, &written(&self.pair.after, &is.items.value)) {
-            let message =
-                format!("`items`: {}; the approvals inside are asked for once per item", self.was_is("items"));
+        if let Some(how) = self.fewer_items(&was.items.value, &is.items.value) {
+            let message = format!("`items`: {how}; the approvals inside are asked for once per item");
             self.tell(Kind::ApprovalConditional, "items", message, found);
         }
+    }
+
+    /// How a loop may run less often than before.
+    fn fewer_items(&self, was: &Value, is: &Value) -> Option<String> {
+        let (Value::String(was), Value::String(is)) = (was, is) else {
+            let items = |at: &ProcessAt<'_>, items: &Value| match items {
+                Value::String(text) => at.constants.resolved(text).into_owned(),
+                items => items.to_string(),
+            };
+            let as_many = as_many_items(&items(&self.pair.before, was), &items(&self.pair.after, is));
+            return (!as_many).then(|| self.was_is("items"));
+        };
+        let (had, has) = (self.pair.before.constants.resolved(was), self.pair.after.constants.resolved(is));
+        let had = self.pair.renames.applied(&had, false);
+        let is_list = self.pair.after.constants.value(is).is_some();
+        if as_many_items(&had, &has) && (is_list || self.pair.otherwise(was, is).is_none()) {
+            return None;
+        }
+        let how = self.pair.otherwise(was, is).filter(|_| was == is);
+        Some(how.map_or_else(|| self.was_is("items"), |how| self.as_written("items", &how)))
     }
 
     fn assignees(&self, was: &Form, is: &Form, found: &mut Found) {
@@ -339,6 +374,9 @@ impl Both<'_, '_> {
         };
         if asks(is).loosened_since(&asks(was)).is_some() {
             self.tell(Kind::AssigneesWider, "assignees", format!("`assignees`: {}", self.was_is("assignees")), found);
+        } else if let Some(how) = is.assignees.as_ref().and_then(|people| self.pair.other_people(people)) {
+            let message = format!("`assignees`: {}", self.as_written("assignees", &how));
+            self.tell(Kind::AssigneesWider, "assignees", message, found);
         }
         if was.on_timeout == FormTimeout::Fail && is.on_timeout == FormTimeout::Continue {
             self.tell(

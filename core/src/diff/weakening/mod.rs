@@ -4,11 +4,11 @@
 mod approval;
 mod asked;
 mod budget;
-mod constants;
 mod effect;
 mod guarantee;
 mod path;
 mod policy;
+mod said;
 mod secret;
 mod settings;
 mod timeout;
@@ -20,14 +20,16 @@ use std::sync::Arc;
 use super::kind::WeakeningKind;
 use super::matching::{Match, Renames, StepMatches, Written, name, steps, written_steps};
 use super::model::{Place, Side, Weakening};
+use super::text::short;
 use crate::approval::Requirement;
+use crate::dataflow::Constants;
 use crate::definition::policy::Policy;
 use crate::definition::process::Defaults;
 use crate::definition::repository::{Definition, File, Repository, stem};
-use crate::definition::{Process, Step};
+use crate::definition::{Approvers, Process, Step};
 use crate::source::{Node, NodeId, Span};
 use crate::value::any_matches;
-use constants::Constants;
+use said::Changes;
 
 /// Every weakening between two commits.
 pub(super) fn find<'r>(before: &'r Repository, after: &'r Repository, matches: &'r [Match<'r>]) -> Vec<Weakening> {
@@ -115,6 +117,7 @@ struct ProcessPair<'r> {
     after: ProcessAt<'r>,
     matches: StepMatches,
     renames: Renames,
+    changes: Changes,
 }
 
 /// A process in its file.
@@ -158,6 +161,11 @@ impl<'r> ProcessAt<'r> {
         self.file.document.node(step.node)
     }
 
+    /// The condition of a step.
+    fn when(&self, step: &Step) -> Option<&'r str> {
+        self.node(step).get("when").and_then(|when| when.as_str())
+    }
+
     /// The place of a step's key, or of the step where it has no such key.
     fn place(&self, step: &Step, key: &str) -> Place {
         let node = self.node(step);
@@ -175,7 +183,9 @@ impl<'r> ProcessPair<'r> {
         let before = ProcessAt::of(Side::Before, matched.before?)?;
         let after = ProcessAt::of(Side::After, matched.after?)?;
         let (matches, renames) = steps((before.file, &before.written), (after.file, &after.written));
-        Some(Self { before, after, matches, renames })
+        let is_same = before.file.source.text() == after.file.source.text();
+        let changes = if is_same { Changes::default() } else { Changes::between(&before, &after, &renames) };
+        Some(Self { before, after, matches, renames, changes })
     }
 
     /// Steps that could be read on both sides.
@@ -188,6 +198,20 @@ impl<'r> ProcessPair<'r> {
     fn now(&self, before: &Step) -> Option<&'r Step> {
         let place = self.before.written.iter().position(|written| written.node.id() == before.node)?;
         self.after.step_at(self.matches.after.get(place).copied().flatten()?)
+    }
+
+    /// How a text means something else than before by what it reads, in words.
+    fn otherwise(&self, was: &str, is: &str) -> Option<String> {
+        match (self.before.constants.value(was), self.after.constants.value(is)) {
+            (Some(was), Some(is)) => (was != is)
+                .then(|| format!("it came to `{}` and comes to `{}`", short(&was.to_string()), short(&is.to_string()))),
+            _ => self.changes.of(is).map(str::to_owned),
+        }
+    }
+
+    /// How names of people that are computed mean others than before, in words.
+    fn other_people(&self, approvers: &Approvers) -> Option<String> {
+        Requirement::as_written(approvers).names().iter().find_map(|name| self.otherwise(name, name))
     }
 
     /// `process release`

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Found, ProcessAt, ProcessPair, Subject};
+use super::approval::asks_inside;
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View};
 use crate::approval::Requirement;
 use crate::definition::step::{Join, RunOn, StepKind};
 use crate::definition::{Process, Step};
 use crate::diff::kind::WeakeningKind as Kind;
-use crate::diff::text::shown;
 use crate::graph::{Graph, StepIndex};
+use crate::source::Node;
 
 /// LANGUAGE allows no more steps, and what has more does not run.
 const MAX_STEPS: usize = 1_000;
@@ -221,48 +222,80 @@ pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requi
 }
 
 /// Gateways that decide whether an approval is asked for, and decide otherwise than before.
-pub(super) fn conditions(pair: &ProcessPair<'_>, found: &mut Found) {
+pub(super) fn conditions(view: &View<'_>, pair: &ProcessPair<'_>, found: &mut Found) {
     for (before, after) in pair.steps() {
         let (StepKind::Gateway(_), StepKind::Gateway(_)) = (&before.kind, &after.kind) else { continue };
-        let was: Vec<String> =
-            branches(&pair.before, before).into_iter().map(|branch| pair.renames.applied(&branch, false)).collect();
-        if was == branches(&pair.after, after) {
+        let how = otherwise(pair, before, after);
+        if how.is_none() && !branches_changed(pair, before, after) {
             continue;
         }
         let mut decided = decided(&pair.before, before);
-        decided.retain(|approval| pair.now(approval).is_some_and(|now| matches!(now.kind, StepKind::HumanApproval(_))));
+        decided.retain(|step| asks(&view.before, step) && pair.now(step).is_some_and(|now| asks(&view.after, now)));
         let names: Vec<String> = decided.iter().map(|step| format!("`{}`", step.id.as_str())).collect();
         if names.is_empty() {
             continue;
         }
-        let message = format!("the branches that decide about {} changed", names.join(", "));
+        let how = how.map(|how| format!(": {how}")).unwrap_or_default();
+        let message = format!("the branches that decide about {} changed{how}", names.join(", "));
         let (place, was) = (pair.after.place(after, "branches"), pair.before.place(before, "branches"));
         found.tell(Kind::ApprovalConditional, Subject::step(pair.definition(), after), message, place, Some(was));
     }
 }
 
-/// The conditions of a gateway, in their order, and its mode.
-fn branches(at: &ProcessAt<'_>, step: &Step) -> Vec<String> {
-    let node = at.node(step);
-    let list = node.get("branches").into_iter().flat_map(|list| list.items().into_iter().flatten());
-    let told = list.map(|branch| {
-        let when = branch.get("when").and_then(|when| when.as_str()).unwrap_or("otherwise");
-        let when = at.constants.resolved(when);
-        let to = branch.get("to").map(shown).unwrap_or_default();
-        format!("{when} → {to}")
+/// The branches of a gateway as they are written.
+fn branches<'r>(at: &ProcessAt<'r>, step: &Step) -> impl Iterator<Item = Node<'r>> {
+    at.node(step).get("branches").into_iter().flat_map(|list| list.items().into_iter().flatten())
+}
+
+/// The condition of a branch.
+fn when<'r>(branch: Node<'r>) -> &'r str {
+    branch.get("when").and_then(|when| when.as_str()).unwrap_or("otherwise")
+}
+
+/// How a gateway decides otherwise than before by what its conditions read, in words.
+fn otherwise(pair: &ProcessPair<'_>, before: &Step, after: &Step) -> Option<String> {
+    let (was, is) = (branches(&pair.before, before), branches(&pair.after, after));
+    was.zip(is).find_map(|(was, is)| pair.otherwise(when(was), when(is)))
+}
+
+fn branches_changed(pair: &ProcessPair<'_>, before: &Step, after: &Step) -> bool {
+    let (was, is) = (told(&pair.before, before), told(&pair.after, after));
+    let was: Vec<String> = was.iter().map(|branch| pair.renames.applied(branch, false)).collect();
+    was != is
+}
+
+/// The conditions of a gateway with their steps, in their order, and its mode.
+fn told(at: &ProcessAt<'_>, step: &Step) -> Vec<String> {
+    let told = branches(at, step).map(|branch| {
+        let when = at.constants.resolved(when(branch));
+        let to = branch.get("to").map(written_list).unwrap_or_default();
+        format!("{when} → {}", to.join(", "))
     });
-    let mode = node.get("mode").and_then(|mode| mode.as_str()).unwrap_or("first").to_owned();
+    let mode = at.node(step).get("mode").and_then(|mode| mode.as_str()).unwrap_or("first").to_owned();
     told.chain(std::iter::once(mode)).collect()
 }
 
-/// The approvals that some branches of a gateway lead to and others do not.
+/// The texts of a list, or the one text that stands there.
+fn written_list(node: Node<'_>) -> Vec<&str> {
+    match node.items() {
+        Some(items) => items.filter_map(Node::as_str).collect(),
+        None => node.as_str().into_iter().collect(),
+    }
+}
+
+/// Whether a step is an approval, or has one inside.
+fn asks(commit: &Commit<'_>, step: &Step) -> bool {
+    matches!(step.kind, StepKind::HumanApproval(_)) || asks_inside(commit, step)
+}
+
+/// The steps that some branches of a gateway lead to and others do not.
 fn decided<'r>(at: &ProcessAt<'r>, gateway: &Step) -> Vec<&'r Step> {
     let StepKind::Gateway(fields) = &gateway.kind else { return Vec::new() };
-    let process: &'r Process = at.process;
-    if process.steps.len() > MAX_STEPS || fields.branches.len() > MAX_STEPS {
+    let steps = list_of(&at.process.steps, gateway).unwrap_or_default();
+    if steps.len() > MAX_STEPS || fields.branches.len() > MAX_STEPS {
         return Vec::new();
     }
-    let graph = Graph::of(process);
+    let graph = Graph::of_steps(steps);
     let reached: Vec<Bits> = fields
         .branches
         .iter()
@@ -272,8 +305,18 @@ fn decided<'r>(at: &ProcessAt<'r>, gateway: &Step) -> Vec<&'r Step> {
         let through = reached.iter().filter(|bits| has(bits, index)).count();
         through > 0 && (through < reached.len() || reached.len() == 1)
     };
-    let steps = (0..graph.len()).filter(|index| is_decided(*index)).map(|index| graph.step(index));
-    steps.filter(|step| matches!(step.kind, StepKind::HumanApproval(_))).collect()
+    (0..graph.len()).filter(|index| is_decided(*index)).map(|index| graph.step(index)).collect()
+}
+
+/// The list that a step stands in: that of the process, or of a loop.
+fn list_of<'r>(steps: &'r [Step], step: &Step) -> Option<&'r [Step]> {
+    if steps.iter().any(|one| one.node == step.node) {
+        return Some(steps);
+    }
+    steps.iter().find_map(|one| match &one.kind {
+        StepKind::Foreach(foreach) => list_of(&foreach.steps, step),
+        _ => None,
+    })
 }
 
 fn reach(graph: &Graph<'_>, from: impl Iterator<Item = StepIndex>) -> Bits {

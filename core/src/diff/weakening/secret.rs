@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::constants::Constants;
 use super::{Found, Subject, View};
+use crate::dataflow::Constants;
 use crate::definition::repository::{Definition, File, FileKind, Repository};
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
@@ -63,15 +63,31 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         let as_before = |was: &&Reading<'_>| was.host == reading.host && is_within(&reading.given, &was.given);
         let as_closed = |was: &&Reading<'_>| was.is_open || !reading.is_open;
         let same_host = was.is_some_and(|was| was.iter().any(|was| as_before(was) && as_closed(was)));
-        if same_host || !told.insert((reading.reader.clone(), reading.secret.clone(), reading.host.clone())) {
+        let how = otherwise(view, &reading);
+        if (same_host && how.is_none())
+            || !told.insert((reading.reader.clone(), reading.secret.clone(), reading.host.clone()))
+        {
             continue;
         }
-        tell(&reading, was.and_then(|was| was.first().copied()), &known, found);
+        let was = was.and_then(|was| was.iter().find(|was| as_before(was)).or_else(|| was.first()));
+        tell(&reading, was.copied(), how, &known, found);
     }
     plain_text(view, found);
 }
 
-fn tell(reading: &Reading<'_>, was: Option<&Reading<'_>>, known: &BTreeSet<&str>, found: &mut Found) {
+/// How the host of a reading that is computed may be another one by what it reads.
+fn otherwise<'v>(view: &'v View<'_>, reading: &Reading<'_>) -> Option<&'v str> {
+    let host = reading.host.as_deref().filter(|host| host.contains("{{"))?;
+    view.processes.iter().find(|pair| std::ptr::eq(pair.after.file, reading.file))?.changes.of(host)
+}
+
+fn tell(
+    reading: &Reading<'_>,
+    was: Option<&Reading<'_>>,
+    how: Option<&str>,
+    known: &BTreeSet<&str>,
+    found: &mut Found,
+) {
     let subject = Subject {
         definition: format!("{} {}", reading.file.kind.as_str(), name(reading.file)),
         step: reading.step.clone(),
@@ -88,7 +104,8 @@ fn tell(reading: &Reading<'_>, was: Option<&Reading<'_>>, known: &BTreeSet<&str>
         Some(was) => {
             let message = if was.host == reading.host {
                 let host = to(&reading.host);
-                format!("`secrets.{}` goes to `{host}`, which may be more than before", reading.secret)
+                let how = how.map_or_else(|| ", which may be more than before".to_owned(), |how| format!(": {how}"));
+                format!("`secrets.{}` goes to `{host}`{how}", reading.secret)
             } else {
                 format!("`secrets.{}` went to `{}` and goes to `{}`", reading.secret, to(&was.host), to(&reading.host))
             };
@@ -198,7 +215,8 @@ fn of_process<'r>(
     let typed: BTreeMap<_, &Step> =
         process.into_iter().flat_map(|process| process.all_steps()).map(|step| (step.node, step)).collect();
     let constants = process.map(|process| Constants::of(process));
-    let resolved = |url: &str| constants.as_ref().map_or_else(|| url.to_owned(), |known| known.resolved(url));
+    let resolved =
+        |url: &str| constants.as_ref().map_or_else(|| url.to_owned(), |known| known.resolved(url).into_owned());
     let host = |url: &str| host(&resolved(url));
     for (key, value) in root.entries().filter(|(key, _)| key.as_str() != Some("steps")) {
         let part = key.as_str().unwrap_or_default();
@@ -304,26 +322,60 @@ fn secrets_in(text: &str) -> Vec<(String, Option<std::ops::Range<usize>>)> {
     }
 }
 
-/// The host of an address with its port, as written: a part that is computed stays a template.
+/// The host of an address with its port, as written. What is computed stays as it is; where that may be anything from the
+/// scheme on, all that stands before the path counts.
 fn host(url: &str) -> Option<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let mut depth = 0_u32;
-    let mut end = rest.len();
-    let bytes = rest.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b'/' | b'?' | b'#' | b'\\' if depth == 0 => {
-                end = at;
-                break;
-            }
-            _ => {}
+    let written = without_markup(url);
+    let scheme = written.find("://");
+    let start = scheme.filter(|end| !written[..*end].contains(COMPUTED)).map_or(0, |end| end + "://".len());
+    let from = scheme.map_or(0, |end| end + "://".len());
+    let end = written[from..].find(['/', '?', '#', '\\']).map_or(written.len(), |end| from + end);
+    let authority = url.get(start..end)?;
+    if written[start..end].contains(COMPUTED) {
+        return Some(authority.to_owned());
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// What stands for each byte that is computed.
+const COMPUTED: char = '{';
+
+/// A text in which its markup says nothing: what stands inside of `{{ … }}` is no part of an address. It is as long as before.
+fn without_markup(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| rest.find(mark)).min() {
+        let end = at + end_of_markup(&rest[at..]);
+        written.push_str(&rest[..at]);
+        written.extend(std::iter::repeat_n(COMPUTED, end - at));
+        rest = &rest[end..];
+    }
+    written + rest
+}
+
+/// The length of the markup at the beginning of a text; quotes and brackets inside of it do not end it.
+fn end_of_markup(text: &str) -> usize {
+    let close = match text.as_bytes().get(1) {
+        Some(b'%') => b'%',
+        Some(b'#') => b'#',
+        _ => b'}',
+    };
+    let (mut quote, mut depth, mut is_escaped) = (None, 0_u32, false);
+    for (at, pair) in text.as_bytes().windows(2).enumerate().skip(2) {
+        match (quote, pair[0]) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), b'\\') => is_escaped = true,
+            (Some(open), byte) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, byte) if byte == close && pair[1] == b'}' && depth == 0 => return at + 2,
+            (None, byte @ (b'"' | b'\'')) if close != b'#' => quote = Some(byte),
+            (None, b'{' | b'[' | b'(') => depth += 1,
+            (None, b'}' | b']' | b')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
         }
     }
-    let authority = rest.get(..end)?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    (!host.is_empty()).then(|| if host.contains("{{") { host.to_owned() } else { host.to_ascii_lowercase() })
+    text.len()
 }
 
 /// What looks like a secret now and stood nowhere before.
@@ -358,6 +410,14 @@ mod tests {
             ("https://{{ inputs.host }}/x", Some("{{ inputs.host }}")),
             ("{{ inputs.base }}/vendors", Some("{{ inputs.base }}")),
             ("https://evil.example\\@good.example", Some("evil.example")),
+            ("{{ 'https://a/b' if x else 'c' }}", Some("{{ 'https://a/b' if x else 'c' }}")),
+            ("{{ '}}' ~ 'https://a/b' }}/c", Some("{{ '}}' ~ 'https://a/b' }}")),
+            ("{{ {'a': {'b': 'https://c/d'}}['a']['b'] }}/e", Some("{{ {'a': {'b': 'https://c/d'}}['a']['b'] }}")),
+            ("{{ inputs.scheme }}://a.example/x", Some("{{ inputs.scheme }}://a.example")),
+            ("https://{{ inputs.user }}@good.example/x", Some("{{ inputs.user }}@good.example")),
+            ("https://a.example{{ inputs.more }}/x", Some("a.example{{ inputs.more }}")),
+            ("{% if x %}https://a/b{% endif %}/c", Some("{% if x %}https://a")),
+            ("https://{{ never closed", Some("{{ never closed")),
             ("", None),
         ] {
             assert_eq!(host(url).as_deref(), expected, "{url}");

@@ -42,7 +42,7 @@ fn is_later(was: &Deadline, is: &Deadline) -> bool {
 /// A deadline with the constants of its process, and steps by the names that they have now.
 fn computed(pair: &ProcessPair<'_>, at: &ProcessAt<'_>, deadline: Templated<Duration>) -> Templated<Duration> {
     let Templated::Template(text) = deadline else { return deadline };
-    let text = at.constants.resolved(&text);
+    let text = at.constants.resolved(&text).into_owned();
     match text.trim().parse() {
         Ok(duration) => Templated::Literal(duration),
         Err(_) if at.side == Side::Before => Templated::Template(pair.renames.applied(&text, false)),
@@ -88,8 +88,17 @@ fn by_defaults(
     is: &Deadline,
     worse: impl Fn(Duration, Duration) -> bool,
 ) -> Option<(String, String)> {
-    let (usual, now) = (by_default(&pair.before, was)?, by_default(&pair.after, is)?);
+    let (Some(usual), Some(now)) = (by_default(&pair.before, was), by_default(&pair.after, is)) else {
+        return otherwise(pair, was, is);
+    };
     worse(usual, now).then(|| (format!("{}, by default `{usual}`,", told(was)), format!("by default `{now}`")))
+}
+
+/// The same where the text that computes it reads something else than before: it may be later or sooner.
+fn otherwise(pair: &ProcessPair<'_>, was: &Deadline, is: &Deadline) -> Option<(String, String)> {
+    let (Some(Templated::Template(_)), Some(Templated::Template(text))) = (was, is) else { return None };
+    let how = pair.changes.of(text)?;
+    Some((told(was), format!("another one: {how}")))
 }
 
 /// How the deadline of a step became sooner, or that it has one now, in words.

@@ -171,6 +171,10 @@ fn steps(view: &View<'_>, found: &mut Found) {
             if let Some((key, kind)) = changed.zip(loosened) {
                 let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
                 found.tell(kind, Subject::step(pair.definition(), after), format!("`{key}`: {LESS}"), place, Some(was));
+            } else if let Some(how) = is.approvers.as_ref().and_then(|people| pair.other_people(people)) {
+                let (place, was) = (pair.after.place(after, "approvers"), pair.before.place(before, "approvers"));
+                let subject = Subject::step(pair.definition(), after);
+                found.tell(Kind::OtherApprovers, subject, format!("`approvers`: {how}"), place, Some(was));
             }
         }
     }

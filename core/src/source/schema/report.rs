@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
+use regex::Regex;
 use serde_json::Value;
 
 use super::super::arena::{Document, NodeId};
@@ -185,7 +186,10 @@ impl<'a> Report<'a> {
             Kind::Constant { expected_value } => {
                 return Self::not_one_of(node, path, std::slice::from_ref(expected_value.as_ref()));
             }
-            Kind::Pattern { pattern } => (Pattern, self.pattern_message(error, node, pattern)),
+            Kind::Pattern { pattern } => {
+                let message = self.pattern_message(error, node, pattern);
+                return SchemaFault { help: about_spelling(node, pattern), ..Self::at(node, path, Pattern, message) };
+            }
             Kind::Format { format } => (Pattern, format!("{found} is no valid {format}")),
             Kind::Minimum { limit } => (Minimum, format!("{found} is less than {limit}")),
             Kind::ExclusiveMinimum { limit } => (Minimum, format!("{found} is not more than {limit}")),
@@ -244,7 +248,10 @@ impl<'a> Report<'a> {
     /// Whether a schema takes this text, as far as its types and constants say.
     fn takes_text(&self, schema: &'a Value, text: &str, depth: usize) -> bool {
         let forms = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-        let is_text = schema.get("type").and_then(Value::as_str) == Some("string");
+        let types = schema.get("type").map(|types| types.as_array().map_or(std::slice::from_ref(types), Vec::as_slice));
+        let is_number = matches!(resolve(text, ScalarStyle::Plain), Resolved::Integer(_));
+        let takes = |word: &Value| word == "string" || (word == "integer" && is_number);
+        let is_text = types.is_some_and(|types| types.iter().any(takes));
         let choices = schema.get("enum").and_then(Value::as_array);
         let is_constant = schema.get("const").and_then(Value::as_str) == Some(text);
         let is_choice = choices.is_none_or(|choices| choices.iter().any(|choice| choice.as_str() == Some(text)));
@@ -298,6 +305,15 @@ fn suggestion(fault: &SchemaFault) -> Option<(String, String)> {
     let SchemaFaultKind::UnknownKey { .. } = &fault.kind else { return None };
     let word = fault.help.as_deref()?.strip_prefix("did you mean `")?.strip_suffix("`?")?;
     Some((fault.path.clone(), word.to_owned()))
+}
+
+/// The same text in small letters, or with a slash, where that is as expected.
+fn about_spelling(node: Node<'_>, pattern: &str) -> Option<String> {
+    let text = node.as_str().filter(|text| text.len() <= 60)?;
+    let pattern = Regex::new(pattern).ok()?;
+    let small = text.to_lowercase();
+    let meant = [small.clone(), format!("/{small}")].into_iter().find(|meant| pattern.is_match(meant))?;
+    Some(format!("write `{meant}`"))
 }
 
 /// What to do about quotes that are missing or too many.

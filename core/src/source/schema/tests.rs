@@ -62,7 +62,7 @@ fn each_mistake_is_told_once_where_it_is() {
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: [{id: a}, {name: b}]\n"), @r#""name" (/steps/1): the key `id` is missing"#);
     insta::assert_snapshot!(of("name: A\nsteps:\n"), @r#"
-    "A" (/name): `A` is not as expected: Lower-case letters
+    "A" (/name): `A` is not as expected: Lower-case letters | write `a`
     "steps" (/steps): expected a list, found nothing
     "#);
     insta::assert_snapshot!(of("name: [a]\nsteps: {a: 1}\n"), @r#"
@@ -90,7 +90,7 @@ fn each_mistake_is_told_once_where_it_is() {
     "abcde" (/labels/2): the text is longer than 4 characters
     "3" (/status): expected `published` or `draft`, found the number 3
     "#);
-    insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {A: 1}\n"), @r#""A" (/notes): `A` cannot be a key here"#);
+    insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {A: 1}\n"), @r#""A" (/notes): `A` cannot be a key here | write `a`"#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nnotes: {}\n"), @r#""{}" (/notes): the mapping is empty; it needs at least one key"#);
     insta::assert_snapshot!(of("name: a\nsteps:\n  a: 1\n  b: 2\n"), @r#"
     "steps" (/steps): expected a list, found a mapping | begin each entry with `- `

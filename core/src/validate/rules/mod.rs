@@ -167,6 +167,8 @@ pub mod wrong_value;
 #[cfg(test)]
 mod cascade_tests;
 #[cfg(test)]
+mod constants_tests;
+#[cfg(test)]
 mod deadline_tests;
 #[cfg(test)]
 mod gate_tests;

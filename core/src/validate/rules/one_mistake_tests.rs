@@ -287,3 +287,36 @@ fn of_an_agent_that_is_not_understood_nobody_knows_whom_it_names() {
     let files = [("processes/a.yaml", process), ("agents/bot.yaml", agent), ("policies/empty.yaml", "name: empty\n")];
     assert_eq!(found(&files), ["FLOW010 .flow/agents/bot.yaml modle"]);
 }
+
+#[test]
+fn a_word_that_is_nearly_as_expected_is_written_out() {
+    let told = |trigger: &str, status: &str| {
+        let process = format!(
+            "name: a\nversion: 1\ntriggers: [{{comment: {trigger}}}]\nsteps:\n  - {{id: s, type: api_call, url: 'https://x.example', expect: {{status: {status}}}}}\n"
+        );
+        let found = findings(&[("processes/a.yaml", &process)]);
+        found.into_iter().map(|one| format!("{}; {}", one.message, one.help.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    insta::assert_debug_snapshot!(
+        [told("triage", "[2XX]"), told("/Triage", "201"), told("/a b", "2xx"), told("/triage", "[soon]")],
+        @r#"
+    [
+        [
+            "`triage` is not as expected: The word of a comment trigger with its slash: `/release`; write `/triage`",
+            "`2XX` is not as expected: A number from 100 to 599, or a class such as `2xx`; write `2xx`",
+        ],
+        [
+            "`/Triage` is not as expected: The word of a comment trigger with its slash: `/release`; write `/triage`",
+            "expected a list, found the number 201; write `[201]`",
+        ],
+        [
+            "`/a b` is not as expected: The word of a comment trigger with its slash: `/release`; ",
+            "expected a list, found the text `2xx`; write `[2xx]`",
+        ],
+        [
+            "`soon` is not as expected: A number from 100 to 599, or a class such as `2xx`; ",
+        ],
+    ]
+    "#
+    );
+}

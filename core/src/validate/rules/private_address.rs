@@ -3,6 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use crate::dataflow::Constants;
 use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
@@ -17,7 +18,8 @@ pub const RULE: Rule = Rule {
     summary: "A call to an address inside",
     reason: r"
 Loopback, private and link-local addresses, and those from which clouds give out credentials, mean another machine wherever
-the process runs. A server refuses them unless it was told otherwise (`FLOWCTL_ALLOW_PRIVATE_NETWORKS`).
+the process runs. A server refuses them unless it was told otherwise (`FLOWCTL_ALLOW_PRIVATE_NETWORKS`). Constants of
+`context` in an address count with their values.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -44,12 +46,15 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
+        let constants = Constants::of(process.process);
         for step in process.steps() {
             match &step.kind {
-                StepKind::ApiCall(call) => tell(process.file, &call.url, call.url.node, findings),
+                StepKind::ApiCall(call) => {
+                    tell(process.file, &constants.resolved(&call.url), call.url.node, findings);
+                }
                 StepKind::Notify(notify) if notify.channel == Channel::Webhook => {
                     if let Some(Spanned { value: serde_json::Value::String(to), node, .. }) = &notify.to {
-                        tell(process.file, to, *node, findings);
+                        tell(process.file, &constants.resolved(to), *node, findings);
                     }
                 }
                 _ => {}
@@ -65,11 +70,14 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
     }
 }
 
+/// `url`: what stands at the node, or what that is once constants stand in it.
 fn tell(file: &File, url: &str, node: NodeId, findings: &mut Findings) {
     let Some(host) = host(url) else { return };
     if let Some(what) = inside(host) {
         let start = host.as_ptr() as usize - url.as_ptr() as usize;
-        let span = file.document.span_within(node, start..start + host.len());
+        let written = file.document.node(node).as_str().unwrap_or_default();
+        let range = if written == url { start..start + host.len() } else { 0..written.len() };
+        let span = file.document.span_within(node, range);
         findings.add(file, span, format!("`{host}` is {what}")).help("name the other side as everybody reaches it");
     }
 }

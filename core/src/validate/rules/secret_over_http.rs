@@ -4,6 +4,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::private_address::{host, is_this_machine};
+use crate::dataflow::Constants;
 use crate::definition::repository::{Definition, File};
 use crate::definition::step::StepKind;
 use crate::source::{Node, Span, Spanned};
@@ -15,7 +16,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A secret that travels in the open",
     reason: r"
-With `http://` everybody on the way can read it. This is fine only on the machine itself.
+With `http://` everybody on the way can read it. This is fine only on the machine itself. Constants of `context` in an
+address count with their values.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -42,9 +44,10 @@ steps:
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
+        let constants = Constants::of(process.process);
         for step in process.steps() {
             let StepKind::ApiCall(call) = &step.kind else { continue };
-            tell(process.file, &call.url, process.node(step), findings);
+            tell(process.file, &call.url, &constants.resolved(&call.url), process.node(step), findings);
         }
     }
     for file in scope.all_files() {
@@ -53,26 +56,29 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             Some(Definition::Settings(settings)) => {
                 for (name, integration) in &settings.integrations {
                     let node = root.get("integrations").and_then(|all| all.get(name.as_str()));
-                    node.into_iter().for_each(|node| tell(file, &integration.url, node, findings));
+                    node.into_iter().for_each(|node| tell(file, &integration.url, &integration.url, node, findings));
                 }
             }
-            Some(Definition::Tool(tool)) => tool.url.iter().for_each(|url| tell(file, url, root, findings)),
+            Some(Definition::Tool(tool)) => tool.url.iter().for_each(|url| tell(file, url, url, root, findings)),
             _ => {}
         }
     }
 }
 
-fn tell(file: &File, url: &Spanned<String>, around: Node<'_>, findings: &mut Findings) {
-    if !is_in_the_open(url) {
+/// `address`: what a url is once constants stand in it.
+fn tell(file: &File, url: &Spanned<String>, address: &str, around: Node<'_>, findings: &mut Findings) {
+    if !is_in_the_open(address) {
         return;
     }
     let secret =
         ["url", "query", "headers", "body", "body_text"].into_iter().find_map(|key| secret(around.get(key)?, 0));
     if let Some(secret) = secret {
-        let at = url.find("http://").unwrap_or_default();
-        let span = file.document.span_within(url.node, at..at + "http://".len());
+        let scheme = url.find("http://").map(|at| at..at + "http://".len());
+        let is_written = scheme.is_some();
+        let span = file.document.span_within(url.node, scheme.unwrap_or(0..url.len()));
         let finding = findings.add(file, span, "a secret travels where everybody on the way can read it");
-        finding.help("write `https://`").also(file, secret, "the secret");
+        let help = if is_written { "write `https://`" } else { "write `https://` in the constant" };
+        finding.help(help).also(file, secret, "the secret");
     }
 }
 

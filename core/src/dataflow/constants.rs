@@ -1,5 +1,6 @@
-//! What a text says once the constants of its process stand in it: that a constant changed hides nothing. What reads
-//! anything else stays as it is written.
+//! What a text says once the constants of its process stand in it. What reads anything else stays as it is written.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -7,12 +8,12 @@ use crate::definition::Process;
 use crate::expression::{Context, Template};
 
 /// The constants of a process.
-pub(super) struct Constants {
+pub(crate) struct Constants {
     context: Option<Context>,
 }
 
 impl Constants {
-    pub(super) fn of(process: &Process) -> Self {
+    pub(crate) fn of(process: &Process) -> Self {
         let constants = &process.header.context;
         if constants.is_empty() {
             return Self { context: None };
@@ -24,7 +25,10 @@ impl Constants {
     }
 
     /// A text with every `{{ … }}` that reads constants alone replaced by its value.
-    pub(super) fn resolved(&self, text: &str) -> String {
+    pub(crate) fn resolved<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.context.is_none() || !text.contains("{{") {
+            return Cow::Borrowed(text);
+        }
         let mut done = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -38,11 +42,11 @@ impl Constants {
             }
             rest = behind;
         }
-        done + rest
+        Cow::Owned(done + rest)
     }
 
     /// What a template gives that reads constants alone.
-    fn value(&self, text: &str) -> Option<Value> {
+    pub(crate) fn value(&self, text: &str) -> Option<Value> {
         let context = self.context.as_ref()?;
         let template = Template::parse(text).ok()?;
         let is_constant = template.references().iter().all(|reference| reference.root() == "context");
