@@ -19,7 +19,7 @@ struct Said(BTreeMap<String, Entry>);
 
 #[derive(Default)]
 struct Entry {
-    /// In words, where it is nothing but a value.
+    /// What is said, with constants in their places.
     value: String,
     /// The names that it reads itself.
     reads: Vec<String>,
@@ -135,6 +135,7 @@ pub(super) struct Changes {
 impl Changes {
     pub(super) fn between(before: &ProcessAt<'_>, after: &ProcessAt<'_>, renames: &Renames) -> Self {
         let (was, is) = (Said::of(before, renames), Said::of(after, renames));
+        // What is new or gone changes the texts that read it, and is seen there.
         let mut by_name = BTreeMap::new();
         for (name, entry) in &is.0 {
             if let Some(was) = was.0.get(name).filter(|was| was.value != entry.value) {
