@@ -562,7 +562,7 @@ fn dev_plays_the_demo_and_ends_as_the_readme_shows() {
     let said = flowctl(&root(), &["dev"]);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let without_time = |line: &str| match line.split_once(|c: char| c.is_ascii_digit()) {
-        Some((indent, rest)) if indent == "  " => rest.get("0:00:00".len()..).unwrap_or_default().to_owned(),
+        Some(("  ", rest)) => rest.get("0:00:00".len()..).unwrap_or_default().to_owned(),
         _ => line.to_owned(),
     };
     let printed: Vec<String> = said.out.lines().chain(said.err.lines()).map(without_time).collect();
