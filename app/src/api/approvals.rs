@@ -229,15 +229,10 @@ async fn say(api: &Api, approval: &Approval, given: DecisionGiven, keyed: Option
     let person = api.must_be_named(&neighbourhood, given.acting.as_deref()).await?;
     let source = source(SourceKind::Api, keyed);
     let spoken = Spoken {
-        tenant: &approval.tenant,
-        repository: &repository,
         execution: Some(&execution),
         named: Some(&approval.step),
-        person: &person,
-        source: &source,
-        verb: given.decision.word(),
         once: keyed.map(|keyed| keyed.word.as_str()),
-        link: None,
+        ..Spoken::new((&approval.tenant, &repository), &person, &source, given.decision.word())
     };
     must_still_ask(api, approval, spoken).await?;
     let moved = api.at_head(&approval.tenant, &neighbourhood, execution.clone()).await?;

@@ -92,15 +92,9 @@ pub(super) async fn delegate(
         Hearing { engine: &api.engine, tenant: &approval.tenant, directory: &neighbourhood, published: &published };
     let source = source(SourceKind::Api, None);
     let spoken = Spoken {
-        tenant: &approval.tenant,
-        repository: &repository,
         execution: Some(&execution),
         named: Some(&approval.step),
-        person: &from,
-        source: &source,
-        verb: "delegate",
-        once: None,
-        link: None,
+        ..Spoken::new((&approval.tenant, &repository), &from, &source, "delegate")
     };
     let word = api.word(spoken, "delegate");
     api.settled(spoken, hearing.may_delegate(&execution, &word, &to).await).await?;

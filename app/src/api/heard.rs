@@ -31,6 +31,18 @@ pub(super) struct Spoken<'s> {
     pub(super) link: Option<&'s str>,
 }
 
+impl<'s> Spoken<'s> {
+    /// A word that names nothing, came by no link, and counts each time it comes.
+    pub(super) fn new(
+        (tenant, repository): (&'s TenantId, &'s str),
+        person: &'s Person,
+        source: &'s Source,
+        verb: &'s str,
+    ) -> Self {
+        Self { tenant, repository, execution: None, named: None, person, source, verb, once: None, link: None }
+    }
+}
+
 /// Where a word came from that is said now.
 pub(super) fn source(kind: SourceKind, keyed: Option<&Keyed>) -> Source {
     let id = keyed.map_or_else(|| Uuid::now_v7().to_string(), |keyed| keyed.fingerprint.clone());

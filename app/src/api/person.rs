@@ -137,17 +137,7 @@ impl Api {
         let Command { verb, by, started_it, execution, process } = command;
         let heard = hearing.permits(verb, by, Some(Role::Write), started_it).await;
         let source = source(SourceKind::Api, None);
-        let spoken = Spoken {
-            tenant,
-            repository,
-            execution,
-            named: process,
-            person: by,
-            source: &source,
-            verb,
-            once: None,
-            link: None,
-        };
+        let spoken = Spoken { execution, named: process, ..Spoken::new((tenant, repository), by, &source, verb) };
         self.settled(spoken, heard).await
     }
 }

@@ -132,17 +132,14 @@ async fn say(
     let published = api.repositories.published(&execution.tenant, &repository).await?;
     let hearing = Hearing { engine: &api.engine, tenant: &execution.tenant, directory, published: &published };
     let (step, token, source) = (claims.step.as_str(), claims.word(), source(kind, None));
+    let verb = given.decision.map_or("answer", Said::word);
     let spoken = Spoken {
-        tenant: &execution.tenant,
-        repository: &repository,
         execution: Some(execution),
         named: Some(step),
-        person: &person,
-        source: &source,
-        verb: given.decision.map_or("answer", Said::word),
         once: Some(&token),
         // Outside tenant `local` the administrator says whose word it is.
         link: (kind == SourceKind::Web).then_some(token.as_str()),
+        ..Spoken::new((&execution.tenant, &repository), &person, &source, verb)
     };
     let along = Along { word: Some(token.clone()), ..Along::default() };
     match (&state.waiting, given.decision, given.answer) {

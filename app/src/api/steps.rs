@@ -133,15 +133,10 @@ async fn say(
         Hearing { engine: &api.engine, tenant: &execution.tenant, directory: &neighbourhood, published: &published };
     let source = source(SourceKind::Api, keyed);
     let spoken = Spoken {
-        tenant: &execution.tenant,
-        repository: &repository,
         execution: Some(execution),
         named: Some(step),
-        person: &person,
-        source: &source,
-        verb: "answer",
         once: keyed.map(|keyed| keyed.word.as_str()),
-        link: None,
+        ..Spoken::new((&execution.tenant, &repository), &person, &source, "answer")
     };
     let word = api.word(spoken, "answer");
     let along = Along { word: keyed.map(|keyed| keyed.word.clone()), ..Along::default() };

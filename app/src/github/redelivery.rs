@@ -101,16 +101,16 @@ pub async fn run(github: GitHub, clock: Arc<dyn Clock>, shutdown: CancellationTo
 pub async fn look(github: &GitHub, back: SignedDuration, now: Timestamp) -> Result<Looked, GitHubError> {
     let since = now.saturating_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
     let deliveries = github.app().deliveries(since).await?;
-    let (mut asked, mut failed_at_once) = (0, 0);
+    let (mut asked, mut failed_in_a_row) = (0, 0);
     for attempt in missed(&deliveries, now) {
         match github.app().redeliver(attempt).await {
-            Ok(()) => (asked, failed_at_once) = (asked + 1, 0),
+            Ok(()) => (asked, failed_in_a_row) = (asked + 1, 0),
             Err(GitHubError::Rests { wait, .. }) => return Ok(Looked { asked, rests: Some(wait) }),
             // Whatever is the matter with one must not keep the others; where it is the same with several, it is GitHub's.
             Err(error) if !error.is_transient() => tracing::warn!(attempt, %error, "GitHub does not send it again"),
-            Err(error @ GitHubError::Server { .. }) if failed_at_once < MOST_FAILED => {
+            Err(error @ GitHubError::Server { .. }) if failed_in_a_row < MOST_FAILED => {
                 tracing::warn!(attempt, %error, "GitHub cannot send it again now");
-                failed_at_once += 1;
+                failed_in_a_row += 1;
             }
             Err(error) => return Err(error),
         }

@@ -28,10 +28,6 @@ fn name(installation: u64) -> String {
 /// Learns what other servers have asked and told an installation.
 pub(super) async fn learn(store: &dyn Store, pace: &Pace, installation: u64) -> Result<(), StoreError> {
     let _sharing = pace.sharing(installation).await;
-    read(store, pace, installation).await
-}
-
-async fn read(store: &dyn Store, pace: &Pace, installation: u64) -> Result<(), StoreError> {
     if let Some(standing) = store.standing(&NOBODY, &name(installation)).await? {
         take_over(pace, installation, standing);
     }
@@ -61,13 +57,10 @@ pub(super) async fn share(store: &dyn Store, pace: &Pace, installation: u64) {
             Ok(true) => return pace.shared(installation, changes, &news),
             // Another server was first, or the database has forgotten what was noted last: what stands there and what is
             // new here are noted together.
-            Ok(false) => match store.standing(&NOBODY, &name(installation)).await {
-                Ok(standing) => {
-                    pace.learn_anew(installation, standing.map(noted));
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
+            Ok(false) => store
+                .standing(&NOBODY, &name(installation))
+                .await
+                .map(|standing| pace.learn_anew(installation, standing.map(noted))),
             Err(error) => Err(error),
         };
         if let Err(error) = learnt {

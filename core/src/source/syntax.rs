@@ -34,7 +34,9 @@ pub(super) fn describe(kind: &ErrorKind, text: &str, offset: usize, bracket: Opt
     if let Some(dash) = dash_without_blank(text, span.start as usize).filter(|_| may_be_an_item(kind)) {
         return fault(dash, words("a blank is missing after the dash", "write `- ` before the first key of the item"));
     }
-    if let Some(tab) = tab_of_indentation(text, offset).filter(|_| is_about_tabs(kind)) {
+    if is_about_tabs(kind)
+        && let Some(tab) = tab_of_indentation(text, offset)
+    {
         return fault(tab, by_kind(kind));
     }
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

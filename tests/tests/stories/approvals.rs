@@ -123,7 +123,7 @@ async fn a_question_is_answered_with_what_is_known_and_on_whom_it_waits() {
 }
 
 /// Two approvals in a row.
-const GATE: &str = "
+pub const GATE: &str = "
 name: gate
 version: 1
 triggers:

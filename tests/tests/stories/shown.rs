@@ -7,18 +7,8 @@ use flowctl_sandbox::{Fault, FaultRule};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::approvals::GATE;
 use crate::stage::{PATIENCE, Stage};
-
-/// Two approvals in a row.
-const GATE: &str = "
-name: gate
-version: 1
-triggers:
-  - pull_request: {actions: [opened]}
-steps:
-  - {id: design, type: human_approval, title: The design?, approvers: {users: [bob]}}
-  - {id: leads, type: human_approval, depends_on: design, title: Ship it?, approvers: {users: [dave]}}
-";
 
 /// An approval, then a form.
 const FORMS: &str = "
@@ -83,6 +73,18 @@ async fn until_asked(stage: &Stage, steps: &[&str]) {
     assert!(reached.await.is_ok(), "approvals of {steps:?} should be asked for");
 }
 
+/// A pull request whose second approval is asked for, which GitHub does not show.
+async fn asking_out_of_sight() -> (Stage, u64) {
+    let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect_comments();
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "gate", "action_required").await;
+    hold_back(&stage);
+    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
+    until_asked(&stage, &["leads"]).await;
+    (stage, number)
+}
+
 /// Waits until a comment has this reaction of ours.
 async fn reacted(stage: &Stage, comment: u64, content: &str) {
     let has = || stage.hub.reactions(comment).into_iter().find(|reaction| reaction.content == content);
@@ -91,13 +93,7 @@ async fn reacted(stage: &Stage, comment: u64, content: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_counted_for_a_question_that_was_not_on_github_yet() {
-    let stage = Stage::raise(&[("gate", GATE)]).await;
-    stage.expect_comments();
-    let number = stage.pull_request("release-1.4");
-    stage.concluded(number, "gate", "action_required").await;
-    hold_back(&stage);
-    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
-    until_asked(&stage, &["leads"]).await;
+    let (stage, number) = asking_out_of_sight().await;
     // What dave sees asks bob alone.
     stage.review(number, "dave", ReviewState::Approved, "Reads well.");
     let word = stage.comment(number, "/approve").said_by("dave");
@@ -115,13 +111,7 @@ async fn a_word_counted_for_a_question_that_was_not_on_github_yet() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_names_its_step_counts_before_github_shows_it() {
-    let stage = Stage::raise(&[("gate", GATE)]).await;
-    stage.expect_comments();
-    let number = stage.pull_request("release-1.4");
-    stage.concluded(number, "gate", "action_required").await;
-    hold_back(&stage);
-    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
-    until_asked(&stage, &["leads"]).await;
+    let (stage, number) = asking_out_of_sight().await;
     assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
     stage.hub.faults.clear();
     stage.concluded(number, "gate", "success").await;

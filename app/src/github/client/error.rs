@@ -15,7 +15,7 @@ use super::pace::Because;
 const WAIT_WHEN_UNTOLD: Duration = Duration::from_secs(60);
 
 /// No wait is longer: primary limits reset within the hour, and a clock that is wrong must not stop us for days.
-const LONGEST_WAIT: Duration = Duration::from_secs(2 * 60 * 60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Which request an error is about: method and path, without query.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -12,9 +12,7 @@ use super::ask::{AT_ONCE, Ask, CREATED_PER_HOUR, CREATED_PER_MINUTE, Kind, POINT
 use super::lately::Lately;
 use super::left::Left;
 use super::{Because, Here, News, Rules};
-
-/// No pause that is noted or remembered ends later.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(2);
+use crate::github::client::error::LONGEST_WAIT;
 
 #[derive(Debug, Default)]
 pub(super) struct Installation {
@@ -94,7 +92,7 @@ impl Installation {
 
     /// No pause is longer than anybody asks for: a clock that was ahead binds nobody for days.
     fn bound(&mut self, now: Timestamp) {
-        let latest = now.saturating_add(LONGEST_PAUSE).unwrap_or(Timestamp::MAX);
+        let latest = now.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
         for until in [&mut self.paused_until, &mut self.parked_until] {
             *until = until.map(|until| until.min(latest));
         }
