@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::definition::Process;
 use crate::expression::{Context, Template};
 
+/// How expressions call the constants.
+const CONTEXT: &str = "context";
+
 /// The constants of a process.
 pub(crate) struct Constants {
     context: Option<Context>,
@@ -20,13 +23,13 @@ impl Constants {
         }
         let values = constants.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
         let mut context = Context::new();
-        context.set("context", Value::Object(values.collect()));
+        context.set(CONTEXT, Value::Object(values.collect()));
         Self { context: Some(context) }
     }
 
     /// A text with every `{{ … }}` that reads constants alone replaced by its value.
     pub(crate) fn resolved<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.context.is_none() || !text.contains("{{") {
+        if self.context.is_none() || !text.contains("{{") || !text.contains(CONTEXT) {
             return Cow::Borrowed(text);
         }
         let mut done = String::new();
@@ -47,9 +50,9 @@ impl Constants {
 
     /// What a template gives that reads constants alone.
     pub(crate) fn value(&self, text: &str) -> Option<Value> {
-        let context = self.context.as_ref()?;
+        let context = self.context.as_ref().filter(|_| text.contains(CONTEXT))?;
         let template = Template::parse(text).ok()?;
-        let is_constant = template.references().iter().all(|reference| reference.root() == "context");
+        let is_constant = template.references().iter().all(|reference| reference.root() == CONTEXT);
         if template.references().is_empty() || !is_constant {
             return None;
         }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::step::AllSteps;
 use super::{Approvers, Fields, Retry, Step, Templated, Text, Trigger};
 use crate::source::{NodeId, Spanned};
 use crate::value::{Duration, Money, Slug, Version};
@@ -292,8 +293,8 @@ impl Process {
     }
 
     /// Every step, bodies of `foreach` after their owner.
-    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().flat_map(Step::with_body)
+    pub fn all_steps(&self) -> AllSteps<'_> {
+        AllSteps::of(&self.steps)
     }
 
     /// Whether a person or the API may start it: `manual` is among the triggers, or there are none.

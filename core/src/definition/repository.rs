@@ -405,7 +405,10 @@ pub fn own_place(bytes: &[u8]) -> Option<String> {
 impl File {
     /// Reads one file from its bytes. What is not UTF-8 becomes U+FFFD, which a rule points at.
     pub fn read_bytes(path: &str, bytes: &[u8]) -> Self {
-        Self::read(path, &String::from_utf8_lossy(bytes))
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::read(path, text),
+            Err(_) => Self::read(path, &String::from_utf8_lossy(bytes)),
+        }
     }
 
     /// Reads one file.

@@ -14,7 +14,7 @@ mod svg;
 mod words;
 mod worlds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
@@ -71,7 +71,7 @@ pub struct Edge {
 #[derive(Debug)]
 pub struct Graph<'process> {
     steps: Vec<&'process Step>,
-    by_id: BTreeMap<&'process str, StepIndex>,
+    by_id: HashMap<&'process str, StepIndex>,
     /// What names mean that no step has.
     misspelt: BTreeMap<&'process str, Option<StepIndex>>,
     before: Vec<Vec<Edge>>,
@@ -87,7 +87,7 @@ impl<'process> Graph<'process> {
 
     /// The graph of a list of steps: a process's own, or the body of a `foreach`.
     pub fn of_steps(steps: &'process [Step]) -> Self {
-        let mut by_id = BTreeMap::new();
+        let mut by_id = HashMap::with_capacity(steps.len());
         for (index, step) in steps.iter().enumerate() {
             by_id.entry(step.id.as_str()).or_insert(index);
         }

@@ -276,8 +276,8 @@ impl<'graph, 'process> Play<'graph, 'process> {
     fn world(&self, world: &[bool], failure: Option<StepIndex>, witness: &mut dyn FnMut(&Seen<'_>)) {
         let mut fates = vec![Fate::Skipped; self.graph.len()];
         let mut taken: BTreeMap<StepIndex, Vec<StepIndex>> = BTreeMap::new();
-        let mut due = Vec::new();
-        let mut ran = Vec::new();
+        let mut due = Vec::with_capacity(self.graph.len());
+        let mut ran = Vec::with_capacity(self.graph.len());
         for index in self.graph.order().iter().copied() {
             let step = self.graph.step(index);
             if !self.is_due(index, &fates, &taken) {
@@ -475,11 +475,15 @@ impl Seen<'_> {
             missing.at_when[index].add_all(&missing.under_way[index]);
         }
         for index in self.ran.iter().copied().filter(|index| self.counts(*index)) {
+            let known = self.play.whens[index].as_ref().map_or(&[][..], |condition| &condition.known);
+            if known.is_empty() {
+                missing.in_step[index].add_all(&absent);
+                self.play.note_early(index, self.world.fates, &mut missing.in_step[index]);
+                continue;
+            }
             let mut absent = absent.clone();
             self.play.note_early(index, self.world.fates, &mut absent);
-            if let Some(condition) = &self.play.whens[index] {
-                condition.known.iter().for_each(|known| absent.remove(*known));
-            }
+            known.iter().for_each(|known| absent.remove(*known));
             missing.in_step[index].add_all(&absent);
         }
         if !self.has_failed {

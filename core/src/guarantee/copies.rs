@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::conditions::bare;
 use super::model::{Fate, completions};
-use crate::definition::step::StepKind;
+use crate::definition::step::{AllSteps, StepKind};
 use crate::definition::{Process, Step};
 use crate::expression::{Context, Reference, Template};
 use crate::graph::{Graph, StepIndex};
@@ -259,7 +259,7 @@ fn tells(graph: &Graph<'_>, reference: &Reference, children: Children<'_, '_>, d
             let decides = |step: &Step| {
                 matches!(step.kind, StepKind::HumanApproval(_) | StepKind::Process(_) | StepKind::Gateway(_))
             };
-            foreach.steps.iter().flat_map(Step::with_body).any(decides)
+            AllSteps::of(&foreach.steps).any(decides)
         }
         _ => false,
     }

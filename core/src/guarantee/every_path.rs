@@ -17,7 +17,7 @@ use super::verdict::Verdict;
 use crate::approval::{Demand, conjuncts};
 use crate::definition::process::{Passes as Passed, PassesApproval};
 use crate::definition::step::human_approval::{Escalation, OnTimeout};
-use crate::definition::step::{HumanApproval, OnFailure, StepKind, StepType};
+use crate::definition::step::{AllSteps, HumanApproval, OnFailure, StepKind, StepType};
 use crate::definition::{Approvers, Step};
 use crate::graph::StepIndex;
 use crate::source::Spanned;
@@ -237,7 +237,7 @@ impl<'p, 'r> Prover<'_, 'p, 'r> {
     /// What is inside a step, where there is something.
     fn inside(&mut self, place: Place<'p, 'r>, step: &'p Step) -> Option<Answer<'r>> {
         let has_target = |steps: &[Step]| {
-            steps.iter().flat_map(Step::with_body).any(|step| match self.target {
+            AllSteps::of(steps).any(|step| match self.target {
                 Target::Step(id) => place.is_top && step.id.as_str() == id,
                 Target::Type(kind) => step.step_type() == kind || matches!(step.kind, StepKind::Process(_)),
             })

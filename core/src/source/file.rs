@@ -172,18 +172,9 @@ impl SourceFile {
 /// Line breaks are `\n`, `\r\n` and a lone `\r` (YAML 1.2.2, 5.4).
 fn line_starts(text: &str) -> Vec<u32> {
     let bytes = text.as_bytes();
-    let mut starts = vec![0];
-    for (index, byte) in bytes.iter().enumerate() {
-        let ends_line = match byte {
-            b'\n' => true,
-            b'\r' => bytes.get(index + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        if ends_line {
-            starts.push(clamp_offset(index + 1));
-        }
-    }
-    starts
+    let of_two = |index: usize| bytes[index] == b'\r' && bytes.get(index + 1) == Some(&b'\n');
+    let breaks = memchr::memchr2_iter(b'\n', b'\r', bytes).filter(|index| !of_two(*index));
+    std::iter::once(0).chain(breaks.map(|index| clamp_offset(index + 1))).collect()
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ pub(super) struct Finished {
 
 pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight: u32, height: u16) -> Finished {
     let order = sorted(&builder.document, &entries);
-    let merge = entries.iter().position(|entry| is_merge_key(&builder.document, entry.key));
-    if merge.is_none() && !repeats(&builder.document, &entries, &order) {
+    let document = &builder.document;
+    let key = |place: Place| entries.get(place.index()).map_or("", |entry| text(document, entry.key));
+    if super::order::find(&order, MERGE, key).is_none() && !super::order::repeats(&order, key) {
         return Finished { content: builder.document.mapping(&entries, &order), weight, height };
     }
     let mut entries = without_duplicates(builder, entries, order);
@@ -36,8 +37,11 @@ pub(super) fn finish_mapping(builder: &mut Builder, entries: Vec<Entry>, weight:
     Finished { content: builder.document.mapping(&entries, &order), weight, height }
 }
 
+/// The key whose value is merged (<https://yaml.org/type/merge.html>).
+const MERGE: &str = "<<";
+
 fn is_merge_key(document: &Document, key: NodeId) -> bool {
-    document.node(key).as_scalar().is_some_and(|scalar| scalar.value == "<<" && scalar.style == ScalarStyle::Plain)
+    document.node(key).as_scalar().is_some_and(|scalar| scalar.value == MERGE && scalar.style == ScalarStyle::Plain)
 }
 
 fn text(document: &Document, key: NodeId) -> &str {
@@ -47,12 +51,6 @@ fn text(document: &Document, key: NodeId) -> &str {
 /// The places of entries, sorted by key.
 pub(super) fn sorted(document: &Document, entries: &[Entry]) -> Vec<Place> {
     super::order::sorted(entries.iter().map(|entry| text(document, entry.key)))
-}
-
-/// Whether a key is there twice.
-fn repeats(document: &Document, entries: &[Entry], order: &[Place]) -> bool {
-    let key = |place: &Place| entries.get(place.index()).map_or("", |entry| text(document, entry.key));
-    order.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]))
 }
 
 /// Reports each repeated key at its later place and keeps the first.

@@ -39,6 +39,11 @@ pub(crate) fn find<'a>(order: &[Place], key: &str, text: impl Fn(Place) -> &'a s
     order.get(order.binary_search_by(compare).ok()?).copied()
 }
 
+/// Whether a key is there twice; `text` gives the key at a place.
+pub(crate) fn repeats<'a>(order: &[Place], text: impl Fn(Place) -> &'a str) -> bool {
+    order.windows(2).any(|pair| pair[0].beginning == pair[1].beginning && text(pair[0]) == text(pair[1]))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -58,6 +63,10 @@ mod tests {
             for (index, key) in keys.iter().enumerate() {
                 prop_assert_eq!(found(key), Some(index));
             }
+            prop_assert!(!repeats(&order, |place| &keys[place.index()]));
+            let twice: Vec<&String> = keys.iter().chain(keys.last()).collect();
+            let order_of_twice = sorted(twice.iter().map(|key| key.as_str()));
+            prop_assert_eq!(repeats(&order_of_twice, |place| twice[place.index()]), !keys.is_empty());
             prop_assert_eq!(found(&other), keys.iter().position(|key| *key == other));
         }
     }

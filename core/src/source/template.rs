@@ -5,7 +5,7 @@ use super::file::Span;
 
 /// Whether a text holds the start of a template or of a template's statement.
 pub(super) fn occurs_in(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
+    text.contains('{') && (text.contains("{{") || text.contains("{%"))
 }
 
 /// Whether a flow mapping's text is `{{ … }}`.

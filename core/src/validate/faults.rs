@@ -17,7 +17,8 @@ pub(super) fn tell_faults(scope: &Scope<'_>, findings: &mut Findings, is_ours: i
     // What is UTF-16 is told as no UTF-8, and not for each character.
     let is_text =
         |file: &&File| !(file.source.text().contains('\0') && file.source.text().contains(not_utf_8::REPLACEMENT));
-    for file in scope.all_files().filter(|file| !invalid_json::is_broken(file)).filter(is_text) {
+    let has_ours = |file: &&File| file.faults.iter().any(|fault| is_ours(fault.kind));
+    for file in scope.all_files().filter(has_ours).filter(|file| !invalid_json::is_broken(file)).filter(is_text) {
         for fault in file.faults.iter().filter(|fault| is_ours(fault.kind)) {
             let finding = findings.add(file, fault.span, fault.message.clone());
             finding.maybe_help(fault.help.clone());

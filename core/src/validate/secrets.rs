@@ -1,8 +1,9 @@
 //! How secrets look that say themselves what they are. Finds them in a text; what that means is for others to judge.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
+use aho_corasick::packed::Searcher;
 use regex::Regex;
 
 use Mark::{Address, Inside, Word};
@@ -52,7 +53,7 @@ const FORMS: [Form; 33] = [
     ("a Docker token", &[Word("dckr_pat_"), Word("dckr_oat_")], r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}"),
     ("a token of Hugging Face", &[Word("hf_")], r"\bhf_[A-Za-z0-9]{34}\b"),
     ("a SendGrid key", &[Word("SG.")], r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b"),
-    ("a Twilio key", &[Word("SK")], r"\bSK[0-9a-f]{32}\b"),
+    ("a Twilio key", &[Word(SHORT)], r"\bSK[0-9a-f]{32}\b"),
     ("a DigitalOcean token", &[Word("dop_v1_"), Word("doo_v1_"), Word("dor_v1_")], r"\bdo[por]_v1_[0-9a-f]{64}\b"),
     ("a HashiCorp Vault token", &[Word("hvs."), Word("hvb."), Word("hvr.")], r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
     ("a Terraform Cloud token", &[Inside(".atlasv1.")], r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
@@ -79,23 +80,27 @@ const FORMS: [Form; 33] = [
     ("a password in an address", &[Address], r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@{}"']+:[^\s/:@{}"']+@"#),
 ];
 
-/// The forms, a bit each, that have a mark with this byte at its first and at its second place.
-static FIRST: [u64; 256] = with_byte_at(0);
-static SECOND: [u64; 256] = with_byte_at(1);
+/// The one mark of two letters. It is looked for beside the others, among which all would take far longer with it.
+const SHORT: &str = "SK";
 
-const fn with_byte_at(place: usize) -> [u64; 256] {
-    let mut forms = [0; 256];
-    let mut form = 0;
-    while form < FORMS.len() {
-        let mut mark = 0;
-        while mark < FORMS[form].1.len() {
-            let text = FORMS[form].1[mark].text().as_bytes();
-            forms[text[place] as usize] |= 1 << form;
-            mark += 1;
-        }
-        form += 1;
-    }
-    forms
+/// Finds all other marks; nothing where the processor has no quick way.
+static MARKS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    let marks = FORMS.iter().flat_map(|(_, marks, _)| *marks).map(|mark| mark.text());
+    Searcher::new(marks.filter(|mark| *mark != SHORT))
+});
+
+/// Where a mark may stand.
+fn places(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let mut from = 0;
+    let others = std::iter::from_fn(move || {
+        let place = match &*MARKS {
+            Some(marks) => marks.find_in(bytes, (from..bytes.len()).into())?.start(),
+            None => (from < bytes.len()).then_some(from)?,
+        };
+        from = place + 1;
+        Some(place)
+    });
+    others.chain(memchr::memmem::find_iter(bytes, SHORT))
 }
 
 impl Mark {
@@ -148,13 +153,10 @@ fn pattern(place: usize) -> &'static Regex {
 fn likely(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
     let mut likely = 0_u64;
-    for (place, pair) in bytes.windows(2).enumerate() {
-        let mut open = FIRST[usize::from(pair[0])] & SECOND[usize::from(pair[1])] & !likely;
-        while open != 0 {
-            let form = open.trailing_zeros() as usize;
-            open &= open - 1;
-            if FORMS[form].1.iter().any(|mark| mark.is_at(bytes, place)) {
-                likely |= 1 << form;
+    for place in places(bytes) {
+        for (form, (_, marks, _)) in FORMS.iter().enumerate() {
+            if likely & (1 << form) == 0 && marks.iter().any(|mark| mark.is_at(bytes, place)) {
+                likely |= 1_u64 << form;
             }
         }
     }
@@ -220,8 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn every_form_has_a_mark_of_two_letters_at_least() {
-        assert!(FORMS.iter().all(|form| !form.1.is_empty() && form.1.iter().all(|mark| mark.text().len() > 1)));
+    fn every_form_has_a_mark_and_but_one_they_have_three_letters_at_least() {
+        let is_long = |mark: &Mark| mark.text() == SHORT || mark.text().len() > 2;
+        assert!(FORMS.iter().all(|form| !form.1.is_empty() && form.1.iter().all(is_long)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod agent_task;
 pub mod ai_generate;
+mod all;
 pub mod api_call;
 pub mod foreach;
 pub mod form;
@@ -28,6 +29,7 @@ use crate::value::StepId;
 
 pub use agent_task::AgentTask;
 pub use ai_generate::AiGenerate;
+pub use all::AllSteps;
 pub use api_call::ApiCall;
 pub use foreach::Foreach;
 pub use form::Form;
@@ -67,13 +69,8 @@ impl Step {
     }
 
     /// This step, then the steps of its body where it is a `foreach`, depth first.
-    pub fn with_body(&self) -> Box<dyn Iterator<Item = &Step> + '_> {
-        match &self.kind {
-            StepKind::Foreach(foreach) => {
-                Box::new(std::iter::once(self).chain(foreach.steps.iter().flat_map(Step::with_body)))
-            }
-            _ => Box::new(std::iter::once(self)),
-        }
+    pub fn with_body(&self) -> AllSteps<'_> {
+        AllSteps::of(std::slice::from_ref(self))
     }
 }
 

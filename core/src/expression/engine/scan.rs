@@ -13,6 +13,8 @@ use crate::expression::{ExpressionError, MAX_NESTING};
 /// Operators in one expression without regard to brackets. Far above [`crate::expression::MAX_DEPTH`], which is
 /// exact; this one only keeps the tree so flat that it can be dropped.
 const MAX_OPERATORS: usize = 1000;
+/// Digits of a number that is not too large.
+const MAX_DIGITS: usize = 15;
 const UNAVAILABLE: &[&str] = &[
     "autoescape",
     "block",
@@ -29,6 +31,35 @@ const UNAVAILABLE: &[&str] = &[
     "macro",
 ];
 const KNOWN: &[&str] = &["if", "for", "set", "with", "raw", "else", "elif", "endif", "endfor", "endwith"];
+
+/// Whether [`scan`] can refuse a text only for what minijinja's parser refuses too: there are no tags, not enough brackets,
+/// prefixes and `else` for any depth, and no number that is long or has an exponent.
+pub(super) fn is_harmless(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.len() > MAX_OPERATORS {
+        return false;
+    }
+    let (mut nests, mut digits, mut in_name) = (0, 0, false);
+    for (place, byte) in bytes.iter().enumerate() {
+        let rest = &bytes[place..];
+        match byte {
+            b'{' if rest.starts_with(b"{%") => return false,
+            b'{' | b'[' | b'(' | b'-' => nests += 1,
+            b'n' if rest.starts_with(b"not") => nests += 1,
+            // An exponent, or another base.
+            b'e' | b'E' | b'x' | b'X' | b'o' | b'O' | b'b' | b'B' if digits > 0 => return false,
+            b'e' if rest.starts_with(b"else") => nests += 1,
+            _ => {}
+        }
+        let is_of_number = byte.is_ascii_digit() && !in_name || digits > 0 && matches!(byte, b'_' | b'.');
+        digits = if is_of_number { digits + 1 } else { 0 };
+        in_name = !is_of_number && (byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii());
+        if digits > MAX_DIGITS {
+            return false;
+        }
+    }
+    nests < MAX_NESTING
+}
 
 /// Reads over a text.
 ///

@@ -111,6 +111,13 @@ proptest! {
     }
 
     #[test]
+    fn what_is_parsed_at_once_is_what_a_scan_lets_through(text in template_like()) {
+        for text in [format!("{{{{ {text} }}}}"), text] {
+            prop_assert!(!crate::expression::engine::is_taken_unseen(&text), "{text:?}");
+        }
+    }
+
+    #[test]
     fn any_text_of_the_language_is_answered(text in template_like()) {
         check(&text);
         check(&format!("{{{{ {text} }}}}"));

@@ -120,10 +120,11 @@ fn merged(actions: impl Iterator<Item = Type>) -> Type {
     Type::Record(merged.into())
 }
 
-/// The reduced schemas, and the named types that were asked for.
+/// The reduced schemas, and what was asked for of them.
 struct Published {
     events: Map<String, Value>,
     types: Map<String, Value>,
+    /// Named types, and events with their actions.
     known: Mutex<BTreeMap<String, Type>>,
 }
 
@@ -137,8 +138,21 @@ static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
 });
 
 fn event(name: &str, action: &str) -> Type {
-    let written = PUBLISHED.events.get(name).and_then(|event| event.get(action));
-    written.map_or(Type::Unknown, |written| reduced(written, true, 0))
+    known(format!("{name} {action}"), || {
+        let written = PUBLISHED.events.get(name).and_then(|event| event.get(action));
+        written.map_or(Type::Unknown, |written| reduced(written, true, 0))
+    })
+}
+
+/// What was asked for before, else what is found now. Others may ask meanwhile.
+fn known(name: String, find: impl FnOnce() -> Type) -> Type {
+    let known = || PUBLISHED.known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(of) = known().get(&name).cloned() {
+        return of;
+    }
+    let of = find();
+    known().insert(name, of.clone());
+    of
 }
 
 /// The type that `reduce.mjs` wrote down. Fields of named types that GitHub's schemas do not require are always sent
@@ -175,16 +189,12 @@ fn worded(word: &str, depth: usize) -> Type {
 }
 
 fn named(name: &str, depth: usize) -> Type {
-    let known = || PUBLISHED.known.lock().unwrap_or_else(PoisonError::into_inner);
     if depth > MAX_DEPTH {
         return Type::Unknown;
     }
-    if let Some(of) = known().get(name).cloned() {
-        return of;
-    }
-    let of = PUBLISHED.types.get(name).map_or(Type::Unknown, |written| reduced(written, false, depth + 1));
-    known().insert(name.to_owned(), of.clone());
-    of
+    known(name.to_owned(), || {
+        PUBLISHED.types.get(name).map_or(Type::Unknown, |written| reduced(written, false, depth + 1))
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::definition::digest::canonical;
 use crate::definition::repository::{File, FileKind};
 use crate::definition::step::StepType;
 use crate::source::{Kind, Node, to_json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -129,11 +129,17 @@ fn of_people(file: &File, people: Node<'_>, depth: usize, findings: &mut Finding
 
 fn distinct(list: Node<'_>) -> usize {
     let items = list.items().into_iter().flatten().filter_map(Node::as_str);
-    items.map(str::to_lowercase).collect::<std::collections::BTreeSet<_>>().len()
+    items.map(str::to_lowercase).collect::<BTreeSet<_>>().len()
+}
+
+/// Whether all items are texts and no two the same: nearly every list that is looked at.
+fn are_different_texts(list: Node<'_>) -> bool {
+    let mut known = BTreeSet::new();
+    list.items().into_iter().flatten().all(|item| item.as_text().is_some_and(|text| known.insert(text)))
 }
 
 fn tell(file: &File, list: Option<Node<'_>>, findings: &mut Findings) {
-    let list = list.filter(|list| list.len() > 1);
+    let list = list.filter(|list| list.len() > 1 && !are_different_texts(*list));
     let mut first: BTreeMap<String, Node<'_>> = BTreeMap::new();
     for item in list.and_then(Node::items).into_iter().flatten() {
         let value = canonical(&to_json(&file.document, item.id()));

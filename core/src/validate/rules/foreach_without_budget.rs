@@ -7,8 +7,8 @@ use super::agents;
 use crate::definition::Step;
 use crate::definition::agent::Agent;
 use crate::definition::repository::File;
-use crate::definition::step::StepKind;
 use crate::definition::step::agent_task::Budget;
+use crate::definition::step::{AllSteps, StepKind};
 use crate::expression::{Reference, Template};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,8 +66,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         for step in process.steps() {
             let StepKind::Foreach(foreach) = &step.kind else { continue };
             let Some(reads) = from_outside(process, &foreach.items.value) else { continue };
-            let inside = foreach.steps.iter().flat_map(Step::with_body);
-            let Some(costly) = inside.into_iter().find(|inner| is_unlimited(inner, &agents)) else { continue };
+            let Some(costly) = AllSteps::of(&foreach.steps).find(|inner| is_unlimited(inner, &agents)) else {
+                continue;
+            };
             let message = format!("`{reads}` may be a list of any length, and nothing limits what an item costs");
             let finding = findings.add(process.file, foreach.items.span, message);
             finding

@@ -4,12 +4,12 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::bypassed_gate::changes_something;
+use super::unused_input::means;
 use crate::definition::step::human_approval::{OnReject, OnTimeout};
 use crate::definition::step::{HumanApproval, OnFailure, StepKind};
 use crate::definition::{Step, StepType};
 use crate::graph::{Graph, StepIndex};
 use crate::guarantee::{Place, Verdict};
-use crate::source::closest;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The rule.
@@ -61,7 +61,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         }
         let Some(read) = steps_read(process) else { continue };
         let mut look = Look { scope, process, read: &read, findings };
-        look.list(&process.process.steps, None);
+        look.list(&process.graph, None);
     }
 }
 
@@ -81,15 +81,16 @@ struct Look<'l, 'r> {
 }
 
 impl Look<'_, '_> {
-    fn list(&mut self, steps: &[Step], around: Option<&Around<'_>>) {
-        let graph = Graph::of_steps(steps);
+    fn list(&mut self, graph: &Graph<'_>, around: Option<&Around<'_>>) {
         for (index, step) in graph.steps().enumerate() {
             match &step.kind {
                 StepKind::HumanApproval(approval) if !self.is_read(step) => {
-                    self.approval(&graph, index, approval, around);
+                    self.approval(graph, index, approval, around);
                 }
-                StepKind::Foreach(foreach) => {
-                    self.list(&foreach.steps, Some(&Around { graph: &graph, foreach: index, around }));
+                StepKind::Foreach(_) => {
+                    let body = self.process.bodies.iter().find(|body| std::ptr::eq(body.foreach, step));
+                    let around = Around { graph, foreach: index, around };
+                    body.into_iter().for_each(|body| self.list(&body.graph, Some(&around)));
                 }
                 _ => {}
             }
@@ -198,8 +199,7 @@ fn steps_read<'p>(process: &'p ProcessScope<'_>) -> Option<BTreeSet<&'p str>> {
     let mut read = BTreeSet::new();
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
-        let of_steps = |root: &str| root == "steps" || closest(root, ["steps"]).is_some();
-        for reference in template.references().iter().filter(|one| of_steps(one.root())) {
+        for reference in template.references().iter().filter(|one| means(one.root(), "steps")) {
             read.insert(reference.name(1)?);
         }
     }

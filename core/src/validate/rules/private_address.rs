@@ -9,6 +9,7 @@ use crate::definition::step::StepKind;
 use crate::definition::step::notify::Channel;
 use crate::source::{NodeId, Spanned};
 use core::net::{IpAddr, Ipv6Addr};
+use std::borrow::Cow;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -47,14 +48,15 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for process in &scope.processes {
         let constants = Constants::of(process.process);
+        let address_of = |url| if host(url).is_some() { Cow::Borrowed(url) } else { constants.resolved(url) };
         for step in process.steps() {
             match &step.kind {
                 StepKind::ApiCall(call) => {
-                    tell(process.file, &constants.resolved(&call.url), call.url.node, findings);
+                    tell(process.file, &address_of(&call.url), call.url.node, findings);
                 }
                 StepKind::Notify(notify) if notify.channel == Channel::Webhook => {
                     if let Some(Spanned { value: serde_json::Value::String(to), node, .. }) = &notify.to {
-                        tell(process.file, &constants.resolved(to), *node, findings);
+                        tell(process.file, &address_of(to), *node, findings);
                     }
                 }
                 _ => {}
@@ -98,8 +100,11 @@ pub(super) fn host(url: &str) -> Option<&str> {
 
 /// Whether a host is the machine itself.
 pub(super) fn is_this_machine(host: &str) -> bool {
-    let named = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
-    named || address(host).is_some_and(|address| address.is_loopback())
+    is_called_this_machine(host) || address(host).is_some_and(|address| address.is_loopback())
+}
+
+fn is_called_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// The address that a host is, in every way in which clients read one: `127.1`, `0x7f000001` and `2130706433` are all
@@ -111,8 +116,10 @@ fn address(host: &str) -> Option<IpAddr> {
             address => address,
         });
     }
-    let parts: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
-    let (last, front) = parts.split_last()?;
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = number(host.rsplit('.').next()?)?;
+    let mut front: Vec<&str> = host.split('.').collect();
+    front.pop();
     if front.len() > 3 {
         return None;
     }
@@ -121,7 +128,6 @@ fn address(host: &str) -> Option<IpAddr> {
         let byte = u8::try_from(number(part)?).ok()?;
         address |= u32::from(byte) << (24 - 8 * place);
     }
-    let last = number(last)?;
     let room = u64::from(u32::MAX) >> (8 * front.len());
     (last <= room).then(|| u32::try_from(last).ok()).flatten().map(|last| IpAddr::V4((address | last).into()))
 }
@@ -142,14 +148,15 @@ fn number(part: &str) -> Option<u64> {
 /// What kind of inside address a host is. Sources: RFC 1918, RFC 3927, RFC 4193, RFC 6598; the metadata services of AWS,
 /// Google Cloud and Azure share 169.254.169.254.
 fn inside(host: &str) -> Option<&'static str> {
-    let is_metadata = address(host) == Some(IpAddr::V4([169, 254, 169, 254].into()));
+    let address = address(host);
+    let is_metadata = address == Some(IpAddr::V4([169, 254, 169, 254].into()));
     if is_metadata || host.eq_ignore_ascii_case("metadata.google.internal") {
         return Some("where a cloud gives out credentials");
     }
-    if is_this_machine(host) {
+    if is_called_this_machine(host) || address.is_some_and(|address| address.is_loopback()) {
         return Some("the machine that runs the process");
     }
-    match address(host)? {
+    match address? {
         IpAddr::V4(address) => {
             let shared = address.octets()[0] == 100 && address.octets()[1] & 0b1100_0000 == 64;
             let private = address.is_private() || address.is_link_local() || address.is_unspecified() || shared;

@@ -76,12 +76,13 @@ fn by_name(file: &File, node: Node<'_>, depth: usize, told: &mut Vec<Range<usize
         if matches!(name, "triggers" | "channels" | "output_schema" | "input_schema" | "expect") {
             continue;
         }
-        if value.as_text().is_some_and(|text| is_secret(name, text)) {
+        if is_called_secret(name) && value.as_text().is_some_and(|text| is_secret(name, text)) {
             tell(file, value.span(), name, told, findings);
         }
         by_name(file, value, depth + 1, told, findings);
     }
-    for (name, range) in node.as_text().map(named_in).unwrap_or_default() {
+    let may_name = node.as_str().is_some_and(|text| text.contains('='));
+    for (name, range) in node.as_text().filter(|_| may_name).map(named_in).unwrap_or_default() {
         tell(file, file.document.span_within(node.id(), range), &name, told, findings);
     }
     node.items().into_iter().flatten().for_each(|item| by_name(file, item, depth + 1, told, findings));
@@ -157,10 +158,13 @@ fn is_called_secret(key: &str) -> bool {
         "credentials",
         "authorization",
     ];
-    ENDS.iter().any(|end| {
-        let at = key.len().checked_sub(end.len());
-        at.and_then(|at| key.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
-    })
+    // Most keys end with another letter than any of these.
+    let may_be = key.bytes().next_back().is_some_and(|last| b"denstyDENSTY".contains(&last));
+    may_be
+        && ENDS.iter().any(|end| {
+            let at = key.len().checked_sub(end.len());
+            at.and_then(|at| key.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
+        })
 }
 
 /// Whether a text looks as if a machine had made it: long, without blanks, letters and digits mixed as no word has them.

@@ -62,6 +62,11 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// Names that begin what is read, each meaning itself.
 const ROOTS: [&str; 6] = ["inputs", "context", "trigger", "execution", "steps", "secrets"];
 
+/// Whether a name is that of a root, or no root at all and may be a slip of the pen for this one.
+pub(super) fn means(name: &str, root: &str) -> bool {
+    name == root || !ROOTS.contains(&name) && closest(name, [root]).is_some()
+}
+
 /// What is read of a root, by name; nothing where that cannot be known: a text or a step could not be read, or something
 /// reads all of them.
 pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTreeSet<Cow<'p, str>>> {
@@ -72,11 +77,7 @@ pub(super) fn used<'p>(process: &'p ProcessScope<'_>, root: &str) -> Option<BTre
     if !process.texts.conditions.iter().all(is_text) {
         return None;
     }
-    // What is no root at all may be a slip of the pen for this one.
-    let means_root = |reference: &&Reference| match reference.root() {
-        other if other == root => true,
-        other => !ROOTS.contains(&other) && closest(other, [root]).is_some(),
-    };
+    let means_root = |reference: &&Reference| means(reference.root(), root);
     let mut used = BTreeSet::new();
     for text in &process.texts.texts {
         let template = text.template.as_ref().ok()?;
