@@ -130,7 +130,7 @@ async fn copied(world: &World) -> Option<u64> {
     };
     // A server that starts again gathers for a minute.
     let whole = tokio::time::timeout(Duration::from_secs(180), whole).await;
-    let missing = flowctl_app::audit::missing(&*store, None).await.unwrap();
+    let missing = flowctl_app::audit::discrepancies(&*store, None).await.unwrap();
     store.close().await;
     let compared = whole.ok()?;
     assert_eq!((compared.faults.as_slice(), missing.as_slice()), ([].as_slice(), [].as_slice()));

@@ -11,7 +11,7 @@ mod reference;
 mod settings;
 
 pub use chain::{Broken, Chain, Expected, ExpectedError, FIRST, Head, Sealed, seal};
-pub use comparison::{Missing, missing};
+pub use comparison::{Discrepancy, discrepancies};
 pub use entry::{Definitions, NewEntry, RefusedWord, of_pause, of_refusal, of_transition};
 pub use left::{COPIES, copy_of};
 pub use log::{Verified, entries, verify, verify_expecting};

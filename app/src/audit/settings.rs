@@ -147,7 +147,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::audit::{missing, verify};
+    use crate::audit::{discrepancies, verify};
     use crate::store::SqliteStore;
 
     fn given(settings: &[(&str, &str)]) -> BTreeMap<String, SecretString> {
@@ -188,6 +188,6 @@ mod tests {
         let bare = crate::store::digest(b"hunter3-hunter3");
         assert!(!entry.to_string().contains("hunter") && !entry.to_string().contains(&bare), "{entry}");
         assert!(verify(&*store, None).await.unwrap().iter().all(|found| found.outcome.is_ok()));
-        assert_eq!(missing(&*store, None).await.unwrap(), []);
+        assert_eq!(discrepancies(&*store, None).await.unwrap(), []);
     }
 }

@@ -125,7 +125,7 @@ pub(crate) async fn all_names(
 }
 
 #[cfg(test)]
-pub(in crate::github) mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
     use flowctl_core::definition::repository::Repository;
     use flowctl_core::execution::{ExecutionId, NewExecution, Parent, TriggerInfo, create};
@@ -135,16 +135,16 @@ pub(in crate::github) mod tests {
     use super::*;
     use crate::store::{HeardStore as _, RepositoryCalled, SqliteStore, Transition};
 
-    pub(in crate::github) fn tenant() -> TenantId {
+    pub(crate) fn tenant() -> TenantId {
         TenantId("o".to_owned())
     }
 
-    pub(in crate::github) fn at(second: i64) -> Timestamp {
+    pub(crate) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     /// A store that heard of repositories: id, name and since when.
-    pub(in crate::github) async fn heard_of(known: &[(u64, &str, i64)]) -> (SqliteStore, TempDir) {
+    pub(crate) async fn heard_of(known: &[(u64, &str, i64)]) -> (SqliteStore, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
         let store = SqliteStore::open(&url).await.unwrap();
@@ -156,11 +156,10 @@ pub(in crate::github) mod tests {
     }
 
     /// The first one was renamed, and its name given to a second one.
-    pub(in crate::github) const RENAMED: [(u64, &str, i64); 3] =
-        [(1, "o/shop", 10), (1, "o/store", 20), (2, "o/shop", 30)];
+    pub(crate) const RENAMED: [(u64, &str, i64); 3] = [(1, "o/shop", 10), (1, "o/store", 20), (2, "o/shop", 30)];
 
     /// Stores an execution that began under this name.
-    pub(in crate::github) async fn began(
+    pub(crate) async fn began(
         store: &SqliteStore,
         name: &str,
         second: i64,

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use flowctl_app::audit::{
-    Compared, Expected, Head, Missing, Sealed, Verified, compare_reference, entries, missing, verify, verify_expecting,
+    Compared, Discrepancy, Expected, Head, Sealed, Verified, compare_reference, discrepancies, entries, verify,
+    verify_expecting,
 };
 use flowctl_app::server::existing;
 use flowctl_app::settings::Settings;
@@ -61,9 +62,9 @@ pub fn run(arguments: &AuditArguments) -> anyhow::Result<Exit> {
 
 /// Checks the chains, and holds them against what executions know.
 async fn checked(store: &dyn Store, tenant: Option<TenantId>, expect: Option<Expected>) -> anyhow::Result<Exit> {
-    let missing = missing(store, tenant.clone()).await?;
+    let differs = discrepancies(store, tenant.clone()).await?;
     // A chain of which nothing is left is a finding where something is known of it, and otherwise a misspelt name.
-    if expect.is_none() && missing.is_empty() {
+    if expect.is_none() && differs.is_empty() {
         known(store, tenant.as_ref()).await?;
     }
     let found = match (expect, tenant) {
@@ -71,7 +72,7 @@ async fn checked(store: &dyn Store, tenant: Option<TenantId>, expect: Option<Exp
         (Some(expected), Some(tenant)) => vec![verify_expecting(store, tenant, expected).await?],
         (Some(_), None) => bail!("`--expect` names an entry of one chain: say whose with `--tenant NAME`"),
     };
-    told(&found, &missing)
+    told(&found, &differs)
 }
 
 /// Refuses a tenant of whom the log has no entry: nothing would be looked at, and all would seem well.
@@ -103,11 +104,11 @@ async fn held_against(store: &dyn Store, clone: &Path, reference: &str) -> anyho
     Ok(if faults.is_empty() { Exit::Done } else { Exit::Findings })
 }
 
-/// Missing entries that are named at most.
+/// Discrepancies that are named at most.
 const NAMED: usize = 20;
 
-/// What was found, a line a tenant, and what is missing.
-fn told(found: &[Verified], missing: &[Missing]) -> anyhow::Result<Exit> {
+/// What was found, a line a tenant, and where the logs and what they tell of differ.
+fn told(found: &[Verified], differs: &[Discrepancy]) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut text = String::new();
     for Verified { tenant, outcome } in found {
@@ -125,13 +126,13 @@ fn told(found: &[Verified], missing: &[Missing]) -> anyhow::Result<Exit> {
     if found.is_empty() {
         text.push_str("the audit log is empty\n");
     }
-    for lacks in missing.iter().take(NAMED) {
-        writeln!(text, "{lacks}")?;
+    for discrepancy in differs.iter().take(NAMED) {
+        writeln!(text, "{discrepancy}")?;
     }
-    if missing.len() > NAMED {
-        writeln!(text, "and {} more that no entry tells of", missing.len() - NAMED)?;
+    if differs.len() > NAMED {
+        writeln!(text, "and {} more of the kind", differs.len() - NAMED)?;
     }
-    if !missing.is_empty() {
+    if !differs.is_empty() {
         exit = Exit::Findings;
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;

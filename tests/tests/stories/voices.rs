@@ -161,6 +161,22 @@ async fn somebody_else_who_rewrites_a_review_that_decided_is_recorded() {
     ");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_app_asks_could_be_rewritten_by_whoever_may_write() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let ours = || stage.app_comments(number, "<!-- flowctl:execution:").pop();
+    let asked = stage.eventually("the question", ours).await;
+    let harmless = asked.body.replace("release", "harmless");
+    assert_ne!(harmless, asked.body);
+    stage.hub.edit_comment(crate::stage::REPOSITORY, "gina", asked.id, &harmless).unwrap();
+    let is_back = || ours().filter(|comment| !comment.body.contains("harmless"));
+    stage.eventually("the question as it was asked", is_back).await;
+    let told = stage.audit().await;
+    assert!(told.contains(&"comment.edited by gina".to_owned()), "{told:?}");
+}
+
 /// Asks the leads by a word.
 const GATE: &str = "
 name: gate

@@ -120,7 +120,7 @@ async fn settings_that_changed_are_told_once_by_all_servers_before_anything_goes
     let weakened: Vec<&str> =
         data["weakened"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
     assert_eq!(weakened, ["level-lowered", "weakening-allowed"], "{data:#}");
-    let missing = crate::audit::missing(&*shop.store, None).await.unwrap();
+    let missing = crate::audit::discrepancies(&*shop.store, None).await.unwrap();
     assert_eq!(missing, []);
 }
 
@@ -215,7 +215,7 @@ async fn a_log_whose_last_entry_about_settings_was_taken_away_could_not_be_told_
     let database = sqlx::SqlitePool::connect(&url).await.unwrap();
     sqlx::query("delete from audit").execute(&database).await.unwrap();
     database.close().await;
-    let missing = crate::audit::missing(&*shop.store, None).await.unwrap();
+    let missing = crate::audit::discrepancies(&*shop.store, None).await.unwrap();
     let [missing] = missing.as_slice() else { panic!("{missing:#?}") };
     let told = missing.to_string();
     assert!(told.starts_with("local: `settings.changed` of shop at "), "{told}");

@@ -12,7 +12,7 @@ use super::{Handled, Trouble};
 use crate::github::client::{Reaction, User};
 use crate::github::people::person;
 use crate::github::reconcile::of_comment;
-use crate::github::wording::Answer;
+use crate::github::wording::{Answer, is_marked};
 
 /// Handles a delivery.
 pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Result<Handled, Trouble> {
@@ -59,23 +59,23 @@ pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Resul
     Ok(Handled::Done)
 }
 
-/// An edit does nothing. But where somebody else changes a comment whose command was taken, that is recorded: what is
-/// read there afterwards is not what was said.
+/// An edit does nothing. But where somebody else changes a comment whose command was taken, or what we wrote, that is
+/// recorded: what is read there afterwards is not what was said. What we wrote is written anew with that.
 async fn edited(scope: &Scope<'_>, event: IssueCommentEvent) -> Result<Handled, Trouble> {
     let nothing = |why: &str| Ok(Handled::Ignored(why.to_owned()));
     let IssueCommentEvent { issue, comment, sender, changes, .. } = event;
-    let (Some(author), Some(editor)) = (author(&comment), sender) else { return nothing("an edit of a program's") };
+    let (Some(author), Some(editor)) = (&comment.user, sender) else { return nothing("an edit of nobody's") };
     if editor.id == author.id {
         return nothing("who edits what they said does nothing by it");
     }
     let before = changes.and_then(|changes| changes.body).map(|body| body.from).unwrap_or_default();
-    let mut acted = false;
+    let mut acted = author.is_bot() && is_marked(&before);
     for invocation in read(&before).invocations {
         let word = super::command::key(SourceKind::Comment, &comment.id.to_string(), invocation.range.start);
         acted |= scope.knows(&word).await?;
     }
     if !acted {
-        return nothing("no command of that comment was taken");
+        return nothing("it is not ours, and no command of it was taken");
     }
     let source = Source { kind: SourceKind::Comment, id: comment.id.to_string(), url: comment.html_url.clone() };
     scope.comment_edited(issue.number, &person(&editor), &source).await?;

@@ -56,6 +56,11 @@ pub fn reply_marker(to: &str) -> String {
     format!("<!-- flowctl:reply:{to} -->")
 }
 
+/// Whether a text begins with a mark of ours.
+pub fn is_marked(text: &str) -> bool {
+    text.starts_with("<!-- flowctl:")
+}
+
 /// Marks what a check run asked of people.
 pub(super) fn asks_marker(asks: &[Ask]) -> String {
     let asks: Vec<String> = asks.iter().map(|ask| format!("{}@{}", ask.step, ask.since)).collect();
