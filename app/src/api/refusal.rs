@@ -27,6 +27,7 @@ impl From<Refusal> for Problem {
                 Self::fields("wrong-fields", "The answers do not fit the form.", faults)
             }
             Refusal::Repeated
+            | Refusal::SaidSince { .. }
             | Refusal::Held
             | Refusal::NotHeld
             | Refusal::NotNoted { .. }

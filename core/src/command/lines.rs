@@ -30,10 +30,58 @@ pub(super) struct Document {
     pub(super) fences: Vec<Fence>,
 }
 
-/// HTML elements whose content is not addressed to anybody: folded, quoted, struck out or code. An element that is
-/// never closed reaches to the end of the comment, as on GitHub.
-const HTML_ASIDE: &[&str] =
-    &["details", "blockquote", "pre", "code", "samp", "kbd", "tt", "q", "del", "s", "strike", "table", "template"];
+/// HTML elements whose content is addressed to nobody: all that GitHub shows
+/// (<https://github.com/gjtorikian/html-pipeline/blob/main/lib/html_pipeline/sanitization_filter.rb>) and that have an end of
+/// their own. Not those that others close, such as `p` and `li`, and no names that GitHub does not know: `<env>` is often
+/// only meant as a placeholder. An element that is never closed reaches to the end of the comment, as on GitHub.
+const HTML_ASIDE: &[&str] = &[
+    "a",
+    "abbr",
+    "b",
+    "bdo",
+    "blockquote",
+    "caption",
+    "cite",
+    "code",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "em",
+    "figcaption",
+    "figure",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "i",
+    "ins",
+    "kbd",
+    "mark",
+    "ol",
+    "picture",
+    "pre",
+    "q",
+    "ruby",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "template",
+    "time",
+    "tt",
+    "ul",
+    "var",
+];
 
 /// Reads a comment.
 pub(super) fn document(body: &str) -> Document {

@@ -83,6 +83,12 @@ pub enum Refusal {
     /// The same word came before.
     #[error("this was recorded before")]
     Repeated,
+    /// The person has said something since: deliveries come in any order, and the latest word counts.
+    #[error("something else was said after it, at {since}")]
+    SaidSince {
+        /// When.
+        since: Timestamp,
+    },
     /// There is nothing to withdraw.
     #[error("there is nothing to withdraw")]
     NothingToWithdraw,

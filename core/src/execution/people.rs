@@ -12,7 +12,7 @@ use super::plan::{Plan, PlannedStep};
 use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
 use crate::approval::codeowners::Owned;
-use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, Verdict, evaluate};
+use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, SourceKind, Verdict, evaluate};
 use crate::definition::field::{defaults, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{Escalation, KeepOnPush, OnReject, OnTimeout};
@@ -156,6 +156,9 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     if state.decisions.iter().any(|earlier| earlier.source == decision.source && earlier.person.is(&decision.person)) {
         return Err(Refusal::Repeated);
     }
+    if let Some(since) = said_since(&state.decisions, &decision) {
+        return Err(Refusal::SaidSince { since });
+    }
     let withdraws = decision.decision == DecisionKind::Withdraw;
     if let (Some(said), Some(shown), false) = (&decision.commit, &request.head_sha, withdraws)
         && said != shown
@@ -190,6 +193,19 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
         (Outcome::Pending, _) => {}
     }
     Ok(())
+}
+
+/// When the person said something after this, as far as one clock tells: GitHub's does of comments and reviews. That a
+/// review was dismissed is dated by ours.
+fn said_since(known: &[Decision], decision: &Decision) -> Option<Timestamp> {
+    let is_dated_by_github = |word: &Decision| match word.source.kind {
+        SourceKind::Comment => true,
+        SourceKind::Review => word.decision != DecisionKind::Withdraw,
+        _ => false,
+    };
+    let of_the_person = known.iter().filter(|word| word.person.is(&decision.person) && is_dated_by_github(word));
+    let latest = of_the_person.map(|word| word.at).max().filter(|latest| *latest > decision.at)?;
+    is_dated_by_github(decision).then_some(latest)
 }
 
 fn waiting_step<'t>(transition: &'t Transition<'_>, id: &str) -> Result<&'t StepState, Refusal> {

@@ -227,7 +227,7 @@ impl Refused {
             Self::NothingWaits { what } => format!("Nothing here waits for {what}. `/status` shows where things stand."),
             Self::NotThatStep { step, waiting } => {
                 let meant = meant(step, waiting).unwrap_or_default();
-                format!("{} does not wait for that. {meant}{}", code(step), what_waits(waiting))
+                format!("{} does not wait for that. {meant}{}", code(&shorten(step, COMMAND)), what_waits(waiting))
             }
             Self::WhichOne { verb, waiting } => which_one(verb, waiting),
             Self::SettingsUnsound { fault } => format!(
@@ -324,6 +324,7 @@ fn of_execution(step: Option<&str>, refusal: &Refusal) -> String {
         Refusal::Held => "It is held already. `/unhold` lets it go on.".to_owned(),
         Refusal::NotHeld => "Nobody holds it.".to_owned(),
         Refusal::Repeated => "That was recorded before.".to_owned(),
+        Refusal::SaidSince { .. } => "You have said something else since, and your latest word counts.".to_owned(),
         Refusal::NothingToWithdraw => "There is nothing to take back.".to_owned(),
         Refusal::NoteRequired => {
             let step = step.unwrap_or("STEP");

@@ -371,6 +371,7 @@ fn each_refusal_says_why_and_what_next() {
         execution(Refusal::Ended { status: flowctl_core::execution::ExecutionStatus::Failed }),
         execution(Refusal::OtherCommit { said: "a".repeat(40), shown: "b".repeat(40) }),
         execution(Refusal::OtherCall { step: "triage".to_owned() }),
+        execution(Refusal::SaidSince { since: sample.now }),
         execution(Refusal::WrongAnswers { faults: faults.clone() }),
         Refused::WrittenBefore { step: "leads".to_owned(), since: sample.now, commit: Some("c".repeat(40)) },
         Refused::NothingWaits { what: "an approval" },

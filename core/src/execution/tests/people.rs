@@ -187,6 +187,32 @@ fn the_same_word_delivered_twice_is_recorded_once() {
 }
 
 #[test]
+fn an_older_word_of_a_person_that_came_late_took_the_place_of_their_latest() {
+    let mut world = World::start(&approval(""));
+    world.decides("ann", "ok", Approve).unwrap();
+    let Some(said) = world.execution.steps["ok"].decisions.first().cloned() else { panic!("recorded") };
+    let word = |kind, id: &str, decision, seconds| Signal::Decide {
+        step: "ok".to_owned(),
+        decision: Decision {
+            decision,
+            at: said.at.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap(),
+            source: Source { kind, id: id.to_owned(), url: None },
+            ..said.clone()
+        },
+    };
+    world.signal(word(SourceKind::Comment, "latest", Approve, 10)).unwrap();
+    for (kind, id) in [(SourceKind::Comment, "older"), (SourceKind::Review, "older review")] {
+        let since = said.at.saturating_add(jiff::SignedDuration::from_secs(10)).unwrap();
+        assert_eq!(world.signal(word(kind, id, Reject, 5)), Err(Refusal::SaidSince { since }));
+    }
+    // By another clock nobody can say which was first: then what came in last is.
+    world.signal(word(SourceKind::Review, "dismissed", Withdraw, 5)).unwrap();
+    world.signal(word(SourceKind::Comment, "again", Approve, 11)).unwrap();
+    world.signal(word(SourceKind::Web, "page", Reject, 5)).unwrap();
+    assert_eq!(world.picture(), "failed | ok:failed ship:skipped");
+}
+
+#[test]
 fn retrying_a_step_behind_a_cancelled_approval_made_of_cancelled_failed() {
     let cancel = || Signal::Cancel { actor: None, reason: "not now".to_owned() };
     let retry = |step: &str| Signal::Retry { actor: None, step: Some(step.to_owned()) };
