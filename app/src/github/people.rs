@@ -96,7 +96,16 @@ impl People<'_> {
         }
         let owners = self.code_owners(&pull_request.base.branch).await?;
         let names = files.iter().flat_map(|file| file.previous_filename.iter().chain([&file.filename]));
-        Ok(Owned::of(&owners, names.map(String::as_str)))
+        let owned = Owned::of(&owners, names.map(String::as_str));
+        match owners.faults().first() {
+            // Such a line may have been meant for what nobody seems to own: whoever may write must not count for that.
+            Some(fault) if owned.unowned > 0 => unknown(&format!(
+                "line {} of the CODEOWNERS file cannot be read ({}), and it may say who owns what nobody seems to own: \
+                 mend it on `{}`",
+                fault.line, fault.message, pull_request.base.branch
+            )),
+            _ => Ok(owned),
+        }
     }
 
     /// The CODEOWNERS file at the tip of a branch: the first one that is there, as GitHub looks for it.
@@ -189,11 +198,11 @@ impl People<'_> {
     ) -> Result<(), PeopleError> {
         let Some(subject) = &execution.subject else { return Ok(()) };
         let Some(number) = subject.number.filter(|_| subject.is_pull_request) else {
-            // Who asked for a deployment does not decide about it, nor does who wrote what is deployed.
-            if let Some(author) = &subject.author {
-                facts.is_author = author.is(person);
-                let commit = self.client.commit(self.repository, &subject.head_sha).await?;
-                facts.is_contributor = wrote(&commit, person, account.email.as_deref());
+            // Who asked for a deployment does not decide about it, nor does who wrote what is deployed, whoever asked.
+            facts.is_author = subject.author.as_ref().is_some_and(|author| author.is(person));
+            if subject.author.is_some() || execution.trigger.kind == "deployment" {
+                let commits = self.merged_by(&subject.head_sha).await?;
+                facts.is_contributor = commits.iter().any(|commit| wrote(commit, person, account.email.as_deref()));
             }
             return Ok(());
         };
@@ -210,6 +219,23 @@ impl People<'_> {
             facts.is_contributor = commits.iter().any(|commit| wrote(commit, person, account.email.as_deref()));
         }
         Ok(())
+    }
+
+    /// A commit, and those that it merged.
+    async fn merged_by(&self, sha: &str) -> Result<Vec<Commit>, PeopleError> {
+        let commit = self.client.commit(self.repository, sha).await?;
+        let mut commits = match commit.parents.as_slice() {
+            [first, merged @ ..] => {
+                let mut commits = Vec::new();
+                for merged in merged {
+                    commits.extend(self.client.commits_between(self.repository, &first.sha, &merged.sha).await?);
+                }
+                commits
+            }
+            [] => Vec::new(),
+        };
+        commits.push(commit);
+        Ok(commits)
     }
 }
 

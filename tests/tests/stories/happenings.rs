@@ -163,6 +163,22 @@ async fn who_asks_for_a_deployment_does_not_approve_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_wrote_what_a_merge_brought_approved_its_deployment() {
+    let stage = Stage::raise(&[("gate", &GATE.replace("{team: leads}", "{users: [alice, dave]}"))]).await;
+    stage.expect("POST", "actions/runs/*/deployment_protection_rule");
+    let number = stage.pull_request("feature");
+    let head = stage.hub.merge(REPOSITORY, "bob", number).unwrap();
+    let run = stage.hub.request_deployment(REPOSITORY, "bob", "production", "main").unwrap();
+    let asking = on_commit(&stage, &head, "gate", asks).await;
+    stage.hub.press("alice", asking.id, "approve").unwrap();
+    stage.hub.press("dave", asking.id, "approve").unwrap();
+    assert_eq!(judged(&stage, run).await.state.as_deref(), Some("approved"));
+    let decided: Vec<String> =
+        stage.audit().await.into_iter().filter(|entry| entry.starts_with("approval.decided")).collect();
+    assert_eq!(decided, ["approval.decided by dave"], "alice wrote what bob merged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_decides_any_more_about_a_run_that_was_cancelled() {
     let stage = Stage::raise(&[("gate", GATE)]).await;
     let head = stage.hub.branch(REPOSITORY, "main").unwrap();

@@ -83,3 +83,17 @@ async fn what_nobody_owns_needs_somebody_who_may_write_and_did_not_write_it() {
     assert_eq!(stage.comment(number, "/approve").by("dave").await, "🚀");
     stage.concluded(number, "guarded", "success").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_cannot_be_read_opened_the_question_to_whoever_may_write() {
+    let owners = [("CODEOWNERS", "/docs/ @dave\n* @octo-org/dba, @carol\n")];
+    let stage = Stage::raise_with(&[("guarded", GUARDED)], &owners).await;
+    let number = stage.pull_request_with("web", &[("web/a.ts", Some("x\n"))]);
+    stage.concluded(number, "guarded", "action_required").await;
+    let refused = stage.comment(number, "/approve").by("bob").await;
+    assert!(refused.contains("line 2 of the CODEOWNERS file cannot be read"), "{refused}");
+    // What is surely somebody's can be answered all the same.
+    let number = stage.pull_request_with("words", &[("docs/a.md", Some("x\n"))]);
+    stage.concluded(number, "guarded", "action_required").await;
+    assert_eq!(stage.comment(number, "/approve").by("dave").await, "🚀");
+}

@@ -122,6 +122,16 @@ pub struct Commit {
     /// What git itself says.
     #[serde(rename = "commit")]
     pub git: GitCommit,
+    /// The commits before it; a merge has several, of which the first is the branch that was merged into.
+    #[serde(default)]
+    pub parents: Vec<Parent>,
+}
+
+/// A commit before another one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Parent {
+    /// Its id.
+    pub sha: String,
 }
 
 /// What stands in the commit itself.
@@ -269,8 +279,21 @@ impl InstallationClient {
             return Ok(commits);
         }
         let pull_request = self.get_pull_request(repository, number).await?;
-        let range = format!("{}...{}", pull_request.base.sha, pull_request.head.sha);
-        let url = self.repository_url(repository, &["compare", &range])?;
+        self.commits_between(repository, &pull_request.base.sha, &pull_request.head.sha).await
+    }
+
+    /// The commits that one commit has and another does not, oldest first
+    /// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn commits_between(
+        &self,
+        repository: &RepositoryName,
+        base: &str,
+        head: &str,
+    ) -> Result<Vec<Commit>, GitHubError> {
+        let url = self.repository_url(repository, &["compare", &format!("{base}...{head}")])?;
         self.pages(url, |page: Comparison| page.commits).await
     }
 
