@@ -33,6 +33,7 @@ pub fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
 
 fn human(checks: &[Check]) -> String {
     let mut text = String::new();
+    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     for check in checks {
         let (style, word) = match check.outcome {
             Outcome::Ok => (GOOD, "ok"),
@@ -40,9 +41,9 @@ fn human(checks: &[Check]) -> String {
             Outcome::Fault => (ERROR, "fault"),
         };
         // Writing to a text cannot fail.
-        let _ = writeln!(text, "{style}{word:<8}{style:#}{:<10}{}", check.name, check.message);
+        let _ = writeln!(text, "{style}{word:<8}{style:#}{:<width$}  {}", check.name, check.message);
         if let Some(help) = &check.help {
-            let _ = writeln!(text, "{:18}{DIM}{help}{DIM:#}", "");
+            let _ = writeln!(text, "{:indent$}{DIM}{help}{DIM:#}", "", indent = 10 + width);
         }
     }
     text

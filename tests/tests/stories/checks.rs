@@ -131,3 +131,34 @@ async fn a_button_decides_only_about_what_its_page_had_room_to_show() {
     let decided = stage.audit().await.into_iter().filter(|entry| entry == "approval.decided by bob").count();
     assert_eq!(decided, shown);
 }
+
+/// Started by a word, as often as it is said.
+const GATE: &str = "
+name: gate
+version: 1
+triggers: [{comment: /gate}]
+steps:
+  - {id: leads, type: human_approval, title: Let it in?, approvers: {team: leads}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_waited_was_hidden_by_another_one_that_had_ended() {
+    let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect("POST", "check-runs");
+    let number = stage.pull_request("release-1.4");
+    for _ in 0..2 {
+        assert_eq!(stage.comment(number, "/gate").by("alice").await, "🚀");
+    }
+    let asks = |run: &CheckRun| run.conclusion.as_deref() == Some("action_required");
+    let both = || {
+        let asking: Vec<CheckRun> = stage.runs(number, "gate").into_iter().filter(asks).collect();
+        (asking.len() == 2).then_some(asking)
+    };
+    let asking = stage.eventually("both questions", both).await;
+    stage.hub.press("bob", asking[1].id, "approve").unwrap();
+    let last = || stage.runs(number, "gate").pop().filter(|run| run.external_id == asking[0].external_id && asks(run));
+    let open = stage.eventually("what is still open, behind what has ended", last).await;
+    assert_ne!(open.id, asking[0].id);
+    stage.hub.press("bob", open.id, "approve").unwrap();
+    stage.concluded(number, "gate", "success").await;
+}

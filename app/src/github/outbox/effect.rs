@@ -11,10 +11,10 @@ use crate::store::NewEffect;
 
 /// Lower goes first.
 pub mod priority {
-    /// A person waits for an answer to what they said.
-    pub const ANSWER: i16 = 0;
     /// People are asked for something.
-    pub const PROMPT: i16 = 10;
+    pub const PROMPT: i16 = 0;
+    /// A person waits for an answer to what they said: behind what others are asked, since anybody may say much.
+    pub const ANSWER: i16 = 10;
     /// An execution ended.
     pub const END: i16 = 20;
     /// A timeline moved on.
@@ -24,7 +24,7 @@ pub mod priority {
 
     /// Who waits for what has this priority.
     pub(in crate::github) fn urgency(priority: i16) -> Urgency {
-        if priority <= PROMPT { Urgency::People } else { Urgency::Timeline }
+        if priority <= ANSWER { Urgency::People } else { Urgency::Timeline }
     }
 }
 
@@ -128,7 +128,7 @@ pub struct Renewal {
 pub enum RenewedBecause {
     /// It has been open for so long that GitHub would call it stale.
     Old,
-    /// Somebody pressed *Re-run*.
+    /// Somebody pressed *Re-run*, or another run of its name lies over it.
     Asked,
 }
 

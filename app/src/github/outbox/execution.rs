@@ -53,8 +53,9 @@ pub(super) async fn sync(
     let commented = showing.comment(renew).await;
     let checked = showing.check(&desired, renew).await;
     let closed = showing.close_others(&desired).await;
+    let uncovered = showing.uncover_others(&desired).await;
     // What cannot be written must not keep the rest from being written, but it is not forgotten either.
-    commented.and(checked).and(closed)
+    commented.and(checked).and(closed).and(uncovered)
 }
 
 impl Showing<'_> {
@@ -286,6 +287,30 @@ impl Showing<'_> {
         Ok(())
     }
 
+    /// Of the runs of one name GitHub shows the last, and requires no other. Where this execution has ended, and another
+    /// one of its process is still open on the commit, the run of that one is opened anew.
+    async fn uncover_others(&self, desired: &Desired) -> Result<(), Failure> {
+        let number = self.execution.subject.as_ref().and_then(|subject| subject.number);
+        let (Some(number), Some(own), true) =
+            (number, last_on(&self.objects, &desired.head_sha), self.execution.status.is_final())
+        else {
+            return Ok(());
+        };
+        let Writing { outbox, effect: ClaimedEffect { tenant, installation_id, .. }, .. } = self.writing;
+        let (store, sender) = (&outbox.store, Sender { tenant: tenant.clone(), installation_id: *installation_id });
+        for other in store.executions_of(tenant, &self.execution.repository, Some(number), true).await? {
+            if other.process != self.execution.process {
+                continue;
+            }
+            let objects = store.github_objects(tenant, other.id).await?;
+            let Some(covered) = last_on(&objects, &desired.head_sha).filter(|row| row.id < own.id) else { continue };
+            let renew = Some(Renewal { run: covered.id, why: RenewedBecause::Asked });
+            let anew = Effect::SyncExecution { execution: other.id, renew }.queued(&sender, priority::PROMPT, self.now);
+            store.add_effects(vec![anew]).await?;
+        }
+        Ok(())
+    }
+
     fn next_seq(&self) -> u32 {
         self.objects.check_runs.iter().map(|row| row.seq).max().unwrap_or(0) + 1
     }
@@ -305,6 +330,11 @@ impl Showing<'_> {
         crash_point("effect.recorded");
         Ok(())
     }
+}
+
+/// The last run of an execution on a commit.
+fn last_on<'o>(objects: &'o GitHubObjects, head_sha: &str) -> Option<&'o CheckRunRow> {
+    objects.check_runs.iter().rev().find(|row| row.head_sha == head_sha)
 }
 
 /// Our comment with this marker, where an earlier attempt has written one.
