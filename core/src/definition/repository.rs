@@ -492,6 +492,7 @@ fn amended<T>(
         document.amend(&meant);
         read = decode(document, root, structure);
         slips::unindented(document, structure);
+        slips::of_another_type(document, &meant, structure, &mut told);
         // What a step of another type would have needed nobody knows.
         let owners = document.mappings().filter(|step| step.get("type").is_some_and(|it| meant.contains_key(&it.id())));
         let guessed: BTreeSet<NodeId> = owners.map(|step| step.id()).collect();
@@ -500,6 +501,7 @@ fn amended<T>(
         });
     }
     structure.extend(told);
+    slips::instead(document, structure);
     structure.sort_by_key(|fault| fault.span);
     read
 }

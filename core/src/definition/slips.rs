@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, closest, meant_key};
+use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, meant_key, meant_word};
 
 /// How often a file is read anew after slips were found: behind a misspelt `type` there are other keys to look at.
 pub(super) const MAX_READINGS: usize = 4;
@@ -19,7 +19,7 @@ pub(super) fn of(document: &Document, faults: &[SchemaFault]) -> BTreeMap<NodeId
             }
             SchemaFaultKind::NotOneOf { allowed } => {
                 let written = document.node(fault.node).as_text();
-                let word = written.and_then(|written| closest(written, allowed.iter().map(String::as_str)));
+                let word = written.and_then(|written| meant_word(written, allowed.iter().map(String::as_str)));
                 meant.extend(word.map(|word| (fault.node, word.to_owned())));
             }
             _ => {}
@@ -39,6 +39,60 @@ fn meant_keys(mapping: Node<'_>, unknown: &BTreeMap<NodeId, &[String]>, meant: &
         if let Some(word) = meant_key(key.as_str().unwrap_or_default(), free) {
             taken.insert(word);
             meant.entry(key.id()).or_insert_with(|| word.to_owned());
+        }
+    }
+}
+
+/// A value that is of another type than the key takes that was meant belongs to the slip: it is told with the key, and what
+/// was meant may not be as simple as another spelling.
+pub(super) fn of_another_type(
+    document: &Document,
+    meant: &BTreeMap<NodeId, String>,
+    faults: &mut Vec<SchemaFault>,
+    told: &mut [SchemaFault],
+) {
+    let entries = document.mappings().flat_map(|mapping| mapping.entries().collect::<Vec<_>>());
+    let amended = entries.filter(|(key, _)| meant.contains_key(&key.id()));
+    let key_of: BTreeMap<NodeId, NodeId> = amended.map(|(key, value)| (value.id(), key.id())).collect();
+    let mut slips: BTreeMap<NodeId, &mut SchemaFault> = told.iter_mut().map(|slip| (slip.node, slip)).collect();
+    faults.retain(|fault| {
+        let SchemaFaultKind::WrongType { expected, .. } = &fault.kind else { return true };
+        let Some(key) = key_of.get(&fault.node) else { return true };
+        let (Some(slip), Some(word)) = (slips.get_mut(key), meant.get(key)) else { return true };
+        let example = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        slip.help = Some(format!("did you mean `{word}`? It takes {expected}{example}"));
+        false
+    });
+}
+
+/// A mapping that has one key which nobody knows and lacks one that it needs: the one stands for the other, and is told.
+pub(super) fn instead(document: &Document, faults: &mut Vec<SchemaFault>) {
+    let mut missing: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
+    for fault in faults.iter() {
+        if let SchemaFaultKind::MissingKey { key } = &fault.kind {
+            missing.entry(fault.node).or_default().push(key.clone());
+        }
+    }
+    let foreign: BTreeSet<NodeId> = faults.iter().filter(|fault| fault.is_foreign_key()).map(|it| it.node).collect();
+    if missing.is_empty() || foreign.is_empty() {
+        return;
+    }
+    let mut stands_for: BTreeMap<NodeId, (NodeId, String)> = BTreeMap::new();
+    for mapping in document.mappings() {
+        let mut keys = mapping.entries().map(|(key, _)| key.id()).filter(|key| foreign.contains(key));
+        if let (Some([needed]), Some(key), None) =
+            (missing.get(&mapping.id()).map(Vec::as_slice), keys.next(), keys.next())
+        {
+            stands_for.insert(key, (mapping.id(), needed.clone()));
+        }
+    }
+    let told_by_key: BTreeSet<NodeId> = stands_for.values().map(|(mapping, _)| *mapping).collect();
+    faults.retain(|fault| {
+        !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) || !told_by_key.contains(&fault.node)
+    });
+    for fault in faults.iter_mut().filter(|fault| fault.is_foreign_key()) {
+        if let Some((_, needed)) = stands_for.get(&fault.node) {
+            fault.help = Some(format!("`{needed}` is missing: was it meant?"));
         }
     }
 }

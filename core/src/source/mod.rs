@@ -38,7 +38,7 @@ pub use spanned::Spanned;
 pub use view::{to_json, to_json_without};
 pub use within::ScalarMap;
 pub use words::closest;
-pub(crate) use words::{MAX_KNOWN, MAX_MISSPELT, Misspelt, meant_key};
+pub(crate) use words::{MAX_KNOWN, MAX_MISSPELT, Misspelt, meant_key, meant_word};
 
 #[cfg(test)]
 mod tests;

@@ -134,6 +134,30 @@ pub(crate) fn meant_key<'a>(written: &str, known: impl Iterator<Item = &'a str> 
     same.iter().find_map(|same| known.clone().find(|known| known == same)).or_else(|| closest(written, known))
 }
 
+/// Names of kinds of values in other languages, and what says the same here or in JSON Schema.
+const KINDS: [(&str, &[&str]); 14] = [
+    ("text", &["string"]),
+    ("str", &["string"]),
+    ("int", &["integer"]),
+    ("float", &["number"]),
+    ("double", &["number"]),
+    ("decimal", &["number"]),
+    ("bool", &["boolean"]),
+    ("datetime", &["date"]),
+    ("array", &["list"]),
+    ("list", &["array"]),
+    ("map", &["object"]),
+    ("mapping", &["object"]),
+    ("dict", &["object"]),
+    ("hash", &["object"]),
+];
+
+/// Which of the allowed words somebody may have meant: one that other languages call so, or the closest.
+pub(crate) fn meant_word<'a>(written: &str, allowed: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let same = KINDS.iter().find(|(word, _)| *word == written).map(|(_, same)| *same).unwrap_or_default();
+    same.iter().find_map(|same| allowed.clone().find(|word| word == same)).or_else(|| closest(written, allowed))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -152,6 +176,24 @@ mod tests {
         ] {
             assert_eq!(meant_key(written, known.into_iter()), expected, "{written}");
         }
+    }
+
+    #[test]
+    fn kinds_of_values_by_their_names_elsewhere() {
+        let fields = ["string", "integer", "number", "boolean", "date", "list", "object"];
+        for (written, expected) in [
+            ("text", Some("string")),
+            ("int", Some("integer")),
+            ("float", Some("number")),
+            ("array", Some("list")),
+            ("dict", Some("object")),
+            ("strin", Some("string")),
+            ("email", None),
+        ] {
+            assert_eq!(meant_word(written, fields.into_iter()), expected, "{written}");
+        }
+        assert_eq!(meant_word("list", ["array", "object"].into_iter()), Some("array"));
+        assert_eq!(meant_word("text", ["never", "always"].into_iter()), None);
     }
 
     #[test]

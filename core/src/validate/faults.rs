@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use super::edit;
 use super::finding::Applicability;
 use super::reference::ProblemKind;
-use super::rule::Findings;
+use super::rule::{Findings, Rule};
 use super::rules::{invalid_json, not_utf_8};
-use super::scope::Scope;
+use super::scope::{ProcessScope, Scope};
+use super::suppression::silenced;
 use crate::definition::repository::File;
+use crate::definition::schema::MAX_STEPS;
+use crate::definition::step::RunOn;
 use crate::source::{FaultKind, Node, SchemaFault, SchemaFaultKind, Span};
 
 /// Tells the faults of parsing that are of a rule's kind.
@@ -61,6 +64,56 @@ pub(super) fn tell_structure(scope: &Scope<'_>, findings: &mut Findings, is_ours
     }
 }
 
+/// Whether a mapping has a key of which nobody can say what was meant: what the mapping lacks may be said by that.
+pub(super) fn has_foreign_key(file: &File, mapping: Node<'_>) -> bool {
+    // They are in the order of the text.
+    let at = |span: Span| &file.structure[file.structure.partition_point(|fault| fault.span < span)..];
+    mapping.entries().any(|(key, _)| {
+        let (id, span) = (key.id(), key.pointing_span());
+        let mut faults = at(span).iter().take_while(|fault| fault.span == span);
+        faults.any(|fault| fault.node == id && fault.is_foreign_key())
+    })
+}
+
+/// Something that must be given and that several places of one file leave out. It is told once: whoever made it necessary did
+/// it to all of them.
+pub(super) struct LeftOut<'r> {
+    pub(super) file: &'r File,
+    pub(super) help: String,
+    /// Where it is said that it must be given.
+    pub(super) declared: Vec<(&'r File, Span)>,
+    pub(super) places: Vec<Span>,
+}
+
+/// Most places that are shown beside the first.
+const MAX_PLACES: usize = 10;
+
+impl LeftOut<'_> {
+    /// Tells it at its first place. What nobody hears of at its place is told for itself, and nothing with it.
+    pub(super) fn tell(&self, rule: &Rule, message: &str, findings: &mut Findings) {
+        let silenced = if self.places.len() > 1 { silenced(self.file) } else { BTreeSet::new() };
+        let is_heard = |place: &Span| {
+            let line = self.file.source.range(*place).start.line;
+            ![rule.code, rule.name].iter().any(|name| silenced.contains(&(line, (*name).to_owned())))
+        };
+        let (heard, others): (Vec<Span>, Vec<Span>) = self.places.iter().partition(|place| is_heard(place));
+        others.iter().for_each(|place| self.tell_at(&[*place], message, findings));
+        self.tell_at(&heard, message, findings);
+    }
+
+    fn tell_at(&self, places: &[Span], message: &str, findings: &mut Findings) {
+        let Some((first, others)) = places.split_first() else { return };
+        let finding = findings.add(self.file, *first, message);
+        finding.help(self.help.as_str());
+        for (file, span) in &self.declared {
+            finding.also(file, *span, "declared here");
+        }
+        for place in others.iter().take(MAX_PLACES) {
+            finding.also(self.file, *place, "it is missing here too");
+        }
+    }
+}
+
 /// A number or a boolean that quotes make a text of, where one of those is wanted.
 fn without_quotes(fault: &SchemaFault, node: Node<'_>) -> Option<(Span, String)> {
     let SchemaFaultKind::WrongType { expected, .. } = &fault.kind else { return None };
@@ -84,12 +137,23 @@ fn without_repetition(file: &File, list: Node<'_>, fault: &SchemaFault) -> Optio
     edit::of_item(&file.source, again.outer_span()).map(|span| (span, String::new()))
 }
 
+/// The steps that others name as their compensation and that do not say that they are one, which is told of those: what they
+/// read they may read as compensations.
+fn told_as_compensations(process: &ProcessScope<'_>) -> Vec<Span> {
+    let named = process.steps().filter_map(|step| process.process.step(step.compensate_with.as_ref()?.as_str()));
+    let unmarked = named.filter(|step| step.run_on != RunOn::Compensation).take(MAX_STEPS);
+    unmarked.map(|step| process.node(step).outer_span()).collect()
+}
+
 /// Tells the problems of one kind with what expressions read and do.
 pub(super) fn tell_problems(scope: &Scope<'_>, findings: &mut Findings, kind: ProblemKind) {
     let of_processes = scope.processes.iter().map(|process| (process.file, &process.problems, Some(process)));
     let of_prompts = scope.prompts.iter().map(|(file, problems)| (&**file, problems, None));
     for (file, problems, process) in of_processes.chain(of_prompts) {
-        for problem in problems.iter().filter(|problem| problem.kind == kind) {
+        let is_read_early = kind == ProblemKind::NotBefore && problems.iter().any(|problem| problem.kind == kind);
+        let told = process.filter(|_| is_read_early).map(told_as_compensations).unwrap_or_default();
+        let is_told = |span: Span| told.iter().any(|step| step.contains(span));
+        for problem in problems.iter().filter(|problem| problem.kind == kind && !is_told(problem.span)) {
             let places = match process.filter(|_| kind == ProblemKind::UnknownStep) {
                 Some(process) => process.other_places(file.source.slice(problem.span), problem.span),
                 None => Some(problem.also.as_slice()),

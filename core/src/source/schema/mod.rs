@@ -107,6 +107,14 @@ pub struct SchemaFault {
     pub help: Option<String>,
 }
 
+impl SchemaFault {
+    /// Whether it is a key that nobody knows, and of which nobody can say what was meant.
+    pub fn is_foreign_key(&self) -> bool {
+        let is_guessed = self.help.as_deref().is_some_and(|help| help.starts_with("did you mean"));
+        matches!(self.kind, SchemaFaultKind::UnknownKey { .. }) && !is_guessed
+    }
+}
+
 impl Schema {
     /// Compiles a schema as it is. Formats are checked; nothing is fetched.
     ///

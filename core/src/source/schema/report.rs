@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::arena::{Document, NodeId};
 use super::super::node::{Kind as Shape, Node};
 use super::super::scalar::{Resolved, ScalarStyle, resolve};
-use super::super::words::{alternatives, closest, describe, meant_key, quoted};
+use super::super::words::{alternatives, describe, meant_key, meant_word, quoted};
 use super::{SchemaError, SchemaFault, SchemaFaultKind};
 
 /// Most faults of one check; more would only hide the first ones.
@@ -144,7 +144,7 @@ impl<'a> Report<'a> {
             return Self::at(node, path, kind, format!("expected {shown}, found {}", describe(node)));
         };
         let mut fault = Self::at(node, path, kind, format!("{} is none of the allowed values", quoted(written)));
-        fault.help = Some(match closest(written, words.iter().map(String::as_str)) {
+        fault.help = Some(match meant_word(written, words.iter().map(String::as_str)) {
             _ if written.contains("{{") => format!("it cannot be computed; write {shown}"),
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("allowed: {shown}"),
@@ -174,9 +174,11 @@ impl<'a> Report<'a> {
         let (fault, message) = match kind {
             Kind::Type { kind } => {
                 let mut fault = Self::wrong_type(node, path, &type_words(kind));
-                fault.help = self
-                    .example(error)
+                fault.help = about_unit(node, self.example_text(error))
+                    .or_else(|| self.example(error))
+                    .or_else(|| about_yes_and_no(node, kind))
                     .or_else(|| about_quotes(node, kind))
+                    .or_else(|| about_one_item(node, kind))
                     .or_else(|| self.about_brackets(error, node));
                 return fault;
             }
@@ -219,9 +221,18 @@ impl<'a> Report<'a> {
     }
 
     /// The first of the examples of the schema that an error comes from.
-    fn example(&self, error: &ValidationError<'_>) -> Option<String> {
+    fn first_example(&self, error: &ValidationError<'_>) -> Option<&'a Value> {
         let schema = parent(error.schema_path().as_str()).and_then(|pointer| self.schema.pointer(pointer))?;
-        let example = schema.get("examples")?.get(0)?;
+        schema.get("examples")?.get(0)
+    }
+
+    fn example_text(&self, error: &ValidationError<'_>) -> Option<&'a str> {
+        self.first_example(error).and_then(Value::as_str)
+    }
+
+    /// To write something like that example.
+    fn example(&self, error: &ValidationError<'_>) -> Option<String> {
+        let example = self.first_example(error)?;
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let example = match example.as_object() {
             Some(keys) => {
@@ -314,6 +325,36 @@ fn about_spelling(node: Node<'_>, pattern: &str) -> Option<String> {
     let small = text.to_lowercase();
     let meant = [small.clone(), format!("/{small}")].into_iter().find(|meant| pattern.is_match(meant))?;
     Some(format!("write `{meant}`"))
+}
+
+/// A bare number where a length of time is wanted, as the example shows one.
+fn about_unit(node: Node<'_>, example: Option<&str>) -> Option<String> {
+    let Some(Resolved::Integer(number)) = node.resolved() else { return None };
+    let unit = example?.trim_start_matches(|c: char| c.is_ascii_digit());
+    matches!(unit, "s" | "m" | "h" | "d")
+        .then(|| format!("write it with a unit: `{number}s`, `{number}m` or `{number}h`"))
+}
+
+/// `yes` and `no`, which are texts here (YAML 1.2, 10.3.2).
+fn about_yes_and_no(node: Node<'_>, expected: &TypeKind) -> Option<String> {
+    let takes = match expected {
+        TypeKind::Single(single) => *single == JsonType::Boolean,
+        TypeKind::Multiple(set) => set.contains(JsonType::Boolean),
+    };
+    let meant = match node.as_text()?.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "y" => "true",
+        "no" | "off" | "n" => "false",
+        _ => return None,
+    };
+    takes.then(|| format!("write `{meant}`"))
+}
+
+/// A list of one text where the text itself is wanted.
+fn about_one_item(list: Node<'_>, expected: &TypeKind) -> Option<String> {
+    let mut items = list.items()?;
+    let (item, None) = (items.next()?.as_text()?, items.next()) else { return None };
+    let is_plain = !item.is_empty() && item.len() <= 60 && !item.contains(['\n', '`']);
+    (is_plain && matches!(expected, TypeKind::Single(JsonType::String))).then(|| format!("write `{item}`"))
 }
 
 /// What to do about quotes that are missing or too many.

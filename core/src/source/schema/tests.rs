@@ -66,13 +66,13 @@ fn each_mistake_is_told_once_where_it_is() {
     "steps" (/steps): expected a list, found nothing
     "#);
     insta::assert_snapshot!(of("name: [a]\nsteps: {a: 1}\n"), @r#"
-    "[a]" (/name): expected text, found a list
+    "[a]" (/name): expected text, found a list | write `a`
     "{a: 1}" (/steps): expected a list, found a mapping | begin each entry with `- `
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nversion: \"1\"\nstatus: publishd\ntimeout: 5\nratio: 1\n"), @r#"
     "1" (/version): expected a whole number, found the text `1` | write it without quotes: 1
     "publishd" (/status): `publishd` is none of the allowed values | did you mean `published`?
-    "5" (/timeout): expected text, found the number 5 | write for example `5m`
+    "5" (/timeout): expected text, found the number 5 | write it with a unit: `5s`, `5m` or `5h`
     "1" (/ratio): the number 1 is not less than 1
     "#);
     insta::assert_snapshot!(of("name: a\nsteps: []\nversion: 0\nlabels: []\nmail: nobody\ncode: y\n"), @r#"
@@ -181,7 +181,7 @@ fn forms_told_apart_by_their_keys_or_types() {
     insta::assert_snapshot!(of("{users: [a], team: b}"), @r#""team" (): only one of `users` and `team` can stand here"#);
     insta::assert_snapshot!(of("{user: [a]}"), @r#""user" (): unknown key `user` | did you mean `users`?"#);
     insta::assert_snapshot!(of("{count: 1}"), @r#""count" (): one of the keys `users` or `team` is missing"#);
-    insta::assert_snapshot!(of("{team: [a]}"), @r#""[a]" (/team): expected text, found a list"#);
+    insta::assert_snapshot!(of("{team: [a]}"), @r#""[a]" (/team): expected text, found a list | write `a`"#);
     insta::assert_snapshot!(of("[a]"), @r#""[a]" (): expected a mapping, found a list"#);
     let templated = json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "\\{\\{"}]});
     insta::assert_snapshot!(shown(&templated, "abc"), @r#""abc" (): expected a whole number, found the text `abc`"#);

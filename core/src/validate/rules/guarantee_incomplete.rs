@@ -1,5 +1,6 @@
 //! A guarantee that is not whole, or two in one.
 
+use super::super::faults::has_foreign_key;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
@@ -63,13 +64,16 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 fn tell(file: &File, guarantee: Node<'_>, findings: &mut Findings) {
     let mut given: Vec<_> = FORMS.iter().filter_map(|form| Some((form, guarantee.key_node(form.0)?))).collect();
     given.sort_by_key(|(_, key)| key.span());
+    let may_be_said = has_foreign_key(file, guarantee);
     match given.as_slice() {
+        [] if may_be_said => {}
         [] => {
             let message = "one of `every_path_to`, `no_data_from`, `ends_within` or `at_most` is missing";
             findings.add(file, guarantee.pointing_span(), message);
         }
         [((form, needed, allowed), key)] => {
             if let Some(needed) = needed
+                .filter(|_| !may_be_said)
                 .filter(|needed| guarantee.get(needed).is_none_or(|value| value.is_empty() && value.items().is_some()))
             {
                 findings.add(file, key.span(), format!("`{form}` needs `{needed}`"));

@@ -1,11 +1,13 @@
 //! Inputs in a test that the process does not take.
 
+use super::super::faults::LeftOut;
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::each_case;
 use crate::definition::field::schema_of_fields;
-use crate::source::{Kind, Node, Schema};
+use crate::source::{Kind, Node, Schema, SchemaFaultKind, Span};
+use indexmap::IndexMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -108,6 +110,7 @@ cases:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let mut missing: IndexMap<(&str, &str), LeftOut<'_>> = IndexMap::new();
     each_case(scope, &mut |file, process, case| {
         let declared = &process.scope.process.header.inputs;
         let root = process.scope.file.document.node(process.scope.process.node);
@@ -115,6 +118,16 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
         if root.get("inputs").map_or(0, Node::len) != declared.len() {
             return;
         }
+        let mut lacks = |name: &str, place: Span| {
+            let Some((name, _)) = declared.get_key_value(name) else { return };
+            let known = missing.entry((file.source.path(), name.as_str())).or_insert_with(|| LeftOut {
+                file,
+                help: "give it in `inputs`".to_owned(),
+                declared: vec![(process.scope.file, name.span)],
+                places: Vec::new(),
+            });
+            known.places.push(place);
+        };
         if let Some(inputs) = case.get("inputs").filter(|inputs| !inputs.is_null()) {
             // That these are no inputs at all is told of the file.
             if inputs.kind() != Kind::Mapping {
@@ -122,14 +135,19 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
             let Ok(schema) = Schema::compile(&schema_of_fields(declared)) else { return };
             for fault in schema.check(&file.document, inputs.id()) {
-                let message = format!("the process does not take this: {}", fault.message);
-                findings.add(file, fault.span, message).maybe_help(fault.help);
+                match &fault.kind {
+                    SchemaFaultKind::MissingKey { key } if fault.path.is_empty() => lacks(key, fault.span),
+                    _ => {
+                        let message = format!("the process does not take this: {}", fault.message);
+                        findings.add(file, fault.span, message).maybe_help(fault.help);
+                    }
+                }
             }
         } else if let Some((name, _)) = declared.iter().find(|(_, field)| field.required && field.default.is_none()) {
-            let place = case.get("name").unwrap_or(case);
-            let message = format!("the process needs the input `{}`", name.value);
-            let finding = findings.add(file, place.span(), message);
-            finding.help("give it in `inputs`").also(process.scope.file, name.span, "declared here");
+            lacks(name.as_str(), case.get("name").unwrap_or(case).span());
         }
     });
+    for ((_, name), missing) in &missing {
+        missing.tell(&RULE, &format!("the process needs the input `{name}`"), findings);
+    }
 }

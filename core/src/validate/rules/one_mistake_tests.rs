@@ -320,3 +320,201 @@ fn a_word_that_is_nearly_as_expected_is_written_out() {
     "#
     );
 }
+
+/// Code and text of each finding in a process with these steps and more keys, and what is said to do.
+fn helped(steps: &str, more: &str) -> Vec<String> {
+    let text = format!("name: a\nversion: 1\nsteps:\n{steps}{more}");
+    let told = findings(&[("processes/a.yaml", &text)]);
+    let line = |one: &Finding| {
+        let place = text.get(one.span.range()).unwrap_or_default();
+        format!("{} {place}: {}", one.code, one.help.as_deref().unwrap_or_default())
+    };
+    told.iter().map(line).collect()
+}
+
+#[test]
+fn a_key_nearly_another_that_takes_something_else_is_told_once() {
+    let asks = |approvers: &str| helped(&format!("  - {{id: s, type: human_approval, approvers: {approvers}}}\n"), "");
+    insta::assert_debug_snapshot!(
+        [
+            asks("{teams: [qa]}"),
+            asks("{user: bob}"),
+            asks("{any: [{teams: [qa]}, {team: ops}], count: 2}"),
+            helped("  - {id: s, type: set, values: {v: 1}, timout: [5m]}\n", ""),
+        ],
+        @r#"
+    [
+        [
+            "FLOW010 teams: did you mean `team`? It takes text; write `qa`",
+        ],
+        [
+            "FLOW010 user: did you mean `users`? It takes a list; write `[bob]`",
+        ],
+        [
+            "FLOW010 teams: did you mean `team`? It takes text; write `qa`",
+        ],
+        [
+            "FLOW010 timout: did you mean `timeout`? It takes text; write for example `30s`",
+        ],
+    ]
+    "#
+    );
+}
+
+#[test]
+fn a_key_that_nobody_knows_stands_for_the_one_that_is_missing() {
+    let approval = "  - {id: s, type: human_approval, approvers: {team: qa}}\n";
+    let guarantee = |text: &str| helped(approval, &format!("guarantees:\n  - {text}\n"));
+    insta::assert_debug_snapshot!(
+        [
+            helped("  - {id: s, type: workflow, file: release.yml}\n", ""),
+            helped("  - {id: s, type: wait, seconds: 3}\n", ""),
+            guarantee("{every_path_to: s, through: s}"),
+            guarantee("{path: s, passes: s}"),
+            guarantee("{ends: 1d}"),
+            guarantee("{no_data_from: trigger, into: [s]}"),
+            guarantee("{no_data_from: trigger, to: [s], unless: {approved_by: {team: qa}}}"),
+        ],
+        @r#"
+    [
+        [
+            "FLOW010 file: `workflow` is missing: was it meant?",
+        ],
+        [
+            "FLOW010 seconds: known here: `id`, `type`, `name`, `depends_on`, `join`, `when`, `run_on`, `timeout`, `retry`, `on_failure`, `compensate_with`, `for` …",
+        ],
+        [
+            "FLOW010 through: known here: `every_path_to`, `passes`, `no_data_from`, `to`, `unless`, `ends_within` and `at_most`",
+        ],
+        [
+            "FLOW010 path: known here: `every_path_to`, `passes`, `no_data_from`, `to`, `unless`, `ends_within` and `at_most`",
+        ],
+        [
+            "FLOW010 ends: known here: `every_path_to`, `passes`, `no_data_from`, `to`, `unless`, `ends_within` and `at_most`",
+        ],
+        [
+            "FLOW010 into: known here: `every_path_to`, `passes`, `no_data_from`, `to`, `unless`, `ends_within` and `at_most`",
+        ],
+        [
+            "FLOW010 approved_by: `reviewed_by` is missing: was it meant?",
+        ],
+    ]
+    "#
+    );
+    // What is missed beside a slip of the pen is missed nevertheless.
+    let told = helped("  - {id: s, type: workflow, nmae: release.yml}\n", "");
+    assert_eq!(told.iter().map(|line| &line[..7]).collect::<Vec<_>>(), ["FLOW011", "FLOW010"], "{told:?}");
+}
+
+#[test]
+fn a_compensation_that_does_not_say_so_is_told_where_it_is_named() {
+    let process = |run_on: &str| {
+        format!(
+            "name: a\nversion: 1\nsteps:\n  - {{id: ship, type: workflow, workflow: ship.yml, compensate_with: undo}}\n  - {{id: undo, type: workflow, workflow: undo.yml{run_on}, inputs: {{run: \"{{{{ steps.ship.output.run_id }}}}\"}}}}\n"
+        )
+    };
+    let told = |run_on: &str| found(&[("processes/a.yaml", &process(run_on))]);
+    assert_eq!(told(""), ["FLOW107 .flow/processes/a.yaml undo"]);
+    assert_eq!(told(", run_on: compensation"), NONE);
+}
+
+#[test]
+fn what_people_write_from_habit_is_answered_with_what_to_write() {
+    let approval =
+        |fields: &str| helped(&format!("  - {{id: s, type: human_approval, approvers: {{team: qa}}, {fields}}}\n"), "");
+    let form = |kind: &str| helped(&format!("  - {{id: s, type: form, fields: {{a: {{type: {kind}}}}}}}\n"), "");
+    insta::assert_debug_snapshot!(
+        [
+            approval("timeout: 24"),
+            approval("allow_author: no"),
+            approval("allow_author: Yes"),
+            helped("  - {id: s, type: human_approval, approvers: {team: [qa]}}\n", ""),
+            helped("  - {id: s, type: human_approval, approvers: {team: [qa, ops]}}\n", ""),
+            helped("  - {id: s, type: api_call, url: 'https://x.example', retry: {jitter: off}}\n", ""),
+            form("text"),
+            form("int"),
+            form("array"),
+        ],
+        @r#"
+    [
+        [
+            "FLOW013 24: write it with a unit: `24s`, `24m` or `24h`",
+        ],
+        [
+            "FLOW013 no: write `false`",
+        ],
+        [
+            "FLOW013 Yes: write `true`",
+        ],
+        [
+            "FLOW013 [qa]: write `qa`",
+        ],
+        [
+            "FLOW013 [qa, ops]: ",
+        ],
+        [
+            "FLOW013 off: write `false`",
+        ],
+        [
+            "FLOW014 text: did you mean `string`?",
+        ],
+        [
+            "FLOW014 int: did you mean `integer`?",
+        ],
+        [
+            "FLOW014 array: did you mean `list`?",
+        ],
+    ]
+    "#
+    );
+}
+
+#[test]
+fn a_stub_that_its_step_refuses_is_right_where_the_case_shows_that() {
+    let process = "name: a\nversion: 1\nsteps:\n  - {id: call, type: api_call, url: https://x.example, on_failure: continue, expect: {schema: {type: object, required: [id]}}}\n  - {id: other, type: api_call, depends_on: call, url: https://x.example}\n";
+    let told = |expect: &str| {
+        let test = format!(
+            "process: a\ncases:\n  - name: x\n    stubs: {{call: {{output: {{body: {{}}}}}}}}\n    expect: {expect}\n"
+        );
+        found(&[("processes/a.yaml", process), ("tests/a.yaml", &test)])
+    };
+    for shown in [
+        "{steps: {call: {status: failed}}}",
+        "{status: completed, steps: {call: {error: id}}}",
+        "{status: failed}",
+        "{error: id}",
+    ] {
+        assert_eq!(told(shown), NONE, "{shown}");
+    }
+    for other in ["{status: completed}", "{status: failed, steps: {other: {status: failed}}}"] {
+        assert_eq!(told(other), ["FLOW423 .flow/tests/a.yaml body"], "{other}");
+    }
+}
+
+#[test]
+fn an_input_made_required_is_told_once_in_each_file_that_leaves_it_out() {
+    let child = "name: child\nversion: 1\ninputs: {who: {type: string, required: true}}\nsteps:\n  - {id: s, type: set, values: {v: \"{{ inputs.who }}\"}}\n";
+    let parent = "name: parent\nversion: 1\nsteps:\n  - {id: one, type: process, process: child}\n  - {id: two, type: foreach, items: [1], steps: [{id: in, type: process, process: child, inputs: {}}]}\n  - {id: three, type: process, process: child, inputs: {who: ann}}\n";
+    let test = "process: child\ncases:\n  - {name: first, expect: {status: completed}}\n  - {name: second, inputs: {}, expect: {status: completed}}\n  - {name: third, inputs: {who: ann}, expect: {status: completed}}\n";
+    let files = [("processes/child.yaml", child), ("processes/parent.yaml", parent), ("tests/child.yaml", test)];
+    assert_eq!(found(&files), ["FLOW411 .flow/processes/parent.yaml process", "FLOW425 .flow/tests/child.yaml first"]);
+    let also: Vec<Vec<String>> = findings(&files)
+        .iter()
+        .map(|one| one.related.iter().map(|other| format!("{} {}", other.path, other.message)).collect())
+        .collect();
+    assert_eq!(
+        also,
+        [
+            [".flow/processes/child.yaml declared here", ".flow/processes/parent.yaml it is missing here too"],
+            [".flow/processes/child.yaml declared here", ".flow/tests/child.yaml it is missing here too"],
+        ]
+    );
+}
+
+#[test]
+fn an_input_that_is_left_out_on_purpose_in_one_place_is_told_at_the_others() {
+    let child = "name: child\nversion: 1\ninputs: {who: {type: string, required: true}}\nsteps:\n  - {id: s, type: set, values: {v: \"{{ inputs.who }}\"}}\n";
+    let parent = "name: parent\nversion: 1\nsteps:\n  - {id: one, type: process, process: child}  # flowctl: ignore[FLOW411] it never runs\n  - {id: two, type: process, process: child, inputs: {}}\n";
+    let files = [("processes/child.yaml", child), ("processes/parent.yaml", parent)];
+    assert_eq!(found(&files), ["FLOW411 .flow/processes/parent.yaml inputs"]);
+}

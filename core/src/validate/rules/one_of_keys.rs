@@ -1,5 +1,6 @@
 //! Keys of which exactly one must be given.
 
+use super::super::faults::has_foreign_key;
 use super::super::finding::Severity;
 use super::super::reference::listed;
 use super::super::rule::{Findings, Rule};
@@ -81,7 +82,7 @@ fn tell(
     let mut given: Vec<Node<'_>> = keys.iter().filter_map(|key| mapping.key_node(key)).collect();
     given.sort_by_key(|key| key.span());
     match given.as_slice() {
-        [] if needed => {
+        [] if needed && !has_foreign_key(file, mapping) => {
             findings.add(file, place, format!("one of {} is missing", listed(keys).replace(" and ", " or ")));
         }
         [first, second, ..] if !together => {

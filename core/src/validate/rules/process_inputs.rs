@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::super::faults::LeftOut;
 use super::super::finding::Severity;
-use super::super::given::Declared;
+use super::super::given::{Declared, Gap};
 use super::super::rule::{Findings, Rule};
 use super::super::scope::{ProcessScope, Scope};
 use super::super::text::has_markup;
 use crate::definition::Fields;
-use crate::definition::Step;
-use crate::definition::repository::File;
 use crate::definition::step::StepKind;
 use crate::definition::step::SubProcess;
 use crate::source::{Kind, Node, Schema};
+use indexmap::IndexMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -70,6 +70,7 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     // What is declared is looked at once, however many steps call it.
     let mut children: BTreeMap<&str, Declared<'_>> = BTreeMap::new();
+    let mut missing: IndexMap<(&str, String), LeftOut<'_>> = IndexMap::new();
     for process in &scope.processes {
         for step in process.steps() {
             let StepKind::Process(call) = &step.kind else { continue };
@@ -83,37 +84,41 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let inputs = &child.header.inputs;
             if written == inputs.len() {
                 let declared = children.entry(call.process.as_str()).or_insert_with(|| Declared::fields(inputs));
-                tell(process, step, call, (file, inputs), declared, findings);
+                let gap = tell(process, call, declared, findings);
+                if let Some(inputs_told) = gap.told("input") {
+                    let message = format!("process `{}` needs {inputs_told}", call.process.as_str());
+                    let declared = gap.missing.iter().filter_map(|name| inputs.get_key_value(*name));
+                    let known = missing.entry((process.file.source.path(), message)).or_insert_with(|| LeftOut {
+                        file: process.file,
+                        help: gap.help("`inputs`"),
+                        declared: declared.map(|(name, _)| (file, name.span)).collect(),
+                        places: Vec::new(),
+                    });
+                    let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
+                    known.places.push(process.key_span(step, place));
+                }
                 tell_values(process, call, inputs, findings);
             }
         }
     }
+    missing.iter().for_each(|((_, message), missing)| missing.tell(&RULE, message, findings));
 }
 
-fn tell(
+/// Tells names that are not known; what is missing is given back.
+fn tell<'d>(
     process: &ProcessScope<'_>,
-    step: &Step,
     call: &SubProcess,
-    (child, inputs): (&File, &Fields),
-    declared: &Declared<'_>,
+    declared: &Declared<'d>,
     findings: &mut Findings,
-) {
+) -> Gap<'d> {
     let given = call.inputs.keys().map(|name| name.as_str()).collect();
     let gap = declared.gap(&given, findings.misspelt(process.file));
-    if let Some(missing) = gap.told("input") {
-        let place = if process.node(step).get("inputs").is_some() { "inputs" } else { "process" };
-        let message = format!("process `{}` needs {missing}", call.process.as_str());
-        let finding = findings.add(process.file, process.key_span(step, place), message);
-        finding.help(gap.help("`inputs`"));
-        for (name, _) in gap.missing.iter().filter_map(|name| inputs.get_key_value(*name)) {
-            finding.also(child, name.span, "declared here");
-        }
-    }
     for name in call.inputs.keys().filter(|name| !declared.has(name.as_str())) {
         let message = format!("process `{}` has no input `{}`", call.process.as_str(), name.value);
         let finding = findings.add(process.file, name.span, message);
         finding.meant_instead(process.file, name.span, name, &gap.not_given, &declared.names, "takes");
     }
+    gap
 }
 
 /// Values that do not fit what is declared.

@@ -7,6 +7,7 @@ use super::each_case;
 use crate::definition::Step;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::StepKind;
+use crate::definition::test::ExpectedStatus;
 use crate::source::{Kind, Node, Schema};
 use serde_json::Value;
 
@@ -17,8 +18,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A stub in a test that its step could never give",
     reason: r"
-The output of a step has the shape of its schema; with another one the step fails. A failure that is meant is written as
-`error`, with `class: schema`. Calls and workflows give values by name, and an agent without a schema gives a text.
+The output of a step has the shape of its schema; with another one the step fails. A case that shows this expects it: by
+`status: failed` or `error` of the step or, where it says so of no step, of the execution. Calls and workflows give values by name, and an agent without a schema gives a text.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -119,6 +120,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 shape(step, result, file, findings);
             }
             let Some((schema, inside)) = schema(step) else { continue };
+            if is_to_fail(case, step.id.as_str()) {
+                continue;
+            }
             let output = stub.get("output").and_then(|output| if inside { output.get("body") } else { Some(output) });
             let Some(output) = output else { continue };
             let schema = match schema {
@@ -135,6 +139,22 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             }
         }
     });
+}
+
+/// Whether a case shows that a step fails: it says so of the step, or of the execution and of no step.
+fn is_to_fail(case: Node<'_>, id: &str) -> bool {
+    let Some(expected) = case.get("expect") else { return false };
+    let fails = |of: Node<'_>| {
+        of.get("error").is_some() || of.get("status").and_then(Node::as_str) == Some(ExpectedStatus::Failed.as_str())
+    };
+    let failing: Vec<Option<&str>> = expected
+        .get("steps")
+        .into_iter()
+        .flat_map(Node::entries)
+        .filter(|(_, step)| fails(*step))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    if failing.is_empty() { fails(expected) } else { failing.contains(&Some(id)) }
 }
 
 /// Tells an output that is of another kind than its step gives, whatever its schema says.
