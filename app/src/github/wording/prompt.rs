@@ -145,7 +145,9 @@ fn approval(
             OnTimeout::Reject => "then it counts as rejected",
             OnTimeout::Fail => "then the step fails",
             OnTimeout::Approve => "then it counts as approved",
-            OnTimeout::Escalate if request.escalate.is_empty() => "then it counts as rejected",
+            OnTimeout::Escalate if request.escalate.iter().all(|level| level.at <= due_at) => {
+                "then it counts as rejected"
+            }
             OnTimeout::Escalate => "then more people are asked",
             OnTimeout::Continue => "then the process goes on without it",
         };

@@ -259,3 +259,41 @@ fn a_list_of_a_process_that_is_waited_for_says_how_long_it_takes_or_what_is_insi
     assert_eq!(told("timeout: 45m, ", "type: wait, for: 40m"), [""; 0]);
     assert_eq!(told("", "type: wait, for: 45m"), [""; 0]);
 }
+
+/// What FLOW317 says of an approval that escalates at its deadline, with what it proposes.
+fn without_effect(own: &str, fields: &str, more: &[(&str, &str)]) -> Vec<String> {
+    let step = format!("{{id: a, type: human_approval, on_timeout: escalate, {fields}}}");
+    let process = format!(
+        "name: x\nversion: 1\ntriggers: [manual]\ninputs: {{t: {{type: string, default: 1h}}}}\n{own}\nsteps: [{step}]\n"
+    );
+    let more = more.iter().map(|(path, text)| (format!(".flow/{path}"), (*text).to_owned()));
+    let files = more.chain([(".flow/processes/x.yaml".to_owned(), process)]);
+    let report = validate(&Repository::read(files), &Options::default());
+    let told = report.findings.iter().filter(|finding| finding.code == "FLOW317");
+    told.map(|finding| {
+        let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
+        let proposed: Vec<&str> = edits.map(|edit| edit.text.as_str()).collect();
+        format!("{} [{}]", finding.message, proposed.join(", "))
+    })
+    .collect()
+}
+
+#[test]
+fn who_is_added_before_the_deadline_is_not_added_at_it() {
+    let asked = "approvers: {team: leads}, escalate: [{after: 30m, to: {team: heads}}, {after: 50m, to: {team: all}}]";
+    let told = ["nobody is left to add after 1h: this rejects [reject]"];
+    assert_eq!(without_effect("status: published", &format!("{asked}, timeout: 1h"), &[]), told);
+    assert_eq!(without_effect("defaults: {timeout: 1h}", asked, &[]), told);
+    // Who knows: a computed deadline may lie before, and without any nothing is added at it.
+    for fields in [format!("{asked}, timeout: '{{{{ inputs.t }}}}'"), asked.to_owned()] {
+        assert_eq!(without_effect("status: published", &fields, &[]), [""; 0], "{fields}");
+    }
+    // A level that comes too late is told for itself (FLOW303), and so are levels that are missing (FLOW302).
+    assert_eq!(without_effect("status: published", &format!("{asked}, timeout: 40m"), &[]), [""; 0]);
+    assert_eq!(without_effect("status: published", "approvers: {team: leads}, timeout: 40m", &[]), [""; 0]);
+    let policy = "name: late\napprovers: {team: leads}\nescalate: [{after: 2h, to: {team: board}}]\n";
+    let by_policy = format!("{asked}, timeout: 1h, policy: late");
+    assert_eq!(without_effect("status: published", &by_policy, &[("policies/late.yaml", policy)]), [""; 0]);
+    let silent = "name: late\napprovers: {team: leads}\n";
+    assert_eq!(without_effect("status: published", &by_policy, &[("policies/late.yaml", silent)]), told);
+}

@@ -14,7 +14,7 @@ pub const RULE: Rule = Rule {
     summary: "An escalation to nobody",
     reason: r#"
 `on_timeout: escalate` adds the people of the next level of `escalate` at the deadline. Without a level there is nobody to
-add.
+add. Who is to be added before the deadline is said by `escalate`, and what then happens by `on_timeout: reject`.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -36,7 +36,7 @@ steps:
     type: human_approval
     approvers: {team: leads}
     timeout: 4h
-    on_timeout: escalate
+    on_timeout: reject
     escalate: [{after: 2h, to: {team: directors}}]
 "#,
     check,
@@ -52,7 +52,9 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             if approval.on_timeout == OnTimeout::Escalate && !levels {
                 let finding =
                     findings.add(process.file, process.value_span(step, "on_timeout"), "there is nobody to add");
-                finding.help("say who is added when: `escalate: [{after: 2h, to: {team: NAME}}]`");
+                finding.help(
+                    "say who is added when, `escalate: [{after: 2h, to: {team: NAME}}]`, and then `on_timeout: reject`",
+                );
             }
         }
     }

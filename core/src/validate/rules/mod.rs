@@ -45,6 +45,7 @@ pub mod empty_text;
 pub mod endless_circle;
 pub mod escalation_adds_nobody;
 pub mod escalation_order;
+pub mod escalation_without_effect;
 pub mod excluded_approvers;
 pub mod filter_does_not_fit;
 pub mod foreach_without_budget;
@@ -288,6 +289,7 @@ pub const RULES: &[&Rule] = &[
     &approval_outlives_push::RULE,
     &policy_approvers_not_asked::RULE,
     &owners_without_change::RULE,
+    &escalation_without_effect::RULE,
     &unknown_file::RULE,
     &unknown_model::RULE,
     &invalid_schema::RULE,
