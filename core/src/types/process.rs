@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
+
 use super::Types;
 use super::check::{self, Environment, Read, Start};
 use super::guarded::Guarded;
@@ -17,6 +19,7 @@ use crate::definition::repository::File;
 use crate::definition::step::{OnFailure, RunOn};
 use crate::definition::{Process, Step, StepKind};
 use crate::expression::known::{Known, Passed};
+use crate::expression::tree::Link;
 use crate::expression::{Key, Segment, Template};
 use crate::source::{Node, NodeId};
 
@@ -232,6 +235,20 @@ impl Environment for Reader<'_, '_> {
 
     fn mistaken(&self) -> usize {
         self.mistaken
+    }
+
+    fn constant(&self, links: &[Link]) -> Option<&Value> {
+        let (first, more) = links.split_first()?;
+        let Key::Name(name) = &first.key else { return None };
+        if self.owner.items().iter().any(|item| item.name == "context") {
+            return None;
+        }
+        let constant = self.of.process.header.context.get(name.as_str())?;
+        more.iter().try_fold(&constant.value, |value, link| match &link.key {
+            Key::Name(name) => value.get(name),
+            Key::Index(place) => value.get(usize::try_from(*place).ok()?),
+            Key::Dynamic => None,
+        })
     }
 
     fn root(&self, path: &[Segment]) -> Option<Start> {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{Check, Kinds, MistakeKind, NEEDED, Type};
-use crate::expression::tree::{Node, Relation, What};
+use crate::expression::tree::{Node, Relation, Root, What};
 use crate::source::closest;
 use crate::types::mistake::listed;
+use crate::types::text::has_markup;
 
 const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::TEXT);
 
@@ -34,14 +37,40 @@ impl<'t> Check<'t> {
             return self.unlike(left, right);
         }
         let shared_text = !both.0.without(Kinds::TEXT).meets(both.1.without(Kinds::TEXT));
-        if let (Some(one), Some(two), true) = (words(left.1), words(right.1), shared_text)
+        if let (Some(one), Some(two), true) = (self.words(left), self.words(right), shared_text)
             && !one.iter().any(|word| two.contains(word))
+            && !self.is_switch(left.0, right.0)
         {
-            match is_constant(right.0) {
+            match self.is_said(right.0) {
                 true => self.no_such_word(right.0, &two, left.0, &one),
                 false => self.no_such_word(left.0, &one, right.0, &two),
             }
         }
+    }
+
+    /// Whether a value is written out, in the text or among the constants of the process.
+    fn is_said(&self, node: &Node) -> bool {
+        is_constant(node) || self.constant(node).is_some()
+    }
+
+    /// Whether somebody turns this over by hand: a constant of the process beside another, or beside what is written out.
+    fn is_switch(&self, left: &Node, right: &Node) -> bool {
+        self.is_said(left) && self.is_said(right) && !(is_constant(left) && is_constant(right))
+    }
+
+    fn constant(&self, node: &Node) -> Option<&Value> {
+        let What::Chain(Root::Name(root, _), links) = &node.what else { return None };
+        let is_context = root == "context" && self.local(root).is_none();
+        is_context.then(|| self.environment.constant(links)).flatten()
+    }
+
+    /// The words that a text is one of, those of a constant included; nothing where it may be any.
+    fn words(&self, (node, of): (&Node, &Type)) -> Option<Vec<Arc<str>>> {
+        let word = |value: &Value| value.as_str().filter(|text| !has_markup(text)).map(Arc::from);
+        words(of).or_else(|| match self.constant(node)? {
+            Value::Array(items) => items.iter().map(word).collect(),
+            one => word(one).map(|word| vec![word]),
+        })
     }
 
     /// Two values of kinds that have nothing in common; the one that is written out is the one that is wrong.
@@ -131,7 +160,8 @@ impl<'t> Check<'t> {
                     );
                     self.wrong(MistakeKind::UnlikeComparison, &part.0.range, message).help =
                         Some("look for what can be in it".to_owned());
-                } else if let (Some(one), Some(two)) = (words(part.1), words(&entry))
+                } else if !self.is_switch(part.0, whole.0)
+                    && let (Some(one), Some(two)) = (self.words(part), self.words((whole.0, &entry)))
                     && !one.iter().any(|word| two.contains(word))
                     && entry.kinds() == Kinds::TEXT
                     && part.1.kinds() == Kinds::TEXT

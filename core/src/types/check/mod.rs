@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::kind::{Kinds, Others, Part, Type};
 use super::mistake::{Mistake, MistakeKind};
 use super::text::{Role, Usage, Wants};
-use crate::expression::tree::{Choice, Node, Root, Statement, Target, What};
+use crate::expression::tree::{Choice, Link, Node, Root, Statement, Target, What};
 use crate::expression::{Segment, Template};
 use crate::source::MAX_MISSPELT;
 use crate::value::Duration;
@@ -29,6 +29,11 @@ pub trait Environment {
     /// The tests that have come out so before the text is read.
     fn known(&self) -> &[(&Node, bool)] {
         &[]
+    }
+
+    /// The constant of `context` that these parts after it lead to; nothing where they lead to none.
+    fn constant(&self, _links: &[Link]) -> Option<&Value> {
+        None
     }
 
     /// How many mistakes were found in texts beside it before.

@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     reason: r#"
 A number is never equal to a text, and the two have no order. Such a comparison fails, or is always false. The same holds
 for a text that is none of those that the other side can be: a choice of an `enum`, the status of a step, what triggers the
-process.
+process. Constants of `context` count with their values; of two that are written out nothing is said, for that is a switch.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
