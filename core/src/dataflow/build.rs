@@ -8,7 +8,7 @@ use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters}
 use crate::definition::step::{AgentTask, RunOn, StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::expression::asked::tests;
-use crate::expression::{Reference, Template};
+use crate::expression::{Reference, Template, markup};
 use crate::source::{Document, Node, NodeId};
 
 /// Deepest nesting of a value that is walked, as deep as a document may be nested.
@@ -472,15 +472,10 @@ fn part_of_address(template: &Template, reference: &Reference) -> Part {
 /// The text without its expressions, the last of which need not be closed.
 fn written_out(text: &str) -> String {
     let mut written = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        written.push_str(&rest[..start]);
-        let close = if rest[start..].starts_with("{{") { "}}" } else { "%}" };
-        match rest[start..].find(close) {
-            Some(end) => rest = &rest[start + end + 2..],
-            None => return written,
-        }
+    let mut end = 0;
+    for range in markup(text) {
+        written.push_str(&text[end..range.start]);
+        end = range.end;
     }
-    written.push_str(rest);
-    written
+    written + &text[end..]
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::definition::Process;
-use crate::expression::{Context, Template};
+use crate::expression::{Context, Template, markup};
 
 /// How expressions call the constants.
 const CONTEXT: &str = "context";
@@ -32,20 +32,18 @@ impl Constants {
         if self.context.is_none() || !text.contains("{{") || !text.contains(CONTEXT) {
             return Cow::Borrowed(text);
         }
-        let mut done = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((inside, behind)) = after.split_once("}}") else { break };
-            let piece = format!("{{{{{inside}}}}}");
-            done.push_str(before);
-            match self.value(&piece) {
+        let (mut done, mut end) = (String::new(), 0);
+        for range in markup(text) {
+            let piece = &text[range.clone()];
+            done.push_str(&text[end..range.start]);
+            match self.value(piece) {
                 Some(Value::String(text)) => done.push_str(&text),
                 Some(value) => done.push_str(&value.to_string()),
-                None => done.push_str(&piece),
+                None => done.push_str(piece),
             }
-            rest = behind;
+            end = range.end;
         }
-        Cow::Owned(done + rest)
+        Cow::Owned(done + &text[end..])
     }
 
     /// What a template gives that reads constants alone.

@@ -208,6 +208,11 @@ impl Template {
     }
 }
 
+/// Where a text has markup, piece by piece in the order of the text; it need not be a [`Template`] that can be read.
+pub(crate) fn markup(text: &str) -> Vec<Range<usize>> {
+    if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) { engine::markup(text) } else { Vec::new() }
+}
+
 /// The truth of an evaluated condition (`when`), which must be a boolean.
 ///
 /// # Errors

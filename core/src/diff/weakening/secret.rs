@@ -10,7 +10,7 @@ use crate::definition::{Process, Step};
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::matching::{name, written_steps};
 use crate::diff::model::{Place, Side};
-use crate::expression::Template;
+use crate::expression::{Template, markup};
 use crate::source::{Kind as NodeKind, Node, Span};
 use crate::validate::rules::secret_over_http::is_in_the_open;
 use crate::validate::secrets::occurrences;
@@ -344,38 +344,13 @@ const COMPUTED: char = '{';
 /// A text in which its markup says nothing: what stands inside of `{{ … }}` is no part of an address. It is as long as before.
 fn without_markup(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| rest.find(mark)).min() {
-        let end = at + end_of_markup(&rest[at..]);
-        written.push_str(&rest[..at]);
-        written.extend(std::iter::repeat_n(COMPUTED, end - at));
-        rest = &rest[end..];
+    let mut end = 0;
+    for range in markup(text) {
+        written.push_str(&text[end..range.start]);
+        written.extend(std::iter::repeat_n(COMPUTED, range.len()));
+        end = range.end;
     }
-    written + rest
-}
-
-/// The length of the markup at the beginning of a text; quotes and brackets inside of it do not end it.
-fn end_of_markup(text: &str) -> usize {
-    let close = match text.as_bytes().get(1) {
-        Some(b'%') => b'%',
-        Some(b'#') => b'#',
-        _ => b'}',
-    };
-    let (mut quote, mut depth, mut is_escaped) = (None, 0_u32, false);
-    for (at, pair) in text.as_bytes().windows(2).enumerate().skip(2) {
-        match (quote, pair[0]) {
-            (Some(_), _) if is_escaped => is_escaped = false,
-            (Some(_), b'\\') => is_escaped = true,
-            (Some(open), byte) if byte == open => quote = None,
-            (Some(_), _) => {}
-            (None, byte) if byte == close && pair[1] == b'}' && depth == 0 => return at + 2,
-            (None, byte @ (b'"' | b'\'')) if close != b'#' => quote = Some(byte),
-            (None, b'{' | b'[' | b'(') => depth += 1,
-            (None, b'}' | b']' | b')') => depth = depth.saturating_sub(1),
-            (None, _) => {}
-        }
-    }
-    text.len()
+    written + &text[end..]
 }
 
 /// What looks like a secret now and stood nowhere before.

@@ -41,6 +41,11 @@ pub(super) struct Outline {
     pub(super) statements: Vec<Statement>,
 }
 
+/// Where a text has markup, piece by piece.
+pub(super) fn markup(text: &str) -> Vec<Range<usize>> {
+    scan::markup(text)
+}
+
 /// Parses a text and checks what can be checked without running it.
 pub(super) fn read(text: &str) -> Result<Outline, ExpressionError> {
     let tree = parse(text)?;

@@ -83,6 +83,36 @@ pub(super) fn scan(text: &str) -> Result<Option<ExpressionError>, ExpressionErro
     }
 }
 
+/// Where a text has markup, `{{ … }}`, `{% … %}` and `{# … #}` one by one, whether it can be read or not: what cannot is markup
+/// from there to the end of the text.
+pub(super) fn markup(text: &str) -> Vec<Range<usize>> {
+    let mut tokenizer = Tokenizer::new(text, "", false, syntax());
+    let mut found = Vec::new();
+    let mut end = 0;
+    // Comments are no token, and neither are the tags around what is raw.
+    let until = |found: &mut Vec<Range<usize>>, from: usize, to: usize| {
+        if text.get(from..to).is_some_and(|gap| !gap.trim().is_empty()) {
+            found.push(from..to);
+        }
+    };
+    while let Ok(Some((token, span))) = tokenizer.next_token() {
+        let range = range_of(text, span);
+        match token {
+            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => {
+                until(&mut found, end, range.start);
+                end = if matches!(token, Token::TemplateData(_)) { range.end } else { range.start };
+            }
+            Token::VariableEnd | Token::BlockEnd => {
+                found.push(end..range.end);
+                end = range.end;
+            }
+            _ => {}
+        }
+    }
+    until(&mut found, end, text.len());
+    found
+}
+
 struct Scan<'a> {
     text: &'a str,
     tags: Vec<Tag<'a>>,

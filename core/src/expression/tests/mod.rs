@@ -487,3 +487,22 @@ fn a_condition_must_be_a_boolean() {
     assert_eq!(message(json!([])), "a condition must be true or false, this is a list");
     assert_eq!(message(json!(null)), "a condition must be true or false, this is empty (null)");
 }
+
+#[test]
+fn markup_is_found_piece_by_piece_also_where_it_cannot_be_read() {
+    let pieces = |text: &'static str| markup(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>();
+    for (text, expected) in [
+        ("no { markup } here", &[][..]),
+        ("a {{ b }}{{ c }} d", &["{{ b }}", "{{ c }}"]),
+        ("{{ '}}' ~ x }}/y", &["{{ '}}' ~ x }}"]),
+        ("{{ {'a': {'b': 1}}['a'] }}.", &["{{ {'a': {'b': 1}}['a'] }}"]),
+        ("{% if x %}y{% endif %}", &["{% if x %}", "{% endif %}"]),
+        ("a {# {{ b }} #} c", &["{# {{ b }} #}"]),
+        ("a {{ b -}}   c", &["{{ b -}}"]),
+        ("a {{ never closed", &["{{ never closed"]),
+        ("a {{ b ? c }} d", &["{{ b ? c }} d"]),
+        ("{{ a }} {{ 'open }} b", &["{{ a }}", "{{ 'open }} b"]),
+    ] {
+        assert_eq!(pieces(text), expected, "{text}");
+    }
+}

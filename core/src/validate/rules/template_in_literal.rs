@@ -7,7 +7,7 @@ use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use crate::definition::repository::{File, FileKind};
-use crate::expression::Template;
+use crate::expression::{Template, markup};
 use crate::source::{Node, NodeId};
 
 /// The rule.
@@ -72,7 +72,7 @@ fn check_agents(scope: &Scope<'_>, findings: &mut Findings) {
         let root = file.document.node(root);
         let told = told(file, root);
         for node in below(root).into_iter().filter(|node| !told.contains(node)) {
-            let text = file.document.node(node).as_text().and_then(|text| Some((text, markup(text)?)));
+            let text = file.document.node(node).as_text().and_then(|text| Some((text, first_markup(text)?)));
             // A secret there is told as a secret.
             let Some((text, range)) = text else { continue };
             if Template::parse(text).is_ok_and(|text| text.references().iter().any(|one| one.root() == "secrets")) {
@@ -86,13 +86,8 @@ fn check_agents(scope: &Scope<'_>, findings: &mut Findings) {
 }
 
 /// The first expression or tag in a text.
-fn markup(text: &str) -> Option<Range<usize>> {
-    let (start, closing) = [("{{", "}}"), ("{%", "%}")]
-        .into_iter()
-        .filter_map(|(opening, closing)| Some((text.find(opening)?, closing)))
-        .min()?;
-    let end = text[start..].find(closing).map_or(text.len(), |end| start + end + closing.len());
-    Some(start..end)
+fn first_markup(text: &str) -> Option<Range<usize>> {
+    markup(text).into_iter().find(|range| !text[range.clone()].starts_with("{#"))
 }
 
 /// What other findings speak about: faulty values, and what stands below unknown keys.
