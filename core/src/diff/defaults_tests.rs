@@ -160,3 +160,33 @@ fn a_computed_deadline_that_may_be_sooner_weakens_an_approval_where_silence_deci
     let kinds = told_of((&long, ""), (&long, ""), (&ask("2d"), &computed));
     assert!(kinds.iter().any(|told| told.starts_with("timeout-approves")), "{kinds:?}");
 }
+
+#[test]
+fn a_default_that_does_the_same_to_many_steps_is_told_once_where_it_stands() {
+    let calls = |count: usize| -> String {
+        (0..count).map(|n| format!("  - {{id: c{n}, type: api_call, url: 'https://example.com'}}\n")).collect()
+    };
+    let added = |steps: &str| told((NOTHING, ""), (NOTHING, "defaults: {timeout: 1h}"), steps);
+    let asks = "  - {id: a, type: human_approval, approvers: {team: leads}, on_timeout: approve}\n  - {id: b, type: human_approval, approvers: {team: leads}, on_timeout: approve}\n  - {id: c, type: human_approval, approvers: {team: leads}, on_timeout: approve, timeout: 2d}\n";
+    let shared = |length: &str| format!("defaults: {{timeout: {length}}}");
+    insta::assert_debug_snapshot!(
+        [
+            added(&calls(3)),
+            added(&calls(12)),
+            told((NOTHING, &shared("1d")), (NOTHING, &shared("1h")), asks),
+        ],
+        @r#"
+    [
+        [
+            "timeout-longer process x - flow.yaml:2: `timeout`: `30s` became `1h`, for `c0`, `c1` and `c2`",
+        ],
+        [
+            "timeout-longer process x - flow.yaml:2: `timeout`: `30s` became `1h`, for `c0`, `c1`, `c2`, `c3`, `c4`, `c5`, `c6`, `c7`, `c8`, `c9` and 2 more",
+        ],
+        [
+            "timeout-approves process x - flow.yaml:2: `timeout`: `1d` became `1h`, and then `on_timeout: approve` decides, for `a` and `b`",
+        ],
+    ]
+    "#
+    );
+}

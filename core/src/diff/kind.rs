@@ -36,7 +36,7 @@ kinds! {
     ApprovalRemoved "approval-removed" "An approval is gone"
         "An approval step was removed, or is no approval any more.";
     ApprovalBypassed "approval-bypassed" "An effect no longer passes an approval"
-        "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one. Told also where the step went to another process or file.";
+        "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one. Told also where the step went to another process or file, and of a process that another one waits for where approvals after its first 64 changed, which are not compared.";
     ApprovalConditional "approval-conditional" "An approval may be skipped"
         "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, the branches of the gateway before it, or the items of the loop around it, or what one of these reads. Whether the new condition holds less often cannot be computed.";
     FewerApprovers "fewer-approvers" "Fewer people are needed"
@@ -46,7 +46,7 @@ kinds! {
     WiderApprovers "wider-approvers" "More people may approve"
         "As many people are needed, out of a wider set.";
     OtherApprovers "other-approvers" "Other people may approve"
-        "People may approve who could not before. Whether they are fewer or more cannot be seen from the definition.";
+        "People may approve who could not before. Whether they are fewer or more cannot be seen from the definition. Told also where `people` of `flow.yaml` gives a login another account.";
     LowerRole "lower-role" "A lower permission is enough"
         "The permission on the repository that an approver needs is lower.";
     AnyOwner "any-owner" "An owner of any path is enough"
@@ -96,7 +96,7 @@ kinds! {
     RetriesRaised "retries-raised" "A write is repeated more often"
         "A step that writes outside is tried more often, or after more kinds of failure.";
     TimeoutLonger "timeout-longer" "A deadline is later"
-        "A timeout is longer or gone, or is computed in another way. A default is told for each process that it is in force for, also where `flow.yaml` says it.";
+        "A timeout is longer or gone, or is computed in another way. A default is told for each process that it is in force for, also where `flow.yaml` says it, and once for all steps of a process to which it does the same.";
     CommandRoleLowered "command-role-lowered" "A command needs less"
         "A command may be used with a lower permission.";
     LevelLowered "level-lowered" "A rule is less severe"

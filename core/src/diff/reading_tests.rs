@@ -2,13 +2,15 @@
 //! read.
 
 use super::tests::between;
+use super::{Weakening, compare};
+use crate::definition::repository::Repository;
 
 /// What is told where a process becomes another, a line each.
 fn becomes(before: &str, after: &str) -> Vec<String> {
     let process = |rest: &str| format!("name: p\nversion: 1\ntriggers: [manual]\n{rest}");
     let path = ".flow/processes/p.yaml";
     let difference = between(&[(path, &process(before))], &[(path, &process(after))]);
-    let line = |one: &super::Weakening| format!("{} {}", one.kind.name(), one.message);
+    let line = |one: &Weakening| format!("{} {}", one.kind.name(), one.message);
     difference.weakenings.iter().map(line).collect()
 }
 
@@ -264,4 +266,86 @@ steps:
     ]
     "#
     );
+}
+
+/// Kind, step and message of each weakening between two commits that differ in one file.
+fn changed(path: &str, (was, is): (&str, &str), others: &[(&str, &str)]) -> Vec<String> {
+    let with = |text: &str| -> Vec<(String, String)> {
+        let files = others.iter().copied().chain([(path, text)]);
+        files.map(|(path, text)| (format!(".flow/{path}"), text.to_owned())).collect()
+    };
+    let difference = compare(&Repository::read(with(was)), &Repository::read(with(is)));
+    let line = |one: &Weakening| {
+        format!("{} {} {}: {}", one.kind.name(), one.definition, one.step.as_deref().unwrap_or("-"), one.message)
+    };
+    difference.weakenings.iter().map(line).collect()
+}
+
+#[test]
+fn a_policy_whose_people_a_process_computes_asks_others_where_the_constant_changes() {
+    let process = |team: &str, policy: &str| {
+        format!(
+            "name: x\nversion: 1\ncontext: {{team: {team}}}\nsteps:\n  - {{id: gate, type: human_approval, approvers: {{team: all}}{policy}}}\n"
+        )
+    };
+    let told = |policy: &str, applies: &str| {
+        let text = format!("name: four-eyes\n{applies}approvers: {{team: '{{{{ context.team }}}}'}}\n");
+        let base = "name: strict\nextends: [four-eyes]\n";
+        let (was, is) = (process("leads", policy), process("interns", policy));
+        changed("processes/x.yaml", (&was, &is), &[("policies/four-eyes.yaml", &text), ("policies/strict.yaml", base)])
+    };
+    let others = [
+        "other-approvers process x gate: the `approvers` of policy `four-eyes`: it came to `\"leads\"` and comes to `\"interns\"`",
+    ];
+    assert_eq!(told(", policy: four-eyes", ""), others);
+    assert_eq!(told(", policy: strict", ""), others);
+    assert_eq!(told("", "applies_to: [x]\n"), others);
+    assert_eq!(told("", ""), [""; 0]);
+}
+
+#[test]
+fn a_login_that_means_another_account_is_told() {
+    let settings = |people: &str| format!("models: {{fast: mock}}\npeople: {{{people}}}\n");
+    let told = |was: &str, is: &str| changed("flow.yaml", (&settings(was), &settings(is)), &[]);
+    insta::assert_debug_snapshot!(
+        [
+            told("alice: 1, bob: 2", "alice: 3, bob: 2"),
+            told("", "alice: 3"),
+            told("alice: 1", ""),
+            told("Alice: 1", "alice: 1"),
+        ],
+        @r#"
+    [
+        [
+            "other-approvers settings flow.yaml -: `@alice`: the account 1 became the account 3",
+        ],
+        [
+            "other-approvers settings flow.yaml -: `@alice`: whoever has the login became the account 3",
+        ],
+        [
+            "other-approvers settings flow.yaml -: `@alice`: the account 1 became whoever has the login",
+        ],
+        [],
+    ]
+    "#
+    );
+}
+
+#[test]
+fn of_very_many_approvals_that_another_process_waits_for_it_is_said_that_some_were_not_compared() {
+    let asks = |last: &str| {
+        let step = |n: usize| {
+            let before = if n == 0 { String::new() } else { format!(", depends_on: a{}", n - 1) };
+            let team = if n == 69 { last.to_owned() } else { format!("t{n}") };
+            format!("  - {{id: a{n}, type: human_approval, approvers: {{team: {team}}}{before}}}\n")
+        };
+        format!("name: asks\nversion: 1\nsteps:\n{}", (0..70).map(step).collect::<String>())
+    };
+    let caller = "name: caller\nversion: 1\nsteps:\n  - {id: sub, type: process, process: asks}\n";
+    let (was, is) = (asks("leads"), asks("interns"));
+    let told = |others: &[(&str, &str)]| changed("processes/asks.yaml", (&was, &is), others);
+    let of_step = "other-approvers process asks a69: `approvers`: `{team: leads}` became `{team: interns}`";
+    let of_callers = "approval-bypassed process asks -: it asks for more than 64 approvals; whoever waits for it was compared by the first of them, and others changed";
+    assert_eq!(told(&[("processes/caller.yaml", caller)]), [of_callers, of_step]);
+    assert_eq!(told(&[]), [of_step]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, path, timeout};
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, Told, View, path, timeout};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
 use crate::definition::step::form::FormTimeout;
@@ -174,6 +174,10 @@ impl Both<'_, '_> {
                 let message = format!("`approvers`: {}", self.as_written("approvers", &how));
                 self.tell(Kind::OtherApprovers, "approvers", message, found);
             }
+            let named = is.policy.iter().map(|policy| policy.value.as_str());
+            if let Some(message) = self.pair.others_by_policy(after, named.chain(after.governing(process_after))) {
+                self.tell(Kind::OtherApprovers, "policy", message, found);
+            }
             return;
         };
         let own = |approval: &HumanApproval| approval.approvers.as_ref().map(|own| Requirement::as_written(own));
@@ -250,7 +254,11 @@ impl Both<'_, '_> {
         {
             let outcome = if is.on_timeout == OnTimeout::Approve { "approve" } else { "continue" };
             let message = format!("`timeout`: {how}, and then `on_timeout: {outcome}` decides");
-            self.tell(Kind::TimeoutApproves, "timeout", message, found);
+            let told = Told { kind: Kind::TimeoutApproves, message };
+            match timeout::follows_default(self.before, self.after) {
+                true => found.tell_by_default((self.view, self.pair), "timeout", (self.before, self.after), told),
+                false => self.tell(told.kind, "timeout", told.message, found),
+            }
         }
         if was.on_reject == OnReject::Fail && is.on_reject == OnReject::Continue {
             self.tell(

@@ -1,6 +1,6 @@
 //! What people are asked on the way through each process of a commit: whoever waits for it passes that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Commit, approval, path};
 use crate::approval::Requirement;
@@ -12,6 +12,8 @@ use crate::definition::{Process, Step};
 pub(super) struct Asked<'c, 'r> {
     commit: &'c Commit<'r>,
     inside: BTreeMap<&'r str, Requirement>,
+    /// What is asked beyond that and is not compared.
+    beyond: BTreeMap<&'r str, Vec<Requirement>>,
 }
 
 impl<'c, 'r> Asked<'c, 'r> {
@@ -20,14 +22,24 @@ impl<'c, 'r> Asked<'c, 'r> {
         for (_, process) in commit.repository.processes() {
             processes.entry(process.header.name.as_str()).or_insert(process);
         }
-        let mut asked = Self { commit, inside: BTreeMap::new() };
+        let called: BTreeSet<&str> =
+            processes.values().flat_map(|process| process.all_steps()).filter_map(waited_for).collect();
+        let mut asked = Self { commit, inside: BTreeMap::new(), beyond: BTreeMap::new() };
         for (name, process) in callees_first(&processes) {
-            let inside = path::to_the_end(process, &|step| asked.by(name, step));
+            let (inside, beyond) = path::to_the_end(process, &|step| asked.by(name, step));
+            if !beyond.is_empty() && called.contains(name) {
+                asked.beyond.insert(name, beyond);
+            }
             if !inside.asks_nothing() {
                 asked.inside.insert(name, inside);
             }
         }
         asked
+    }
+
+    /// What a process asks beyond what is compared where another one waits for it.
+    pub(super) fn beyond(&self, process: &str) -> &[Requirement] {
+        self.beyond.get(process).map_or(&[], Vec::as_slice)
     }
 
     /// What a step of a process asks people, by itself or by the process that it waits for.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Asked;
-use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, path};
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, key_place, path};
 use crate::approval::Requirement;
 use crate::definition::repository::Definition;
 use crate::definition::step::api_call::Method;
@@ -54,12 +54,26 @@ fn tool<'r>(commit: &Commit<'r>, name: &str) -> Option<&'r Tool> {
     })
 }
 
+/// A process that asks for very much: that something is not compared is said.
+fn not_compared(pair: &ProcessPair<'_>, found: &mut Found) {
+    let message = format!(
+        "it asks for more than {} approvals; whoever waits for it was compared by the first of them, and others changed",
+        path::MAX_PARTS
+    );
+    let place = |at: &ProcessAt<'_>| key_place(at.side, at.file, "steps");
+    let (place, was) = (place(&pair.after), place(&pair.before));
+    found.tell(Kind::ApprovalBypassed, Subject::of(pair.definition()), message, place, Some(was));
+}
+
 /// Compares what is passed on the way to every step that acts outside.
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
     let (before, after) = (Asked::of(&view.before), Asked::of(&view.after));
     let guards = guards_by_target(&view.before, &before);
     for pair in &view.processes {
         in_both(view, pair, (&before, &after), found);
+        if before.beyond(pair.before.name()) != after.beyond(pair.after.name()) {
+            not_compared(pair, found);
+        }
     }
     let paired: Vec<*const Process> =
         view.processes.iter().map(|pair| std::ptr::from_ref(&**pair.after.process)).collect();

@@ -49,7 +49,7 @@ pub(super) fn find<'r>(before: &'r Repository, after: &'r Repository, matches: &
     budget::find(&view, &mut found);
     guarantee::find(&view, &mut found);
     settings::find(&view, &mut found);
-    found.0
+    found.all()
 }
 
 /// Both commits, and what in them belongs together.
@@ -214,6 +214,14 @@ impl<'r> ProcessPair<'r> {
         Requirement::as_written(approvers).names().iter().find_map(|name| self.otherwise(name, name))
     }
 
+    /// The same of those that policies name, with what they extend: their texts read what the process says.
+    fn others_by_policy<'p>(&self, after: &Commit<'r>, policies: impl Iterator<Item = &'p str>) -> Option<String> {
+        policies.flat_map(|policy| after.chain(policy)).find_map(|(file, policy)| {
+            let how = self.other_people(policy.approvers.as_ref()?)?;
+            Some(format!("the `approvers` of policy `{}`: {how}", name(file)))
+        })
+    }
+
     /// `process release`
     fn definition(&self) -> String {
         format!("process {}", self.after.name())
@@ -222,7 +230,43 @@ impl<'r> ProcessPair<'r> {
 
 /// What was found so far.
 #[derive(Default)]
-struct Found(Vec<Weakening>);
+struct Found {
+    told: Vec<Weakening>,
+    by_default: Vec<ByDefault>,
+}
+
+/// What one default does to steps that say nothing themselves.
+struct ByDefault {
+    /// Where the default is written, after and before.
+    places: (Place, Place),
+    /// A weakening for each of the steps, alike but for its place.
+    steps: Vec<Weakening>,
+}
+
+/// Most steps that are named where a default is told once for all of them.
+const MAX_NAMED: usize = 10;
+
+impl ByDefault {
+    /// One weakening, whatever the number of steps: at the step where it is only one, else where the default stands.
+    fn told(mut self) -> Weakening {
+        let named = self.steps.iter().take(MAX_NAMED).filter_map(|one| Some(format!("`{}`", one.step.as_deref()?)));
+        let mut names: Vec<String> = named.collect();
+        if let Some(more @ 1..) = self.steps.len().checked_sub(MAX_NAMED) {
+            names.push(format!("{more} more"));
+        }
+        let one = self.steps.swap_remove(0);
+        let Some(last) = names.pop().filter(|_| !names.is_empty()) else { return one };
+        let message = format!("{}, for {} and {last}", one.message, names.join(", "));
+        let (place, place_before) = self.places;
+        Weakening { step: None, message, place, place_before: Some(place_before), ..one }
+    }
+}
+
+/// What is told of each step that follows a default.
+struct Told {
+    kind: WeakeningKind,
+    message: String,
+}
 
 /// Whose weakening it is.
 struct Subject {
@@ -254,7 +298,33 @@ impl Found {
         place_before: Option<Place>,
     ) {
         let Subject { definition, step } = subject;
-        self.0.push(Weakening { kind, definition, step, message: message.into(), place, place_before });
+        self.told.push(Weakening { kind, definition, step, message: message.into(), place, place_before });
+    }
+
+    /// What a default does to a step of a process that says nothing itself. Steps of which the same is to be said are told
+    /// together, since one change did it.
+    fn tell_by_default(&mut self, at: (&View<'_>, &ProcessPair<'_>), key: &str, steps: (&Step, &Step), told: Told) {
+        let ((view, pair), (before, after), Told { kind, message }) = (at, steps, told);
+        let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
+        let Subject { definition, step } = Subject::step(pair.definition(), after);
+        let one = Weakening { kind, definition, step, message, place, place_before: Some(was) };
+        let alike = |other: &&mut ByDefault| {
+            other.steps.first().is_some_and(|other| {
+                (other.kind, &other.definition, &other.message) == (one.kind, &one.definition, &one.message)
+            })
+        };
+        match self.by_default.iter_mut().find(alike) {
+            Some(known) => known.steps.push(one),
+            None => {
+                let of = |at: &ProcessAt<'_>, commit| at.place_of_default(commit, key);
+                let places = (of(&pair.after, &view.after), of(&pair.before, &view.before));
+                self.by_default.push(ByDefault { places, steps: vec![one] });
+            }
+        }
+    }
+
+    fn all(self) -> Vec<Weakening> {
+        self.told.into_iter().chain(self.by_default.into_iter().map(ByDefault::told)).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::source::Node;
 /// LANGUAGE allows no more steps, and what has more does not run.
 const MAX_STEPS: usize = 1_000;
 /// Parts of one step's requirement; beyond that only what is asked on every path is kept.
-const MAX_PARTS: usize = 64;
+pub(super) const MAX_PARTS: usize = 64;
 
 /// A set of steps.
 type Bits = Vec<u64>;
@@ -198,10 +198,14 @@ pub(super) fn before(process: &Process) -> Vec<(&Step, Vec<&Step>)> {
     before.iter().enumerate().map(|(index, bits)| (graph.step(index), steps(bits))).collect()
 }
 
-/// What is asked on the way to a process's successful end: approvals that cannot be skipped, the first of very many.
-pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requirement>) -> Requirement {
+/// What is asked on the way to a process's successful end: approvals that cannot be skipped, the first [`MAX_PARTS`] as one
+/// requirement and the others beside it.
+pub(super) fn to_the_end(
+    process: &Process,
+    asks: &dyn Fn(&Step) -> Option<Requirement>,
+) -> (Requirement, Vec<Requirement>) {
     if process.steps.len() > MAX_STEPS {
-        return Requirement::NOTHING;
+        return (Requirement::NOTHING, Vec::new());
     }
     let graph = Graph::of(process);
     let mut completed: Bits = vec![0; graph.len().div_ceil(64)];
@@ -214,10 +218,10 @@ pub(super) fn to_the_end(process: &Process, asks: &dyn Fn(&Step) -> Option<Requi
     }
     match all(parts) {
         Requirement::All { mut of } => {
-            of.truncate(MAX_PARTS);
-            Requirement::All { of }
+            let others = of.split_off(MAX_PARTS.min(of.len()));
+            (Requirement::All { of }, others)
         }
-        one => one,
+        one => (one, Vec::new()),
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             pair.commands(found);
             pair.fails(found);
             pair.audit(found);
+            pair.people(found);
         }
         suppressions(matched.before, matched.after, found);
     }
@@ -119,12 +120,38 @@ impl Pair<'_> {
         }
     }
 
+    /// Whose words count by a login: its account by number, else whoever has the login.
+    fn people(&self, found: &mut Found) {
+        let (was, is) = (people(&self.was), people(&self.is));
+        let logins: BTreeMap<&String, &String> =
+            was.iter().chain(&is).map(|(login, (written, _))| (login, written)).collect();
+        let account = |people: &People, login: &String| match people.get(login) {
+            Some((_, account)) => format!("the account {account}"),
+            None => "whoever has the login".to_owned(),
+        };
+        for (login, written) in logins {
+            let (had, has) = (account(&was, login), account(&is, login));
+            if had != has {
+                let message = format!("`@{written}`: {had} became {has}");
+                self.tell(Kind::OtherApprovers, &["people", written], message, found);
+            }
+        }
+    }
+
     fn fails(&self, found: &mut Found) {
         if self.was.validate.fail_on_weakening && !self.is.validate.fail_on_weakening {
             let message = "`fail_on_weakening` was turned off".to_owned();
             self.tell(Kind::WeakeningAllowed, &["validate", "fail_on_weakening"], message, found);
         }
     }
+}
+
+/// Accounts by login in small letters, with the login as it is written.
+type People = BTreeMap<String, (String, u64)>;
+
+fn people(settings: &FlowSettings) -> People {
+    let entries = settings.people.iter();
+    entries.map(|(login, account)| (login.value.to_lowercase(), (login.value.clone(), *account))).collect()
 }
 
 /// The levels that are set, by the rule's code, with the name that was written.

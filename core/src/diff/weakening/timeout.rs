@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Found, ProcessAt, ProcessPair, Subject, View};
+use super::{Found, ProcessAt, ProcessPair, Subject, Told, View};
 use crate::definition::Step;
 use crate::definition::field::defaults;
 use crate::definition::process::{Defaults, Timeout};
@@ -20,7 +20,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     for pair in &view.processes {
         let (was, is) = (pair.before.defaults(&view.before), pair.after.defaults(&view.after));
         for (before, after) in pair.steps() {
-            of_step(pair, (before, &was), (after, &is), found);
+            of_step(view, pair, (before, &was), (after, &is), found);
         }
         of_defaults(view, pair, (&was, &is), found);
     }
@@ -123,12 +123,12 @@ fn in_force(pair: &ProcessPair<'_>, at: &ProcessAt<'_>, step: &Step, defaults: &
 /// A step that says or said something itself, or that follows defaults where there were none; where those that it follows
 /// changed is told there.
 fn of_step(
+    view: &View<'_>,
     pair: &ProcessPair<'_>,
     (before, was): (&Step, &Defaults),
     (after, is): (&Step, &Defaults),
     found: &mut Found,
 ) {
-    let says_itself = |step: &Step| step.timeout.is_some() || of_event(step).is_some();
     let is_another = before.step_type() != after.step_type();
     if !says_itself(before) && !says_itself(after) && (was.timeout.is_some() || is_another) {
         return;
@@ -137,29 +137,31 @@ fn of_step(
         return;
     }
     let (was, is) = (in_force(pair, &pair.before, before, was), in_force(pair, &pair.after, after, is));
-    if let Some(words) = later(pair, &was, &is) {
-        let key = if before.timeout.is_some() || after.timeout.is_some() { "timeout" } else { "event" };
-        tell_step(pair, before, after, key, words, found);
+    let Some((was, is)) = later(pair, &was, &is) else { return };
+    let message = format!("`timeout`: {was} became {is}");
+    if follows_default(before, after) {
+        let told = Told { kind: Kind::TimeoutLonger, message };
+        return found.tell_by_default((view, pair), "timeout", (before, after), told);
     }
+    let key = if before.timeout.is_some() || after.timeout.is_some() { "timeout" } else { "event" };
+    let (place, place_before) = (pair.after.place(after, key), pair.before.place(before, key));
+    found.tell(Kind::TimeoutLonger, Subject::step(pair.definition(), after), message, place, Some(place_before));
+}
+
+/// Whether a step says how long it may take, and no default does.
+fn says_itself(step: &Step) -> bool {
+    step.timeout.is_some() || of_event(step).is_some()
+}
+
+/// Whether what became of a step's deadline is by defaults alone.
+pub(super) fn follows_default(before: &Step, after: &Step) -> bool {
+    !says_itself(before) && !says_itself(after) && before.step_type() == after.step_type()
 }
 
 /// The `timeout` of the event that a step waits for.
 fn of_event(step: &Step) -> Option<&Timeout> {
     let StepKind::Wait(wait) = &step.kind else { return None };
     wait.event.as_ref()?.timeout.as_ref()
-}
-
-fn tell_step(
-    pair: &ProcessPair<'_>,
-    before: &Step,
-    after: &Step,
-    key: &str,
-    (was, is): (String, String),
-    found: &mut Found,
-) {
-    let message = format!("`timeout`: {was} became {is}");
-    let (place, place_before) = (pair.after.place(after, key), pair.before.place(before, key));
-    found.tell(Kind::TimeoutLonger, Subject::step(pair.definition(), after), message, place, Some(place_before));
 }
 
 /// The lengths of time that defaults know, by their keys.

@@ -175,6 +175,12 @@ fn steps(view: &View<'_>, found: &mut Found) {
                 let (place, was) = (pair.after.place(after, "approvers"), pair.before.place(before, "approvers"));
                 let subject = Subject::step(pair.definition(), after);
                 found.tell(Kind::OtherApprovers, subject, format!("`approvers`: {how}"), place, Some(was));
+            } else if let Some(message) =
+                pair.others_by_policy(&view.after, is.policy.iter().map(|policy| policy.value.as_str()))
+            {
+                let (place, was) = (pair.after.place(after, "policy"), pair.before.place(before, "policy"));
+                let subject = Subject::step(pair.definition(), after);
+                found.tell(Kind::OtherApprovers, subject, message, place, Some(was));
             }
         }
     }
