@@ -128,22 +128,41 @@ fn below(execution: &ExecutionView) -> Vec<String> {
         let what = if execution.status == ExecutionStatus::Cancelled { "reason" } else { "error" };
         lines.push(format!("{ERROR}{what}{ERROR:#}: {}", visible(&error.message)));
     }
+    for answer in answers(execution) {
+        lines.push(format!("{} waits:", answer.step));
+        lines.push(format!("  {}", answer.command));
+    }
+    lines
+}
+
+/// How people go on with a step that waits for them.
+pub struct Answer {
+    /// The step.
+    pub step: String,
+    /// What it waits for: `an approval`, `answers`.
+    pub wanted: &'static str,
+    /// The command.
+    pub command: String,
+}
+
+/// How people go on with an execution that waits for them, a step each.
+pub fn answers(execution: &ExecutionView) -> Vec<Answer> {
     let forms = execution.steps.iter().filter_map(Form::of).count();
+    let mut answers = Vec::new();
     for step in &execution.steps {
         let Some(waiting) = &step.waiting_for else { continue };
+        let mut add = |wanted, command| answers.push(Answer { step: step.id.clone(), wanted, command });
         if let Some(approval) = waiting.approval {
-            lines.push(format!("{} waits:", step.id));
-            lines.push(format!("  flowctl approvals approve {approval} --as LOGIN"));
+            add("an approval", format!("flowctl approvals approve {approval} --as LOGIN"));
         }
         if let Some(form) = Form::of(step) {
             let fields: String = form.required().map(|name| format!(" --field {name}=…")).collect();
-            lines.push(format!("{} waits:", step.id));
             // Its name is needed only where several wait.
             let name = if forms > 1 { format!(" {}", step.id) } else { String::new() };
-            lines.push(format!("  flowctl executions answer {}{name} --as LOGIN{fields}", execution.id));
+            add("answers", format!("flowctl executions answer {}{name} --as LOGIN{fields}", execution.id));
         }
     }
-    lines
+    answers
 }
 
 /// What is to be known of a step beside its status.

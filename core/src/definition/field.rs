@@ -193,15 +193,20 @@ const MAX_COMPARED: usize = 20;
 /// What is wrong with a value by a schema made of fields: each fault with the field's name and words for people
 /// ("is required", "must be at least 1"). Empty: the value fits.
 pub fn faults(schema: &Value, value: &Value) -> Vec<(String, String)> {
+    faults_of_filled(schema, value, value)
+}
+
+/// The same of a value into which defaults were filled: of a name that nobody knows, one that only a default gave may be meant.
+pub fn faults_of_filled(schema: &Value, value: &Value, given: &Value) -> Vec<(String, String)> {
     let options = jsonschema::options().should_validate_formats(true);
     let validator = match options.build(schema) {
         Ok(validator) => validator,
         Err(error) => return vec![(String::new(), format!("has a schema that cannot be used: {error}"))],
     };
-    validator.iter_errors(value).flat_map(|error| describe(&error, schema, value)).collect()
+    validator.iter_errors(value).flat_map(|error| describe(&error, schema, given)).collect()
 }
 
-fn describe(error: &jsonschema::ValidationError<'_>, schema: &Value, value: &Value) -> Vec<(String, String)> {
+fn describe(error: &jsonschema::ValidationError<'_>, schema: &Value, given: &Value) -> Vec<(String, String)> {
     use jsonschema::error::ValidationErrorKind as Kind;
     let path = error.instance_path().to_string();
     let field = path.trim_start_matches('/').replace('/', ".");
@@ -211,7 +216,7 @@ fn describe(error: &jsonschema::ValidationError<'_>, schema: &Value, value: &Val
             let known = schema["properties"].as_object().filter(|_| field.is_empty());
             let near = |(place, name): (usize, &String)| {
                 let known = known.filter(|_| place < MAX_COMPARED).into_iter().flat_map(Map::keys);
-                let known = known.filter(|known| value.get(known.as_str()).is_none());
+                let known = known.filter(|known| given.get(known.as_str()).is_none());
                 let meant = closest(name, known.map(String::as_str));
                 let hint = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
                 (name.clone(), format!("is not a field here{hint}"))

@@ -13,7 +13,7 @@ use super::state::{Delegation, StepError, StepState, StepStatus};
 use super::waiting::{ApprovalRequest, FormRequest, Level, Waiting};
 use crate::approval::codeowners::Owned;
 use crate::approval::{Decision, DecisionKind, Outcome, Person, Requirement, Source, SourceKind, Verdict, evaluate};
-use crate::definition::field::{defaults, schema_of_fields};
+use crate::definition::field::{defaults, faults_of_filled, schema_of_fields};
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{Escalation, KeepOnPush, OnReject, OnTimeout};
 use crate::definition::step::{Form, HumanApproval};
@@ -280,8 +280,9 @@ pub(super) fn answered(
 /// The answers with defaults filled in, checked against the form's schema.
 fn filled(request: &FormRequest, values: Map<String, Value>) -> Result<IndexMap<String, Value>, Refusal> {
     let mut filled = request.defaults.clone();
+    let given = Value::Object(values.clone());
     filled.extend(values);
-    let faults = crate::definition::field::faults(&request.schema, &Value::Object(filled.clone()));
+    let faults = faults_of_filled(&request.schema, &Value::Object(filled.clone()), &given);
     if faults.is_empty() { Ok(filled.into_iter().collect()) } else { Err(Refusal::WrongAnswers { faults }) }
 }
 

@@ -8,7 +8,7 @@ use super::event::{Event, EventKind};
 use super::large::AtHand;
 use super::plan::Plan;
 use super::state::{Execution, ExecutionId, ExecutionStatus, Group, Parent, StepState, Subject, TenantId, TriggerInfo};
-use crate::definition::field::{defaults, faults, schema_of_fields};
+use crate::definition::field::{defaults, faults_of_filled, schema_of_fields};
 use crate::expression::evaluate_json;
 
 /// What is needed to make an execution.
@@ -83,8 +83,9 @@ fn create_for(
 ) -> Result<(Execution, Event), StartError> {
     let header = &plan.process.header;
     let mut inputs = defaults(&header.inputs);
+    let given = Value::Object(new.inputs.clone());
     inputs.extend(new.inputs);
-    let faults = faults(&schema_of_fields(&header.inputs), &Value::Object(inputs.clone()));
+    let faults = faults_of_filled(&schema_of_fields(&header.inputs), &Value::Object(inputs.clone()), &given);
     if !faults.is_empty() {
         return Err(StartError::WrongInputs { faults });
     }

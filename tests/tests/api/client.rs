@@ -1,6 +1,6 @@
 //! The client commands: what they print, how they exit, and what they say where the server does not answer.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use flowctl_tests::{Server, free_address, program};
@@ -77,7 +77,10 @@ fn a_release_from_the_command_line() {
     for (words, told) in [
         (&["approvals", "approve", &approval, "--as", "bob"][..], "nobody is asked any more: the approval is approved"),
         (&["executions", "show", unknown], &format!("there is no execution {unknown}")),
-        (&["processes", "start", "release", "--input", "waht=1"], "the inputs do not fit: `waht` is not a field here"),
+        (
+            &["processes", "start", "release", "--input", "waht=1"],
+            "the inputs do not fit: `waht` is not a field here; did you mean `what`?",
+        ),
     ] {
         let said = run(words);
         assert_eq!((said.code, said.err), (Some(2), format!("error: {told}\n")), "{words:?}");
@@ -109,12 +112,21 @@ fn watching_exits_by_the_outcome() {
     let last: Value = serde_json::from_str(done.out.lines().last().unwrap()).unwrap();
     assert_eq!((&last["type"], &last["data"]["outputs"]), (&json!("execution.completed"), &json!({"total": 3})));
     let waiting = run(&["processes", "start", "release"]).out.trim().to_owned();
-    let mut watching = command(&url, TOKEN, &["executions", "watch", &waiting]).stdout(Stdio::piped()).spawn().unwrap();
-    // Once it has told something it watches.
-    let mut first = [0; 10];
-    watching.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let mut watching = command(&url, TOKEN, &["executions", "watch", &waiting])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What it waits for is said once, with how to go on and that one may leave.
+    let mut said = BufReader::new(watching.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().as_deref(), Some("leads waits for an approval; go on with:"));
+    let how = said.next().unwrap();
+    assert!(how.starts_with("  flowctl approvals approve ") && how.ends_with(" --as LOGIN"), "{how}");
+    assert_eq!(said.next().as_deref(), Some("Ctrl-C leaves it running"));
     Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
     assert_eq!(watching.wait().unwrap().code(), Some(130));
+    let rest: Vec<String> = said.filter(|line| !line.is_empty()).collect();
+    assert_eq!(rest, [format!("the execution goes on; follow it again with `flowctl executions watch {waiting}`")]);
     let cancelled = run(&["executions", "cancel", &waiting, "--reason", "enough"]);
     assert!(cancelled.out.contains("cancelled") && cancelled.out.contains("reason: enough"), "{}", cancelled.out);
     let shown = run(&["executions", "show", &waiting]);

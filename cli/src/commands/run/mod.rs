@@ -32,7 +32,7 @@ pub use people::you;
 use crate::arguments::{RunArguments, RunFormat};
 use crate::exit::{Exit, is_interrupted};
 use crate::questions;
-use crate::terminal::{self, TYPE};
+use crate::terminal::{self, DIM, TYPE};
 use crate::timeline::{Follower, table};
 
 /// How often the store is looked at beside its own hints.
@@ -121,6 +121,9 @@ fn print_result(execution: &Execution, arguments: &RunArguments, bench: &Bench) 
         for (step, state) in execution.waiting_for_people() {
             let how = people::how_to_act(step, state);
             anstream::eprintln!("\n{step} waits. Go on with:\n  {TYPE}{} {how}{TYPE:#}", bench.resume(execution.id));
+        }
+        if execution.waiting_for_people().any(|(_, state)| people::asks_others(state)) {
+            anstream::eprintln!("{DIM}{}{DIM:#}", people::STANDS_FOR);
         }
     }
     Ok(())

@@ -51,6 +51,14 @@ pub fn how_to_act(step: &str, state: &StepState) -> String {
     }
 }
 
+/// Why one person is enough here.
+pub const STANDS_FOR: &str = "your word stands for everybody who is asked: there is no GitHub here that knows them";
+
+/// Whether a step asks for an approval, and so people that are named.
+pub fn asks_others(state: &StepState) -> bool {
+    matches!(&state.waiting, Some(Waiting::Approval(_)))
+}
+
 /// The steps that the state of a step names: itself, and those that the items of a `foreach` run.
 pub fn named_by<'step>(key: &'step str, step: &'step StepState) -> impl Iterator<Item = (&'step str, StepType)> {
     let body = step.items.iter().flat_map(|items| &items.body);
@@ -206,6 +214,7 @@ fn ask_approval(step: &str, request: &ApprovalRequest) -> anyhow::Result<Option<
         let (operation, tool, arguments) = (visible(&call.operation), visible(&call.tool), visible(&arguments));
         anstream::eprintln!("It would call {BOLD}{operation:?}{BOLD:#} of {tool:?} with:\n{arguments}");
     }
+    anstream::eprintln!("{DIM}{STANDS_FOR}{DIM:#}");
     let prompt = "Your decision (arrows and Enter choose, Escape is later)";
     let kind = match questions::choose(prompt, &["approve", "reject", "later"], 2)? {
         Some(0) => DecisionKind::Approve,
