@@ -199,7 +199,8 @@ fn only_what_changed_is_looked_at_and_versions_are_compared() {
 
 #[test]
 fn every_template_of_init_is_sound_and_nothing_is_overwritten() {
-    for template in ["approval", "release", "production-access", "incident", "vendor-onboarding", "ai-triage"] {
+    let samples = ["release", "production-access", "incident", "vendor-onboarding", "ai-triage", "agent-triage"];
+    for template in ["approval"].into_iter().chain(samples) {
         let folder = folder(&[]);
         assert_eq!(flowctl(folder.path(), &["init", "--template", template]).code, 0, "{template}");
         let said = flowctl(folder.path(), &["validate", "--deny-warnings"]);
@@ -432,6 +433,7 @@ fn a_note_that_is_needed_is_asked_for() {
     assert_eq!(said.code, 3, "{}", said.err);
     assert!(said.err.contains("`ok` needs a note: --reject ok=NOTE\n"), "{}", said.err);
     assert!(said.err.contains("ok waits. Go on with:"), "{}", said.err);
+    assert!(said.err.contains("your word stands for everybody who is asked"), "{}", said.err);
 }
 
 #[test]

@@ -155,3 +155,33 @@ fn every_link_between_pages_leads_somewhere() {
     }
     assert_eq!(broken, Vec::<String>::new());
 }
+
+/// The words behind every place where a page says this, wherever its lines break.
+fn words_after(said: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in text.split(said).skip(1) {
+            let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+            found.push((page.clone(), part.chars().take_while(is_part).collect()));
+        }
+    }
+    found.retain(|(_, word): &(_, String)| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    found
+}
+
+#[test]
+fn every_template_that_a_page_names_is_one() {
+    let named = words_after("flowctl init --template ");
+    assert!(!named.is_empty());
+    for (page, template) in named {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(program())
+            .args(["init", "--template", &template])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}: {template}: {}", page.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}

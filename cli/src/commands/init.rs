@@ -11,7 +11,8 @@ use crate::samples::SAMPLES;
 use crate::terminal::{GOOD, TYPE};
 
 /// What `--template` takes: a small process of one approval, and the samples.
-pub const NAMES: [&str; 6] = ["approval", "release", "production-access", "incident", "vendor-onboarding", "ai-triage"];
+pub const NAMES: [&str; 7] =
+    ["approval", "release", "production-access", "incident", "vendor-onboarding", "ai-triage", "agent-triage"];
 
 const APPROVAL: &str = include_str!("../../templates/approval.yaml");
 const APPROVAL_TEST: &str = include_str!("../../templates/approval-test.yaml");
@@ -70,6 +71,12 @@ fn listed(paths: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_sample_is_a_template() {
+        let samples: Vec<&str> = SAMPLES.iter().map(|sample| sample.name).collect();
+        assert_eq!(NAMES[1..], samples);
+    }
 
     #[test]
     fn what_is_laid_out_needs_no_formatting() {
