@@ -63,29 +63,17 @@ impl Hearing<'_> {
         decision: (DecisionKind, Option<String>),
         along: Along,
     ) -> Heard<()> {
-        let Some((state, request)) = execution.steps.get(step).zip(approval(execution, step)) else {
-            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "an approval" }));
-        };
-        if let Err(refused) = was_shown(step, state, request, word) {
-            return Ok(Err(refused));
-        }
-        if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
-            return Ok(Err(refused));
-        }
-        self.dismiss_new_authors(execution, step, request, &word.person).await?;
-        let execution = &self.with_earlier_pushes(execution, &word.person).await?;
-        let (decision, note) = decision;
-        let heeded = match decision {
-            DecisionKind::Override => self.may_override(execution, step, word).await?,
-            _ => self.weigh(execution, step, &request.requirement, word, request.allow_author).await?,
-        };
-        let (counted, in_place_of) = match heeded {
+        let (kind, note) = decision;
+        let (counted, in_place_of) = match self.heed(execution, step, word, kind).await? {
             Ok(heeded) => heeded,
             Err(refused) => return Ok(Err(refused)),
         };
+        let Some((state, request)) = execution.steps.get(step).zip(approval(execution, step)) else {
+            return Ok(asks_nobody(step, "an approval"));
+        };
         let decision = Decision {
             person: word.person.clone(),
-            decision,
+            decision: kind,
             at: word.at,
             note,
             source: word.source.clone(),
@@ -97,6 +85,43 @@ impl Hearing<'_> {
         };
         let signal = Signal::Decide { step: step.to_owned(), decision };
         outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+    }
+
+    /// Whether a person's word about a step would count: a decision of this kind, or without one the answers to a form.
+    /// Nothing of it is recorded.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    pub async fn may(&self, execution: &Execution, step: &str, word: &Word, kind: Option<DecisionKind>) -> Heard<()> {
+        match kind {
+            Some(kind) => Ok(self.heed(execution, step, word, kind).await?.map(drop)),
+            None => self.may_answer(execution, step, word).await,
+        }
+    }
+
+    /// What a person counts for in a decision about a step.
+    async fn heed(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        kind: DecisionKind,
+    ) -> Heard<(Counted, Vec<InPlaceOf>)> {
+        let Some((state, request)) = execution.steps.get(step).zip(approval(execution, step)) else {
+            return Ok(asks_nobody(step, "an approval"));
+        };
+        if let Err(refused) = was_shown(step, state, request, word) {
+            return Ok(Err(refused));
+        }
+        if let Err(refused) = self.permits(word.verb, &word.person, None, false).await? {
+            return Ok(Err(refused));
+        }
+        self.dismiss_new_authors(execution, step, request, &word.person).await?;
+        let execution = &self.with_earlier_pushes(execution, &word.person).await?;
+        match kind {
+            DecisionKind::Override => self.may_override(execution, step, word).await,
+            _ => self.weigh(execution, step, &request.requirement, word, request.allow_author).await,
+        }
     }
 
     /// What was said before a push and is kept counts no more where its author has made a part of the change since. Only who
@@ -176,9 +201,19 @@ impl Hearing<'_> {
         values: Map<String, Value>,
         along: Along,
     ) -> Heard<()> {
-        let Some(request) = form(execution, step) else {
-            return Ok(refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what: "answers" }));
-        };
+        if let Err(refused) = self.may_answer(execution, step, word).await? {
+            return Ok(Err(refused));
+        }
+        let Some(request) = form(execution, step) else { return Ok(asks_nobody(step, "answers")) };
+        let (person, source) = (word.person.clone(), word.source.clone());
+        let values = whole_where_asked(values, &request.schema);
+        let signal = Signal::Answer { step: step.to_owned(), person, values, source };
+        outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
+    }
+
+    /// Whether a person may answer a form.
+    async fn may_answer(&self, execution: &Execution, step: &str, word: &Word) -> Heard<()> {
+        let Some(request) = form(execution, step) else { return Ok(asks_nobody(step, "answers")) };
         if word.was_said_before(request.requested_at) {
             let since = request.requested_at;
             return Ok(Err(Refused::WrittenBefore { step: step.to_owned(), since, commit: None }));
@@ -188,15 +223,10 @@ impl Hearing<'_> {
         if let Err(refused) = self.permits(word.verb, &word.person, needs, false).await? {
             return Ok(Err(refused));
         }
-        if let Some(assignees) = &request.assignees
-            && let Err(refused) = self.weigh(execution, step, assignees, word, true).await?
-        {
-            return Ok(Err(refused));
+        match &request.assignees {
+            Some(assignees) => Ok(self.weigh(execution, step, assignees, word, true).await?.map(drop)),
+            None => Ok(Ok(())),
         }
-        let (person, source) = (word.person.clone(), word.source.clone());
-        let values = whole_where_asked(values, &request.schema);
-        let signal = Signal::Answer { step: step.to_owned(), person, values, source };
-        outcome(Some(step), self.engine.signal(self.tenant, execution.id, signal, along).await)
     }
 
     /// What a person counts for: by themself, and in whose place.
@@ -407,6 +437,11 @@ fn outcome(step: Option<&str>, outcome: Result<Execution, SignalFailure>) -> Hea
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// That a step waits for nothing of this kind.
+fn asks_nobody<T>(step: &str, what: &'static str) -> Result<T, Refused> {
+    refused(Some(step), Refusal::NotWaiting { step: step.to_owned(), what })
 }
 
 fn refused<T>(step: Option<&str>, refusal: Refusal) -> Result<T, Refused> {

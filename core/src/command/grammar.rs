@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::lines::Fence;
 use super::words::{self, Fault, Word};
-use super::{Command, StepRef, Until};
+use super::{Command, StepName, StepRef, Until};
 use crate::execution::address::{innermost, items_of, step_of};
 
 /// The verbs of the table.
@@ -119,8 +119,19 @@ const TABLE: &[Entry] = &[
         summary: "Approve what waits for an approval.",
         example: "/approve leads -- checked the notes",
         who: DECIDER,
-        details: r#"Without a step it is about the only approval that waits; with several, the answer says which there are. Each execution there that
-asks the same is meant. It counts only where GitHub showed the question when the comment was written.
+        details: r#"A word decides one question. Without a step it is about the only approval that asks you; with several that differ, in process, step,
+text or inputs, nothing is decided, and the answer says which there are and how each is named. Executions that ask the same in every
+respect, started twice for one commit, say, are one question.
+
+A step is named by its id, and where several have the same one, with its process or its execution before it:
+
+    /approve leads
+    /approve release/leads
+    /approve 5d1c77aa9e02/leads
+
+An execution is named by the end of its id, 8 characters at least, which stands below the timeline. A word without a step counts only
+where GitHub showed the question when the comment was written; one that names a step, too, unless it is the only one of that name that
+waits.
 
 The word counts for the commit that was shown when the comment was written. A commit of 7 to 40 hexadecimal digits says which one is
 meant: where the pull request has another one by now, the word is refused. Fewer than 40 digits count only once that commit was
@@ -143,7 +154,9 @@ shown. Whose word counts, and when, is told in [approvals.md](../approvals.md)."
         summary: "Fill in a form, with the fields in the line or in a fenced YAML block right below it.",
         example: "/answer vendor name=\"Acme Ltd\" country=DE",
         who: "those to whom the form is assigned",
-        details: r#"Fields stand in the line as `name=value`, in quotes where a value has spaces; or in a fenced block of YAML right below, as the prompt
+        details: r#"A step is named as for [/approve](approve.md), and one word answers one form.
+
+Fields stand in the line as `name=value`, in quotes where a value has spaces; or in a fenced block of YAML right below, as the prompt
 shows it ready to be filled in. Both at once are refused, and so are fields that the form does not have. Defaults are filled in.
 
 Who may: those to whom the form is assigned; where nobody is, whoever has write permission."#,
@@ -175,7 +188,7 @@ by field. A comment starts a process once, however often it is delivered."#,
         example: "/retry ship",
         who: STARTER,
         details: r#"The newest execution of each process there, where it failed or was cancelled, goes on from what failed, or from the step that is
-named, with all that follows from it. People who had approved what begins again are asked anew."#,
+named, with all that follows from it. `release/ship` is about that process alone. People who had approved what begins again are asked anew."#,
     },
     Entry {
         verb: Verb::Recheck,
@@ -225,8 +238,8 @@ What that means, and that nobody has two voices by it, is told in
         summary: "Go on without the approval that is missing. It is shown and recorded as an override, with its reason.",
         example: "/override leads reason=\"the shop is down\"",
         who: "those to whom `commands: {override: …}` of `flow.yaml` allows it; never who made the change",
-        details: r#"The reason stands in quotes and is not empty. Without a step it is about the only approval that waits. Nobody may use it where
-`.flow/flow.yaml` does not say who:
+        details: r#"The reason stands in quotes and is not empty. Which approval is meant is as for [/approve](approve.md): one alone. Nobody may use it
+where `.flow/flow.yaml` does not say who:
 
 ```yaml
 # .flow/flow.yaml
@@ -505,15 +518,23 @@ fn yaml(block: &Fence, body: &str, pairs: &[(String, String)]) -> Result<String,
     Ok(block.content.clone())
 }
 
-/// A step's id, or the key of a step inside of items: `deploy`, `deploy[2]`, `deploy[2][0]`.
+/// A step's id, or the key of a step inside of items: `deploy`, `deploy[2]`, `deploy[2][0]`. What it is a step of may stand
+/// before it: `release/deploy`.
 fn is_step(text: &str) -> bool {
-    let (id, mut items) = (step_of(text), items_of(text));
+    let StepName { of, key } = StepName::of(text);
+    let (id, mut items) = (step_of(key), items_of(key));
     while let Some((around, _)) = innermost(items) {
         items = around;
     }
     items.is_empty()
+        && of.is_none_or(is_whose)
         && id.starts_with(|c: char| c.is_ascii_lowercase())
         && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// A process, or an execution's id or its end.
+fn is_whose(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_commit(text: &str) -> bool {

@@ -21,8 +21,35 @@ pub use words::parse_arguments;
 /// Most commands (and faults in commands) that are read of one comment; each may lead to a reply.
 pub const MAX_COMMANDS: usize = 20;
 
-/// The id of a step, `[a-z][a-z0-9_]*`; inside of the items of a `foreach` with their places, as in `deploy[2]`.
+/// The id of a step, `[a-z][a-z0-9_]*`; inside of the items of a `foreach` with their places, as in `deploy[2]`. What it is
+/// a step of may stand before it, see [`StepName`].
 pub type StepRef = String;
+
+/// A [`StepRef`] taken apart: `leads`, `release/leads`, `5d1c77aa9e02/leads`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepName<'a> {
+    /// The process, or the execution's id or its end.
+    pub of: Option<&'a str>,
+    /// The step itself.
+    pub key: &'a str,
+}
+
+impl<'a> StepName<'a> {
+    /// Takes a step's name apart.
+    pub fn of(text: &'a str) -> Self {
+        match text.split_once('/') {
+            Some((of, key)) => Self { of: Some(of), key },
+            None => Self { of: None, key: text },
+        }
+    }
+
+    /// Whether a step of that process, in the execution of that id, is meant by it.
+    pub fn is_of(&self, process: &str, execution: &str) -> bool {
+        /// Fewer characters of an id than these name no execution.
+        const LEAST: usize = 8;
+        self.of.is_none_or(|of| of == process || (of.len() >= LEAST && execution.ends_with(of)))
+    }
+}
 
 /// Everything that a comment says to flowctl.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -119,6 +119,30 @@ fn commands_as_they_are_written() {
 }
 
 #[test]
+fn a_step_is_named_with_its_process_or_its_execution() {
+    let step = |body: &str| read(body).invocations.first().and_then(|it| it.command.named()).map(str::to_owned);
+    for named in ["release/leads", "a-b/leads[2]", "5d1c77aa9e02/leads", "01900000-0000-7000-8000-000000000001/leads"] {
+        assert_eq!(step(&format!("/approve {named} 0a1b2c3 -- fine")).as_deref(), Some(named));
+        assert_eq!(step(&format!("/answer {named} a=1")).as_deref(), Some(named));
+    }
+    for named in ["Release/leads", "/leads", "release/", "a/b/c", "a_b/leads"] {
+        assert_eq!(step(&format!("/approve {named}")), None, "{named}");
+    }
+    let execution = "01900000-0000-7000-8000-5d1c77aa9e02";
+    for (named, is_of) in [
+        ("leads", true),
+        ("release/leads", true),
+        ("audit/leads", false),
+        ("5d1c77aa9e02/leads", true),
+        ("77aa9e02/leads", true),
+        ("7aa9e02/leads", false),
+        ("5d1c77aa/leads", false),
+    ] {
+        assert_eq!(StepName::of(named).is_of("release", execution), is_of, "{named}");
+    }
+}
+
+#[test]
 fn faults_point_at_their_place() {
     insta::assert_snapshot!(table(&[
         "/approve review looks good to me",

@@ -15,6 +15,7 @@ mod happenings;
 mod installations;
 mod logins;
 mod missed;
+mod one_question;
 mod outbox;
 mod owners;
 mod prompts;

@@ -118,6 +118,28 @@ async fn a_word_that_names_its_step_counts_before_github_shows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_names_a_step_of_several_counts_only_for_the_one_that_github_shows() {
+    let other = SHIP.replace("name: ship", "name: wipe").replace("Ship it?", "Delete production?");
+    let stage = Stage::raise(&[("ship", SHIP), ("wipe", &other)]).await;
+    stage.expect_comments();
+    let number = stage.pull_request("release-1.4");
+    assert_eq!(stage.comment(number, "/run ship").by("alice").await, "🚀");
+    stage.concluded(number, "ship", "action_required").await;
+    hold_back(&stage);
+    assert_eq!(stage.comment(number, "/run wipe").by("alice").await, "🚀");
+    until_asked(&stage, &["leads", "leads"]).await;
+    assert_eq!(stage.comment(number, "/approve leads").by("bob").await, "🚀");
+    until_asked(&stage, &["leads"]).await;
+    let (_, told) = stage.api(Method::GET, "/approvals?status=pending", Value::Null).await;
+    assert_eq!(told["items"][0]["title"], "Delete production?");
+    stage.hub.faults.clear();
+    stage.concluded(number, "wipe", "action_required").await;
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve wipe/leads").by("bob").await, "🚀");
+    until_asked(&stage, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_github_shows_counts_also_where_nobody_could_note_that_it_does() {
     for write in [("PATCH", OWN_COMMENT), ("POST", CHECKS), ("POST", COMMENTS)] {
         let stage = Stage::raise(&[("gate", GATE)]).await;

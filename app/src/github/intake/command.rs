@@ -1,20 +1,23 @@
 //! Does what people command, wherever the commands stand: in a comment, or in the text of a review.
 
 use flowctl_core::approval::{DecisionKind, Person, Source, SourceKind};
-use flowctl_core::command::{Command, Invocation, Reading, UnknownWord, Until, Verb, help, parse_arguments, values};
+use flowctl_core::command::{
+    Command, Invocation, Reading, StepName, UnknownWord, Until, Verb, help, parse_arguments, values,
+};
 use flowctl_core::definition::Role;
-use flowctl_core::execution::{Delegation, Execution, Signal, TriggerInfo};
+use flowctl_core::execution::{Delegation, Execution, Refusal, Signal, TriggerInfo};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::Trouble;
 use super::scope::{Outcome, Scope, keys};
 use super::start::{Occasion, Place, inputs};
+use super::targets::{Asked, Target, is_named};
 use crate::audit::RefusedWord;
 use crate::engine::Along;
 use crate::github::outbox::{Effect, Renewal, RenewedBecause};
 use crate::github::wording::{self, Answer, Refused};
-use crate::identity::{About, Word, approval, form, given_until, settled};
+use crate::identity::{About, Word, form, given_until, settled};
 use crate::store::NewEffect;
 
 /// What all commands of one text have in common.
@@ -29,9 +32,6 @@ pub(super) struct Said {
     /// What is told once a command has been done.
     pub(super) done: Vec<NewEffect>,
 }
-
-/// What a command is about: an execution and a step of it that waits.
-type Target<'e> = (&'e Execution, String);
 
 /// Obeys one text.
 pub(super) struct Commander<'a> {
@@ -82,29 +82,34 @@ impl Commander<'_> {
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
-    async fn command(&self, invocation: &Invocation, open: &[Execution]) -> Outcome<String> {
+    async fn command<'i>(&'i self, invocation: &'i Invocation, open: &[Execution]) -> Outcome<String> {
         let place = invocation.range.start;
         if self.scope.knows(&self.key(place)).await? {
             return Ok(Ok(String::new()));
         }
+        let line = self.body.get(invocation.range.clone()).unwrap_or_default();
+        let asked = |verb, kind, named: Option<&'i str>| Asked { verb, kind, named, line };
         match &invocation.command {
             Command::Approve { step, commit, note } => {
-                let kind = (DecisionKind::Approve, note.clone());
-                silent(self.decide("approve", place, step.as_deref(), commit.as_deref(), kind, open).await)
+                let asked = asked("approve", Some(DecisionKind::Approve), step.as_deref());
+                let decision = (DecisionKind::Approve, note.clone());
+                silent(self.decide(&asked, place, commit.as_deref(), decision, open).await)
             }
             Command::Reject { step, commit, note } => {
-                let kind = (DecisionKind::Reject, note.clone());
-                silent(self.decide("reject", place, step.as_deref(), commit.as_deref(), kind, open).await)
+                let asked = asked("reject", Some(DecisionKind::Reject), step.as_deref());
+                let decision = (DecisionKind::Reject, note.clone());
+                silent(self.decide(&asked, place, commit.as_deref(), decision, open).await)
             }
-            Command::Answer { step, values, block } => {
-                silent(self.answer(place, step.as_deref(), values, block.as_deref(), open).await)
-            }
+            Command::Answer { step, values, block } => silent(
+                self.answer(&asked("answer", None, step.as_deref()), place, values, block.as_deref(), open).await,
+            ),
             Command::Run { process, inputs } => silent(self.run(place, process, inputs).await),
             Command::Cancel => silent(self.cancel(place, open).await),
             Command::Retry { step } => silent(self.retry(place, step.as_deref()).await),
             Command::Override { step, reason } => {
-                let kind = (DecisionKind::Override, Some(reason.clone()));
-                silent(self.decide("override", place, step.as_deref(), None, kind, open).await)
+                let asked = asked("override", Some(DecisionKind::Override), step.as_deref());
+                let decision = (DecisionKind::Override, Some(reason.clone()));
+                silent(self.decide(&asked, place, None, decision, open).await)
             }
             Command::Delegate { to, until, note } => self.delegate(place, to, *until, note.clone(), open).await,
             Command::Hold { note } => {
@@ -132,7 +137,7 @@ impl Commander<'_> {
     ) -> Result<(), Trouble> {
         let is_about = |execution: &&Execution| match (verb, named) {
             (Verb::Run, Some(process)) => execution.process == process,
-            (_, named) => named.is_none_or(|step| execution.steps.contains_key(step)),
+            (_, named) => named.map(StepName::of).is_none_or(|name| has_step(execution, name)),
         };
         let newest = open.iter().filter(is_about).max_by_key(|execution| execution.id);
         let Said { person, source, .. } = self.said;
@@ -162,47 +167,37 @@ impl Commander<'_> {
 
     async fn decide(
         &self,
-        verb: &'static str,
+        asked: &Asked<'_>,
         place: usize,
-        step: Option<&str>,
         commit: Option<&str>,
         decision: (DecisionKind, Option<String>),
         open: &[Execution],
     ) -> Outcome<()> {
-        let asks = |execution: &Execution, id: &str| approval(execution, id).is_some();
-        let targets = match targets(verb, "an approval", step, open, asks) {
+        let word = self.word(asked.verb, place, commit);
+        let targets = match self.scope.targets(asked, open, &word).await? {
             Ok(targets) => targets,
             Err(refused) => return Ok(Err(refused)),
         };
-        let word = self.word(verb, place, commit);
-        let targets = match self.seen(step, targets, &word).await? {
-            Ok(targets) => targets,
-            Err(refused) => return Ok(Err(refused)),
-        };
+        let (mut counted, mut refused) = (false, None);
         for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
-            let outcome = self.scope.decide(execution, step, &word, decision.clone(), self.along(key)).await?;
-            if let Err(refused) = outcome {
-                return Ok(Err(refused));
+            match self.scope.decide(execution, step, &word, decision.clone(), self.along(key)).await? {
+                Ok(()) => counted = true,
+                Err(why) => refused = refused.or(Some(why)),
             }
         }
-        Ok(Ok(()))
+        Ok(refused.filter(|_| !counted).map_or(Ok(()), Err))
     }
 
     async fn answer(
         &self,
+        asked: &Asked<'_>,
         place: usize,
-        step: Option<&str>,
         words: &[(String, String)],
         block: Option<&str>,
         open: &[Execution],
     ) -> Outcome<()> {
-        let asks = |execution: &Execution, id: &str| form(execution, id).is_some();
-        let targets = match targets("answer", "answers", step, open, asks) {
-            Ok(targets) => targets,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let word = self.word("answer", place, None);
-        let targets = match self.seen(step, targets, &word).await? {
+        let word = self.word(asked.verb, place, None);
+        let targets = match self.scope.targets(asked, open, &word).await? {
             Ok(targets) => targets,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -220,24 +215,6 @@ impl Commander<'_> {
             }
         }
         Ok(Ok(()))
-    }
-
-    /// Those of the targets that a word counts for: where it names no step, those that GitHub showed when it was written.
-    async fn seen<'e>(&self, step: Option<&str>, targets: Vec<Target<'e>>, word: &Word) -> Outcome<Vec<Target<'e>>> {
-        if step.is_some() {
-            return Ok(Ok(targets));
-        }
-        let (mut seen, mut unseen) = (Vec::new(), None);
-        for (execution, step) in targets {
-            match self.scope.was_shown(execution, &step, word).await? {
-                Ok(()) => seen.push((execution, step)),
-                Err(refused) => unseen = unseen.or(Some(refused)),
-            }
-        }
-        Ok(match unseen {
-            Some(refused) if seen.is_empty() => Err(refused),
-            _ => Ok(seen),
-        })
     }
 
     fn keys(&self, place: usize, targets: &[Target<'_>]) -> Vec<String> {
@@ -358,14 +335,24 @@ impl Commander<'_> {
     /// Goes on with the newest execution of each process, where that failed or was cancelled.
     async fn retry(&self, place: usize, step: Option<&str>) -> Outcome<()> {
         let all = self.scope.executions(self.place.number, false).await?;
-        let ended_badly: Vec<Execution> =
+        let mut ended_badly: Vec<Execution> =
             newest(&all).into_iter().filter(|execution| execution.can_be_retried()).cloned().collect();
         if ended_badly.is_empty() {
             return Ok(Err(Refused::NoExecution { what: "failed or cancelled" }));
         }
+        let name = step.map(StepName::of);
+        let has_it = |execution: &Execution| name.is_none_or(|name| has_step(execution, name));
+        let any_has_it = ended_badly.iter().any(has_it);
+        let can_be_meant = |execution: &Execution| name.is_none_or(|name| is_named(execution, name));
+        ended_badly.retain(|execution| can_be_meant(execution) && (has_it(execution) || !any_has_it));
+        if let Some(step) = step.filter(|_| ended_badly.is_empty()) {
+            let refusal = Refusal::UnknownStep { step: step.to_owned() };
+            return Ok(Err(Refused::Execution { step: None, refusal }));
+        }
         let mut last = Ok(());
         for (execution, key) in ended_badly.iter().zip(self.keys_of(place, &ended_badly)) {
-            let signal = Signal::Retry { actor: Some(self.said.person.clone()), step: step.map(str::to_owned) };
+            let signal =
+                Signal::Retry { actor: Some(self.said.person.clone()), step: name.map(|name| name.key.to_owned()) };
             let outcome = self.steer("retry", key, execution, signal).await?;
             last = last.and(outcome);
         }
@@ -481,38 +468,9 @@ fn silent(outcome: Outcome<()>) -> Outcome<String> {
     Ok(outcome?.map(|()| String::new()))
 }
 
-/// The steps that a command is about: those that wait, of the name given; or the only one.
-fn targets<'e>(
-    verb: &'static str,
-    what: &'static str,
-    step: Option<&str>,
-    open: &'e [Execution],
-    asks: impl Fn(&Execution, &str) -> bool,
-) -> Result<Vec<Target<'e>>, Refused> {
-    let waiting: Vec<Target<'e>> = open
-        .iter()
-        .flat_map(|execution| execution.waiting_for_people().map(move |(id, _)| (execution, id.to_owned())))
-        .filter(|(execution, id)| asks(execution, id))
-        .collect();
-    let Some((first, first_step)) = waiting.first() else { return Err(Refused::NothingWaits { what }) };
-    match step {
-        Some(step) if waiting.iter().any(|(_, id)| id == step) => {
-            Ok(waiting.into_iter().filter(|(_, id)| id == step).collect())
-        }
-        Some(step) => {
-            let mut waiting: Vec<String> = waiting.into_iter().map(|(_, id)| id).collect();
-            waiting.dedup();
-            Err(Refused::NotThatStep { step: step.to_owned(), waiting })
-        }
-        // The same step of several executions of one process is one question, asked more than once.
-        None if waiting.iter().all(|(e, id)| e.process == first.process && id == first_step) => Ok(waiting),
-        None => {
-            let mut waiting: Vec<(String, String)> =
-                waiting.into_iter().map(|(execution, id)| (execution.process.clone(), id)).collect();
-            waiting.dedup();
-            Err(Refused::WhichOne { verb: format!("/{verb}"), waiting })
-        }
-    }
+/// Whether an execution has a step of this name.
+fn has_step(execution: &Execution, name: StepName<'_>) -> bool {
+    is_named(execution, name) && execution.steps.contains_key(name.key)
 }
 
 /// The newest execution of each process, in the order in which they were created. Ids ascend with time.
@@ -521,36 +479,4 @@ fn newest(executions: &[Execution]) -> Vec<&Execution> {
         !executions.iter().any(|other| other.process == execution.process && other.id > execution.id)
     };
     executions.iter().filter(is_newest).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::github::wording::sample::Sample;
-
-    fn named(execution: &Execution, process: &str, step: &str) -> Execution {
-        let mut execution = execution.clone();
-        execution.process = process.to_owned();
-        if let Some(state) = execution.steps.shift_remove("leads") {
-            execution.steps.insert(step.to_owned(), state);
-        }
-        execution
-    }
-
-    #[test]
-    fn a_step_may_be_left_out_where_only_one_question_is_asked() {
-        let asked = Sample::at_leads("Release 1.4", "Carts survive.").execution;
-        let asks = |execution: &Execution, id: &str| approval(execution, id).is_some();
-        let (again, other) = (named(&asked, "release", "leads"), named(&asked, "audit", "ops"));
-        let steps = |step: Option<&str>, open: &[Execution]| {
-            targets("approve", "an approval", step, open, asks).map(|targets| targets.len())
-        };
-        assert_eq!(steps(None, &[]), Err(Refused::NothingWaits { what: "an approval" }));
-        assert_eq!(steps(None, std::slice::from_ref(&asked)), Ok(1));
-        assert_eq!(steps(None, &[asked.clone(), again]), Ok(2));
-        assert_eq!(steps(Some("leads"), &[asked.clone(), other.clone()]), Ok(1));
-        assert!(matches!(steps(Some("lead"), std::slice::from_ref(&asked)), Err(Refused::NotThatStep { .. })));
-        let waiting = vec![("release".to_owned(), "leads".to_owned()), ("audit".to_owned(), "ops".to_owned())];
-        assert_eq!(steps(None, &[asked, other]), Err(Refused::WhichOne { verb: "/approve".to_owned(), waiting }));
-    }
 }

@@ -16,6 +16,7 @@ mod scope;
 mod shown;
 mod source;
 mod start;
+mod targets;
 mod trigger;
 mod trouble;
 mod validation;

@@ -145,6 +145,18 @@ impl<'a> Scope<'a> {
         Ok(done_before(self.hearing(&people).await?.decide(execution, step, word, decision, along).await?))
     }
 
+    /// Whether a person's decision about a step, or without a kind their answers to a form, would count.
+    pub(super) async fn may(
+        &self,
+        execution: &Execution,
+        step: &str,
+        word: &Word,
+        kind: Option<DecisionKind>,
+    ) -> Outcome<()> {
+        let people = self.people();
+        Ok(self.hearing(&people).await?.may(execution, step, word, kind).await?)
+    }
+
     /// Records a person's answers to a form, or says why they do not count.
     pub(super) async fn answer(
         &self,

@@ -72,7 +72,9 @@ pub enum Refused {
     WhichOne {
         /// The command.
         verb: String,
-        /// What waits: the process and the step.
+        /// What stands behind the step.
+        rest: String,
+        /// What waits: how it is named, and what it is about.
         waiting: Vec<(String, String)>,
     },
     /// The person's permission is too low.
@@ -229,7 +231,7 @@ impl Refused {
                 let meant = meant(step, waiting).unwrap_or_default();
                 format!("{} does not wait for that. {meant}{}", code(&shorten(step, COMMAND)), what_waits(waiting))
             }
-            Self::WhichOne { verb, waiting } => which_one(verb, waiting),
+            Self::WhichOne { verb, rest, waiting } => which_one(verb, rest, waiting),
             Self::SettingsUnsound { fault } => format!(
                 "The repository's settings have an error, so who may do this is not known: {}. Mend it on the default \
                  branch, then say it again.",
@@ -374,11 +376,15 @@ fn what_waits(waiting: &[String]) -> String {
     }
 }
 
-fn which_one(verb: &str, waiting: &[(String, String)]) -> String {
+fn which_one(verb: &str, rest: &str, waiting: &[(String, String)]) -> String {
+    // Cut, it would be another command.
+    let rest = if rest.is_empty() || rest.chars().count() > COMMAND { String::new() } else { format!(" {rest}") };
     let lines: Vec<String> = waiting
         .iter()
         .take(LISTED)
-        .map(|(process, step)| format!("- {} ({})", code(&format!("{verb} {step}")), inline(process)))
+        .map(|(step, about)| {
+            format!("- {} ({})", code(&format!("{verb} {step}{rest}")), inline(&shorten(about, COMMAND)))
+        })
         .collect();
     format!("Several steps wait. Which one?\n\n{}", lines.join("\n"))
 }

@@ -378,7 +378,8 @@ fn each_refusal_says_why_and_what_next() {
         Refused::NotThatStep { step: "lead".to_owned(), waiting: vec!["leads".to_owned(), "ops".to_owned()] },
         Refused::WhichOne {
             verb: "/approve".to_owned(),
-            waiting: vec![("release".to_owned(), "leads".to_owned()), ("audit".to_owned(), "ops".to_owned())],
+            rest: "-- fine".to_owned(),
+            waiting: vec![("leads".to_owned(), "release".to_owned()), ("audit/ops".to_owned(), "audit".to_owned())],
         },
         Refused::Permission { needs: flowctl_core::definition::Role::Write },
         Refused::NoExecution { what: "open" },
@@ -424,8 +425,8 @@ fn each_refusal_says_why_and_what_next() {
 
     Several steps wait. Which one?
 
-    - `/approve leads` (release)
-    - `/approve ops` (audit)
+    - `/approve leads -- fine` (release)
+    - `/approve audit/ops -- fine` (audit)
 
     It needs write permission on this repository. Ask somebody who has it.
 
