@@ -23,6 +23,7 @@ mod pushes;
 mod references;
 mod refused;
 mod renamed;
+mod reviews;
 mod settings;
 mod setup;
 mod shown;

@@ -79,8 +79,14 @@ async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handle
             done().clone_into(text);
         }
     }
+    let is_unread = |answer: &Answer| answer.result.as_ref().is_err_and(Refused::is_unread);
     if !decides(&reading) {
-        answers.extend(reviewed(scope, number, &review, &text, &said).await?);
+        let by_state = if answers.iter().any(is_unread) {
+            unread(scope, number, &review, &reviewer).await?
+        } else {
+            reviewed(scope, number, &review, &text, &said).await?
+        };
+        answers.extend(by_state);
     }
     if !answers.is_empty() {
         let to = format!("review:{}", review.id);
@@ -137,19 +143,43 @@ async fn found_late(
     reviewer: &User,
     executions: &[Execution],
 ) -> Result<Handled, Trouble> {
-    let asking = executions
-        .iter()
-        .find(|execution| execution.waiting_for_people().any(|(id, _)| approval(execution, id).is_some()));
-    let Some(number) = asking.and_then(|execution| execution.subject.as_ref()?.number) else {
+    let Some((execution, number)) = asking(executions) else {
         return Ok(Handled::Ignored("a review that nobody told of, and nobody is asked anything".to_owned()));
     };
-    let (speaker, source) = (person(reviewer), source(review, "text"));
     let verb = decision(review.state).map_or("review", |(_, verb)| verb);
-    scope.note_refusal(&RefusedWord::new(&speaker, &source, verb, &Refused::FoundLate), asking).await?;
-    let answer = Answer { said: "Your review was not taken.".to_owned(), result: Err(Refused::FoundLate) };
+    let answer = not_taken(scope, (review, "text"), (reviewer, verb), Refused::FoundLate, execution).await?;
     let (to, at) = (format!("review:{}", review.id), review.submitted_at.unwrap_or(scope.received_at));
     scope.tell(vec![scope.reply(number, &reviewer.login, &to, at, &[answer])]).await?;
     Ok(Handled::Done)
+}
+
+/// A review with a line for us that could not be read: by its state it might decide more than its text says, or the opposite.
+/// Where anybody is asked, its author is told that it did not count.
+async fn unread(scope: &Scope<'_>, number: u64, review: &Review, reviewer: &User) -> Result<Option<Answer>, Trouble> {
+    let Some((_, verb)) = decision(review.state) else { return Ok(None) };
+    let executions = scope.executions(number, true).await?;
+    let Some((execution, _)) = asking(&executions) else { return Ok(None) };
+    Ok(Some(not_taken(scope, (review, "state"), (reviewer, verb), Refused::TextUnread, execution).await?))
+}
+
+/// The first execution that asks for an approval, and where.
+fn asking(executions: &[Execution]) -> Option<(&Execution, u64)> {
+    let asks = |execution: &&Execution| execution.waiting_for_people().any(|(id, _)| approval(execution, id).is_some());
+    let execution = executions.iter().find(asks)?;
+    Some((execution, execution.subject.as_ref()?.number?))
+}
+
+/// That a part of a review was not taken: said in the audit log, and to its author.
+async fn not_taken(
+    scope: &Scope<'_>,
+    (review, part): (&Review, &str),
+    (reviewer, verb): (&User, &str),
+    refused: Refused,
+    execution: &Execution,
+) -> Result<Answer, Trouble> {
+    let (speaker, source) = (person(reviewer), source(review, part));
+    scope.note_refusal(&RefusedWord::new(&speaker, &source, verb, &refused), Some(execution)).await?;
+    Ok(Answer { said: "Your review was not taken.".to_owned(), result: Err(refused) })
 }
 
 fn source(review: &Review, part: &str) -> Source {

@@ -20,6 +20,8 @@ use super::state::sentence;
 const COMMAND: usize = 200;
 /// Names that are listed at most.
 const LISTED: usize = 20;
+/// How a review that does not count is given once more.
+const SAY_AGAIN: &str = "Please say it again, in a comment or in a new review.";
 
 /// Why something that a person wanted was not done.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +151,8 @@ pub enum Refused {
     },
     /// GitHub did not tell of a review when it was submitted, and what its text said then is not known.
     FoundLate,
+    /// A review's text has a line that could not be read, so that what it decides is not known.
+    TextUnread,
     /// Nobody may go on without approvals here.
     NobodyOverrides,
     /// Who made a change cannot go on without its approval.
@@ -183,6 +187,11 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Whether what was said could not be read, so that nobody knows what it was to do.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::Syntax { .. } | Self::DidYouMean { .. } | Self::Block { .. })
+    }
+
     /// The kind of reason, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -207,6 +216,7 @@ impl Refused {
             Self::LoginTaken { .. } => "login_taken",
             Self::OwnersUnknown { .. } => "owners_unknown",
             Self::FoundLate => "found_late",
+            Self::TextUnread => "text_unread",
             Self::NobodyOverrides => "nobody_overrides",
             Self::OwnChange { .. } => "own_change",
             Self::WrongUntil { .. } => "wrong_until",
@@ -256,9 +266,13 @@ impl Refused {
             Self::OwnersUnknown { step, reason } => {
                 format!("{} needs code owners, and {}.", code(step), message(reason))
             }
-            Self::FoundLate => "GitHub did not tell of it when it was submitted, and its text may have been changed since. \
-                                Please say it again, in a comment or in a new review."
-                .to_owned(),
+            Self::FoundLate => format!(
+                "GitHub did not tell of it when it was submitted, and its text may have been changed since. {SAY_AGAIN}"
+            ),
+            Self::TextUnread => format!(
+                "Its text has a line that could not be read and may say something else, so the review itself does not count \
+                 either. {SAY_AGAIN}"
+            ),
             Self::NobodyOverrides => "This repository names nobody who may. `commands: {override: {role: admin}}` in \
                                       `.flow/flow.yaml` on the default branch would."
                 .to_owned(),

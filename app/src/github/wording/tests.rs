@@ -394,6 +394,7 @@ fn each_refusal_says_why_and_what_next() {
         Refused::LoginTaken { login: "octocat".to_owned(), meant: 7, found: 9 },
         Refused::OldButton,
         Refused::FoundLate,
+        Refused::TextUnread,
         Refused::CannotStandIn { login: "alice".to_owned() },
     ];
     let told: Vec<String> = refused.iter().map(Refused::words).collect();
@@ -458,6 +459,8 @@ fn each_refusal_says_why_and_what_next() {
     That button belongs to a question that is no longer asked. The newest check run has the ones that count.
 
     GitHub did not tell of it when it was submitted, and its text may have been changed since. Please say it again, in a comment or in a new review.
+
+    Its text has a line that could not be read and may say something else, so the review itself does not count either. Please say it again, in a comment or in a new review.
 
     alice made the change, and so cannot speak in anybody's place about it. Name somebody else.
     ");
