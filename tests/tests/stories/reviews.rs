@@ -1,6 +1,7 @@
 //! Reviews that decide less than they seem to.
 
 use flowctl_sandbox::state::ReviewState;
+use flowctl_sandbox::{Fault, FaultRule};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -54,4 +55,24 @@ async fn a_review_with_a_line_that_could_not_be_read_approved_everything() {
     assert_eq!(waiting(&stage).await, 1);
     stage.review(number, "bob", ReviewState::Approved, "/lgtm");
     stage.concluded(number, "two", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_was_dismissed_before_it_was_read_approved_by_its_text() {
+    let stage = Stage::raise(&[("two", TWO)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "two", "action_required").await;
+    stage.seconds_pass();
+    // It is told of after its dismissal.
+    stage.hub.faults.add(FaultRule::new(Fault::ReorderDelivery).path("pull_request_review"));
+    let review = stage.review(number, "bob", ReviewState::Approved, "/approve code -- fine\n/hold -- an incident");
+    stage.hub.dismiss_review("gina", review, "too early").unwrap();
+    let reply = reply_to(&stage, number, review).await;
+    let told = "`/approve code -- fine` was not taken. The review was dismissed, so what it decides does not count.";
+    assert!(reply.contains(told), "{reply}");
+    // What decides nothing is done.
+    assert!(reply.contains("`/hold -- an incident`\n\nDone."), "{reply}");
+    assert_eq!(waiting(&stage).await, 2);
+    let refused = stage.until_told("command.refused").await;
+    assert_eq!(refused["data"]["reason"], "review_dismissed", "{refused:#}");
 }

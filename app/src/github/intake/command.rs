@@ -29,6 +29,8 @@ pub(super) struct Said {
     pub(super) source: Source,
     /// The commit that a review is about.
     pub(super) commit: Option<String>,
+    /// Whether it stands in a review that was dismissed by now.
+    pub(super) is_dismissed: bool,
     /// What is told once a command has been done.
     pub(super) done: Vec<NewEffect>,
 }
@@ -86,6 +88,9 @@ impl Commander<'_> {
         let place = invocation.range.start;
         if self.scope.knows(&self.key(place)).await? {
             return Ok(Ok(String::new()));
+        }
+        if self.said.is_dismissed && decides(&invocation.command) {
+            return Ok(Err(Refused::ReviewDismissed));
         }
         let line = self.body.get(invocation.range.clone()).unwrap_or_default();
         let asked = |verb, kind, named: Option<&'i str>| Asked { verb, kind, named, line };
@@ -461,6 +466,12 @@ impl Commander<'_> {
 /// The word that stands for all of a command, at this place of a text.
 pub(super) fn key(kind: SourceKind, id: &str, place: usize) -> String {
     format!("{kind:?}:{id}:{place}").to_lowercase()
+}
+
+/// Whether a command is a person's word about a question, or gives it to somebody else.
+fn decides(command: &Command) -> bool {
+    use Command::{Answer, Approve, Delegate, Override, Reject};
+    matches!(command, Approve { .. } | Reject { .. } | Answer { .. } | Override { .. } | Delegate { .. })
 }
 
 /// Nothing to say where it was done: the reaction says it.

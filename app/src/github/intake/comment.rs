@@ -49,6 +49,7 @@ pub(super) async fn handle(scope: &Scope<'_>, event: IssueCommentEvent) -> Resul
         heard_at: scope.received_at,
         source: Source { kind: SourceKind::Comment, id: comment.id.to_string(), url: comment.html_url.clone() },
         commit: None,
+        is_dismissed: false,
         done: vec![scope.reaction(comment.id, Reaction::Rocket)],
     };
     let place = Place { number: issue.number, pull_request };

@@ -63,6 +63,7 @@ async fn take(scope: &Scope<'_>, event: PullRequestReviewEvent) -> Result<Handle
         heard_at: scope.received_at,
         source: source(&review, "text"),
         commit: review.commit_id.clone(),
+        is_dismissed: review.state == ReviewState::Dismissed,
         done: Vec::new(),
     };
     let text = event.review.body.unwrap_or_default();

@@ -153,6 +153,8 @@ pub enum Refused {
     FoundLate,
     /// A review's text has a line that could not be read, so that what it decides is not known.
     TextUnread,
+    /// The review was dismissed before it was handled.
+    ReviewDismissed,
     /// Nobody may go on without approvals here.
     NobodyOverrides,
     /// Who made a change cannot go on without its approval.
@@ -217,6 +219,7 @@ impl Refused {
             Self::OwnersUnknown { .. } => "owners_unknown",
             Self::FoundLate => "found_late",
             Self::TextUnread => "text_unread",
+            Self::ReviewDismissed => "review_dismissed",
             Self::NobodyOverrides => "nobody_overrides",
             Self::OwnChange { .. } => "own_change",
             Self::WrongUntil { .. } => "wrong_until",
@@ -273,6 +276,9 @@ impl Refused {
                 "Its text has a line that could not be read and may say something else, so the review itself does not count \
                  either. {SAY_AGAIN}"
             ),
+            Self::ReviewDismissed => {
+                format!("The review was dismissed, so what it decides does not count. {SAY_AGAIN}")
+            }
             Self::NobodyOverrides => "This repository names nobody who may. `commands: {override: {role: admin}}` in \
                                       `.flow/flow.yaml` on the default branch would."
                 .to_owned(),

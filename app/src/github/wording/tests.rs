@@ -395,6 +395,7 @@ fn each_refusal_says_why_and_what_next() {
         Refused::OldButton,
         Refused::FoundLate,
         Refused::TextUnread,
+        Refused::ReviewDismissed,
         Refused::CannotStandIn { login: "alice".to_owned() },
     ];
     let told: Vec<String> = refused.iter().map(Refused::words).collect();
@@ -461,6 +462,8 @@ fn each_refusal_says_why_and_what_next() {
     GitHub did not tell of it when it was submitted, and its text may have been changed since. Please say it again, in a comment or in a new review.
 
     Its text has a line that could not be read and may say something else, so the review itself does not count either. Please say it again, in a comment or in a new review.
+
+    The review was dismissed, so what it decides does not count. Please say it again, in a comment or in a new review.
 
     alice made the change, and so cannot speak in anybody's place about it. Name somebody else.
     ");
