@@ -149,6 +149,10 @@ fn reminders(reminders: &[Spanned<Duration>], now: Timestamp) -> Vec<Timestamp> 
 
 /// A person whose word counts decided.
 pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decision) -> Result<(), Refusal> {
+    if decision.decision == DecisionKind::Withdraw && transition.execution.carries_approval_of(id, &decision.person) {
+        taken_back(transition, id, decision);
+        return Ok(());
+    }
     let state = waiting_step(transition, id)?;
     let Some(Waiting::Approval(request)) = &state.waiting else {
         return Err(Refusal::NotWaiting { step: id.to_owned(), what: "an approval" });
@@ -206,6 +210,15 @@ fn said_since(known: &[Decision], decision: &Decision) -> Option<Timestamp> {
     let of_the_person = known.iter().filter(|word| word.person.is(&decision.person) && is_dated_by_github(word));
     let latest = of_the_person.map(|word| word.at).max().filter(|latest| *latest > decision.at)?;
     is_dated_by_github(decision).then_some(latest)
+}
+
+/// Somebody takes back an approval that the process has gone on from: what followed has happened, but it stands on nothing.
+fn taken_back(transition: &mut Transition<'_>, id: &str, decision: Decision) {
+    let people = vec![decision.person.clone()];
+    let subject = transition.execution.subject.as_ref();
+    let head_sha = subject.map(|subject| subject.head_sha.clone()).unwrap_or_default();
+    transition.emit_step(id, Some(decision.person.clone()), EventKind::DecisionRecorded { decision });
+    transition.emit_step(id, None, EventKind::ApprovalOutdated { people, head_sha });
 }
 
 fn waiting_step<'t>(transition: &'t Transition<'_>, id: &str) -> Result<&'t StepState, Refusal> {

@@ -10,10 +10,11 @@ use super::event::SkipReason;
 use super::items::Items;
 use super::journal::Noted;
 use super::large::AtHand;
+use super::people;
 use super::shared::{Shared, Steps};
 pub use super::usage::Usage;
 use super::waiting::Waiting;
-use crate::approval::{Decision, Person, Source};
+use crate::approval::{Decision, DecisionKind, Person, Source};
 use crate::definition::ErrorClass;
 use crate::definition::process::OnConflict;
 use crate::definition::step::{OnFailure, StepType};
@@ -380,7 +381,8 @@ pub struct StepState {
     /// Every word said about it, in order; never rewritten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// Whether people approved another commit, or for another base, than is there now: then it says nothing about that.
+    /// Whether people approved another commit, or for another base, than is there now, or took their approval back since: then
+    /// it says nothing about what is there.
     #[serde(default, skip_serializing_if = "is_default")]
     pub outdated: bool,
     /// What people approved in the sub-process that the step has taken over.
@@ -452,9 +454,30 @@ impl Execution {
         self.base.as_deref().or_else(|| self.trigger.pull_request.as_ref().map(|it| it.base.as_str()))
     }
 
-    /// The approvals that say nothing about the commit or the base that are there now.
+    /// The approvals that say nothing about the commit or the base that are there now, or were taken back.
     pub fn outdated(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter(|(_, step)| step.outdated).map(|(key, _)| key.as_str())
+    }
+
+    /// Whether an approval by this person is one that the open execution has gone on from. Where somebody overrode it, it was
+    /// gone on from without the others.
+    pub fn carries_approval_of(&self, step: &str, person: &Person) -> bool {
+        let Some(state) = self.steps.get(step).filter(|_| !self.status.is_final()) else { return false };
+        let last = state.decisions.iter().rev().find(|decision| decision.person.is(person));
+        let is_overridden = state.decisions.iter().any(|decision| decision.decision == DecisionKind::Override);
+        let approved = last.is_some_and(|decision| decision.decision == DecisionKind::Approve);
+        approved && !is_overridden && !state.outdated && people::approved_in(None, step, state).is_some()
+    }
+
+    /// The approvals among the outdated ones that their author took back after the execution had gone on from them.
+    pub fn taken_back(&self) -> impl Iterator<Item = &str> {
+        let is_taken_back = |state: &StepState| {
+            let after = |decision: &&Decision| state.completed_at.is_some_and(|end| decision.at >= end);
+            let last = state.decisions.last().filter(after);
+            last.is_some_and(|decision| decision.decision == DecisionKind::Withdraw)
+        };
+        let steps = self.steps.iter().filter(move |(_, step)| step.outdated && is_taken_back(step));
+        steps.map(|(key, _)| key.as_str())
     }
 
     /// Whether there is something to go on with by hand: it ended badly, or on the word of people who had seen another commit.

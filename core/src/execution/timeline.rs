@@ -167,6 +167,9 @@ fn standing(decisions: &[Decision]) -> Vec<Decision> {
 fn title(execution: &Execution, rows: &[Row], done: usize, total: usize) -> String {
     match execution.status {
         ExecutionStatus::Pending => "queued".to_owned(),
+        ExecutionStatus::Completed if execution.taken_back().next().is_some() => {
+            format!("completed on an approval that was taken back · {}", steps(total))
+        }
         ExecutionStatus::Completed if execution.outdated().next().is_some() => {
             format!("completed for what is there no more · {}", steps(total))
         }

@@ -3,7 +3,7 @@
 use flowctl_sandbox::state::ReviewState;
 use flowctl_sandbox::{Fault, FaultRule};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
@@ -63,6 +63,7 @@ async fn a_review_that_was_dismissed_before_it_was_read_approved_by_its_text() {
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "two", "action_required").await;
     stage.seconds_pass();
+    stage.eventually("the prompt", || stage.app_comments(number, "Production?").pop()).await;
     // It is told of after its dismissal.
     stage.hub.faults.add(FaultRule::new(Fault::ReorderDelivery).path("pull_request_review"));
     let review = stage.review(number, "bob", ReviewState::Approved, "/approve code -- fine\n/hold -- an incident");
@@ -75,4 +76,48 @@ async fn a_review_that_was_dismissed_before_it_was_read_approved_by_its_text() {
     assert_eq!(waiting(&stage).await, 2);
     let refused = stage.until_told("command.refused").await;
     assert_eq!(refused["data"]["reason"], "review_dismissed", "{refused:#}");
+}
+
+/// An approval, and a question after it.
+const GATE: &str = "
+name: gate
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: code, type: human_approval, title: The code?, approvers: {users: [bob]}}
+  - {id: prod, type: human_approval, depends_on: code, title: Production?, approvers: {users: [dave]}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_was_dismissed_after_the_step_went_on_let_the_check_pass() {
+    let stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect_comments();
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "gate", "action_required").await;
+    stage.seconds_pass();
+    let review = stage.review(number, "bob", ReviewState::Approved, "Fine.");
+    stage.eventually("the next question", || stage.app_comments(number, "Production?").pop()).await;
+    stage.hub.dismiss_review("gina", review, "wrong").unwrap();
+    let told =
+        |reply: &String| reply.contains("@gina You dismissed a review.") && reply.contains("`code` is taken back");
+    stage.eventually("an answer", || stage.app_comments(number, "").into_iter().find(told)).await;
+    let outdated = stage.until_told("approval.outdated").await;
+    assert_eq!((&outdated["step"], &outdated["data"]["people"]), (&json!("code"), &json!(["bob"])), "{outdated:#}");
+    let shown = "approved by bob and taken back: the review was dismissed by gina";
+    stage.eventually("the timeline", || stage.app_comments(number, shown).pop()).await;
+    assert_eq!(stage.app_comments(number, "approved by [bob]("), Vec::<String>::new());
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve prod").by("dave").await, "🚀");
+    let ended = stage
+        .eventually("an end that is none", || {
+            let run = stage.runs(number, "gate").pop()?;
+            run.actions.iter().any(|action| action.label == "Ask again").then_some(run)
+        })
+        .await;
+    assert_eq!(ended.conclusion.as_deref(), Some("action_required"));
+    assert_eq!(ended.title.as_deref(), Some("completed on an approval that was taken back · 2 steps"));
+    assert!(ended.summary.unwrap().contains("the approval was taken back after the process had gone on from it"));
+    stage.hub.press("alice", ended.id, "retry").unwrap();
+    stage.eventually("bob is asked anew", || stage.app_comments(number, "`code` waits").pop()).await;
 }

@@ -14,7 +14,7 @@ use crate::audit::RefusedWord;
 use crate::github::client::{Review, ReviewState, User};
 use crate::github::people::person;
 use crate::github::reconcile::of_review;
-use crate::github::wording::{Answer, Refused, done};
+use crate::github::wording::{Answer, Refused, done, taken_back};
 use crate::identity::{About, Word, approval, settled};
 
 /// Handles a delivery, unless the same was heard of in another way before.
@@ -256,7 +256,7 @@ fn concerns(refused: &Refused) -> bool {
     )
 }
 
-/// Takes back what the review had said, wherever it still stands.
+/// Takes back what the review had said, wherever it still stands, or carries what the process has gone on to.
 async fn dismissed(
     scope: &Scope<'_>,
     number: u64,
@@ -266,21 +266,22 @@ async fn dismissed(
 ) -> Result<Handled, Trouble> {
     let mut taken_back = false;
     for execution in scope.executions(number, true).await? {
-        let steps: Vec<String> = execution.waiting_for_people().map(|(id, _)| id.to_owned()).collect();
+        let is_its = |step: &&str| stands(&execution, step, review, reviewer);
+        let steps: Vec<String> =
+            execution.steps.iter().map(|(id, _)| id.as_str()).filter(is_its).map(str::to_owned).collect();
         for step in steps {
-            if stands(&execution, &step, review, reviewer) {
-                withdraw(scope, &execution, &step, review, reviewer, sender).await?;
-                taken_back = true;
-            }
+            withdraw(scope, &execution, (&step, number), review, reviewer, sender).await?;
+            taken_back = true;
         }
     }
     let nothing = || Handled::Ignored("nothing stands of that review".to_owned());
     Ok(if taken_back { Handled::Done } else { nothing() })
 }
 
-/// Whether the person's last word about a step is that review.
+/// Whether the person's last word about a step is that review, and can be taken back.
 fn stands(execution: &Execution, step: &str, review: &Review, reviewer: &User) -> bool {
-    let Some(state) = execution.steps.get(step).filter(|_| approval(execution, step).is_some()) else { return false };
+    let is_heeded = approval(execution, step).is_some() || execution.carries_approval_of(step, &person(reviewer));
+    let Some(state) = execution.steps.get(step).filter(|_| is_heeded) else { return false };
     let last = state.decisions.iter().rev().find(|decision| decision.person.is(&person(reviewer)));
     last.is_some_and(|decision| {
         decision.decision != DecisionKind::Withdraw
@@ -292,11 +293,18 @@ fn stands(execution: &Execution, step: &str, review: &Review, reviewer: &User) -
 async fn withdraw(
     scope: &Scope<'_>,
     execution: &Execution,
-    step: &str,
+    (step, number): (&str, u64),
     review: &Review,
     reviewer: &User,
     sender: Option<&User>,
 ) -> Result<(), Trouble> {
+    let gone_on = approval(execution, step).is_none();
+    let told = sender.filter(|sender| gone_on && !sender.is_bot()).map(|sender| {
+        let to = format!("review:{}:dismissed:{}:{step}", review.id, execution.id);
+        let result = Ok(taken_back(step, &execution.process));
+        let answer = Answer { said: "You dismissed a review.".to_owned(), result };
+        scope.reply(number, &sender.login, &to, scope.received_at, &[answer])
+    });
     let source = source(review, "dismissed");
     let word = format!("review:{}:{}:{step}", source.id, execution.id);
     let decision = Decision {
@@ -315,7 +323,7 @@ async fn withdraw(
         in_place_of: Vec::new(),
     };
     let signal = Signal::Decide { step: step.to_owned(), decision };
-    let along = scope.along(word, Vec::new());
+    let along = scope.along(word, told.into_iter().collect());
     let outcome = settled(Some(step), scope.inner.engine.signal(&scope.tenant, execution.id, signal, along).await)?;
     if let Err(refused) = outcome {
         tracing::info!(execution = %execution.id, step, reason = refused.words(), "a dismissed review had nothing to take back");

@@ -23,7 +23,7 @@ pub use comment::{comment, named_beside, newly_asked, notification, reminder, sh
 pub use difference::{MARKDOWN, difference};
 pub use marker::{Ask, asks_of, execution_marker, is_marked, reply_marker};
 pub use people::{Names, Naming, role_in_words};
-pub use reply::{Answer, Refused, asked, delegated, done, help, reply, status};
+pub use reply::{Answer, Refused, asked, delegated, done, help, reply, status, taken_back};
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -468,6 +468,16 @@ pub fn done() -> &'static str {
     "Done."
 }
 
+/// What it means that an approval was taken back which the process had gone on from.
+pub fn taken_back(step: &str, process: &str) -> String {
+    format!(
+        "The approval of {} is taken back, but {} has gone on from it: what followed has happened. Its check run stays at *action \
+         required* once it has ended. `/cancel` ends it now, and `/retry` after the end asks again and goes on from there.",
+        code(step),
+        code(process)
+    )
+}
+
 /// What became of a delegation.
 pub fn delegated(from: &Person, to: &Person, until: Timestamp) -> String {
     if from.is(to) {

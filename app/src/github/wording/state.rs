@@ -26,10 +26,14 @@ pub fn sentence(execution: &Execution, timeline: &Timeline) -> String {
 fn completed(execution: &Execution, took: &str) -> String {
     match outdated(execution) {
         None => format!("✅ **Completed**{took}.{}", overridden(execution)),
-        Some(outdated) => format!(
-            "⚠️ **Completed**{took}, **but not for what is there now.** {outdated} To ask again, and go on from there: the \
-             button *Ask again* of the check run, or a comment `/retry`."
-        ),
+        Some(outdated) => {
+            let is_taken_back = execution.taken_back().next().is_some();
+            let but = if is_taken_back { "on an approval that was taken back" } else { "not for what is there now" };
+            format!(
+                "⚠️ **Completed**{took}, **but {but}.** {outdated} To ask again, and go on from there: the button *Ask \
+                 again* of the check run, or a comment `/retry`."
+            )
+        }
     }
 }
 
@@ -69,11 +73,20 @@ fn overridden(execution: &Execution) -> String {
     if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n\n")) }
 }
 
-/// Approvals that were given to another commit or for another base.
+/// Approvals that were given to another commit or for another base, or that were taken back.
 fn outdated(execution: &Execution) -> Option<String> {
-    let steps: Vec<String> = execution.outdated().take(10).map(code).collect();
+    let taken_back: Vec<&str> = execution.taken_back().collect();
+    let before = execution.outdated().filter(|step| !taken_back.contains(step)).take(10).map(code);
+    let before = sentence_about(before.collect(), "approved before the newest commit or base");
+    let back = "approved, and the approval was taken back after the process had gone on from it";
+    let taken_back = sentence_about(taken_back.iter().take(10).map(|step| code(step)).collect(), back);
+    let sentences: Vec<String> = before.into_iter().chain(taken_back).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn sentence_about(steps: Vec<String>, became: &str) -> Option<String> {
     let was = if steps.len() == 1 { "was" } else { "were" };
-    (!steps.is_empty()).then(|| format!("{} {was} approved before the newest commit or base.", listed(&steps, "and")))
+    (!steps.is_empty()).then(|| format!("{} {was} {became}.", listed(&steps, "and")))
 }
 
 fn cancelled_because(execution: &Execution) -> String {

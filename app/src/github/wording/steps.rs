@@ -145,7 +145,13 @@ fn who(execution: &Execution, row: &Row) -> String {
     let step = execution.steps.get(&row.id);
     if let Some(step) = step.filter(|step| step.outdated) {
         let inside = if step.approved_within.is_some() { "approved inside " } else { "" };
-        parts.push(format!("{inside}before the newest commit or base"));
+        parts.push(match step.decisions.last() {
+            Some(last) if execution.taken_back().any(|id| id == row.id) => {
+                let why = last.note.as_deref().unwrap_or_default();
+                format!("approved by {} and taken back: {}", inline(&last.person.login), inline(&shorten(why, REASON)))
+            }
+            _ => format!("{inside}before the newest commit or base"),
+        });
     }
     if let Some((step, person)) = step.and_then(|step| Some((step, step.answered_by.as_ref()?))) {
         let by = match &step.answered_in {

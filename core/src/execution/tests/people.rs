@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::approval::DecisionKind::{Approve, Reject, Withdraw};
+use crate::approval::DecisionKind::{Approve, Override, Reject, Withdraw};
 use crate::approval::Person;
 
 fn approval(more: &str) -> String {
@@ -37,6 +37,32 @@ fn one_rejection_fails_the_step_or_goes_on_as_the_author_wants() {
     let mut tolerant = World::start(&approval(", on_reject: continue"));
     tolerant.decides("ann", "ok", Reject).unwrap();
     assert_eq!(tolerant.execution.steps["ship"].output, Some(json!({"by": "rejected"})));
+}
+
+#[test]
+fn an_approval_that_is_taken_back_after_the_process_went_on_stands_for_nothing() {
+    let steps = "
+- {id: ok, type: human_approval, title: Ship it, approvers: {users: [ann, ben]}}
+- {id: last, type: human_approval, depends_on: ok, title: Really?, approvers: {users: [cy]}}
+";
+    let mut world = World::start(steps);
+    world.decides("ann", "ok", Approve).unwrap();
+    assert!(matches!(world.decides("ben", "ok", Withdraw), Err(Refusal::NotWaiting { .. })), "ben said nothing");
+    world.decides("ann", "ok", Withdraw).unwrap();
+    assert_eq!(world.execution.outdated().collect::<Vec<_>>(), ["ok"]);
+    assert_eq!(world.execution.taken_back().collect::<Vec<_>>(), ["ok"]);
+    assert!(matches!(world.decides("ann", "ok", Withdraw), Err(Refusal::NotWaiting { .. })), "once is enough");
+    world.decides("cy", "last", Approve).unwrap();
+    assert_eq!(world.picture(), "completed | ok:completed last:completed");
+    assert!(world.execution.can_be_retried());
+    assert!(matches!(world.decides("cy", "last", Withdraw), Err(Refusal::Ended { .. })), "it has ended");
+    world.signal(Signal::Retry { actor: None, step: None }).unwrap();
+    assert_eq!(world.picture(), "waiting | ok:waiting last:pending");
+
+    let mut overridden = World::start(steps);
+    overridden.decides_on("gina", "ok", Override, Some("1".repeat(40)), Some("it burns")).unwrap();
+    assert!(matches!(overridden.decides("gina", "ok", Withdraw), Err(Refusal::NotWaiting { .. })));
+    assert_eq!(overridden.execution.outdated().count(), 0);
 }
 
 #[test]
