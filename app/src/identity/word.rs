@@ -83,7 +83,13 @@ pub(super) fn was_shown(step: &str, state: &StepState, request: &ApprovalRequest
     if !word.about.is_certain() && moved && word.at.as_second() <= request.shown_since.as_second() {
         return before(request.shown_since, request.head_sha.clone());
     }
-    Ok(())
+    // On another base the same commit is another change, however certainly it was meant. What a button was pressed on says by
+    // itself about which base it asked, and its press has no time of GitHub's.
+    let rebased = request.base_since.filter(|_| word.is_dated_by_seconds());
+    match rebased {
+        Some(since) if word.at.as_second() <= since.as_second() => before(since, request.head_sha.clone()),
+        _ => Ok(()),
+    }
 }
 
 impl Word {
@@ -151,6 +157,30 @@ mod tests {
         ] {
             let word = word(&format!("2026-03-01T{at}"), &format!("2026-03-01T{heard_at}"), about);
             assert_eq!(was_shown("leads", state, request, &word).is_ok(), counts, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_about_a_commit_on_the_base_before_does_not_count() {
+        // It asks since 09:00:02.5, and for another base since 09:10:02.5.
+        let mut sample = Sample::at_leads("Release 1.4", "Carts survive.");
+        sample.later(600_000).signal(Signal::BaseMoved { base: "prod".to_owned(), since: None });
+        let state = &sample.execution.steps["leads"];
+        let request = approval(&sample.execution, "leads").unwrap();
+        let head = request.head_sha.clone().unwrap();
+        for (at, kind, counts) in [
+            ("09:05:00Z", SourceKind::Comment, false),
+            ("09:05:00Z", SourceKind::Review, false),
+            ("09:10:02Z", SourceKind::Review, false),
+            ("09:10:03Z", SourceKind::Review, true),
+            // What its run had asked tells that.
+            ("09:10:02.6Z", SourceKind::Button, true),
+        ] {
+            for about in [About::Commit(head.clone()), About::Named(head.clone())] {
+                let mut word = word(&format!("2026-03-01T{at}"), "2026-03-01T09:10:09Z", about);
+                word.source.kind = kind;
+                assert_eq!(was_shown("leads", state, request, &word).is_ok(), counts, "{word:?}");
+            }
         }
     }
 

@@ -213,8 +213,12 @@ impl StepState {
             | EventKind::ItemFailed { .. }
             | EventKind::ItemCancelled { .. } => self.apply_to_items(&event.kind),
             EventKind::DecisionRecorded { decision } => self.decisions.push(decision.clone()),
-            EventKind::DecisionsDismissed { people, head_sha, since } => {
-                self.dismiss(people, head_sha, since.map_or(event.at, |since| since.max(event.at)), event.at);
+            EventKind::DecisionsDismissed { people, head_sha, since, base } => {
+                let since = since.map_or(event.at, |since| since.max(event.at));
+                self.dismiss(people, head_sha, since, event.at);
+                if let (Some(Waiting::Approval(request)), Some(_)) = (&mut self.waiting, base) {
+                    request.base_since = Some(since);
+                }
             }
             EventKind::ApprovedWithin { approved } => self.approved_within = Some(Box::new(approved.clone())),
             EventKind::ApprovalOutdated { .. } => self.outdated = true,

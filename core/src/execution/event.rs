@@ -170,12 +170,15 @@ pub enum EventKind {
         /// From when on a word is about that commit, where that is later than this event by the clock of those who speak.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
+        /// The branch that the pull request goes to from now on, where that is what happened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<String>,
     },
     /// The sub-process that a step takes over was approved by people.
     #[serde(rename = "approval.within")]
     ApprovedWithin { approved: ApprovedWithin },
-    /// What people had approved, and the process has gone on from, was about another commit or another base: it says nothing
-    /// about what is there now.
+    /// What people had approved, and the process has gone on from, was about another commit or another base, or was taken back: it
+    /// says nothing about what is there now.
     #[serde(rename = "approval.outdated")]
     ApprovalOutdated { people: Vec<Person>, head_sha: String },
     /// Who owns what is changed was looked up.

@@ -411,6 +411,7 @@ pub(super) fn ask(
         requested_at: now,
         head_sha: transition.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
         shown_since: now,
+        base_since: None,
         due_at: patience.and_then(|millis| now.checked_add(SignedDuration::from_millis(millis)).ok()),
         patience_ms,
         on_timeout: OnTimeout::Reject,

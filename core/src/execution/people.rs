@@ -39,6 +39,7 @@ pub(super) fn approval_request(
         requested_at: now,
         head_sha: transition.execution.subject.as_ref().map(|subject| subject.head_sha.clone()),
         shown_since: now,
+        base_since: None,
         due_at: patience.and_then(|patience| after(now, patience)),
         patience_ms: patience.map(|patience| patience.as_millis()),
         on_timeout: approval.on_timeout,
@@ -332,7 +333,7 @@ pub(super) fn pushed(transition: &mut Transition<'_>, person: &Person) {
         })
         .collect();
     for (id, people, head_sha) in asked.into_iter().filter(|(_, people, _)| !people.is_empty()) {
-        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since: None });
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since: None, base: None });
     }
 }
 
@@ -361,12 +362,17 @@ pub(super) fn head_moved(transition: &mut Transition<'_>, head_sha: &str, same_t
         return;
     }
     transition.emit(EventKind::HeadMoved { head_sha: head_sha.to_owned() });
-    dismiss(transition, head_sha, same_tree, since);
+    dismiss(transition, head_sha, same_tree, (since, None));
     outdate(transition, head_sha, same_tree);
 }
 
 /// Those who are asked are asked about what is there now.
-fn dismiss(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool, since: Option<Timestamp>) {
+fn dismiss(
+    transition: &mut Transition<'_>,
+    head_sha: &str,
+    same_tree: bool,
+    (since, base): (Option<Timestamp>, Option<&str>),
+) {
     let asked: Vec<(String, Vec<Person>)> = transition
         .execution
         .steps
@@ -379,8 +385,8 @@ fn dismiss(transition: &mut Transition<'_>, head_sha: &str, same_tree: bool, sin
         })
         .collect();
     for (id, people) in asked {
-        let head_sha = head_sha.to_owned();
-        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since });
+        let (head_sha, base) = (head_sha.to_owned(), base.map(str::to_owned));
+        transition.emit_step(&id, None, EventKind::DecisionsDismissed { people, head_sha, since, base });
     }
 }
 
@@ -393,7 +399,7 @@ pub(super) fn base_moved(transition: &mut Transition<'_>, base: &str, since: Opt
     }
     let head_sha = subject.head_sha.clone();
     transition.emit(EventKind::BaseMoved { base: base.to_owned() });
-    dismiss(transition, &head_sha, false, since);
+    dismiss(transition, &head_sha, false, (since, Some(base)));
     outdate(transition, &head_sha, false);
 }
 

@@ -79,6 +79,10 @@ pub struct ApprovalRequest {
     pub head_sha: Option<String>,
     /// Since when that commit is shown: what was said before was said about another one.
     pub shown_since: Timestamp,
+    /// Since when the pull request goes to another branch than before, where that happened while it was asked: there the same
+    /// commit is another change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_since: Option<Timestamp>,
     /// The deadline.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
@@ -107,6 +111,11 @@ pub struct ApprovalRequest {
 }
 
 impl ApprovalRequest {
+    /// Since when it asks what it asks now: about another base it is another question.
+    pub fn asked_since(&self) -> Timestamp {
+        self.base_since.map_or(self.requested_at, |since| since.max(self.requested_at))
+    }
+
     /// Whether a decision of this kind counts only with a note.
     pub fn needs_note(&self, kind: DecisionKind) -> bool {
         match self.note_required {

@@ -259,6 +259,43 @@ async fn on_another_base_the_same_commit_is_another_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_the_base_changed_and_read_after_it_counted_for_the_new_one() {
+    let mut stage = Stage::raise(&[("gate", GATE)]).await;
+    stage.expect_comments();
+    stage.hub.create_branch(REPOSITORY, "gina", "prod", "main").unwrap();
+    let number = stage.pull_request("release-1.4");
+    let before = stage.concluded(number, "gate", "action_required").await;
+    assert!(before.summary.as_deref().is_some_and(|summary| summary.contains(", into `main`")), "{before:?}");
+    stage.eventually("the prompt", || stage.app_comments(number, "The design?").pop()).await;
+    stage.seconds_pass();
+    // Each of these names the commit, and nobody reads them before the base is another one.
+    stage.end().await;
+    stage.review(number, "bob", ReviewState::Approved, "");
+    stage.hub.press("bob", before.id, "approve").unwrap();
+    let comment = stage.comment(number, &format!("/approve design {}", before.head_sha)).said_by("bob");
+    stage.seconds_pass();
+    stage.hub.retarget(REPOSITORY, "alice", number, "prod").unwrap();
+    stage.start_again().await;
+    let answer = stage.answer_to(number, comment).await;
+    assert!(answer.contains("was written before that was shown"), "{answer}");
+    stage.eventually("an answer to the button", || stage.app_comments(number, "no longer asked").pop()).await;
+    let is_heard = |event: &str| {
+        let mut told = stage.hub.deliveries().into_iter();
+        told.any(|told| told.event == event && (200..300).contains(&told.status_code)).then_some(())
+    };
+    stage.eventually("the review's delivery", || is_heard("pull_request_review")).await;
+    // What is said on one pull request is heard in its order.
+    stage.comment(number, "/status").by("carol").await;
+    let after = stage.concluded(number, "gate", "action_required").await;
+    assert!(after.id > before.id, "another run asks for the other base: {after:?}");
+    let summary = after.summary.unwrap();
+    assert!(summary.contains(", into `prod`") && summary.contains("The design?"), "{summary}");
+    stage.seconds_pass();
+    assert_eq!(stage.comment(number, "/approve design").by("bob").await, "🚀");
+    stage.eventually("leads are asked", || stage.app_comments(number, "`leads` waits").pop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_comment_written_before_a_push_and_read_after_it_does_not_count() {
     let mut stage = Stage::raise(&[("release", RELEASE)]).await;
     let number = stage.pull_request("release-1.4");

@@ -185,6 +185,7 @@ fn question(execution: &Execution, step: &str) -> Option<Waiting> {
     match &mut waiting {
         Waiting::Approval(request) => {
             (request.requested_at, request.shown_since, request.due_at) = (Timestamp::MIN, Timestamp::MIN, None);
+            request.base_since = None;
             request.reminders.clear();
             request.escalate.clear();
         }

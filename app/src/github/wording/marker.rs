@@ -12,7 +12,7 @@ use super::prompt::prompts;
 pub struct Ask {
     /// The step.
     pub step: String,
-    /// When it asked, in milliseconds of the epoch: a step that asks anew after a retry is another ask.
+    /// When it asked, in milliseconds of the epoch: a step that asks anew after a retry, or about another base, is another ask.
     pub since: i64,
 }
 
@@ -35,7 +35,7 @@ impl Ask {
         waiting
             .filter_map(|(id, step)| {
                 let since = match step.waiting.as_ref()? {
-                    Waiting::Approval(request) => request.requested_at,
+                    Waiting::Approval(request) => request.asked_since(),
                     Waiting::Form(request) => request.requested_at,
                     _ => return None,
                 };

@@ -122,7 +122,8 @@ fn approval(
     }
     lines.extend(request.priority.unusual().map(|priority| format!("**Priority:** {priority}")));
     if let Some(commit) = &request.head_sha {
-        lines.push(format!("**For commit:** {}", code(short_commit(commit))));
+        let base = execution.base().map(|base| format!(", into {}", code(&shorten(base, TITLE))));
+        lines.push(format!("**For commit:** {}{}", code(short_commit(commit)), base.unwrap_or_default()));
     }
     let programs = pushing_programs(execution);
     if !programs.is_empty() {

@@ -33,7 +33,7 @@ fn a_check_run_that_asks_for_approval() {
     - **Who:** 2 of team `leads`, or octocat. The author alice and whoever wrote one of the commits do not count
     - **So far:** bob approved: “reads \| well”
     - **Still needed:** 1 more of team `leads`, or octocat
-    - **For commit:** `1a2b3c4`
+    - **For commit:** `1a2b3c4`, into `main`
     - **Until:** 2026-03-02 09:00 UTC; then it counts as rejected
     - **How:** the buttons of the check run, a review or a comment with one of these lines:
 
@@ -84,7 +84,7 @@ fn a_comment_that_asks_for_approval_mentions_who_is_asked() {
     > Carts survive.
 
     - **Who:** 2 of team @octo-org/leads, or @octocat. The author alice and whoever wrote one of the commits do not count
-    - **For commit:** `1a2b3c4`
+    - **For commit:** `1a2b3c4`, into `main`
     - **Until:** 2026-03-02 09:00 UTC; then it counts as rejected
     - **How:** the buttons of the check run, a review or a comment with one of these lines:
 
