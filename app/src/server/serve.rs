@@ -23,7 +23,7 @@ use crate::github::definitions::Repositories;
 use crate::github::intake::{Intake, IntakeParts};
 use crate::github::mirror::{MirrorError, Mirrors};
 use crate::github::outbox::{AuditReferences, GitHubPlanner, Installations, Outbox};
-use crate::github::redelivery;
+use crate::github::redelivery::Redelivery;
 use crate::github::setup::{self, AppPage, Setup, SetupPlaces, app_page};
 use crate::github::{sharing, shown};
 use crate::ids::RandomIds;
@@ -108,6 +108,7 @@ struct GitHubSide {
     github: GitHub,
     intake: Intake,
     outbox: Outbox,
+    redelivery: Redelivery,
     settings: GitHubSettings,
 }
 
@@ -216,7 +217,8 @@ impl Server {
                 owner: owner.clone(),
                 lease,
             });
-            GitHubSide { github, intake, outbox, settings: app }
+            let redelivery = Redelivery::new(Arc::clone(&store), github.clone(), Arc::clone(&clock), (&owner, lease));
+            GitHubSide { github, intake, outbox, redelivery, settings: app }
         });
         Ok(Self {
             listener,
@@ -320,8 +322,8 @@ impl Server {
                 let (taking, telling, asking) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
                 spawn(&rooms, &shutdown, "intake", async move { intake.run(taking).await });
                 spawn(&rooms, &shutdown, "outbox", async move { outbox.run(telling).await });
-                let missed = redelivery::run(side.github.clone(), Arc::clone(&clock), asking);
-                spawn(&rooms, &shutdown, "redelivery", missed);
+                let redelivery = side.redelivery.clone();
+                spawn(&rooms, &shutdown, "redelivery", async move { redelivery.run(asking).await });
                 let (reconciler, looking) = (side.intake.reconciler(), shutdown.clone());
                 spawn(&rooms, &shutdown, "reconciler", async move { reconciler.run(looking).await });
             }

@@ -86,7 +86,7 @@ async fn ask_as_app(world: &World, app: &AppClient) {
     assert_eq!(app.installations().await.unwrap().len(), 1);
     app.installation(InstallationId(world.installation)).await.unwrap();
     app.repository_installation(&repository()).await.unwrap();
-    let deliveries = app.deliveries(Timestamp::UNIX_EPOCH).await.unwrap();
+    let deliveries = app.deliveries(Timestamp::UNIX_EPOCH, None).await.unwrap().shown;
     app.redeliver(deliveries[0].id).await.unwrap();
     assert!(app.get_app_at().await.unwrap().1.is_some());
     app.hook().await.unwrap();

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::error::GitHubError;
 use super::pace::Urgency;
@@ -23,8 +24,8 @@ const ISSUED_IN_THE_PAST: i64 = 60;
 const VALID_FOR: i64 = 8 * 60;
 /// An installation token lives an hour; what is begun with one must not outlive it.
 const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(5);
-/// GitHub keeps deliveries for three days; this many pages of a hundred are looked at.
-const MOST_DELIVERY_PAGES: usize = 100;
+/// GitHub keeps deliveries for three days; this many pages of a hundred are read at once.
+pub(in crate::github) const MOST_DELIVERY_PAGES: usize = 100;
 
 /// The App's id and key.
 pub(super) struct AppIdentity {
@@ -196,6 +197,27 @@ impl Delivery {
     }
 }
 
+/// Deliveries as GitHub lists them, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deliveries {
+    /// Those that were read.
+    pub shown: Vec<Delivery>,
+    /// Where the list goes on; nothing where it was read as far back as was asked.
+    pub older: Option<OlderDeliveries>,
+}
+
+/// A place in the list of deliveries: the page that GitHub says is next, by its `cursor`
+/// (<https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OlderDeliveries(Url);
+
+impl OlderDeliveries {
+    #[cfg(test)]
+    pub(in crate::github) fn at(url: &str) -> Option<Self> {
+        url.parse().ok().map(Self)
+    }
+}
+
 impl AppClient {
     pub(super) async fn request(&self, call: &Call) -> Result<Answer, GitHubError> {
         self.shared.send_as_app(call, Urgency::People).await
@@ -255,28 +277,24 @@ impl AppClient {
         self.request(&Call::get(url)).await?.json()
     }
 
-    /// The deliveries since `since`, newest first.
+    /// The deliveries since `since`, newest first: up to 10,000 from the newest one, or from where an earlier answer ended.
     ///
     /// # Errors
     /// Any [`GitHubError`].
-    pub async fn deliveries(&self, since: Timestamp) -> Result<Vec<Delivery>, GitHubError> {
+    pub async fn deliveries(&self, since: Timestamp, from: Option<OlderDeliveries>) -> Result<Deliveries, GitHubError> {
         let mut url = self.shared.transport.url(&["app", "hook", "deliveries"])?;
         url.query_pairs_mut().append_pair("per_page", "100");
-        let mut deliveries: Vec<Delivery> = Vec::new();
-        let mut next = Some(url);
+        let mut shown: Vec<Delivery> = Vec::new();
+        let mut next = Some(from.map_or(url, |older| older.0));
         for _ in 0..MOST_DELIVERY_PAGES {
             let Some(url) = next else { break };
             let answer = self.request_of_deliveries(&Call::get(url)).await?;
             let page: Vec<Delivery> = answer.json()?;
             let has_older = page.iter().any(|delivery| delivery.delivered_at < since);
-            deliveries.extend(page.into_iter().filter(|delivery| delivery.delivered_at >= since));
+            shown.extend(page.into_iter().filter(|delivery| delivery.delivered_at >= since));
             next = if has_older { None } else { answer.next_page() };
         }
-        if next.is_some() {
-            let until = deliveries.last().map(|oldest| oldest.delivered_at);
-            tracing::warn!(%since, ?until, "there are more deliveries than are looked at; those before are not looked for");
-        }
-        Ok(deliveries)
+        Ok(Deliveries { shown, older: next.map(OlderDeliveries) })
     }
 
     /// Asks GitHub to send a delivery again.

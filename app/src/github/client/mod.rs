@@ -34,7 +34,9 @@ pub use check_run::{
 pub use comment::{AppReference, IssueComment, Reaction};
 pub use error::{GitHubError, RequestLine};
 pub use git_data::{CommitObject, ObjectId};
-pub use identity::{App, Delivery, Installation, InstallationAccount};
+#[cfg(test)]
+pub(in crate::github) use identity::MOST_DELIVERY_PAGES;
+pub use identity::{App, Deliveries, Delivery, Installation, InstallationAccount, OlderDeliveries};
 pub use installation::InstallationClient;
 pub use pace::{Because, Holds, Timing, Urgency};
 pub use people::{Permission, User, UserKind};

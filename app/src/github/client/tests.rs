@@ -548,8 +548,9 @@ async fn deliveries_are_read_back_to_a_time_and_sent_again_by_id() {
     let second = json!([delivery(2, "2026-03-01T11:00:00Z", 502), delivery(1, "2026-03-01T10:00:00Z", 502)]);
     world.server.on(list, Reply::json(200, &first).header("link", next.clone()));
     world.server.on(list, Reply::json(200, &second).header("link", next));
-    let read = world.github.app().deliveries("2026-03-01T10:30:00Z".parse().unwrap()).await.unwrap();
-    let read: Vec<_> = read.iter().map(|delivery| (delivery.id, delivery.arrived())).collect();
+    let read = world.github.app().deliveries("2026-03-01T10:30:00Z".parse().unwrap(), None).await.unwrap();
+    assert_eq!(read.older, None);
+    let read: Vec<_> = read.shown.iter().map(|delivery| (delivery.id, delivery.arrived())).collect();
     assert_eq!(read, [(12_345_678_901_234_567_890, true), (2, false)]);
     assert_eq!(world.server.asked(list).len(), 2);
     world.server.on("POST /api/v3/app/hook/deliveries/2/attempts", Reply::json(202, &json!({})));

@@ -106,9 +106,9 @@ async fn webhook(github: &GitHub, public_url: &Url) -> Check {
 
 async fn deliveries(github: &GitHub, now: Timestamp) -> Check {
     let since = now.saturating_sub(LATELY).unwrap_or(Timestamp::UNIX_EPOCH);
-    match github.app().deliveries(since).await {
+    match github.app().deliveries(since, None).await {
         Err(error) => Check::new("deliveries", Outcome::Warning, format!("they cannot be looked at: {error}")),
-        Ok(deliveries) => judged(&deliveries),
+        Ok(deliveries) => judged(&deliveries.shown),
     }
 }
 
