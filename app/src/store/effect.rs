@@ -9,7 +9,7 @@ use serde_json::Value;
 pub struct NewEffect {
     /// Whose it is.
     pub tenant: TenantId,
-    /// The installation that writes it.
+    /// The installation that is to write it, as far as was known; the account's newest one does.
     pub installation_id: u64,
     /// What it is about. There is one pending effect per key of a tenant; a newer payload replaces an older one.
     pub key: String,
@@ -28,7 +28,7 @@ pub struct ClaimedEffect {
     pub id: i64,
     /// Whose it is.
     pub tenant: TenantId,
-    /// The installation that writes it.
+    /// The installation that was to write it; the account's newest one does.
     pub installation_id: u64,
     /// What it is about.
     pub key: String,

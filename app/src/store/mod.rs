@@ -272,8 +272,8 @@ pub trait Store: HeardStore + SpendingStore + StandingStore {
     /// Has an effect that waits for its time told now; whether there is one. Nothing happens to one that somebody has.
     async fn hasten_effect(&self, tenant: &TenantId, key: &str, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Claims up to `limit` effects by priority and age, at most one per installation, and none of an installation
-    /// that has one under lease: writes to GitHub are serial.
+    /// Claims up to `limit` effects by priority and age, at most one per tenant, and none of a tenant that has one under
+    /// lease: writes to GitHub are serial, also where some were queued for an installation that another one has followed.
     async fn claim_effects(
         &self,
         owner: &str,

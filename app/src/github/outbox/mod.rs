@@ -206,12 +206,11 @@ impl Outbox {
     /// The installation is looked up anew: an account that removed the App and installed it again has another one.
     async fn writing<'a>(&'a self, effect: &'a ClaimedEffect) -> Result<Writing<'a>, Failure> {
         let installation = self.store.installation(&effect.tenant).await?;
-        let id = installation.as_ref().map_or(effect.installation_id, |installation| installation.id);
-        let removed = installation.as_ref().is_some_and(|installation| installation.deleted);
-        if id == 0 || removed {
+        let Some(installation) = installation.filter(|installation| !installation.deleted) else {
             return Err(Failure::Nothing(format!("the App is not installed for {}", effect.tenant.as_str())));
-        }
-        if installation.is_some_and(|installation| installation.suspended) {
+        };
+        let id = installation.id;
+        if installation.suspended {
             return Err(Failure::Rests { reason: "the installation is suspended".to_owned(), wait: PARKED });
         }
         sharing::learn(&*self.store, self.github.pace(), id).await?;

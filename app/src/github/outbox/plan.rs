@@ -20,7 +20,7 @@ use crate::github::wording::{Ask, newly_asked, notification, reminder};
 use crate::store::NewEffect;
 
 /// Which installation writes for which tenant: known from the store at start, and from every delivery since. Effects
-/// of one installation are written one after the other; which token they are written with is asked anew each time.
+/// of one tenant are written one after the other; with which installation's token is asked anew each time.
 #[derive(Clone, Default)]
 pub struct Installations {
     known: Arc<RwLock<BTreeMap<TenantId, u64>>>,

@@ -29,7 +29,8 @@ pub(crate) async fn a_newer_payload_goes_no_later(store: &impl Store) {
     let soon = NewEffect { not_before: at(5), ..effect(7, "timeline", 1) };
     let late = NewEffect { not_before: at(50), ..effect(7, "timeline", 10) };
     store.add_effects(vec![soon]).await.unwrap();
-    store.add_effects(vec![late, effect(8, "other", 5)]).await.unwrap();
+    let other = NewEffect { tenant: globex(), ..effect(8, "other", 5) };
+    store.add_effects(vec![late, other]).await.unwrap();
     assert_eq!(store.next_effect().await.unwrap(), Some(at(0)));
     assert_eq!(keys(&claim(store, "a", at(4)).await), ["other"]);
     assert_eq!(store.next_effect().await.unwrap(), Some(at(5)));
@@ -37,9 +38,10 @@ pub(crate) async fn a_newer_payload_goes_no_later(store: &impl Store) {
     assert_eq!(store.next_effect().await.unwrap(), None);
 }
 
-pub(crate) async fn one_effect_of_an_installation_is_under_lease(store: &impl Store) {
-    let effects = [effect(7, "one", 0), effect(7, "two", 0), effect(8, "three", 0)];
-    store.add_effects(effects.to_vec()).await.unwrap();
+pub(crate) async fn one_effect_of_an_account_is_under_lease_though_it_installed_the_app_anew(store: &impl Store) {
+    let other = NewEffect { tenant: globex(), ..effect(8, "three", 0) };
+    let effects = vec![effect(7, "one", 0), effect(9, "two", 0), other];
+    store.add_effects(effects).await.unwrap();
     let claimed = claim(store, "a", at(0)).await;
     assert_eq!(keys(&claimed), ["one", "three"]);
     assert_eq!(keys(&claim(store, "b", at(0)).await), [""; 0]);

@@ -109,7 +109,7 @@ macro_rules! store_conformance {
                 effects_of_one_key_coalesce
                 a_newer_payload_goes_no_later
                 an_effect_is_hastened
-                one_effect_of_an_installation_is_under_lease
+                one_effect_of_an_account_is_under_lease_though_it_installed_the_app_anew
                 prompts_go_before_timelines
                 a_newer_payload_keeps_an_effect_pending
                 a_write_that_may_have_happened_is_remembered

@@ -11,9 +11,9 @@ use super::text::storable;
 use crate::store::columns::{from_json, json, micros, micros_after, signed, small, tenant, timestamp, unsigned};
 use crate::store::{ClaimedEffect, EffectEnd, NewEffect, StoreError};
 
-const OUTBOXES: &str = "
-    insert into outboxes (installation_id)
-    select installation_id from unnest($1::bigint[]) as t(installation_id) order by installation_id
+const LANES: &str = "
+    insert into outbox_lanes (tenant)
+    select tenant from unnest($1::text[]) as t(tenant) order by tenant
     on conflict do nothing";
 
 /// One row a key. While nobody has it, a newer payload may only make it go earlier; one that is being written keeps
@@ -41,12 +41,10 @@ pub(super) async fn add(connection: &mut PgConnection, effects: &[&NewEffect]) -
     if effects.is_empty() {
         return Ok(());
     }
-    let mut installations = BTreeSet::new();
-    for effect in effects {
-        installations.insert(signed("the installation's id", effect.installation_id)?);
-    }
-    let installations: Vec<i64> = installations.into_iter().collect();
-    sqlx::query(OUTBOXES).bind(installations).execute(&mut *connection).await?;
+    let tenants: BTreeSet<String> =
+        effects.iter().map(|effect| storable(effect.tenant.as_str()).into_owned()).collect();
+    let tenants: Vec<String> = tenants.into_iter().collect();
+    sqlx::query(LANES).bind(tenants).execute(&mut *connection).await?;
     for round in rounds(effects) {
         add_round(connection, &round).await?;
     }
@@ -113,29 +111,29 @@ pub(super) async fn hasten(
     Ok(done.rows_affected() == 1)
 }
 
-/// Installations with something to tell that nobody is claiming for at this moment.
+/// Accounts with something to tell that nobody is claiming for at this moment.
 const LOCK: &str = "
-    select installation_id from outboxes
+    select tenant from outbox_lanes
     where exists (
       select 1 from effects
-      where effects.installation_id = outboxes.installation_id and effects.status = 'pending'
+      where effects.tenant = outbox_lanes.tenant and effects.status = 'pending'
         and effects.not_before <= $1 and effects.retry_at <= $1)
-    order by installation_id for update skip locked";
+    order by tenant for update skip locked";
 
-/// The first of each of these installations that has none under lease.
+/// The first of each of these accounts that has none under lease.
 const CLAIM: &str = "
     update effects set lease_owner = $1, lease_until = $2, claims = claims + 1
     where id in (
       select ranked.id from (
         select candidate.id, candidate.priority, candidate.not_before, row_number() over (
-          partition by candidate.installation_id order by candidate.priority, candidate.not_before, candidate.id
+          partition by candidate.tenant order by candidate.priority, candidate.not_before, candidate.id
         ) as place
         from effects candidate
-        where candidate.installation_id = any($5)
+        where candidate.tenant = any($5)
           and candidate.status = 'pending' and candidate.not_before <= $3 and candidate.retry_at <= $3
           and not exists (
             select 1 from effects leased
-            where leased.installation_id = candidate.installation_id
+            where leased.tenant = candidate.tenant
               and leased.lease_until is not null and leased.lease_until > $3)
       ) as ranked
       where ranked.place = 1
@@ -151,7 +149,7 @@ pub(super) async fn claim(
     lease_until: Timestamp,
 ) -> Result<Vec<ClaimedEffect>, StoreError> {
     let mut transaction = connection.begin().await?;
-    let free: Vec<i64> = sqlx::query_scalar(LOCK).bind(micros(now)).fetch_all(&mut *transaction).await?;
+    let free: Vec<String> = sqlx::query_scalar(LOCK).bind(micros(now)).fetch_all(&mut *transaction).await?;
     if free.is_empty() {
         transaction.rollback().await?;
         return Ok(Vec::new());

@@ -207,7 +207,7 @@ async fn nothing_of_a_forgotten_execution_is_left() {
     let (store, database) = fresh().await;
     let after = crate::store::conformance::retention::live_and_end(&store).await;
     let mut connection = database.connect().await;
-    let left = ["api_events", "outboxes", "repositories"];
+    let left = ["api_events", "outbox_lanes", "repositories"];
     let of_it = [
         "approvals",
         "effects",

@@ -49,19 +49,19 @@ pub(super) fn hasten(
     Ok(execute(connection, HASTEN, params![tenant.0, key, micros(now)])? == 1)
 }
 
-/// The first of each installation that has none under lease.
+/// The first of each account that has none under lease.
 const CLAIM: &str = "
     update effects set lease_owner = ?1, lease_until = ?2, claims = claims + 1
     where id in (
       select ranked.id from (
         select candidate.id, candidate.priority, candidate.not_before, row_number() over (
-          partition by candidate.installation_id order by candidate.priority, candidate.not_before, candidate.id
+          partition by candidate.tenant order by candidate.priority, candidate.not_before, candidate.id
         ) as place
         from effects candidate
         where candidate.status = 'pending' and candidate.not_before <= ?3 and candidate.retry_at <= ?3
           and not exists (
             select 1 from effects leased
-            where leased.installation_id = candidate.installation_id
+            where leased.tenant = candidate.tenant
               and leased.lease_until is not null and leased.lease_until > ?3)
       ) as ranked
       where ranked.place = 1
