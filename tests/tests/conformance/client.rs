@@ -129,6 +129,7 @@ async fn ask_what_was_missed(installation: &InstallationClient, number: u64) {
     let (repository, since) = (repository(), Timestamp::UNIX_EPOCH);
     installation.rate_limit().await.unwrap();
     installation.repository_now(&repository).await.unwrap();
+    installation.repository_lately(&repository).await.unwrap();
     assert!(!installation.comments_since(&repository, since).await.unwrap().is_empty());
     assert!(!installation.pull_requests_since(&repository, since).await.unwrap().is_empty());
     assert!(!installation.reviews_of(&repository, number).await.unwrap().is_empty());

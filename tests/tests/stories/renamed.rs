@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use flowctl_sandbox::state::{CheckRun, Permission};
-use flowctl_sandbox::{FileContent, Files, OpenPullRequest};
+use flowctl_sandbox::{Fault, FaultRule, FileContent, Files, OpenPullRequest, RequestRecord};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -207,6 +207,52 @@ async fn a_group_that_the_queue_of_a_renamed_repository_dropped_stayed_open() {
     stage.plays_in(STORE);
     stage.hub.destroy_merge_group(STORE, &group, "dequeued").unwrap();
     stage.eventually("its end", || concluded(STORE, "cancelled")).await;
+}
+
+/// While no server runs, the repository is deleted or renamed, and its name given to another one with a pull request of the
+/// same number; the end of the first one's execution is still to be told. Under which key.
+async fn name_changes_hands_while_nobody_looks(stage: &mut Stage, act: &str) -> String {
+    let number = stage.pull_request("feature");
+    stage.concluded(number, "ask", "action_required").await;
+    stage.seconds_pass();
+    stage.hub.faults.add(FaultRule::new(Fault::ErrorBefore { status: 502 }).path("*/issues/comments/*").times(99));
+    stage.comment(number, "/approve ask").said_by("dave");
+    let key = format!("execution:{}", stage.execution_of(number));
+    stage.until_statuses(&["completed"]).await;
+    stage.until_queued(&key, 1).await;
+    stage.end().await;
+    stage.hub.faults.clear();
+    stage.cut_off();
+    match act {
+        "rename" => stage.hub.rename_repository(REPOSITORY, "store").unwrap(),
+        _ => stage.hub.delete_repository(REPOSITORY).unwrap(),
+    }
+    let readme = FileContent { bytes: b"# Another shop\n".to_vec(), executable: false };
+    stage.hub.create_repository(REPOSITORY, &Files::from([("README.md".to_owned(), Some(readme))])).unwrap();
+    stage.hub.grant(REPOSITORY, "alice", Permission::Write).unwrap();
+    assert_eq!(stage.pull_request("other"), number, "the number is the same, the repository is not");
+    key
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_queued_before_an_outage_was_written_into_another_repository_of_the_same_name() {
+    for act in ["delete", "rename"] {
+        let mut stage = Stage::raise(&[("ask", ASK)]).await;
+        stage.plays_in(STORE);
+        let key = name_changes_hands_while_nobody_looks(&mut stage, act).await;
+        let asked = stage.hub.requests.all().len();
+        stage.start_again().await;
+        stage.until_dealt_with(&key).await;
+        let requests = stage.hub.requests.all();
+        let here = format!("/repos/{REPOSITORY}/");
+        let is_written = |request: &&RequestRecord| request.is_write() && request.path.starts_with(&here);
+        let written: Vec<_> = requests[asked..].iter().filter(is_written).collect();
+        assert!(written.is_empty(), "{act}: {written:#?}");
+        assert_eq!(stage.statuses().await, ["completed"]);
+        if act == "rename" {
+            assert_eq!(told(&stage, STORE, "approved by [dave]("), 1, "its end is told where it began");
+        }
+    }
 }
 
 const COPIED: (&str, &str) = (".flow/flow.yaml", "audit: {ref: refs/flowctl/audit}\n");

@@ -18,6 +18,8 @@ use crate::expected::Expected;
 
 pub const REPOSITORY: &str = "octo-org/shop";
 const TOKEN: &str = "an-administrators-token";
+/// How an execution's comment begins.
+const EXECUTION: &str = "<!-- flowctl:execution:";
 /// Far longer than anything takes; a story that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -486,6 +488,12 @@ impl Stage {
     pub fn app_comments(&self, number: u64, containing: &str) -> Vec<String> {
         let comments = self.hub.comments(REPOSITORY, number).unwrap();
         comments.into_iter().filter(|c| c.app.is_some() && c.body.contains(containing)).map(|c| c.body).collect()
+    }
+
+    /// The id of the execution that has its comment there.
+    pub fn execution_of(&self, number: u64) -> String {
+        let comment = self.app_comments(number, EXECUTION).pop().unwrap();
+        comment[EXECUTION.len()..].split(" -->").next().unwrap().to_owned()
     }
 
     fn everything(&self) -> String {

@@ -11,7 +11,7 @@ use super::repository::InstallationId;
 use super::transport::Answer;
 
 /// The limit of LANGUAGE: "Membership is at most 30 s old when a word is weighed."
-const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
+pub(super) const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
 const MOST_ENTRIES: usize = 1_024;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
@@ -38,12 +38,17 @@ struct Entry {
 
 impl Freshness {
     /// The answer and whether it is young enough to be used without asking.
-    pub(super) fn recall(&self, installation: InstallationId, url: &str, now: Timestamp) -> Option<(Answer, bool)> {
+    pub(super) fn recall(
+        &self,
+        (installation, url): (InstallationId, &str),
+        good_for: SignedDuration,
+        now: Timestamp,
+    ) -> Option<(Answer, bool)> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.by_key.get(&(installation, url.to_owned()))?;
         let age = now.duration_since(entry.asked_at);
         // A clock that was set back makes nothing young.
-        Some((entry.answer.clone(), age >= SignedDuration::ZERO && age < FRESH_FOR))
+        Some((entry.answer.clone(), age >= SignedDuration::ZERO && age < good_for))
     }
 
     /// Keeps an answer to a request that was sent at `asked_at`.
@@ -95,9 +100,10 @@ mod tests {
     fn an_answer_is_young_for_less_than_thirty_seconds_and_for_its_own_installation() {
         let freshness = Freshness::default();
         freshness.keep(InstallationId(1), "u", at(100), answer(1));
-        let young = |now| freshness.recall(InstallationId(1), "u", at(now)).map(|(_, young)| young);
+        let recalled = |id, url, now| freshness.recall((InstallationId(id), url), FRESH_FOR, at(now));
+        let young = |now| recalled(1, "u", now).map(|(_, young)| young);
         assert_eq!([young(100), young(129), young(130), young(99)], [true, true, false, false].map(Some));
-        assert!(freshness.recall(InstallationId(2), "u", at(100)).is_none());
+        assert!(recalled(2, "u", 100).is_none());
         freshness.forget(InstallationId(1), "u");
         assert_eq!(young(100), None);
     }
@@ -105,13 +111,14 @@ mod tests {
     #[test]
     fn it_is_bounded_in_number_and_in_size() {
         let freshness = Freshness::default();
+        let is_kept = |url| freshness.recall((InstallationId(1), url), FRESH_FOR, at(0)).is_some();
         for second in 0..1_100_i64 {
             freshness.keep(InstallationId(1), &second.to_string(), at(second), answer(1));
         }
-        assert!(freshness.recall(InstallationId(1), "0", at(0)).is_none());
-        assert!(freshness.recall(InstallationId(1), "1099", at(0)).is_some());
+        assert!(!is_kept("0"));
+        assert!(is_kept("1099"));
         freshness.keep(InstallationId(1), "large", at(2_000), answer(MOST_BYTES));
-        assert!(freshness.recall(InstallationId(1), "1099", at(0)).is_none());
-        assert!(freshness.recall(InstallationId(1), "large", at(0)).is_some());
+        assert!(!is_kept("1099"));
+        assert!(is_kept("large"));
     }
 }

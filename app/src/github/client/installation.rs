@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::ETAG;
 use http::{Method, StatusCode};
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use url::Url;
 
 use super::Shared;
 use super::error::GitHubError;
+use super::freshness::FRESH_FOR;
 use super::identity::Tokens;
 use super::pace::{Ask, Holds, Kind, Passage, Urgency};
 use super::repository::{InstallationId, RepositoryName};
@@ -149,13 +151,18 @@ impl InstallationClient {
 
     /// A read about people: answered from memory while it is young, and asked for with its ETag afterwards.
     pub(super) async fn get_fresh(&self, url: &Url) -> Result<Answer, GitHubError> {
-        self.get_fresh_as(url, false).await
+        self.get_kept(url, false, FRESH_FOR).await
     }
 
     /// The same for a file: `raw` asks for it as it is. One address is always asked in one way.
     pub(super) async fn get_fresh_as(&self, url: &Url, raw: bool) -> Result<Answer, GitHubError> {
+        self.get_kept(url, raw, FRESH_FOR).await
+    }
+
+    /// The same for who takes an answer that is older or younger.
+    pub(super) async fn get_kept(&self, url: &Url, raw: bool, good_for: SignedDuration) -> Result<Answer, GitHubError> {
         let asked_at = self.shared.clock.now();
-        let known = self.shared.freshness.recall(self.id, url.as_str(), asked_at);
+        let known = self.shared.freshness.recall((self.id, url.as_str()), good_for, asked_at);
         if let Some((answer, true)) = known {
             return Ok(answer);
         }

@@ -1,7 +1,7 @@
 //! What has happened lately, as GitHub lists it: what a webhook would have told. Answers are kept as they are, so that
 //! they can stand where a payload stands.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::check_run::to_second;
@@ -12,14 +12,26 @@ use super::transport::Call;
 
 /// More pages of a hundred than this are no gap but another repository's whole life.
 const MOST_PAGES: usize = 30;
+/// For how long it is taken for granted who has a name.
+const LATELY: SignedDuration = SignedDuration::from_mins(1);
 
 impl InstallationClient {
-    /// A repository, as it is called now: GitHub leads from an older name to it.
+    /// A repository, as it is called now: GitHub leads from an older name to it. Always asked: what is kept of an answer may
+    /// be of the one that had the name a moment ago.
     ///
     /// # Errors
     /// Any [`GitHubError`]; [`GitHubError::NotFound`] where it was deleted, or the App may not see it any more.
     pub async fn repository_now(&self, repository: &RepositoryName) -> Result<Value, GitHubError> {
-        self.get_fresh(&self.repository_url(repository, &[])?).await?.json()
+        self.get_kept(&self.repository_url(repository, &[])?, false, SignedDuration::ZERO).await?.json()
+    }
+
+    /// The same as it was within the last minute: for who asks again and again. A request a minute at most, and none of the
+    /// hour's where nothing has changed.
+    ///
+    /// # Errors
+    /// As [`Self::repository_now`].
+    pub async fn repository_lately(&self, repository: &RepositoryName) -> Result<Value, GitHubError> {
+        self.get_kept(&self.repository_url(repository, &[])?, false, LATELY).await?.json()
     }
 
     /// Comments on issues and pull requests of a repository that were written or changed since, oldest first

@@ -443,6 +443,24 @@ async fn membership_is_remembered_for_less_than_thirty_seconds_and_then_asked_fo
 }
 
 #[tokio::test]
+async fn who_has_a_name_is_asked_once_a_minute_and_then_with_the_etag() {
+    let world = World::with_tokens().await;
+    let asked = "GET /api/v3/repos/octo/hello";
+    world.server.on(asked, Reply::json(200, &json!({"id": 1})).header("etag", "\"one\""));
+    world.server.on(asked, Reply::empty(304).header("etag", "\"one\""));
+    world.server.on(asked, Reply::json(200, &json!({"id": 2})));
+    let has_it = async || world.installation().repository_lately(&repository()).await.unwrap()["id"].as_u64();
+    for (later, id, times) in [(0, 1, 1), (59, 1, 1), (1, 1, 2), (59, 1, 2), (1, 2, 3)] {
+        world.clock.advance(SignedDuration::from_secs(later));
+        assert_eq!(has_it().await, Some(id));
+        assert_eq!(world.server.asked(asked).len(), times);
+    }
+    assert_eq!(world.server.asked(asked)[1].header("if-none-match"), "\"one\"");
+    let anew = world.installation().repository_now(&repository()).await.unwrap();
+    assert_eq!((anew["id"].as_u64(), world.server.asked(asked).len()), (Some(2), 4), "whoever doubts it asks");
+}
+
+#[tokio::test]
 async fn a_team_is_read_whole() {
     let world = World::with_tokens().await;
     let members = "GET /api/v3/orgs/octo/teams/leads/members";

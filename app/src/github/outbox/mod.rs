@@ -251,7 +251,7 @@ async fn told(writing: &Writing<'_>) -> Result<(), Failure> {
         Goes::WithItsLog(repository) => return audit::commit(writing, repository).await,
     };
     match now {
-        Ok(repository) => told_to(writing, &repository, effect).await,
+        Ok(destination) => told_to(writing, &destination.confirmed(writing).await?, effect).await,
         Err(reason) => {
             if let Effect::DispatchWorkflow { execution, step, attempt }
             | Effect::WatchWorkflow { execution, step, attempt, .. } = effect

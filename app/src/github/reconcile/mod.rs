@@ -340,7 +340,7 @@ impl Reconciler {
         for name in [&place.name, asked] {
             let known = self.store.repository_called(place.tenant, &name.to_string()).await?;
             if known.is_some_and(|known| known != place.id) {
-                return self.put(place.called(self.clock.now())).await;
+                return Ok(self.put(place.called(self.clock.now())).await?);
             }
         }
         let (id, name, at) = (place.id, place.name.to_string(), self.clock.now());
@@ -349,6 +349,20 @@ impl Reconciler {
             self.store.call_repository(RepositoryCalled { id, tenant: place.tenant.clone(), name, at }).await?;
         }
         Ok(0)
+    }
+
+    /// Has intake hear which repository GitHub answers with under a name, once for each such moment.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub(in crate::github) async fn tell_who_has(
+        &self,
+        name: &RepositoryName,
+        answer: Value,
+        (tenant, client): (&TenantId, &InstallationClient),
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.put(Place::of(tenant, client, name, answer).called(at)).await.map(drop)
     }
 
     /// Whether executions are open on a pull request, under whichever name of its repository they started.
@@ -410,7 +424,7 @@ impl Reconciler {
             return Ok(0);
         }
         let issue = place.client.issue(&place.name, number).await?;
-        self.put(place.commented(comment, number, issue, &what)).await
+        Ok(self.put(place.commented(comment, number, issue, &what)).await?)
     }
 
     /// Those with a text are left alone while they are younger than `until`: their authors would be asked to say again
@@ -440,7 +454,7 @@ impl Reconciler {
     }
 
     /// Puts something into the inbox, once.
-    async fn put(&self, missed: Missed) -> Result<usize, ReconcileError> {
+    async fn put(&self, missed: Missed) -> Result<usize, StoreError> {
         let delivery = missed.delivery(self.clock.now());
         let id = delivery.id.clone();
         let receipt = self.store.receive(delivery).await?;

@@ -7,6 +7,7 @@ use crate::crash::crash_point;
 use crate::github::client::RepositoryName;
 use crate::github::known_settings::KnownSettings;
 use crate::github::namesakes::Names;
+use crate::github::outbox::address::Destination;
 use crate::github::outbox::failure::Failure;
 use crate::github::outbox::write::Writing;
 use crate::store::Standing;
@@ -55,7 +56,8 @@ impl<'w> Copy<'w> {
                 written = written.or_else(|| stood.as_ref().and_then(written_of));
             }
         }
-        let repository = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
+        let named = current.parse().map_err(|error| Failure::Nothing(format!("{error}")))?;
+        let repository = Destination::new(named, id).confirmed(writing).await?;
         Ok(Some(Self { writing, repository, id, names, reference, name, stood, written: written.unwrap_or_default() }))
     }
 
