@@ -159,6 +159,36 @@ async fn a_run_that_ended_while_nobody_listened_is_seen() {
     assert_eq!(count(&stage), 1);
 }
 
+/// Time to take the repository out of the installation before the dispatch.
+const LATER: &str = "
+name: later
+version: 1
+triggers:
+  - pull_request: {actions: [opened]}
+steps:
+  - {id: pause, type: wait, for: 8s}
+  - {id: release, type: workflow, depends_on: pause, workflow: release.yml, inputs: {tag: v1}, timeout: 1h}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_failed_because_the_app_could_not_see_its_workflow_for_a_while() {
+    let stage = Stage::raise_with(&[("later", LATER)], &[WORKFLOW]).await;
+    stage.expect_dispatches();
+    let number = stage.pull_request("feature");
+    stage.eventually("it is shown", || stage.app_comments(number, "flowctl:execution:").pop()).await;
+    let dispatch = format!("workflow:{}/release/1", stage.execution_of(number));
+    let installation = stage.hub.read(|view| view.world.installations.keys().next().copied()).unwrap();
+    stage.hub.select_repositories(installation, Some(&[])).unwrap();
+    stage.until_given_up(&dispatch).await;
+    assert_eq!((stage.statuses().await, count(&stage)), (vec!["waiting".to_owned()], 0));
+    stage.hub.select_repositories(installation, None).unwrap();
+    let run = stage.eventually("its run", || stage.hub.workflow_runs(REPOSITORY).unwrap().pop()).await;
+    stage.hub.start_workflow_run(run.id).unwrap();
+    stage.hub.end_workflow_run(run.id, "success").unwrap();
+    stage.concluded(number, "later", "success").await;
+    assert_eq!(count(&stage), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_name_it_is_was_asked_long_before_a_dispatch_that_waited_for_its_turn() {
     let mut stage = Stage::raise_with(&[("ship", SHIP)], &[WORKFLOW]).await;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use flowctl_sandbox::state::ReviewState;
 use flowctl_sandbox::{Fault, FaultRule, FileContent, Files};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::stage::{ORDER, RELEASE, REPOSITORY, Stage};
 
@@ -224,6 +226,30 @@ async fn a_removed_app_leaves_executions_where_they_are_until_it_is_back() {
     stage.hub.install("octo-org", None).unwrap();
     assert_eq!(stage.comment(number, "/recheck").by("alice").await, "🚀");
     assert_eq!(stage.answer_to(number, unheard).await, "🚀");
+    assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
+    stage.concluded(number, "release", "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_taken_out_of_the_installation_goes_on_once_it_is_back() {
+    let stage = Stage::raise(&[("release", RELEASE)]).await;
+    let number = stage.pull_request("release-1.4");
+    stage.concluded(number, "release", "action_required").await;
+    let other = stage.pull_request("release-1.5");
+    stage.concluded(other, "release", "action_required").await;
+    stage.seconds_pass();
+    let installation = stage.hub.read(|view| view.world.installations.keys().next().copied()).unwrap();
+    stage.hub.select_repositories(installation, Some(&[])).unwrap();
+    let unheard = stage.comment(number, "/approve leads").said_by("bob");
+    assert_eq!(stage.statuses().await, ["waiting"; 2]);
+    let id = stage.execution_of(other);
+    let (status, cancelled) = stage.api(Method::POST, &format!("/executions/{id}/cancel"), json!({})).await;
+    assert_eq!(status, 200, "{cancelled:#}");
+    stage.until_dealt_with(&format!("execution:{id}")).await;
+    stage.concluded(other, "release", "action_required").await;
+    stage.hub.select_repositories(installation, None).unwrap();
+    assert_eq!(stage.answer_to(number, unheard).await, "🚀");
+    stage.concluded(other, "release", "cancelled").await;
     assert_eq!(stage.comment(number, "/approve leads").by("dave").await, "🚀");
     stage.concluded(number, "release", "success").await;
 }

@@ -56,6 +56,19 @@ impl Stage {
         none.await.unwrap_or_else(|_| panic!("{key} is not told"));
     }
 
+    /// Waits until what was to be told under this key is given up.
+    pub async fn until_given_up(&self, key: &str) {
+        let given_up = tokio::time::timeout(PATIENCE, async {
+            let database = self.database(true).await;
+            let query = "select count(*) from effects where key = $1 and status = 'failed'";
+            while sqlx::query_scalar::<_, i64>(query).bind(key).fetch_one(&database).await.unwrap() == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            database.close().await;
+        });
+        given_up.await.unwrap_or_else(|_| panic!("{key} is not given up"));
+    }
+
     /// While the server is down, a word about several executions is recorded of the first one, as by a server that died then.
     pub async fn was_recorded_of_the_first(&self, word: &str, step: &str) {
         let database = self.database(false).await;

@@ -255,8 +255,10 @@ fn end_after(trouble: Trouble, attempts: u32, received_at: Timestamp, now: Times
 
 /// Handles one delivery.
 async fn handle(inner: &Inner, delivery: NewDelivery) -> Result<Handled, Trouble> {
-    if delivery.event == "installation" {
-        return installation::handle(inner, payload(&delivery)?).await;
+    match delivery.event.as_str() {
+        "installation" => return installation::handle(inner, payload(&delivery)?).await,
+        "installation_repositories" => return installation::repositories(inner, &delivery).await,
+        _ => {}
     }
     let scope = match scope(inner, &delivery).await? {
         Ok(scope) => scope,

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::github::client::{AppReference, CheckRunOutput, Label, User};
+use crate::github::client::{AppReference, CheckRunOutput, Label, RepositoryName, User};
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct PullRequestEvent {
@@ -219,6 +219,20 @@ pub(super) struct CheckSuite {
 pub(super) struct InstallationEvent {
     pub(super) action: String,
     pub(super) installation: Installation,
+}
+
+/// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation_repositories>
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct InstallationRepositoriesEvent {
+    pub(super) installation: Installation,
+    pub(super) repositories_added: Vec<InstalledRepository>,
+    pub(super) repositories_removed: Vec<InstalledRepository>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct InstalledRepository {
+    pub(super) id: u64,
+    pub(super) full_name: RepositoryName,
 }
 
 #[derive(Debug, Clone, Deserialize)]

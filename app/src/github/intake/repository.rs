@@ -55,18 +55,29 @@ pub(super) async fn called(
     let Some(id) = payload.and_then(|payload| payload.repository).and_then(|repository| repository.id) else {
         return Ok(None);
     };
+    called_as(inner, (tenant, client), (id, name), delivery).await?;
+    Ok(Some(id))
+}
+
+/// The same for a repository whose id a delivery says in its own way.
+pub(super) async fn called_as(
+    inner: &Inner,
+    (tenant, client): (&TenantId, &InstallationClient),
+    (id, name): (u64, &RepositoryName),
+    delivery: &NewDelivery,
+) -> Result<(), Trouble> {
     let text = name.to_string();
     let before = inner.store.repository_called(tenant, &text).await?;
     let known = inner.store.names_of_repository(id).await?;
     let has_it = known.first().is_some_and(|newest| newest.name == text && newest.tenant == *tenant);
     if before == Some(id) && (has_it || delivery.event != "repository") {
-        return Ok(Some(id));
+        return Ok(());
     }
     let is_first = before.is_none() && known.is_empty();
     // What GitHub answers is true from the question on, however long the delivery lay.
     let at = if is_first { delivery.received_at } else { inner.clock.now() };
     if !is_first && !is_called_so(client, name, id).await? {
-        return Ok(Some(id));
+        return Ok(());
     }
     if let Some(before) = before.filter(|before| *before != id) {
         let names = inner.store.names_of_repository(before).await?;
@@ -76,7 +87,7 @@ pub(super) async fn called(
         }
     }
     inner.store.call_repository(RepositoryCalled { id, tenant: tenant.clone(), name: text, at }).await?;
-    Ok(Some(id))
+    Ok(())
 }
 
 /// A repository has its name no more, and nothing has told why: it was renamed, which GitHub is asked, or deleted.

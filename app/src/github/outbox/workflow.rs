@@ -22,7 +22,7 @@ use super::write::Writing;
 use crate::crash::crash_point;
 use crate::engine::{Along, SignalFailure};
 use crate::github::client::pace::Kind;
-use crate::github::client::{self, GitHubError, Holds, RepositoryName, WorkflowDispatch};
+use crate::github::client::{self, GitHubError, Holds, InstallationClient, RepositoryName, WorkflowDispatch};
 use crate::github::whose::{Whose, all_names, whose};
 
 /// How far GitHub's clock may be behind ours.
@@ -67,10 +67,7 @@ pub(super) async fn dispatch(
     match execution.steps.get(&awaiting.step).and_then(|step| awaited_by(step, awaiting.attempt)) {
         Some(AwaitedWorkflow { run: Some(run), .. }) => awaiting.watch_from_now(writing, run.id).await,
         Some(awaited) => match dispatching.make(awaited).await {
-            Err(Failure::GitHub(error)) => match refused(&error) {
-                Some(refused) => awaiting.ended(writing, Err(refused)).await,
-                None => Err(error.into()),
-            },
+            Err(Failure::GitHub(error)) => dispatching.failed(error).await,
             done => done,
         },
         None => dispatching.undo().await,
@@ -150,6 +147,15 @@ impl Dispatching<'_> {
             }
             _ => Ok(now),
         }
+    }
+
+    /// What follows where GitHub did not do what it was asked.
+    async fn failed(&self, error: GitHubError) -> Result<(), Failure> {
+        let Some(refused) = refused(&error) else { return Err(error.into()) };
+        if matches!(error, GitHubError::NotFound { .. }) && !is_seen(&self.writing.client, self.repository).await? {
+            return Err(unseen(self.repository));
+        }
+        self.awaiting.ended(self.writing, Err(refused)).await
     }
 
     /// Records that GitHub has taken it. A run that nobody waits for any more is cancelled at once.
@@ -302,11 +308,27 @@ pub(super) async fn watch(
         Ok(_) => awaiting.watch_at(writing, run, next_look(awaited.since, now)).await,
         Err(GitHubError::NotFound { .. }) if now.duration_since(awaited.since) < API_LAG => Err(unlisted()),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+            if !is_seen(&writing.client, repository).await? {
+                return Err(unseen(repository));
+            }
             let message = format!("GitHub knows no run {run} any more");
             awaiting.ended(writing, Err(StepError::new(ErrorClass::Refused, message))).await
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether the App may see a repository: where it may not, what is missing there says nothing.
+async fn is_seen(client: &InstallationClient, repository: &RepositoryName) -> Result<bool, GitHubError> {
+    match client.get_repository(repository).await {
+        Err(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => Ok(false),
+        asked => asked.map(|_| true),
+    }
+}
+
+/// The step waits on: once the App sees the repository again, what becomes of its workflow is looked at anew.
+fn unseen(repository: &RepositoryName) -> Failure {
+    Failure::Nothing(format!("the App may not see {repository} now"))
 }
 
 /// A webhook tells of the end; without one the looks become rarer with time.

@@ -173,7 +173,11 @@ impl Reconciler {
             }
             // The newest of the account: an older one may have been removed.
             let current = self.store.installation(&tenant).await?;
-            let Some(current) = current.filter(|current| !current.deleted) else { continue };
+            let Some(current) = current.filter(|current| !current.deleted) else {
+                // Once it is back, what was said meanwhile is found.
+                looks.put_off(&tenant);
+                continue;
+            };
             if current.suspended {
                 if !self.is_lifted(&tenant, current.id).await? {
                     looks.put_off(&tenant);
@@ -322,6 +326,23 @@ impl Reconciler {
             found += self.reviews(&place, number, since, Timestamp::MAX).await?;
         }
         Ok(found)
+    }
+
+    /// Looks through one repository at once, as far back as the first look goes: for one that the App may see again. How much
+    /// was found.
+    ///
+    /// # Errors
+    /// Where GitHub or the store does not answer.
+    pub async fn look_through(
+        &self,
+        tenant: &TenantId,
+        client: &InstallationClient,
+        repository: &RepositoryName,
+    ) -> Result<usize, ReconcileError> {
+        let now = self.clock.now();
+        let since = far_back(now).max(begin(self.store.as_ref(), tenant, now).await?);
+        let open = self.open(tenant).await?.remove(&repository.to_string()).unwrap_or_default();
+        self.repository(tenant, client, repository, since, &open).await
     }
 
     async fn place<'a>(
@@ -487,9 +508,14 @@ mod tests {
         let url = format!("sqlite://{}", folder.path().join("flowctl.db").display());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url).await.unwrap());
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        for (id, name, suspended) in [(42, "acme", false), (43, "hub-org", true), (44, "empty-org", false)] {
+        for (id, name, suspended, deleted) in [
+            (42, "acme", false, false),
+            (43, "hub-org", true, false),
+            (44, "empty-org", false, false),
+            (45, "left-org", false, true),
+        ] {
             let account = TenantId(name.to_owned());
-            store.upsert_installation(Installation { id, account, suspended, deleted: false }).await.unwrap();
+            store.upsert_installation(Installation { id, account, suspended, deleted }).await.unwrap();
         }
         store.commit(crate::store::conformance::drafting(1)).await.unwrap();
         let mut looks = Looks::new(now);
@@ -497,7 +523,7 @@ mod tests {
         assert_eq!(away(Arc::clone(&store), now).look(&mut looks).await.unwrap(), 0);
         looks.go_on_from(now);
         let next = |name: &str| looks.of(&TenantId(name.to_owned()));
-        assert_eq!((next("acme"), next("hub-org")), (first, first));
+        assert_eq!((next("acme"), next("hub-org"), next("left-org")), (first, first, first));
         assert_eq!(next("empty-org"), looks.usual);
     }
 
