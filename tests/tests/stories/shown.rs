@@ -35,6 +35,14 @@ steps:
   - {id: leads, type: human_approval, title: Ship it?, approvers: {users: [bob]}}
 ";
 
+const LOOK: &str = "
+name: look
+version: 1
+triggers: [manual]
+steps:
+  - {id: ops, type: human_approval, title: Will it run?, approvers: {users: [bob]}}
+";
+
 const COMMENTS: &str = "/repos/octo-org/shop/issues/*/comments";
 const OWN_COMMENT: &str = "/repos/octo-org/shop/issues/comments/*";
 const CHECKS: &str = "/repos/octo-org/shop/check-runs*";
@@ -64,7 +72,9 @@ async fn until_asked(stage: &Stage, steps: &[&str]) {
         loop {
             let (_, told) = stage.api(Method::GET, "/approvals?status=pending", Value::Null).await;
             let asked = told["items"].as_array().unwrap().iter().map(|approval| approval["step"].as_str().unwrap());
-            if asked.eq(steps.iter().copied()) {
+            let mut asked: Vec<&str> = asked.collect();
+            asked.sort_unstable();
+            if asked == steps {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -95,18 +105,26 @@ async fn reacted(stage: &Stage, comment: u64, content: &str) {
 async fn a_word_counted_for_a_question_that_was_not_on_github_yet() {
     let (stage, number) = asking_out_of_sight().await;
     // What dave sees asks bob alone.
-    stage.review(number, "dave", ReviewState::Approved, "Reads well.");
+    let review = stage.review(number, "dave", ReviewState::Approved, "Reads well.");
+    // Nothing asks her, now or later.
+    stage.review(number, "carol", ReviewState::Approved, "");
     let word = stage.comment(number, "/approve").said_by("dave");
     reacted(&stage, word, "confused").await;
     until_asked(&stage, &["leads"]).await;
     stage.hub.faults.clear();
     let answer = stage.answer_to(number, word).await;
     assert!(answer.contains("was written before that was shown") && answer.contains("`leads`"), "{answer}");
+    let marker = format!("flowctl:reply:review:{review} ");
+    let told = stage.eventually("a word to dave", || stage.app_comments(number, &marker).pop()).await;
+    let (words, _) = told.split_once(" is asked since ").unwrap();
+    let words = words.split_once("-->").unwrap().1.trim();
+    insta::assert_snapshot!(words, @"@dave Your review was not taken. It was written before that was shown which it would count for: `leads`");
     let shows_leads = |comment: &String| comment.contains("Ship it?");
     let comment = || stage.app_comments(number, "flowctl:execution").into_iter().find(shows_leads);
     stage.eventually("the question", comment).await;
     assert_eq!(stage.comment(number, "/approve").by("dave").await, "🚀");
     stage.concluded(number, "gate", "success").await;
+    assert_eq!(stage.app_comments(number, "flowctl:reply:review:").len(), 1, "carol was not answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,6 +199,28 @@ async fn of_several_executions_a_word_counts_for_those_that_were_shown() {
         .await;
     assert_eq!(stage.comment(number, "/approve").by("bob").await, "🚀");
     until_asked(&stage, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_questions_the_one_that_was_shown_alone_is_meant() {
+    let stage = Stage::raise(&[("ship", SHIP), ("look", LOOK)]).await;
+    stage.expect_comments();
+    let number = stage.pull_request("release-1.4");
+    assert_eq!(stage.comment(number, "/run ship").by("alice").await, "🚀");
+    stage.concluded(number, "ship", "action_required").await;
+    hold_back(&stage);
+    assert_eq!(stage.comment(number, "/run look").by("alice").await, "🚀");
+    until_asked(&stage, &["leads", "ops"]).await;
+    assert_eq!(stage.comment(number, "/approve").by("bob").await, "🚀");
+    until_asked(&stage, &["ops"]).await;
+    assert_eq!(stage.comment(number, "/run ship").by("alice").await, "🚀");
+    until_asked(&stage, &["leads", "ops"]).await;
+    let unsure = stage.comment(number, "/approve").said_by("bob");
+    reacted(&stage, unsure, "confused").await;
+    until_asked(&stage, &["leads", "ops"]).await;
+    stage.hub.faults.clear();
+    let answer = stage.answer_to(number, unsure).await;
+    assert!(answer.contains("Which one?"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

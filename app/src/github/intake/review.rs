@@ -222,7 +222,7 @@ async fn reviewed(
         verb,
     };
     let whole = format!("review:{}:state", review.id);
-    let mut told = None;
+    let (mut told, mut unseen, mut is_taken) = (None, None, false);
     for execution in scope.executions(number, true).await? {
         let asking: Vec<String> = execution
             .waiting_for_people()
@@ -230,19 +230,38 @@ async fn reviewed(
             .filter(|id| approval(&execution, id).is_some())
             .collect();
         for step in asking {
-            if scope.was_shown(&execution, &step, &word).await?.is_err() {
+            if let Err(refused) = scope.was_shown(&execution, &step, &word).await? {
+                if unseen.is_none() && scope.asks(&execution, &step, &word).await? {
+                    unseen = Some((execution.clone(), step, refused));
+                }
                 continue;
             }
             // What asks only since the review was written does not count as reviewed: no need to know the whole.
             let along = scope.along(format!("{whole}:{}:{step}", execution.id), Vec::new());
             let outcome = scope.decide(&execution, &step, &word, (kind, note.clone()), along).await?;
+            is_taken |= outcome.is_ok();
             let Some(refused) = outcome.err().filter(concerns) else { continue };
-            let not_taken = RefusedWord::new(&word.person, &word.source, verb, &refused);
-            scope.note_refusal(&RefusedWord { named: Some(&step), ..not_taken }, Some(&execution)).await?;
+            note_refusal(scope, &word, (&execution, &step), &refused).await?;
             told = told.or(Some(refused));
         }
     }
+    // Of several questions one was seen, and that was meant.
+    if let Some((execution, step, refused)) = unseen.filter(|_| told.is_none() && !is_taken) {
+        note_refusal(scope, &word, (&execution, &step), &refused).await?;
+        told = Some(refused);
+    }
     Ok(told.map(|refused| Answer { said: "Your review was not taken.".to_owned(), result: Err(refused) }))
+}
+
+/// Has the audit log say that a review's own state was refused, before anybody is told.
+async fn note_refusal(
+    scope: &Scope<'_>,
+    word: &Word,
+    (execution, step): (&Execution, &str),
+    refused: &Refused,
+) -> Result<(), Trouble> {
+    let not_taken = RefusedWord::new(&word.person, &word.source, word.verb, refused);
+    scope.note_refusal(&RefusedWord { named: Some(step), ..not_taken }, Some(execution)).await
 }
 
 /// Whether a refusal is worth a reply: not where the review was simply about something else.

@@ -157,6 +157,11 @@ impl<'a> Scope<'a> {
         Ok(self.hearing(&people).await?.may(execution, step, word, kind).await?)
     }
 
+    /// Whether somebody's word about a step would count: whether that asks them.
+    pub(super) async fn asks(&self, execution: &Execution, step: &str, word: &Word) -> Result<bool, Trouble> {
+        Ok(self.may(execution, step, word, Some(DecisionKind::Approve)).await?.is_ok())
+    }
+
     /// Records a person's answers to a form, or says why they do not count.
     pub(super) async fn answer(
         &self,
