@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::client::{CheckRun, CheckRunQuery, GitHubError, InstallationClient, IssueComment, RepositoryName};
-use super::outbox::{ASKS, check_name, is_ours};
-use super::wording::{Ask, asks_of, execution_marker, named_beside, reply_marker, shown_in};
+use super::outbox::{Asked, check_name, is_ours};
+use super::wording::{Ask, asks_of, execution_marker, named_beside, shown_in};
 use crate::store::{DeliveryId, Heard, Store, StoreError};
 
 /// Since when there are notes. It belongs to no account.
@@ -132,10 +132,8 @@ pub fn in_comment(comment: &IssueComment, execution: &Execution) -> Vec<Shown> {
 
 /// The questions that a comment beside the execution's own names. Its marker says when they were asked.
 fn beside(body: &str, execution: &Execution) -> Vec<Ask> {
-    let marker = reply_marker(&format!("{ASKS}{}:", execution.id));
-    let rest = body.strip_prefix(marker.trim_end_matches(" -->")).and_then(|rest| rest.split_once(" -->"));
-    let since = rest.and_then(|(first, _)| first.rsplit(':').next()?.parse::<i64>().ok());
-    let Some(since) = since else { return Vec::new() };
+    let asked = Asked::of_comment(body).filter(|asked| asked.execution == execution.id);
+    let Some(Asked { ask: Ask { since, .. }, .. }) = asked else { return Vec::new() };
     named_beside(body, execution).into_iter().filter(|ask| ask.since == since).collect()
 }
 
@@ -241,11 +239,14 @@ mod tests {
     #[test]
     fn a_comment_beside_shows_the_questions_that_it_names() {
         let (execution, ask) = asking();
-        let to = |since: i64| format!("{ASKS}{}:leads:{since}", execution.id);
-        let told = |since| written(newly_asked(&execution, &["leads"], &to(since)).unwrap(), "09:00:04", "09:30:00");
+        let to = |of: ExecutionId, since: i64| {
+            let ask = Ask { step: "leads".to_owned(), since };
+            newly_asked(&execution, &["leads"], &Asked { execution: of, ask }.to_string()).unwrap()
+        };
+        let told = |since| written(to(execution.id, since), "09:00:04", "09:30:00");
         assert_eq!(in_comment(&told(ask.since), &execution), [(ask.clone(), at("09:00:04"))]);
         assert_eq!(in_comment(&told(ask.since - 1), &execution), [], "of the attempt before");
-        let other = newly_asked(&execution, &["leads"], &format!("{ASKS}{}:leads:{}", ExecutionId::nil(), ask.since));
-        assert_eq!(in_comment(&written(other.unwrap(), "09:00:04", "09:00:04"), &execution), []);
+        let other = to(ExecutionId::nil(), ask.since);
+        assert_eq!(in_comment(&written(other, "09:00:04", "09:00:04"), &execution), []);
     }
 }

@@ -3,10 +3,11 @@
 use flowctl_core::execution::{Execution, ExecutionId};
 use jiff::{SignedDuration, Timestamp};
 
+use super::asked::Asked;
 use super::desired::{self, Desired, Next};
 use super::effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 use super::failure::Failure;
-use super::plan::{asked_now, open_questions};
+use super::plan::asked_now;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::pace::Kind;
@@ -105,7 +106,7 @@ impl Showing<'_> {
     /// Keeps in mind that a new comment has asked people, who need no other one for that.
     async fn asked_by_comment(&self) -> Result<(), Failure> {
         let (store, tenant) = (&self.writing.outbox.store, &self.writing.effect.tenant);
-        for (_, _, what) in open_questions(&self.execution) {
+        for what in Asked::all(&self.execution).iter().map(Asked::to_string) {
             let delivery = DeliveryId(format!("comment of {}", self.execution.id));
             store.hear(Heard { tenant: tenant.clone(), what, delivery, at: self.now }).await?;
         }

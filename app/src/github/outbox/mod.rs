@@ -4,6 +4,7 @@
 
 mod address;
 mod artifact;
+mod asked;
 mod audit;
 mod deployment;
 mod desired;
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use address::Address;
+pub(in crate::github) use asked::Asked;
 pub use audit::{
     AuditReferences, RefusedReference, commit_soon, count_refused_references, refused_references, try_again,
 };
@@ -33,7 +35,6 @@ pub use desired::{button, check_name};
 pub use effect::{Effect, Renewal, RenewedBecause, Sender, priority};
 pub(in crate::github) use execution::is_ours;
 pub use not_started::NotStarted;
-pub(in crate::github) use plan::ASKS;
 pub use plan::{GitHubPlanner, Installations};
 pub use validate::{Level, Remark, VALIDATE, Validated};
 

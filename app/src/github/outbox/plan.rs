@@ -6,11 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use flowctl_core::definition::StepType;
 use flowctl_core::execution::workflow::abandoned_runs;
-use flowctl_core::execution::{Event, EventKind, Execution, ExecutionId, TenantId, Waiting};
+use flowctl_core::execution::{Event, EventKind, Execution, TenantId, Waiting};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::address::Address;
+use super::asked::Asked;
 use super::audit::AuditReferences;
 use super::deployment::decided;
 use super::effect::{Effect, Sender, priority};
@@ -163,36 +164,16 @@ fn urgency(before: Option<&Execution>, after: &Execution) -> i16 {
     }
 }
 
-/// How the key begins of a comment for those who are newly asked.
-pub(in crate::github) const ASKS: &str = "asked:";
-
-/// What tells the comment about a question from every other: the step, and since when it is asked.
-pub(super) fn asks_key(execution: ExecutionId, step: &str, at: Timestamp) -> String {
-    format!("{ASKS}{execution}:{step}:{}", at.as_millisecond())
-}
-
-/// The keys of the questions that are open, as [`asks_key`] makes them.
-pub(super) fn open_questions(execution: &Execution) -> Vec<(&str, Timestamp, String)> {
-    let asked = execution.waiting_for_people().filter_map(|(step, state)| {
-        let at = match state.waiting.as_ref()? {
-            Waiting::Approval(request) => request.requested_at,
-            Waiting::Form(request) => request.requested_at,
-            _ => return None,
-        };
-        Some((step, at, asks_key(execution.id, step, at)))
-    });
-    asked.collect()
-}
-
 /// A comment for those who are asked now, where the execution's own was only changed.
 pub(super) fn asked_now(execution: &Execution) -> Option<Effect> {
-    let open = open_questions(execution);
-    let (_, since, to) = open.first()?;
-    let steps: Vec<&str> = open.iter().map(|(step, ..)| *step).collect();
-    let body = newly_asked(execution, &steps, to)?;
+    let open = Asked::all(execution);
+    let first = open.first()?;
+    let (since, to) = (first.ask.asked_at(), first.to_string());
+    let steps: Vec<&str> = open.iter().map(|asked| asked.ask.step.as_str()).collect();
+    let body = newly_asked(execution, &steps, &to)?;
     let repository = Address::of(execution)?;
     let issue = execution.subject.as_ref()?.number?;
-    Some(Effect::Reply { repository, issue, to: to.clone(), since: *since, body })
+    Some(Effect::Reply { repository, issue, to, since, body })
 }
 
 /// A comment for those who are asked when the execution's own comment may stand already, or who are asked again since what
@@ -207,7 +188,8 @@ fn asked(before: Option<&Execution>, after: &Execution, events: &[Event]) -> Opt
     let asking: Vec<&Event> = events.iter().filter(asks).collect();
     let (first, issue) = (asking.first()?, after.subject.as_ref()?.number?);
     let steps: Vec<&str> = asking.iter().filter_map(|event| event.step.as_deref()).collect();
-    let to = asks_key(after.id, first.step.as_deref()?, first.at);
+    let ask = Ask { step: first.step.clone()?, since: first.at.as_millisecond() };
+    let to = Asked { execution: after.id, ask }.to_string();
     let body = newly_asked(after, &steps, &to)?;
     let repository = Address::of(after)?;
     Some(Effect::Reply { repository, issue, to, since: first.at, body })

@@ -1,11 +1,10 @@
 //! Answers what people said: a reaction, or a comment of its own.
 
-use flowctl_core::execution::ExecutionId;
 use jiff::Timestamp;
 
+use super::asked::Asked;
 use super::execution::find_comment;
 use super::failure::Failure;
-use super::plan::ASKS;
 use super::write::Writing;
 use crate::crash::crash_point;
 use crate::github::client::pace::Kind;
@@ -28,14 +27,9 @@ pub(super) async fn react(
 /// How the key of a reminder begins.
 pub(super) const REMINDS: &str = "reminder:";
 
-/// The execution whose question a comment is about, where those who are newly asked are told in it.
-fn asking(to: &str) -> Option<ExecutionId> {
-    to.strip_prefix(ASKS)?.split(':').next()?.parse().ok()
-}
-
 /// Notes that people can read there what they are asked.
 async fn note_shown(writing: &Writing<'_>, to: &str, comment: &IssueComment) -> Result<(), Failure> {
-    let Some(execution) = asking(to) else { return Ok(()) };
+    let Some(Asked { execution, .. }) = Asked::parse(to) else { return Ok(()) };
     let (store, tenant) = (&*writing.outbox.store, &writing.effect.tenant);
     let Some(Stored { execution, .. }) = store.load(tenant, execution).await? else { return Ok(()) };
     Ok(shown::note(store, &execution, &shown::in_comment(comment, &execution)).await?)
@@ -44,7 +38,7 @@ async fn note_shown(writing: &Writing<'_>, to: &str, comment: &IssueComment) -> 
 /// Whether those who are asked read it in the execution's own comment, which is new: it notifies them by itself. Either it
 /// was made with the question in it, or it is still to be made.
 async fn is_asked_by_the_comment(writing: &Writing<'_>, to: &str) -> Result<bool, Failure> {
-    let Some(execution) = asking(to) else { return Ok(false) };
+    let Some(Asked { execution, .. }) = Asked::parse(to) else { return Ok(false) };
     let (store, tenant) = (&writing.outbox.store, &writing.effect.tenant);
     if store.github_objects(tenant, execution).await?.comment_id.is_none() {
         return Ok(true);

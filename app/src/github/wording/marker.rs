@@ -50,10 +50,18 @@ pub fn execution_marker(execution: ExecutionId) -> String {
     format!("<!-- flowctl:execution:{execution} -->")
 }
 
+/// How the mark of a reply begins.
+const REPLY: &str = "<!-- flowctl:reply:";
+
 /// Marks the one reply to something; `to` tells what.
 pub fn reply_marker(to: &str) -> String {
     let to: String = to.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.')).collect();
-    format!("<!-- flowctl:reply:{to} -->")
+    format!("{REPLY}{to} -->")
+}
+
+/// What a comment of ours replies to, as its mark tells.
+pub fn replied_to(body: &str) -> Option<&str> {
+    Some(body.strip_prefix(REPLY)?.split_once(" -->")?.0)
 }
 
 /// Whether a text begins with a mark of ours.

@@ -21,7 +21,7 @@ pub mod validate;
 pub use check::{CheckText, check, moved};
 pub use comment::{comment, named_beside, newly_asked, notification, reminder, shown_in, shows_questions};
 pub use difference::{MARKDOWN, difference};
-pub use marker::{Ask, asks_of, execution_marker, is_marked, reply_marker};
+pub use marker::{Ask, asks_of, execution_marker, is_marked, replied_to, reply_marker};
 pub use people::{Names, Naming, role_in_words};
 pub use reply::{Answer, Refused, asked, delegated, done, help, reply, status, taken_back};
 
