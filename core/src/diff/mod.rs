@@ -35,6 +35,8 @@ mod hidden_tests;
 #[cfg(test)]
 mod reading_tests;
 #[cfg(test)]
+mod runs_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod type_tests;

@@ -11,6 +11,7 @@ mod governing;
 mod items;
 mod judge;
 mod layout;
+mod loosened;
 mod model;
 mod money;
 mod pauses;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use governing::{Policies, Stated};
 pub use judge::{Judged, Nameless, judge};
+pub(crate) use loosened::{Approval, Runs, Versions};
 pub(crate) use review::{Question, Reviewed, Reviewers, reviewed};
 pub use verdict::{Counterexample, Place, Verdict};
 pub use weakened::{Weakening, weakened};

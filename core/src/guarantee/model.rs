@@ -113,6 +113,7 @@ pub(super) struct Model<'p> {
     pub(super) nodes: Vec<Node>,
     /// Every step's place in [`Graph::order`]; nothing for steps on a circle.
     pub(super) place: Vec<Option<usize>>,
+    pub(super) atoms: Atoms,
     /// Which truths may be so together.
     pub(super) related: Related,
 }
@@ -140,7 +141,7 @@ impl<'p> Model<'p> {
             place[*step] = Some(at);
         }
         let related = Related::of(&atoms, &|chain| values_of(process, chain));
-        Self { graph, nodes, place, related }
+        Self { graph, nodes, place, atoms, related }
     }
 
     pub(super) fn before(&self, step: StepIndex) -> &[Edge] {

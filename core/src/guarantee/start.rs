@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use super::model::{Fate, Model};
-use super::search::{Found, Goal, Passes, Why, search};
+use super::search::{Found, Goal, Passes, Wanted, Why, search_where};
 use crate::definition::step::RunOn;
 use crate::graph::StepIndex;
 
 /// Looks for a run in which a step starts and nothing was passed. The run ends with the step itself.
 pub(super) fn starts(model: &Model<'_>, step: StepIndex, passes: &[Passes], allowance: &Cell<usize>) -> Found {
-    starts_with(model, step, passes, &[], allowance)
+    starts_where(model, step, passes, &Wanted::default(), allowance)
 }
 
 /// The same for runs in which these steps have completed by then; those that are not before the step may always have.
@@ -20,13 +20,24 @@ pub(super) fn starts_with(
     completed: &[StepIndex],
     allowance: &Cell<usize>,
 ) -> Found {
+    starts_where(model, step, passes, &Wanted { completed, ..Wanted::default() }, allowance)
+}
+
+/// The same for runs of which more is wanted.
+pub(super) fn starts_where(
+    model: &Model<'_>,
+    step: StepIndex,
+    passes: &[Passes],
+    wanted: &Wanted<'_>,
+    allowance: &Cell<usize>,
+) -> Found {
     if model.nodes[step].run_on != RunOn::Compensation {
-        return search(model, Goal::Starts(step), passes, completed, allowance);
+        return search_where(model, Goal::Starts(step), passes, wanted, allowance);
     }
     // It starts when what it undoes has completed and the execution ends badly, which can happen at any moment.
     let mut unsure = None;
     for undone in model.graph.undone_by(step) {
-        match search(model, Goal::Completes(undone), passes, completed, allowance) {
+        match search_where(model, Goal::Completes(undone), passes, wanted, allowance) {
             Found::Run(mut run) => {
                 // What had not ended by then was cancelled, but for what runs whatever happens.
                 let goes_on = |step: StepIndex| model.nodes[step].run_on == RunOn::Always;

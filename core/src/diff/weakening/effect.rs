@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Asked;
-use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, key_place, path};
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View, approval, key_place, path, runs};
 use crate::approval::Requirement;
 use crate::definition::repository::Definition;
 use crate::definition::step::api_call::Method;
@@ -107,6 +107,7 @@ fn in_both(
     };
     let is = path::passed(pair.after.process, &asks_now);
     let behind = (approvals_before(pair.before.process), approvals_before(pair.after.process));
+    let mut told = BTreeSet::new();
     for (before, after) in pair.steps() {
         if target(&view.after, after).is_none() || target(&view.before, before).is_none() {
             continue;
@@ -125,7 +126,9 @@ fn in_both(
         let subject = Subject::step(pair.definition(), after);
         let (place, was) = (pair.after.place(after, "depends_on"), pair.before.place(before, "depends_on"));
         found.tell(Kind::ApprovalBypassed, subject, message, place, Some(was));
+        told.insert(after.id.as_str().to_owned());
     }
+    runs::find(view, pair, (asked_before, asked_after), &told, found);
 }
 
 /// Ids of approvals by the id of the step that they come before.

@@ -8,6 +8,7 @@ mod effect;
 mod guarantee;
 mod path;
 mod policy;
+mod runs;
 mod said;
 mod secret;
 mod settings;
@@ -289,6 +290,12 @@ impl Subject {
 }
 
 impl Found {
+    /// The steps of a definition of which something is told.
+    fn steps_of(&self, kind: WeakeningKind, definition: &str) -> Vec<&str> {
+        let told = self.0.iter().filter(|one| one.kind == kind && one.definition == definition);
+        told.filter_map(|one| one.step.as_deref()).collect()
+    }
+
     fn tell(
         &mut self,
         kind: WeakeningKind,

@@ -88,6 +88,17 @@ pub(super) enum Found {
     Unsure(StepIndex),
 }
 
+/// What is wanted of a run, as far as it matters to the goal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'w> {
+    /// Steps that have completed.
+    pub(super) completed: &'w [StepIndex],
+    /// A step with the fate that it has.
+    pub(super) fate: Option<(StepIndex, Fate)>,
+    /// Truths with the values that they have.
+    pub(super) given: &'w [(Atom, Truth)],
+}
+
 /// Looks for a run in which these steps, as far as they matter, have completed.
 pub(super) fn search(
     model: &Model<'_>,
@@ -96,9 +107,22 @@ pub(super) fn search(
     completed: &[StepIndex],
     allowance: &Cell<usize>,
 ) -> Found {
+    search_where(model, goal, passes, &Wanted { completed, ..Wanted::default() }, allowance)
+}
+
+/// Looks for a run of which more is wanted.
+pub(super) fn search_where(
+    model: &Model<'_>,
+    goal: Goal,
+    passes: &[Passes],
+    wanted: &Wanted<'_>,
+    allowance: &Cell<usize>,
+) -> Found {
     let Some(slice) = slice(model, goal) else { return Found::Nothing };
     let mut search = Search::new(model, goal, passes, &slice);
-    completed.iter().for_each(|step| search.must_complete[*step] = true);
+    wanted.completed.iter().for_each(|step| search.must_complete[*step] = true);
+    search.must_end = wanted.fate;
+    search.given = wanted.given;
     let found = search.within(allowance);
     let Some(asking) = search.doubtful().filter(|_| matches!(found, Found::Run(_))) else { return found };
     search.certain = true;
@@ -186,6 +210,10 @@ pub(super) struct Search<'s, 'p> {
     pub(super) layout: Layout,
     openable: Vec<bool>,
     must_complete: Vec<bool>,
+    /// A step and the one fate that it may have.
+    must_end: Option<(StepIndex, Fate)>,
+    /// Truths that are settled from the beginning.
+    given: &'s [(Atom, Truth)],
     /// Whether steps fail only where they cannot do otherwise, and nobody cancels.
     calm: bool,
     /// Whether only runs count in which nothing is asked that is not followed, and in which everything may surely happen
@@ -216,6 +244,8 @@ impl<'s, 'p> Search<'s, 'p> {
             layout,
             openable,
             must_complete,
+            must_end: None,
+            given: &[],
             calm: false,
             certain: false,
             limit: MAX_TRANSITIONS,
@@ -375,6 +405,9 @@ impl<'s, 'p> Search<'s, 'p> {
         }
         if self.must_complete[step] && !is_goal {
             nexts.retain(|next| next.fate.is_completed());
+        }
+        if let Some((_, fate)) = self.must_end.filter(|(wanted, _)| *wanted == step && !is_goal) {
+            nexts.retain(|next| next.fate == fate);
         }
         nexts.retain(|next| !self.passes[step].by(next.fate));
         let is_calm = |next: &Next| !matches!(next.fate, Fate::Failed | Fate::Tolerated | Fate::Cancelled);

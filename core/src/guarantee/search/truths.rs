@@ -127,7 +127,8 @@ impl Search<'_, '_> {
 
     /// What a truth is, where that was settled.
     fn known(&self, atom: Atom, state: &State, settled: &Settled) -> Option<Truth> {
-        let now = settled.iter().find(|(settled, _)| *settled == atom).map(|(_, truth)| *truth);
+        let mut settled = self.given.iter().chain(settled);
+        let now = settled.find(|(settled, _)| *settled == atom).map(|(_, truth)| *truth);
         let before = self.layout.atoms.get(&atom).map_or(0, |slot| state[*slot]);
         now.or_else(|| TRUTHS.into_iter().find(|truth| *truth as u8 + 1 == before))
     }

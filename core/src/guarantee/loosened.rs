@@ -1,0 +1,235 @@
+//! Compares in which runs a step starts in two versions of a list of steps: whether it starts now although an approval
+//! ended in a way in which it did not start before. What both versions ask alike is answered alike in both.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use super::conditions::{Atom, Condition, Truth};
+use super::copies::Children;
+use super::model::{Fate, Model};
+use super::search::{Found, Goal, Passes, Wanted, slice};
+use super::start::starts_where;
+use crate::definition::step::{RunOn, StepKind};
+use crate::definition::{Process, Step};
+use crate::graph::StepIndex;
+use crate::source::Spanned;
+use crate::value::Duration;
+
+/// Up to so many truths are combined in every way; of more only two at a time are.
+const ALL_COMBINED: usize = 6;
+/// Truths beyond that are left open.
+const MAX_TRUTHS: usize = 12;
+
+/// How an approval may end other than by people who approve, gravest first; before that it is open.
+const ENDS: [Fate; 8] = [
+    Fate::RejectedOn,
+    Fate::Failed,
+    Fate::Tolerated,
+    Fate::Expired,
+    Fate::LapsedApproved,
+    Fate::Skipped,
+    Fate::Open,
+    Fate::Cancelled,
+];
+
+/// The runs of one version of a list of steps.
+pub(crate) struct Runs<'p> {
+    model: Model<'p>,
+}
+
+/// A step that asks people, by its places in both versions.
+#[derive(Clone, Copy)]
+pub(crate) struct Approval<'a> {
+    pub(crate) before: StepIndex,
+    pub(crate) after: StepIndex,
+    /// Other steps that ask at least as much, before and after: runs in which one of them was given do not count.
+    pub(crate) instead: (&'a [StepIndex], &'a [StepIndex]),
+    /// Whether it is told elsewhere that it may be skipped.
+    pub(crate) is_skipped_elsewhere: bool,
+}
+
+/// Two versions of a list of steps.
+pub(crate) struct Versions<'v, 'p> {
+    pub(crate) before: &'v Runs<'p>,
+    pub(crate) after: &'v Runs<'p>,
+    /// The text that a condition from before has after; nothing where it means something else there.
+    pub(crate) renamed: &'v dyn Fn(&str) -> Option<String>,
+    /// How many transitions the searches may still make, all together.
+    pub(crate) allowance: &'v Cell<usize>,
+}
+
+/// Truths of the version before and of that after, each with its value.
+type Given = (Vec<(Atom, Truth)>, Vec<(Atom, Truth)>);
+
+impl<'p> Runs<'p> {
+    /// `default` is `defaults.timeout` of `flow.yaml`.
+    pub(crate) fn of(
+        process: &Process,
+        default: Option<Spanned<Duration>>,
+        steps: &'p [Step],
+        children: Children<'_, 'p>,
+    ) -> Self {
+        Self { model: Model::beside(process, default, steps, children) }
+    }
+
+    /// The place of a step that the list has.
+    pub(crate) fn place(&self, step: &Step) -> Option<StepIndex> {
+        let place = self.model.graph.find(step.id.as_str())?;
+        (self.model.graph.step(place).node == step.node).then_some(place)
+    }
+
+    /// For each step whether something holds of it, or of a step before it.
+    pub(crate) fn reached_by(&self, holds: &dyn Fn(&Step) -> bool) -> Vec<bool> {
+        let graph = &self.model.graph;
+        let mut reached: Vec<bool> = graph.steps().map(holds).collect();
+        for step in graph.order().iter().copied() {
+            reached[step] |= self.model.before(step).iter().any(|edge| reached[edge.from]);
+        }
+        for step in 0..graph.len() {
+            if self.model.nodes[step].run_on == RunOn::Compensation {
+                reached[step] |= graph.undone_by(step).any(|undone| reached[undone]);
+            }
+        }
+        reached
+    }
+
+    /// The steps that decide whether a step starts.
+    fn deciding(&self, step: StepIndex) -> BTreeSet<StepIndex> {
+        let mut goals = vec![Goal::Starts(step)];
+        if self.model.nodes[step].run_on == RunOn::Compensation {
+            goals.extend(self.model.graph.undone_by(step).map(Goal::Completes));
+        }
+        goals.into_iter().filter_map(|goal| slice(&self.model, goal)).flatten().collect()
+    }
+
+    /// The truths that some steps ask about, with their texts.
+    fn truths(&self, steps: &BTreeSet<StepIndex>) -> Vec<(Atom, &str)> {
+        let nodes = steps.iter().map(|step| &self.model.nodes[*step]);
+        let conditions = nodes.flat_map(|node| node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref())));
+        let asked: BTreeSet<Atom> =
+            conditions.flat_map(Condition::all_parts).filter_map(|part| part.atom()).collect();
+        self.model.atoms.texts().filter(|(_, atom)| asked.contains(atom)).map(|(text, atom)| (atom, text)).collect()
+    }
+
+    /// Whether truths may have these values together.
+    fn allows(&self, given: &[(Atom, Truth)]) -> bool {
+        let known = |atom: Atom| given.iter().find(|(other, _)| *other == atom).map(|(_, truth)| *truth);
+        given.iter().all(|(atom, truth)| self.model.related.allows(*atom, *truth, &known))
+    }
+
+    fn starts(
+        &self,
+        step: StepIndex,
+        fate: Option<(StepIndex, Fate)>,
+        given: &[(Atom, Truth)],
+        instead: &[StepIndex],
+        allowance: &Cell<usize>,
+    ) -> Found {
+        let mut passes = vec![Passes::Never; self.model.graph.len()];
+        for other in instead {
+            let is_approval = matches!(self.model.graph.step(*other).kind, StepKind::HumanApproval(_));
+            passes[*other] = if is_approval { Passes::ByPeople } else { Passes::Completed };
+        }
+        // To prepare a search costs as well.
+        allowance.set(allowance.get().saturating_sub(self.model.graph.len()));
+        starts_where(&self.model, step, &passes, &Wanted { completed: &[], fate, given }, allowance)
+    }
+}
+
+impl Versions<'_, '_> {
+    /// How an approval ended, in words, in a run in which a step starts now and did not start before, where it would have
+    /// started if people had approved. What could not be looked at for its size is taken to be as before.
+    pub(crate) fn starts_newly(&self, step: (StepIndex, StepIndex), approval: Approval<'_>) -> Option<&'static str> {
+        let deciding = self.before.deciding(step.0);
+        if !deciding.contains(&approval.before) {
+            return None;
+        }
+        let is_awaited = self.after.deciding(step.1).contains(&approval.after);
+        let ends = &self.before.model.nodes[approval.before].ends;
+        let may_end = |fate: &Fate| match fate {
+            Fate::Skipped => is_awaited && !approval.is_skipped_elsewhere,
+            Fate::Open => true,
+            Fate::Cancelled => is_awaited,
+            fate => is_awaited && ends.contains(fate),
+        };
+        let ends: Vec<Fate> = ENDS.into_iter().filter(may_end).collect();
+        let found = self.given(&deciding).iter().find_map(|given| {
+            let would_start = self.before.starts(
+                step.0,
+                Some((approval.before, Fate::Completed)),
+                &given.0,
+                &[],
+                self.allowance,
+            );
+            if would_start == Found::Nothing {
+                return None;
+            }
+            ends.iter().copied().find(|fate| {
+                let now = is_awaited.then_some((approval.after, *fate));
+                let now = self.after.starts(step.1, now, &given.1, approval.instead.1, self.allowance);
+                let was = (approval.before, *fate);
+                now != Found::Nothing
+                    && self.before.starts(step.0, Some(was), &given.0, approval.instead.0, self.allowance)
+                        == Found::Nothing
+                    && self.allowance.get() > 0
+            })
+        });
+        found.map(|fate| self.in_words(approval, fate))
+    }
+
+    /// Values of what the steps that decide ask, as far as they may be so together: first none, then every combination.
+    fn given(&self, deciding: &BTreeSet<StepIndex>) -> Vec<Given> {
+        let names = self.after.model.atoms.texts().collect::<std::collections::BTreeMap<_, _>>();
+        let truths = self.before.truths(deciding).into_iter().filter_map(|(atom, text)| {
+            let renamed = (self.renamed)(text)?;
+            Some((atom, names.get(renamed.as_str()).copied()))
+        });
+        let truths: Vec<(Atom, Option<Atom>)> = truths.take(MAX_TRUTHS).collect();
+        let combined = combinations(truths.len()).into_iter().map(|values| {
+            let mut given = Given::default();
+            for (place, value) in values {
+                let (before, after) = truths[place];
+                let truth = if value { Truth::True } else { Truth::False };
+                given.0.push((before, truth));
+                given.1.extend(after.map(|after| (after, truth)));
+            }
+            given
+        });
+        combined.filter(|(before, after)| self.before.allows(before) && self.after.allows(after)).collect()
+    }
+
+    fn in_words(&self, approval: Approval<'_>, fate: Fate) -> &'static str {
+        let model = &self.before.model;
+        let is_approval = matches!(model.graph.step(approval.before).kind, StepKind::HumanApproval(_));
+        let fails_rejected = is_approval && !model.nodes[approval.before].ends.contains(&Fate::RejectedOn);
+        match fate {
+            Fate::RejectedOn => "is rejected",
+            Fate::Failed | Fate::Tolerated if fails_rejected => "is rejected",
+            Fate::Failed | Fate::Tolerated => "fails",
+            Fate::Expired => "gets no answer",
+            Fate::LapsedApproved => "is approved by its deadline",
+            Fate::Skipped => "is skipped",
+            Fate::Cancelled => "is cancelled",
+            Fate::Open | Fate::Completed | Fate::Took(_) => "is still open",
+        }
+    }
+}
+
+/// Values of so many truths, by their places.
+fn combinations(count: usize) -> Vec<Vec<(usize, bool)>> {
+    let mut found = vec![Vec::new()];
+    if count <= ALL_COMBINED {
+        let whole = |bits: usize| (0..count).map(|place| (place, bits & (1 << place) != 0)).collect();
+        found.extend((0..1_usize << count).filter(|_| count > 0).map(whole));
+        return found;
+    }
+    for first in 0..count {
+        for one in [true, false] {
+            found.push(vec![(first, one)]);
+            for second in first + 1..count {
+                found.extend([true, false].map(|other| vec![(first, one), (second, other)]));
+            }
+        }
+    }
+    found
+}
