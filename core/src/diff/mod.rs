@@ -31,6 +31,8 @@ pub fn compare(before: &Repository, after: &Repository) -> Difference {
 #[cfg(test)]
 mod defaults_tests;
 #[cfg(test)]
+mod escalation_tests;
+#[cfg(test)]
 mod hidden_tests;
 #[cfg(test)]
 mod reading_tests;

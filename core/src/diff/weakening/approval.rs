@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, Told, View, path, timeout};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
+use crate::definition::policy::Policy;
 use crate::definition::step::form::FormTimeout;
 use crate::definition::step::human_approval::{Escalation, KeepOnPush, NoteRequired, OnReject, OnTimeout};
 use crate::definition::step::{Form, HumanApproval, OnFailure, StepKind};
@@ -296,15 +297,18 @@ impl Both<'_, '_> {
     fn escalations(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
         let View { before, after, .. } = self.view;
         let asked = requirement(before, self.pair.before.name(), was);
-        let (had, has) = (levels(before, was), levels(after, is));
-        for (due, to, _) in has.iter().filter(|(_, _, own)| *own) {
-            let sooner = had.iter().filter(|(known, _, _)| known <= due).map(|(_, to, _)| to);
-            let known: Vec<&Requirement> = std::iter::once(&asked).chain(sooner).collect();
-            if !adds_nobody(to, &known) {
-                let message = format!("`escalate`: {}", self.was_is("escalate"));
-                self.tell(Kind::EscalationWider, "escalate", message, found);
-                return;
-            }
+        let name = |approval: &HumanApproval| approval.policy.as_ref().map(|policy| policy.value.clone());
+        let had: Vec<Level> = own_levels(was).chain(levels_by_policy(before, was)).collect();
+        if escalates_more(&asked, &had, own_levels(is)) {
+            let message = format!("`escalate`: {}", self.was_is("escalate"));
+            self.tell(Kind::EscalationWider, "escalate", message, found);
+            return;
+        }
+        // What became of the policy itself is told there.
+        if name(was) != name(is) && escalates_more(&asked, &had, levels_by_policy(after, is)) {
+            let message = format!("`policy`: {}, which adds people after a while", self.was_is("policy"));
+            self.tell(Kind::EscalationWider, "policy", message, found);
+            return;
         }
         if let Some(how) = is.escalate.iter().find_map(|level| self.pair.other_people(&level.to)) {
             let message = format!("`escalate`: {}", self.as_written("escalate", &how));
@@ -312,7 +316,9 @@ impl Both<'_, '_> {
             return;
         }
         let escalates = |outcome: OnTimeout| outcome == OnTimeout::Escalate;
-        if escalates(is.on_timeout) && !escalates(was.on_timeout) && !has.is_empty() {
+        if escalates(is.on_timeout)
+            && !escalates(was.on_timeout)
+            && own_levels(is).chain(levels_by_policy(after, is)).next().is_some() {
             let message = "`on_timeout: escalate`: the deadline starts anew with more people".to_owned();
             self.tell(Kind::EscalationWider, "on_timeout", message, found);
         }
@@ -397,12 +403,33 @@ impl Both<'_, '_> {
     }
 }
 
-/// When whom an escalation adds, and whether the step itself says so.
-fn levels(commit: &Commit<'_>, approval: &HumanApproval) -> Vec<(Duration, Requirement, bool)> {
-    let level =
-        |own: bool| move |level: &Spanned<Escalation>| (level.after.value, Requirement::as_written(&level.to), own);
-    let mut levels: Vec<_> = approval.escalate.iter().map(level(true)).collect();
-    let policies = approval.policy.iter().flat_map(|policy| commit.chain(&policy.value));
-    levels.extend(policies.flat_map(|(_, policy)| policy.escalate.iter().map(level(false)).collect::<Vec<_>>()));
-    levels
+/// When whom an escalation adds.
+pub(super) type Level = (Duration, Requirement);
+
+fn level(level: &Spanned<Escalation>) -> Level {
+    (level.after.value, Requirement::as_written(&level.to))
+}
+
+fn own_levels(approval: &HumanApproval) -> impl Iterator<Item = Level> + '_ {
+    approval.escalate.iter().map(level)
+}
+
+/// What a policy says itself.
+pub(super) fn levels_of(policy: &Policy) -> impl Iterator<Item = Level> + '_ {
+    policy.escalate.iter().map(level)
+}
+
+/// What the policy of an approval says, with all that it extends.
+fn levels_by_policy<'r>(commit: &Commit<'r>, approval: &HumanApproval) -> impl Iterator<Item = Level> + use<'r> {
+    let policies: Vec<_> = approval.policy.iter().flat_map(|policy| commit.chain(&policy.value)).collect();
+    policies.into_iter().flat_map(|(_, policy)| levels_of(policy))
+}
+
+/// Whether an escalation adds somebody who could not act as early by what was asked and by what was there before.
+pub(super) fn escalates_more(asked: &Requirement, had: &[Level], has: impl IntoIterator<Item = Level>) -> bool {
+    has.into_iter().any(|(due, to)| {
+        let sooner = had.iter().filter(|(known, _)| *known <= due).map(|(_, to)| to);
+        let known: Vec<&Requirement> = std::iter::once(asked).chain(sooner).collect();
+        !adds_nobody(&to, &known)
+    })
 }

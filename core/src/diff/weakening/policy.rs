@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::approval::Level;
 use super::{Commit, Found, Subject, View, approval, key_place, typed};
 use crate::approval::Requirement;
 use crate::definition::Step;
@@ -10,6 +11,7 @@ use crate::definition::repository::{Definition, File, stem};
 use crate::definition::step::StepKind;
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::model::{Place, Side};
+use crate::diff::text::shown;
 use crate::source::Spanned;
 use crate::value::any_matches;
 
@@ -31,6 +33,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             after: (file, policy, Effective::of(&view.after, file)),
         };
         pair.approvers(found);
+        pair.escalations(found);
         pair.scope(found);
         pair.extends(found);
         pair.windows(found);
@@ -106,6 +109,32 @@ impl Pair<'_, '_> {
             let users = if users.is_empty() { String::new() } else { format!("; it governs {}", users.join(", ")) };
             let message = format!("it asks less of approvers than before{users}");
             self.tell(approval::kind(loosening), "approvers", message, found);
+        }
+    }
+
+    /// Whom it adds after a while: what it says itself, and what policies say that it did not extend before.
+    fn escalations(&self, found: &mut Found) {
+        let (before, after) = (&self.view.before, &self.view.after);
+        let (was, is) = (stem(self.before.0.source.path()), stem(self.after.0.source.path()));
+        let chain_before = before.chain(was);
+        let is_known = |file: &File| chain_before.iter().any(|(known, _)| known.source.path() == file.source.path());
+        let own = |file: &File| std::ptr::eq(file, self.after.0);
+        let had: Vec<Level> = chain_before.iter().flat_map(|(_, policy)| approval::levels_of(policy)).collect();
+        let levels = after.chain(is).into_iter().filter(|(file, _)| own(file) || !is_known(file));
+        let has = levels.flat_map(|(_, policy)| approval::levels_of(policy));
+        let asked = before.asked_by(was);
+        if approval::escalates_more(&asked, &had, has) {
+            let shown = |file: &File| {
+                let root = file.document.root().map(|root| file.document.node(root));
+                let written = root.and_then(|root| root.get("escalate"));
+                written.map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", shown(value)))
+            };
+            let key = if self.after.1.escalate.is_empty() { "extends" } else { "escalate" };
+            let message = match key {
+                "escalate" => format!("`escalate`: {} became {}", shown(self.before.0), shown(self.after.0)),
+                _ => "a policy that it extends now adds people after a while".to_owned(),
+            };
+            self.tell(Kind::EscalationWider, key, message, found);
         }
     }
 
