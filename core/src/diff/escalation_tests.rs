@@ -4,7 +4,9 @@ use super::tests::{between, kinds};
 
 fn told(before: (&str, &str), after: (&str, &str)) -> Vec<String> {
     let process = |approval: &str| {
-        format!("name: p\nversion: 1\nsteps:\n  - {{id: ask, type: human_approval, title: t, approvers: {{team: leads}}, timeout: 1d, on_timeout: escalate, {approval}}}\n")
+        format!(
+            "name: p\nversion: 1\nsteps:\n  - {{id: ask, type: human_approval, title: t, approvers: {{team: leads}}, timeout: 1d, on_timeout: escalate, {approval}}}\n"
+        )
     };
     let policy = |escalate: &str| format!("name: prod\napprovers: {{team: leads}}\n{escalate}");
     let (path, policies) = (".flow/processes/p.yaml", ".flow/policies/prod.yaml");

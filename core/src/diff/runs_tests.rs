@@ -11,7 +11,13 @@ fn becomes(before: &str, after: &str) -> Vec<String> {
     let (before, after) = (format!("{HEAD}{before}"), format!("{HEAD}{after}"));
     let difference = between(&[(path, &before)], &[(path, &after)]);
     let line = |one: &super::Weakening| {
-        format!("{} {}:{} {}", one.kind.name(), one.step.as_deref().unwrap_or("-"), one.place.range.start.line, one.message)
+        format!(
+            "{} {}:{} {}",
+            one.kind.name(),
+            one.step.as_deref().unwrap_or("-"),
+            one.place.range.start.line,
+            one.message
+        )
     };
     difference.weakenings.iter().map(line).collect()
 }
@@ -33,14 +39,21 @@ fn an_effect_that_no_longer_asks_whether_it_was_approved_is_told() {
     assert_eq!(told(", on_reject: continue", ""), rejected);
     assert_eq!(told(", on_reject: continue", "steps.ask.output.decision in ['approved', 'rejected']"), rejected);
     let unanswered = ["approval-bypassed ship:6 `ship` now also starts when `ask` gets no answer"];
-    assert_eq!(told(", on_reject: continue, on_timeout: continue", "steps.ask.output.decision != 'rejected'"), unanswered);
+    assert_eq!(
+        told(", on_reject: continue, on_timeout: continue", "steps.ask.output.decision != 'rejected'"),
+        unanswered
+    );
     assert_eq!(told(", on_timeout: continue", ""), unanswered);
 }
 
 #[test]
 fn a_condition_that_asks_as_much_in_other_words_is_not_told() {
     let told = |ends: &str, when: &str| becomes(&asks_the_decision(APPROVED, ends), &asks_the_decision(when, ends));
-    for when in ["steps.ask.output.decision != 'rejected'", "steps.ask.output.decision in ['approved']", "inputs.n > 3 and steps.ask.output.decision == 'approved'"] {
+    for when in [
+        "steps.ask.output.decision != 'rejected'",
+        "steps.ask.output.decision in ['approved']",
+        "inputs.n > 3 and steps.ask.output.decision == 'approved'",
+    ] {
         assert_eq!(told(", on_reject: continue", when), [""; 0], "{when}");
     }
     // It never started after a rejection.
@@ -70,7 +83,10 @@ fn an_effect_that_no_longer_waits_for_an_approval_behind_a_gateway_is_told() {
     let told = |ship: &str| becomes(&behind_a_gateway("depends_on: [ask, note]"), &behind_a_gateway(ship));
     let open = ["approval-bypassed ship:8 `ship` now also starts when `ask` is still open"];
     assert_eq!(told("depends_on: [ask, note, g], join: any"), open);
-    assert_eq!(told("depends_on: [ask, note], run_on: always"), ["approval-bypassed ship:8 `ship` now also starts when `ask` is rejected"]);
+    assert_eq!(
+        told("depends_on: [ask, note], run_on: always"),
+        ["approval-bypassed ship:8 `ship` now also starts when `ask` is rejected"]
+    );
     assert_eq!(told("depends_on: [note, ask]"), [""; 0]);
     assert_eq!(told("depends_on: [ask, note, g]"), [""; 0]);
 }

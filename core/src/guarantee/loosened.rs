@@ -105,9 +105,9 @@ impl<'p> Runs<'p> {
     /// The truths that some steps ask about, with their texts.
     fn truths(&self, steps: &BTreeSet<StepIndex>) -> Vec<(Atom, &str)> {
         let nodes = steps.iter().map(|step| &self.model.nodes[*step]);
-        let conditions = nodes.flat_map(|node| node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref())));
-        let asked: BTreeSet<Atom> =
-            conditions.flat_map(Condition::all_parts).filter_map(|part| part.atom()).collect();
+        let conditions =
+            nodes.flat_map(|node| node.when.iter().chain(node.branches.iter().filter_map(|way| way.when.as_ref())));
+        let asked: BTreeSet<Atom> = conditions.flat_map(Condition::all_parts).filter_map(|part| part.atom()).collect();
         self.model.atoms.texts().filter(|(_, atom)| asked.contains(atom)).map(|(text, atom)| (atom, text)).collect()
     }
 
@@ -154,13 +154,8 @@ impl Versions<'_, '_> {
         };
         let ends: Vec<Fate> = ENDS.into_iter().filter(may_end).collect();
         let found = self.given(&deciding).iter().find_map(|given| {
-            let would_start = self.before.starts(
-                step.0,
-                Some((approval.before, Fate::Completed)),
-                &given.0,
-                &[],
-                self.allowance,
-            );
+            let would_start =
+                self.before.starts(step.0, Some((approval.before, Fate::Completed)), &given.0, &[], self.allowance);
             if would_start == Found::Nothing {
                 return None;
             }

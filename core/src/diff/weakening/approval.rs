@@ -318,7 +318,8 @@ impl Both<'_, '_> {
         let escalates = |outcome: OnTimeout| outcome == OnTimeout::Escalate;
         if escalates(is.on_timeout)
             && !escalates(was.on_timeout)
-            && own_levels(is).chain(levels_by_policy(after, is)).next().is_some() {
+            && own_levels(is).chain(levels_by_policy(after, is)).next().is_some()
+        {
             let message = "`on_timeout: escalate`: the deadline starts anew with more people".to_owned();
             self.tell(Kind::EscalationWider, "on_timeout", message, found);
         }

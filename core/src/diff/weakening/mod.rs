@@ -292,7 +292,7 @@ impl Subject {
 impl Found {
     /// The steps of a definition of which something is told.
     fn steps_of(&self, kind: WeakeningKind, definition: &str) -> Vec<&str> {
-        let told = self.0.iter().filter(|one| one.kind == kind && one.definition == definition);
+        let told = self.told.iter().filter(|one| one.kind == kind && one.definition == definition);
         told.filter_map(|one| one.step.as_deref()).collect()
     }
 

@@ -196,7 +196,11 @@ impl<'r> Look<'_, 'r> {
     /// Whether it is told already that an approval may be skipped, at itself or at a gateway.
     fn is_conditional(&self, approval: &str) -> bool {
         let is_gateway = |id: &str| {
-            self.pair.after.process.all_steps().any(|step| step.id.as_str() == id && matches!(step.kind, StepKind::Gateway(_)))
+            self.pair
+                .after
+                .process
+                .all_steps()
+                .any(|step| step.id.as_str() == id && matches!(step.kind, StepKind::Gateway(_)))
         };
         let steps = self.found.steps_of(Kind::ApprovalConditional, &self.pair.definition());
         steps.into_iter().any(|step| step == approval || is_gateway(step))
