@@ -36,7 +36,7 @@ kinds! {
     ApprovalRemoved "approval-removed" "An approval is gone"
         "An approval step was removed, or is no approval any more.";
     ApprovalBypassed "approval-bypassed" "An effect no longer passes an approval"
-        "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one. Told also where the step went to another process or file, and of a process that another one waits for where approvals after its first 64 changed, which are not compared.";
+        "A step that acts outside (a workflow, a writing call, a tool, an agent with tools, a sub-process) was reached only through an approval, and now there is a way to it without one, or through a weaker one; or it starts now where an approval before it was rejected, not answered, skipped or not waited for. Told also where the step went to another process or file, and of a process that another one waits for where approvals after its first 64 changed, which are not compared.";
     ApprovalConditional "approval-conditional" "An approval may be skipped"
         "An approval got a condition, or the condition under which it is asked for changed: its own `when`, its `run_on`, the branches of the gateway before it, or the items of the loop around it, or what one of these reads. Whether the new condition holds less often cannot be computed.";
     FewerApprovers "fewer-approvers" "Fewer people are needed"

@@ -118,7 +118,7 @@ fn a_loop_around_effects_counts_as_one() {
     let asks = format!("    when: \"{{{{ {APPROVED} }}}}\"\n");
     assert_eq!(
         becomes(&steps(&asks), &steps("")),
-        ["approval-bypassed each:9 `each` now also starts when `ask` is rejected"]
+        ["approval-bypassed each:6 `each` now also starts when `ask` is rejected"]
     );
 }
 

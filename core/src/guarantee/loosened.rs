@@ -2,7 +2,7 @@
 //! ended in a way in which it did not start before. What both versions ask alike is answered alike in both.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conditions::{Atom, Condition, Truth};
 use super::copies::Children;
@@ -16,19 +16,19 @@ use crate::source::Spanned;
 use crate::value::Duration;
 
 /// Up to so many truths are combined in every way; of more only two at a time are.
-const ALL_COMBINED: usize = 6;
+const ALL_COMBINED: usize = 4;
 /// Truths beyond that are left open.
 const MAX_TRUTHS: usize = 12;
 
-/// How an approval may end other than by people who approve, gravest first; before that it is open.
+/// How an approval may stand other than approved by people, in the order in which it is looked for.
 const ENDS: [Fate; 8] = [
+    Fate::Open,
     Fate::RejectedOn,
     Fate::Failed,
     Fate::Tolerated,
     Fate::Expired,
     Fate::LapsedApproved,
     Fate::Skipped,
-    Fate::Open,
     Fate::Cancelled,
 ];
 
@@ -56,6 +56,13 @@ pub(crate) struct Versions<'v, 'p> {
     pub(crate) renamed: &'v dyn Fn(&str) -> Option<String>,
     /// How many transitions the searches may still make, all together.
     pub(crate) allowance: &'v Cell<usize>,
+}
+
+/// A step in both versions.
+pub(crate) struct Starting {
+    step: (StepIndex, StepIndex),
+    /// The steps that decide whether it starts.
+    deciding: (BTreeSet<StepIndex>, BTreeSet<StepIndex>),
 }
 
 /// Truths of the version before and of that after, each with its value.
@@ -130,21 +137,30 @@ impl<'p> Runs<'p> {
             let is_approval = matches!(self.model.graph.step(*other).kind, StepKind::HumanApproval(_));
             passes[*other] = if is_approval { Passes::ByPeople } else { Passes::Completed };
         }
-        // To prepare a search costs as well.
-        allowance.set(allowance.get().saturating_sub(self.model.graph.len()));
         starts_where(&self.model, step, &passes, &Wanted { completed: &[], fate, given }, allowance)
     }
 }
 
 impl Versions<'_, '_> {
+    /// A step by its places in both versions, with what decides whether it starts.
+    pub(crate) fn starting(&self, before: StepIndex, after: StepIndex) -> Starting {
+        Starting { step: (before, after), deciding: (self.before.deciding(before), self.after.deciding(after)) }
+    }
+
     /// How an approval ended, in words, in a run in which a step starts now and did not start before, where it would have
-    /// started if people had approved. What could not be looked at for its size is taken to be as before.
-    pub(crate) fn starts_newly(&self, step: (StepIndex, StepIndex), approval: Approval<'_>) -> Option<&'static str> {
-        let deciding = self.before.deciding(step.0);
-        if !deciding.contains(&approval.before) {
+    /// started if people had approved. What could not be looked at for its size is taken to be as before. `by_case`: looks
+    /// at each answer to what conditions ask for itself, in place of all together.
+    pub(crate) fn starts_newly(
+        &self,
+        starting: &Starting,
+        approval: Approval<'_>,
+        by_case: bool,
+    ) -> Option<&'static str> {
+        let Starting { step, deciding } = starting;
+        if self.allowance.get() == 0 || !deciding.0.contains(&approval.before) {
             return None;
         }
-        let is_awaited = self.after.deciding(step.1).contains(&approval.after);
+        let is_awaited = deciding.1.contains(&approval.after);
         let ends = &self.before.model.nodes[approval.before].ends;
         let may_end = |fate: &Fate| match fate {
             Fate::Skipped => is_awaited && !approval.is_skipped_elsewhere,
@@ -153,28 +169,35 @@ impl Versions<'_, '_> {
             fate => is_awaited && ends.contains(fate),
         };
         let ends: Vec<Fate> = ENDS.into_iter().filter(may_end).collect();
-        let found = self.given(&deciding).iter().find_map(|given| {
-            let would_start =
-                self.before.starts(step.0, Some((approval.before, Fate::Completed)), &given.0, &[], self.allowance);
-            if would_start == Found::Nothing {
-                return None;
-            }
-            ends.iter().copied().find(|fate| {
-                let now = is_awaited.then_some((approval.after, *fate));
-                let now = self.after.starts(step.1, now, &given.1, approval.instead.1, self.allowance);
-                let was = (approval.before, *fate);
-                now != Found::Nothing
-                    && self.before.starts(step.0, Some(was), &given.0, approval.instead.0, self.allowance)
-                        == Found::Nothing
-                    && self.allowance.get() > 0
-            })
-        });
+        let before = |fate: Fate, given: &Given, instead: &[StepIndex]| {
+            self.charge(&deciding.0);
+            self.before.starts(step.0, Some((approval.before, fate)), &given.0, instead, self.allowance)
+        };
+        let after = |fate: Fate, given: &Given| {
+            self.charge(&deciding.1);
+            let fate = is_awaited.then_some((approval.after, fate));
+            self.after.starts(step.1, fate, &given.1, approval.instead.1, self.allowance)
+        };
+        let cases = if by_case { self.given(&deciding.0) } else { vec![Given::default()] };
+        let found =
+            cases.iter().filter(|given| before(Fate::Completed, given, &[]) != Found::Nothing).find_map(|given| {
+                ends.iter().copied().find(|fate| {
+                    after(*fate, given) != Found::Nothing
+                        && before(*fate, given, approval.instead.0) == Found::Nothing
+                        && self.allowance.get() > 0
+                })
+            });
         found.map(|fate| self.in_words(approval, fate))
     }
 
-    /// Values of what the steps that decide ask, as far as they may be so together: first none, then every combination.
+    /// To prepare a search costs as well.
+    fn charge(&self, deciding: &BTreeSet<StepIndex>) {
+        self.allowance.set(self.allowance.get().saturating_sub(deciding.len()));
+    }
+
+    /// Values of what the steps that decide ask, as far as they may be so together.
     fn given(&self, deciding: &BTreeSet<StepIndex>) -> Vec<Given> {
-        let names = self.after.model.atoms.texts().collect::<std::collections::BTreeMap<_, _>>();
+        let names: BTreeMap<&str, Atom> = self.after.model.atoms.texts().collect();
         let truths = self.before.truths(deciding).into_iter().filter_map(|(atom, text)| {
             let renamed = (self.renamed)(text)?;
             Some((atom, names.get(renamed.as_str()).copied()))
@@ -210,21 +233,18 @@ impl Versions<'_, '_> {
     }
 }
 
-/// Values of so many truths, by their places.
+/// Values of so many truths, by their places. What a run does not depend on is left open.
 fn combinations(count: usize) -> Vec<Vec<(usize, bool)>> {
     let mut found = vec![Vec::new()];
-    if count <= ALL_COMBINED {
-        let whole = |bits: usize| (0..count).map(|place| (place, bits & (1 << place) != 0)).collect();
-        found.extend((0..1_usize << count).filter(|_| count > 0).map(whole));
-        return found;
+    for place in 0..count {
+        let fits = |known: &&Vec<(usize, bool)>| count <= ALL_COMBINED || known.len() < 2;
+        let more: Vec<_> = found.iter().filter(fits).flat_map(|known| with(known, place)).collect();
+        found.extend(more);
     }
-    for first in 0..count {
-        for one in [true, false] {
-            found.push(vec![(first, one)]);
-            for second in first + 1..count {
-                found.extend([true, false].map(|other| vec![(first, one), (second, other)]));
-            }
-        }
-    }
+    found.remove(0);
     found
+}
+
+fn with(known: &[(usize, bool)], place: usize) -> [Vec<(usize, bool)>; 2] {
+    [true, false].map(|value| known.iter().copied().chain([(place, value)]).collect())
 }

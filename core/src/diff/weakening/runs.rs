@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Asked;
 use super::effect::target;
-use super::{Found, ProcessAt, ProcessPair, Subject, View};
+use super::{Commit, Found, ProcessAt, ProcessPair, Subject, View};
 use crate::approval::Requirement;
 use crate::definition::step::StepKind;
 use crate::definition::{Process, Step};
@@ -14,8 +14,8 @@ use crate::diff::kind::WeakeningKind as Kind;
 use crate::guarantee::{Approval, Runs, Versions};
 use crate::source::NodeId;
 
-/// How many transitions the searches for one process may make together: some tenths of a second.
-const ALLOWANCE: usize = 300_000;
+/// How many transitions the searches for one process may make together: about a second.
+const ALLOWANCE: usize = 1_000_000;
 /// LANGUAGE allows no more steps.
 const MAX_STEPS: usize = 1_000;
 /// What of a step decides when it starts, the first of which changed is where it is told.
@@ -65,6 +65,8 @@ struct Asking {
     before: usize,
     after: usize,
     id: String,
+    /// Whether it is told already that it may be skipped.
+    is_conditional: bool,
     /// Other steps that ask at least as much, before and after.
     instead: (Vec<usize>, Vec<usize>),
 }
@@ -78,7 +80,7 @@ impl<'r> Look<'_, 'r> {
         self.list(before, after);
         for step in after {
             if let StepKind::Foreach(is) = &step.kind
-                && let Some(StepKind::Foreach(was)) = self.before.get(&step.node).map(|before| &before.kind)
+                && let Some(StepKind::Foreach(was)) = self.before.get(&step.node).copied().map(|before| &before.kind)
             {
                 self.lists(&was.steps, &is.steps);
             }
@@ -107,11 +109,14 @@ impl<'r> Look<'_, 'r> {
         };
         let allowance = Cell::new(self.allowance.get());
         let versions = Versions { before: &was, after: &is, renamed: &renamed, allowance: &allowance };
-        for (before, after) in effects {
-            let (Some(from), Some(to)) = (was.place(before), is.place(after)) else { continue };
-            if reached_before[from] || reached[to] {
-                self.effect_behind(&versions, (before, from), (after, to), &asking);
-            }
+        let place = |(before, after): (&'r Step, &'r Step)| {
+            let (from, to) = (was.place(before)?, is.place(after)?);
+            (reached_before[from] || reached[to]).then_some(((before, from), (after, to)))
+        };
+        let mut open: Vec<_> = effects.into_iter().filter_map(place).collect();
+        // What costs more comes last.
+        for by_case in [false, true] {
+            open.retain(|(before, after)| !self.is_told_behind(&versions, *before, *after, &asking, by_case));
         }
         self.allowance.set(allowance.get());
     }
@@ -119,7 +124,7 @@ impl<'r> Look<'_, 'r> {
     /// A step that acts outside on both sides, or a loop around such ones, of which nothing is told yet.
     fn effect(&self, after: &'r Step) -> Option<(&'r Step, &'r Step)> {
         let before = *self.before.get(&after.node)?;
-        let acts = |step: &Step, commit| match &step.kind {
+        let acts = |step: &Step, commit: &Commit<'_>| match &step.kind {
             StepKind::Foreach(foreach) => {
                 foreach.steps.iter().flat_map(Step::with_body).any(|inner| target(commit, inner).is_some())
             }
@@ -147,11 +152,11 @@ impl<'r> Look<'_, 'r> {
         // What an approval asks less is told at itself: here it asks what it asked.
         let asks_now = |step: &Step| {
             let asks = (self.asks.1)(step)?;
-            self.before.get(&step.node).and_then(|before| (self.asks.0)(before)).or(Some(asks))
+            self.before.get(&step.node).copied().and_then(|before| (self.asks.0)(before)).or(Some(asks))
         };
         let now: Vec<(usize, Requirement)> =
             after.iter().enumerate().filter_map(|(place, step)| Some((place, asks_now(step)?))).collect();
-        let as_much = |steps: &[(usize, Requirement)], not: usize, asked: &Requirement| {
+        let as_much = |steps: &[(usize, Requirement)], not: usize, asked: &Requirement| -> Vec<usize> {
             let others = steps.iter().filter(|(place, other)| *place != not && other.is_at_least(asked));
             others.map(|(place, _)| *place).collect()
         };
@@ -159,38 +164,38 @@ impl<'r> Look<'_, 'r> {
             let (from, step) = (was.place(&before[*place])?, self.pair.now(&before[*place])?);
             let to = is.place(step).filter(|to| now.iter().any(|(place, _)| place == to))?;
             let instead = (as_much(asking, from, asked), as_much(&now, to, asked));
-            Some(Asking { before: from, after: to, id: step.id.as_str().to_owned(), instead })
+            let is_conditional = self.is_conditional(step.id.as_str());
+            Some(Asking { before: from, after: to, id: step.id.as_str().to_owned(), is_conditional, instead })
         });
         found.collect()
     }
 
-    fn effect_behind(
+    /// Tells a step that starts newly, and whether it does.
+    fn is_told_behind(
         &mut self,
         versions: &Versions<'_, '_>,
         (before, from): (&Step, usize),
         (after, to): (&Step, usize),
         asking: &[Asking],
-    ) {
-        for one in asking.iter().filter(|one| one.before != from) {
+        by_case: bool,
+    ) -> bool {
+        let starting = versions.starting(from, to);
+        let newly = asking.iter().filter(|one| one.before != from).find_map(|one| {
             let approval = Approval {
                 before: one.before,
                 after: one.after,
                 instead: (&one.instead.0, &one.instead.1),
-                is_skipped_elsewhere: self.is_conditional(&one.id),
+                is_skipped_elsewhere: one.is_conditional,
             };
-            let Some(how) = versions.starts_newly((from, to), approval) else { continue };
-            let pair = self.pair;
-            let message = format!("`{}` now also starts when `{}` {how}", after.id.as_str(), one.id);
-            let written = |at: &ProcessAt<'_>, step: &Step, key: &str| {
-                at.node(step).get(key).map(|value| at.file.source.slice(value.span()).to_owned())
-            };
-            let is_other = |key: &&&str| written(&pair.before, before, key) != written(&pair.after, after, key);
-            let key = KEYS.iter().find(is_other).copied().unwrap_or("depends_on");
-            let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
-            let subject = Subject::step(pair.definition(), after);
-            self.found.tell(Kind::ApprovalBypassed, subject, message, place, Some(was));
-            return;
-        }
+            Some((one, versions.starts_newly(&starting, approval, by_case)?))
+        });
+        let Some((one, how)) = newly else { return false };
+        let pair = self.pair;
+        let message = format!("`{}` now also starts when `{}` {how}", after.id.as_str(), one.id);
+        let key = changed_key(pair, before, after);
+        let (place, was) = (pair.after.place(after, key), pair.before.place(before, key));
+        self.found.tell(Kind::ApprovalBypassed, Subject::step(pair.definition(), after), message, place, Some(was));
+        true
     }
 
     /// Whether it is told already that an approval may be skipped, at itself or at a gateway.
@@ -207,8 +212,17 @@ impl<'r> Look<'_, 'r> {
     }
 }
 
+/// What of a step changed that decides when it starts.
+fn changed_key(pair: &ProcessPair<'_>, before: &Step, after: &Step) -> &'static str {
+    let written = |at: &ProcessAt<'_>, step: &Step, key: &str| {
+        at.node(step).get(key).map(|value| at.file.source.slice(value.span()).to_owned())
+    };
+    let is_other = |key: &&str| written(&pair.before, before, key) != written(&pair.after, after, key);
+    KEYS.into_iter().find(is_other).unwrap_or("depends_on")
+}
+
 /// The runs of a list of steps of one commit.
-fn runs<'r>(commit: &super::Commit<'r>, at: &ProcessAt<'r>, steps: &'r [Step]) -> Runs<'r> {
+fn runs<'r>(commit: &Commit<'r>, at: &ProcessAt<'r>, steps: &'r [Step]) -> Runs<'r> {
     let child = |name: &str| commit.repository.process(name).map(|(_, process)| &**process);
     let process: &Process = at.process;
     Runs::of(process, commit.defaults.timeout, steps, &child)
