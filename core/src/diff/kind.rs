@@ -62,7 +62,7 @@ kinds! {
     NoteNotRequired "note-not-required" "A decision needs no note"
         "`note_required` was loosened.";
     EscalationWider "escalation-wider" "More people decide after a while"
-        "An escalation adds people who could not decide before, or adds them sooner.";
+        "An escalation of an approval or of a policy adds people who could not decide before, or adds them sooner.";
     AssigneesWider "assignees-wider" "More people may answer a form"
         "Other or more people may fill in a form, or nobody has to.";
     PolicyRemoved "policy-removed" "A policy does not apply any more"

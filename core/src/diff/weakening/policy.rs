@@ -124,15 +124,15 @@ impl Pair<'_, '_> {
         let has = levels.flat_map(|(_, policy)| approval::levels_of(policy));
         let asked = before.asked_by(was);
         if approval::escalates_more(&asked, &had, has) {
-            let shown = |file: &File| {
+            let written = |file: &File| {
                 let root = file.document.root().map(|root| file.document.node(root));
-                let written = root.and_then(|root| root.get("escalate"));
-                written.map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", shown(value)))
+                let value = root.and_then(|root| root.get("escalate"));
+                value.map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", shown(value)))
             };
-            let key = if self.after.1.escalate.is_empty() { "extends" } else { "escalate" };
-            let message = match key {
-                "escalate" => format!("`escalate`: {} became {}", shown(self.before.0), shown(self.after.0)),
-                _ => "a policy that it extends now adds people after a while".to_owned(),
+            let (was, is) = (written(self.before.0), written(self.after.0));
+            let (key, message) = match was == is {
+                false => ("escalate", format!("`escalate`: {was} became {is}")),
+                true => ("extends", "a policy that it extends now adds people after a while".to_owned()),
             };
             self.tell(Kind::EscalationWider, key, message, found);
         }
