@@ -92,7 +92,13 @@ kinds! {
     AgentToolsWider "agent-tools-wider" "An agent has more tools"
         "An agent, or a step with an agent, may use tools that it could not use.";
     BudgetRaised "budget-raised" "A budget is higher"
-        "An agent, a generation or a process may spend more, or has no limit any more.";
+        "An agent, a generation, a process or the whole repository may spend more, or has no limit any more.";
+    ApprovalShowsLess "approval-shows-less" "An approval shows less"
+        "The `description` of an approval is gone, or does not show a value any more that it showed: people decide without having seen it.";
+    RevisionComputed "revision-computed" "A workflow runs at a computed revision"
+        "The `ref` of a workflow was written out and is computed, or reads something else: whoever gives the values chooses what runs.";
+    MessagesUnsigned "messages-unsigned" "Messages are not signed any more"
+        "A channel has no `secret` any more: who receives its messages cannot tell who sent them.";
     RetriesRaised "retries-raised" "A write is repeated more often"
         "A step that writes outside is tried more often, or after more kinds of failure.";
     TimeoutLonger "timeout-longer" "A deadline is later"

@@ -39,6 +39,8 @@ mod reading_tests;
 #[cfg(test)]
 mod runs_tests;
 #[cfg(test)]
+mod smaller_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod type_tests;

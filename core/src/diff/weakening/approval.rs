@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::said::names;
 use super::{Commit, Found, ProcessAt, ProcessPair, Subject, Told, View, path, timeout};
 use crate::approval::{Loosening, Requirement, adds_nobody, whoever_may_write};
 use crate::definition::Step;
@@ -27,6 +28,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                     both.approvers(was, is, found);
                     both.policy(was, is, found);
                     both.outcomes(was, is, found);
+                    both.shown(was, is, found);
                     both.escalations(was, is, found);
                     both.conditions(found);
                 }
@@ -290,6 +292,27 @@ impl Both<'_, '_> {
         if noted(is.note_required) < noted(was.note_required) {
             let message = format!("`note_required`: {}", self.was_is("note_required"));
             self.tell(Kind::NoteNotRequired, "note_required", message, found);
+        }
+    }
+
+    /// What people see before they decide: in the description, or in the title.
+    fn shown(&self, was: &HumanApproval, is: &HumanApproval, found: &mut Found) {
+        let Some(described) = &was.description else { return };
+        if is.description.is_none() {
+            let message = format!("`description`: {}", self.was_is("description"));
+            return self.tell(Kind::ApprovalShowsLess, "description", message, found);
+        }
+        let now: Vec<String> =
+            [&is.title, &is.description].into_iter().flatten().flat_map(|text| names(text)).collect();
+        // What is a part of something that is shown as a whole is shown as well.
+        let is_shown = |name: &String| {
+            now.iter()
+                .any(|now| name.strip_prefix(now.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+        };
+        let was = self.pair.renames.applied(described, false);
+        if let Some(lost) = names(&was).into_iter().find(|name| !is_shown(name)) {
+            let message = format!("`description`: `{lost}` is not shown any more");
+            self.tell(Kind::ApprovalShowsLess, "description", message, found);
         }
     }
 

@@ -60,7 +60,7 @@ fn of_defaults(view: &View<'_>, pair: &ProcessPair<'_>, (was, is): (&Defaults, &
 }
 
 /// The same as [`raised`] of a budget that several calls share.
-fn limit_raised(was: Option<&SpendingLimit>, is: Option<&SpendingLimit>) -> Option<String> {
+pub(super) fn limit_raised(was: Option<&SpendingLimit>, is: Option<&SpendingLimit>) -> Option<String> {
     let budget = |limit: &SpendingLimit| Budget {
         max_cost: limit.max_cost.clone(),
         max_tokens: limit.max_tokens,

@@ -8,6 +8,7 @@ mod effect;
 mod guarantee;
 mod path;
 mod policy;
+mod revision;
 mod runs;
 mod said;
 mod secret;
@@ -50,6 +51,7 @@ pub(super) fn find<'r>(before: &'r Repository, after: &'r Repository, matches: &
     budget::find(&view, &mut found);
     guarantee::find(&view, &mut found);
     settings::find(&view, &mut found);
+    revision::find(&view, &mut found);
     found.all()
 }
 

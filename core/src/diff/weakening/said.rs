@@ -113,7 +113,8 @@ fn names_of(at: &ProcessAt<'_>, text: &str) -> Vec<String> {
     if at.constants.value(text).is_some() { Vec::new() } else { names(text) }
 }
 
-fn names(text: &str) -> Vec<String> {
+/// The names that a text reads, as far as they are written out.
+pub(super) fn names(text: &str) -> Vec<String> {
     let template = Template::parse(text);
     template.iter().flat_map(Template::references).map(name).collect()
 }

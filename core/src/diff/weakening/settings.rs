@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::limit_raised;
 use super::{Found, Subject, View, key_place};
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::settings::{FlowSettings, Level};
+use crate::definition::step::notify::Channel;
 use crate::diff::kind::WeakeningKind as Kind;
 use crate::diff::model::{Place, Side};
 use crate::source::Node;
@@ -30,6 +32,8 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             pair.fails(found);
             pair.audit(found);
             pair.people(found);
+            pair.spending(found);
+            pair.channels(found);
         }
         suppressions(matched.before, matched.after, found);
     }
@@ -134,6 +138,24 @@ impl Pair<'_> {
             if had != has {
                 let message = format!("`@{written}`: {had} became {has}");
                 self.tell(Kind::OtherApprovers, &["people", written], message, found);
+            }
+        }
+    }
+
+    /// What the models of all processes may cost in a month.
+    fn spending(&self, found: &mut Found) {
+        if let Some(how) = limit_raised(self.was.monthly_budget.as_ref(), self.is.monthly_budget.as_ref()) {
+            self.tell(Kind::BudgetRaised, &["monthly_budget"], format!("`monthly_budget`: {how}"), found);
+        }
+    }
+
+    fn channels(&self, found: &mut Found) {
+        for (name, was) in self.was.channels.iter().filter(|(_, channel)| channel.secret.is_some()) {
+            let is = self.is.channels.iter().find(|(known, _)| known.value == name.value).map(|(_, channel)| channel);
+            let is_unsigned = is.is_some_and(|is| is.kind == Channel::Webhook && is.secret.is_none());
+            if is_unsigned && was.kind == Channel::Webhook {
+                let message = format!("the messages of channel `{}` are not signed any more", name.value);
+                self.tell(Kind::MessagesUnsigned, &["channels", &name.value, "secret"], message, found);
             }
         }
     }
