@@ -116,11 +116,12 @@ impl Scope<'_> {
                 Err(refused) => return Ok(Err(refused)),
             };
         }
-        targets = match self.seen(targets, word).await? {
-            Ok(seen) => seen,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        Ok(if differ(&targets) { Err(asked.which_one(&targets)) } else { Ok(targets) })
+        Ok(match self.seen(targets.clone(), word).await? {
+            Ok(seen) if differ(&seen) => Err(asked.which_one(&seen)),
+            Ok(seen) => Ok(seen),
+            Err(_) if differ(&targets) => Err(asked.which_one(&targets)),
+            Err(refused) => Err(refused),
+        })
     }
 
     /// Those about which the word's author may decide.
