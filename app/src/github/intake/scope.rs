@@ -17,7 +17,7 @@ use crate::github::people::{People, person};
 use crate::github::reconcile::{Reconciler, of_pusher};
 use crate::github::whose::{all_names, belongs_to};
 use crate::github::wording::{Answer, Refused, reply};
-use crate::identity::{Hearing, Word};
+use crate::identity::{Hearing, Word, approval};
 use crate::store::{DeliveryId, Heard, NewDelivery, NewEffect};
 
 /// How long GitHub's API is given to catch up with an event.
@@ -157,9 +157,11 @@ impl<'a> Scope<'a> {
         Ok(self.hearing(&people).await?.may(execution, step, word, kind).await?)
     }
 
-    /// Whether somebody's word about a step would count: whether that asks them.
+    /// Whether a step that asked already when a word was said asks who said it, whatever commit or base it asked about then.
     pub(super) async fn asks(&self, execution: &Execution, step: &str, word: &Word) -> Result<bool, Trouble> {
-        Ok(self.may(execution, step, word, Some(DecisionKind::Approve)).await?.is_ok())
+        let asked = approval(execution, step).is_some_and(|request| !word.was_said_before(request.requested_at));
+        let later = Word { at: Timestamp::MAX, ..word.clone() };
+        Ok(asked && self.may(execution, step, &later, Some(DecisionKind::Approve)).await?.is_ok())
     }
 
     /// Records a person's answers to a form, or says why they do not count.
