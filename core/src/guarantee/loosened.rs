@@ -168,7 +168,7 @@ impl Versions<'_, '_> {
             Fate::Cancelled => is_awaited,
             fate => is_awaited && ends.contains(fate),
         };
-        let ends: Vec<Fate> = ENDS.into_iter().filter(may_end).collect();
+        let mut ends: Vec<Fate> = ENDS.into_iter().filter(may_end).collect();
         let before = |fate: Fate, given: &Given, instead: &[StepIndex]| {
             self.charge(&deciding.0);
             self.before.starts(step.0, Some((approval.before, fate)), &given.0, instead, self.allowance)
@@ -178,7 +178,12 @@ impl Versions<'_, '_> {
             let fate = is_awaited.then_some((approval.after, fate));
             self.after.starts(step.1, fate, &given.1, approval.instead.1, self.allowance)
         };
-        let cases = if by_case { self.given(&deciding.0) } else { vec![Given::default()] };
+        let mut cases = vec![Given::default()];
+        if by_case {
+            // What no run shows, no case shows.
+            ends.retain(|fate| after(*fate, &Given::default()) != Found::Nothing);
+            cases = if ends.is_empty() { Vec::new() } else { self.given(&deciding.0) };
+        }
         let found =
             cases.iter().filter(|given| before(Fate::Completed, given, &[]) != Found::Nothing).find_map(|given| {
                 ends.iter().copied().find(|fate| {

@@ -14,8 +14,8 @@ use crate::diff::kind::WeakeningKind as Kind;
 use crate::guarantee::{Approval, Runs, Versions};
 use crate::source::NodeId;
 
-/// How many transitions the searches for one process may make together: about a second.
-const ALLOWANCE: usize = 1_000_000;
+/// How many transitions the searches for one process may make together: some tenths of a second.
+const ALLOWANCE: usize = 400_000;
 /// LANGUAGE allows no more steps.
 const MAX_STEPS: usize = 1_000;
 /// What of a step decides when it starts, the first of which changed is where it is told.
