@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+use super::address::Address;
+use super::constants::Constants;
 use super::flow::{Field, Flow, Owner, Part, Place, PlaceIndex, StepFacts, StepNumber};
 use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters};
 use crate::definition::step::{AgentTask, RunOn, StepKind, StepType};
@@ -52,7 +54,7 @@ pub(super) fn build(
     outputs_of: &dyn Fn(&str) -> Vec<String>,
     reads_words: &dyn Fn(&AgentTask) -> bool,
 ) -> Built {
-    let mut build = Build::new(document, templates);
+    let mut build = Build::new(document, process, templates);
     build.roots(process);
     let mut number = 0;
     build.declare(&process.steps, outputs_of, reads_words);
@@ -70,6 +72,7 @@ pub(super) fn build(
 
 struct Build<'b> {
     document: &'b Document,
+    constants: Constants,
     templates: &'b Templates<'b>,
     flow: Flow,
     calls: Vec<Call>,
@@ -99,12 +102,13 @@ struct Slot<'s> {
 type Items = Vec<(String, PlaceIndex)>;
 
 impl<'b> Build<'b> {
-    fn new(document: &'b Document, templates: &'b Templates<'b>) -> Self {
+    fn new(document: &'b Document, process: &Process, templates: &'b Templates<'b>) -> Self {
         let mut flow = Flow::default();
         let mut root = || flow.add_place(Place::Root, Origins::NONE);
         let (all_of_trigger, all_of_pull_request, all_of_inputs, all_of_steps) = (root(), root(), root(), root());
         Self {
             document,
+            constants: Constants::of(process),
             templates,
             flow,
             calls: Vec::new(),
@@ -309,15 +313,17 @@ impl<'b> Build<'b> {
         items: &Items,
         to: Option<PlaceIndex>,
     ) -> Option<PlaceIndex> {
-        let place = self.read(slot, value, items, &|_, _| true)?;
+        let place = self.read(slot, value, items, &|_| true)?;
         to.into_iter().chain([self.errors[own]]).for_each(|to| self.flow.link(place, to, None));
         Some(place)
     }
 
     /// An address has two fields: what is read before the end of its host, and the rest.
     fn address(&mut self, own: StepNumber, value: Node<'_>, items: &Items) {
+        let address = self.templates.get(&value.id()).map(|template| Address::of(template, &self.constants));
+        let part_of = |read: &Reference| address.as_ref().map_or(Part::Host, |address| address.part(&read.range));
         for part in [Part::Host, Part::Rest] {
-            let counts = move |template: &Template, reference: &Reference| part_of_address(template, reference) == part;
+            let counts = |reference: &Reference| part_of(reference) == part;
             let slot = Slot { owner: Owner::Step(own), key: "url", entry: None, part };
             if let Some(place) = self.read(&slot, value, items, &counts) {
                 self.flow.link(place, self.outputs[own], None);
@@ -332,7 +338,7 @@ impl<'b> Build<'b> {
         slot: &Slot<'_>,
         value: Node<'_>,
         items: &Items,
-        counts: &dyn Fn(&Template, &Reference) -> bool,
+        counts: &dyn Fn(&Reference) -> bool,
     ) -> Option<PlaceIndex> {
         let mut texts = Vec::new();
         self.texts_below(value, 0, &mut texts);
@@ -343,7 +349,7 @@ impl<'b> Build<'b> {
             let mut text = None;
             let tests = tests(template);
             for (index, reference) in template.references().iter().enumerate() {
-                if !counts(template, reference) {
+                if !counts(reference) {
                     continue;
                 }
                 if is_only_asked(reference, &tests) {
@@ -439,12 +445,12 @@ impl<'b> Build<'b> {
             let name = name.as_str().unwrap_or_default().to_owned();
             let owner = Owner::Output(name.clone());
             let slot = Slot { owner, key: "outputs", entry: None, part: Part::Whole };
-            let place = self.read(&slot, value, &Vec::new(), &|_, _| true);
+            let place = self.read(&slot, value, &Vec::new(), &|_| true);
             self.output_places.extend(place.map(|place| (name, place)));
         }
         if let Some(group) = root.get("concurrency").and_then(|concurrency| concurrency.get("group")) {
             let slot = Slot { owner: Owner::Concurrency, key: "group", entry: None, part: Part::Whole };
-            self.read(&slot, group, &Vec::new(), &|_, _| true);
+            self.read(&slot, group, &Vec::new(), &|_| true);
         }
     }
 }
@@ -453,29 +459,4 @@ impl<'b> Build<'b> {
 fn is_only_asked(reference: &Reference, tests: &[Range<usize>]) -> bool {
     let inside = |test: &Range<usize>| test.start <= reference.range.start && reference.range.end <= test.end;
     reference.root() != "secrets" && tests.iter().any(inside)
-}
-
-/// Which part of an address a reference stands in: the host ends with the first `/`, `?` or `#` behind `//` that the
-/// author wrote out.
-fn part_of_address(template: &Template, reference: &Reference) -> Part {
-    let before = template.text().get(..reference.range.start).unwrap_or_default();
-    let written = written_out(before);
-    let after_scheme = written.find("//").map(|at| &written[at + 2..]);
-    let ended = match after_scheme {
-        Some(rest) => rest.contains(['/', '?', '#']),
-        // Behind an integration's base an address begins with its path.
-        None => written.trim_start().starts_with(['/', '?', '#']),
-    };
-    if ended { Part::Rest } else { Part::Host }
-}
-
-/// The text without its expressions, the last of which need not be closed.
-fn written_out(text: &str) -> String {
-    let mut written = String::new();
-    let mut end = 0;
-    for range in markup(text) {
-        written.push_str(&text[end..range.start]);
-        end = range.end;
-    }
-    written + &text[end..]
 }

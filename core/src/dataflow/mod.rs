@@ -3,6 +3,7 @@
 //! true because of a title moves no title. Judges nothing; the security rules and the guarantees stand on it.
 
 mod across;
+mod address;
 mod build;
 mod constants;
 mod flow;

@@ -1,15 +1,15 @@
-//! Where a text only asks something: the tests of `… if … else …`, of `{% if %}` and of `{% for … if %}`. What is read
-//! there decides, and nothing of it stands in what the text gives.
+//! Where a text only asks something: the tests of `… if … else …`, of `{% if %}` and of `{% for … if %}`, and the key of a
+//! lookup `[…]`. What is read there decides, and nothing of it stands in what the text gives.
 
 use std::ops::Range;
 
 use super::Template;
 use super::tree::{Node, Root, Statement, What};
 
-/// The places of the outermost tests of a text, in bytes of it.
+/// The places of the outermost tests and keys of a text, in bytes of it.
 pub(crate) fn tests(template: &Template) -> Vec<Range<usize>> {
     let mut tests = Vec::new();
-    if template.text().contains("if") {
+    if template.text().contains("if") || template.text().contains('[') {
         statements(template.statements(), &mut tests);
     }
     tests
@@ -46,11 +46,11 @@ fn node(of: &Node, tests: &mut Vec<Range<usize>>) {
             if let Root::Value(value) = root {
                 node(value, tests);
             }
-            links.iter().filter_map(|link| link.computed.as_ref()).for_each(|computed| node(computed, tests));
+            tests.extend(links.iter().filter_map(|link| link.computed.as_ref()).map(|computed| computed.range.clone()));
         }
         What::Slice(of, bounds) => {
             node(of, tests);
-            bounds.iter().for_each(|bound| node(bound, tests));
+            tests.extend(bounds.iter().map(|bound| bound.range.clone()));
         }
         What::Not(of) | What::Negative(of) => node(of, tests),
         What::Operation(_, left, right) => {
