@@ -16,6 +16,11 @@ pub struct Person {
     pub id: u64,
 }
 
+/// Whether a login is a program's: GitHub marks those of its Apps so, and nobody else can have such a one.
+pub fn is_program(login: &str) -> bool {
+    login.trim().to_ascii_lowercase().ends_with("[bot]")
+}
+
 impl Person {
     /// Whether both are one person.
     pub fn is(&self, other: &Self) -> bool {

@@ -9,7 +9,7 @@ mod strength;
 mod verdict;
 mod weigh;
 
-pub use decision::{AboutCall, Decision, DecisionKind, InPlaceOf, Person, Source, SourceKind};
+pub use decision::{AboutCall, Decision, DecisionKind, InPlaceOf, Person, Source, SourceKind, is_program};
 pub use implies::{Demand, at_least_as_strict, conjuncts};
 pub use requirement::{Group, LeafIndex, Requirement, RequirementError};
 pub use strength::{Loosening, adds_nobody, whoever_may_write};

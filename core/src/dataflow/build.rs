@@ -10,7 +10,7 @@ use super::source::{Origin, Origins, TriggerPart, of_input, of_output, starters}
 use crate::definition::step::{AgentTask, RunOn, StepKind, StepType};
 use crate::definition::{Process, Step};
 use crate::expression::asked::tests;
-use crate::expression::{Reference, Template, markup};
+use crate::expression::{Reference, Template};
 use crate::source::{Document, Node, NodeId};
 
 /// Deepest nesting of a value that is walked, as deep as a document may be nested.

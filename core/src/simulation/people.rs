@@ -1,6 +1,6 @@
 //! What is known of the people of a test when their words are weighed: what GitHub would say of them in production.
 
-use crate::approval::{Group, Person, PersonFacts, Requirement};
+use crate::approval::{Group, Person, PersonFacts, Requirement, is_program};
 use crate::definition::Role;
 use crate::definition::test::{TestPeople, TestPermission};
 use crate::execution::Execution;
@@ -33,7 +33,7 @@ impl People<'_> {
             role: self.role(person),
             is_author,
             is_contributor: !is_author && self.contributors.iter().any(|other| same(other, &person.login)),
-            is_bot: person.login.ends_with("[bot]"),
+            is_bot: is_program(&person.login),
             ..PersonFacts::default()
         }
     }

@@ -5,6 +5,7 @@ use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
 use super::super::text::has_markup;
 use super::self_approval::only_reference;
+use crate::approval::is_program;
 use crate::definition::Approvers;
 use crate::definition::step::StepKind;
 use crate::source::{Span, Spanned};
@@ -16,8 +17,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "An approval by people who never count",
     reason: r"
-The author of a change and everybody who wrote one of its commits never count, unless the step says `allow_author`. Where
-only the author is asked, nobody can approve, and the process waits until its deadline or for ever.
+The author of a change and everybody who wrote one of its commits never count, unless the step says `allow_author`; nor do
+programs. Where only the author is asked, nobody can approve, and the process waits until its deadline or for ever.
 ",
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -66,7 +67,7 @@ fn missing(approvers: &Spanned<Approvers>) -> Option<Span> {
     match &approvers.value {
         Approvers::Users { users, count } => {
             let is_author = |user: &&Spanned<String>| only_reference(user) == Some("trigger.pull_request.author");
-            let others = users.iter().filter(|user| !is_author(user));
+            let others = users.iter().filter(|user| !is_author(user) && !is_program(user));
             // Another template may give any number of people.
             let enough = others.clone().any(|user| has_markup(user)) || others.count() >= *count as usize;
             users.iter().find(is_author).map(|user| user.span).filter(|_| !enough && users.len() >= *count as usize)

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::super::text::has_markup;
 use super::super::walk::agents;
+use crate::approval::is_program;
 use crate::definition::Approvers;
 use crate::definition::repository::{Definition, File, FileKind};
 use crate::definition::step::{AgentTask, StepKind};
@@ -21,8 +22,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "An approval that no set of people could give",
     reason: r#"
-More people are asked for than are listed, a person twice counting once; or more groups than there are. The process
-would wait until its deadline, or for ever.
+More people are asked for than are listed, a person twice counting once and programs (`renovate[bot]`) never; or more groups
+than there are. The process would wait until its deadline, or for ever.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
@@ -118,9 +119,19 @@ fn tell(file: &File, approvers: &Spanned<Approvers>, findings: &mut Findings) {
             if users.iter().any(|user| has_markup(user)) {
                 return;
             }
+            let (programs, users): (Vec<_>, Vec<_>) = users.iter().partition(|user| is_program(user));
             let people: BTreeSet<String> =
                 users.iter().map(|user| user.trim_start_matches('@').to_lowercase()).collect();
             if people.len() < *count as usize && !is_faulty() {
+                if let Some(program) = programs.first() {
+                    let message = match people.len() {
+                        0 => "only programs are listed, and they never count".to_owned(),
+                        listed => format!("{count} people are needed, but of those listed only {listed} can count"),
+                    };
+                    let help = format!("`{}` is a program: list people", program.value);
+                    findings.add(file, program.span, message).help(help);
+                    return;
+                }
                 let message = match people.len() {
                     1 => format!("{count} people are needed, but only one is listed"),
                     listed => format!("{count} people are needed, but only {listed} are listed"),
@@ -141,5 +152,55 @@ fn tell(file: &File, approvers: &Spanned<Approvers>, findings: &mut Findings) {
         }
         Approvers::All { all } => all.iter().for_each(|group| tell(file, group, findings)),
         Approvers::Team { .. } | Approvers::Role { .. } | Approvers::Codeowners { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::repository::Repository;
+    use crate::validate::{Options, validate};
+
+    /// What is said of an approval or a form with these keys.
+    fn said(step: &str) -> Vec<String> {
+        let text = format!(
+            "name: a\nversion: 1\ntriggers: [{{pull_request: {{actions: [opened]}}}}]\nsteps:\n  - {{id: ask, {step}}}\n"
+        );
+        let repository = Repository::read([(".flow/processes/a.yaml".to_owned(), text.clone())]);
+        let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
+        let told = report.findings.iter().filter(|one| ["FLOW301", "FLOW310"].contains(&&*one.code.to_string()));
+        told.map(|one| format!("{} {}: {}", one.code, &text[one.span.range()], one.message)).collect()
+    }
+
+    #[test]
+    fn programs_never_count() {
+        let approval = |approvers: &str| said(&format!("type: human_approval, timeout: 1d, approvers: {approvers}"));
+        insta::assert_debug_snapshot!([
+            approval(r#"{users: ["renovate[bot]"]}"#),
+            approval(r#"{users: ["renovate[bot]", ann], count: 2}"#),
+            approval(r#"{any: [{users: ["Renovate[BOT]"]}, {team: leads}]}"#),
+            approval(r#"{users: ["renovate[bot]", "{{ trigger.pull_request.author }}"]}"#),
+            said(r#"type: form, timeout: 1d, assignees: {users: ["renovate[bot]"]}, fields: {a: {type: string}}"#),
+        ], @r#"
+        [
+            [
+                "FLOW301 renovate[bot]: only programs are listed, and they never count",
+            ],
+            [
+                "FLOW301 renovate[bot]: 2 people are needed, but of those listed only 1 can count",
+            ],
+            [
+                "FLOW301 Renovate[BOT]: only programs are listed, and they never count",
+            ],
+            [
+                "FLOW310 {{ trigger.pull_request.author }}: the author of the change never counts",
+            ],
+            [
+                "FLOW301 renovate[bot]: only programs are listed, and they never count",
+            ],
+        ]
+        "#);
+        for possible in [r#"{users: ["renovate[bot]", ann]}"#, r#"{users: ["renovate[bot]", "{{ trigger.actor }}"]}"#] {
+            assert_eq!(approval(possible), [""; 0], "{possible}");
+        }
     }
 }
