@@ -41,6 +41,10 @@ pub struct Missing {
     at_end: Bits,
     /// Those that need not have ended when a step with `join: any` starts.
     under_way: Vec<Bits>,
+    /// Steps that their edges let run in some world.
+    due: Bits,
+    /// Steps that ran in some world.
+    ran: Bits,
 }
 
 impl Missing {
@@ -52,6 +56,8 @@ impl Missing {
             in_step: vec![Bits::none(count); count],
             at_end: Bits::none(count),
             under_way: vec![Bits::none(count); count],
+            due: Bits::none(count),
+            ran: Bits::none(count),
         };
         if count <= MAX_STEPS {
             Play::new(graph).play(MAX_WORK, &mut |seen| seen.note(&mut missing));
@@ -72,6 +78,11 @@ impl Missing {
         let mut asked = Asked { moment, read, known, is_missing: false };
         play.play(MAX_WORK_OF_QUESTION, &mut |seen| asked.is_missing = asked.is_missing || seen.answers(&asked));
         asked.is_missing
+    }
+
+    /// Whether a step that its edges let run was seen to run in no world. There may be worlds that nobody has looked at.
+    pub(crate) fn was_never_seen(&self, step: StepIndex) -> bool {
+        self.due.has(step) && !self.ran.has(step)
     }
 
     /// Whether `read` may not have ended yet at this moment, so that nothing of it can be read.
@@ -143,9 +154,9 @@ impl Fate {
 
 /// A condition.
 #[derive(Debug, Default)]
-struct Condition {
+pub(super) struct Condition {
     /// Nothing where it always holds.
-    test: Option<Test>,
+    pub(super) test: Option<Test>,
     /// The steps of which nobody can say after it that they gave nothing.
     known: Vec<StepIndex>,
 }
@@ -153,15 +164,17 @@ struct Condition {
 /// A branch of a gateway: its condition, or none for `otherwise`, and its targets.
 type Way = (Option<Condition>, Vec<StepIndex>);
 
-struct Play<'graph, 'process> {
+pub(super) struct Play<'graph, 'process> {
     graph: &'graph Graph<'process>,
-    whens: Vec<Option<Condition>>,
+    pub(super) whens: Vec<Option<Condition>>,
     branches: BTreeMap<StepIndex, Vec<Way>>,
     /// For each step whose failure is tolerated, the choice that says whether it fails.
     tolerated: BTreeMap<StepIndex, usize>,
+    /// The same of other steps that are let fail.
+    failing: BTreeMap<StepIndex, usize>,
     choices: Choices,
-    /// How many choices there are with those of `tolerated`.
-    count: usize,
+    /// How many choices there are with those of `tolerated` and `failing`.
+    pub(super) count: usize,
 }
 
 /// What is read where tests have come out one way, beyond the conditions of the steps.
@@ -188,13 +201,21 @@ struct Asked {
 
 impl<'graph, 'process> Play<'graph, 'process> {
     fn new(graph: &'graph Graph<'process>) -> Self {
+        Self::within(graph, &|_| true)
+    }
+
+    /// Only the conditions of these steps count.
+    pub(super) fn within(graph: &'graph Graph<'process>, counts: &dyn Fn(StepIndex) -> bool) -> Self {
         let mut choices = Choices::default();
         let mut reader = Reader { graph, choices: &mut choices, adds: true };
         let mut tolerated_steps = Vec::new();
         let mut branches = BTreeMap::new();
         let mut whens = Vec::with_capacity(graph.len());
         for (index, step) in graph.steps().enumerate() {
-            whens.push(step.when.as_ref().map(|when| condition(&mut reader, when)));
+            whens.push(step.when.as_ref().filter(|_| counts(index)).map(|when| condition(&mut reader, when)));
+            if !counts(index) {
+                continue;
+            }
             if step.on_failure == OnFailure::Continue && depends_on_others(step) {
                 tolerated_steps.push(index);
             }
@@ -210,7 +231,23 @@ impl<'graph, 'process> Play<'graph, 'process> {
         let tolerated: BTreeMap<StepIndex, usize> =
             tolerated_steps.into_iter().enumerate().map(|(offset, step)| (step, first + offset)).collect();
         let count = first + tolerated.len();
-        Self { graph, whens, branches, tolerated, choices, count }
+        Self { graph, whens, branches, tolerated, failing: BTreeMap::new(), choices, count }
+    }
+
+    /// Lets each of these steps fail, too.
+    pub(super) fn fail(&mut self, steps: impl Iterator<Item = StepIndex>) {
+        for step in steps.filter(|step| !self.tolerated.contains_key(step)) {
+            self.failing.insert(step, self.count);
+            self.count += 1;
+        }
+    }
+
+    /// Plays every world; nothing where there are too many.
+    pub(super) fn play_all(&self, witness: &mut dyn FnMut(&Seen<'_>)) -> Option<()> {
+        let worlds = Some(self.count).filter(|count| *count <= ALL_WORLDS_UP_TO)?;
+        let worlds = Some(self.worlds(MAX_WORK_OF_QUESTION)).filter(|played| played.len() == 1 << worlds)?;
+        worlds.iter().for_each(|world| self.world(world, None, witness));
+        Some(())
     }
 
     fn play(&self, most: usize, witness: &mut dyn FnMut(&Seen<'_>)) {
@@ -292,10 +329,11 @@ impl<'graph, 'process> Play<'graph, 'process> {
                 continue;
             }
             ran.push(index);
+            let fails = failure == Some(index) || self.failing.get(&index).is_some_and(|choice| world[*choice]);
             fates[index] = match self.tolerated.get(&index) {
                 Some(choice) if world[*choice] => Fate::Tolerated,
-                _ if failure == Some(index) && step.on_failure == OnFailure::Continue => Fate::Tolerated,
-                _ if failure == Some(index) => Fate::Failed,
+                _ if fails && step.on_failure == OnFailure::Continue => Fate::Tolerated,
+                _ if fails => Fate::Failed,
                 _ => Fate::Done,
             };
             if fates[index] == Fate::Done && self.branches.contains_key(&index) {
@@ -442,12 +480,12 @@ impl World<'_> {
 }
 
 /// A world that was played, with the steps that its edges let run and those that ran.
-struct Seen<'w> {
+pub(super) struct Seen<'w> {
     play: &'w Play<'w, 'w>,
     world: World<'w>,
     has_failed: bool,
     due: &'w [StepIndex],
-    ran: &'w [StepIndex],
+    pub(super) ran: &'w [StepIndex],
 }
 
 impl Seen<'_> {
@@ -469,6 +507,8 @@ impl Seen<'_> {
 
     fn note(&self, missing: &mut Missing) {
         let absent = self.absent();
+        self.due.iter().for_each(|index| missing.due.add(*index));
+        self.ran.iter().for_each(|index| missing.ran.add(*index));
         for index in self.due.iter().copied().filter(|index| self.counts(*index)) {
             self.play.note_early(index, self.world.fates, &mut missing.under_way[index]);
             missing.at_when[index].add_all(&absent);
