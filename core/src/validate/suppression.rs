@@ -1,4 +1,5 @@
-//! Suppressions: comments `# flowctl: ignore[CODE] reason`, on the line of a finding or on the line above it.
+//! Suppressions: comments `# flowctl: ignore[CODE] reason`, on the line of a finding or on the line above it; of a finding in a
+//! text of several lines, above the text's key.
 //! A suppression says why; one that lacks its reason, names no rule or hides nothing is a finding itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,7 +125,30 @@ fn suppressions(file: &File) -> Vec<Suppression> {
         let next = below.get(&(line + 1)).copied().unwrap_or(line + 1);
         below.insert(line, next);
     }
-    comments.iter().flat_map(|comment| read(file, comment, &below)).collect()
+    let mut found: Vec<Suppression> = comments.iter().flat_map(|comment| read(file, comment, &below)).collect();
+    hold_for_texts(file, &mut found);
+    found
+}
+
+/// In a text of several lines no comment can stand: what speaks about the line of its key speaks about all of it.
+fn hold_for_texts(file: &File, suppressions: &mut [Suppression]) {
+    if suppressions.is_empty() {
+        return;
+    }
+    let line = |at: u32| file.source.position(at).line;
+    let values = file.document.mappings().flat_map(|mapping| mapping.entries().collect::<Vec<_>>());
+    let texts = values.filter(|(_, value)| value.as_scalar().is_some()).filter_map(|(key, value)| {
+        let (first, whole) = (line(key.span().start), value.outer_span());
+        // What an alias stands for is elsewhere.
+        let is_here = (first..=first + 1).contains(&line(whole.start));
+        is_here.then(|| (first, line(whole.end.saturating_sub(1).max(whole.start))))
+    });
+    let long: BTreeMap<u32, u32> = texts.filter(|(first, last)| first < last).collect();
+    for suppression in suppressions {
+        let more: Vec<u32> =
+            suppression.lines.iter().filter_map(|first| Some(first + 1..=*long.get(first)?)).flatten().collect();
+        suppression.lines.extend(more);
+    }
 }
 
 fn line(file: &File, comment: &Comment) -> u32 {
@@ -172,4 +196,30 @@ fn read(file: &File, comment: &Comment, below: &BTreeMap<u32, u32>) -> Vec<Suppr
         });
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::repository::Repository;
+    use crate::validate::{Options, validate};
+
+    fn codes(steps: &str) -> Vec<&'static str> {
+        let text = format!("name: a\nversion: 1\nsteps:\n{steps}");
+        let repository = Repository::read([(".flow/processes/a.yaml".to_owned(), text)]);
+        validate(&repository, &Options::default()).findings.iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn a_comment_above_a_key_speaks_about_all_of_its_text() {
+        let comment = "# flowctl: ignore[FLOW203] it comes later";
+        let step = "  - id: s\n    type: set\n    values:\n";
+        let text = "line\n        {{ steps.b.output }}\n\n        {{ steps.b.output }}\n";
+        for style in ["|", ">-"] {
+            assert_eq!(codes(&format!("{step}      v: {style}\n        {text}")), ["FLOW203"], "{style}");
+            assert_eq!(codes(&format!("{step}      {comment}\n      v: {style}\n        {text}")), [""; 0], "{style}");
+            assert_eq!(codes(&format!("{step}      v: {style}  {comment}\n        {text}")), [""; 0], "{style}");
+        }
+        let behind = format!("{step}      {comment}\n      u: |\n        line\n      v: |\n        {text}");
+        assert_eq!(codes(&behind), ["FLOW901", "FLOW203"]);
+    }
 }

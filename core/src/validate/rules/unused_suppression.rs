@@ -11,7 +11,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A suppression that suppresses nothing",
     reason: r#"
-What it was about has been mended, or it stands in the wrong place: on the line of the finding, or on the line above.
+What it was about has been mended, or it stands in the wrong place: on the line of the finding, or on the line above. For a
+text of several lines that is the line of its key.
 "#,
     wrong: r#"
 # .flow/processes/hello.yaml
