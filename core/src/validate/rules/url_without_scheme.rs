@@ -44,8 +44,26 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             let given = ["https://", "http://", "{{", "{%"].iter().any(|start| starts.starts_with(start));
             if !given && call.integration.is_none() {
                 let finding = findings.add(process.file, call.url.span, "the address does not say how to get there");
-                finding.help(format!("write for example `https://{}`", starts.trim_start_matches('/')));
+                finding.help(format!("write for example `https://{}`", without_scheme(starts)));
             }
+        }
+    }
+}
+
+/// An address without what was perhaps meant for its scheme: `https:\\`, `http:/`, `//`.
+fn without_scheme(address: &str) -> &str {
+    let scheme = ["https:", "http:"].into_iter().find_map(|scheme| address.strip_prefix(scheme));
+    scheme.unwrap_or(address).trim_start_matches(['/', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_scheme;
+
+    #[test]
+    fn a_scheme_that_is_written_wrongly_is_not_repeated() {
+        for written in ["api.example/x", "//api.example/x", "https:\\\\api.example/x", "http:/api.example/x"] {
+            assert_eq!(without_scheme(written), "api.example/x", "{written}");
         }
     }
 }
