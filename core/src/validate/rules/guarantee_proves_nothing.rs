@@ -3,6 +3,7 @@
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
 use super::super::scope::Scope;
+use super::never_runs::contradictions;
 use crate::guarantee::Verdict;
 
 /// The rule.
@@ -54,6 +55,10 @@ steps:
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
     for judged in scope.judged().iter().filter(|judged| judged.stated.policy.is_none()) {
         let Some(Verdict::Idle(why)) = &judged.verdict else { continue };
+        let process = &scope.processes[judged.process];
+        if !process.problems.is_empty() || !contradictions(process).is_empty() {
+            continue;
+        }
         let message = format!("`{}` proves nothing: {why}", judged.in_words());
         findings.add(judged.stated.file, judged.span(), message).help("name what is to be protected, or remove it");
     }

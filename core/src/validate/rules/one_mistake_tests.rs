@@ -518,3 +518,14 @@ fn an_input_that_is_left_out_on_purpose_in_one_place_is_told_at_the_others() {
     let files = [("processes/child.yaml", child), ("processes/parent.yaml", parent)];
     assert_eq!(found(&files), ["FLOW411 .flow/processes/parent.yaml inputs"]);
 }
+
+#[test]
+fn a_guarantee_is_not_told_to_prove_nothing_because_of_another_mistake() {
+    let process = |word: &str| {
+        format!(
+            "name: a\nversion: 1\ninputs: {{env: {{type: string, enum: [dev, prod], default: dev}}}}\nguarantees: [{{every_path_to: ship, passes: {{approval: {{team: leads}}}}}}]\nsteps:\n  - {{id: g, type: gateway, branches: [{{when: \"{{{{ inputs.env == '{word}' }}}}\", to: [ask]}}, {{otherwise: true, to: [note]}}]}}\n  - {{id: ask, type: human_approval, title: t, approvers: {{team: leads}}, timeout: 1d}}\n  - {{id: note, type: set, values: {{x: 1}}}}\n  - {{id: ship, type: api_call, method: POST, url: \"https://a.example\", depends_on: ask, when: \"{{{{ inputs.env != 'dev' }}}}\"}}\n"
+        )
+    };
+    assert_eq!(found(&[("processes/a.yaml", &process("prd"))]), ["FLOW208 .flow/processes/a.yaml 'prd'"]);
+    assert_eq!(found(&[("processes/a.yaml", &process("prod"))]), NONE);
+}
