@@ -8,6 +8,7 @@ mod engine;
 pub(crate) mod known;
 mod markdown;
 mod reference;
+mod remaining;
 mod render;
 pub mod tree;
 
@@ -24,6 +25,7 @@ pub use engine::{Callable, CallableKind, Gives, Parameter, Takes, catalogue};
 pub(crate) use engine::{find_callable, nearest as nearest_callable};
 pub use markdown::Filled;
 pub use reference::{Key, Reference, Segment};
+pub(crate) use remaining::Remaining;
 pub use render::{MASK, Rendered, SecretPart, SecretText, evaluate_json, evaluate_json_with};
 
 /// Longest text with markup, in bytes. A page of prompt is about 3 KiB; texts without markup have no limit here.

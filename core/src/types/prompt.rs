@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::check::{self, Environment, Read, Start};
 use super::kind::Type;
+use super::mistake::Mistake;
 use super::text::{Role, TEXT};
 use super::trigger::with_written;
 use crate::definition::prompt::Prompt;
@@ -37,6 +38,11 @@ impl<'r> PromptTypes<'r> {
             Ok(template) => check::read(template, &self.environment(), Self::ROLE),
             Err(_) => Read::default(),
         })
+    }
+
+    /// What is wrong with what another template would do here.
+    pub(crate) fn mistakes_of(&self, template: &Template) -> Vec<Mistake> {
+        check::read(template, &self.environment(), Self::ROLE).mistakes
     }
 
     /// How the template is used.

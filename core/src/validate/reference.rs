@@ -11,7 +11,7 @@ use super::lists::{Lists, Order};
 use super::scope::ProcessScope;
 use crate::expression::known::{self, Known, Passed};
 use crate::expression::tree::Node;
-use crate::expression::{Key, Reference, Segment, Template};
+use crate::expression::{Key, Reference, Remaining, Segment, Template};
 use crate::graph::Required;
 use crate::source::{MAX_KNOWN, Node as Written, NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
@@ -54,9 +54,14 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     // The first place where one step reads another too early.
     let mut early: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (text, read) in process.texts.texts.iter().zip(own.read(types)) {
-        let Ok(template) = &text.template else { continue };
+    let remaining: Vec<Option<Template>> = process.texts.texts.iter().map(|text| remaining_of(process, text)).collect();
+    for ((text, read), remaining) in process.texts.texts.iter().zip(own.read(types)).zip(&remaining) {
+        let Some(template) = text.template.as_ref().ok().or(remaining.as_ref()) else { continue };
         let mut mistakes = read.mistakes.clone();
+        if remaining.is_some() {
+            mistakes = own.mistakes_of(types, text, template);
+            mistakes.retain(|mistake| !is_of_the_whole(mistake));
+        }
         let around = OnceCell::new();
         let place = Place { types: own, text, template, around: &around };
         for reference in template.references() {
@@ -87,6 +92,18 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
     let mut problems = at_the_first(&readers.lists, &early, problems);
     problems.extend(of_receivers(own, process));
     problems
+}
+
+/// What can be read of a text beside what cannot; nothing where all of it can.
+fn remaining_of(process: &ProcessScope<'_>, text: &Text) -> Option<Template> {
+    let first = text.template.as_ref().err()?;
+    Remaining::of(process.file.document.node(text.node).as_text()?, first).template
+}
+
+/// Whether a mistake is about all that a text gives: of one that is not read as a whole nobody knows that.
+fn is_of_the_whole(mistake: &Mistake) -> bool {
+    use MistakeKind::{InAddress, NotAList, NotBoolean, ValueDoesNotFit};
+    matches!(mistake.kind, InAddress | NotAList | NotBoolean | ValueDoesNotFit)
 }
 
 /// What those who are told of a process are computed from: names that cannot exist. Whether a step has ended by then
@@ -448,11 +465,18 @@ impl<'scope, 'r> Readers<'scope, 'r> {
 
 /// What is wrong with what a prompt's template reads and does, with its place in the prompt's file.
 pub(super) fn prompt_problems(prompt: &PromptTypes<'_>) -> Vec<Problem> {
-    let Ok(template) = prompt.template() else { return Vec::new() };
     if prompt.prompt.is_open {
         return Vec::new();
     }
-    let mut mistakes = prompt.read().mistakes.clone();
+    let remaining;
+    let (template, mut mistakes) = match prompt.template() {
+        Ok(template) => (template, prompt.read().mistakes.clone()),
+        Err(first) => {
+            remaining = Remaining::of(&prompt.prompt.template, first).template;
+            let Some(template) = &remaining else { return Vec::new() };
+            (template, prompt.mistakes_of(template))
+        }
+    };
     for reference in template.references().iter().filter(|reference| reference.root() != "variables") {
         let Some(first) = reference.path.first() else { continue };
         let message = format!("a prompt cannot read `{}`", reference.root());

@@ -520,6 +520,38 @@ fn an_input_that_is_left_out_on_purpose_in_one_place_is_told_at_the_others() {
 }
 
 #[test]
+fn one_expression_that_cannot_be_read_hides_no_other() {
+    let process = |value: &str| {
+        format!(
+            "name: a\nversion: 1\ninputs: {{who: {{type: string, default: x}}}}\nsteps:\n  - {{id: s, type: set, values: {{v: \"{value}\"}}}}\n"
+        )
+    };
+    let told = |value: &str| found(&[("processes/a.yaml", &process(value))]);
+    let file = ".flow/processes/a.yaml";
+    assert_eq!(
+        told(
+            "{{ inputs.hwo }} and {{ inputs.who | upperr }} and {{ inputs.who && 1 }} and {{ steps.nope.output }} {{ secrets.A }}"
+        ),
+        [
+            format!("FLOW202 {file} hwo"),
+            format!("FLOW201 {file} upperr"),
+            format!("FLOW201 {file} &&"),
+            format!("FLOW203 {file} nope"),
+            format!("FLOW502 {file} secrets"),
+        ]
+    );
+    // What cannot be read hides its own scalar's type, and is told once.
+    assert_eq!(told("{{ inputs.who | upperr }}"), [format!("FLOW201 {file} upperr")]);
+    let prompt =
+        "---\nvariables:\n  t: {type: string, required: true}\n---\n{{ variables.t | upperr }} {{ variables.u }}\n";
+    let step = "name: a\nversion: 1\nsteps:\n  - {id: write, type: ai_generate, model: mock, template: hello, variables: {t: x}, output_schema: {type: object}}\n";
+    assert_eq!(
+        found(&[("processes/a.yaml", step), ("prompts/hello.md", prompt)]),
+        ["FLOW201 .flow/prompts/hello.md upperr", "FLOW202 .flow/prompts/hello.md u"]
+    );
+}
+
+#[test]
 fn a_guarantee_is_not_told_to_prove_nothing_because_of_another_mistake() {
     let process = |word: &str| {
         format!(
