@@ -46,8 +46,11 @@ async fn follow(client: &Client, id: &str, format: ClientFormat, quiet: bool) ->
                         }
                         None => {
                             tell(&event)?;
-                            if event.kind == WAITING {
-                                waits.tell(&client.get(&path, &[]).await?);
+                            // A server that is gone just now is waited for, as its events are.
+                            if event.kind == WAITING
+                                && let Ok(execution) = client.get::<ExecutionView>(&path, &[]).await
+                            {
+                                waits.tell(&execution);
                             }
                         }
                     },
