@@ -443,6 +443,7 @@ impl File {
                 definition(kind, document, root, structure)
             })
         });
+        slips::named_alike(&document, &source, &mut structure);
         Self { source, kind, form: Form::Text, document, faults, structure, definition: read }
     }
 

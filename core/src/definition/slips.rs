@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, meant_key, meant_word};
+use crate::source::{Document, Node, NodeId, SchemaFault, SchemaFaultKind, SourceFile, meant_key, meant_word};
+use crate::value::StepId;
 
 /// How often a file is read anew after slips were found: behind a misspelt `type` there are other keys to look at.
 pub(super) const MAX_READINGS: usize = 4;
@@ -28,7 +29,57 @@ pub(super) fn of(document: &Document, faults: &[SchemaFault]) -> BTreeMap<NodeId
     if !keys.is_empty() {
         document.mappings().for_each(|mapping| meant_keys(mapping, &keys, &mut meant));
     }
+    meant.extend(without_hyphens(document, faults));
     meant
+}
+
+/// The keys under which steps are named.
+const NAMES_OF_STEPS: [&str; 4] = ["id", "depends_on", "to", "compensate_with"];
+
+/// The names of steps that would be as expected with `_` for each `-`, as they would be.
+fn without_hyphens(document: &Document, faults: &[SchemaFault]) -> BTreeMap<NodeId, String> {
+    let meant = |node: NodeId| {
+        let written = document.node(node).as_text().filter(|written| written.contains('-'))?;
+        let name = written.to_lowercase().replace('-', "_");
+        name.parse::<StepId>().is_ok().then_some((node, name))
+    };
+    let is_malformed = |fault: &&SchemaFault| matches!(fault.kind, SchemaFaultKind::Pattern | SchemaFaultKind::Other);
+    let mut names: BTreeMap<NodeId, String> =
+        faults.iter().filter(is_malformed).filter_map(|fault| meant(fault.node)).collect();
+    if !names.is_empty() {
+        let steps: BTreeSet<NodeId> = document.mappings().flat_map(named_steps).collect();
+        names.retain(|node, _| steps.contains(node));
+    }
+    names
+}
+
+/// Where a mapping names steps.
+fn named_steps(mapping: Node<'_>) -> Vec<NodeId> {
+    let values = NAMES_OF_STEPS.into_iter().filter_map(|key| mapping.get(key));
+    values.flat_map(|value| value.items().into_iter().flatten().chain([value])).map(Node::id).collect()
+}
+
+/// An id that has a hyphen is told where it is declared, and not again where it is named as it is written there.
+pub(super) fn named_alike(document: &Document, source: &SourceFile, faults: &mut Vec<SchemaFault>) {
+    let written = |node: NodeId| source.slice(document.node(node).span()).trim_matches(['"', '\'']);
+    let mut hyphenated: BTreeSet<NodeId> = BTreeSet::new();
+    for fault in
+        faults.iter_mut().filter(|fault| matches!(fault.kind, SchemaFaultKind::Pattern | SchemaFaultKind::Other))
+    {
+        let (own, Some(meant)) = (written(fault.node), document.node(fault.node).as_text()) else { continue };
+        if own != meant && own.contains('-') && own.to_lowercase().replace('-', "_") == meant {
+            hyphenated.insert(fault.node);
+            fault.span = document.node(fault.node).span();
+            fault.help = Some(format!("write `{meant}`"));
+        }
+    }
+    if hyphenated.len() > 1 {
+        let ids = document.mappings().filter_map(|mapping| mapping.get("id")).map(Node::id);
+        let ids: BTreeMap<&str, NodeId> =
+            ids.filter(|id| hyphenated.contains(id)).map(|id| (written(id), id)).collect();
+        let is_named = |node: NodeId| ids.get(written(node)).is_some_and(|id| *id != node);
+        faults.retain(|fault| !hyphenated.contains(&fault.node) || !is_named(fault.node));
+    }
 }
 
 fn meant_keys(mapping: Node<'_>, unknown: &BTreeMap<NodeId, &[String]>, meant: &mut BTreeMap<NodeId, String>) {

@@ -1,6 +1,7 @@
 //! What expressions read, looked up before anything runs: names that cannot exist, steps that have not run by then,
 //! values that may be missing. Only says what is certain or has a witness; rules turn it into findings.
 
+mod hyphens;
 mod in_braces;
 
 use std::cell::{Cell, OnceCell};
@@ -17,6 +18,7 @@ use crate::source::{MAX_KNOWN, Node as Written, NodeId, Span, closest};
 use crate::types::text::{Item, Owner, Text};
 use crate::types::{Mistake, MistakeKind, ProcessTypes, PromptTypes, Type, Types};
 
+use hyphens::Hyphens;
 pub(super) use in_braces::sound_in_braces;
 
 pub use crate::types::{MistakeKind as ProblemKind, listed};
@@ -70,6 +72,7 @@ pub fn problems(types: &Types<'_>, process: &ProcessScope<'_>) -> Vec<Problem> {
             }
         }
         mistakes.retain(|mistake| mistake.kind != MistakeKind::MayBeMissing || !readers.is_misread(template, mistake));
+        readers.hyphens.amend(process, template, &mut mistakes);
         if mistakes.is_empty() {
             continue;
         }
@@ -261,6 +264,7 @@ impl<'p> Place<'p, '_> {
 struct Readers<'scope, 'r> {
     process: &'scope ProcessScope<'r>,
     lists: Lists<'scope, 'r>,
+    hyphens: Hyphens<'scope>,
     /// Ids that several steps have: nobody can say which of them is meant.
     ambiguous: BTreeSet<&'scope str>,
     /// How many misspelt steps have been compared with all that there are.
@@ -287,7 +291,8 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         let mut known = BTreeSet::new();
         let ids = process.ids.iter().map(|written| written.id.as_str());
         let ambiguous = ids.filter(|id| !known.insert(*id)).collect();
-        Self { process, lists: Lists::of(process), ambiguous, compared: Cell::new(0), asked: Cell::new(0) }
+        let (lists, hyphens) = (Lists::of(process), Hyphens::of(process));
+        Self { process, lists, hyphens, ambiguous, compared: Cell::new(0), asked: Cell::new(0) }
     }
 
     fn check(&self, place: &Place<'_, '_>, reference: &Reference) -> Option<Mistake> {
@@ -357,6 +362,9 @@ impl<'scope, 'r> Readers<'scope, 'r> {
         let id = reference.name(1)?;
         let segment = reference.path.get(1)?;
         if !self.process.has_id(id) {
+            if self.hyphens.is_consistent(id) {
+                return None;
+            }
             let compared = self.compared.replace(self.compared.get() + 1);
             if compared >= MAX_COMPARED {
                 return Some(wrong(MistakeKind::UnknownStep, segment, format!("there is no step `{id}`")));

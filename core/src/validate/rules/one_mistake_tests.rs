@@ -552,6 +552,36 @@ fn one_expression_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
+fn an_id_with_a_hyphen_is_told_once_where_it_is_declared() {
+    let process = "name: a\nversion: 1\ninputs: {n: {type: boolean, default: true}}\nsteps:\n  - {id: g, type: gateway, branches: [{when: \"{{ inputs.n }}\", to: [deploy-prod]}, {otherwise: true, to: [skip]}]}\n  - {id: deploy-prod, type: set, values: {x: 1}}\n  - {id: skip, type: set, values: {x: 1}}\n  - {id: z, type: set, depends_on: [deploy-prod, skip], when: \"{{ steps.deploy-prod.status == 'completed' }}\", values: {x: \"{{ steps['deploy-prod'].output.x | default(0) }}\", y: \"{{ steps.deploy-prod.status }}\"}}\n";
+    assert_eq!(found(&[("processes/a.yaml", process)]), ["FLOW014 .flow/processes/a.yaml deploy-prod"]);
+    let [told] = findings(&[("processes/a.yaml", process)]).try_into().expect("one finding");
+    assert_eq!((told.range.start.line, told.help.as_deref()), (6, Some("write `deploy_prod`")));
+}
+
+#[test]
+fn a_step_that_is_named_with_a_hyphen_by_mistake_is_told_once() {
+    let process = |value: &str, before: &str| {
+        format!(
+            "name: a\nversion: 1\nsteps:\n  - {{id: fetch_data, type: set, values: {{x: 1}}}}\n  - {{id: z, type: set, depends_on: {before}, values: {{v: \"{value}\"}}}}\n"
+        )
+    };
+    let told = |value: &str, before: &str| {
+        let told = findings(&[("processes/a.yaml", &process(value, before))]);
+        told.iter().map(|one| format!("{} {}", one.code, one.help.as_deref().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    for value in [
+        "{{ steps.fetch-data.output.x }}",
+        "{{ steps['fetch-data'].output.x }}",
+        "a {{ steps.fetch-data.output.x + 1 }}",
+    ] {
+        assert_eq!(told(value, "fetch_data"), ["FLOW203 did you mean `fetch_data`?"], "{value}");
+    }
+    assert_eq!(told("{{ steps.fetch_data.output.x }}", "fetch-data"), ["FLOW014 write `fetch_data`"]);
+    assert_eq!(told("{{ steps.fetch_data.output.x -1 }}", "fetch_data"), NONE);
+}
+
+#[test]
 fn a_guarantee_is_not_told_to_prove_nothing_because_of_another_mistake() {
     let process = |word: &str| {
         format!(
