@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use flowctl_core::source::Range as Place;
 use flowctl_core::validate::{Applicability, Finding, Fix, Related, Severity};
 
@@ -11,6 +11,10 @@ use crate::terminal::{self, BOLD, ERROR, GOOD, TYPE, WARNING};
 
 /// Lines around what is shown that are given to the renderer; it shows those that it needs.
 const AROUND: usize = 2;
+/// Furthest that the ends of lines may be from what is shown, in bytes. Of longer lines only the place is told.
+const FURTHEST: usize = 16 * 1024;
+/// Most that is given to the renderer at once, in bytes: it walks through all of it for each finding.
+const MOST: usize = 512 * 1024;
 
 /// Every finding, then a line that counts them.
 pub fn human(outcome: &Outcome, quiet: bool) -> String {
@@ -43,24 +47,35 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
     let mut group = Group::with_title(title);
     let (here, elsewhere): (Vec<&Related>, Vec<&Related>) =
         finding.related.iter().partition(|related| related.path == finding.path);
-    let window =
-        Window::of(sources.text(&finding.path), here.iter().map(|related| related.range).chain([finding.range]));
-    let primary = AnnotationKind::Primary.span(window.span(finding.range));
-    let related = here
-        .iter()
-        .map(|related| AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message)));
-    group = group.element(window.snippet(&finding.path).annotation(primary).annotations(related));
+    let places = here.iter().map(|related| related.range).chain([finding.range]);
+    group = match Window::of(sources.text(&finding.path), places) {
+        Some(window) => {
+            let primary = AnnotationKind::Primary.span(window.span(finding.range));
+            let related = here
+                .iter()
+                .map(|related| AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message)));
+            group.element(window.snippet(&finding.path).annotation(primary).annotations(related))
+        }
+        None => group.element(origin(&finding.path, finding.range)),
+    };
     for related in elsewhere {
-        let window = Window::of(sources.text(&related.path), [related.range]);
-        let annotation = AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message));
-        group = group.element(window.snippet(&related.path).annotation(annotation));
+        group = match Window::of(sources.text(&related.path), [related.range]) {
+            Some(window) => {
+                let annotation = AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message));
+                group.element(window.snippet(&related.path).annotation(annotation))
+            }
+            None => group.element(origin(&related.path, related.range)),
+        };
     }
     let room = width.saturating_sub("   = help: ".len());
     match finding.fix.as_ref().filter(|fix| !fix.edits.is_empty()) {
-        Some(fix) if fits(fix, sources.text(&finding.path), width) => {
-            vec![group, proposal(finding, fix, wrapped(&proposed(finding, fix), room), sources)]
+        Some(fix) => {
+            let title = wrapped(&proposed(finding, fix), room);
+            match proposal(finding, fix, &title, (sources, width)) {
+                Some(proposal) => vec![group, proposal],
+                None => vec![group.element(Level::HELP.message(title))],
+            }
         }
-        Some(fix) => vec![group.element(Level::HELP.message(wrapped(&proposed(finding, fix), room)))],
         None => match &finding.help {
             Some(help) => vec![group.element(Level::HELP.message(wrapped(help, room)))],
             None => vec![group],
@@ -74,8 +89,9 @@ fn fits(fix: &Fix, text: &str, width: usize) -> bool {
     let room = width.saturating_sub(GUTTER);
     fix.edits.iter().all(|edit| {
         let (start, end) = (edit.range.start.offset as usize, edit.range.end.offset as usize);
-        let before = text.get(..start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
-        let after = text.get(end..).and_then(|after| after.split('\n').next()).unwrap_or_default();
+        let (Some(first), Some(last)) = (line_start(text, start), line_end(text, end)) else { return false };
+        let before = text.get(first..start).unwrap_or_default();
+        let after = text.get(end..last).unwrap_or_default().trim_end_matches('\n');
         let old = text.get(start..end).unwrap_or_default();
         [old, edit.text.as_str()]
             .iter()
@@ -95,12 +111,42 @@ fn proposed(finding: &Finding, fix: &Fix) -> String {
     }
 }
 
-/// What a fix would make of the lines.
-fn proposal<'a>(finding: &'a Finding, fix: &'a Fix, title: String, sources: &'a Sources) -> Group<'a> {
-    let window = Window::of(sources.text(&finding.path), fix.edits.iter().map(|edit| edit.range));
+/// What a fix would make of the lines; nothing where they cannot be shown.
+fn proposal<'a>(
+    finding: &'a Finding,
+    fix: &'a Fix,
+    title: &str,
+    (sources, width): (&'a Sources, usize),
+) -> Option<Group<'a>> {
+    let text = sources.text(&finding.path);
+    if !fits(fix, text, width) {
+        return None;
+    }
+    let window = Window::of(text, fix.edits.iter().map(|edit| edit.range))?;
     let patches = fix.edits.iter().map(|edit| Patch::new(window.span(edit.range), edit.text.as_str()));
     let snippet = Snippet::source(window.text).line_start(window.first_line).path(finding.path.as_str());
-    Group::with_title(Level::HELP.secondary_title(title)).element(snippet.patches(patches))
+    Some(Group::with_title(Level::HELP.secondary_title(title.to_owned())).element(snippet.patches(patches)))
+}
+
+/// A place without its line.
+fn origin(path: &str, place: Place) -> Origin<'_> {
+    Origin::path(path).line(place.start.line as usize).char_column(place.start.column as usize)
+}
+
+/// Where the line of a place begins; nothing where that is too far.
+fn line_start(text: &str, at: usize) -> Option<usize> {
+    let at = at.min(text.len());
+    let from = at.saturating_sub(FURTHEST);
+    let ends = text.as_bytes()[from..at].iter().rposition(|byte| *byte == b'\n');
+    ends.map(|ends| from + ends + 1).or((from == 0).then_some(0))
+}
+
+/// Where the line behind that of a place begins, or the text ends; nothing where that is too far.
+fn line_end(text: &str, at: usize) -> Option<usize> {
+    let at = at.min(text.len());
+    let to = text.len().min(at + FURTHEST);
+    let ends = text.as_bytes()[at..to].iter().position(|byte| *byte == b'\n');
+    ends.map(|ends| at + ends + 1).or((to == text.len()).then_some(to))
 }
 
 /// The part of a file around what is shown: a renderer given a whole file would walk through it for each finding.
@@ -112,25 +158,24 @@ struct Window<'t> {
 }
 
 impl<'t> Window<'t> {
-    fn of(text: &'t str, places: impl IntoIterator<Item = Place>) -> Self {
+    /// Nothing where the lines are too long, or what belongs together too far apart.
+    fn of(text: &'t str, places: impl IntoIterator<Item = Place>) -> Option<Self> {
         let (mut first, mut last, mut line) = (text.len(), 0, usize::MAX);
         for place in places {
             first = first.min(place.start.offset as usize);
             last = last.max(place.end.offset as usize);
             line = line.min(place.start.line as usize);
         }
-        let mut start = text.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let (mut start, mut end) = (line_start(text, first)?, line_end(text, last)?);
         for _ in 0..AROUND {
-            if let Some(before) = start.checked_sub(1) {
-                start = text.get(..before).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+            if let Some(before) = start.checked_sub(1).and_then(|before| line_start(text, before)) {
+                start = before;
                 line = line.saturating_sub(1);
             }
+            end = line_end(text, end).unwrap_or(end);
         }
-        let mut end = last.min(text.len());
-        for _ in 0..=AROUND {
-            end = text.get(end..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| end + at + 1);
-        }
-        Self { text: text.get(start..end).unwrap_or_default(), start, first_line: line.clamp(1, u32::MAX as usize) }
+        let shown = text.get(start..end).filter(|shown| shown.len() <= MOST)?;
+        Some(Self { text: shown, start, first_line: line.clamp(1, u32::MAX as usize) })
     }
 
     fn span(&self, place: Place) -> Range<usize> {

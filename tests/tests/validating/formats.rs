@@ -473,6 +473,16 @@ fn counts_by_rule() {
 }
 
 #[test]
+fn a_line_too_long_for_any_terminal_was_drawn_for_each_of_its_findings() {
+    let values: String = (0..2_000).map(|number| format!("v{number}: \"{{{{ inputs.nope_{number} }}}}\", ")).collect();
+    let text = format!("name: long\nversion: 1\nsteps:\n- {{id: s, type: set, values: {{{values}z: 1}}}}\n");
+    let said = Folder::with(&[(".flow/processes/long.yaml", &text)]).flowctl(&["validate"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.out.contains("\n --> .flow/processes/long.yaml:4:"), "{}", said.out);
+    assert!(said.out.lines().all(|line| line.len() < 200), "{}", said.out);
+}
+
+#[test]
 fn no_terminal_obeys_what_a_definition_says() {
     for format in ["human", "concise", "github", "junit", "sarif", "json"] {
         let said = many().flowctl(&["validate", "--format", format]);

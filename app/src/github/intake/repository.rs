@@ -109,8 +109,8 @@ async fn gone(
 /// Whether a repository has this name now. Under an old name GitHub answers with the one that had it.
 async fn is_called_so(client: &InstallationClient, name: &RepositoryName, id: u64) -> Result<bool, Trouble> {
     // Asked anew: what is kept of an answer may be of the one that had the name a moment ago.
-    match client.get_repository(name).await {
-        Ok(now) => Ok(now.id == id && now.name == *name),
+    match client.repository_now(name).await {
+        Ok(now) => Ok(now["id"] == id && now["full_name"] == name.to_string()),
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. } | GitHubError::Forbidden { .. }) => Ok(false),
         // Who is not there any more says nothing.
         Err(error) if error.is_installation_lost() => Ok(false),

@@ -414,6 +414,8 @@ fn each_refusal_says_why_and_what_next() {
 
     `triage` has gone on and asks about another call of a tool. Please look at what is asked now, and say it again.
 
+    You have said something else since, and your latest word counts.
+
     The answers do not fit the form:
 
     - `day` is required

@@ -104,7 +104,7 @@ mod tests {
         );
         let repository = Repository::read([(".flow/processes/a.yaml".to_owned(), text.clone())]);
         let report = validate(&repository, &Options { performed_only: false, ..Options::default() });
-        let told = report.findings.iter().filter(|finding| finding.code.to_string() == "FLOW505");
+        let told = report.findings.iter().filter(|finding| finding.code == "FLOW505");
         told.map(|finding| text[finding.span.range()].to_owned()).collect()
     }
 
