@@ -48,7 +48,10 @@ fn without_hyphens(document: &Document, faults: &[SchemaFault]) -> BTreeMap<Node
         faults.iter().filter(is_malformed).filter_map(|fault| meant(fault.node)).collect();
     if !names.is_empty() {
         let steps: BTreeSet<NodeId> = document.mappings().flat_map(named_steps).collect();
-        names.retain(|node, _| steps.contains(node));
+        // What names no step either way is told for that alone.
+        let ids = document.mappings().filter_map(|mapping| mapping.get("id")?.as_text());
+        let ids: BTreeSet<String> = ids.map(|id| id.to_lowercase().replace('-', "_")).collect();
+        names.retain(|node, name| steps.contains(node) && ids.contains(name));
     }
     names
 }

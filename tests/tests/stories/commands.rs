@@ -201,6 +201,8 @@ fn without_moments(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_started_it_may_cancel_and_go_on() {
     let stage = Stage::raise(&[("release", RELEASE)]).await;
+    // After the retry people are asked anew, beside the comment that stands.
+    stage.expect_comments();
     let number = stage.pull_request("release-1.4");
     stage.concluded(number, "release", "action_required").await;
     let answer = stage.comment(number, "/cancel").by("carol").await;
