@@ -108,7 +108,10 @@ pub(super) fn of_event(after: &Execution, before: Option<&Event>, event: &Event)
 
 /// Whether entries of this type are made from the events of executions, and from nothing else.
 pub(super) fn is_of_event(kind: &str) -> bool {
-    kind == "comment.edited" || ["approval.", "form.", "execution."].iter().any(|part| kind.starts_with(part))
+    // That somebody else has a login by now is noted when they speak.
+    let is_of_login = kind == "approval.login_taken";
+    let parts = ["approval.", "form.", "execution.", "comment.edited"];
+    !is_of_login && parts.iter().any(|part| kind.starts_with(part))
 }
 
 /// How a question to people ended, in the words of its step: by what was said, or by time. Of a form nothing where it was

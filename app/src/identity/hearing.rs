@@ -88,7 +88,7 @@ impl Hearing<'_> {
     }
 
     /// Whether a person's word about a step would count: a decision of this kind, or without one the answers to a form.
-    /// Nothing of it is recorded.
+    /// No decision is recorded; what is found about its author on the way is.
     ///
     /// # Errors
     /// Where it cannot be said now.

@@ -85,7 +85,7 @@ pub(super) fn was_shown(step: &str, state: &StepState, request: &ApprovalRequest
     }
     // On another base the same commit is another change, however certainly it was meant. What a button was pressed on says by
     // itself about which base it asked, and its press has no time of GitHub's.
-    let rebased = request.base_since.filter(|_| word.is_dated_by_seconds());
+    let rebased = request.base_since.filter(|_| word.source.kind != SourceKind::Button);
     match rebased {
         Some(since) if word.at.as_second() <= since.as_second() => before(since, request.head_sha.clone()),
         _ => Ok(()),

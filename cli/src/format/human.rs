@@ -56,7 +56,10 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
                 .map(|related| AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message)));
             group.element(window.snippet(&finding.path).annotation(primary).annotations(related))
         }
-        None => group.element(origin(&finding.path, finding.range)),
+        None => {
+            let group = group.element(origin(&finding.path, finding.range));
+            here.iter().fold(group, |group, related| untold(group, related))
+        }
     };
     for related in elsewhere {
         group = match Window::of(sources.text(&related.path), [related.range]) {
@@ -64,7 +67,7 @@ fn report<'a>(finding: &'a Finding, sources: &'a Sources, width: usize) -> Vec<G
                 let annotation = AnnotationKind::Context.span(window.span(related.range)).label(tame(&related.message));
                 group.element(window.snippet(&related.path).annotation(annotation))
             }
-            None => group.element(origin(&related.path, related.range)),
+            None => untold(group, related),
         };
     }
     let room = width.saturating_sub("   = help: ".len());
@@ -126,6 +129,11 @@ fn proposal<'a>(
     let patches = fix.edits.iter().map(|edit| Patch::new(window.span(edit.range), edit.text.as_str()));
     let snippet = Snippet::source(window.text).line_start(window.first_line).path(finding.path.as_str());
     Some(Group::with_title(Level::HELP.secondary_title(title.to_owned())).element(snippet.patches(patches)))
+}
+
+/// What is said of another place whose line cannot be shown.
+fn untold<'a>(group: Group<'a>, related: &'a Related) -> Group<'a> {
+    group.element(Level::NOTE.message(tame(&related.message))).element(origin(&related.path, related.range))
 }
 
 /// A place without its line.

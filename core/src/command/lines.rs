@@ -30,26 +30,17 @@ pub(super) struct Document {
     pub(super) fences: Vec<Fence>,
 }
 
-/// HTML elements whose content is addressed to nobody: all that GitHub shows
-/// (<https://github.com/gjtorikian/html-pipeline/blob/main/lib/html_pipeline/sanitization_filter.rb>) and that have an end of
-/// their own. Not those that others close, such as `p` and `li`, and no names that GitHub does not know: `<env>` is often
-/// only meant as a placeholder. An element that is never closed reaches to the end of the comment, as on GitHub.
+/// HTML elements whose content is addressed to nobody: folded, quoted, struck out, code, links, lists, headings, blocks. Not
+/// those that the end of a paragraph or others close, and not what is often only meant as a placeholder, such as `<time>`. An
+/// element that is never closed reaches to the end of the comment, as on GitHub.
 const HTML_ASIDE: &[&str] = &[
     "a",
-    "abbr",
-    "b",
-    "bdo",
     "blockquote",
-    "caption",
-    "cite",
     "code",
     "del",
     "details",
-    "dfn",
     "div",
     "dl",
-    "em",
-    "figcaption",
     "figure",
     "h1",
     "h2",
@@ -57,30 +48,19 @@ const HTML_ASIDE: &[&str] = &[
     "h4",
     "h5",
     "h6",
-    "i",
-    "ins",
     "kbd",
-    "mark",
     "ol",
     "picture",
     "pre",
     "q",
-    "ruby",
     "s",
     "samp",
-    "small",
-    "span",
     "strike",
-    "strong",
-    "sub",
     "summary",
-    "sup",
     "table",
     "template",
-    "time",
     "tt",
     "ul",
-    "var",
 ];
 
 /// Reads a comment.

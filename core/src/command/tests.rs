@@ -301,7 +301,7 @@ fn only_lines_that_a_person_addresses_count() {
         "<p>x</p>\n\n/approve",
         "<p>x\n\n/approve",
         "<ul><li>one<li>two</ul>\n\n/approve",
-        "rolled out to <env>, as <team> wished\n\n/approve",
+        "rolled out to <env>, as <team> wished at <time>\n\n/approve",
         "line<br>\n/approve",
         "<img src=\"x.png\">\n\n/approve",
         "/approve\n---",

@@ -70,7 +70,12 @@ impl Address {
         let mut end = 0;
         for range in markup(text) {
             reader.written(&text[end..range.start]);
-            prints.range(range.clone()).for_each(|(_, node)| reader.print(node));
+            let mut printed = prints.range(range.clone()).map(|(_, node)| *node).peekable();
+            // What a tag behind the host reads chooses no other side.
+            if printed.peek().is_none() && !reader.at.is_host() {
+                reader.rest.push(range.clone());
+            }
+            printed.for_each(|node| reader.print(node));
             end = range.end;
         }
         Self { rest: reader.rest }

@@ -26,6 +26,7 @@ pub use approvers::{Approvers, CodeownersMode, Role};
 pub use field::{Field, FieldFormat, FieldType, Fields};
 pub use process::{Process, ProcessStatus};
 pub use retry::{Backoff, ErrorClass, Retry};
+pub(crate) use slips::missing_instead;
 pub use step::{Step, StepKind, StepType};
 pub use templated::Templated;
 pub use trigger::Trigger;

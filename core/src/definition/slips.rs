@@ -131,24 +131,25 @@ pub(super) fn instead(document: &Document, faults: &mut Vec<SchemaFault>) {
     if missing.is_empty() || foreign.is_empty() {
         return;
     }
-    let mut stands_for: BTreeMap<NodeId, (NodeId, String)> = BTreeMap::new();
+    let mut stands_for: BTreeMap<NodeId, String> = BTreeMap::new();
     for mapping in document.mappings() {
         let mut keys = mapping.entries().map(|(key, _)| key.id()).filter(|key| foreign.contains(key));
         if let (Some([needed]), Some(key), None) =
             (missing.get(&mapping.id()).map(Vec::as_slice), keys.next(), keys.next())
         {
-            stands_for.insert(key, (mapping.id(), needed.clone()));
+            stands_for.insert(key, needed.clone());
         }
     }
-    let told_by_key: BTreeSet<NodeId> = stands_for.values().map(|(mapping, _)| *mapping).collect();
-    faults.retain(|fault| {
-        !matches!(fault.kind, SchemaFaultKind::MissingKey { .. }) || !told_by_key.contains(&fault.node)
-    });
     for fault in faults.iter_mut().filter(|fault| fault.is_foreign_key()) {
-        if let Some((_, needed)) = stands_for.get(&fault.node) {
-            fault.help = Some(format!("`{needed}` is missing: was it meant?"));
+        if let Some(needed) = stands_for.get(&fault.node) {
+            fault.help = Some(missing_instead(needed));
         }
     }
+}
+
+/// What is said of a key that nobody knows, in place of one that is missing beside it.
+pub(crate) fn missing_instead(needed: &str) -> String {
+    format!("`{needed}` is missing: was it meant?")
 }
 
 /// Keys that stand beside an empty key in place of below it are told once, at the empty key.

@@ -150,7 +150,11 @@ fn reminders(reminders: &[Spanned<Duration>], now: Timestamp) -> Vec<Timestamp> 
 
 /// A person whose word counts decided.
 pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decision) -> Result<(), Refusal> {
-    if decision.decision == DecisionKind::Withdraw && transition.execution.carries_approval_of(id, &decision.person) {
+    let known = transition.execution.steps.get(id).map_or(&[][..], |state| &state.decisions);
+    let is_new = !known.iter().any(|word| word.source == decision.source && word.person.is(&decision.person));
+    let is_latest = said_since(known, &decision).is_none();
+    let withdraws = decision.decision == DecisionKind::Withdraw;
+    if withdraws && is_new && is_latest && transition.execution.carries_approval_of(id, &decision.person) {
         taken_back(transition, id, decision);
         return Ok(());
     }
@@ -164,7 +168,6 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     if let Some(since) = said_since(&state.decisions, &decision) {
         return Err(Refusal::SaidSince { since });
     }
-    let withdraws = decision.decision == DecisionKind::Withdraw;
     if let (Some(said), Some(shown), false) = (&decision.commit, &request.head_sha, withdraws)
         && said != shown
     {

@@ -187,7 +187,7 @@ impl Versions<'_, '_> {
         let found =
             cases.iter().filter(|given| before(Fate::Completed, given, &[]) != Found::Nothing).find_map(|given| {
                 ends.iter().copied().find(|fate| {
-                    after(*fate, given) != Found::Nothing
+                    matches!(after(*fate, given), Found::Run(_) | Found::Unsure(_))
                         && before(*fate, given, approval.instead.0) == Found::Nothing
                         && self.allowance.get() > 0
                 })

@@ -7,11 +7,13 @@ use super::edit;
 use super::finding::Applicability;
 use super::reference::ProblemKind;
 use super::rule::{Findings, Rule};
-use super::rules::{invalid_json, not_utf_8};
+use super::rules::{invalid_json, not_utf_8, unknown_key};
 use super::scope::{ProcessScope, Scope};
 use super::suppression::silenced;
+use crate::definition::missing_instead;
 use crate::definition::repository::File;
 use crate::definition::schema::MAX_STEPS;
+use crate::definition::settings::Level;
 use crate::definition::step::RunOn;
 use crate::source::{FaultKind, Node, SchemaFault, SchemaFaultKind, Span};
 
@@ -50,6 +52,9 @@ pub(super) fn tell_structure(scope: &Scope<'_>, findings: &mut Findings, is_ours
             if counts && file.faults.iter().any(|other| node.outer_span().contains(other.span)) {
                 continue;
             }
+            if is_told_by_another_key(scope, file, fault) {
+                continue;
+            }
             let finding = findings.add(file, fault.span, fault.message.clone());
             finding.maybe_help(fault.help.clone());
             let meant = fault.help.as_deref().and_then(|help| help.strip_prefix("did you mean `")?.strip_suffix("`?"));
@@ -64,14 +69,38 @@ pub(super) fn tell_structure(scope: &Scope<'_>, findings: &mut Findings, is_ours
     }
 }
 
-/// Whether a mapping has a key of which nobody can say what was meant: what the mapping lacks may be said by that.
-pub(super) fn has_foreign_key(file: &File, mapping: Node<'_>) -> bool {
+/// Whether a mapping has a key of which nobody can say what was meant, and that is told as an error: what the mapping lacks
+/// may be said by that.
+pub(super) fn has_foreign_key(scope: &Scope<'_>, file: &File, mapping: Node<'_>) -> bool {
+    foreign_key(file, mapping).is_some_and(|fault| is_told_as_error(scope, file, &unknown_key::RULE, fault.span))
+}
+
+fn foreign_key<'f>(file: &'f File, mapping: Node<'_>) -> Option<&'f SchemaFault> {
     // They are in the order of the text.
     let at = |span: Span| &file.structure[file.structure.partition_point(|fault| fault.span < span)..];
-    mapping.entries().any(|(key, _)| {
+    mapping.entries().find_map(|(key, _)| {
         let (id, span) = (key.id(), key.pointing_span());
         let mut faults = at(span).iter().take_while(|fault| fault.span == span);
-        faults.any(|fault| fault.node == id && fault.is_foreign_key())
+        faults.find(|fault| fault.node == id && fault.is_foreign_key())
+    })
+}
+
+/// Whether somebody hears of a rule at a place as of an error: it is not suppressed there, nor of another level.
+fn is_told_as_error(scope: &Scope<'_>, file: &File, rule: &Rule, place: Span) -> bool {
+    let is_its = |name: &str| name == rule.code || name == rule.name;
+    let levels = scope.repository.settings().into_iter().flat_map(|settings| &settings.validate.levels);
+    let line = file.source.range(place).start.line;
+    levels.filter(|(name, _)| is_its(name.as_str())).all(|(_, level)| *level == Level::Error)
+        && !silenced(file).iter().any(|(silenced, name)| *silenced == line && is_its(name))
+}
+
+/// Whether a key that a mapping lacks is told with one that nobody knows.
+fn is_told_by_another_key(scope: &Scope<'_>, file: &File, fault: &SchemaFault) -> bool {
+    let SchemaFaultKind::MissingKey { key } = &fault.kind else { return false };
+    let by_another = foreign_key(file, file.document.node(fault.node));
+    by_another.is_some_and(|other| {
+        other.help.as_ref() == Some(&missing_instead(key))
+            && is_told_as_error(scope, file, &unknown_key::RULE, other.span)
     })
 }
 

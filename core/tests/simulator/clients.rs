@@ -100,7 +100,9 @@ impl World {
         match &self.store.executions[&execution].execution.steps[&step].waiting {
             Some(Waiting::Approval(request)) => {
                 let commit = request.head_sha.clone();
-                self.will_ask(Ask::Decide { execution, step, decision, commit, at: self.now });
+                // Words are dated by the clock of where they are said, which never jumps back.
+                self.said = self.said.max(self.now);
+                self.will_ask(Ask::Decide { execution, step, decision, commit, at: self.said });
             }
             _ => self.will_ask(Ask::Answer { execution, step }),
         }

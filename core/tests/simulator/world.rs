@@ -63,6 +63,8 @@ pub struct Call {
 pub struct World {
     pub chance: Chance,
     pub now: Timestamp,
+    /// When the last word was said.
+    pub said: Timestamp,
     pub processes: Processes,
     pub store: Store,
     pub queue: VecDeque<Write>,
@@ -82,6 +84,7 @@ impl World {
         Self {
             chance,
             now: "2026-03-02T09:00:00Z".parse().unwrap(),
+            said: Timestamp::MIN,
             processes,
             store: Store::default(),
             queue: VecDeque::new(),

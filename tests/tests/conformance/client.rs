@@ -121,6 +121,7 @@ async fn ask_about_code(world: &World, installation: &InstallationClient, number
     assert!(installation.text_at(&repository, "README.md", "main").await.unwrap().is_some());
     let head = installation.get_pull_request(&repository, number).await.unwrap().head.sha;
     installation.commit(&repository, &head).await.unwrap();
+    assert_eq!(installation.commits_between(&repository, "main", &head).await.unwrap().len(), 251);
     assert_eq!(installation.open_pull_request_at(&repository, &head).await.unwrap(), Some(number));
 }
 

@@ -100,7 +100,7 @@ async fn a_review_that_was_dismissed_after_the_step_went_on_let_the_check_pass()
     stage.eventually("the next question", || stage.app_comments(number, "Production?").pop()).await;
     stage.hub.dismiss_review("gina", review, "wrong").unwrap();
     let told =
-        |reply: &String| reply.contains("@gina You dismissed a review.") && reply.contains("`code` is taken back");
+        |reply: &String| reply.contains("@gina A review was dismissed.") && reply.contains("`code` is taken back");
     stage.eventually("an answer", || stage.app_comments(number, "").into_iter().find(told)).await;
     let outdated = stage.until_told("approval.outdated").await;
     assert_eq!((&outdated["step"], &outdated["data"]["people"]), (&json!("code"), &json!(["bob"])), "{outdated:#}");

@@ -478,7 +478,7 @@ fn a_line_too_long_for_any_terminal_was_drawn_for_each_of_its_findings() {
     let text = format!("name: long\nversion: 1\nsteps:\n- {{id: s, type: set, values: {{{values}z: 1}}}}\n");
     let said = Folder::with(&[(".flow/processes/long.yaml", &text)]).flowctl(&["validate"]);
     assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.out.contains("\n --> .flow/processes/long.yaml:4:"), "{}", said.out);
+    assert!(said.out.contains("> .flow/processes/long.yaml:4:"), "{}", said.out);
     assert!(said.out.lines().all(|line| line.len() < 200), "{}", said.out);
 }
 

@@ -185,9 +185,7 @@ impl Commander<'_> {
         };
         let (mut counted, mut refused) = (false, None);
         for ((execution, step), key) in targets.iter().zip(self.keys(place, &targets)) {
-            // One sign that it was heard is enough.
-            let along = if counted { self.scope.along(key, Vec::new()) } else { self.along(key) };
-            match self.scope.decide(execution, step, &word, decision.clone(), along).await? {
+            match self.scope.decide(execution, step, &word, decision.clone(), self.along(key)).await? {
                 Ok(()) => counted = true,
                 Err(why) => refused = refused.or(Some(why)),
             }

@@ -321,7 +321,7 @@ async fn withdraw(
     let told = sender.filter(|sender| gone_on && !sender.is_bot()).map(|sender| {
         let to = format!("review:{}:dismissed:{}:{step}", review.id, execution.id);
         let result = Ok(taken_back(step, &execution.process));
-        let answer = Answer { said: "You dismissed a review.".to_owned(), result };
+        let answer = Answer { said: "A review was dismissed.".to_owned(), result };
         scope.reply(number, &sender.login, &to, scope.received_at, &[answer])
     });
     let source = source(review, "dismissed");

@@ -145,6 +145,10 @@ impl Destination {
 
 /// Has intake hear who has a name: what was open under it may be gone, or go on under another one.
 async fn changed_hands(writing: &Writing<'_>, name: &RepositoryName, now: Value) -> Result<Failure, Failure> {
+    // GitHub led from the name to another one: nobody will ever tell who had it.
+    if now["full_name"] != name.to_string() {
+        return Ok(Failure::Nothing(format!("{name} was another repository, and is {} by now", now["full_name"])));
+    }
     let Writing { outbox, effect, client, .. } = writing;
     let (store, github, clock) = (&outbox.store, &outbox.github, &outbox.clock);
     let reconciler = Reconciler::new(store.clone(), github.clone(), clock.clone());

@@ -139,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_behind_the_host_chooses_no_other_side() {
+        let opened = "{pull_request: {actions: [opened]}}";
+        let labels = "{% for label in trigger.pull_request.labels %}l={{ label }}&{% endfor %}";
+        let told = chosen(opened, &format!("https://api.example/?{labels}"));
+        assert_eq!(told, ["steps.keep.output.u"], "what is kept is an address from its beginning on");
+        assert!(chosen(opened, &format!("https://{labels}")).len() > 1);
+    }
+
+    #[test]
     fn what_is_looked_up_among_constants_is_a_constant() {
         let title = "{pull_request: {actions: [opened]}}";
         assert_eq!(chosen(title, "{{ context.hosts[trigger.pull_request.title] }}/x"), [""; 0]);

@@ -57,14 +57,14 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
             Some(Definition::Policy(policy)) => policy.guarantees.iter().map(|one| one.node).collect(),
             _ => continue,
         };
-        guarantees.into_iter().for_each(|guarantee| tell(file, file.document.node(guarantee), findings));
+        guarantees.into_iter().for_each(|guarantee| tell((scope, file), file.document.node(guarantee), findings));
     }
 }
 
-fn tell(file: &File, guarantee: Node<'_>, findings: &mut Findings) {
+fn tell((scope, file): (&Scope<'_>, &File), guarantee: Node<'_>, findings: &mut Findings) {
     let mut given: Vec<_> = FORMS.iter().filter_map(|form| Some((form, guarantee.key_node(form.0)?))).collect();
     given.sort_by_key(|(_, key)| key.span());
-    let may_be_said = has_foreign_key(file, guarantee);
+    let may_be_said = has_foreign_key(scope, file, guarantee);
     match given.as_slice() {
         [] if may_be_said => {}
         [] => {

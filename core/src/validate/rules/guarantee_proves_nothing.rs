@@ -2,9 +2,10 @@
 
 use super::super::finding::Severity;
 use super::super::rule::{Findings, Rule};
-use super::super::scope::Scope;
+use super::super::scope::{ProcessScope, Scope};
 use super::never_runs::contradictions;
 use crate::guarantee::Verdict;
+use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -53,13 +54,22 @@ steps:
 };
 
 fn check(scope: &Scope<'_>, findings: &mut Findings) {
+    let mut faulty: BTreeMap<usize, bool> = BTreeMap::new();
     for judged in scope.judged().iter().filter(|judged| judged.stated.policy.is_none()) {
         let Some(Verdict::Idle(why)) = &judged.verdict else { continue };
         let process = &scope.processes[judged.process];
-        if !process.problems.is_empty() || !contradictions(process).is_empty() {
+        let is_faulty = *faulty
+            .entry(judged.process)
+            .or_insert_with(|| has_faulty_conditions(process) || !contradictions(process).is_empty());
+        if is_faulty {
             continue;
         }
         let message = format!("`{}` proves nothing: {why}", judged.in_words());
         findings.add(judged.stated.file, judged.span(), message).help("name what is to be protected, or remove it");
     }
+}
+
+/// Whether a condition cannot be judged, which is told: what is behind it may be meant to be reached.
+fn has_faulty_conditions(process: &ProcessScope<'_>) -> bool {
+    process.problems.iter().any(|problem| process.texts.conditions.contains(&problem.node))
 }

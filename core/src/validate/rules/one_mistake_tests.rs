@@ -401,6 +401,10 @@ fn a_key_that_nobody_knows_stands_for_the_one_that_is_missing() {
     ]
     "#
     );
+    // Where nobody hears of that key as of an error, what is missing is told by itself.
+    let steps = "  # flowctl: ignore[FLOW010] our portal reads it\n  - {id: s, type: workflow, x_owner: me}\n";
+    let told = helped(steps, "");
+    assert!(matches!(told.as_slice(), [told] if told.starts_with("FLOW011")), "{told:?}");
     // What is missed beside a slip of the pen is missed nevertheless.
     let told = helped("  - {id: s, type: workflow, nmae: release.yml}\n", "");
     assert_eq!(told.iter().map(|line| &line[..7]).collect::<Vec<_>>(), ["FLOW011", "FLOW010"], "{told:?}");

@@ -57,13 +57,20 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
                 // `policy` adds to `approvers`, so both may stand together.
                 let together = step_type == StepType::HumanApproval;
                 if step_type == step.step_type() {
-                    tell(process.file, node, step.id.span, keys, (needed, together), findings);
+                    tell((scope, process.file), node, step.id.span, keys, (needed, together), findings);
                 }
             }
             if let StepKind::Gateway(gateway) = &step.kind {
                 for branch in &gateway.branches {
                     let node = process.file.document.node(branch.node);
-                    tell(process.file, node, node.naming_span(), &["when", "otherwise"], (true, false), findings);
+                    tell(
+                        (scope, process.file),
+                        node,
+                        node.naming_span(),
+                        &["when", "otherwise"],
+                        (true, false),
+                        findings,
+                    );
                 }
             }
         }
@@ -72,7 +79,7 @@ fn check(scope: &Scope<'_>, findings: &mut Findings) {
 
 /// The later of two keys is too much; where there is none, the place that lacks it is shown.
 fn tell(
-    file: &File,
+    (scope, file): (&Scope<'_>, &File),
     mapping: Node<'_>,
     place: Span,
     keys: &[&str],
@@ -82,7 +89,7 @@ fn tell(
     let mut given: Vec<Node<'_>> = keys.iter().filter_map(|key| mapping.key_node(key)).collect();
     given.sort_by_key(|key| key.span());
     match given.as_slice() {
-        [] if needed && !has_foreign_key(file, mapping) => {
+        [] if needed && !has_foreign_key(scope, file, mapping) => {
             findings.add(file, place, format!("one of {} is missing", listed(keys).replace(" and ", " or ")));
         }
         [first, second, ..] if !together => {
