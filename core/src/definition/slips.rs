@@ -120,7 +120,7 @@ pub(super) fn of_another_type(
 }
 
 /// A mapping that has one key which nobody knows and lacks one that it needs: the one stands for the other, and is told.
-pub(super) fn instead(document: &Document, faults: &mut Vec<SchemaFault>) {
+pub(super) fn instead(document: &Document, faults: &mut [SchemaFault]) {
     let mut missing: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
     for fault in faults.iter() {
         if let SchemaFaultKind::MissingKey { key } = &fault.kind {
