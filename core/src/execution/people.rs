@@ -151,10 +151,9 @@ fn reminders(reminders: &[Spanned<Duration>], now: Timestamp) -> Vec<Timestamp> 
 /// A person whose word counts decided.
 pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decision) -> Result<(), Refusal> {
     let known = transition.execution.steps.get(id).map_or(&[][..], |state| &state.decisions);
-    let is_new = !known.iter().any(|word| word.source == decision.source && word.person.is(&decision.person));
-    let is_latest = said_since(known, &decision).is_none();
+    let is_news = news(known, &decision);
     let withdraws = decision.decision == DecisionKind::Withdraw;
-    if withdraws && is_new && is_latest && transition.execution.carries_approval_of(id, &decision.person) {
+    if withdraws && is_news.is_ok() && transition.execution.carries_approval_of(id, &decision.person) {
         taken_back(transition, id, decision);
         return Ok(());
     }
@@ -162,12 +161,7 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
     let Some(Waiting::Approval(request)) = &state.waiting else {
         return Err(Refusal::NotWaiting { step: id.to_owned(), what: "an approval" });
     };
-    if state.decisions.iter().any(|earlier| earlier.source == decision.source && earlier.person.is(&decision.person)) {
-        return Err(Refusal::Repeated);
-    }
-    if let Some(since) = said_since(&state.decisions, &decision) {
-        return Err(Refusal::SaidSince { since });
-    }
+    is_news?;
     if let (Some(said), Some(shown), false) = (&decision.commit, &request.head_sha, withdraws)
         && said != shown
     {
@@ -201,6 +195,14 @@ pub(super) fn decided(transition: &mut Transition<'_>, id: &str, decision: Decis
         (Outcome::Pending, _) => {}
     }
     Ok(())
+}
+
+/// Refuses what was recorded before, and what the person has said something after.
+fn news(known: &[Decision], decision: &Decision) -> Result<(), Refusal> {
+    if known.iter().any(|word| word.source == decision.source && word.person.is(&decision.person)) {
+        return Err(Refusal::Repeated);
+    }
+    said_since(known, decision).map_or(Ok(()), |since| Err(Refusal::SaidSince { since }))
 }
 
 /// When the person said something after this, as far as one clock tells: GitHub's does of comments and reviews. That a

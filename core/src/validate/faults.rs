@@ -87,11 +87,15 @@ fn foreign_key<'f>(file: &'f File, mapping: Node<'_>) -> Option<&'f SchemaFault>
 
 /// Whether somebody hears of a rule at a place as of an error: it is not suppressed there, nor of another level.
 fn is_told_as_error(scope: &Scope<'_>, file: &File, rule: &Rule, place: Span) -> bool {
-    let is_its = |name: &str| name == rule.code || name == rule.name;
     let levels = scope.repository.settings().into_iter().flat_map(|settings| &settings.validate.levels);
+    let mut own = levels.filter(|(name, _)| [rule.code, rule.name].contains(&name.as_str()));
+    own.all(|(_, level)| *level == Level::Error) && !is_silenced(file, &silenced(file), rule, place)
+}
+
+/// Whether a rule is among what a file suppresses at a place.
+fn is_silenced(file: &File, silenced: &BTreeSet<(u32, String)>, rule: &Rule, place: Span) -> bool {
     let line = file.source.range(place).start.line;
-    levels.filter(|(name, _)| is_its(name.as_str())).all(|(_, level)| *level == Level::Error)
-        && !silenced(file).iter().any(|(silenced, name)| *silenced == line && is_its(name))
+    [rule.code, rule.name].iter().any(|name| silenced.contains(&(line, (*name).to_owned())))
 }
 
 /// Whether a key that a mapping lacks is told with one that nobody knows.
@@ -121,10 +125,7 @@ impl LeftOut<'_> {
     /// Tells it at its first place. What nobody hears of at its place is told for itself, and nothing with it.
     pub(super) fn tell(&self, rule: &Rule, message: &str, findings: &mut Findings) {
         let silenced = if self.places.len() > 1 { silenced(self.file) } else { BTreeSet::new() };
-        let is_heard = |place: &Span| {
-            let line = self.file.source.range(*place).start.line;
-            ![rule.code, rule.name].iter().any(|name| silenced.contains(&(line, (*name).to_owned())))
-        };
+        let is_heard = |place: &Span| !is_silenced(self.file, &silenced, rule, *place);
         let (heard, others): (Vec<Span>, Vec<Span>) = self.places.iter().partition(|place| is_heard(place));
         others.iter().for_each(|place| self.tell_at(&[*place], message, findings));
         self.tell_at(&heard, message, findings);
